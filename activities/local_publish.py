@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
-from activities.options import CONTINUES, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, queue_of
+from activities.options import CONTINUES_AS_ACTIVITY, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, queue_of
 from activities.publish import STOPS, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
@@ -57,8 +57,8 @@ class LocalPublish:
     async def publish(self, command: TargetCommand) -> Outcome:
         """Publish as `Publishing.publish` does, or leave it to the platform's own queue.
 
-        A local activity waits two seconds at most. It raises CONTINUES if the step takes longer or is to run again
-        later. The activity that the workflow starts then joins the step, and returns or raises its result.
+        A local activity waits two seconds at most. It raises CONTINUES_AS_ACTIVITY if the step takes longer or is to
+        run again later. The activity that the workflow starts then joins the step, and returns or raises its result.
         """
         if activity.info().is_local:
             return await self._within_task(command)
@@ -102,7 +102,7 @@ class LocalPublish:
         if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
             return step.result()
         self._keep(command, step)
-        raise _benign("continues as an activity", CONTINUES, self._queue)
+        raise _benign("continues as an activity", CONTINUES_AS_ACTIVITY, self._queue)
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""

@@ -26,7 +26,7 @@ queue."""
 DECLINED = "declined"
 """The type of the error with which a worker of the posts' own queue leaves a step to its platform's queue."""
 
-CONTINUES = "continues_as_activity"
+CONTINUES_AS_ACTIVITY = "continues_as_activity"
 """The type of the error with which it reports that a local activity is not over and continues as an activity.
 
 The error's only detail is the queue of the worker that runs the step.

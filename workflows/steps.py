@@ -1,11 +1,8 @@
 """Functions that run the activities of a post's workflow, each with its queue, timeouts, retry policy and name."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -23,16 +20,35 @@ with workflow.unsafe.imports_passed_through():
     from activities.publish import Publishing
     from domain.outcome import Outcome
     from domain.plan import Plan, TargetPlan, Unscheduled
-    from domain.post import TargetStatus
     from workflows.details import name_of
     from workflows.messages import EditRequest
 
 T = TypeVar("T")
-_NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
 _URGENT = Priority(priority_key=options.URGENT)
-_WAITS = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
-"""A cancelled post is written off once no step of it runs any more."""
+_WAIT_FOR_END = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+"""A cancelled post is written off only once no step of it runs."""
+
+
+class _PlatformOptions(TypedDict):
+    """The options that all activities of a platform's queue have."""
+
+    task_queue: str
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: workflow.ActivityCancellationType
+    summary: str
+
+
+def _on_queue_of(target: TargetPlan, queue: str | None = None) -> _PlatformOptions:
+    """Return the options of a target's activity on its platform's queue, or on another one that is given."""
+    return {
+        "task_queue": queue or options.queue_of(target.platform),
+        "heartbeat_timeout": options.HEARTBEAT_TIMEOUT,
+        "retry_policy": options.retry_policy(target.platform),
+        "cancellation_type": _WAIT_FOR_END,
+        "summary": name_of(target),
+    }
 
 
 def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
@@ -52,48 +68,41 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
         await workflow.execute_activity_method(
             Preparing.prepare,
             _command(plan, target),
-            task_queue=options.queue_of(target.platform),
             schedule_to_close_timeout=max(plan.due_at + options.PREPARE_BEYOND - workflow.now(), _SHORTEST),
-            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-            retry_policy=options.retry_policy(target.platform),
-            cancellation_type=_WAITS,
-            summary=name_of(target),
+            **_on_queue_of(target),
         )
     except ActivityError:
         workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
 
 
 async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
-    """Publish to one target within this workflow's task; if that takes long, `publish` continues it.
-
-    Returns None if the target must be published through its platform's queue.
-    """
+    """Publish to one target within this workflow's task; None if `publish` must begin or continue the step."""
     try:
         return await workflow.execute_local_activity_method(
             Publishing.publish,
             _command(plan, target),
             schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
             retry_policy=RetryPolicy(maximum_attempts=1),
-            cancellation_type=_WAITS,
+            cancellation_type=_WAIT_FOR_END,
             summary=name_of(target),
         )
     except FailureError as error:
         # The failure of a local activity is raised without an ActivityError around it.
-        said = _said_in(error)
-        if said and said.type == options.CONTINUES:
-            (target.continues_on,) = said.details
+        reported = _application_error(error)
+        if reported and reported.type == options.CONTINUES_AS_ACTIVITY:
+            (target.continues_on,) = reported.details
             return None
         return _refusal_in(error)
 
 
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
-    """Publish to one target; tried again until the deadline if certainly nothing was sent."""
+    """Publish to one target by an activity; tried again until the deadline if certainly nothing was sent."""
     if deadline <= workflow.now():
         return await give_up(plan, target, GiveUpReason.WINDOW_PASSED)
     try:
         if (queue := target.continues_on) and (outcome := await _continue_as_activity(plan, target, deadline, queue)):
             return outcome
-        return await _publish(plan, target, deadline, options.queue_of(target.platform))
+        return await _publish_as_activity(plan, target, deadline)
     except ActivityError as error:
         return _refusal_in(error) or await give_up(plan, target, GiveUpReason.WINDOW_PASSED)
 
@@ -102,102 +111,68 @@ async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: dateti
     """Continue a local activity as an activity of the same worker; None if that worker declines, or is gone."""
     target.continues_on = None
     try:
-        return await _publish(plan, target, deadline, queue, options.CONTINUES_WITHIN)
+        return await _publish_as_activity(plan, target, deadline, queue, options.CONTINUES_WITHIN)
     except ActivityError as error:
         if _is_declined(error):
             return None
         raise
 
 
-def _is_declined(error: FailureError) -> bool:
-    not_begun = isinstance(error.cause, TimedOut) and error.cause.type is TimeoutType.SCHEDULE_TO_START
-    said = _said_in(error)
-    return not_begun or (said is not None and said.type == options.DECLINED)
-
-
-def _said_in(error: FailureError) -> ApplicationError | None:
-    said = error.cause if isinstance(error, ActivityError) else error
-    return said if isinstance(said, ApplicationError) else None
-
-
-async def _publish(
-    plan: Plan, target: TargetPlan, deadline: datetime, queue: str, begun_within: timedelta | None = None
+async def _publish_as_activity(
+    plan: Plan,
+    target: TargetPlan,
+    deadline: datetime,
+    queue: str | None = None,
+    begins_within: timedelta | None = None,
 ) -> Outcome:
     return await workflow.execute_activity_method(
         Publishing.publish,
         _command(plan, target),
-        task_queue=queue,
-        schedule_to_start_timeout=begun_within,
+        schedule_to_start_timeout=begins_within,
         schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
         start_to_close_timeout=options.STEP_TIMEOUT,
-        heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-        retry_policy=options.retry_policy(target.platform),
-        cancellation_type=_WAITS,
-        summary=name_of(target),
         priority=_URGENT if plan.immediate else Priority.default,
+        **_on_queue_of(target, queue),
     )
+
+
+def _is_declined(error: ActivityError) -> bool:
+    """Return whether a worker has not begun a step: it left the step to its platform's queue, or did not take it."""
+    if isinstance(error.cause, TimedOut):
+        return error.cause.type is TimeoutType.SCHEDULE_TO_START
+    reported = _application_error(error)
+    return reported is not None and reported.type == options.DECLINED
 
 
 def _refusal_in(error: FailureError) -> Outcome | None:
     """Return the outcome of a step that was refused for good, None if it failed otherwise. Raises if cancelled."""
     if is_cancelled_exception(error):
         raise error
-    said = _said_in(error)
-    return Outcome.model_validate(said.details[0]) if said and said.non_retryable and said.details else None
+    reported = _application_error(error)
+    if reported is None or not reported.non_retryable or not reported.details:
+        return None
+    return Outcome.model_validate(reported.details[0])
 
 
-async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
-    """Try to confirm a send, repeatedly on durable timers, until it is found, ruled out or given up.
-
-    Attempts that a person asks for come in addition: however often they ask, the next attempt is no later for it.
-    """
-    target.confirm_until = target.confirm_until or workflow.now() + options.CONFIRM_WITHIN
-    while True:
-        # An earlier run of the workflow may have made some of the attempts, and have set the time of the next one.
-        wait = options.confirm_wait(target.confirm_attempts)
-        target.next_confirm_at = target.next_confirm_at or workflow.now() + wait
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                partial(_is_released, target),
-                timeout=max(target.next_confirm_at - workflow.now(), _NOTHING),
-                timeout_summary=f"confirm on {name_of(target)}",
-            )
-        again_in = target.next_confirm_at - workflow.now()
-        if not target.released or again_in <= _NOTHING:
-            target.next_confirm_at, target.confirm_attempts = None, target.confirm_attempts + 1
-            again_in = options.confirm_wait(target.confirm_attempts)
-        target.released = False
-        try:
-            outcome = await workflow.execute_activity_method(
-                Confirming.confirm,
-                ConfirmCommand(**_command(plan, target).model_dump(), again_in=again_in),
-                task_queue=options.queue_of(target.platform),
-                schedule_to_close_timeout=options.CONFIRM_TIMEOUT,
-                heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-                retry_policy=options.retry_policy(target.platform),
-                cancellation_type=_WAITS,
-                summary=name_of(target),
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-        else:
-            if outcome.stale or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.confirming:
-                return outcome
-        _stop_if_cancelled()
-        if workflow.now() >= target.confirm_until:
-            return await give_up(plan, target, GiveUpReason.UNCONFIRMED)
+def _application_error(error: FailureError) -> ApplicationError | None:
+    """Return the error that an activity has raised; None if it was cancelled or timed out."""
+    cause = error.cause if isinstance(error, ActivityError) else error
+    return cause if isinstance(cause, ApplicationError) else None
 
 
-def _is_released(target: TargetPlan) -> bool:
-    return target.released
-
-
-def _stop_if_cancelled() -> None:
-    """Raise CancelledError if the step's coroutine was cancelled while an activity ran that ended all the same."""
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
+async def confirm(plan: Plan, target: TargetPlan, again_in: timedelta) -> Outcome | None:
+    """Try once to confirm a send; None if that failed. `again_in`: the time until the attempt after this one."""
+    try:
+        return await workflow.execute_activity_method(
+            Confirming.confirm,
+            ConfirmCommand(**_command(plan, target).model_dump(), again_in=again_in),
+            schedule_to_close_timeout=options.CONFIRM_TIMEOUT,
+            **_on_queue_of(target),
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return None
 
 
 async def complete(plan: Plan, target: TargetPlan) -> Outcome:
@@ -206,12 +181,8 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome:
         return await workflow.execute_activity_method(
             Completing.complete,
             _command(plan, target),
-            task_queue=options.queue_of(target.platform),
             schedule_to_close_timeout=options.COMPLETE_WITHIN,
-            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-            retry_policy=options.retry_policy(target.platform),
-            cancellation_type=_WAITS,
-            summary=name_of(target),
+            **_on_queue_of(target),
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
@@ -231,13 +202,9 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
             platform=target.platform,
             revision_id=request.revision_id,
         ),
-        task_queue=options.queue_of(target.platform),
         schedule_to_close_timeout=max(options.edit_window(target.platform), _SHORTEST),
         start_to_close_timeout=options.CONFIRM_TIMEOUT,
-        heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-        retry_policy=options.retry_policy(target.platform),
-        cancellation_type=_WAITS,
-        summary=name_of(target),
+        **_on_queue_of(target),
     )
 
 
@@ -254,20 +221,20 @@ async def give_up(plan: Plan, target: TargetPlan, reason: GiveUpReason) -> Outco
 
 async def read_plan(plan: Plan) -> Plan | Unscheduled | None:
     """Return the plan in the post's row; None if the post is deleted."""
-    return await _of_the_post(plan, PostActivities.read_plan, "the row has changed: read it")
+    return await _run_on_post(plan, PostActivities.read_plan, "the row has changed: read it")
 
 
 async def reopen(plan: Plan) -> Plan | None:
     """Reopen failed targets; return the new plan, None if the post is a draft, or deleted."""
-    return await _of_the_post(plan, PostActivities.reopen, "reopen what failed")
+    return await _run_on_post(plan, PostActivities.reopen, "reopen what failed")
 
 
 async def write_off(plan: Plan) -> Plan | Unscheduled | None:
     """Put the rows of the cancelled post to rest; return their plan, None if it is deleted."""
-    return await _of_the_post(plan, PostActivities.write_off, "write off what was cancelled")
+    return await _run_on_post(plan, PostActivities.write_off, "write off what was cancelled")
 
 
-async def _of_the_post(plan: Plan, step: Callable[[PostActivities, PostCommand], Awaitable[T]], summary: str) -> T:
+async def _run_on_post(plan: Plan, step: Callable[[PostActivities, PostCommand], Awaitable[T]], summary: str) -> T:
     return await workflow.execute_activity_method(
         step,
         PostCommand(post_id=plan.post_id, request_id=plan.request_id),

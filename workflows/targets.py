@@ -9,12 +9,14 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
+    from activities.commands import GiveUpReason
     from domain.outcome import Outcome
     from domain.plan import TargetPlan
     from domain.post import TargetStatus
     from workflows import details, steps
     from workflows.post_run import PostRun
 
+_NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=1)
 """The shortest wait for a time that another machine has named, because its clock may be behind."""
 
@@ -43,7 +45,7 @@ class TargetCoroutines:
                 await self._wait_for_its_time(target)
                 continue
             if target.status is TargetStatus.UNCONFIRMED:
-                outcome = await steps.confirm(self._run.plan, target)
+                outcome = await self._confirm(target)
             else:
                 outcome = await self._publish(target, deadline)
             newer = self._run.newer_targets.pop(target.target_id, None)
@@ -69,6 +71,40 @@ class TargetCoroutines:
             self._run.show(self._run.current_work())
             outcome = await steps.publish(self._run.plan, target, deadline)
         return outcome
+
+    async def _confirm(self, target: TargetPlan) -> Outcome:
+        """Try to confirm a send, repeatedly, until it is found, ruled out or given up."""
+        plan = self._run.plan
+        target.confirm_until = target.confirm_until or workflow.now() + options.CONFIRM_WITHIN
+        while True:
+            again_in = await self._wait_for_confirm(target)
+            outcome = await steps.confirm(plan, target, again_in)
+            if outcome and not (outcome.status is TargetStatus.UNCONFIRMED and outcome.confirming):
+                return outcome
+            _raise_if_cancelled()
+            if workflow.now() >= target.confirm_until:
+                return await steps.give_up(plan, target, GiveUpReason.UNCONFIRMED)
+
+    async def _wait_for_confirm(self, target: TargetPlan) -> timedelta:
+        """Wait until the next attempt to confirm a send is due, or a person asks for one.
+
+        Return the time from then to the attempt after it. However often a person asks, that attempt is no later.
+        """
+        # The time is known if a person asked for the last attempt, or if an earlier run of the workflow has set it.
+        wait = options.confirm_wait(target.confirm_attempts)
+        target.next_confirm_at = target.next_confirm_at or workflow.now() + wait
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: target.released,
+                timeout=max(target.next_confirm_at - workflow.now(), _NOTHING),
+                timeout_summary=f"confirm on {details.name_of(target)}",
+            )
+        again_in = target.next_confirm_at - workflow.now()
+        if not target.released or again_in <= _NOTHING:
+            target.next_confirm_at, target.confirm_attempts = None, target.confirm_attempts + 1
+            again_in = options.confirm_wait(target.confirm_attempts)
+        target.released = False
+        return again_in
 
     def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
         """Follow a plan for a target that came before this run knew that the target had failed or is held."""
@@ -129,3 +165,10 @@ class TargetCoroutines:
             if target.prepares and not target.prepared:
                 target.prepared = True
                 self._run.preparing[target.target_id] = asyncio.create_task(steps.prepare(self._run.plan, target))
+
+
+def _raise_if_cancelled() -> None:
+    """Raise CancelledError if this coroutine was cancelled while an activity ran that ended all the same."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
