@@ -1,4 +1,4 @@
-"""The outcome of a step towards a platform: the facts that a workflow may know."""
+"""The outcome of a step towards a platform: the facts that a workflow may know of it."""
 
 from datetime import datetime, timedelta
 
@@ -13,22 +13,27 @@ class Outcome(BaseModel):
     status: TargetStatus
     confirming: bool = False
     incomplete: bool = False
-    """Public, but something that follows (a permalink, a first comment) is still to be done."""
+    """Whether it is public and still lacks a later step, such as a permalink or a first comment."""
     stale: bool = False
-    """Nothing was done, because the rows are not what the run knows: it reads them again."""
+    """Whether nothing was done because the post's row differs from the run's plan: the run must read the row."""
     early: timedelta | None = None
-    """Nothing was done, because the post is not due yet by the worker's clock: how long it must still wait."""
+    """How long the post must still wait, if nothing was done because it is not due yet by the worker's clock."""
     platform_post_id: str | None = None
     platform_post_url: str | None = None
     editable_until: datetime | None = None
     error_code: str | None = None
     resumes_at: datetime | None = None
-    """When a target continues by itself, if known; it is held, or waits for its rate limit or its platform."""
+    """When its next try is, if it is held or refused for now, or waits for its account's rate limit."""
     hold_reason: HoldReason | None = None
-    """Why a held target is held."""
+    """The reason if it is held."""
     error_category: ErrorCategory | None = None
     tries: int = 0
     """How often in a row its platform has refused it for now, if it waits for its platform."""
+
+    @property
+    def did_nothing(self) -> bool:
+        """Return whether the step did nothing because of the row's state."""
+        return self.stale or self.early is not None
 
 
 STALE = Outcome(status=TargetStatus.PENDING, stale=True)

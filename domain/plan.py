@@ -1,4 +1,4 @@
-"""The plan that a post's workflow carries: ids and times, nothing else."""
+"""The plan of a post, which its workflow carries: ids, times and states, no content."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -21,16 +21,19 @@ class Unscheduled(BaseModel):
 
 
 class TargetPlan(BaseModel):
-    """One target and its state. `prepares`: something must be uploaded or built before it is published."""
+    """One target of a post and its state, as a run of the post's workflow knows them."""
 
     target_id: str
     platform: str
     account_id: str
     username: str = ""
     prepares: bool = False
+    """Whether media must be uploaded, or containers built, before it is published."""
     status: TargetStatus = TargetStatus.PENDING
     confirming: bool = False
+    """Whether the worker still tries to confirm it, if it is unconfirmed."""
     incomplete: bool = False
+    """Whether it is public and still lacks a later step, such as a permalink or a first comment."""
     editable_until: datetime | None = None
     platform_post_id: str | None = None
     platform_post_url: str | None = None
@@ -38,27 +41,28 @@ class TargetPlan(BaseModel):
     error_category: ErrorCategory | None = None
     hold_reason: HoldReason | None = None
     resumes_at: datetime | None = None
+    """When its next try is, if it is held or refused for now, or waits for its account's rate limit."""
     publish_by: datetime | None = None
-    """Until when it may still go out, where a retry has given it another time than the post's."""
+    """The last time at which it may be published, if a retry has set one; otherwise the post's window counts."""
     prepared: bool = False
-    """What is done ahead of its time has begun, and need not begin again."""
+    """Whether its preparation ahead of time has begun; it is not begun again."""
     tries: int = 0
     """How often in a row its platform has refused it for now; the next wait follows from that."""
     continues_on: str | None = None
-    """Its local activity took too long; the step continues as an activity on this queue, of the worker that runs it."""
+    """The queue of the worker on which a step continues as an activity because its local activity took too long."""
     released: bool = False
-    """If it is held, refused for now or unconfirmed, it continues: its account works again, or an operator asks."""
+    """Whether its present wait ends now: its account works again, or an operator asks for a try."""
     confirm_attempts: int = 0
     """How many attempts to confirm a send have been due; those that a person asked for do not count."""
     next_confirm_at: datetime | None = None
-    """When the worker tries next by itself; None while it is trying because this time has come."""
+    """When the worker tries to confirm it next by itself; None while it is trying because this time has come."""
     confirm_until: datetime | None = None
-    """When the worker gives up trying."""
+    """When the worker gives up confirming it."""
     open_until: datetime | None = None
-    """Until when a retry or an edit may still come, once nothing more happens to it by itself."""
+    """How long the workflow stays open for its retry or its edits, once it is settled."""
 
     def apply(self, outcome: Outcome) -> None:
-        """Move to where a step has brought the target."""
+        """Take over the state that a step has left the target in."""
         self.status = outcome.status
         self.confirming = outcome.confirming
         self.incomplete = outcome.incomplete
@@ -70,14 +74,14 @@ class TargetPlan(BaseModel):
         self.tries = outcome.tries
         self.hold_reason = outcome.hold_reason
         self.resumes_at = outcome.resumes_at
-        # A word that it may continue may come before the result of the step after which it waits.
+        # A signal to continue may come before the result of the step after which the target waits.
         self.released = self.released and (self.status is TargetStatus.HELD or self.waits_for_a_time)
         if not (self.status is TargetStatus.UNCONFIRMED and self.confirming):
             self.confirm_attempts, self.next_confirm_at, self.confirm_until = 0, None, None
 
     @property
     def waits_for_a_time(self) -> bool:
-        """Tell whether nothing is done for the target until `resumes_at`: its account's rate limit, or its next try."""
+        """Return whether nothing is done for the target until `resumes_at`: for its rate limit, or its next try."""
         return self.status is TargetStatus.PUBLISHING and self.resumes_at is not None
 
     @property
@@ -86,35 +90,35 @@ class TargetPlan(BaseModel):
         return TargetState(self.status, self.confirming).settled
 
     @property
-    def moving(self) -> bool:
-        """Tell whether something may be done for the target now."""
-        return TargetState(self.status, self.confirming).moving and not self.waits_for_a_time
-
-    @property
     def may_be_public(self) -> bool:
         """Tell whether people may see it on its platform."""
         return self.status.may_be_public
 
+    @property
+    def must_prepare(self) -> bool:
+        """Return whether its preparation ahead of time is needed and has not begun."""
+        return self.prepares and not self.prepared
+
     def starts_over(self, newer: "TargetPlan | None") -> bool:
-        """Tell whether it is held by what is known here, and was changed: its row lets it begin again."""
+        """Return whether this target is held, and was changed since: in the newer plan it has not begun."""
         return self.status is TargetStatus.HELD and newer is not None and newer.status is TargetStatus.PENDING
 
     @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing is sent for the target: it is out, held, or waits for a time."""
-        out = self.settled and not self.incomplete
-        return out or self.status is TargetStatus.HELD or self.waits_for_a_time
+    def is_active(self) -> bool:
+        """Return whether the target is being published, confirmed or completed: it is not settled and does not wait."""
+        is_complete = self.settled and not self.incomplete
+        return not (is_complete or self.status is TargetStatus.HELD or self.waits_for_a_time)
 
     @property
-    def waits(self) -> bool:
-        """Tell whether a time or a word from outside is waited for before the next step is taken."""
+    def is_between_steps(self) -> bool:
+        """Return whether no step of the target runs: it is held, or waits for the time of its next try or confirm."""
         return self.status is TargetStatus.HELD or self.waits_for_a_time or self.next_confirm_at is not None
 
 
 class Plan(BaseModel):
     """One post, its targets and its time: all that a workflow knows, so that it can continue as new.
 
-    Fields are only ever added, with defaults: histories live for years.
+    Fields are only added, with defaults, because histories are kept for years.
     """
 
     post_id: str
@@ -123,18 +127,18 @@ class Plan(BaseModel):
     """Its name, for people; empty if it is not known."""
     workflow_id: str
     version: int = 1
-    """Which version of what is wanted this is. A run follows only newer ones."""
+    """The version of the post's row from which this plan was read. A run follows only newer ones."""
     due_at: datetime
     immediate: bool = False
-    """Whether it is published now, whatever any clock says, and before posts that no client waits for."""
+    """Whether a client waits for it: it is published now, by any clock, and before posts that no client waits for."""
     targets: list[TargetPlan]
     tags: list[str] = []
     publish_within: timedelta = timedelta(seconds=PUBLISH_WITHIN_S)
-    """How long after its due time it may still go out."""
+    """How long after its due time it may still be published."""
     request_id: str | None = None
-    """The request that asked for this, so that its id finds the worker's log lines too."""
+    """The id of the request that caused this version; it is also in the worker's log lines."""
     started: bool = Field(default=True, exclude=True)
-    """Whether a run of the post was ever seen to start. The run itself is not given this."""
+    """Whether a run of the post is known to have started. It is not part of the payload."""
 
     @property
     def post_version(self) -> PostVersion:
@@ -147,8 +151,15 @@ class Plan(BaseModel):
         return post_status(TargetState(target.status, target.confirming) for target in self.targets)
 
     @property
+    def first_status(self) -> PostStatus:
+        """Return the post's status when its run begins."""
+        if not self.untouched:
+            return self.status
+        return PostStatus.PUBLISHING if self.immediate else PostStatus.SCHEDULED
+
+    @property
     def waits_for(self) -> WaitsFor | None:
-        """Return what its targets wait for; of several, what needs somebody to act most."""
+        """Return what the targets wait for; of several reasons, the one that needs a person most."""
         found = {
             waits_for(
                 target.status,
@@ -168,12 +179,12 @@ class Plan(BaseModel):
 
     @property
     def in_progress(self) -> bool:
-        """Tell whether something was done for a target that is not settled: it is held, or unconfirmed, for example."""
+        """Return whether a target has begun and is not settled: it is held or unconfirmed, for example."""
         return any(not each.settled and each.status is not TargetStatus.PENDING for each in self.targets)
 
     @property
-    def failed(self) -> list[TargetPlan]:
-        """Return the targets that rest without being published."""
+    def failed_or_unconfirmed(self) -> list[TargetPlan]:
+        """Return the settled targets that are not known to be published: a retry reopens them."""
         return [each for each in self.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
 
     def target(self, target_id: str) -> TargetPlan | None:
@@ -181,30 +192,30 @@ class Plan(BaseModel):
         return next((each for each in self.targets if each.target_id == target_id), None)
 
     def replace(self, target: TargetPlan) -> None:
-        """Take another state of a target for the one that is known."""
+        """Replace the target that has the same id."""
         self.targets = [target if each.target_id == target.target_id else each for each in self.targets]
 
-    def merged(self, newer: "Plan", busy: Collection[str]) -> "Plan":
-        """Return a newer plan with what this one knows better than the rows that the newer one was read from.
+    def merged(self, newer: "Plan", kept: Collection[str]) -> "Plan":
+        """Return a newer plan with the facts that this plan has and the newer plan's row does not.
 
-        That is where the `busy` targets stand, whose steps are out, and until when a settled one may be edited or tried
-        again.
+        These are the state of the targets with the ids `kept`, and how long settled ones stay open for edits or a
+        retry.
         """
         return newer.model_copy(
             update={
-                "targets": [self._better(each, busy) for each in newer.targets],
+                "targets": [self._merged_target(each, kept) for each in newer.targets],
                 "request_id": newer.request_id or self.request_id,
                 "workspace": newer.workspace or self.workspace,
             }
         )
 
-    def _better(self, newer: TargetPlan, busy: Collection[str]) -> TargetPlan:
+    def _merged_target(self, newer: TargetPlan, kept: Collection[str]) -> TargetPlan:
         known = self.target(newer.target_id)
         if known is None:
             return newer
-        keeps = known.settled and newer.settled and known.status is newer.status
-        if keeps or newer.target_id in busy:
+        is_settled_alike = known.settled and newer.settled and known.status is newer.status
+        if is_settled_alike or newer.target_id in kept:
             return known
-        # A request that it may continue may come before its row is read.
+        # A signal to continue may come before the row is read.
         released = known.released and known.status is newer.status and not newer.settled
         return newer.model_copy(update={"released": released})

@@ -34,7 +34,7 @@ class Edits:
                 # The target's row said that it is published, but this run may not have received the step's result yet.
                 await workflow.wait_condition(partial(self._is_published, target_id))
                 target = self._run.plan.target(target_id)
-                if self._run.must_not_begin() or target is None:
+                if not self._run.may_begin_steps() or target is None:
                     return
                 try:
                     if edited := await steps.edit(self._run.plan, target, request):
@@ -57,4 +57,4 @@ class Edits:
         """Return whether this run knows that a target is public, or has no running step that could report it."""
         target = self._run.plan.target(target_id)
         public = target is None or target.status is TargetStatus.PUBLISHED
-        return public or self._run.must_not_begin() or target not in self._run.unfinished_targets()
+        return public or not self._run.may_begin_steps() or target not in self._run.unfinished_targets()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -38,10 +39,10 @@ class PostWorkflow:
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:
-        """Sleep until the post is due, publish it to every target, and wait for retries and edits."""
+        """Sleep until the post is due, publish it to every target, and stay open for retries and edits."""
         try:
             while not await self._has_ended():
-                await self._read_plan_if_behind()
+                await self._read_row_if_behind()
                 await self._sleep_until_due()
                 self._publish_to_every_target()
                 await self._stay_open()
@@ -53,108 +54,97 @@ class PostWorkflow:
     # -- phases ------------------------------------------------------------------------------------------------------
 
     async def _has_ended(self) -> bool:
-        """Return whether the run ends. No message is lost: each is handled first, and may bring a new request."""
-        if self._run.over or self._run.done:
+        """Return whether the run ends. Every message is handled before that, because it may bring a newer plan."""
+        if self._run.has_ended():
             await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._run.over or self._run.done
+        return self._run.has_ended()
 
-    async def _read_plan_if_behind(self) -> None:
+    async def _read_row_if_behind(self) -> None:
         if not self._run.behind:
             return
         known = self._run.plan.version
         plan = await steps.read_plan(self._run.plan)
         self._run.behind = False
         if self._run.plan.version != known:
-            # A newer plan came while this one was read.
+            # A newer plan came while the row was read.
             return
-        if isinstance(plan, Plan) and plan.version >= self._run.plan.version:
-            self._follow(plan)
-        elif isinstance(plan, Plan):
-            self._run.over = True
-            self._run.show(
+        if not isinstance(plan, Plan):
+            self._run.stop_unpublished(deleted=plan is None)
+        elif plan.version < known:
+            self._run.stop(
                 "Ended: the post's row is older than this run, as after a restore. `socialsyncer doctor` tells more."
             )
         else:
-            self._run.end_as(Ending.DELETED if plan is None else Ending.DRAFT)
+            self._follow(plan)
 
     async def _sleep_until_due(self) -> None:
-        while not self._run.begun and not self._run.over:
-            left = self._run.time_left()
-            if left <= _NOTHING:
+        while not self._run.begun and not self._run.stopped:
+            wait = self._run.time_left()
+            if wait <= _NOTHING:
                 return
             self._continue_as_new_if_suggested()
-            ahead = left - options.prepare_ahead(self._run.plan.post_id) if self._targets.has_to_prepare() else _NOTHING
-            if self._targets.has_to_prepare() and ahead <= _NOTHING:
-                self._targets.prepare_ahead()
             due = details.short(self._run.plan.due_at)
+            purpose = f"publish at {due}"
+            if self._targets.has_to_prepare():
+                wait_to_prepare = wait - options.prepare_ahead(self._run.plan.post_id)
+                if wait_to_prepare > _NOTHING:
+                    wait, purpose = wait_to_prepare, f"prepare the media for {due}"
+                else:
+                    self._targets.prepare_ahead()
             self._run.show(f"Sleeping until {due}.")
-            await self._sleep(
-                ahead if ahead > _NOTHING else left,
-                f"prepare the media for {due}" if ahead > _NOTHING else f"publish at {due}",
-            )
+            await self._sleep(wait, purpose)
 
-    async def _sleep(self, duration: timedelta, summary: str) -> None:
+    async def _sleep(self, duration: timedelta, purpose: str) -> None:
         """Sleep, but wake if the plan changes."""
-        seen = self._run.changes
+        seen = self._run.wakeups
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: (
-                    self._run.over
-                    or self._run.changes != seen
-                    or self._run.should_continue_as_new()
-                    or self._run.mistake() is not None
-                ),
+                lambda: self._run.stopped or self._run.wakeups != seen or self._run.must_break_off(),
                 timeout=duration,
-                timeout_summary=summary,
+                timeout_summary=purpose,
             )
         self._run.raise_mistake()
 
     def _publish_to_every_target(self) -> None:
-        if self._run.over:
-            return
-        self._run.begun, self._run.not_before = True, None
-        under_way = {target.target_id for target in self._run.unfinished_targets()}
-        self._targets.begin(
-            each for each in self._run.plan.targets if not each.settled and each.target_id not in under_way
-        )
+        if not self._run.stopped:
+            self._run.begun, self._run.not_before = True, None
+            self._targets.begin()
 
     async def _stay_open(self) -> None:
-        """Wait until nothing can happen any more, or there is something to begin."""
-        seen = self._run.changes
+        """Wait while steps run, and then for retries and edits, until there is something to begin or to end."""
+        seen = self._run.wakeups
 
-        def woken() -> bool:
-            return self._run.over or self._run.behind or self._run.changes != seen
+        def is_woken() -> bool:
+            return self._run.stopped or self._run.behind or self._run.wakeups != seen
 
         # Let the targets' coroutines begin, so that it is known which of them publish within this task.
         await asyncio.sleep(0)
-        while not woken():
+        while not is_woken():
             self._continue_as_new_if_suggested()
             self._run.raise_mistake()
             if self._run.is_busy():
                 self._run.show(self._run.current_work())
                 await workflow.wait_condition(
-                    lambda: (
-                        woken()
-                        or not self._run.is_busy()
-                        or self._run.should_continue_as_new()
-                        or self._run.mistake() is not None
-                    )
+                    lambda: is_woken() or not self._run.is_busy() or self._run.must_break_off()
                 )
-                continue
-            left = self._run.stays_open_until() - workflow.now()
-            if left <= _NOTHING:
+            elif self._run.stays_open_until() > workflow.now():
+                await self._wait_for_requests(is_woken)
+            else:
                 self._run.show("Done.")
-                self._run.done = True
+                self._run.finished = True
                 return
-            until = details.short(self._run.stays_open_until())
-            purpose = "a retry" if self._run.plan.failed else "edits"
-            self._run.show(f"Open for {purpose} until {until}.")
-            with contextlib.suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: woken() or self._run.is_busy() or self._run.should_continue_as_new(),
-                    timeout=left,
-                    timeout_summary=f"open for {purpose} until {until}",
-                )
+
+    async def _wait_for_requests(self, is_woken: Callable[[], bool]) -> None:
+        """Wait for a retry or an edit as long as one may come."""
+        until = self._run.stays_open_until()
+        purpose = "a retry" if self._run.plan.failed_or_unconfirmed else "edits"
+        self._run.show(f"Open for {purpose} until {details.short(until)}.")
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: is_woken() or self._run.is_busy() or self._run.must_break_off(),
+                timeout=until - workflow.now(),
+                timeout_summary=f"open for {purpose} until {details.short(until)}",
+            )
 
     def _continue_as_new_if_suggested(self) -> None:
         """Continue as new before the history reaches Temporal's limits; the plan contains all that this run knows."""
@@ -162,16 +152,15 @@ class PostWorkflow:
             self._run.show(self._run.visibility.waiting_for)
             # A coroutine that wakes in this same moment must not begin a step, because this run would not receive its
             # result.
-            self._run.over = True
+            self._run.stopped = True
             workflow.continue_as_new(self._run.plan)
 
     # -- the plan ----------------------------------------------------------------------------------------------------
 
     @workflow.update(description="Follow a newer plan of the row: content, targets, time, a retry")
     async def update_plan(self, plan: Plan) -> None:
-        """Follow this plan of the row from now on; a plan that is older than this run's changes nothing."""
-        if compare_versions(self._run.plan.post_version, plan.post_version) is VersionComparison.NEWER:
-            self._follow(plan)
+        """Follow this plan of the row from now on; a plan that is not newer than this run's changes nothing."""
+        self._follow_if_newer(plan)
 
     @update_plan.validator
     def _may_update_plan(self, plan: Plan) -> None:
@@ -185,40 +174,22 @@ class PostWorkflow:
         """End, unless a newer plan is known."""
         if request.post_id == self._run.plan.post_id and request.version > self._run.plan.version:
             self._run.plan = self._run.plan.model_copy(update={"version": request.version})
-            self._run.end_as(Ending.DELETED if request.deleted else Ending.DRAFT)
+            self._run.stop_unpublished(deleted=request.deleted)
 
-    def _follow(self, newer: Plan) -> None:
-        """Follow a newer plan. A target whose step is running keeps its state in this run until that step's result."""
-        busy = set[str]()
-        for target in self._run.unfinished_targets():
-            wanted = newer.target(target.target_id)
-            if not target.waits:
-                busy.add(target.target_id)
-                self._run.newer_targets[target.target_id] = wanted
-            elif target.starts_over(wanted):
-                self._run.target_tasks.pop(target.target_id).cancel()
-            elif wanted and not wanted.settled:
-                busy.add(target.target_id)
-            else:
-                # A person has decided it, or the plan no longer has it: there is nothing left to wait for.
-                self._run.target_tasks[target.target_id].cancel()
-        for task in self._run.preparing.values():
-            task.cancel()
-        self._run.preparing.clear()
-        self._run.plan = self._run.plan.merged(newer, busy)
-        self._run.begun = bool(busy) or not self._run.plan.untouched
-        self._run.over, self._run.done, self._run.not_before, self._run.ending = False, False, None, None
-        self._run.changes += 1
-        for target in self._run.plan.targets:
-            if target.settled and not target.open_until:
-                self._targets.keep_open_for(target)
+    def _follow_if_newer(self, plan: Plan | None) -> None:
+        if plan and compare_versions(self._run.plan.post_version, plan.post_version) is VersionComparison.NEWER:
+            self._follow(plan)
 
-    # -- an operator cancels -------------------------------------------------------------------------------------------
+    def _follow(self, plan: Plan) -> None:
+        self._run.follow(plan, self._targets.adapt_to(plan))
+        self._targets.keep_settled_open()
+
+    # -- an operator cancels -----------------------------------------------------------------------------------------
 
     async def _write_off(self) -> None:
         """Put the rows to rest if an operator cancels the workflow, once no step runs that could change them."""
         self._run.cancelled = True
-        tasks = [*self._run.preparing.values(), *self._run.target_tasks.values(), *self._run.edits]
+        tasks = self._run.tasks()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -226,7 +197,7 @@ class PostWorkflow:
         # The rows decide, not this run's plan: they may have a newer request by now.
         plan = await steps.write_off(self._run.plan)
         if not isinstance(plan, Plan):
-            self._run.end_as(Ending.DELETED if plan is None else Ending.DRAFT)
+            self._run.stop_unpublished(deleted=plan is None)
             return
         self._run.plan = plan.model_copy(update={"workspace": plan.workspace or self._run.plan.workspace})
         if any(target.error_code == codes.CANCELLED for target in plan.targets):
@@ -244,17 +215,16 @@ class PostWorkflow:
     async def retry(self) -> None:
         """Publish again to failed targets, for operators with many posts; published targets do not change."""
         self._release_waiting_targets()
-        # The row says failed a moment before its workflow knows.
+        # A target's row says `failed` a moment before this run receives the result of its step.
         await workflow.wait_condition(
-            lambda: self._run.must_not_begin() or bool(self._run.plan.failed) or not self._run.runs_steps()
+            lambda: (
+                not self._run.may_begin_steps()
+                or bool(self._run.plan.failed_or_unconfirmed)
+                or not self._run.runs_steps()
+            )
         )
-        if not self._run.must_not_begin() and self._run.plan.failed:
-            reopened = await steps.reopen(self._run.plan)
-            if (
-                reopened
-                and compare_versions(self._run.plan.post_version, reopened.post_version) is VersionComparison.NEWER
-            ):
-                self._follow(reopened)
+        if self._run.may_begin_steps() and self._run.plan.failed_or_unconfirmed:
+            self._follow_if_newer(await steps.reopen(self._run.plan))
 
     @workflow.signal(description="Try held targets again: their account works again")
     async def release(self) -> None:
@@ -263,7 +233,7 @@ class PostWorkflow:
 
     def _release_waiting_targets(self) -> None:
         for target in self._run.plan.targets:
-            # Also a target whose step is running: its row may say held already. Any other result resets this.
+            # Also a target whose step is running: its row may say `held` already. Any other result resets this.
             target.released = not target.settled
 
     @workflow.update(description="Give the published targets their new text, which was saved before")
@@ -273,11 +243,11 @@ class PostWorkflow:
 
     @edit.validator
     def _may_edit(self, request: EditRequest) -> None:
-        if self._run.must_not_begin() or not self._edits.to_edit(request):
+        if not self._run.may_begin_steps() or not self._edits.to_edit(request):
             raise ApplicationError("No published target takes this edit", type=Rejection.NOT_EDITABLE)
 
     @workflow.signal(name="edit", description="As the update of that name; ignored if it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:
         """Edit published targets, for operators."""
-        if not self._run.must_not_begin() and self._edits.to_edit(request):
+        if self._run.may_begin_steps() and self._edits.to_edit(request):
             self._edits.begin(request)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -11,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.commands import GiveUpReason
     from domain.outcome import Outcome
-    from domain.plan import TargetPlan
+    from domain.plan import Plan, TargetPlan
     from domain.post import TargetStatus
     from workflows import details, steps
     from workflows.post_run import PostRun
@@ -27,17 +26,42 @@ class TargetCoroutines:
     def __init__(self, run: PostRun) -> None:
         self._run = run
 
-    def begin(self, targets: Iterable[TargetPlan]) -> None:
-        """Begin to publish to targets, each in a separate coroutine."""
-        for target in targets:
-            self._run.target_tasks[target.target_id] = asyncio.create_task(self._publish_to_target(target))
+    def begin(self) -> None:
+        """Begin to publish to every target that is not settled, each in a separate coroutine."""
+        unfinished = {target.target_id for target in self._run.unfinished_targets()}
+        for target in self._run.plan.targets:
+            if not target.settled and target.target_id not in unfinished:
+                self._run.target_tasks[target.target_id] = asyncio.create_task(self._publish_to_target(target))
+
+    def adapt_to(self, newer: Plan) -> set[str]:
+        """Cancel the coroutines that do not fit a newer plan; return the ids of the targets whose state is to be kept.
+
+        A step that runs is not cancelled. Its coroutine compares the result with the newer plan.
+        """
+        kept = set[str]()
+        for target in self._run.unfinished_targets():
+            wanted = newer.target(target.target_id)
+            if not target.is_between_steps:
+                kept.add(target.target_id)
+                self._run.newer_targets[target.target_id] = wanted
+            elif target.starts_over(wanted):
+                self._run.target_tasks.pop(target.target_id).cancel()
+            elif wanted and not wanted.settled:
+                kept.add(target.target_id)
+            else:
+                # A person has decided its outcome, or the plan no longer has it: there is nothing left to wait for.
+                self._run.target_tasks[target.target_id].cancel()
+        for task in self._run.preparing.values():
+            task.cancel()
+        self._run.preparing.clear()
+        return kept
 
     async def _publish_to_target(self, target: TargetPlan) -> None:
-        """Publish to one target, independently of the others."""
+        """Publish to one target until it is settled, independently of the others."""
         if prepared := self._run.preparing.pop(target.target_id, None):
             await prepared
         deadline = target.publish_by or self._run.plan.due_at + self._run.plan.publish_within
-        while not target.settled and not self._run.must_not_begin():
+        while not target.settled and self._run.may_begin_steps():
             if target.status is TargetStatus.HELD:
                 await self._wait_while_held(target, deadline)
                 continue
@@ -49,24 +73,25 @@ class TargetCoroutines:
             else:
                 outcome = await self._publish(target, deadline)
             newer = self._run.newer_targets.pop(target.target_id, None)
-            if self._has_to_begin_again(outcome):
+            if outcome.did_nothing:
+                self._begin_again(outcome)
                 return
             target.apply(outcome)
             if target.incomplete and not self._run.cancelled:
                 target.apply(await steps.complete(self._run.plan, target))
-            self.keep_open_for(target)
-            again = newer is not None and self._begin_again_if_wanted(target, newer)
+            self._keep_open(target)
+            is_replaced = newer is not None and self._replace_if_reopened(target, newer)
             self._run.show(self._run.current_work())
-            if again:
+            if is_replaced:
                 return
 
     async def _publish(self, target: TargetPlan, deadline: datetime) -> Outcome:
         """Publish within this task of the workflow if that can be done soon, otherwise by an activity."""
-        outcome, begun_ahead = None, target.prepared or not target.prepares
-        if (self._run.plan.immediate or begun_ahead) and deadline > workflow.now():
-            self._run.local.add(target.target_id)
+        outcome = None
+        if (self._run.plan.immediate or not target.must_prepare) and deadline > workflow.now():
+            self._run.publishing_locally.add(target.target_id)
             outcome = await steps.publish_locally(self._run.plan, target, deadline)
-            self._run.local.discard(target.target_id)
+            self._run.publishing_locally.discard(target.target_id)
         if outcome is None:
             self._run.show(self._run.current_work())
             outcome = await steps.publish(self._run.plan, target, deadline)
@@ -106,50 +131,52 @@ class TargetCoroutines:
         target.released = False
         return again_in
 
-    def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
-        """Follow a plan for a target that came before this run knew that the target had failed or is held."""
-        reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
-        if again := reopened or target.starts_over(newer):
-            self._run.plan.replace(newer)
-            self._run.changes += 1
-        return again
-
-    def _has_to_begin_again(self, outcome: Outcome) -> bool:
-        """Return whether a step did nothing because of the row's state; the post then begins again from that state."""
+    def _begin_again(self, outcome: Outcome) -> None:
+        """Begin again with the post, from the row's state that kept a step from doing anything."""
         if outcome.stale:
             self._run.behind = True
         if outcome.early:
             self._run.begun = False
             self._run.not_before = workflow.now() + outcome.early
-            self._run.changes += 1
-        return outcome.stale or outcome.early is not None
+            self._run.wake()
+
+    def _replace_if_reopened(self, target: TargetPlan, newer: TargetPlan) -> bool:
+        """Follow a newer plan's target, which came while a step ran, if the step's result lets it begin again."""
+        reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
+        if is_replaced := reopened or target.starts_over(newer):
+            self._run.plan.replace(newer)
+            self._run.wake()
+        return is_replaced
 
     async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
         """Wait until the target's account works again, its quota resets, or it is too late to publish."""
-        until = min(target.resumes_at or deadline, deadline)
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._run.must_not_begin() or target.released,
-                timeout=max(until - workflow.now(), _SHORTEST),
-                timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
-            )
-        target.released = False
+        await self._wait_until(target, min(target.resumes_at or deadline, deadline), "held until")
         target.status = TargetStatus.PENDING
 
     async def _wait_for_its_time(self, target: TargetPlan) -> None:
         """Wait for the target's slot or its next try, unless an operator releases it; nothing is sent meanwhile."""
-        at = target.resumes_at or workflow.now()
         why = "is refused for now, and tried again at" if target.error_code else "waits for its rate limit until"
+        await self._wait_until(target, target.resumes_at or workflow.now(), why)
+        target.resumes_at = None
+
+    async def _wait_until(self, target: TargetPlan, until: datetime, why: str) -> None:
+        """Wait until a time, or until the target is released, or no step may begin."""
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._run.must_not_begin() or target.released,
-                timeout=max(at - workflow.now(), _SHORTEST),
-                timeout_summary=f"{details.name_of(target)} {why} {details.short(at)}",
+                lambda: target.released or not self._run.may_begin_steps(),
+                timeout=max(until - workflow.now(), _SHORTEST),
+                timeout_summary=f"{details.name_of(target)} {why} {details.short(until)}",
             )
-        target.released, target.resumes_at = False, None
+        target.released = False
 
-    def keep_open_for(self, target: TargetPlan) -> None:
-        """Set until when a settled target can be edited or retried."""
+    def keep_settled_open(self) -> None:
+        """Set how long settled targets can be edited or retried, if that is not known."""
+        for target in self._run.plan.targets:
+            if not target.open_until:
+                self._keep_open(target)
+
+    def _keep_open(self, target: TargetPlan) -> None:
+        """Set how long a target can be edited or retried, if it is settled."""
         if target.status is TargetStatus.PUBLISHED:
             target.open_until = target.editable_until or workflow.now() + options.edit_window(target.platform)
         elif target.settled:
@@ -157,12 +184,12 @@ class TargetCoroutines:
 
     def has_to_prepare(self) -> bool:
         """Return whether a target needs media that are not uploaded yet."""
-        return any(target.prepares and not target.prepared for target in self._run.plan.targets)
+        return any(target.must_prepare for target in self._run.plan.targets)
 
     def prepare_ahead(self) -> None:
         """Begin to upload the targets' media before the post is due."""
         for target in self._run.plan.targets:
-            if target.prepares and not target.prepared:
+            if target.must_prepare:
                 target.prepared = True
                 self._run.preparing[target.target_id] = asyncio.create_task(steps.prepare(self._run.plan, target))
 

@@ -24,7 +24,6 @@ from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import FoundRun, classify_found_run
 from domain.plan import Plan
-from domain.post import PostStatus, TargetStatus
 from workflows.account import WITHIN as ACCOUNT_WITHIN
 from workflows.account import AccountPlan, AccountWorkflow
 from workflows.client.failures import AWAY, answering, unavailable, unknown
@@ -237,17 +236,11 @@ def _how(plan: Plan) -> dict[str, Any]:
     return {
         "id": plan.workflow_id,
         "task_queue": POSTS_QUEUE,
-        "search_attributes": attributes_of(plan, _first_status(plan)),
+        "search_attributes": attributes_of(plan, plan.first_status),
         "static_summary": summary(plan),
         "priority": _priority(plan),
         "memo": {MEMO_POST: plan.post_id},
     }
-
-
-def _first_status(plan: Plan) -> PostStatus:
-    if all(target.status is TargetStatus.PENDING for target in plan.targets):
-        return PostStatus.PUBLISHING if plan.immediate else PostStatus.SCHEDULED
-    return plan.status
 
 
 def _priority(plan: Plan) -> Priority:
