@@ -7,7 +7,7 @@ import structlog
 from temporalio import activity
 
 from activities.commands import TargetCommand
-from activities.errors import time_left, try_again, wait_before_retry
+from activities.errors import retry_error, time_left, wait_before_retry
 from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
@@ -63,7 +63,7 @@ class Completing:
                 else:
                     delay = wait_before_retry(platforms()[command.platform], error)
                     if delay < time_left():
-                        raise try_again(platforms()[command.platform], error, delay) from error
+                        raise retry_error(platforms()[command.platform], error, delay) from error
                     done = replace(public, warning=f"What follows the post was given up. {error.message}")
 
             async def write() -> Outcome:

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities import results
 from activities.commands import EditCommand
-from activities.errors import try_again, wait_before_retry
+from activities.errors import retry_error, wait_before_retry
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.persist import persist
@@ -107,7 +107,7 @@ class Editing:
         outcome = await persist(write)
         log.info("target.edit_refused", platform=command.platform, kind=error.kind, code=error.code, decision=decision)
         if delay is not None:
-            raise try_again(platform, error, delay) from error
+            raise retry_error(platform, error, delay) from error
         return outcome
 
 

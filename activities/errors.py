@@ -7,7 +7,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.heartbeat import count_returned_slots, note_returned_slot
+from activities.heartbeat import count_waiting_tries, note_waiting_try
 from domain.outcome import Outcome
 from domain.system_errors import system_words
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
@@ -24,8 +24,8 @@ _SPREAD = 0.2
 
 def count_tries(tries_before: int = 0) -> int:
     """Return how often in a row the step has been tried, this try included; `tries_before` counts earlier steps."""
-    # A try that only waited for its slot, or for other media of its workspace, does not count.
-    return tries_before + activity.info().attempt - count_returned_slots()
+    # A try that only waited for its rate limit, or for other media of its workspace, does not count.
+    return tries_before + activity.info().attempt - count_waiting_tries()
 
 
 def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
@@ -50,7 +50,7 @@ def shortened(wait: timedelta) -> timedelta:
     return max(min(wait, time_left() / 2), timedelta(0))
 
 
-def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome) -> ApplicationError:
+def final_error(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome) -> ApplicationError:
     """Return the error that ends a step for good: red in the Web UI, with the outcome for the workflow."""
     return ApplicationError(
         f"{platform.label}: {error.kind} ({error.code})",
@@ -61,9 +61,9 @@ def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome
     )
 
 
-def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
-    """Return the error that makes Temporal run a step again once its target may send."""
-    note_returned_slot()
+def rate_limited_error(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
+    """Return the error that makes Temporal run a step again once the account's rate limit allows it."""
+    note_waiting_try()
     return ApplicationError(
         f"{platform.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
         type="rate_limited",
@@ -72,7 +72,7 @@ def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationE
     )
 
 
-def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
+def retry_error(platform: Platform[Any, Any], error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
     """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 
     It contains only our own words and the platform's code: it stays in the history, which must not contain content.
@@ -93,9 +93,9 @@ def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedel
     )
 
 
-def return_slot(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
-    """Return the error that returns a step's slot to Temporal, which runs the step again after `delay`."""
-    note_returned_slot()
+def media_busy_error(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
+    """Return the error that makes Temporal run a step again after `delay`, when other media have been fetched."""
+    note_waiting_try()
     return ApplicationError(
         f"{platform.label}: other media of the workspace are fetched first",
         type=busy.code,

@@ -11,16 +11,16 @@ _FIRST_S = 3.0
 _EVERY_S = 2.0
 
 
-def count_returned_slots() -> int:
-    """Return how many tries of this step have returned their slot, as Temporal keeps it from try to try."""
+def count_waiting_tries() -> int:
+    """Return how many earlier tries of this step only waited: each try learns it from the last one's heartbeat."""
     details = activity.info().heartbeat_details
     return details[-1] if details and isinstance(details[-1], int) else 0
 
 
-def note_returned_slot() -> None:
-    """Save for the next try that this one returns its slot. Call it right before the step fails for that reason."""
+def note_waiting_try() -> None:
+    """Tell the next try that this one only waits. Call it right before the step ends for that reason."""
     if not activity.info().is_local:
-        activity.heartbeat(count_returned_slots() + 1)
+        activity.heartbeat(count_waiting_tries() + 1)
 
 
 @contextlib.asynccontextmanager
@@ -30,9 +30,9 @@ async def heartbeating() -> AsyncIterator[list[str]]:
 
     async def beat() -> None:
         await asyncio.sleep(_FIRST_S)
-        given_back = count_returned_slots()
+        waiting_tries = count_waiting_tries()
         while True:
-            activity.heartbeat(*progress[-1:], *([given_back] if given_back else []))
+            activity.heartbeat(*progress[-1:], *([waiting_tries] if waiting_tries else []))
             await asyncio.sleep(_EVERY_S)
 
     if activity.info().is_local:

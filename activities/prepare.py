@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities import results
 from activities.commands import TargetCommand
-from activities.errors import return_slot, shortened, time_left, try_again, wait_for_slot
+from activities.errors import media_busy_error, rate_limited_error, retry_error, shortened, time_left
 from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.rate_limiting import RateLimited, RateLimiter
@@ -70,9 +70,9 @@ class Preparing:
                         session.add(prepared)
             except RateLimited as limited:
                 if limited.wait < time_left():
-                    raise wait_for_slot(platforms()[command.platform], limited.wait) from limited
+                    raise rate_limited_error(platforms()[command.platform], limited.wait) from limited
             except MediaBusy as busy:
-                raise return_slot(platforms()[command.platform], busy, shortened(busy.wait)) from busy
+                raise media_busy_error(platforms()[command.platform], busy, shortened(busy.wait)) from busy
             except PlatformError as error:
                 await self._record_refusal(command, step, error)
             return loaded.outcome
@@ -85,7 +85,7 @@ class Preparing:
         delay = results.wait_for_next_try(platform, error)
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
-            raise try_again(platform, error, delay) from error
+            raise retry_error(platform, error, delay) from error
         # The owner learns of it before the post is due, and may fix it in time.
         if error.kind is ErrorKind.AUTH and step:
             await refuse_account(self._database, step, error)

@@ -12,7 +12,7 @@ from activities import results
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import HELD, count_tries, refused, return_slot, shortened, time_left, try_again
+from activities.errors import HELD, count_tries, final_error, media_busy_error, retry_error, shortened, time_left
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
@@ -277,7 +277,7 @@ class Publishing:
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
-        raise return_slot(platforms()[command.platform], busy, delay) from busy
+        raise media_busy_error(platforms()[command.platform], busy, delay) from busy
 
     async def _refused(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
@@ -301,7 +301,7 @@ class Publishing:
             result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
             outcome = await self._close(command, basis, results.refused(error), result)
             if outcome.status is TargetStatus.FAILED:
-                raise refused(platform, error, outcome) from error
+                raise final_error(platform, error, outcome) from error
             return outcome
         decision = f"trying again in {delay.total_seconds():.0f} s"
         result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
@@ -311,7 +311,7 @@ class Publishing:
         await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
         if LONGEST_WAIT_IN_STEP < delay < time_left():
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
-        raise try_again(platform, error, delay) from error
+        raise retry_error(platform, error, delay) from error
 
     async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
         """Return whether a refusal holds the target: not if its account was reconnected meanwhile."""

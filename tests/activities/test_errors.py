@@ -6,7 +6,7 @@ import pytest
 from temporalio.exceptions import ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
-from activities.errors import try_again
+from activities.errors import retry_error
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -23,5 +23,5 @@ def failures() -> Iterator[tuple[PlatformError, bool]]:
 
 @pytest.mark.parametrize(("error", "is_expected"), list(failures()))
 def test_only_faults_of_this_service_count(error: PlatformError, is_expected: bool) -> None:
-    raised = ActivityEnvironment().run(lambda: try_again(platforms()["twitter"], error))
+    raised = ActivityEnvironment().run(lambda: retry_error(platforms()["twitter"], error))
     assert (raised.category is ApplicationErrorCategory.BENIGN) is is_expected

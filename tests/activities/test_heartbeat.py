@@ -10,8 +10,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import return_slot, wait_before_retry
-from activities.heartbeat import count_returned_slots, heartbeating
+from activities.errors import media_busy_error, wait_before_retry
+from activities.heartbeat import count_waiting_tries, heartbeating
 from media.admission import MediaBusy
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -24,8 +24,8 @@ async def give_back_twice() -> list[int]:
     async with heartbeating() as progress:
         progress.append("fetched 1.0 MB")
         if activity.info().attempt < 3:
-            raise return_slot(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))
-        return [activity.info().attempt, count_returned_slots()]
+            raise media_busy_error(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))
+        return [activity.info().attempt, count_waiting_tries()]
 
 
 @workflow.defn(name="give-back")
@@ -37,7 +37,7 @@ class GiveBack:
         )
 
 
-async def test_heartbeat_counts_returned_slots(temporal: WorkflowEnvironment) -> None:
+async def test_heartbeat_counts_tries_that_only_waited(temporal: WorkflowEnvironment) -> None:
     queue = f"give-back-{uuid4().hex}"
     async with Worker(
         temporal.client,
@@ -51,7 +51,9 @@ async def test_heartbeat_counts_returned_slots(temporal: WorkflowEnvironment) ->
 
 
 @pytest.mark.parametrize(("attempt", "details", "doubled"), [(1, [], 0), (3, [], 2), (9, [8], 0), (9, ["50%", 6], 2)])
-async def test_returned_slots_do_not_lengthen_the_next_wait(attempt: int, details: list[object], doubled: int) -> None:
+async def test_tries_that_only_waited_do_not_lengthen_the_next_wait(
+    attempt: int, details: list[object], doubled: int
+) -> None:
     environment = ActivityEnvironment()
     environment.info = replace(ActivityEnvironment.default_info(), attempt=attempt, heartbeat_details=details)
     failure = PlatformError(ErrorKind.TRANSIENT, "The platform had an error.", code="server_error")
@@ -60,10 +62,10 @@ async def test_returned_slots_do_not_lengthen_the_next_wait(attempt: int, detail
     assert expected * 0.8 <= wait <= expected * 1.2
 
 
-async def test_returned_slot_is_no_failure() -> None:
+async def test_try_that_only_waits_is_no_failure() -> None:
     environment = ActivityEnvironment()
     heard: list[object] = []
     environment.on_heartbeat = lambda *details: heard.extend(details)
-    error = environment.run(return_slot, TWITTER, MediaBusy(timedelta(seconds=7)), timedelta(seconds=7))
+    error = environment.run(media_busy_error, TWITTER, MediaBusy(timedelta(seconds=7)), timedelta(seconds=7))
     assert isinstance(error, ApplicationError)
     assert (error.next_retry_delay, error.non_retryable, heard) == (timedelta(seconds=7), False, [1])

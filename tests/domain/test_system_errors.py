@@ -4,7 +4,7 @@ import errno
 import socket
 from datetime import timedelta
 
-from activities.errors import try_again
+from activities.errors import retry_error
 from domain.system_errors import system_words
 from media.refusals import no_decoder
 from platforms.errors import PlatformError
@@ -22,7 +22,7 @@ def test_failed_decoder_start_names_the_system_call() -> None:
     full = OSError(errno.ENOMEM, "a secret", "/a/path")
     error = caused(no_decoder(), caused(RuntimeError("server away"), full))
     assert isinstance(error, PlatformError)
-    said = try_again(platforms()["mastodon"], error, timedelta(seconds=1))
+    said = retry_error(platforms()["mastodon"], error, timedelta(seconds=1))
     assert said.message == "Mastodon: transient (decoder_unavailable), errno 12: Cannot allocate memory"
 
 
