@@ -9,13 +9,19 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import count_waiting_tries, note_waiting_try
 from domain.outcome import Outcome
+from domain.post import HoldReason
 from domain.system_errors import system_words
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from media.admission import MediaBusy
 from platforms.base import Platform
 from platforms.errors import ErrorKind, PlatformError
 
-HELD = frozenset({ErrorKind.AUTH, ErrorKind.CAPPED, ErrorKind.OPERATOR})
+HOLD_REASONS = {
+    ErrorKind.AUTH: HoldReason.RECONNECT,
+    ErrorKind.CAPPED: HoldReason.CAP,
+    ErrorKind.OPERATOR: HoldReason.OPERATOR,
+}
+"""The refusals that hold a target, instead of failing it, and the reason that its row gets."""
 _EXPECTED = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.NOT_READY})
 _REPORTED_ELSEWHERE = frozenset({KEY_MISSING, NO_DISK_SPACE, "unreachable"})
 """Codes of failures that the target's row and an alert of their own report."""

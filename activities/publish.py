@@ -12,7 +12,15 @@ from activities import results
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import HELD, count_tries, final_error, media_busy_error, retry_error, shortened, time_left
+from activities.errors import (
+    HOLD_REASONS,
+    count_tries,
+    final_error,
+    media_busy_error,
+    retry_error,
+    shortened,
+    time_left,
+)
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
@@ -41,12 +49,6 @@ from store.publishing.targets import LoadedTarget, load
 log = structlog.get_logger(__name__)
 
 _LOST = "the worker was lost while sending; confirming on the platform before anything else"
-_HELD_UNTIL = {
-    ErrorKind.AUTH: decisions.HELD_FOR_ACCOUNT,
-    ErrorKind.CAPPED: decisions.HELD_FOR_ACCOUNT,
-    ErrorKind.OPERATOR: decisions.HELD_FOR_OPERATOR,
-}
-
 
 STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""
@@ -287,15 +289,18 @@ class Publishing:
         if error.kind is ErrorKind.AUTH and step:
             error = await verify_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error, command.tries)
-        if error.kind in HELD and await self._holds(step, error):
-            if error.kind is ErrorKind.OPERATOR and step:
-                await self._factory.apps.refuse(step.account, error)
+        if error.kind in HOLD_REASONS and await self._holds(step, error):
+            decision = decisions.HELD_FOR_ACCOUNT
+            if error.kind is ErrorKind.OPERATOR:
+                decision = decisions.HELD_FOR_OPERATOR
+                if step:
+                    await self._factory.apps.refuse(step.account, error)
             wait = results.wait_while_held(error)
-            result = results.attempt_result(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
+            result = results.attempt_result(step, AttemptState.REFUSED, decision, error, wait)
             outcome = await self._close(command, basis, results.held(error), result)
             await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
             return outcome
-        if error.kind not in PASSING | HELD:
+        if error.kind not in PASSING | HOLD_REASONS.keys():
             # The owner may replace the file at the same address before trying again.
             self._factory.forget_files(command.post_id)
             result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)

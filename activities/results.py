@@ -3,22 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.errors import wait_before_retry
+from activities.errors import HOLD_REASONS, wait_before_retry
 from activities.step_context import StepContext
 from domain import transitions
 from domain.attempts import AttemptResult, AttemptState
-from domain.post import HoldReason
 from domain.transitions import TargetTransition
 from platforms.base import Platform, Published
 from platforms.errors import CATEGORY, ErrorKind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
 """How long a capped target waits if neither the platform nor its module knows when the quota resets."""
-_HOLD_REASONS = {
-    ErrorKind.AUTH: HoldReason.RECONNECT,
-    ErrorKind.CAPPED: HoldReason.CAP,
-    ErrorKind.OPERATOR: HoldReason.OPERATOR,
-}
 
 
 def attempt_result(
@@ -77,4 +71,4 @@ def held(error: PlatformError) -> TargetTransition:
     """Return the transition of a target that waits for its account, its account's quota or the operator."""
     wait = wait_while_held(error)
     until = None if wait is None else datetime.now(UTC) + wait
-    return transitions.held(_HOLD_REASONS[error.kind], until, error.message, error.code, CATEGORY[error.kind])
+    return transitions.held(HOLD_REASONS[error.kind], until, error.message, error.code, CATEGORY[error.kind])
