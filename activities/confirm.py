@@ -131,7 +131,7 @@ class Confirming:
         match finding:
             case Absent() if finding.never_sent or _is_absent_long_enough(sent, step, unconfirmed_sends):
                 return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
-            case Absent() if not step.last:
+            case Absent() if not step.exchanges:
                 return None, _again(command)
             case Absent():
                 return done("not public yet; confirming again", None, again), _again(command)

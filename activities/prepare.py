@@ -37,7 +37,7 @@ async def prepare_target(step: StepContext) -> Attempt | None:
     await step.check_media()
     if step.platform.prepares(step.context.draft):
         await step.platform.prepare(step.connection, step.context)
-    if not step.last:
+    if not step.exchanges:
         return None
     ready = results.attempt_result(step, AttemptState.DONE, decisions.READY)
     return finished_step(step.context.target_id, AttemptStep.PREPARE, started, ready)

@@ -136,7 +136,6 @@ class Publishing:
         if loaded.unconfirmed_since:
             async with self._database.reading() as session:
                 step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
-        step.called_double = loaded.sent is not None and loaded.sent.code == DUPLICATE
         # The rules were checked when the post was created; the account or its limits may have changed since.
         if broken := step.platform.violations(step.context.draft, step.connection.account):
             raise PlatformError(ErrorKind.REJECTED, broken[0].error, code=broken[0].code)
@@ -183,7 +182,7 @@ class Publishing:
         except PlatformError as error:
             # A platform that calls the second send a duplicate has published the first one after all. If it says so
             # again although the post could not be confirmed, the duplicate is another post.
-            was_published = asked_before and error.code == DUPLICATE and not step.called_double
+            was_published = asked_before and error.code == DUPLICATE and not step.last_send_was_duplicate
             if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
                 return await self._refused(command, step, answer, error)
             soon = confirm_wait(0)
@@ -259,7 +258,7 @@ class Publishing:
                 AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),)),
             )
         prepared: AttemptResult | None = None
-        if step and step.last:
+        if step and step.exchanges:
             prepared = results.attempt_result(
                 step, AttemptState.DONE, "ready, and waiting for its account's rate limit"
             )

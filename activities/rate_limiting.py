@@ -98,7 +98,7 @@ class RateLimiter:
 
     async def record_quota(self, step: StepContext) -> None:
         """Save the quota that the platform reported when it published, if little remains."""
-        reported = next((each.quota for each in reversed(step.last) if each.quota), None)
+        reported = next((each.quota for each in reversed(step.exchanges) if each.quota), None)
         if self._on and reported and reported.resets_at and reported.remaining <= _LOW_QUOTA:
             # The requests of slots that were taken later may not have arrived yet.
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)
@@ -128,10 +128,10 @@ class RateLimiter:
             # One at a time in a process: otherwise each would hold a connection to wait for the bucket's lock, or each
             # would ask the platform for the same quota.
             async with gate:
-                slot = await acquire(self._database, target_id, step.last_attempt_id, buckets, asks=asks)
+                slot = await acquire(self._database, target_id, step.last_send_id, buckets, asks=asks)
                 if slot is None and isinstance(step.platform, ReportsQuota):
                     await self._refresh_quota(step, step.platform, buckets[-1].bucket)
-                    slot = await acquire(self._database, target_id, step.last_attempt_id, buckets)
+                    slot = await acquire(self._database, target_id, step.last_send_id, buckets)
             if slot is None or slot.wait <= timedelta(0):
                 return
             if slot.wait > _WAIT_IN_STEP:
@@ -157,7 +157,7 @@ class RateLimiter:
 
     async def _query_quota(self, step: StepContext, platform: ReportsQuota[Any], locked: LockedBucket) -> None:
         """Ask the platform for the quota. If it does not respond in time, posts continue; it is asked again later."""
-        quota, seen = None, len(step.last)
+        quota, seen = None, len(step.exchanges)
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT_S):
                 quota = await platform.quota(step.connection)
@@ -165,7 +165,7 @@ class RateLimiter:
             log.info("rate_limiting.no_quota", code=error.code if isinstance(error, PlatformError) else "timed_out")
         finally:
             # The attempt log shows only requests for the target.
-            del step.last[seen:]
+            del step.exchanges[seen:]
         async with self._database.answers.transaction() as session:
             if quota is None:
                 await record_no_quota(session, locked.bucket, _NO_QUERY_FOR)
@@ -194,7 +194,7 @@ def _bucket(step: StepContext, name: str) -> Bucket:
 
 
 def _longest_report(step: StepContext) -> timedelta:
-    return _LONGEST_REPORT if step.is_trusted else _LONGEST_REPORT_OF_NAMED_SERVER
+    return _LONGEST_REPORT if step.connection.is_trusted else _LONGEST_REPORT_OF_NAMED_SERVER
 
 
 def _with_margin(rate_limit: RateLimit) -> RateLimit:

@@ -23,7 +23,7 @@ def attempt_result(
     again_in: timedelta | None = None,
 ) -> AttemptResult:
     """Return the row for the attempt log: the result of the last exchange, and the decision about it."""
-    last = step.last[-1] if step and step.last else None
+    last = step.exchanges[-1] if step and step.exchanges else None
     return AttemptResult(
         state,
         decision,

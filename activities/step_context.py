@@ -31,7 +31,7 @@ from media.step_media import MediaTools, StepMedia
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
 from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, PublishContext
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
 from platforms.servers.reach import Servers
@@ -45,7 +45,7 @@ from store.secrets.vault import Vault, VaultError
 
 @dataclass(slots=True)
 class StepContext:
-    """The context of a running step: platform, connection, draft and media; `last` ends with the newest exchange."""
+    """The context of a running step: platform, connection, draft and media."""
 
     platform: Platform[Any, Any]
     connection: Connection[Any]
@@ -54,15 +54,14 @@ class StepContext:
     media: StepMedia
     server: str
     """Host and port of the account's server."""
-    is_trusted: bool
-    """Whether that server belongs to the platform or the operator."""
     account: Account
     """The account's row; `credentials` are those in use, also after a renewal."""
-    last: list[Exchange] = field(default_factory=list)
-    called_double: bool = False
-    """Whether the platform called the last send a duplicate."""
-    last_attempt_id: int = 0
-    """The id of the attempt of its last send, 0 if there was none."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    """The requests and responses of this step, oldest first."""
+    last_send_id: int = 0
+    """The id of the attempt of the target's last send, 0 if there was none."""
+    last_send_was_duplicate: bool = False
+    """Whether the platform called that send a duplicate."""
     slot_taken_at: float = 0
     """When it acquired its slot to publish, by the monotonic clock."""
 
@@ -161,10 +160,10 @@ class StepContextFactory:
         if loaded.account is None:
             raise not_connected(platform)
         draft = draft_of(platform, loaded.post, loaded.target)
-        last: list[Exchange] = []
+        exchanges: list[Exchange] = []
         keeper = HandleKeeper(self.database, loaded.target.id, loaded.target.handles, _fingerprint(draft))
         try:
-            connection = self._connect(platform, loaded.account, last)
+            connection = self._connect(platform, loaded.account, exchanges)
         except VaultError as error:
             message = "The service cannot read the account's credentials at the moment."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=KEY_MISSING) from error
@@ -189,7 +188,6 @@ class StepContextFactory:
             started_at=loaded.unconfirmed_since,
             heartbeat=progress,
         )
-        last_attempt_id = loaded.sent.id if loaded.sent else 0
         server = urlsplit(connection.wire.base_url).netloc
         return StepContext(
             platform,
@@ -198,10 +196,10 @@ class StepContextFactory:
             keeper,
             media,
             server,
-            connection.is_trusted,
             loaded.account,
-            last,
-            last_attempt_id=last_attempt_id,
+            exchanges,
+            last_send_id=loaded.sent.id if loaded.sent else 0,
+            last_send_was_duplicate=loaded.sent is not None and loaded.sent.code == DUPLICATE,
         )
 
     def files_of_check(
@@ -343,8 +341,8 @@ class StepContextFactory:
         account.credentials = newest
         return self._credentials(platform, account)
 
-    def _connect(self, platform: Platform[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        return self._connection(platform, account, self._credentials(platform, account), last.append)
+    def _connect(self, platform: Platform[Any, Any], account: Account, exchanges: list[Exchange]) -> Connection[Any]:
+        return self._connection(platform, account, self._credentials(platform, account), exchanges.append)
 
     def _connection(
         self,

@@ -119,7 +119,7 @@ async def test_file_that_instagram_cannot_show_is_refused_before_a_request(
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert caught.value.kind is ErrorKind.REJECTED
-    assert step.last == []
+    assert step.exchanges == []
 
 
 COVERS = [
@@ -142,7 +142,7 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_unsupported")
-    assert step.last == []
+    assert step.exchanges == []
 
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
@@ -300,7 +300,7 @@ async def test_images_of_different_shapes_are_refused_before_a_request_to_pinter
     assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_shapes_differ")
     assert "600 x 900" in caught.value.message
     assert "800 x 800" in caught.value.message
-    assert step.last == []
+    assert step.exchanges == []
 
 
 async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: StepContextFactory, public_url: str) -> None:
