@@ -83,7 +83,7 @@ class Preparing:
         if error.kind is ErrorKind.AUTH and step:
             error = await verify_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error)
-        await self._rate_limiter.record_refusal(step, error, delay, sending=False)
+        await self._rate_limiter.record_refusal(step, error, delay, was_sent=False)
         if error.kind in PASSING:
             raise retry_error(platform, error, delay) from error
         # The owner learns of it before the post is due, and may fix it in time.

@@ -1,4 +1,4 @@
-"""The steps of one target until it is public. Each may be run again at any point; a repeat confirms before it sends."""
+"""The step that makes a target public. It may be run again at any point; a repeat confirms before it sends."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -54,15 +54,15 @@ STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""
 
 
-class _Ended(Exception):
-    """The end of a step before it sends, because of the rows' state, with the result for the workflow."""
+class _NotSent(Exception):
+    """The end of a step that may not send because of the rows' state, with the result for the workflow."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.status)
         self.outcome = outcome
 
 
-async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
+async def _finish_unless_worker_stops(sending: Coroutine[Any, Any, Published]) -> Published:
     """Return the result of a send, even if its step is cancelled meanwhile, unless the worker stops.
 
     If an operator cancels, or Temporal counts the step as lost, a request that was sent continues. Its response makes
@@ -107,26 +107,26 @@ class Publishing:
                     await step.platform.assign_key(step.context)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
-            except _Ended as ended:
-                return ended.outcome
+            except _NotSent as not_sent:
+                return not_sent.outcome
             except RateLimited as limited:
                 return await self._wait_for_slot(command, step, limited)
             except MediaBusy as busy:
                 return await self._wait_for_media(command, busy)
             except PlatformError as error:
-                return await self._refused(command, step, BeforeSend(command.version), error)
+                return await self._settle_refusal(command, step, BeforeSend(command.version), error)
             step.connection.wire.fence = Fence(self._database.answers, attempt.id, written)
             return await self._send(command, step, attempt)
 
     async def _open(self, command: TargetCommand, progress: list[str]) -> StepContext:
-        """Open a target for sending. Raises _Ended if it may not be sent, PlatformError."""
+        """Return the context for sending a target. Raises _NotSent if it may not be sent, PlatformError."""
         loaded = await open_target(self._database, command.target_id)
         if (
             loaded is None
             or not loaded.is_free
             or decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
-            raise _Ended(await self._current_outcome(command, loaded))
+            raise _NotSent(await self._current_outcome(command, loaded))
         if loaded.target.begun_at is None and loaded.target.due_at:
             self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
         if loaded.account and loaded.account.refused_at:
@@ -142,12 +142,12 @@ class Publishing:
         return step
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
-        """Take a target for its one send. Raises _Ended if it may not be sent any more, PlatformError."""
+        """Write the attempt of a target's one send. Raises _NotSent if it may not be sent any more, PlatformError."""
         begun = await begin_send(self._database, command.target_id, command.version, prepared, *step.keeper.hand_over())
         if begun is WriteResult.OVERTAKEN:
             raise step.keeper.overtaken()
         if isinstance(begun, WriteResult):
-            raise _Ended(await self._current_outcome(command))
+            raise _NotSent(await self._current_outcome(command))
         return begun
 
     async def _current_outcome(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
@@ -172,28 +172,29 @@ class Publishing:
 
     async def _send(self, command: TargetCommand, step: StepContext, attempt: Attempt) -> Outcome:
         answer = AnswerTo(attempt.id)
-        asked_before = step.context.started_at is not None
+        sent_before = step.context.started_at is not None
         step.context.started_at = step.context.started_at or attempt.started_at
         step.keeper.going_public = step.media.sends = True
         try:
-            published = await _finished(step.platform.publish(step.connection, step.context))
-            if asked_before:
-                await self._keep(command, published)
+            published = await _finish_unless_worker_stops(step.platform.publish(step.connection, step.context))
+            if sent_before:
+                await self._claim_answer(command, published)
         except PlatformError as error:
             # A platform that calls the second send a duplicate has published the first one after all. If it says so
             # again although the post could not be confirmed, the duplicate is another post.
-            was_published = asked_before and error.code == DUPLICATE and not step.last_send_was_duplicate
+            was_published = sent_before and error.code == DUPLICATE and not step.last_send_was_duplicate
             if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
-                return await self._refused(command, step, answer, error)
+                return await self._settle_refusal(command, step, answer, error)
             soon = confirm_wait(0)
             result = results.attempt_result(
                 step, AttemptState.UNCONFIRMED, "confirming on the platform before anything else", error, soon
             )
-            return await self._close(command, answer, transitions.unconfirmed(error.code, error.message), result)
+            unconfirmed = transitions.unconfirmed(error.code, error.message)
+            return await self._settle_and_log(command, answer, unconfirmed, result)
         step.connection.wire.fence = None
         result = results.attempt_result(step, AttemptState.DONE, decisions.PUBLISHED)
         published, incomplete = await completed(step, published)
-        outcome = await self._close(command, answer, results.published(published), result)
+        outcome = await self._settle_and_log(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
         await self._factory.apps.accept(step.account, step.refusal_applies)
         if step.account.refusal_count:
@@ -201,18 +202,18 @@ class Publishing:
                 await accept_account(session, step.account, published=True)
         return outcome.model_copy(update={"incomplete": incomplete})
 
-    async def _keep(self, command: TargetCommand, published: Published) -> None:
-        """Claim the post in the response to a repeated send, because a platform may return a post that it already had.
+    async def _claim_answer(self, command: TargetCommand, published: Published) -> None:
+        """Claim the post in the response to a repeated send, because the platform may have had that post already.
 
         Raises PlatformError(unconfirmed) if that post belongs to another target.
         """
 
-        async def keep() -> bool:
+        async def claim_answer() -> bool:
             async with self._database.answers.transaction() as session:
                 loaded = await load(session, command.target_id)
                 return loaded is None or await claim(session, loaded, published.platform_post_id, by_text=False)
 
-        if not await persist(keep):
+        if not await persist(claim_answer):
             raise PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)
 
     async def _settle(
@@ -229,11 +230,11 @@ class Publishing:
         if settled.write is WriteResult.MADE:
             self._meters.record_outcome(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
-            # The post has changed, or another run of this step has sent it: only the present state of the rows counts.
+            # The post has changed, or another run of this step has sent it: the present state of the rows counts.
             return await self._current_outcome(command)
         return settled.outcome
 
-    async def _close(
+    async def _settle_and_log(
         self, command: TargetCommand, basis: Basis, transition: TargetTransition, result: AttemptResult
     ) -> Outcome:
         outcome = await self._settle(command, basis, transition, result)
@@ -272,19 +273,22 @@ class Publishing:
         return outcome.model_copy(update={"tries": command.tries})
 
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
-        """Raise for Temporal to run the step again after other media of the workspace; no attempt is written."""
+        """Save that a target waits for other media of its workspace, and raise for Temporal to run the step again.
+
+        No attempt is written.
+        """
         delay = shortened(busy.wait)
         outcome = await self._settle(command, BeforeSend(command.version), results.tried_again(delay, busy))
-        if outcome.stale or outcome.early or outcome.status in RESULTS:
+        if outcome.did_nothing or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
         raise media_busy_error(platforms()[command.platform], busy, delay) from busy
 
-    async def _refused(
+    async def _settle_refusal(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
     ) -> Outcome:
         """Save a definite refusal; raise if Temporal is to run the step again soon."""
-        platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
+        platform, was_sent = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is ErrorKind.AUTH and step:
             error = await verify_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error, command.tries)
@@ -296,27 +300,27 @@ class Publishing:
                     await self._factory.apps.refuse(step.account, error)
             wait = results.wait_while_held(error)
             result = results.attempt_result(step, AttemptState.REFUSED, decision, error, wait)
-            outcome = await self._close(command, basis, results.held(error), result)
-            await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
+            outcome = await self._settle_and_log(command, basis, results.held(error), result)
+            await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
             return outcome
         if error.kind not in PASSING | HOLD_REASONS.keys():
             # The owner may replace the file at the same address before trying again.
             self._factory.forget_files(command.post_id)
             result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
-            outcome = await self._close(command, basis, results.refused(error), result)
+            outcome = await self._settle_and_log(command, basis, results.refused(error), result)
             if outcome.status is TargetStatus.FAILED:
                 raise final_error(platform, error, outcome) from error
             return outcome
         decision = f"trying again in {delay.total_seconds():.0f} s"
         result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
-        outcome = await self._close(command, basis, results.tried_again(delay, error), result)
-        if outcome.stale or outcome.early or outcome.status in RESULTS:
+        outcome = await self._settle_and_log(command, basis, results.tried_again(delay, error), result)
+        if outcome.did_nothing or outcome.status in RESULTS:
             return outcome
-        await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
+        await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
         if LONGEST_WAIT_IN_STEP < delay < time_left():
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
         raise retry_error(platform, error, delay) from error
 
     async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
-        """Return whether a refusal holds the target: not if its account was reconnected meanwhile."""
+        """Return whether a refusal holds the target; False if its account was reconnected meanwhile."""
         return step is None or error.kind is not ErrorKind.AUTH or await refuse_account(self._database, step, error)

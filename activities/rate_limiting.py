@@ -105,14 +105,14 @@ class RateLimiter:
             await self._report(step, AttemptStep.PUBLISH, since, reported.remaining, reported.resets_at)
 
     async def record_refusal(
-        self, step: StepContext | None, error: PlatformError, delay: timedelta, *, sending: bool
+        self, step: StepContext | None, error: PlatformError, delay: timedelta, *, was_sent: bool
     ) -> None:
         """Save a refusal for a rate limit, so that the account's other targets are not refused for the same limit."""
         if self._on and step and error.kind in {ErrorKind.RATE_LIMITED, ErrorKind.CAPPED}:
-            everything = sending or error.kind is ErrorKind.CAPPED
+            limits_publishing = was_sent or error.kind is ErrorKind.CAPPED
             now = datetime.now(UTC)
             until = now + min(delay, _longest_report(step))
-            await self._report(step, AttemptStep.PUBLISH if everything else AttemptStep.PREPARE, now, 0, until)
+            await self._report(step, AttemptStep.PUBLISH if limits_publishing else AttemptStep.PREPARE, now, 0, until)
 
     async def _report(self, step: StepContext, name: str, since: datetime, remaining: int, until: datetime) -> None:
         async with self._database.answers.transaction() as session:

@@ -28,7 +28,7 @@ from tests.workflows.scenarios import (
 @scenario
 async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
     """The row says that the post is held, and is changed, before the workflow receives the result of the step."""
-    settled, slept = Publishing._close, asyncio.Event()
+    settled, slept = Publishing._settle_and_log, asyncio.Event()
 
     async def settle_late(*arguments: Any, **more: Any) -> Any:
         outcome = await settled(*arguments, **more)
@@ -37,7 +37,7 @@ async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
             await asyncio.sleep(4)
         return outcome
 
-    with patch.object(Publishing, "_close", settle_late):
+    with patch.object(Publishing, "_settle_and_log", settle_late):
         post = await stack.save(f"{WORDS} a door that shuts", [await stack.revoked("twitter")])
         handle = await stack.start(post)
         await slept.wait()
