@@ -31,7 +31,7 @@ class AttemptState(StrEnum):
 
     @property
     def may_have_succeeded(self) -> bool:
-        """Tell whether the request may have had its effect although no answer says so."""
+        """Return whether the request may have had its effect although no answer confirms it."""
         return self in {AttemptState.SENDING, AttemptState.UNCONFIRMED}
 
 
@@ -46,9 +46,9 @@ class RevisionState(StrEnum):
 UNANSWERED = tuple(each for each in AttemptState if each.may_have_succeeded)
 
 WORKER_LOST = "worker_lost"
-"""The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
+"""The code of a send that was closed for a lost worker, which may be frozen and not gone."""
 ROWS_LOST = "rows_lost"
-"""The code of a send that may have been made by rows which this database has lost."""
+"""The code of a send that may have been made, and whose rows this database has lost."""
 
 
 @dataclass(frozen=True, slots=True)

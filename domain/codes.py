@@ -1,4 +1,4 @@
-"""The codes that clients may meet. `docs/errors.md` gives the cause and the remedy of each, as a test makes sure."""
+"""The codes of errors for clients. `docs/errors.md` has the cause and the remedy of each, as a test checks."""
 
 from typing import Literal, TypeGuard, get_args
 
@@ -60,7 +60,7 @@ ProblemCode = Literal[
     "unknown_parameter",
     "unsupported_media_type",
 ]
-"""What `code` may be in an answer that refuses a request, and in the findings of a validation."""
+"""The values of `code` in answers that refuse a request, and in the findings of a validation."""
 
 TargetCode = Literal[
     "account_not_connected",
@@ -114,10 +114,10 @@ TargetCode = Literal[
     "upload_lost",
     "worker_lost",
 ]
-"""What `errorCode` may be of a target, and of an attempt."""
+"""The values of `errorCode` of a target and of an attempt."""
 
 CANCELLED: TargetCode = "cancelled"
-"""Of what an operator has cancelled before it was published."""
+"""The code of a target that an operator has cancelled before it was published."""
 
 PROBLEM_CODES = frozenset(get_args(ProblemCode))
 TARGET_CODES = frozenset(get_args(TargetCode))
@@ -138,12 +138,12 @@ _OF_HOLD: dict[HoldReason, TargetCode] = {
 
 
 def is_problem_code(code: str | None) -> TypeGuard[ProblemCode]:
-    """Tell whether a code may stand in an answer that refuses a request."""
+    """Return whether a code may stand in an answer that refuses a request."""
     return code in PROBLEM_CODES
 
 
 def is_target_code(code: str | None) -> TypeGuard[TargetCode]:
-    """Tell whether a code may stand in a target's `errorCode`."""
+    """Return whether a code may stand in a target's `errorCode`."""
     return code in TARGET_CODES
 
 

@@ -1,4 +1,4 @@
-"""The content of a post, in the shape in which it moves between the api, its rows and waiting revisions."""
+"""The content of a post as its client wants it: its form in the API, in rows and in waiting revisions."""
 
 from datetime import datetime
 from typing import Any
@@ -32,22 +32,22 @@ class PostContent(BaseModel):
     external_id: str | None = None
     """The client's own id of the post."""
     planned_for: datetime | None = None
-    """What `scheduled_for` was when the post was published ahead of it."""
+    """The value of `scheduled_for` before the post was published ahead of it."""
     tiktok_settings: dict[str, Any] = {}
     facebook_settings: dict[str, Any] = {}
     publish_within: int = PUBLISH_WITHIN_S
-    """Seconds after its due time in which the post may still go out."""
+    """Seconds after its due time in which the post may still be published."""
 
     def text_for(self, target: TargetContent) -> str:
-        """Return the text that a target gets."""
+        """Return the text of a target."""
         return text_in_effect(self.content, target.custom_content)
 
     def media_for(self, target: TargetContent) -> list[Media]:
-        """Return the media that a target gets."""
+        """Return the media of a target."""
         return media_in_effect(self.media_items, target.custom_media)
 
     def sent_to(self, target: TargetContent) -> tuple[str, list[Media], dict[str, Any]]:
-        """Return all that a target's platform is sent: text, media and settings."""
+        """Return text, media and settings of a target, as its platform gets them."""
         return self.text_for(target), self.media_for(target), self.settings_for(target)
 
     def settings_for(self, target: TargetContent) -> dict[str, Any]:

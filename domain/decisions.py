@@ -1,4 +1,4 @@
-"""The decisions upon a step towards a platform, in the words of the attempt log: the history is read off them."""
+"""The decisions after a step towards a platform, as the attempt log has them. A post's history is made from them."""
 
 READY = "ready to publish"
 PUBLISHED = "published"

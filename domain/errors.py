@@ -1,13 +1,13 @@
-"""Name everything that can be wrong with a request; `api.errors` alone turns these into HTTP.
+"""Everything that can be wrong with a request; `api.errors` alone turns these errors into HTTP.
 
 PostsError
 ├── InvalidRequest       the request itself is malformed
-├── Unprocessable        a platform or an account refuses what is asked
+├── Unprocessable        a platform or an account refuses the request
 ├── IdempotencyKeyReused the key came with another body before
 ├── NotFound
 ├── Conflict             the post is not in a state that allows it
-├── TooManyRequests      the caller asks faster than it may
-└── Unavailable          a part we depend on is away; asking again later is safe
+├── TooManyRequests      the caller sends more requests than it may
+└── Unavailable          a part that we depend on is away; the request may be repeated later
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Problem:
 
 
 class PostsError(Exception):
-    """Carry one or more problems, the most important first."""
+    """An error of one or more problems, the most important first."""
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -48,7 +48,7 @@ class InvalidRequest(PostsError):
 
 
 class Unprocessable(PostsError):
-    """The request is well-formed, but a platform's rule or an account stands against it."""
+    """The request is well-formed, but a rule of a platform or the state of an account forbids it."""
 
 
 class IdempotencyKeyReused(PostsError):
@@ -64,7 +64,7 @@ class Conflict(PostsError):
 
 
 class TooManyRequests(PostsError):
-    """The caller asks faster than it may; `retry_after` is in seconds."""
+    """The caller sends more requests than it may; `retry_after` is in seconds."""
 
     def __init__(self, problem: Problem, retry_after: int) -> None:
         super().__init__(problem)

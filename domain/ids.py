@@ -1,4 +1,4 @@
-"""Make ids whose text order is their creation order."""
+"""Ids whose text order is their creation order."""
 
 import hashlib
 import re
@@ -29,12 +29,12 @@ def made_at(id_: str) -> datetime:
 
 
 def first_id(prefix: str, moment: datetime) -> str:
-    """Return an id that is not above any that is made at a moment or later, and above all that were made before."""
+    """Return the lowest id that can be made at a moment: above every id that was made before it."""
     return f"{prefix}_{-(-_since_epoch(moment) // 1000):0{_TIME_DIGITS}x}{'0' * _OTHER_DIGITS}"
 
 
 def last_id(prefix: str, moment: datetime) -> str:
-    """Return an id that is not below any that was made at a moment or earlier, and below all that are made later."""
+    """Return the highest id that can be made at a moment: below every id that is made after it."""
     return f"{prefix}_{_since_epoch(moment) // 1000:0{_TIME_DIGITS}x}{'f' * _OTHER_DIGITS}"
 
 
@@ -49,7 +49,7 @@ def new_workspace_id() -> str:
 
 
 def is_post_id(text: str) -> bool:
-    """Tell whether a post could have this id at all."""
+    """Return whether a post could have this id at all."""
     return _POST_ID.fullmatch(text) is not None
 
 

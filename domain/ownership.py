@@ -1,7 +1,7 @@
-"""The decisions about who may do what with a post, and when, without any I/O.
+"""Decisions who may do what with a post, and when, without I/O.
 
-A post's row carries a version, which every change of what is wanted raises under the row's lock. The run of its
-workflow carries the version that it knows and follows only newer ones. The row, read under its lock, decides.
+A post's row has a version, which every change of the post raises under the row's lock. The run of its workflow knows
+one version and follows only newer ones. The row, read under its lock, decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,21 +14,21 @@ from domain.post import UNSENT, PostStatus, TargetState, TargetStatus
 TOLERANCE = timedelta(seconds=2)
 """How long before its due time, by a worker's own clock, a post counts as due.
 
-The run's timer has fired by then, by Temporal's clock. So a post goes out early only if both clocks are wrong.
+By Temporal's clock, the run's timer has fired by then. So a post is published early only if both clocks are wrong.
 """
 
 FENCE = timedelta(seconds=5)
-"""How long after it was written an attempt may be sent without asking the database whether it is still ours."""
+"""How long after an attempt was written its request may be sent without a check that the attempt is still open."""
 
 CLOCK_ERROR = timedelta(seconds=5)
-"""By how much the clock of a machine is taken to be wrong at most."""
+"""The largest error that we assume of a machine's clock."""
 CLOCKS_DIFFER = 2 * CLOCK_ERROR
-"""How far apart the clocks of two machines are taken to be at most."""
+"""The largest difference that we assume between two machines' clocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostVersion:
-    """A version of a post, as its row says it or as a run knows it."""
+    """A version of a post, in its row or known to a run."""
 
     post_id: str
     version: int
@@ -38,7 +38,7 @@ class PostVersion:
 
 
 class VersionComparison(StrEnum):
-    """The decision of a run on a version that it is given."""
+    """A version that a run is given, compared with the version that it knows."""
 
     NEWER = "newer"
     """The run follows it."""
@@ -49,7 +49,7 @@ class VersionComparison(StrEnum):
 
 
 def compare_versions(known: PostVersion, offered: PostVersion) -> VersionComparison:
-    """Decide what a run that knows one version does with another."""
+    """Return what an offered version is to a run that knows a version."""
     if offered.post_id != known.post_id:
         return VersionComparison.ANOTHER_POST
     return VersionComparison.NEWER if offered.version > known.version else VersionComparison.KNOWN
@@ -98,25 +98,22 @@ def decide_send(row: RowState | None, version: int, now: datetime) -> SendDecisi
 
 
 def wait_until_due(row: RowState, now: datetime) -> timedelta:
-    """Return for how long a post must still wait by this clock.
-
-    Only a scheduled post waits. One that is `publishing` was to be published now, or has begun.
-    """
+    """Return how long a post must still wait by this clock; zero if its status is not `scheduled`."""
     if row.status is not PostStatus.SCHEDULED or row.due_at is None or row.due_at <= now + TOLERANCE:
         return timedelta(0)
     return row.due_at - now
 
 
 def must_recheck_attempt(since_written: timedelta) -> bool:
-    """Tell whether a request, about to be sent, needs a look at the database first: is its attempt still ours?"""
+    """Return whether a request may be sent only if the database says that its attempt is still open."""
     return since_written > FENCE
 
 
 def last_moment(started_at: datetime, finished_at: datetime | None, *, worker_lost: bool) -> datetime:
-    """Return when the request of an unconfirmed attempt can have left at the latest.
+    """Return the last time at which the request of an unconfirmed attempt can have been sent.
 
-    The worker that sent it has closed the attempt itself after the request had ended. If another one closed it because
-    the sender was lost, a frozen sender may still pass its fence for as long as the fence lets it.
+    A worker closes its own attempt after the request has ended. If another worker closed the attempt of a lost one, a
+    frozen sender may still send its request until FENCE is over.
     """
     ended = finished_at or started_at
     return max(ended, started_at) + FENCE if worker_lost or finished_at is None else ended
@@ -132,21 +129,21 @@ class TargetRow:
     status: TargetStatus
     confirming: bool = False
     waits: bool = False
-    """Its next step has a time: nothing is sent before it, and then only after the row was locked again."""
+    """Whether its next step has a time: nothing is sent before it, and then only after the row was locked again."""
     sending: bool = False
-    """An attempt to publish it is open: a request may be on its way."""
+    """Whether an attempt to publish it is open: its request may have been sent."""
 
     @property
     def state(self) -> TargetState:
-        """Return what the post's status depends on."""
+        """Return the part of the state from which the post's status follows."""
         return TargetState(self.status, self.confirming)
 
 
 def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
-    """Tell whether a post's content, targets and time may be changed.
+    """Return whether a post's content, targets and time may be changed.
 
-    They may as long as nothing of it has begun, and also while nothing of it was sent and some of it is held: then it
-    starts again. Targets are needed only of a post whose publishing has begun.
+    They may if no target has begun, and also if no target was sent and some are held: then the post starts again.
+    Targets are needed only of a post whose publishing has begun.
     """
     if not status.has_begun:
         return True
@@ -156,17 +153,17 @@ def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
 
 
 def may_correct(target: TargetRow) -> bool:
-    """Tell whether another content may be given to a target of a post whose publishing has begun: nothing of it is out.
+    """Return whether a target may get another content although the publishing of its post has begun.
 
-    One whose step may begin at any moment may not: its retry, or the post's time, came before the correction. One that
-    waits until a time may, as for its rate limit: its next step locks the row first and finds another version.
+    It may if it failed, is held, or waits for a time: its next step locks the row first and finds the new version. It
+    may not if its step can begin at any moment.
     """
     waits = target.status in {TargetStatus.FAILED, TargetStatus.HELD} or _waits_for_a_time(target)
     return waits and not target.sending
 
 
 def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
-    """Tell whether a post may be deleted: as long as nothing of it is being published."""
+    """Return whether a post may be deleted: no target of it is being published."""
     if may_change(status):
         return True
     return not any(each.sending or (each.state.moving and not _waits_for_a_time(each)) for each in targets)
@@ -177,24 +174,24 @@ def _waits_for_a_time(target: TargetRow) -> bool:
 
 
 def may_retry(target: TargetRow) -> bool:
-    """Tell whether a target may be tried again: it failed, or rests unconfirmed and may be confirmed once more."""
+    """Return whether a person may retry a target: it failed, or the worker no longer tries to confirm it."""
     return target.status is TargetStatus.FAILED or (target.status is TargetStatus.UNCONFIRMED and not target.confirming)
 
 
 DECISION_STANDS_AFTER = timedelta(days=7)
-"""How long a person may take back what a person has said of an unconfirmed target."""
+"""How long a person's decision on an unconfirmed target may be changed."""
 
 
 def may_resolve(status: TargetStatus, settled_for: timedelta | None) -> bool:
-    """Tell whether a person may settle a target: one that is unconfirmed, or one that a person has settled lately.
+    """Return whether a person may settle a target: it is unconfirmed, or a person has settled it lately.
 
-    `settled_for`: since when, if nothing was done for the target after that; None if a person has not settled it.
+    `settled_for` is the time since a person has settled it; None if no person has, or if it has changed since.
     """
     return status is TargetStatus.UNCONFIRMED or (settled_for is not None and settled_for < DECISION_STANDS_AFTER)
 
 
 def write_off(target: TargetRow) -> TargetState:
-    """Return where a cancelled run leaves a target: what may be public rests unconfirmed."""
+    """Return the state that a cancelled run leaves a target in: unconfirmed if it may be public."""
     if target.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED}:
         return target.state
     if target.sending or target.status is TargetStatus.UNCONFIRMED:
@@ -209,13 +206,13 @@ class FoundRun(StrEnum):
     """The run that the first start of a post has found under its workflow id."""
 
     SAME_POST = "same_post"
-    """A run of this very post: an earlier try has started it. It is offered the row's version."""
+    """A run of this post, which an earlier try has started. It gets the row's version."""
     OTHER_POST = "other_post"
     """A run of another post, whose rows are lost. This post takes the next workflow id."""
 
 
 def classify_found_run(post_id: str, found_post_id: str | None) -> FoundRun:
-    """Decide whose run it is that a start has found, open or closed."""
+    """Return whose run a start has found, open or closed."""
     return FoundRun.SAME_POST if found_post_id == post_id else FoundRun.OTHER_POST
 
 
@@ -230,7 +227,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownToRun:
-    """The knowledge that a run has of its post. `targets` are statuses by target id."""
+    """The facts that a run knows of its post. `targets` are statuses by target id."""
 
     post_version: PostVersion
     targets: Mapping[str, TargetStatus]
@@ -259,13 +256,13 @@ class RunState(StrEnum):
 
     RUNNING = "running"
     LOST = "lost"
-    """No run that knew what the row wants has ended with a word on it: it is started again from the row."""
+    """No run has the row's version, or that run ended too early: the post is started again from the row."""
     CANCELLED = "cancelled"
-    """An operator cancelled it, and its row, older than that, does not say so."""
+    """An operator cancelled the run, and the row does not have that yet."""
     AHEAD = "ahead"
-    """Its run knows more than the row: started again from the row it could double."""
+    """Its run knows more than the row: a new run from the row could publish twice, unless it confirms first."""
     UNKNOWN = "unknown"
-    """Only a worker can tell whether it knows more than the row, and no worker could."""
+    """It is not known whether its run knows more than the row, because no worker could be asked."""
 
 
 def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
@@ -283,7 +280,7 @@ def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
     if run.state is RunStatus.RUNNING:
         return RunState.RUNNING
     if offer is VersionComparison.NEWER:
-        # It saw this before the row changed: a person may have decided about an unconfirmed send since.
+        # The run saw its targets before the row changed: a person may have resolved an unconfirmed send since.
         return RunState.AHEAD if run_knows_published(row.targets, run.knows.targets) else RunState.LOST
     if run.state is RunStatus.CANCELED:
         return RunState.CANCELLED
@@ -294,7 +291,7 @@ def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
 
 
 def run_knows_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
-    """Tell whether a run knows a published target that is not published by its row."""
+    """Return whether a run knows that a target is published whose row does not say so."""
     return any(
         status is TargetStatus.PUBLISHED and rows.get(target_id, status) is not status
         for target_id, status in seen.items()
@@ -302,16 +299,16 @@ def run_knows_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, Tar
 
 
 def run_knows_more(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
-    """Tell whether a run has seen a send of which the rows know nothing."""
+    """Return whether a run knows of a send that the rows do not have."""
     return run_knows_published(rows, seen) or any(
         status is TargetStatus.UNCONFIRMED and rows.get(target_id) in UNSENT for target_id, status in seen.items()
     )
 
 
 def may_be_behind(row: tuple[PostStatus, datetime | None], run: tuple[str | None, datetime | None]) -> bool:
-    """Tell whether a run may know an older version than the row, by the status and due time it can be searched by.
+    """Return whether a run may know an older version than its row, by status and due time in its search attributes.
 
-    Such a run is offered the row's version, which changes nothing if it knows it.
+    Such a run gets the row's version, which changes nothing if the run knows it.
     """
     (status, due_at), (run_status, run_due_at) = row, run
     return run_status != status or (due_at is not None and run_due_at != due_at)

@@ -86,12 +86,12 @@ class TargetPlan(BaseModel):
 
     @property
     def settled(self) -> bool:
-        """Tell whether nothing more happens to the target by itself."""
+        """Return whether nothing more happens to the target by itself."""
         return TargetState(self.status, self.confirming).settled
 
     @property
     def may_be_public(self) -> bool:
-        """Tell whether people may see it on its platform."""
+        """Return whether people may see it on its platform."""
         return self.status.may_be_public
 
     @property
@@ -174,7 +174,7 @@ class Plan(BaseModel):
 
     @property
     def untouched(self) -> bool:
-        """Tell whether nothing has been done for any target."""
+        """Return whether nothing has been done for any target."""
         return all(target.status is TargetStatus.PENDING for target in self.targets)
 
     @property

@@ -1,4 +1,4 @@
-"""The words of a post and the arithmetic of its status."""
+"""The states of posts and targets, and how a post's status follows from its targets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 PUBLISH_WITHIN_S = 24 * 60 * 60
-"""Seconds after its due time in which a post may still go out, where its client does not say: older it is stale."""
+"""Seconds after its due time in which a post may still be published, unless its client sets another number."""
 
 LATE_AFTER = timedelta(seconds=60)
 """How long after its due time a post may not have begun before it is called late."""
@@ -27,12 +27,12 @@ class PostStatus(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether something is still to be done for the post: it must have a running workflow."""
+        """Return whether something is still to be done for the post: it must have a running workflow."""
         return self in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether its publishing has begun, or is over."""
+        """Return whether its publishing has begun, or is over."""
         return self not in {PostStatus.DRAFT, PostStatus.SCHEDULED}
 
 
@@ -50,22 +50,22 @@ class TargetStatus(StrEnum):
 
     @property
     def is_unsent(self) -> bool:
-        """Tell whether nothing of it is known to have been made public or refused for good: it may be sent."""
+        """Return whether it may be sent: it is neither published, nor failed, nor unconfirmed."""
         return self in {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD}
 
     @property
     def may_be_public(self) -> bool:
-        """Tell whether people may see it on its platform."""
+        """Return whether people may see it on its platform."""
         return self in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
 
     @property
     def is_explained(self) -> bool:
-        """Tell whether its row says why it is neither on its way nor public."""
+        """Return whether its row has an explanation: why it failed, is held or could not be confirmed."""
         return self in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED, TargetStatus.HELD}
 
     @property
     def may_have_a_time(self) -> bool:
-        """Tell whether its next attempt may have a time, before which nothing is sent."""
+        """Return whether its next attempt may have a time, before which nothing is sent."""
         return self in {TargetStatus.HELD, TargetStatus.PUBLISHING}
 
 
@@ -73,11 +73,11 @@ OPEN = tuple(each for each in PostStatus if each.is_open)
 UNBEGUN = tuple(each for each in PostStatus if not each.has_begun)
 UNSENT = tuple(each for each in TargetStatus if each.is_unsent)
 RESULTS = tuple(each for each in TargetStatus if not each.is_unsent)
-"""Statuses that a step's result leaves a target at. Nothing is sent from there unless somebody asks for it."""
+"""The statuses that a step's result leaves a target in. It is not sent again unless a person or a confirmation asks."""
 
 
 class HoldReason(StrEnum):
-    """Why a target is held rather than failed."""
+    """The reason why a target is held, instead of failed."""
 
     RECONNECT = "account_needs_reconnecting"
     """Its platform no longer accepts the account's credentials, or the account is not connected at all."""
@@ -112,7 +112,7 @@ MediaChangeKind = Literal["metadata_removed", "converted", "scaled", "compressed
 
 
 class Media(BaseModel):
-    """Point at one image, video, GIF or document by its URL."""
+    """An image, video, GIF or document of a post, by its URL."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -130,12 +130,12 @@ class TargetState:
 
     @property
     def moving(self) -> bool:
-        """Tell whether something is being done for this target now, or soon."""
+        """Return whether something is being done for this target now, or soon."""
         return not self.settled and self.status is not TargetStatus.HELD
 
     @property
     def settled(self) -> bool:
-        """Tell whether nothing more happens to this target by itself."""
+        """Return whether nothing more happens to this target by itself."""
         return self.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED} or (
             self.status is TargetStatus.UNCONFIRMED and not self.confirming
         )
@@ -144,7 +144,7 @@ class TargetState:
 def post_status(targets: Iterable[TargetState]) -> PostStatus:
     """Derive the status of a post whose publishing has begun from its targets.
 
-    A target that rests unconfirmed keeps the post from ever reading failed: it may be public.
+    A post with an unconfirmed target is never `failed`, because that target may be public.
     """
     states = list(targets)
     if not all(state.settled for state in states):
@@ -158,24 +158,21 @@ def post_status(targets: Iterable[TargetState]) -> PostStatus:
 
 
 def is_moving(post: PostStatus, targets: Iterable[TargetState]) -> bool:
-    """Tell whether something is being done for a post now, or soon.
-
-    Held targets wait for hours: no request waits with them.
-    """
+    """Return whether something is done for a post now, or soon. Held targets do not count: they may wait for hours."""
     return post.is_open and any(target.moving for target in targets)
 
 
 def status_shown(status: PostStatus, scheduled_for: datetime | None, now: datetime) -> PostStatus:
-    """Return as what a post is shown whose row has a status: one whose time has come is being published.
+    """Return the status that clients see: `publishing` for a scheduled post whose time has come.
 
-    Its row says `scheduled` until a worker has begun, and lets it be changed and deleted until then.
+    Its row stays `scheduled`, and it can be changed and deleted, until a worker has begun.
     """
     due = status is PostStatus.SCHEDULED and scheduled_for is not None and scheduled_for <= now
     return PostStatus.PUBLISHING if due else status
 
 
 def text_in_effect(content: str | None, custom_content: str | None) -> str:
-    """Return the text that a target gets: its own if it has one, else the post's."""
+    """Return the text of a target: its own if it has one, otherwise the post's."""
     return custom_content if custom_content is not None else content or ""
 
 
@@ -185,5 +182,5 @@ def public_text(edited_content: str | None, content: str | None, custom_content:
 
 
 def media_in_effect(media: list[Media], custom_media: list[Media] | None) -> list[Media]:
-    """Return the media that a target gets: its own if it has any, else the post's."""
+    """Return the media of a target: its own if it has a list of them, even an empty one, otherwise the post's."""
     return custom_media if custom_media is not None else media

@@ -1,4 +1,4 @@
-"""Why a scheduled post will not go out as it is, found before its time: pure."""
+"""Checks of a scheduled post before its time: why it will not be published as it is, and when to check again."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The rate limits of one account, and the time of its next slot."""
+"""Limits on how fast an account may publish, and its next slot."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` in any window of the length `per`; `source` says where the number is from."""
+    """At most `limit` requests in any window of the length `per`; `source` says where the number is from."""
 
     limit: int
     per: timedelta

@@ -1,4 +1,4 @@
-"""Why a target waits or has failed, in words of ours that may stand where no text of a platform may."""
+"""Our own sentences for why a target waits or has failed, for places in which a platform's text may not appear."""
 
 from domain.codes import TargetCode, is_target_code
 from domain.post import ErrorCategory
@@ -67,7 +67,7 @@ _OF_CATEGORY = {
 
 
 def reason(code: str | None, category: ErrorCategory | None) -> str | None:
-    """Return what a code of ours means, of a platform's own code what its category does; None if neither is known."""
+    """Return the meaning of our code, or of the category of a platform's own code; None if neither is known."""
     if is_target_code(code):
         return _OF_CODE[code]
     return _OF_CATEGORY[category] if category else None

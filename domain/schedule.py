@@ -1,4 +1,4 @@
-"""Turn what a client wrote as a time into an instant, keeping the wall time and zone it meant."""
+"""Times as clients write them: the instant, and the wall time and zone that it comes from."""
 
 import re
 from calendar import isleap
@@ -38,11 +38,7 @@ class ScheduledTime:
 
 
 def parse_date_time(text: str) -> datetime:
-    """Parse an ISO 8601 date and time; the result is aware where the text has an offset.
-
-    Raises:
-        ValueError: the text is no such date and time.
-    """
+    """Parse an ISO 8601 date and time; the result is aware if the text has an offset. Raises ValueError."""
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
@@ -82,9 +78,9 @@ class Shift:
 
 
 def parse_shift(text: str) -> Shift:
-    """Parse an ISO 8601 duration of weeks, days, hours and minutes, with a sign if it is one back.
+    """Parse an ISO 8601 duration of weeks, days, hours and minutes, with a minus sign if it is a shift back.
 
-    Raises ValueError for any other, and for one that moves nothing.
+    Raises ValueError for any other duration, and for zero.
     """
     match = _SHIFT.fullmatch(text)
     if match is None:
@@ -151,7 +147,7 @@ def local_time(moment: datetime, zone: str) -> str | None:
 
 @lru_cache(4096)
 def rfc3339(moment: datetime) -> str:
-    """Write an aware datetime as UTC with Z, to the second where it has no fraction, else to the millisecond."""
+    """Write an aware datetime as UTC with Z: to the second if it has no fraction, otherwise to the millisecond."""
     return _written(moment.astimezone(UTC)) + "Z"
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 _SHORTEST_S = 0.2
-"""How long a share is taken to last at least, so that many who ask in one moment do not all ask again in the next."""
+"""The shortest time that a share is assumed to be held, so that holders do not all ask again in the same moment."""
 
 
 class Exhausted(Exception):
@@ -29,7 +29,7 @@ class Shares:
 
     A single holder gets half of the units, n holders get one part of n + 1 each, and one such part stays free: a new
     holder can begin at any time. `each` limits a holder further. The rule is known from switches as dynamic
-    thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Platforming 6 (2), 1998). Safe to use from any thread.
+    thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998). Safe to use from any thread.
     """
 
     def __init__(self, total: int, each: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:

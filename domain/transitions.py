@@ -1,7 +1,7 @@
-"""The change of a target by a step's result: values without I/O, which `store.publishing.sending.settle` writes.
+"""The changes of a target by a step's result, as values without I/O: `store.publishing.sending.settle` writes them.
 
-A transition says from which statuses it may be made. Everything else that stands in the way is in its basis: what the
-step knew when it decided, held against the rows under the lock of the post's row.
+A transition names the statuses from which it may be made. Its basis names all other conditions: the facts that the step
+knew when it decided. They are compared with the rows under the lock of the post's row.
 """
 
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ class WriteResult(StrEnum):
     EARLY = "early"
     """The post is not due yet."""
     WRONG_STATUS = "wrong_status"
-    """The target has a status from which this is not done."""
+    """The target has a status from which this transition may not be made."""
     SENDING = "sending"
     """A send is open: another run of the step has begun it, and may be lost."""
     OVERTAKEN = "overtaken"
-    """Another run has gone on since: it has saved handles, closed the send or begun the next."""
+    """Another run of the step has continued: it has saved handles, closed the send or begun the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerTo:
-    """A result that is the answer to a send. It counts while the send is open; that it is public, always."""
+    """A result that is the answer to a send. It counts while the send is open, or if the target is public."""
 
     attempt_id: int
 
@@ -63,7 +63,7 @@ Value = str | bool | datetime | None
 _UNSENT = frozenset(UNSENT)
 _UNPUBLISHED = frozenset(TargetStatus) - {TargetStatus.PUBLISHED}
 _UNCONFIRMED = frozenset({TargetStatus.UNCONFIRMED})
-FORGOTTEN: Mapping[str, Value] = {
+NO_FAILURE: Mapping[str, Value] = {
     "warning": None,
     "error": None,
     "error_code": None,
@@ -74,15 +74,15 @@ FORGOTTEN: Mapping[str, Value] = {
     "hold_reason": None,
     "released_at": None,
 }
-"""What the last failure left in a target's row."""
+"""The columns of a target's row that say why it failed or waits, without a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetTransition:
-    """A change of one target's row. `columns` are those that it writes; all others stay as they are."""
+    """A change of one target's row. Columns that are not in `columns` keep their values."""
 
     expects: frozenset[TargetStatus]
-    """The statuses that it may be made from; on the basis of a confirmation it is only made from `unconfirmed`."""
+    """The statuses that it may be made from, unless its basis is a confirmation: then only `unconfirmed`."""
     columns: Mapping[str, Value]
 
     def starts(self, basis: Basis) -> frozenset[TargetStatus]:
@@ -97,7 +97,7 @@ def published(
     return TargetTransition(
         _UNPUBLISHED,
         {
-            **FORGOTTEN,
+            **NO_FAILURE,
             "status": TargetStatus.PUBLISHED,
             "platform_post_id": platform_post_id,
             "platform_post_url": url,
@@ -109,25 +109,25 @@ def published(
 
 
 def unlisted(now: datetime, label: str) -> TargetTransition:
-    """Return the transition of a target that is public and whose id its platform does not tell."""
+    """Return the transition of a target that is public and that its platform does not list, so that it has no id."""
     warning = (
         f"{label} says that the post is public and does not list it: its id and address are not known, "
         "and what follows a post, such as a first comment, was not added."
     )
-    columns = {**FORGOTTEN, "status": TargetStatus.PUBLISHED, "warning": warning, "published_at": now}
+    columns = {**NO_FAILURE, "status": TargetStatus.PUBLISHED, "warning": warning, "published_at": now}
     return TargetTransition(_UNPUBLISHED, columns)
 
 
 def failed(message: str, code: str, category: ErrorCategory) -> TargetTransition:
-    """Return the transition of a target that surely is not public and is not tried again by itself."""
+    """Return the transition of a target that is certainly not public and is not tried again by itself."""
     retryable = category is not ErrorCategory.REJECTED
     columns = _error(message, code, category, retryable=retryable) | {"status": TargetStatus.FAILED}
     return TargetTransition(_UNSENT, columns)
 
 
 def waiting(until: datetime) -> TargetTransition:
-    """Return the transition of a target that waits until its account may publish again."""
-    columns = {**FORGOTTEN, "status": TargetStatus.PUBLISHING, "next_attempt_at": until}
+    """Return the transition of a target that waits for its account's rate limit."""
+    columns = {**NO_FAILURE, "status": TargetStatus.PUBLISHING, "next_attempt_at": until}
     return TargetTransition(_UNSENT, columns)
 
 
@@ -142,7 +142,7 @@ def held(
 ) -> TargetTransition:
     """Return the transition of a target that waits for its account, the account's quota or the operator.
 
-    `until`: when it continues by itself, if that is known.
+    `until` is the time at which it continues by itself, None if that is not known.
     """
     columns = _error(message, code, category) | {
         "status": TargetStatus.HELD,
@@ -153,7 +153,7 @@ def held(
 
 
 def unconfirmed(code: str, message: str) -> TargetTransition:
-    """Return the transition of a target whose send may or may not have landed."""
+    """Return the transition of a target whose send may have been published, because the answer was lost."""
     explanation = f"{message} The post may be public; it is waiting for confirmation."
     columns = _error(explanation, code, ErrorCategory.UNCONFIRMED) | {
         "status": TargetStatus.UNCONFIRMED,
@@ -168,8 +168,8 @@ def still_unconfirmed(at: datetime) -> TargetTransition:
 
 
 def pending(now: datetime) -> TargetTransition:
-    """Return the transition of an unconfirmed target that surely is not public: it is sent again."""
-    columns = {**FORGOTTEN, "status": TargetStatus.PENDING, "due_at": now, "begun_at": None}
+    """Return the transition of an unconfirmed target that is certainly not public: it is sent again."""
+    columns = {**NO_FAILURE, "status": TargetStatus.PENDING, "due_at": now, "begun_at": None}
     return TargetTransition(_UNCONFIRMED, columns)
 
 
@@ -185,13 +185,13 @@ def warned(message: str) -> TargetTransition:
 
 
 def incomplete(warning: str) -> TargetTransition:
-    """Return the transition of a settled target that lacks what was to follow it."""
+    """Return the transition of a settled target without the steps that were to follow its publication."""
     return TargetTransition(frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED}), {"warning": warning})
 
 
 def _error(message: str, code: str, category: ErrorCategory, *, retryable: bool = False) -> dict[str, Value]:
     return {
-        **FORGOTTEN,
+        **NO_FAILURE,
         "error": message,
         "error_code": code,
         "error_category": category,

@@ -1,4 +1,4 @@
-"""The causes for which a target waits, by its row."""
+"""The event that a target waits for, by its row."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from domain.post import HoldReason, TargetStatus
 MEDIA_BUSY = "media_busy"
 """The error code of a target that waits for other media of its workspace."""
 NO_DISK_SPACE = "no_disk_space"
-"""The error code of a target whose media find no room on the worker's disk."""
+"""The error code of a target whose media do not fit on the worker's disk."""
 KEY_MISSING = "key_missing"
 """The error code of a target whose account is encrypted with a key that the worker does not have."""
 
@@ -62,7 +62,7 @@ def waits_for(
     error_code: str | None,
     next_attempt_at: datetime | None,
 ) -> WaitsFor | None:
-    """Return what a target waits for; None if a worker has it in hand, or it is settled or not due yet."""
+    """Return what a target waits for; None if a worker processes it, or it is settled or not due yet."""
     match status:
         case TargetStatus.HELD:
             return _HELD[HoldReason(hold_reason or HoldReason.RECONNECT)]

@@ -1,4 +1,4 @@
-"""Know one database of time zones in every process: the tzdata package's, unless PYTHONTZPATH names another."""
+"""The database of time zones of every process: the tzdata package's, unless PYTHONTZPATH names another."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 if "PYTHONTZPATH" not in os.environ:
-    # Each machine's own database is of another age; what the api resolves, the worker must resolve alike.
+    # Machines have databases of different ages, and the worker must resolve times as the API does.
     zoneinfo.reset_tzpath(())
 
 _OF_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
@@ -19,9 +19,9 @@ _PACKAGED = files("tzdata") / "zoneinfo"
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Return every IANA zone name there is.
+    """Return every IANA zone name.
 
-    Names that every machine fills in differently are none: a post would move with the server it is read on.
+    Names such as `localtime` are left out: they mean another zone on each machine.
     """
     return frozenset(zoneinfo.available_timezones() - _OF_THE_MACHINE)
 
@@ -39,31 +39,31 @@ def zone_named(name: str) -> zoneinfo.ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class ZoneData:
-    """The identity of a state of the database: its editors' name for it, and a digest of what is in it."""
+    """The identity of a version of the database: its editors' name for it, and a digest of its content."""
 
     version: str
-    """Such as 2026b; the letters count up, so that texts compare as the states follow. Empty if it is not known."""
+    """A name such as 2026b, which is greater than those of all older versions; empty if it is not known."""
     digest: str
 
     def is_older_than(self, other_version: str) -> bool:
-        """Tell whether it is surely the older one."""
+        """Return whether it is certainly older than another version."""
         return bool(self.version and other_version) and self.version < other_version
 
 
 def reread() -> ZoneData:
-    """Return what the database is now, and have zones read from it again. Reads some 600 small files."""
+    """Return the identity of the database now, and have zones read from it again. Reads some 600 small files."""
     digest = hashlib.sha256()
     for name in sorted(zoneinfo.available_timezones() - _OF_THE_MACHINE):
         digest.update(name.encode() + b"\0" + _content(name))
     found = ZoneData(zone_version(), digest.hexdigest())
-    # Afterwards: should the files change in between, the digest is the old one and the next look sees another.
+    # Cleared last: if the files change meanwhile, the digest is the old one, and the next call returns another.
     zoneinfo.ZoneInfo.clear_cache()
     zone_names.cache_clear()
     return found
 
 
 def zone_version() -> str:
-    """Return what the database's editors call its state; empty where a folder that PYTHONTZPATH names does not say."""
+    """Return the editors' name for the database's version; empty if a folder of PYTHONTZPATH does not name it."""
     folders = [Path(folder) for folder in zoneinfo.TZPATH if Path(folder).is_dir()]
     root: Traversable = folders[0] if folders else _PACKAGED
     source = root / "tzdata.zi"

@@ -36,7 +36,7 @@ def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datet
 
 
 def _is_newest(account: AnyAccount) -> bool:
-    """Tell whether the last check is the newest that is known of an account."""
+    """Return whether the last check is the newest that is known of an account."""
     asked, proven = account.inspected_at, account.last_ok_at
     return asked is not None and (proven is None or proven < asked)
 
@@ -60,5 +60,5 @@ def ends_of(account: AnyAccount, now: datetime) -> datetime | None:
 
 
 def is_refused_renewal(account: AnyAccount) -> bool:
-    """Tell whether the last renewal was refused for good: after all other failures it has a time for the next try."""
+    """Return whether the last renewal was refused for good: after all other failures it has a time for the next try."""
     return account.renewal_failures > 0 and account.renew_at is None

@@ -20,7 +20,7 @@ from domain.audit import AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
-from domain.transitions import FORGOTTEN
+from domain.transitions import NO_FAILURE
 from store.audit.trail import add_entry
 from store.models import Account, Attempt, Post, Target
 
@@ -187,7 +187,7 @@ async def refresh_post(session: AsyncSession, post: Post) -> None:
 
 def forget_error(target: Target) -> None:
     """Clear the last failure from a target's row, and the warning, too, if the target is not public."""
-    for name, value in FORGOTTEN.items():
+    for name, value in NO_FAILURE.items():
         if name != "warning" or target.status != TargetStatus.PUBLISHED:
             setattr(target, name, value)
 
