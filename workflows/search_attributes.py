@@ -45,7 +45,8 @@ REGISTRY: dict[str, str] = {
 """Name and type as `temporal operator search-attribute create` takes them."""
 
 
-def _unique(values: Iterable[str]) -> list[str]:
+def _as_list(values: Iterable[str]) -> list[str]:
+    """Return each value once, as many as fit into one search attribute."""
     found, size = list[str](), len("[]")
     for value in dict.fromkeys(values):
         size += len(json.dumps(value)) + len(",")
@@ -59,9 +60,9 @@ def _unique(values: Iterable[str]) -> list[str]:
 def attributes_of(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
     """Return the search attributes of a post's workflow."""
     lists: Sequence[tuple[SearchAttributeKey[Sequence[str]], list[str]]] = (
-        (PLATFORMS, _unique(target.platform for target in plan.targets)),
-        (ACCOUNTS, _unique(target.account_id for target in plan.targets)),
-        (TAGS, _unique(plan.tags)),
+        (PLATFORMS, _as_list(target.platform for target in plan.targets)),
+        (ACCOUNTS, _as_list(target.account_id for target in plan.targets)),
+        (TAGS, _as_list(plan.tags)),
     )
     return TypedSearchAttributes(
         [

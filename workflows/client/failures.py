@@ -17,7 +17,7 @@ def unavailable() -> Unavailable:
     return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
 
 
-def unknown(error: BaseException) -> bool:
+def is_not_found(error: BaseException) -> bool:
     """Return whether an error says that there is no such workflow."""
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from temporalio.client import (
@@ -24,14 +24,16 @@ from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import FoundRun, classify_found_run
 from domain.plan import Plan
+from domain.temporal_limits import LONGEST_FAIRNESS_KEY
 from workflows.account import WITHIN as ACCOUNT_WITHIN
 from workflows.account import AccountPlan, AccountWorkflow
-from workflows.client.failures import AWAY, answering, unavailable, unknown
+from workflows.client.failures import AWAY, answering, is_not_found, unavailable
 from workflows.client.queues import Queues
 from workflows.connect import WITHIN as CONNECT_WITHIN
 from workflows.connect import ConnectPlan, ConnectWorkflow
 from workflows.details import summary
-from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
+from workflows.media_check import WITHIN as MEDIA_CHECK_WITHIN
+from workflows.media_check import MediaCheckPlan, MediaCheckWorkflow
 from workflows.messages import MEMO_POST, EditRequest, Rejection, Unschedule
 from workflows.post import PostWorkflow
 from workflows.search_attributes import attributes_of
@@ -40,9 +42,12 @@ log = structlog.get_logger(__name__)
 
 _TIMEOUT = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it gets an error that says to ask again."""
-_CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
-_BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
-_MOMENT_S = 0.1
+_EDIT_PAUSES_S = (0.05, 0.15, 0.4, 0.8)
+"""The pauses between the tries of an edit that comes before the run knows that its post is published."""
+_UPDATE_PAUSES_S = (0.02, 0.1, 0.3)
+"""The pauses between the tries of an update that meets the end of a run."""
+_HANDLE_TIMEOUT_S = 0.1
+P = TypeVar("P", MediaCheckPlan, ConnectPlan, AccountPlan)
 
 
 class AnotherPost(Exception):
@@ -71,41 +76,44 @@ class PostWorkflows:
                 await self._client.start_workflow(
                     PostWorkflow.run,
                     plan,
-                    **_how(plan),
+                    **_start_options(plan),
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     rpc_timeout=_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:
-            await self._require_ours(plan)
+            await self._require_same_post(plan)
             await self.update_plan(plan)
 
     async def update_plan(self, plan: Plan) -> None:
-        """Have the running workflow of a post take up the plan; if none runs, start one with it.
+        """Have the running workflow of a post follow the plan; if none runs, start one with it.
 
         Raises AnotherPost, Unavailable.
         """
         await self._update(PostWorkflow.update_plan, plan, plan)
 
     async def unschedule(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
-        """End a post's workflow, if it runs: from this version on nothing is to be published. Raises Unavailable."""
+        """End a post's workflow, if one runs, because the post is a draft or deleted since `version`.
+
+        Raises Unavailable.
+        """
         try:
             async with answering(_TIMEOUT.total_seconds()):
                 handle = self._client.get_workflow_handle(workflow_id)
                 request = Unschedule(post_id=post_id, version=version, deleted=deleted)
                 await handle.signal(PostWorkflow.unschedule, request, rpc_timeout=_TIMEOUT)
         except Unavailable as error:
-            if error.__cause__ is None or not unknown(error.__cause__):
+            if error.__cause__ is None or not is_not_found(error.__cause__):
                 raise
 
     async def edit(self, plan: Plan, revision_id: str, target_ids: Sequence[str] = ()) -> None:
         """Begin a saved edit; its result is in the revision's row. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id, target_ids=list(target_ids))
-        for wait in _CATCHING_UP_S:
+        for wait in _EDIT_PAUSES_S:
             try:
                 return await self._update(PostWorkflow.edit, request, plan)
             except Unprocessable:
-                # The row is at rest, and its workflow learns that in a moment.
+                # The row says that the post is published a moment before its workflow knows.
                 await asyncio.sleep(wait)
         return await self._update(PostWorkflow.edit, request, plan)
 
@@ -114,59 +122,19 @@ class PostWorkflows:
 
         Raises Unavailable.
         """
-        async with answering(_TIMEOUT.total_seconds()):
-            handle = await self._client.start_workflow(
-                MediaCheckWorkflow.run,
-                plan,
-                id=plan.check_id,
-                task_queue=POSTS_QUEUE,
-                execution_timeout=WITHIN,
-                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
-                rpc_timeout=_TIMEOUT,
-            )
-        with contextlib.suppress(TimeoutError, WorkflowFailureError):
-            async with asyncio.timeout(WITHIN.total_seconds()):
-                await handle.result()
+        await self._run_short(MediaCheckWorkflow.run, plan, plan.check_id, MEDIA_CHECK_WITHIN)
 
     async def connect(self, plan: ConnectPlan) -> None:
         """Have a worker take a step of a connection; return when it has, or at the time limit. Raises Unavailable."""
-        async with answering(_TIMEOUT.total_seconds()):
-            handle = await self._client.start_workflow(
-                ConnectWorkflow.run,
-                plan,
-                id=f"{plan.connection_id}/{plan.step}",
-                task_queue=POSTS_QUEUE,
-                execution_timeout=CONNECT_WITHIN,
-                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                rpc_timeout=_TIMEOUT,
-            )
-        with contextlib.suppress(TimeoutError, WorkflowFailureError):
-            async with asyncio.timeout(CONNECT_WITHIN.total_seconds()):
-                await handle.result()
+        await self._run_short(ConnectWorkflow.run, plan, f"{plan.connection_id}/{plan.step}", CONNECT_WITHIN)
 
     async def account(self, plan: AccountPlan) -> None:
         """Have a worker check or remove an account; return when it has, or at the time limit. Raises Unavailable.
 
         Concurrent requests for the same step wait for one run.
         """
-        named = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
-        async with answering(_TIMEOUT.total_seconds()):
-            handle = await self._client.start_workflow(
-                AccountWorkflow.run,
-                plan,
-                id=f"account_{named[:40]}/{plan.step}",
-                task_queue=POSTS_QUEUE,
-                execution_timeout=ACCOUNT_WITHIN,
-                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                rpc_timeout=_TIMEOUT,
-            )
-        with contextlib.suppress(TimeoutError, WorkflowFailureError):
-            async with asyncio.timeout(ACCOUNT_WITHIN.total_seconds()):
-                await handle.result()
+        digest = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
+        await self._run_short(AccountWorkflow.run, plan, f"account_{digest[:40]}/{plan.step}", ACCOUNT_WITHIN)
 
     async def release(self, plan: Plan) -> None:
         """Signal a post's workflow that its held targets may continue. Raises Unavailable."""
@@ -174,14 +142,38 @@ class PostWorkflows:
             await self._client.start_workflow(
                 PostWorkflow.run,
                 plan,
-                **_how(plan),
+                **_start_options(plan),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 start_signal="release",
                 rpc_timeout=_TIMEOUT,
             )
 
-    async def _require_ours(self, plan: Plan) -> None:
+    async def _run_short(
+        self,
+        run: Callable[[Any, P], Awaitable[None]],
+        plan: P,
+        workflow_id: str,
+        within: timedelta,
+    ) -> None:
+        """Run a workflow for which a client waits; return when it ends, or at its time limit. Raises Unavailable."""
+        async with answering(_TIMEOUT.total_seconds()):
+            handle = await self._client.start_workflow(
+                run,
+                plan,
+                id=workflow_id,
+                task_queue=POSTS_QUEUE,
+                execution_timeout=within,
+                priority=_priority(plan.workspace_id, URGENT),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                rpc_timeout=_TIMEOUT,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(within.total_seconds()):
+                await handle.result()
+
+    async def _require_same_post(self, plan: Plan) -> None:
         """Raise AnotherPost if the latest run under a plan's workflow id is another post's. Raises Unavailable."""
         async with answering(_TIMEOUT.total_seconds()):
             found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
@@ -195,7 +187,7 @@ class PostWorkflows:
         update_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(_TIMEOUT.total_seconds()):
-                for wait in _BETWEEN_RUNS_S:
+                for wait in _UPDATE_PAUSES_S:
                     try:
                         return await self._update_with_start(update, argument, update_id, plan)
                     except RPCError as error:
@@ -207,7 +199,7 @@ class PostWorkflows:
         except WorkflowUpdateFailedError as error:
             rejection = error.cause.type if isinstance(error.cause, ApplicationError) else None
             if rejection == Rejection.ANOTHER_POST:
-                await self._require_ours(plan)
+                await self._require_same_post(plan)
             raise _error_for(rejection) from error
         except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise unavailable() from error
@@ -216,7 +208,7 @@ class PostWorkflows:
         operation = WithStartWorkflowOperation(
             PostWorkflow.run,
             plan,
-            **_how(plan),
+            **_start_options(plan),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
@@ -227,25 +219,25 @@ class PostWorkflows:
         except BaseException:
             # A failed start leaves its future unread; asyncio would log its error.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(operation.workflow_handle(), _MOMENT_S)
+                await asyncio.wait_for(operation.workflow_handle(), _HANDLE_TIMEOUT_S)
             raise
 
 
-def _how(plan: Plan) -> dict[str, Any]:
+def _start_options(plan: Plan) -> dict[str, Any]:
     """Return the options with which every run of a post is started, including what operators see of it."""
     return {
         "id": plan.workflow_id,
         "task_queue": POSTS_QUEUE,
         "search_attributes": attributes_of(plan, plan.first_status),
         "static_summary": summary(plan),
-        "priority": _priority(plan),
+        "priority": _priority(plan.workspace_id, URGENT if plan.immediate else SCHEDULED),
         "memo": {MEMO_POST: plan.post_id},
     }
 
 
-def _priority(plan: Plan) -> Priority:
+def _priority(workspace_id: str, priority: int) -> Priority:
     # The workspace is the fairness key, so that one customer's ten thousand posts do not delay another's single post.
-    return Priority(priority_key=URGENT if plan.immediate else SCHEDULED, fairness_key=plan.workspace_id[:64])
+    return Priority(priority_key=priority, fairness_key=workspace_id[:LONGEST_FAIRNESS_KEY])
 
 
 def _error_for(rejection: str | None) -> PostsError:

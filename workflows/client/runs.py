@@ -17,24 +17,24 @@ from temporalio.common import SearchAttributeKey
 
 from activities.operators import OperatorRequest, named, newest_first, requests_among
 from domain.audit import Action
-from workflows.client.failures import AWAY, answering, unknown
+from workflows.client.failures import AWAY, answering, is_not_found
 from workflows.client.queues import Queues
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
 from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
 
 _TIMEOUT_S = 10.0
-_ASKING = timedelta(seconds=5)
+_QUERY_TIMEOUT = timedelta(seconds=5)
 """How long a workflow may take to report its post's state: a worker may have to replay it first."""
 _PAGE = 1000
-_IDS = 100
+_IDS_PER_QUERY = 100
 """The number of workflow ids in one query of the visibility store."""
-_RUNS = 10
+_MOST_RUNS = 10
 """The number of runs under one id whose operators' requests are listed."""
 _LONGEST_FAILURE = 300
-_EVENTS = 1000
+_MOST_EVENTS = 1000
 """The number of newest events that are read of each of these runs."""
-_TASK_TRIES = 3
+_STUCK_FROM_TRY = 3
 """From this try of one workflow task on, the deployed code does not fit the workflow's history."""
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Temporal's own attribute: set while a workflow's tasks fail repeatedly."""
@@ -102,11 +102,11 @@ class Runs:
         """Return the runs of these workflows that are certainly running. A run that has just started may be missing."""
         ids = [each for each in workflow_ids if _can_be_quoted(each)]
         found: list[Run] = []
-        for first in range(0, len(ids), _IDS):
-            named = ", ".join(_quoted(each) for each in ids[first : first + _IDS])
+        for first in range(0, len(ids), _IDS_PER_QUERY):
+            named = ", ".join(_quoted(each) for each in ids[first : first + _IDS_PER_QUERY])
             query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
             async with answering(_TIMEOUT_S):
-                found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS)]
+                found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS_PER_QUERY)]
         return found
 
     async def latest(self, workflow_id: str) -> Run | None:
@@ -117,7 +117,7 @@ class Runs:
                     rpc_timeout=timedelta(seconds=_TIMEOUT_S)
                 )
             except AWAY as error:
-                if unknown(error):
+                if is_not_found(error):
                     return None
                 raise
         raw = found.raw_description
@@ -132,14 +132,14 @@ class Runs:
             )
             for step in raw.pending_activities
         )
-        stuck = raw.pending_workflow_task.attempt >= _TASK_TRIES
+        stuck = raw.pending_workflow_task.attempt >= _STUCK_FROM_TRY
         return _run_of(found, stuck=stuck, task_pending=raw.HasField("pending_workflow_task"), steps=steps)
 
     async def query_status(self, run: Run) -> StatusView | None:
         """Query a run, closed or not, for its post's state; None if no worker can respond in time."""
         handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
         try:
-            return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
+            return await handle.query(PostWorkflow.status, rpc_timeout=_QUERY_TIMEOUT)
         except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
             return None
 
@@ -151,7 +151,7 @@ class Runs:
         async with answering(_TIMEOUT_S):
             found = list[OperatorRequest]()
             for run_id in await self._run_ids(workflow_id):
-                events = newest_first(self._client, workflow_id, run_id, _EVENTS)
+                events = newest_first(self._client, workflow_id, run_id, _MOST_EVENTS)
                 asked = requests_among(run_id, [event async for event in events])
                 found += [await named(self._client, request) for request in asked]
         return sorted(found, key=lambda each: each.at)
@@ -161,7 +161,7 @@ class Runs:
             latest = await self.latest(workflow_id)
             return [latest.run_id] if latest else []
         query = f"WorkflowId = {_quoted(workflow_id)}"
-        return [run.run_id async for run in self._client.list_workflows(query, limit=_RUNS)]
+        return [run.run_id async for run in self._client.list_workflows(query, limit=_MOST_RUNS)]
 
     async def terminated_by(self, run: Run) -> OperatorRequest | None:
         """Return who terminated a run; None if it ended otherwise."""
@@ -193,7 +193,7 @@ def _run_of(
 ) -> Run:
     attributes = execution.typed_search_attributes
     if execution.status is None:
-        raise ValueError(f"Temporal tells no status of {execution.id}")
+        raise ValueError(f"Temporal gives no status of {execution.id}")
     return Run(
         workflow_id=execution.id,
         run_id=execution.run_id,
