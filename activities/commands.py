@@ -6,6 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+ConnectStep = Literal["begin", "push", "finish", "select"]
+"""Make the address for consent; push the request to a server that wants it first; exchange the code; save a choice."""
+AccountStep = Literal["check", "remove"]
+
 
 class GiveUpReason(StrEnum):
     """The reason why a target is not tried any longer. If the target fails for it, it is the code for clients, too."""
@@ -62,7 +66,7 @@ class ConnectCommand(BaseModel):
 
     connection_id: str
     platform: str
-    step: Literal["begin", "push", "finish", "select"]
+    step: ConnectStep
     request_id: str | None = None
 
 

@@ -1,7 +1,6 @@
 """The workflow of a step with a connected account, for which a client waits."""
 
 from datetime import timedelta
-from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -10,7 +9,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.accounts.steps import AccountSteps
-    from activities.commands import AccountCommand
+    from activities.commands import AccountCommand, AccountStep
 
 WITHIN = timedelta(seconds=25)
 """The time limit of the step, including the wait for a worker."""
@@ -19,7 +18,7 @@ WITHIN = timedelta(seconds=25)
 class AccountPlan(AccountCommand):
     """The account and the step, without secrets."""
 
-    step: Literal["check", "remove"]
+    step: AccountStep
 
 
 @workflow.defn

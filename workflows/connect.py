@@ -1,9 +1,7 @@
 """The workflow of one step of connecting an account, for which a client waits."""
 
 from datetime import timedelta
-from typing import Literal
 
-from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
@@ -17,14 +15,10 @@ WITHIN = timedelta(seconds=25)
 """The time limit of a step, including the wait for a worker: X accepts a code for 30 seconds."""
 
 
-class ConnectPlan(BaseModel):
-    """A connection and the step to take, without secrets."""
+class ConnectPlan(ConnectCommand):
+    """A connection, the step to take and the workspace, without secrets."""
 
-    connection_id: str
     workspace_id: str
-    platform: str
-    step: Literal["begin", "push", "finish", "select"]
-    request_id: str | None = None
 
 
 @workflow.defn
@@ -34,9 +28,7 @@ class ConnectWorkflow:
     @workflow.run
     async def run(self, plan: ConnectPlan) -> None:
         """Return once the step is done, or could not be done."""
-        command = ConnectCommand(
-            connection_id=plan.connection_id, platform=plan.platform, step=plan.step, request_id=plan.request_id
-        )
+        command = ConnectCommand.model_validate(plan.model_dump(exclude={"workspace_id"}))
         try:
             await workflow.execute_activity_method(
                 Connecting.connect,

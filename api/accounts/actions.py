@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
+from activities.commands import AccountStep
 from api.accounts.schemas import RemovedAccountView, WaitingPostsView
 from api.dependencies import Dependencies
 from domain.account_events import Access, AccountAction
@@ -107,7 +108,7 @@ async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *
     return _view(named, removed, _access(removed, events), waiting)
 
 
-def _plan(named: AccountName, step: Literal["check", "remove"], **more: Any) -> AccountPlan:
+def _plan(named: AccountName, step: AccountStep, **more: Any) -> AccountPlan:
     return AccountPlan(
         workspace_id=named.workspace_id,
         account_id=named.account_id,

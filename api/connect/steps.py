@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from api.connect.outcomes import is_final, require_success, selection_of
+from activities.commands import ConnectStep
+from api.connect.views import refusal_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.connect import connectors
@@ -89,7 +90,7 @@ async def step(
     workspace_id: str,
     platform: str,
     connection_id: str,
-    step: Literal["begin", "push", "finish", "select"],
+    step: ConnectStep,
 ) -> PendingConnection:
     """Have a worker take a step, and return the row as it is then."""
     plan = ConnectPlan(
