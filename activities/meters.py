@@ -1,6 +1,7 @@
 """Counters of targets' outcomes, for the person on call."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from temporalio.common import MetricMeter
 
@@ -12,7 +13,18 @@ from platforms.registry import platforms
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 """A second is normal, a minute is late, a day is the default of `publishWithin`."""
-RENEWAL_OUTCOMES = ("renewed", "refused", "failed", "operator")
+
+
+class RenewalOutcome(StrEnum):
+    """The outcome of a renewal of an account's tokens."""
+
+    RENEWED = "renewed"
+    REFUSED = "refused"
+    """Refused for good: the owner must reconnect the account."""
+    FAILED = "failed"
+    """It is tried again."""
+    OPERATOR = "operator"
+    """The platform refuses the operator's app."""
 
 
 class Meters:
@@ -44,8 +56,8 @@ class Meters:
         for platform in platforms():
             for reason in PreflightReason:
                 self._preflight.add(0, {"platform": platform, "reason": reason.value})
-            for outcome in RENEWAL_OUTCOMES:
-                self._renewals.add(0, {"platform": platform, "outcome": outcome})
+            for outcome in RenewalOutcome:
+                self._renewals.add(0, {"platform": platform, "outcome": outcome.value})
             for status in RESULTS:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
@@ -55,9 +67,9 @@ class Meters:
         """Set how many accounts are encrypted with a key that this worker does not have."""
         self._unreadable.set(count)
 
-    def record_renewal(self, platform: str, outcome: str) -> None:
-        """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""
-        self._renewals.add(1, {"platform": platform, "outcome": outcome})
+    def record_renewal(self, platform: str, outcome: RenewalOutcome) -> None:
+        """Count a renewal by its outcome."""
+        self._renewals.add(1, {"platform": platform, "outcome": outcome.value})
 
     def record_preflight_warning(self, platform: str, reason: PreflightReason) -> None:
         """Count a warning about a target that is not due yet."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.credentials.renewal_outcomes import as_refusal, failure_of, may_have_renewed
 from activities.fence import Stopwatch
-from activities.meters import Meters
+from activities.meters import Meters, RenewalOutcome
 from activities.persist import persist
 from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
@@ -231,7 +231,7 @@ class Renewals:
             log.exception("credentials.lost", account_id=renewal.key[1], platform=renewal.platform)
             raise
         if changed.tokens is not None:
-            self._meters.record_renewal(renewal.platform, "renewed")
+            self._meters.record_renewal(renewal.platform, RenewalOutcome.RENEWED)
             log.info("credentials.renewed", account_id=renewal.key[1], platform=renewal.platform)
             if renewal.grant is not None and newest is not None and newest.credentials == sealed:
                 await self._share(renewal, changed)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from activities.credentials.token_times import pause_after
+from activities.meters import RenewalOutcome
 from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
@@ -21,18 +22,19 @@ class Failure:
     """The next try, None if there is none before the account is reconnected, and the outcome for metrics."""
 
     again_at: datetime | None
-    outcome: str
+    outcome: RenewalOutcome
 
 
 def failure_of(error: PlatformError, failures: int) -> Failure:
     """Return the result of a failure, the `failures`th in a row."""
     if error.kind is ErrorKind.AUTH:
-        return Failure(None, "refused")
+        return Failure(None, RenewalOutcome.REFUSED)
     pause = pause_after(failures)
     if error.kind is ErrorKind.OPERATOR:
         pause = max(pause, _PAUSE_OF_APPS)
     pause = max(pause, error.retry_after or pause)
-    return Failure(datetime.now(UTC) + pause, "operator" if error.kind is ErrorKind.OPERATOR else "failed")
+    outcome = RenewalOutcome.OPERATOR if error.kind is ErrorKind.OPERATOR else RenewalOutcome.FAILED
+    return Failure(datetime.now(UTC) + pause, outcome)
 
 
 def may_have_renewed(error: PlatformError) -> bool:
