@@ -16,12 +16,12 @@ from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
 
 SLOTS = 25
-"""The slots of each platform: a platform that does not respond takes no slots of the others."""
+"""How many local steps of each platform may run at the same time: one that does not respond does not block others."""
 
 LOCAL_LIMIT_S = 2.0
 """How long a workflow's task waits for a step. A step that takes longer continues as an activity."""
 
-_KEPT_S = 20.0
+_RESULT_KEPT_S = 20.0
 """How long the result of a continued step is kept for its activity."""
 
 _Key = tuple[str, int]
@@ -30,28 +30,29 @@ _Key = tuple[str, int]
 class LocalPublish:
     """The publish steps of one worker process: within a workflow's task, continued as an activity, or from a queue.
 
-    A step that runs in this process is never begun a second time, wherever Temporal asks for it again: because a task
-    or a heartbeat was lost, or because this process was too busy to take the continuing activity in time. The second
-    run would find an open attempt, and would take its worker for lost.
+    A step that runs in this process is never begun a second time. Temporal may ask for it again, if a task or a
+    heartbeat was lost, or if this process was too busy to take the continuing activity in time. A second run would find
+    an open attempt, and would count the worker that wrote it as lost.
 
-    Within a task, a step that finds no free slot, or whose platform this worker does not serve, is left to the
-    platform's own queue. `queue` is the one on which this process alone takes the steps that it continues.
+    Within a task, a step is left to its platform's own queue if no slot is free, or if this worker does not serve the
+    platform. `queue` is the queue of this process, on which it continues its steps.
     """
 
     def __init__(self, publishing: Publishing, platforms: Iterable[str], queue: str = POSTS_QUEUE) -> None:
         self._queue = queue
         self._publishing = publishing
-        self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
+        self._in_slots: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
+        """By platform, the running steps that were begun for a workflow's task."""
         self._running: dict[_Key, asyncio.Task[Outcome]] = {}
         """Every step that runs in this process, but none that takes longer than STEP_TIMEOUT."""
-        self._kept: dict[_Key, asyncio.Task[Outcome]] = {}
-        """The steps that continue as an activity, until its first try has come, and for a while after their end."""
+        self._continued: dict[_Key, asyncio.Task[Outcome]] = {}
+        """The steps that continue as activities: until the activity's first try, or for a while after their end."""
         self._stopping = False
 
     @property
     def slots(self) -> int:
         """Return how many steps of all platforms may run at the same time."""
-        return SLOTS * max(len(self._under_way), 1)
+        return SLOTS * max(len(self._in_slots), 1)
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -62,9 +63,9 @@ class LocalPublish:
         """
         if activity.info().is_local:
             return await self._within_task(command)
-        kept = self._kept.pop(_key(command), None)
-        # Only the first try gets the result of a step that has ended: by a later one, the rows may have changed.
-        joined = kept if kept and activity.info().attempt == 1 else self._running.get(_key(command))
+        continued = self._continued.pop(_key(command), None)
+        # Only the activity's first try gets the result of an ended step: before a later try, the rows may have changed.
+        joined = continued if continued and activity.info().attempt == 1 else self._running.get(_key(command))
         step = joined or self._begin(command)
         try:
             return await self._result(command, step, joined=joined is not None)
@@ -87,10 +88,10 @@ class LocalPublish:
             try:
                 return await asyncio.shield(step)
             except asyncio.CancelledError:
-                return await self._cut_short(command, step)
+                return await self._end_early(command, step)
 
     async def _within_task(self, command: TargetCommand) -> Outcome:
-        self._kept.pop(_key(command), None)
+        self._continued.pop(_key(command), None)
         step = self._running.get(_key(command)) or self._begin(command)
         # If the workflow's task fails meanwhile, the step continues, and the next task joins it.
         await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
@@ -101,12 +102,12 @@ class LocalPublish:
             raise _declined(command) from error
         if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
             return step.result()
-        self._keep(command, step)
+        self._continue_as_activity(command, step)
         raise _benign("continues as an activity", CONTINUES_AS_ACTIVITY, self._queue)
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""
-        steps = self._under_way.get(command.platform)
+        steps = self._in_slots.get(command.platform)
         if self._stopping or steps is None or len(steps) >= SLOTS:
             raise _declined(command)
         step = self._run(command)
@@ -117,30 +118,30 @@ class LocalPublish:
     def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
         self._running[key] = step
-        # A step that hangs is begun again by Temporal's next try, and not joined.
+        # A step that hangs is cancelled, so that Temporal's next try begins it again and does not join it.
         limit = asyncio.get_running_loop().call_later(STEP_TIMEOUT.total_seconds(), step.cancel, STOPS)
 
         def over(step: asyncio.Task[Outcome]) -> None:
             limit.cancel()
             del self._running[key]
-            # If no run waits for a failed step, asyncio would log its error. The target's row has it.
+            # Read the error, which the target's row has: asyncio would log it if no run waits for the step.
             _ = step.cancelled() or step.exception()
 
         step.add_done_callback(over)
         return step
 
-    def _keep(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
+    def _continue_as_activity(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
         """Keep a running step for the activity that joins it, and its result for a while after it has ended."""
         key, loop = _key(command), asyncio.get_running_loop()
-        self._kept[key] = step
+        self._continued[key] = step
 
         def forget() -> None:
-            if self._kept.get(key) is step:
-                del self._kept[key]
+            if self._continued.get(key) is step:
+                del self._continued[key]
 
-        step.add_done_callback(lambda _: loop.call_later(_KEPT_S, forget))
+        step.add_done_callback(lambda _: loop.call_later(_RESULT_KEPT_S, forget))
 
-    async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
+    async def _end_early(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
         details = activity.cancellation_details()
         if details and not (details.cancel_requested or details.worker_shutdown):
             # Temporal counts this try as lost. The step continues, and the next try joins it.
@@ -151,8 +152,8 @@ class LocalPublish:
     async def stop(self, grace: timedelta) -> None:
         """Begin no step, and cancel the steps that still run after the grace: another worker continues them."""
         self._stopping = True
-        if under_way := set[asyncio.Task[Outcome]]().union(*self._under_way.values()):
-            _, late = await asyncio.wait(under_way, timeout=grace.total_seconds())
+        if in_slots := set[asyncio.Task[Outcome]]().union(*self._in_slots.values()):
+            _, late = await asyncio.wait(in_slots, timeout=grace.total_seconds())
             for step in late:
                 step.cancel(STOPS)
 

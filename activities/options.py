@@ -1,4 +1,4 @@
-"""The queue, the time limits and the retries of each activity."""
+"""The queues, time limits and retry policies of the activities."""
 
 import zlib
 from datetime import timedelta
@@ -9,7 +9,7 @@ from platforms.base import Editable
 from platforms.registry import platforms
 
 POSTS_QUEUE = "posts"
-"""For workflows, short activities that only use the database, and the first try of a step for which a client waits."""
+"""The queue of workflows, and of short activities that only use the database."""
 
 CONFIRM_WITHIN = timedelta(hours=24)
 """How long the worker tries to confirm a send; after that a person must decide."""
@@ -24,12 +24,12 @@ CONTINUES_WITHIN = timedelta(seconds=10)
 queue."""
 
 DECLINED = "declined"
-"""The type of the error with which a worker of the posts' own queue leaves a step to its platform's queue."""
+"""The type of the error with which a worker leaves a local step to the platform's queue."""
 
 CONTINUES_AS_ACTIVITY = "continues_as_activity"
-"""The type of the error with which it reports that a local activity is not over and continues as an activity.
+"""The type of the error with which a worker reports that a local step has not ended and continues as an activity.
 
-The error's only detail is the queue of the worker that runs the step.
+The error's only detail is the worker's own queue.
 """
 
 LONGEST_WAIT_AFTER_CRASH = timedelta(minutes=1)
@@ -48,16 +48,16 @@ COMPLETE_WITHIN = timedelta(hours=2)
 """How long the steps after a publication are tried; the post itself is public by then."""
 
 PREPARE_AHEAD, PREPARE_SPREAD = timedelta(minutes=3), timedelta(minutes=5)
-"""How long before its due time a post's media are uploaded: in the due second, each target needs one request.
+"""How long before its due time a post's media are uploaded, so that each target needs one request when it is due.
 
-Each post has its own time in a span of PREPARE_SPREAD before that, because most posts are due at a full hour.
+Each post has its own time within PREPARE_SPREAD before that, because most posts are due at a full hour.
 """
 
 PREPARE_BEYOND = timedelta(minutes=1)
-"""How long an upload that runs at the due time may continue, instead of beginning again."""
+"""How long after the due time an upload that was begun ahead of it may still take."""
 
 URGENT, SCHEDULED = 2, 3
-"""Priorities: of steps for which a client waits, and of all others; Temporal's default is 3."""
+"""Temporal's priorities: of work for which a client waits, and of all other work; the default is 3."""
 
 RETRY_WINDOW = timedelta(days=7)
 """How long a workflow stays open for retries; a later retry starts a new run from the row."""
@@ -95,7 +95,7 @@ def edit_window(name: str) -> timedelta:
 
 
 def confirm_wait(attempts: int) -> timedelta:
-    """Return the wait before the next attempt to confirm a send, after so many: FIRST_CONFIRM_WAITS, then an hour."""
+    """Return the wait before the next attempt to confirm a send: one of FIRST_CONFIRM_WAITS, later an hour."""
     return FIRST_CONFIRM_WAITS[attempts] if attempts < len(FIRST_CONFIRM_WAITS) else timedelta(hours=1)
 
 
