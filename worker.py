@@ -30,22 +30,26 @@ from workflows.client.queues import Queues
 log = structlog.get_logger(__name__)
 
 STOP_MARGIN_S = 20.0
-"""How long writing everything down may take after the grace. Local activities continue while the database is away, and
-the process manager kills this process."""
+"""Seconds after the grace in which results are written. Then the process ends itself: otherwise local activities would
+wait for an unavailable database until the process manager kills the process.
+"""
 
 _SAME_SIGNAL_S = 1.0
-"""Signals closer together than this count as one: a terminal and a launcher may both pass a Ctrl-C on."""
+"""Signals within so many seconds count as one, because a terminal and a launcher may both send a Ctrl-C."""
 
 
 async def run(names: list[str] | None) -> None:
-    """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process immediately."""
+    """Serve the queues of these platforms, of all by default, until SIGTERM or SIGINT; then finish the running steps.
+
+    A second signal ends the process immediately.
+    """
     settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
     forbid_inspection()
     log_uncaught()
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
-    # Until here nothing has begun, and a signal may end the process as it ends any other.
+    # Nothing has begun before this line, so a signal may end the process without a grace.
     factories: list[StepContextFactory] = []
     stop = _stop_signal(
         settings.worker_grace_s + STOP_MARGIN_S, lambda: max((each.renewing_for_s() for each in factories), default=0)
@@ -57,7 +61,7 @@ async def run(names: list[str] | None) -> None:
             group = worker.worker_group(
                 client, factory, names or platforms(), timedelta(seconds=settings.worker_grace_s)
             )
-            # Health checks see it alive until it has finished.
+            # Health checks report the worker as alive until its steps have finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             workers = worker.running_workers(client, factory, group, watch, settings.audit_kept)
@@ -71,9 +75,9 @@ async def run(names: list[str] | None) -> None:
 
 
 def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event:
-    """Return what the first signal sets; a second one ends the process, as does the time after the first.
+    """Return an event that the first signal sets. A second signal ends the process, as do `within_s` seconds.
 
-    The time is longer while `needs_s` returns that something still needs some seconds that must not be cut.
+    The process does not end by time while `needs_s` returns a positive number: the seconds that renewals still need.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,7 +103,7 @@ def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event
 
 
 def _exit_now(code: int) -> None:
-    # A step in flight is confirmed or done again by the next worker, as after a crash.
+    # The next worker confirms or repeats the running steps, as after a crash.
     log.warning("worker.cut_short")
     os._exit(code)
 
