@@ -51,8 +51,8 @@ def summary(plan: Plan) -> str:
 def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     """Return the post's state as markdown: what it waits for, then one line for each target."""
     lines = [f"**{status.value}**: {waiting_for}", ""]
-    if status in _NO_LONGER_PUBLISHED:
-        lines.extend(f"- {name_of(target)}{_left_public(target)}" for target in plan.targets)
+    if status in {Ending.DELETED, Ending.DRAFT}:
+        lines.extend(f"- {name_of(target)}{_still_public(target)}" for target in plan.targets)
     else:
         lines.extend(f"- {name_of(target)}: {_state_of(target)}" for target in plan.targets)
     workspace = f", workspace {as_code(plan.workspace, _LONGEST_NAME)}" if plan.workspace else ""
@@ -60,10 +60,7 @@ def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     return "\n".join(lines)
 
 
-_NO_LONGER_PUBLISHED = frozenset({Ending.DELETED, Ending.DRAFT})
-
-
-def _left_public(target: TargetPlan) -> str:
+def _still_public(target: TargetPlan) -> str:
     return f": still {_state_of(target)}" if target.may_be_public else ""
 
 
@@ -85,12 +82,13 @@ def _state_of(target: TargetPlan) -> str:
             return f"**refused for now**{why}, tried again at {short(target.resumes_at)}"
         return f"**publishing**, waits for its account's rate limit until {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
-        return f"**unconfirmed**{why}, {_CONFIRMING if target.confirming else _FOR_A_PERSON}"
+        if target.confirming:
+            return f"**unconfirmed**{why}, it may be public and is waiting for confirmation"
+        return (
+            f"**unconfirmed**{why}, it may be public: a person must look at the account, then report it by "
+            "`socialsyncer resolve`"
+        )
     return f"**{target.status.value}**{why}"
-
-
-_CONFIRMING = "it may be public and is waiting for confirmation"
-_FOR_A_PERSON = "it may be public: a person must look at the account, then report it by `socialsyncer resolve`"
 
 
 def _why(target: TargetPlan) -> str:

@@ -32,7 +32,7 @@ class Visibility:
         *,
         within_task: bool = False,
     ) -> None:
-        """Show this from now on.
+        """Show operators a state of the post from now on.
 
         Search attributes are not written if they change again `within_task`: writing them costs Temporal as much as
         everything else that it does for a post.
@@ -41,12 +41,13 @@ class Visibility:
         workflow.set_current_details(details(plan, status, waiting_for))
         if within_task:
             return
-        before, self._shown = self._shown, (status.value, plan.due_at, waits_for)
+        shown_status, shown_due_at, shown_waits_for = self._shown
+        self._shown = (status.value, plan.due_at, waits_for)
         waits = WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()
         changed: list[SearchAttributeUpdate[Any]] = [
-            *([POST_STATUS.value_set(status.value)] if before[0] != status.value else []),
-            *([DUE_AT.value_set(plan.due_at)] if before[1] != plan.due_at else []),
-            *([waits] if before[2] != waits_for else []),
+            *([POST_STATUS.value_set(status.value)] if shown_status != status.value else []),
+            *([DUE_AT.value_set(plan.due_at)] if shown_due_at != plan.due_at else []),
+            *([waits] if shown_waits_for != waits_for else []),
         ]
         if changed:
             workflow.upsert_search_attributes(changed)
