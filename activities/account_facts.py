@@ -1,4 +1,4 @@
-"""The facts of an account that a platform's rules and requests may know, from its row."""
+"""The facts of an account's row that a platform's rules and requests need."""
 
 from platforms.base import AccountFacts
 from store.models import Account, ConnectedAccount

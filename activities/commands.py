@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 ConnectStep = Literal["begin", "push", "finish", "select"]
-"""Make the address for consent; push the request to a server that wants it first; exchange the code; save a choice."""
+"""Make the address for consent, push the request to a server that wants it, exchange the code, or save a choice."""
 AccountStep = Literal["check", "remove"]
 
 

@@ -27,6 +27,7 @@ from store.publishing.sending import open_target, settle
 from store.publishing.targets import LoadedTarget, count_unconfirmed_sends
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
+"""The longest absence that is required before a resend, unless the platform's reads lag behind for longer."""
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +123,7 @@ class Confirming:
         sent: Attempt,
         unconfirmed_sends: int,
     ) -> tuple[AttemptResult | None, TargetTransition | None]:
-        """Decide on an unconfirmed send that the platform does not show; no result if nothing was asked or decided."""
+        """Decide on a send that the platform did not return: the attempt to log and the target's change, if any."""
         again = command.again_in
         done = functools.partial(results.attempt_result, step, AttemptState.DONE)
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_without_handles:

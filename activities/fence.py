@@ -1,8 +1,8 @@
 """A fence before the first byte of the request that makes a post public.
 
-A worker may be frozen, by a signal or while its machine is moved, between writing its attempt and sending. Meanwhile
-another worker takes the attempt for lost, confirms that there is no post, and sends it. When the first worker resumes,
-it must not send.
+A worker may be frozen, by a signal or while its machine is moved, after it has written its attempt and before it sends.
+Meanwhile another worker counts the attempt as lost, confirms that there is no post, and sends it. When the first worker
+resumes, it must not send.
 """
 
 import time
@@ -20,9 +20,9 @@ from store.publishing.sending import is_still_sending
 
 @dataclass(slots=True)
 class Stopwatch:
-    """The time since a moment, by a clock that can be set and by one that cannot: the longer of the two counts.
+    """The time since its start: the longer one of the wall clock's and the monotonic clock's.
 
-    A clock may be set back, and a clock that cannot be set may stop while a machine sleeps.
+    The wall clock may be set back, and the monotonic clock may stop while a machine sleeps.
     """
 
     _wall: float = field(default_factory=time.time)
@@ -40,7 +40,7 @@ class Stopwatch:
 
 @dataclass(slots=True)
 class Fence:
-    """The fence of one attempt. `written`: started before the attempt was written."""
+    """The fence of one attempt. `written` is a stopwatch that was started before the attempt was written."""
 
     pool: Pool
     attempt_id: int
@@ -49,7 +49,7 @@ class Fence:
     async def __call__(self) -> None:
         """Return if the request may be sent now. Raises PlatformError(transient) if not; then nothing was sent."""
         while must_recheck_attempt(self.written.passed):
-            # The database's answer is as old as the beginning of the query.
+            # The answer holds for the time at which the query began.
             asked = Stopwatch()
             try:
                 ours = await is_still_sending(self.pool, self.attempt_id)

@@ -1,4 +1,4 @@
-"""Handles: what a platform gave us before a post was public, saved in the target's row."""
+"""Handles: ids that a platform returned before a post was public, saved in the target's row."""
 
 import asyncio
 import time
@@ -13,17 +13,17 @@ from store.database import Database
 from store.publishing.sending import VERSION, save_handles
 
 _FINGERPRINT = "contentFingerprint"
-"""The fingerprint of the content for which the handles were made: content that has changed since is uploaded again."""
+"""The key of the fingerprint of the content that the handles belong to: changed content is uploaded again."""
 
 _ADDRESSES = "checkedMedia"
-"""By the URL of a medium, the address from which a platform fetches it, if the platform fetches media itself."""
+"""The key of the addresses, by media URL, from which a platform that fetches media itself fetches them."""
 
-_OUR_OWN = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
+_OWN_KEYS = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
 _AT_LEAST_EVERY_S = 1.0
 
 
 class HandleKeeper:
-    """A keeper that saves handles as they come, each time as the next version of the row's.
+    """A keeper that saves a target's handles as they come, each time as the next version in the row.
 
     While a target is prepared, saves within a second become one, and the last of them is part of the statement that
     begins the send. Losing one would cost an upload, never a double post. Everything after that is saved immediately.
@@ -37,7 +37,7 @@ class HandleKeeper:
         self._usable = stored.get(_FINGERPRINT) == fingerprint
         self._stored = stored
         self.addresses: dict[str, str] = dict(stored.get(_ADDRESSES, {})) if self._usable else {}
-        self._waiting: Handles | None = None
+        self._unwritten: Handles | None = None
         self._written_at = time.monotonic()
         self._writing = asyncio.Lock()
         self._deferring = False
@@ -46,7 +46,7 @@ class HandleKeeper:
 
     def usable(self) -> Handles:
         """Return the platform's handles, if they were made for this content."""
-        return {key: value for key, value in self._stored.items() if key not in _OUR_OWN} if self._usable else {}
+        return {key: value for key, value in self._stored.items() if key not in _OWN_KEYS} if self._usable else {}
 
     async def save(self, handles: Handles) -> None:
         """Save the handles. Raises PlatformError if another run has saved since they were read.
@@ -54,16 +54,16 @@ class HandleKeeper:
         The error is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
-        self._waiting = {**handles, **own}
+        self._unwritten = {**handles, **own}
         if not self._deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write the handles that wait."""
+        """Write the handles that are not written yet."""
         async with self._writing:
-            if self._waiting is None:
+            if self._unwritten is None:
                 return
-            handles, self._waiting = self._waiting, None
+            handles, self._unwritten = self._unwritten, None
             answers, version = self._database.answers, self._version
             if not await persist(lambda: save_handles(answers, self._target_id, handles, version)):
                 raise self.overtaken()
@@ -84,10 +84,10 @@ class HandleKeeper:
 
     def hand_over(self) -> tuple[int, dict[str, Any] | None]:
         """Return the version that the row must have, and its new handles, None if nothing has changed."""
-        version, handles = self._version, self._waiting
+        version, handles = self._version, self._unwritten
         if handles is None:
             return version, None
-        self._waiting, self._version = None, version + 1
+        self._unwritten, self._version = None, version + 1
         return version, {**handles, VERSION: version + 1}
 
     def overtaken(self) -> PlatformError:

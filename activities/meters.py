@@ -12,7 +12,7 @@ from platforms.registry import platforms
 
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
-"""A second is normal, a minute is late, a day is the default of `publishWithin`."""
+"""Seconds. One is normal, a minute is late, a day is the default of `publishWithin`."""
 
 
 class RenewalOutcome(StrEnum):

@@ -29,7 +29,7 @@ _PAGE = 100
 _LONGEST = 200
 _BATCHES = 20
 """The number of newest batches in which a request's batch is searched. Temporal runs one batch at a time."""
-_OF_A_BATCH = re.compile(r"[0-9]+@[^@]*@[^@]*")
+_BATCH_IDENTITY = re.compile(r"[0-9]+@[^@]*@[^@]*")
 """The client identity of Temporal's own process: process, host and queue."""
 
 
@@ -94,12 +94,12 @@ async def newest_first(client: Client, workflow_id: str, run_id: str, most: int 
         request.next_page_token = found.next_page_token
 
 
-async def named(client: Client, request: OperatorRequest) -> OperatorRequest:
+async def with_person(client: Client, request: OperatorRequest) -> OperatorRequest:
     """Return a request with the person and the reason of its batch, if it came from a batch. Raises RPCError.
 
     Temporal records its own process as the sender of a batch's requests.
     """
-    if not _OF_A_BATCH.fullmatch(request.identity):
+    if not _BATCH_IDENTITY.fullmatch(request.identity):
         return request
     batches = ListBatchOperationsRequest(namespace=client.namespace, page_size=_BATCHES)
     for batch in (await client.workflow_service.list_batch_operations(batches)).operation_info:
@@ -135,7 +135,7 @@ async def _who(is_meant: Callable[[OperatorRequest], bool]) -> tuple[Actor, dict
             events = newest_first(client, info.workflow_id or "", run_id)
             found = requests_among(run_id, [event async for event in events])
             meant = next((request for request in found if is_meant(request)), None)
-            asked = await named(client, meant) if meant else None
+            asked = await with_person(client, meant) if meant else None
     except Exception as error:  # noqa: BLE001 the rows must be written whether or not a name is known
         log.warning("operator.unknown", reason=type(error).__name__)
         asked = None

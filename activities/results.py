@@ -12,7 +12,7 @@ from platforms.base import Platform, Published
 from platforms.errors import CATEGORY, ErrorKind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
-"""How long a capped target waits if neither the platform nor its module knows when the quota resets."""
+"""How long a target is held for its quota if neither the platform nor its rules say when the quota resets."""
 
 
 def attempt_result(
@@ -52,7 +52,7 @@ def tried_again(delay: timedelta, error: PlatformError) -> TargetTransition:
 
 
 def wait_while_held(error: PlatformError) -> timedelta | None:
-    """Return how long a target is held if that is known: a cap ends by itself, reconnecting depends on the owner."""
+    """Return how long a target is held; None if that depends on its owner or the operator."""
     return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is ErrorKind.CAPPED else None
 
 

@@ -1,4 +1,4 @@
-"""The facts of an account's tokens in its row, by its platform's rules."""
+"""The facts about an account's tokens, from its row and its platform's rules."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ AnyAccount = Account | ConnectedAccount
 
 
 def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> TokenFacts:
-    """Return what an account's row says of its tokens."""
+    """Return the facts about an account's tokens."""
     missing, declined = lacking(account)
     found: Mapping[str, Any] = account.inspection or {}
     unanswered = found.get("unanswered") if _is_newest(account) else None
@@ -36,7 +36,7 @@ def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datet
 
 
 def _is_newest(account: AnyAccount) -> bool:
-    """Return whether the last check is the newest that is known of an account."""
+    """Return whether nothing newer than the last check is known of an account."""
     asked, proven = account.inspected_at, account.last_ok_at
     return asked is not None and (proven is None or proven < asked)
 

@@ -15,7 +15,7 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 
-from activities.operators import OperatorRequest, named, newest_first, requests_among
+from activities.operators import OperatorRequest, newest_first, requests_among, with_person
 from domain.audit import Action
 from workflows.client.failures import AWAY, answering, is_not_found
 from workflows.client.queues import Queues
@@ -153,7 +153,7 @@ class Runs:
             for run_id in await self._run_ids(workflow_id):
                 events = newest_first(self._client, workflow_id, run_id, _MOST_EVENTS)
                 asked = requests_among(run_id, [event async for event in events])
-                found += [await named(self._client, request) for request in asked]
+                found += [await with_person(self._client, request) for request in asked]
         return sorted(found, key=lambda each: each.at)
 
     async def _run_ids(self, workflow_id: str) -> list[str]:
@@ -171,7 +171,7 @@ class Runs:
             events = newest_first(self._client, run.workflow_id, run.run_id)
             found = requests_among(run.run_id, [event async for event in events])
             ended = next((request for request in found if request.action is Action.TERMINATED), None)
-            return await named(self._client, ended) if ended else None
+            return await with_person(self._client, ended) if ended else None
 
     async def cancel(self, run: Run) -> None:
         """Cancel a run, so that it writes off what is not sent, and ends."""
