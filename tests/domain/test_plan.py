@@ -1,11 +1,12 @@
 """A plan that is replaced by a newer one keeps what its row does not say."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from domain.plan import Plan, TargetPlan
-from domain.post import TargetStatus
+from domain.post import PostStatus, TargetStatus
 
 
 def plan(status: TargetStatus, *, version: int = 1, released: bool = False) -> Plan:
@@ -38,3 +39,39 @@ def test_a_plan_is_in_progress_if_a_target_was_begun_and_is_not_settled(
     status: TargetStatus, *, in_progress: bool
 ) -> None:
     assert plan(status).in_progress is in_progress
+
+
+LATER = datetime(2026, 2, 1, 14, tzinfo=UTC)
+PREDICATES = ("settled", "waits_for_a_time", "is_active", "is_between_steps")
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "true"),
+    [
+        (TargetStatus.PENDING, {}, {"is_active"}),
+        (TargetStatus.PUBLISHING, {}, {"is_active"}),
+        (TargetStatus.PUBLISHING, {"resumes_at": LATER}, {"waits_for_a_time", "is_between_steps"}),
+        (TargetStatus.HELD, {"resumes_at": LATER}, {"is_between_steps"}),
+        (TargetStatus.UNCONFIRMED, {"confirming": True}, {"is_active"}),
+        (TargetStatus.UNCONFIRMED, {"confirming": True, "next_confirm_at": LATER}, {"is_active", "is_between_steps"}),
+        (TargetStatus.UNCONFIRMED, {}, {"settled"}),
+        (TargetStatus.PUBLISHED, {"incomplete": True}, {"settled", "is_active"}),
+        (TargetStatus.PUBLISHED, {}, {"settled"}),
+        (TargetStatus.FAILED, {}, {"settled"}),
+    ],
+)
+def test_target_is_settled_active_or_waits(status: TargetStatus, more: dict[str, Any], true: set[str]) -> None:
+    target = TargetPlan(target_id="t", platform="twitter", account_id="a", status=status, **more)
+    assert {name for name in PREDICATES if getattr(target, name)} == true
+
+
+@pytest.mark.parametrize(
+    ("status", "immediate", "first"),
+    [
+        (TargetStatus.PENDING, False, PostStatus.SCHEDULED),
+        (TargetStatus.PENDING, True, PostStatus.PUBLISHING),
+        (TargetStatus.FAILED, True, PostStatus.FAILED),
+    ],
+)
+def test_run_begins_with_the_status_of_its_plan(status: TargetStatus, first: PostStatus, *, immediate: bool) -> None:
+    assert plan(status).model_copy(update={"immediate": immediate}).first_status is first

@@ -140,7 +140,7 @@ async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
     await stack.delete(post)
 
 
-async def test_what_is_prepared_is_not_prepared_again(stack: Stack) -> None:
+async def test_prepared_target_is_not_prepared_again(stack: Stack) -> None:
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(
         "prepared once", accounts, due_in=timedelta(seconds=6), media=["https://example.com/once.jpg"]

@@ -274,9 +274,7 @@ class TestTimedOutLocalStep:
         assert (await ActivityEnvironment().run(step.publish, command)).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
 
-    async def test_the_platforms_queue_joins_what_runs_in_this_process(
-        self, stack: Stack, publishing: Publishing
-    ) -> None:
+    async def test_platforms_queue_joins_a_step_of_this_process(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "the worker was too busy to continue it")
         step = LocalPublish(publishing, ["twitter"])
         _, running = await self.begin(stack, post, step.publish, command)

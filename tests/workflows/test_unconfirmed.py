@@ -51,7 +51,7 @@ async def test_unlisted_public_post_is_published(
     assert len(await stack.public("a reel that is not listed")) == 1
 
 
-async def test_a_post_reads_publishing_until_it_is_confirmed(stack: Stack) -> None:
+async def test_post_is_publishing_until_it_is_confirmed(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save("waits for confirmation", [stack.accounts["twitter"]])
