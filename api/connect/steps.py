@@ -7,7 +7,7 @@ from typing import Any
 from structlog.contextvars import get_contextvars
 
 from activities.commands import ConnectStep
-from api.connect.views import refusal_of
+from api.connect.outcomes import is_final, require_success, selection_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.connect import connectors
