@@ -1,4 +1,4 @@
-"""Drafts of posts for tests of the platforms' rules, with media written as letters."""
+"""Drafts of posts for tests of the platforms' rules, with media written as letters, and the settings in them."""
 
 from typing import Any
 
@@ -14,6 +14,41 @@ REQUIRED: dict[str, dict[str, Any]] = {
 }
 """Settings without which a platform takes no post."""
 
+ACCOUNT = AccountFacts("id_1", "1", "someone")
+NOT_CONNECTED = AccountFacts("id_9", "", "")
+DISCORD_BOT = AccountFacts("dc_1", "1", "general")
+DISCORD_WEBHOOK = AccountFacts("dc_webhook-1", "webhook-1", "News")
+X_PREMIUM = AccountFacts("tw_2", "2", "premium", premium=True)
+LARGE_SERVER = AccountFacts(
+    "ma_2", "1", "ann", limits={"characters": 5000, "attachments": 16, "poll_options": 10, "poll_characters": 200}
+)
+STRICT_SERVER = AccountFacts(
+    "ma_3", "1", "ann", limits={"characters_per_url": 30, "description": 10, "poll_shortest": 600}
+)
+
+URL, PICTURE = "https://example.com", "https://cdn.example.com/a.jpg"
+POLL, QUESTION = {"options": ["Yes", "No"]}, {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
+ARTICLE = {"source": URL, "title": "A page"}
+PAGE = "urn:li:organization:1"
+EMBED = {"title": "x" * 100, "description": "x" * 2900}
+BUTTON = {"type": "LEARN_MORE", "url": URL}
+OFFER = {"couponCode": "WINTER"}
+REEL_SETTINGS = {
+    "shareToFeed": False,
+    "audioName": "Waves",
+    "thumbOffset": 0,
+    "instagramThumbnail": PICTURE,
+    "reelCover": PICTURE,
+    "trialParams": {"graduationStrategy": "MANUAL"},
+}
+IMAGES = [{"type": "image", "url": PICTURE}]
+WEBHOOK_SETTINGS: dict[str, Any] = {"username": "Ada", "avatarUrl": PICTURE, "threadName": "News"}
+
+
+def post(text: str = "Hi", kinds: str = "", **given: Any) -> dict[str, Any]:
+    """Return a draft as the arguments of `broken`."""
+    return {"text": text, "kinds": kinds, **given}
+
 
 def media(kinds: str, alt_text: str | None = None) -> tuple[Media, ...]:
     """Return media by letters: an image, a video, a GIF and a document are "ivgd"."""
@@ -27,9 +62,9 @@ def draft(name: str, text: str = "Hi", kinds: str = "", *, alt_text: str | None 
 
 
 def broken(
-    name: str, text: str = "Hi", kinds: str = "", *, account: AccountFacts | None = None, **given: Any
+    name: str, text: str = "Hi", kinds: str = "", *, account: AccountFacts = ACCOUNT, **given: Any
 ) -> list[tuple[str, str]]:
     """Return where a draft breaks a rule of its platform, as a path below the settings or a part, and the sentence."""
     platform = platforms()[name]
-    found = platform.check(draft(name, text, kinds, **given), account or AccountFacts("id_1", "1", "someone"))
+    found = platform.check(draft(name, text, kinds, **given), account)
     return [(".".join(map(str, each.path)) or each.part, each.error) for each in found]

@@ -22,7 +22,7 @@ from tests.platforms.sources import Large
 PIECE = 256 * 1024
 TEXT = "  Süße Möwen & <b>Meer</b>\n\n https://example.com/a?b=c 👍🏽"
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
-EVENT = {
+EVENT: dict[str, Any] = {
     "title": "Winter sale",
     "schedule": {
         "startDate": {"year": 2026, "month": 1, "day": 20},

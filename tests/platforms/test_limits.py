@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.post import MediaType
 from platforms.registry import platforms
 from tests.platforms.drafts import broken
 
@@ -74,3 +75,19 @@ def test_the_length_of_an_alt_text_is_limited(name: str) -> None:
 def test_a_post_says_or_shows_something(name: str) -> None:
     for text in ("", " \n"):
         assert [where for where, _ in broken(name, text)] == ["content"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "least", "most"),
+    [
+        ("facebook", MediaType.IMAGE, None, 4 * 2**20),
+        ("facebook", MediaType.GIF, None, 10 * 2**20),
+        ("googlebusiness", MediaType.IMAGE, 10_000, None),
+    ],
+)
+def test_a_picture_has_a_size_that_the_platform_takes(
+    name: str, kind: MediaType, least: int | None, most: int | None
+) -> None:
+    [rule] = [rule for rule in platforms()[name].rules.files if rule.kind is kind]
+    assert least in {None, rule.min_bytes}
+    assert most in {None, rule.max_bytes}

@@ -7,20 +7,19 @@ import pytest
 from pydantic import ValidationError
 
 from platforms.registry import platforms
+from tests.platforms.drafts import ARTICLE, BUTTON, POLL, QUESTION, REQUIRED
+from tests.platforms.forms import EVENT
 
-OF_X = {"options": ["Yes", "No"], "durationMinutes": 60}
-OF_OTHERS = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
-ARTICLE = {"source": "https://example.com", "title": "A page"}
-SCHEDULE = {"startDate": {"year": 2026, "month": 1, "day": 20}, "endDate": {"year": 2026, "month": 1, "day": 21}}
-SCHEDULE |= {"startTime": {"hours": 9, "minutes": 0}, "endTime": {"hours": 17, "minutes": 0}}
-BY_CALL = {"type": "CALL", "url": "https://example.com"}
+OF_X = {**POLL, "durationMinutes": 60}
+SCHEDULE: dict[str, Any] = EVENT["schedule"]
+BY_CALL = {**BUTTON, "type": "CALL"}
 
-REQUIRED: dict[str, dict[str, Any]] = {"pinterest": {"boardId": "549755885175"}, "reddit": {"subreddit": "test"}}
 TAKEN: dict[str, dict[str, list[Any]]] = {
-    "linkedin": {"article": [ARTICLE], "poll": [OF_OTHERS]},
-    "discord": {"poll": [OF_OTHERS]},
+    "linkedin": {"article": [ARTICLE], "poll": [QUESTION]},
+    "discord": {"poll": [QUESTION]},
     "googlebusiness": {"event": [{"title": "x" * 58, "schedule": SCHEDULE}], "callToAction": [{"type": "CALL"}]},
     "instagram": {"collaborators": [["a", "b", "c"]]},
+    "reddit": {"subreddit": ["u_some-user", "u_" + "x" * 20]},
     "pinterest": {"title": ["x" * 100], "link": ["https://e.com/" + "x" * 2034]},
     "twitter": {"poll": [OF_X]},
 }
@@ -38,8 +37,8 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "avatarUrl": ["ftp://example.com"],
         "allowedMentions": [["here"]],
         "poll": [
-            *[{**OF_OTHERS, "options": options} for options in ([], ["x"] * 11, ["x" * 56])],
-            *[{**OF_OTHERS, "question": "x" * 301}, {**OF_OTHERS, "durationHours": 769}],
+            *[{**QUESTION, "options": options} for options in ([], ["x"] * 11, ["x" * 56])],
+            *[{**QUESTION, "question": "x" * 301}, {**QUESTION, "durationHours": 769}],
         ],
         "embeds": [
             *[[{"title": "x" * 257}], [{"color": 0x1000000}], [{"subtitle": "x"}], [{"title": "x"}] * 11],
@@ -84,8 +83,8 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
             {**ARTICLE, "picture": "https://example.com/a.jpg"},
         ],
         "poll": [
-            *[{**OF_OTHERS, "options": options} for options in (["Tea"], ["1", "2", "3", "4", "5"], ["Tea", "x" * 31])],
-            *[{**OF_OTHERS, "question": "x" * 141}, {**OF_OTHERS, "duration": "ONE_YEAR"}],
+            *[{**QUESTION, "options": options} for options in (["Tea"], ["1", "2", "3", "4", "5"], ["Tea", "x" * 31])],
+            *[{**QUESTION, "question": "x" * 141}, {**QUESTION, "duration": "ONE_YEAR"}],
         ],
         "firstComment": ["", "x" * 1251],
         "documentTitle": ["x" * 401],
@@ -177,6 +176,29 @@ def test_a_setting_takes_no_other_values(platform: str, setting: str) -> None:
         assert {place[0] for place, _ in errors} == {setting}
     for value in TAKEN.get(platform, {}).get(setting, []):
         assert not isinstance(read(platform, {**required, setting: value}), list)
+
+
+SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("instagram", {"collaborators": ["@natgeo", "nasa"]}, {"collaborators": ["natgeo", "nasa"]}),
+    *[("reddit", {"subreddit": name}, {"subreddit": "test"}) for name in ("r/test", "/r/test")],
+    ("reddit", {"subreddit": "/r/u_Some_User"}, {"subreddit": "u_Some_User"}),
+    (
+        "tiktok",
+        {"content_preview_confirmed": True, "allow_comment": True},
+        {"contentPreviewConfirmed": True, "allowComment": True},
+    ),
+    ("twitter", {"poll": {"options": ["Yes", "No"], "duration_minutes": 60}}, {"poll": OF_X}),
+]
+"""Two ways to write the same settings; the second one is the documented way."""
+
+
+@pytest.mark.parametrize(("platform", "given", "documented"), SAME)
+def test_settings_may_be_written_in_several_ways(
+    platform: str, given: dict[str, Any], documented: dict[str, Any]
+) -> None:
+    settings = platforms()[platform].settings.model_validate(given)
+    assert settings == platforms()[platform].settings.model_validate(documented)
+    assert settings.model_dump(by_alias=True, exclude_unset=True) == documented
 
 
 @pytest.mark.parametrize("platform", platforms())

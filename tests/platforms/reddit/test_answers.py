@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import DUPLICATE, ErrorKind
 from platforms.reddit import PLATFORM
+from platforms.reddit.errors import error_within
 from platforms.reddit.platform import LISTED_WITHIN
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.reddit.rig import post
@@ -102,6 +103,10 @@ class TestRefusals:
         assert error.retry_after is not None
         assert timedelta(minutes=9) < error.retry_after <= timedelta(minutes=10)
         assert len(await slow.posts()) == 5
+
+    @pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"errors": []}}, {"json": [1]}])
+    def test_an_answer_without_errors_is_none(self, body: dict[str, Any]) -> None:
+        assert error_within(body, httpx.Response(200)) is None
 
 
 class TestTokens:

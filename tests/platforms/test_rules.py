@@ -1,0 +1,47 @@
+"""What the platforms' rules take and refuse before anything is sent; `test_limits.py` has the sizes that all have."""
+
+from typing import Any
+
+import pytest
+
+from platforms.instagram import rules as instagram
+from platforms.instagram.rules import InstagramPostType
+from platforms.reddit import rules as reddit
+from platforms.reddit.rules import RedditPostType
+from tests.platforms.drafts import broken, draft
+from tests.platforms.drafts_refused import REFUSED
+from tests.platforms.drafts_taken import TAKEN
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_draft_within_the_rules_is_taken(name: str) -> None:
+    for post in TAKEN[name]:
+        assert (post, broken(name, **post)) == (post, [])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_draft_that_breaks_a_rule_is_refused_at_its_place(name: str) -> None:
+    for post, where, *sentence in REFUSED[name]:
+        [(place, said)] = broken(name, **post)
+        assert (post, place, *([said] if sentence else [])) == (post, where, *sentence)
+
+
+POST_TYPES = [
+    ("instagram", "i", {}, InstagramPostType.IMAGE),
+    ("instagram", "v", {}, InstagramPostType.REEL),
+    ("instagram", "vi", {}, InstagramPostType.CAROUSEL),
+    ("instagram", "v", {"contentType": "story"}, InstagramPostType.STORY),
+    ("reddit", "", {}, RedditPostType.SELF),
+    ("reddit", "", {"url": "https://example.com"}, RedditPostType.LINK),
+    ("reddit", "", {"url": "https://example.com", "forceSelf": True}, RedditPostType.SELF),
+    ("reddit", "i", {}, RedditPostType.IMAGE),
+    ("reddit", "ii", {}, RedditPostType.GALLERY),
+]
+
+
+@pytest.mark.parametrize(("name", "kinds", "settings", "post_type"), POST_TYPES)
+def test_media_and_settings_decide_the_post_type(
+    name: str, kinds: str, settings: dict[str, Any], post_type: InstagramPostType | RedditPostType
+) -> None:
+    post_type_of: Any = {"instagram": instagram, "reddit": reddit}[name].post_type_of
+    assert post_type_of(draft(name, "", kinds, **settings)) is post_type
