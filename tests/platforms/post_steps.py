@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import PublishContext, Published
+from platforms.base import Finding, PublishContext, Published
 from platforms.errors import PlatformError
 from tests.platforms.rig import Rig
 
@@ -34,6 +34,13 @@ async def publish(rig: Rig, context: PublishContext[Any], client: httpx.AsyncCli
     await ready(rig, context, client)
     published = await rig.platform.publish(rig.connection(client), context)
     return await rig.platform.complete(rig.connection(client), context, published)
+
+
+async def every_step(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient) -> Finding:
+    """Take every step of a post, from the account's identity to a confirmation; returns what that finds."""
+    await rig.platform.whoami(rig.connection(client))
+    await publish(rig, context, client)
+    return await rig.platform.confirm(rig.connection(client), context)
 
 
 async def lost(rig: Rig, context: PublishContext[Any], fault: str = "accept_then_drop", **more: Any) -> PlatformError:

@@ -182,6 +182,20 @@ Connect = Callable[..., Awaitable[Rig]]
 
 
 @asynccontextmanager
+async def noting() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
+    """Yield a client with a list of the requests that it sends, with their bodies."""
+    requests: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        await request.aread()
+        requests.append(request)
+
+    # There is no TLS here, and loading certificates takes longer than a step.
+    async with httpx.AsyncClient(event_hooks={"request": [note]}, verify=False, timeout=60) as client:
+        yield client, requests
+
+
+@asynccontextmanager
 async def losing_answers(method: str, path: str, *, before: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client that loses the responses to requests of a method and path ending; `before`: the requests, too."""
 

@@ -19,9 +19,13 @@ def _in_chunks(content: bytes) -> Callable[..., AsyncIterator[bytes]]:
     return chunks
 
 
+_fetched: dict[str, tuple[str, bytes]] = {}
+"""The type and content of each sample, which never changes."""
+
+
 @dataclass(slots=True)
 class MediaFromUrl:
-    """A source that fetches media as the activities do, and records each fetch."""
+    """A source that fetches media as the activities do, each address once, and records each use."""
 
     client: httpx.AsyncClient
     opened: list[str] = field(default_factory=list)
@@ -29,10 +33,12 @@ class MediaFromUrl:
     @asynccontextmanager
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
         self.opened.append(media.url)
-        response = await self.client.get(media.url)
-        response.raise_for_status()
-        content_type = response.headers["content-type"].partition(";")[0]
-        yield MediaFile(content_type, len(response.content), _in_chunks(response.content))
+        if media.url not in _fetched:
+            response = await self.client.get(media.url)
+            response.raise_for_status()
+            _fetched[media.url] = response.headers["content-type"].partition(";")[0], response.content
+        content_type, content = _fetched[media.url]
+        yield MediaFile(content_type, len(content), _in_chunks(content))
 
 
 @dataclass(slots=True)

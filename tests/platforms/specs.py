@@ -1,5 +1,60 @@
 """The platforms' own documents of their APIs. They are not ours to distribute: tests skip without them."""
 
+import json
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+import yaml
+
+from sandbox.wire import Request
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs"
+
+
+def needs(path: str) -> pytest.MarkDecorator:
+    """Return a mark that skips tests if a document, or a folder of documents, is missing."""
+    return pytest.mark.skipif(
+        not (SPECS / path).exists(), reason=f"{SPECS / path} is missing, and is not ours to distribute"
+    )
+
+
+@cache
+def document(path: str) -> Any:
+    """Return the content of a document."""
+    text = (SPECS / path).read_text(encoding="utf-8")
+    return yaml.safe_load(text) if path.endswith(".yaml") else json.loads(text)
+
+
+@cache
+def _validator(path: str, name: str) -> Any:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document(path)["components"]}
+    is_old = document(path)["openapi"].startswith("3.0")
+    return (jsonschema_rs.Draft4Validator if is_old else jsonschema_rs.Draft202012Validator)(schema)
+
+
+def validate(path: str, name: str, body: object) -> None:
+    """Check a body against a schema of an OpenAPI document. Raises jsonschema_rs.ValidationError."""
+    _validator(path, name).validate(body)
+
+
+def parameters_of(node: str, method: str, edge: str) -> dict[str, str]:
+    """Return the parameters, and their types, of an edge of Meta's Graph API."""
+    [api] = [
+        api for api in document(f"meta/{node}.json")["apis"] if (api["method"], api.get("endpoint")) == (method, edge)
+    ]
+    return {param["name"]: param["type"] for param in api["params"]}
+
+
+def fields_of(node: str) -> set[str]:
+    """Return the fields of a node of Meta's Graph API."""
+    return {field["name"] for field in document(f"meta/{node}.json")["fields"]}
+
+
+def form_of(request: httpx.Request) -> dict[str, Any]:
+    """Return the fields of the form that a request carries; those of files are bytes."""
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    return dict(Request(request.method, "/", b"", headers, request.content).form())

@@ -6,18 +6,18 @@ import json
 import random
 from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from platforms.base import Absent, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.base import Absent, Connection, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
+from platforms.errors import PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms
+from tests.platforms.forms import TIKTOK
 from tests.platforms.rig import Connect, Rig
 
-TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
 FORMS: dict[str, list[tuple[list[str], dict[str, Any]]]] = {
     "bluesky": [([], {}), (["a.jpg"], {}), (["a.mp4"], {})],
     "discord": [([], {}), (["a.jpg"], {})],
@@ -46,7 +46,7 @@ CREDENTIALS = {"bluesky": {"identifier": "ada.test"}, "discord": {"channelId": "
 HUGE = "9" * 400
 VALUES: list[Any] = [
     None, True, -1, 0, 10**30, 1e300, "", "..", "../../x?y=1#z", "a\nb", "a\0b", HUGE, [], {}, [None], [[]], {"id": 1},
-    "x" * 100_000, "javascript:alert(1)", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01",
+    "x" * 10_000, "javascript:alert(1)", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01",
 ]  # fmt: skip
 LIMITS = (
     "retry-after",
@@ -72,7 +72,14 @@ def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
-class Mutating(httpx.AsyncBaseTransport):
+class Server(httpx.AsyncBaseTransport):
+    """A transport that also takes the place of a client, whose work would take longer than a step."""
+
+    async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        return await self.handle_async_request(request)
+
+
+class Mutating(Server):
     """The sandbox, with a random value replaced in some of its responses."""
 
     def __init__(self, seed: int) -> None:
@@ -109,7 +116,7 @@ class Mutating(httpx.AsyncBaseTransport):
         await self.sandbox.aclose()
 
 
-class Constant(httpx.AsyncBaseTransport):
+class Constant(Server):
     """A server that gives every request the same answer."""
 
     def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
@@ -149,21 +156,25 @@ async def attempt(step: Awaitable[Any]) -> Any:
     return result
 
 
-async def all_steps(rig: Rig, client: httpx.AsyncClient, context: PublishContext[Any]) -> None:
-    platform, connection = rig.platform, rig.connection
-    await attempt(platform.whoami(connection(client)))
+async def all_steps(rig: Rig, server: Server, context: PublishContext[Any]) -> None:
+    platform = rig.platform
+
+    def connection() -> Connection[Any]:
+        return rig.connection(cast("httpx.AsyncClient", server))
+
+    await attempt(platform.whoami(connection()))
     if isinstance(platform, ReportsQuota):
-        await attempt(platform.quota(connection(client)))
-    prepared = [await attempt(platform.prepare(connection(client), context)) for _ in range(2)]
-    published = prepared[-1] or await attempt(platform.publish(connection(client), context))
-    finding = await attempt(platform.confirm(connection(client), context))
+        await attempt(platform.quota(connection()))
+    prepared = [await attempt(platform.prepare(connection(), context)) for _ in range(2)]
+    published = prepared[-1] or await attempt(platform.publish(connection(), context))
+    finding = await attempt(platform.confirm(connection(), context))
     assert isinstance(finding, Published | Absent | Unknown | Refused | PlatformError)
     if not isinstance(published, Published):
         published = Published("1234567890", None)
-    await attempt(platform.complete(connection(client), context, published))
+    await attempt(platform.complete(connection(), context, published))
     if isinstance(platform, Editable):
-        await attempt(platform.edit(connection(client), published, "edited"))
-        await attempt(platform.confirm_edit(connection(client), published, "edited"))
+        await attempt(platform.edit(connection(), published, "edited"))
+        await attempt(platform.confirm_edit(connection(), published, "edited"))
 
 
 def sendings(rig: Rig) -> Iterator[PublishContext[Any]]:
@@ -182,39 +193,19 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
     return rig
 
 
-@pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
-@pytest.mark.one_in(3)
-async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(
-    rig: Rig, seeds: range, thorough: bool
-) -> None:
-    for seed in seeds if thorough else seeds[:1]:
+async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Rig, thorough: bool) -> None:
+    for seed in range(24) if thorough else (0, 8, 16):
         for context in sendings(rig):
-            async with httpx.AsyncClient(transport=Mutating(seed)) as client:
-                await all_steps(rig, client, context)
+            async with Mutating(seed) as server:
+                await all_steps(rig, server, context)
 
 
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.one_in(5)
-async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(
-    rig: Rig, status: int, thorough: bool
-) -> None:
-    bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 50_000, b"\xff\xfe", b"<html></html>"]
+async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(rig: Rig, thorough: bool) -> None:
+    bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 5_000, b"\xff\xfe", b"<html></html>"]
     names = ("error", "errors", "data", "id", "json", "result", "items", "parameters", "status", "user", "detail")
     bodies += [json.dumps(dict.fromkeys(names, value)).encode() for value in VALUES]
     for number, body in enumerate(bodies):
-        if not thorough and STATUSES[number % len(STATUSES)] != status:
-            continue
-        headers = HEADERS[number % len(HEADERS)]
-        for context in sendings(rig):
-            async with httpx.AsyncClient(transport=Constant(status, body, headers)) as client:
-                await all_steps(rig, client, context)
-
-
-async def test_an_answer_that_cannot_be_read_is_unconfirmed_once_something_may_be_public(connect: Connect) -> None:
-    rig = await connect("twitter")
-    context = rig.context("Sunset")
-    async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
-        error = await attempt(rig.platform.publish(rig.connection(client), context))
-        assert error.kind is ErrorKind.UNCONFIRMED
-        error = await attempt(rig.platform.whoami(rig.connection(client)))
-        assert error.kind is ErrorKind.TRANSIENT
+        for status in STATUSES if thorough else [STATUSES[number % len(STATUSES)]]:
+            server = Constant(status, body, HEADERS[number % len(HEADERS)])
+            for context in sendings(rig):
+                await all_steps(rig, server, context)

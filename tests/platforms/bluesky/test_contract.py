@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import httpx
@@ -12,16 +10,15 @@ import regex
 
 from platforms.bluesky import PLATFORM
 from tests.platforms.bluesky.rig import sized
-from tests.platforms.post_steps import publish
-from tests.platforms.rig import Rig
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step, publish
+from tests.platforms.rig import Rig, noting
+from tests.platforms.specs import SPECS, document, needs
 
-LEXICONS = SPECS / "bluesky" / "lexicons"
-DATETIME = LEXICONS.parent / "interop-test-files" / "syntax"
+__all__ = ["PLATFORM"]
 
-pytestmark = pytest.mark.skipif(
-    not LEXICONS.is_dir(), reason=f"the AT Protocol's lexicons are not ours to ship and are not at {LEXICONS}"
-)
+DATETIME = SPECS / "bluesky" / "interop-test-files" / "syntax"
+
+pytestmark = needs("bluesky/lexicons")
 
 FORMATS = {
     "at-uri": r"at://did:[a-z]+:[\w.:%-]+/[\w.]+/[\w.~:-]+",
@@ -41,9 +38,8 @@ class Unknown(Exception):
     """A value does not fit its lexicon."""
 
 
-@cache
 def lexicon(name: str) -> dict[str, Any]:
-    definitions: dict[str, Any] = json.loads((LEXICONS / f"{name.replace('.', '/')}.json").read_text())["defs"]
+    definitions: dict[str, Any] = document(f"bluesky/lexicons/{name.replace('.', '/')}.json")["defs"]
     return definitions
 
 
@@ -134,19 +130,9 @@ def send(rig: Rig) -> Callable[..., Awaitable[set[str]]]:
     """Publish, confirm and thread; returns the names of the methods that were called."""
 
     async def publish_all(text: str, *names: str, **settings: Any) -> set[str]:
-        requests: list[httpx.Request] = []
-
-        async def note(request: httpx.Request) -> None:
-            requests.append(request)
-
-        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            media = [rig.sandbox.media(name, "what it shows") for name in names]
-            context = sized(rig, rig.context(text, media, settings=settings, started_at=datetime.now(UTC)))
-            await PLATFORM.whoami(rig.connection(client))
-            await PLATFORM.prepare(rig.connection(client), context)
-            published = await PLATFORM.publish(rig.connection(client), context)
-            await PLATFORM.complete(rig.connection(client), context, published)
-            await PLATFORM.confirm(rig.connection(client), context)
+        media = [rig.sandbox.media(name, "what it shows") for name in names]
+        async with noting() as (client, requests):
+            await every_step(rig, sized(rig, rig.context(text, media, settings=settings)), client)
         return {check(request) for request in requests}
 
     return publish_all

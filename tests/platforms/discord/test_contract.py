@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import cache
 from typing import Any
 
 import httpx
@@ -10,18 +9,14 @@ import jsonschema_rs
 import pytest
 
 from platforms.base import Published
-from platforms.discord import PLATFORM
-from sandbox.wire import Request
 from tests.platforms.discord.rig import as_webhook
-from tests.platforms.post_steps import publish
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document, form_of, needs, validate
 
-DOCUMENT = SPECS / "discord" / "discord-v10-openapi.json"
+DOCUMENT = "discord/discord-v10-openapi.json"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"Discord's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 EMBED = {
     "title": "Release",
@@ -53,17 +48,10 @@ PATHS = {
 }
 
 
-@cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
-def validate(name: str, body: dict[str, Any]) -> None:
-    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
-    jsonschema_rs.Draft202012Validator(schema).validate(body)
+def check(name: str, body: dict[str, Any]) -> None:
+    validate(DOCUMENT, name, body)
     # The document permits additional properties, so a misspelt name is only detected by an explicit check.
-    known_names(document()["components"]["schemas"][name], body)
+    known_names(document(DOCUMENT)["components"]["schemas"][name], body)
 
 
 def known_names(schema: dict[str, Any], value: Any) -> None:
@@ -81,7 +69,7 @@ def known_names(schema: dict[str, Any], value: Any) -> None:
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in schema:
         return schema
-    found: dict[str, Any] = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return found
 
 
@@ -89,8 +77,7 @@ def body_of(request: httpx.Request) -> dict[str, Any]:
     if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
-    headers = [(b"content-type", request.headers["content-type"].encode())]
-    form = Request("POST", "/", b"", headers, request.content).form()
+    form = form_of(request)
     body = json.loads(form.pop("payload_json"))
     assert set(form) == {f"files[{each['id']}]" for each in body["attachments"]}
     return body
@@ -120,21 +107,12 @@ async def test_every_request_is_allowed(
     connect: Connect, kind: str, settings: dict[str, Any], names: list[str]
 ) -> None:
     rig = await (connect("discord") if kind == "bot" else as_webhook(connect))
-    sent: list[httpx.Request] = []
-
-    async def note(request: httpx.Request) -> None:
-        await request.aread()
-        sent.append(request)
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        rig.sandbox, kept = type(rig.sandbox)(rig.sandbox.url, client), rig.sandbox
-        context = rig.context("Hi", [kept.media(name, "described") for name in names], settings=settings)
-        await PLATFORM.whoami(rig.connection())
-        await publish(rig, context)
-        found = await PLATFORM.confirm(rig.connection(), context)
+    context = rig.context("Hi", [rig.sandbox.media(name, "described") for name in names], settings=settings)
+    async with noting() as (client, sent):
+        found = await every_step(rig, context, client)
     assert isinstance(found, Published) is (kind == "bot")
     for request in sent:
-        described = document()["paths"][template(request)]
+        described = document(DOCUMENT)["paths"][template(request)]
         operation = described[request.method.lower()]
         given = [*described.get("parameters", []), *operation.get("parameters", [])]
         queries = {resolved_parameter(each)["name"] for each in given if resolved_parameter(each)["in"] == "query"}
@@ -142,14 +120,14 @@ async def test_every_request_is_allowed(
         assert request.headers["user-agent"].startswith("DiscordBot (")
         if request.method == "POST":
             assert request.headers["content-type"].partition(";")[0] in operation["requestBody"]["content"]
-            validate("MessageCreateRequest" if kind == "bot" else "IncomingWebhookRequestPartial", body_of(request))
+            check("MessageCreateRequest" if kind == "bot" else "IncomingWebhookRequestPartial", body_of(request))
     assert [request.method for request in sent].count("POST") == 1
 
 
 def resolved_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in parameter:
         return parameter
-    found: dict[str, Any] = document()["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
+    found: dict[str, Any] = document(DOCUMENT)["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
     return found
 
 
@@ -166,4 +144,4 @@ def resolved_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
 )
 def test_a_misspelt_field_would_be_seen(wrong: dict[str, Any]) -> None:
     with pytest.raises((AssertionError, jsonschema_rs.ValidationError)):
-        validate("MessageCreateRequest", {"content": "Hi", **wrong})
+        check("MessageCreateRequest", {"content": "Hi", **wrong})

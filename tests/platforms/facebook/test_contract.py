@@ -1,9 +1,6 @@
 """Every name sent to Facebook must be one that Meta's own machine-readable description of the edge contains."""
 
-import json
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -11,16 +8,12 @@ import pytest
 from platforms.base import Published
 from platforms.facebook import PLATFORM, videos
 from platforms.facebook.lookup import POST_FIELDS
-from sandbox.wire import Request
 from tests.platforms.facebook.test_platform import FORMS
-from tests.platforms.rig import Connect, Rig
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import publish
+from tests.platforms.rig import Connect, Rig, noting
+from tests.platforms.specs import document, fields_of, form_of, needs, parameters_of
 
-DOCUMENTS = SPECS / "meta"
-
-pytestmark = pytest.mark.skipif(
-    not DOCUMENTS.is_dir(), reason=f"Meta's description of its edges may not be shipped and is not at {DOCUMENTS}"
-)
+pytestmark = needs("meta")
 
 EVERYWHERE = {"fields", "limit"}
 """Paging and field selection belong to the whole Graph API and are not described for any edge."""
@@ -28,47 +21,27 @@ BYTES = {"source"}
 """The bytes of a photo; the description names them for videos only, Meta's reference of the edge for photos too."""
 
 
-def described(node: str, method: str, edge: str) -> set[str]:
-    apis: list[dict[str, Any]] = json.loads((DOCUMENTS / f"{node}.json").read_text())["apis"]
-    [api] = [api for api in apis if api["method"] == method and api.get("endpoint") == edge]
-    return {param["name"] for param in api["params"]}
-
-
-def values_of(node: str, method: str, edge: str, name: str) -> set[str]:
-    apis: list[dict[str, Any]] = json.loads((DOCUMENTS / f"{node}.json").read_text())["apis"]
-    [api] = [api for api in apis if api["method"] == method and api.get("endpoint") == edge]
-    [kind] = [param["type"] for param in api["params"] if param["name"] == name]
-    enums = {enum["name"]: enum["values"] for enum in json.loads((DOCUMENTS / "enum_types.json").read_text())}
+def values_of(kind: str) -> set[str]:
+    enums = {enum["name"]: enum["values"] for enum in document("meta/enum_types.json")}
     return {value.lower() for value in enums[kind]}
 
 
 async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
     """Publish, complete and confirm; return method, edge and named values of every request to the Graph API."""
-    noted: list[tuple[str, str, dict[str, str]]] = []
-
-    async def note(request: httpx.Request) -> None:
-        if "/video-upload/" in request.url.path:
-            return
-        content = await request.aread()
-        edge = request.url.path.removeprefix("/facebook/v25.0/").partition("/")[2]
-        headers = [(key.lower(), value) for key, value in request.headers.raw]
-        form = Request(request.method, "/", b"", headers, content).form()
-        values = {name: str(value) for name, value in form.items()}
-        noted.append(
-            (request.method, edge, values | {k: v[-1] for k, v in parse_qs(request.url.query.decode()).items()})
-        )
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        connection = rig.connection(client)
-        media = [rig.sandbox.media(name, "what it shows") for name in names]
-        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        if media:
-            await PLATFORM.prepare(connection, context)
-        published = await PLATFORM.publish(connection, context)
-        await PLATFORM.complete(connection, context, published)
+    context = rig.context("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
+    async with noting() as (client, requests):
+        await publish(rig, context, client)
         if not settings.get("draft"):
-            assert isinstance(await PLATFORM.confirm(connection, context), Published)
-    return noted
+            assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
+    return [
+        (request.method, request.url.path.removeprefix("/facebook/v25.0/").partition("/")[2], values_in(request))
+        for request in requests
+        if "/video-upload/" not in request.url.path
+    ]
+
+
+def values_in(request: httpx.Request) -> dict[str, str]:
+    return {name: str(value) for name, value in form_of(request).items()} | dict(request.url.params)
 
 
 @pytest.mark.parametrize(
@@ -95,17 +68,14 @@ async def test_every_request_uses_names_and_values_that_its_edge_knows(
             assert (method, known) == ("GET", set())
             continue
         node = "PagePost" if edge == "comments" else "Page"
-        assert known - (BYTES if edge == "photos" else set()) <= described(node, method, edge), edge
-        for name in ("upload_phase", "video_state", "unpublished_content_type"):
-            if name in values:
-                assert values[name].lower() in values_of(node, method, edge, name)
+        described = parameters_of(node, method, edge)
+        assert known - (BYTES if edge == "photos" else set()) <= described.keys(), edge
+        for name in values.keys() & {"upload_phase", "video_state", "unpublished_content_type"}:
+            assert values[name].lower() in values_of(described[name])
 
 
 def test_the_fields_that_are_read_exist() -> None:
-    fields = {field["name"] for field in json.loads((DOCUMENTS / "PagePost.json").read_text())["fields"]}
     # Attachments are an edge of a post, read as a field.
-    assert set(POST_FIELDS.split(",")) - {"attachments"} <= fields
-    video = {field["name"] for field in json.loads((DOCUMENTS / "AdVideo.json").read_text())["fields"]}
-    assert {"status", "published", "permalink_url", "post_id"} <= video
-    page = {field["name"] for field in json.loads((DOCUMENTS / "Page.json").read_text())["fields"]}
-    assert {"id", "name", "username", "category"} <= page
+    assert set(POST_FIELDS.split(",")) - {"attachments"} <= fields_of("PagePost")
+    assert {"status", "published", "permalink_url", "post_id"} <= fields_of("AdVideo")
+    assert {"id", "name", "username", "category"} <= fields_of("Page")

@@ -13,10 +13,9 @@ import pytest
 from platforms.googlebusiness import PLATFORM
 from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
 from tests.platforms.googlebusiness.test_platform import BUTTON, EVENT, OFFER
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
-
-DOCUMENTS = SPECS / "google"
+from tests.platforms.post_steps import publish
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document, needs
 
 DAY, TIME = {"year": int, "month": int, "day": int}, {"hours": int, "minutes": int}
 POST: dict[str, Any] = {
@@ -40,14 +39,8 @@ def fits(value: Any, shape: Any) -> bool:
 
 @pytest.fixture
 async def sent(connect: Connect) -> list[httpx.Request]:
-    found: list[httpx.Request] = []
-
-    async def note(request: httpx.Request) -> None:
-        await request.aread()
-        found.append(request)
-
     rig = await connect("googlebusiness")
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+    async with noting() as (client, found):
         await PLATFORM.whoami(rig.connection(client))
         for settings in (
             {},
@@ -56,9 +49,7 @@ async def sent(connect: Connect) -> list[httpx.Request]:
             {"event": EVENT, "callToAction": BUTTON},
             {"event": EVENT, "offer": OFFER},
         ):
-            context = rig.context("Hi", [rig.sandbox.media("a.jpg")], settings=settings)
-            published = await PLATFORM.publish(rig.connection(client), context)
-            await PLATFORM.complete(rig.connection(client), context, published)
+            await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")], settings=settings), client)
     return found
 
 
@@ -75,7 +66,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
     assert not fits({"media": [{"sourceURL": "x"}]}, POST)
 
 
-@pytest.mark.skipif(not DOCUMENTS.is_dir(), reason=f"Google's documents are not ours to ship and not at {DOCUMENTS}")
+@needs("google")
 @pytest.mark.parametrize(
     ("file", "host", "path", "methods"),
     [
@@ -86,20 +77,20 @@ def test_a_misspelt_field_would_be_seen() -> None:
 async def test_accounts_and_locations_are_read_as_described(
     sent: list[httpx.Request], file: str, host: str, path: str, methods: list[str]
 ) -> None:
-    document = json.loads((DOCUMENTS / f"{file}.v1.json").read_text(encoding="utf-8"))
-    assert document["rootUrl"] == f"{host}/"
-    described = document
+    api = document(f"google/{file}.v1.json")
+    assert api["rootUrl"] == f"{host}/"
+    described = api
     for name in methods[:-1]:
         described = described["resources"][name]
     described = described["methods"][methods[-1]]
     [request] = [request for request in sent if request.url.path.endswith(path)]
     assert request.method == described["httpMethod"]
-    assert set(request.url.params) <= described["parameters"].keys() | document["parameters"].keys()
+    assert set(request.url.params) <= described["parameters"].keys() | api["parameters"].keys()
     needed = {name for name, about in described["parameters"].items() if about.get("required")} - {"parent"}
     assert needed <= set(request.url.params)
     # Another page is requested only if there are more results, so paging is checked against the document here.
     assert {"pageToken", "pageSize"} <= described["parameters"].keys()
-    answer = document["schemas"][described["response"]["$ref"]]["properties"]
+    answer = api["schemas"][described["response"]["$ref"]]["properties"]
     assert {methods[-2], "nextPageToken"} <= answer.keys()
     if "readMask" in request.url.params:
-        assert set(request.url.params["readMask"].split(",")) <= document["schemas"]["Location"]["properties"].keys()
+        assert set(request.url.params["readMask"].split(",")) <= api["schemas"]["Location"]["properties"].keys()

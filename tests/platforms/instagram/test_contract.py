@@ -1,11 +1,7 @@
 """Every name sent to Instagram must be one that Meta's own machine-readable description of the edge contains."""
 
-import json
-from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 
 from domain.post import Media, MediaType
@@ -13,14 +9,11 @@ from platforms.base import Draft, Published
 from platforms.instagram import PLATFORM, fields
 from platforms.instagram.platform import MEDIA_FIELDS
 from platforms.instagram.settings import InstagramSettings
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import publish
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import fields_of, needs, parameters_of
 
-DOCUMENTS = SPECS / "meta"
-
-pytestmark = pytest.mark.skipif(
-    not DOCUMENTS.is_dir(), reason=f"Meta's description of its edges may not be shipped and is not at {DOCUMENTS}"
-)
+pytestmark = needs("meta")
 
 IMAGE = Media(type=MediaType.IMAGE, url="https://cdn.example.com/1.jpg", alt_text="a beach")
 VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/1.mp4", alt_text="waves")
@@ -44,12 +37,6 @@ YOUNGER = {"is_ai_generated"}
 """Names that are younger than the description; source: Instagram's changelog of June 22, 2026."""
 
 
-def described(node: str, method: str, edge: str) -> set[str]:
-    apis: list[dict[str, Any]] = json.loads((DOCUMENTS / f"{node}.json").read_text())["apis"]
-    [api] = [api for api in apis if api["method"] == method and api.get("endpoint") == edge]
-    return {param["name"] for param in api["params"]}
-
-
 @pytest.mark.parametrize(
     ("media", "content_type"),
     [
@@ -66,35 +53,31 @@ def test_containers_are_made_of_names_that_the_media_edge_knows(
 ) -> None:
     draft = Draft("a caption", media, EVERYTHING.model_copy(update={"content_type": content_type}))
     sent = fields.of_post(draft, ["1", "2"]).keys() | {name for item in fields.of_items(draft) for name in item}
-    assert sent - YOUNGER <= described(node, "POST", "media")
+    assert sent - YOUNGER <= parameters_of(node, "POST", "media").keys()
 
 
 async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: Connect) -> None:
     rig = await connect("instagram")
-    sent: list[tuple[str, str, set[str]]] = []
+    media = [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")]
+    async with noting() as (client, requests):
+        context = rig.context("Hi", media, settings={"firstComment": "first"})
+        await publish(rig, context, client)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
 
-    async def note(request: httpx.Request) -> None:
-        edge = request.url.path.rpartition("/")[2]
-        sent.append((request.method, edge, set(parse_qs(request.content.decode())) | set(request.url.params)))
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        connection = rig.connection(client)
-        settings = {"firstComment": "first"}
-        context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
-        await PLATFORM.prepare(connection, context)
-        context.started_at = datetime.now(UTC)
-        published = await PLATFORM.publish(connection, context)
-        await PLATFORM.complete(connection, context, published)
-        assert isinstance(await PLATFORM.confirm(connection, context), Published)
-
-    posts = [(edge, names) for method, edge, names in sent if method == "POST"]
+    posts = [
+        (request.url.path.rpartition("/")[2], set(parse_qs(request.content.decode())) | set(request.url.params))
+        for request in requests
+        if request.method == "POST"
+    ]
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]
     for edge, names in posts:
-        assert names <= described("IGMedia" if edge == "comments" else "IGUser", "POST", edge)
+        assert names <= parameters_of("IGMedia" if edge == "comments" else "IGUser", "POST", edge).keys()
     # Paging and field selection belong to the whole Graph API and are not described for any edge.
-    assert {name for method, _, names in sent if method == "GET" for name in names} == {"fields", "limit"}
+    assert {name for request in requests if request.method == "GET" for name in request.url.params} == {
+        "fields",
+        "limit",
+    }
 
 
 def test_the_fields_that_are_read_exist() -> None:
-    known = json.loads((DOCUMENTS / "IGMediaForIGOnlyAPI.json").read_text())["fields"]
-    assert set(MEDIA_FIELDS.split(",")) <= {field["name"] for field in known}
+    assert set(MEDIA_FIELDS.split(",")) <= fields_of("IGMediaForIGOnlyAPI")

@@ -4,23 +4,20 @@ LinkedIn publishes no machine-readable description. The one used here is a third
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from platforms.linkedin import PLATFORM, media
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from platforms.linkedin import media
+from tests.platforms.post_steps import every_step
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document, needs
 
-DOCUMENT = SPECS / "linkedin" / "UNOFFICIAL_zernio_linkedin.yaml"
+DOCUMENT = "linkedin/UNOFFICIAL_zernio_linkedin.yaml"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"the description is not ours to ship, nor at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 PAGE = "urn:li:organization:77"
 ARTICLE = {"source": "https://example.com", "title": "A page", "description": "Read", "thumbnail": "{}/_/media/c.jpg"}
@@ -33,10 +30,9 @@ ENVELOPES = {
 }
 
 
-@cache
 def schemas() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))["components"]["schemas"]
-    return loaded
+    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"]
+    return found
 
 
 def unknown(value: object, schema: dict[str, Any], where: str = "$") -> Iterator[str]:
@@ -71,27 +67,11 @@ async def test_every_request_uses_names_that_linkedin_knows(
 ) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta())
     li = await connect("linkedin")
-    sent: list[httpx.Request] = []
-
-    async def note(request: httpx.Request) -> None:
-        if request.method == "POST":
-            await request.aread()
-        sent.append(request)
-
     if "article" in settings:
         settings = {"article": {**ARTICLE, "thumbnail": ARTICLE["thumbnail"].format(li.sandbox.url)}}
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        connection = li.connection(client)
-        context = li.context(
-            "A (text) #here",
-            [li.sandbox.media(name, "shown") for name in names],
-            settings=settings,
-            started_at=datetime.now(UTC),
-        )
-        if PLATFORM.prepares(context.draft):
-            await PLATFORM.prepare(connection, context)
-        await PLATFORM.complete(connection, context, await PLATFORM.publish(connection, context))
-        await PLATFORM.confirm(connection, context)
+    context = li.context("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
+    async with noting() as (client, sent):
+        await every_step(li, context, client)
 
     for request in sent:
         if "/rest/" in request.url.path:

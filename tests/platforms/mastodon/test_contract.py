@@ -1,8 +1,6 @@
 """Every request to a Mastodon server must be one that the OpenAPI document of its API contains."""
 
-import json
 import re
-from functools import cache
 from typing import Any
 
 import httpx
@@ -15,15 +13,12 @@ from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import _PLACES
 from platforms.mastodon.settings import MastodonSettings
 from tests.platforms.mastodon.test_confirm import prepared
-from tests.platforms.mastodon.test_platform import listening, parts_of
-from tests.platforms.rig import Connect, Rig
-from tests.platforms.specs import SPECS
+from tests.platforms.rig import Connect, Rig, noting
+from tests.platforms.specs import document, form_of, needs, validate
 
-DOCUMENT = SPECS / "mastodon" / "mastodon-openapi.json"
+DOCUMENT = "mastodon/mastodon-openapi.json"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"Mastodon's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 EVERYTHING = {
     "visibility": "unlisted",
@@ -37,25 +32,18 @@ EVERYTHING = {
 POLL = {"poll": {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True, "hideTotals": True}}
 
 
-@cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
 def fields_of(name: str) -> dict[str, Any]:
     """Return the properties of a schema and of all schemas that it is composed of."""
-    schema = document()["components"]["schemas"][name]
+    schema = document(DOCUMENT)["components"]["schemas"][name]
     found: dict[str, Any] = {}
     for part in schema.get("allOf", [schema]):
         found |= fields_of(part["$ref"].rpartition("/")[2]) if "$ref" in part else part["properties"]
     return found
 
 
-def validate(name: str, body: dict[str, Any]) -> None:
+def check(name: str, body: dict[str, Any]) -> None:
     """Check a body against a schema, and reject fields that it does not name, which the schema itself permits."""
-    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
-    jsonschema_rs.Draft202012Validator(schema).validate(body)
+    validate(DOCUMENT, name, body)
     known = fields_of(name)
     assert body.keys() <= known.keys()
     if "poll" in body:
@@ -72,25 +60,25 @@ def validate(name: str, body: dict[str, Any]) -> None:
     ],
 )
 def test_every_body_is_one_that_the_document_knows(name: str, uploads: list[str], settings: dict[str, Any]) -> None:
-    validate(name, status_body(Draft("text", (), MastodonSettings.model_validate(settings)), uploads))
+    check(name, status_body(Draft("text", (), MastodonSettings.model_validate(settings)), uploads))
 
 
 def test_a_misspelt_field_would_be_seen() -> None:
     with pytest.raises(AssertionError):
-        validate("TextStatus", {"status": "a", "spoilerText": "b"})
+        check("TextStatus", {"status": "a", "spoilerText": "b"})
     with pytest.raises(jsonschema_rs.ValidationError):
-        validate("TextStatus", {"status": 1})
+        check("TextStatus", {"status": 1})
 
 
 def operation(request: httpx.Request) -> dict[str, Any]:
     path = re.sub(r"(?<=/)\d+(?=/|$)", "{id}", request.url.path.removeprefix("/mastodon"))
-    found: dict[str, Any] = document()["paths"][path][request.method.lower()]
+    found: dict[str, Any] = document(DOCUMENT)["paths"][path][request.method.lower()]
     return found
 
 
 async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_knows(connect: Connect) -> None:
     rig: Rig = await connect("mastodon")
-    async with listening() as (client, requests):
+    async with noting() as (client, requests):
         await PLATFORM.whoami(rig.connection(client))
         context = await prepared(rig, "Hi", ["a.jpg"])
         context.handles.clear()
@@ -112,12 +100,11 @@ async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_kno
             assert request.headers["content-type"] in described["requestBody"]["content"]
         if request.url.path.endswith("/media"):
             form = described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-            names = {part.get_param("name", header="content-disposition") for part in parts_of(request)}
-            assert names <= form.keys()
+            assert form_of(request).keys() <= form.keys()
 
 
 def test_the_limits_that_are_read_exist() -> None:
-    groups = document()["components"]["schemas"]["Instance"]["properties"]["configuration"]["properties"]
+    groups = document(DOCUMENT)["components"]["schemas"]["Instance"]["properties"]["configuration"]["properties"]
     for group, key in _PLACES.values():
         assert key in groups[group]["properties"]
     assert "supported_mime_types" in groups["media_attachments"]["properties"]

@@ -2,23 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
 import jsonschema_rs
 import pytest
 from pydantic import SecretStr
 
-from platforms.pinterest import PLATFORM
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document, needs, validate
 
-DOCUMENT = SPECS / "pinterest" / "pinterest-v5-openapi.json"
+DOCUMENT = "pinterest/pinterest-v5-openapi.json"
 
-pytestmark = pytest.mark.skipif(not DOCUMENT.is_file(), reason=f"Pinterest's OpenAPI document is not at {DOCUMENT}")
+pytestmark = needs(DOCUMENT)
 
 BODIES = {
     "/pins": "PinCreate",
@@ -28,21 +25,13 @@ BODIES = {
 COVER = "https://cdn.example.com/cover.jpg"
 
 
-@cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = document()["components"]["schemas"][name]
+    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][name]
     return found
 
 
-def validate(name: str, body: object) -> None:
-    jsonschema_rs.Draft4Validator(
-        {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
-    ).validate(body)
+def check(name: str, body: object) -> None:
+    validate(DOCUMENT, name, body)
     assert list(unknown(name, body)) == []
 
 
@@ -70,9 +59,9 @@ def template(path: str) -> str:
 
 
 def parameters(path: str, method: str) -> set[str]:
-    found = document()["paths"][path][method].get("parameters", [])
+    found = document(DOCUMENT)["paths"][path][method].get("parameters", [])
     resolved = [
-        document()["components"]["parameters"][item["$ref"].rpartition("/")[2]] if "$ref" in item else item
+        document(DOCUMENT)["components"]["parameters"][item["$ref"].rpartition("/")[2]] if "$ref" in item else item
         for item in found
     ]
     return {item["name"] for item in resolved if item["in"] == "query"}
@@ -93,44 +82,32 @@ async def test_every_request_is_one_that_pinterest_knows(
 ) -> None:
     pi = await connect("pinterest", credentials={"refreshToken": f"c-{names}{settings}", "clientId": "app"})
     pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
-    sent: list[httpx.Request] = []
+    items = [pi.sandbox.media(name, "shown") for name in names]
+    async with noting() as (client, requests):
+        await every_step(pi, pi.context("Text", items, settings={"boardId": "123", **settings}), client)
 
-    async def note(request: httpx.Request) -> None:
-        if "/storage/" not in request.url.path:
-            await request.aread()
-            sent.append(request)
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        connection = pi.connection(client)
-        items = [pi.sandbox.media(name, "shown") for name in names]
-        context = pi.context("Text", items, settings={"boardId": "123", **settings})
-        await PLATFORM.whoami(connection)
-        await PLATFORM.prepare(connection, context)
-        await PLATFORM.publish(connection, context)
-        context.started_at = datetime.now(UTC)
-        await PLATFORM.confirm(connection, context)
-
+    sent = [request for request in requests if "/storage/" not in request.url.path]
     for request in sent:
         path, method = template(request.url.path), request.method.lower()
-        assert method in document()["paths"][path]
+        assert method in document(DOCUMENT)["paths"][path]
         assert set(request.url.params) <= parameters(path, method)
         if method == "post":
             kind = request.headers["content-type"]
             form = dict(parse_qsl(request.content.decode()))
-            validate(BODIES[path], json.loads(request.content) if kind == "application/json" else form)
-            assert kind in document()["paths"][path]["post"]["requestBody"]["content"]
+            check(BODIES[path], json.loads(request.content) if kind == "application/json" else form)
+            assert kind in document(DOCUMENT)["paths"][path]["post"]["requestBody"]["content"]
     known = {"/user_account", "/oauth/token", "/boards/{board_id}/pins"}
     assert {template(request.url.path) for request in sent} == used | known
 
 
 def test_a_misspelt_field_would_be_seen() -> None:
     source = {"source_type": "image_url", "url": "https://e.com/a.jpg"}
-    validate("PinCreate", {"board_id": "1", "media_source": source})
+    check("PinCreate", {"board_id": "1", "media_source": source})
     for wrong in ({"boardId": "1"}, {"media_source": {**source, "alt": "a"}}):
         with pytest.raises(AssertionError):
-            validate("PinCreate", {"media_source": source, **wrong})
+            check("PinCreate", {"media_source": source, **wrong})
     with pytest.raises(jsonschema_rs.ValidationError):
-        validate("PinCreate", {"board_id": "my board", "media_source": source})
+        check("PinCreate", {"board_id": "my board", "media_source": source})
 
 
 def test_the_fields_that_are_read_exist() -> None:

@@ -1,22 +1,18 @@
 """Every call of Telegram must be one that the Bot API's machine-readable description contains."""
 
 import json
-from functools import cache
 from typing import Any
 
 import httpx
 import pytest
 
-from platforms.telegram import PLATFORM
-from sandbox.wire import Request
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document, form_of, needs
 
-DOCUMENT = SPECS / "telegram" / "telegram-bot-api.json"
+DOCUMENT = "telegram/telegram-bot-api.json"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"The description of Telegram's Bot API is not ours to ship and is not at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 MEDIA = {
     "parseMode": "HTML",
@@ -36,12 +32,6 @@ TEXT = {
 PLAIN = {"Integer": int, "String": str, "Boolean": bool, "InputFile": bytes}
 
 
-@cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
 def check(given: dict[str, Any], described: list[dict[str, Any]], where: str) -> None:
     known = {field["name"]: field for field in described}
     assert given.keys() <= known.keys(), f"{where} does not know {given.keys() - known.keys()}"
@@ -55,12 +45,12 @@ def fits(value: Any, kind: str) -> bool:
         return type(value) is PLAIN[kind]
     if kind.startswith("Array of "):
         return isinstance(value, list) and all(fits(item, kind.removeprefix("Array of ")) for item in value)
-    described = document()["types"][kind]["fields"]
+    described = document(DOCUMENT)["types"][kind]["fields"]
     if not isinstance(value, dict):
         return False
     # An album mixes kinds, and the `type` of each item names its kind.
     if kind.startswith("InputMedia"):
-        check(value, document()["types"][f"InputMedia{value['type'].capitalize()}"]["fields"], kind)
+        check(value, document(DOCUMENT)["types"][f"InputMedia{value['type'].capitalize()}"]["fields"], kind)
     else:
         check(value, described, kind)
     return True
@@ -70,14 +60,12 @@ def fields_of(request: httpx.Request) -> dict[str, Any]:
     if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
-    headers = [(b"content-type", request.headers["content-type"].encode())]
-    form = Request("POST", "/", b"", headers, request.content).form()
-    known = {field["name"]: field["types"] for field in document()["methods"][method_of(request)]["fields"]}
+    known = {field["name"]: field["types"] for field in document(DOCUMENT)["methods"][method_of(request)]["fields"]}
     return {
         name: json.loads(value)
         if isinstance(value, str) and "String" not in known.get(name, ["String"])[-1:]
         else value
-        for name, value in form.items()
+        for name, value in form_of(request).items()
         if not name.startswith("file")
     }
 
@@ -104,24 +92,17 @@ async def test_every_call_is_described(
     connect: Connect, names: list[str], settings: dict[str, Any], method: str
 ) -> None:
     rig = await connect("telegram")
-    sent: list[httpx.Request] = []
-
-    async def note(request: httpx.Request) -> None:
-        await request.aread()
-        sent.append(request)
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        context = rig.context("Hi", [rig.sandbox.media(name) for name in names], settings=settings)
-        connection = rig.connection(client)
-        await PLATFORM.whoami(connection)
-        await PLATFORM.publish(connection, context)
+    async with noting() as (client, sent):
+        await every_step(rig, rig.context("Hi", [rig.sandbox.media(name) for name in names], settings=settings), client)
     assert [method_of(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
     for request in sent:
-        check(fields_of(request), document()["methods"][method_of(request)].get("fields", []), method_of(request))
+        check(
+            fields_of(request), document(DOCUMENT)["methods"][method_of(request)].get("fields", []), method_of(request)
+        )
 
 
 def test_a_misspelt_field_would_be_seen() -> None:
-    described = document()["methods"]["sendMessage"]["fields"]
+    described = document(DOCUMENT)["methods"]["sendMessage"]["fields"]
     for wrong in ({"chatId": 1}, {"protect_content": "true"}, {"link_preview_options": {"disabled": True}}):
         with pytest.raises(AssertionError):
             check({"chat_id": 1, "text": "Hi"} | wrong, described, "sendMessage")

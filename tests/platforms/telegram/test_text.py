@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.telegram.text import utf16_length, visible
+from platforms.telegram.text import visible
+from platforms.texts.unicode import utf16_length
 
 
 @given(st.text())

@@ -1,28 +1,25 @@
 """Every name sent to Threads must be one that Meta's own collection of its calls contains."""
 
-import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 
 from platforms.base import Published
 from platforms.threads import PLATFORM
 from platforms.threads.platform import POST_FIELDS
-from tests.platforms.rig import Connect, Rig
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step, publish
+from tests.platforms.rig import Connect, Rig, noting
+from tests.platforms.specs import document, needs
 from tests.platforms.threads.test_platform import items, node
 
-COLLECTION = SPECS / "threads" / "threads-api.postman_collection.json"
+COLLECTION = "threads/threads-api.postman_collection.json"
 
-pytestmark = pytest.mark.skipif(
-    not COLLECTION.is_file(), reason=f"Meta's collection may not be shipped and is not at {COLLECTION}"
-)
+pytestmark = needs(COLLECTION)
 
 PAGING = {"since", "limit", "fields"}
 """Parameters of the whole Graph API."""
@@ -40,7 +37,7 @@ def calls(folder: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def known() -> dict[tuple[str, str], set[str]]:
     """Return the names that each call takes, by method and path, including those that the collection disables."""
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for call in calls(json.loads(COLLECTION.read_text(encoding="utf-8"))["item"]):
+    for call in calls(document(COLLECTION)["item"]):
         url = call["url"]
         path = "/".join("{id}" if "{{" in part else part for part in url.get("path", []) if part)
         names = {str(query["key"]) for query in url.get("query", [])}
@@ -50,8 +47,7 @@ def known() -> dict[tuple[str, str], set[str]]:
 
 @cache
 def variables() -> dict[str, str]:
-    listed = json.loads(COLLECTION.read_text(encoding="utf-8"))["variable"]
-    return {each["key"]: each.get("value", "") for each in listed}
+    return {each["key"]: each.get("value", "") for each in document(COLLECTION)["variable"]}
 
 
 @pytest.mark.parametrize(
@@ -69,31 +65,26 @@ async def test_every_request_uses_names_that_its_call_knows(
     connect: Connect, names: list[str], settings: dict[str, Any]
 ) -> None:
     rig: Rig = await connect("threads")
-    sent: list[tuple[str, str, set[str]]] = []
-
-    async def note(request: httpx.Request) -> None:
-        parts = request.url.path.removeprefix("/threads/v1.0/").split("/")
-        path = "/".join("{id}" if part.isdecimal() else part for part in parts)
-        sent.append((request.method, path, set(parse_qs(request.content.decode())) | set(request.url.params)))
-
     if "threadItems" in settings:
         settings = {"threadItems": items(rig)}
     if "replyToId" in settings:
-        first = rig.context("first")
-        await PLATFORM.prepare(rig.connection(), first)
-        settings = {"replyToId": (await PLATFORM.publish(rig.connection(), first)).platform_post_id}
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        media = [rig.sandbox.media(name, "described") for name in names]
-        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        await PLATFORM.whoami(rig.connection(client))
-        await PLATFORM.prepare(rig.connection(client), context)
-        published = await PLATFORM.publish(rig.connection(client), context)
-        await PLATFORM.complete(rig.connection(client), context, published)
-        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
+        settings = {"replyToId": (await publish(rig, rig.context("first"))).platform_post_id}
+    context = rig.context("Hi", [rig.sandbox.media(name, "described") for name in names], settings=settings)
+    async with noting() as (client, requests):
+        published = await every_step(rig, context, client)
+        assert isinstance(published, Published)
         if "threadItems" in settings:
             # A lost reply is searched for among the replies.
             del context.handles["thread"]["1"]["id"]
             await PLATFORM.complete(rig.connection(client), context, published)
+    sent = [
+        (
+            request.method,
+            re.sub(r"(?<=/)\d+(?=/|$)", "{id}", request.url.path.removeprefix("/threads/v1.0"))[1:],
+            set(parse_qs(request.content.decode())) | set(request.url.params),
+        )
+        for request in requests
+    ]
     assert sent
     for method, path, used in sent:
         assert (method, path) in known(), path

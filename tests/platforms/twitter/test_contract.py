@@ -2,10 +2,6 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import HTTP
-from functools import cache
 from typing import Any
 
 import httpx
@@ -16,14 +12,13 @@ from domain.post import Media
 from platforms.twitter import PLATFORM
 from platforms.twitter.connection import call
 from platforms.twitter.lookup import FIELDS
-from tests.platforms.rig import Connect, Sandbox
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import publish
+from tests.platforms.rig import Connect, Sandbox, noting
+from tests.platforms.specs import document, form_of, needs, validate
 
-DOCUMENT = SPECS / "x" / "x-api-v2-openapi.docs.json"
+DOCUMENT = "x/x-api-v2-openapi.docs.json"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"X's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 BODIES = {
     "/2/tweets": "CreatePostsRequest",
@@ -35,17 +30,6 @@ BODIES = {
 NUMBERS = ("segment_index",)
 
 
-@cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
-def validate(name: str, body: object) -> None:
-    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
-    jsonschema_rs.Draft4Validator(schema).validate(body)
-
-
 def template(path: str) -> str:
     return "/".join(
         "{id}" if part.isdigit() and len(part) > 5 else part for part in path.removeprefix("/twitter").split("/")
@@ -53,39 +37,23 @@ def template(path: str) -> str:
 
 
 def body_of(request: httpx.Request) -> dict[str, Any]:
-    kind = request.headers["content-type"]
-    if kind == "application/json":
+    if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
-    parsed: Message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + request.content
-    )
-    fields = {str(part.get_param("name", header="content-disposition")): part for part in parsed.get_payload()}  # type: ignore[union-attr]
-    texts = {name: "bytes" if part.get_filename() else str(part.get_payload()) for name, part in fields.items()}  # type: ignore[union-attr]
-    return {name: int(text) if name in NUMBERS else text for name, text in texts.items()}
+    return {
+        name: "bytes" if isinstance(value, bytes) else int(value) if name in NUMBERS else value
+        for name, value in form_of(request).items()
+    }
 
 
 @pytest.fixture
-def requests() -> list[httpx.Request]:
-    return []
-
-
-@pytest.fixture
-async def send(connect: Connect, requests: list[httpx.Request]) -> Callable[..., Awaitable[list[httpx.Request]]]:
-    async def note(request: httpx.Request) -> None:
-        await request.aread()
-        requests.append(request)
-
+async def send(connect: Connect) -> Callable[..., Awaitable[list[httpx.Request]]]:
     async def publish_and_edit(text: str, *media: Media, **settings: Any) -> list[httpx.Request]:
         x = await connect("twitter", premium=True)
-        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            connection, context = x.connection(client), x.context(text, media, settings=settings)
-            if PLATFORM.prepares(context.draft):
-                await PLATFORM.prepare(connection, context)
-            published = await PLATFORM.publish(connection, context)
-            await PLATFORM.complete(connection, context, published)
+        async with noting() as (client, requests):
+            published = await publish(x, x.context(text, media, settings=settings), client)
             if not settings and not media:
-                await PLATFORM.edit(connection, published, f"{text}!")
+                await PLATFORM.edit(x.connection(client), published, f"{text}!")
         return requests
 
     return publish_and_edit
@@ -116,9 +84,9 @@ async def test_every_body_is_one_that_x_knows(
     ]
     for request in sent:
         path = template(request.url.path)
-        validate(BODIES[path], body_of(request))
+        validate(DOCUMENT, BODIES[path], body_of(request))
         kind = request.headers["content-type"].partition(";")[0]
-        assert kind in document()["paths"][path]["post"]["requestBody"]["content"]
+        assert kind in document(DOCUMENT)["paths"][path]["post"]["requestBody"]["content"]
     assert {template(request.url.path) for request in sent} == used
 
 
@@ -127,21 +95,21 @@ async def test_every_body_of_a_thread_is_one_that_x_knows(send: Send, sandbox: S
     items = [{"content": "second", "mediaItems": pictures}, {"content": "third"}]
     sent = [request for request in await send("text", threadItems=items) if request.method == "POST"]
     for request in sent:
-        validate(BODIES[template(request.url.path)], body_of(request))
+        validate(DOCUMENT, BODIES[template(request.url.path)], body_of(request))
     bodies = [body_of(request) for request in sent if template(request.url.path) == "/2/tweets"]
     assert [sorted(body) for body in bodies] == [["text"], ["media", "reply", "text"], ["reply", "text"]]
 
 
 async def test_every_request_is_to_a_path_and_with_a_query_that_x_knows(send: Send, sandbox: Sandbox) -> None:
     for request in await send("text", sandbox.media("c.mp4", "described")):
-        assert request.method.lower() in document()["paths"][template(request.url.path)]
+        assert request.method.lower() in document(DOCUMENT)["paths"][template(request.url.path)]
 
 
 def test_a_misspelt_field_would_be_seen() -> None:
     with pytest.raises(jsonschema_rs.ValidationError):
-        validate("CreatePostsRequest", {"text": "a", "reply_setting": "following"})
+        validate(DOCUMENT, "CreatePostsRequest", {"text": "a", "reply_setting": "following"})
     with pytest.raises(jsonschema_rs.ValidationError):
-        validate("AppendMediaUploadRequest", {"media": "bytes", "segmentIndex": 1})
+        validate(DOCUMENT, "AppendMediaUploadRequest", {"media": "bytes", "segmentIndex": 1})
 
 
 async def test_every_field_that_is_asked_for_comes_back(connect: Connect) -> None:
@@ -166,8 +134,8 @@ def test_the_fields_that_are_read_exist() -> None:
         "edit_history_tweet_ids": "edit_history_post_ids",
         "referenced_tweets": "referenced_posts",
     }
-    known = document()["components"]["schemas"]["Post"]["properties"]
+    known = document(DOCUMENT)["components"]["schemas"]["Post"]["properties"]
     assert {newer.get(name, name) for name in FIELDS.split(",")} <= known.keys()
-    assert {"username", "verified_type", "subscription_type"} <= document()["components"]["schemas"]["User"][
+    assert {"username", "verified_type", "subscription_type"} <= document(DOCUMENT)["components"]["schemas"]["User"][
         "properties"
     ].keys()

@@ -1,23 +1,21 @@
 """Every request to YouTube must be one that its own discovery document describes."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Published
 from platforms.youtube import PLATFORM
 from platforms.youtube.connection import BASE_URL
-from tests.platforms.rig import Connect
-from tests.platforms.specs import SPECS
+from tests.platforms.post_steps import every_step
+from tests.platforms.rig import Connect, noting
+from tests.platforms.specs import document as read
+from tests.platforms.specs import needs
 
-DOCUMENT = SPECS / "google" / "youtube.v3.json"
+DOCUMENT = "google/youtube.v3.json"
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason=f"YouTube's discovery document is not shipped and is not at {DOCUMENT}"
-)
+pytestmark = needs(DOCUMENT)
 
 ANYWHERE = {"uploadType"}
 """Parameters of uploads, which the document describes once for all methods."""
@@ -34,7 +32,7 @@ EVERYTHING = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return dict(json.loads(DOCUMENT.read_text()))
+    return dict(read(DOCUMENT))
 
 
 def described(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
@@ -70,24 +68,13 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any, where: s
 
 async def test_every_request_is_described(connect: Connect, document: dict[str, Any]) -> None:
     rig = await connect("youtube")
-    sent: list[httpx.Request] = []
-
-    async def note(request: httpx.Request) -> None:
-        await request.aread()
-        sent.append(request)
-
     settings = {**EVERYTHING, "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg"}
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        connection = rig.connection(client)
-        await PLATFORM.whoami(connection)
-        media = [rig.sandbox.media("a.mp4")]
-        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        await PLATFORM.prepare(connection, context)
-        published = await PLATFORM.publish(connection, context)
-        await PLATFORM.complete(connection, context, published)
+    context = rig.context("Hi", [rig.sandbox.media("a.mp4")], settings=settings)
+    async with noting() as (client, sent):
+        await every_step(rig, context, client)
         context.handles.pop("video")
         context.handles["session"]["url"] = context.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
-        assert isinstance(await PLATFORM.confirm(connection, context), Published)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
 
     seen = set()
     for request in sent:
