@@ -75,6 +75,7 @@ MESSAGES: list[tuple[str, Case, str]] = [
         "Google refused: summary: Too long.",
     ),
     ("googlebusiness", google(400, INVALID, message="No."), "Google refused: No."),
+    ("discord", discord(400, 40004), "Sending messages is switched off at Discord for now."),
     ("linkedin", linkedin(400, "INVALID_VALUE_FOR_FIELD"), "LinkedIn refused: its own words"),
     ("mastodon", mastodon(422, "Validation failed: no text"), "Mastodon refused: Validation failed: no text"),
     (
