@@ -9,7 +9,7 @@ import pytest
 from platforms.mastodon import limits
 from sandbox.server import running_sandbox
 from tests.platforms.discord.rig import as_webhook
-from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account, slow_account
+from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +44,33 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
     return await connect(request.module.PLATFORM.name)
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+@pytest.fixture(scope="session")
+async def running_slowly() -> AsyncIterator[tuple[Sandbox, Clock]]:
+    """Run a sandbox that takes the time that the platforms take to process media, by a clock of its own."""
+    clock = Clock()
+    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
+        yield Sandbox(url, client), clock
 
 
 @pytest.fixture
-async def slow(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Rig]:
-    """Yield an account like `rig`, on a platform that takes its time to process media."""
-    async with slow_account(request.module.PLATFORM.name, clock) as rig:
-        yield rig
+def clock(running_slowly: tuple[Sandbox, Clock]) -> Clock:
+    """Return the clock of the slow sandbox, set to the present."""
+    running_slowly[1].ahead = 0
+    return running_slowly[1]
+
+
+@pytest.fixture
+async def connect_slow(running_slowly: tuple[Sandbox, Clock], clock: Clock) -> AsyncIterator[Connect]:
+    """Connect accounts like `connect`, on platforms that take their time."""
+    sandbox, _ = running_slowly
+    yield partial(open_account, sandbox)
+    await sandbox.forget()
+
+
+@pytest.fixture
+async def slow(request: pytest.FixtureRequest, connect_slow: Connect) -> Rig:
+    """Connect an account like `rig`, on a platform that takes its time."""
+    return await connect_slow(request.module.PLATFORM.name)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import PlatformError
+from tests.platforms.bluesky.rig import record
 from tests.platforms.rig import Rig
 
 
@@ -53,3 +54,21 @@ async def lost(rig: Rig, context: PublishContext[Any], fault: str = "accept_then
 def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
     """Return the attempt as another worker finds it: with the handles that were saved."""
     return replace(context, handles=httpx.Response(200, json=rig.saved[-1] if rig.saved else {}).json())
+
+
+async def thread(rig: Rig) -> list[str]:
+    """Return the texts of all posts of an account, oldest first; each must reply to the one before it."""
+    posts = (await rig.posts())[::-1]
+    parents = [await _parent(rig, post["platformPostId"]) for post in posts]
+    assert parents == [None, *(post["platformPostId"] for post in posts[:-1])]
+    return [post["text"] for post in posts]
+
+
+async def _parent(rig: Rig, post_id: str) -> Any:
+    """Return the id of the post to which a post of Bluesky, Threads or X replies, or None."""
+    if rig.platform.name == "bluesky":
+        return (await record(rig, post_id)).get("reply", {}).get("parent", {}).get("uri")
+    if rig.platform.name == "threads":
+        return (await rig.read(f"/v1.0/{post_id}", fields="replied_to")).get("replied_to", {}).get("id")
+    shown = (await rig.read(f"/2/tweets/{post_id}", **{"tweet.fields": "referenced_tweets"}))["data"]
+    return next((each["id"] for each in shown.get("referenced_tweets", []) if each["type"] == "replied_to"), None)

@@ -2,12 +2,15 @@
 
 import asyncio
 import itertools
+import json
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx
 
@@ -16,7 +19,6 @@ from platforms.access.renewal import Renews
 from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
-from sandbox.server import running_sandbox
 from tests.platforms.sources import MediaFromUrl
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
@@ -25,13 +27,19 @@ EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
 _numbers = itertools.count(1)
 
 
-class Through(httpx.AsyncBaseTransport):
-    """A client as a transport: its hooks see every request and response."""
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of servers without TLS: loading the certificates takes longer than a step."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+
+class Through(httpx.AsyncBaseTransport):
+    """A client as a transport: its hooks see every request and response; `sent` collects the requests."""
+
+    def __init__(self, client: httpx.AsyncClient, sent: list[httpx.Request] | None = None) -> None:
         self._client = client
+        self._sent = [] if sent is None else sent
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._sent.append(request)
         return await self._client.send(request, stream=True)
 
 
@@ -115,7 +123,9 @@ class Rig:
     """The replacements for addresses of hosts other than the server's."""
     saved: list[Handles] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    sent: list[httpx.Request] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    connected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def connection(self, client: httpx.AsyncClient | None = None) -> Connection[Any]:
         """Return a connection as an activity builds it: with the current credentials, renewed under a lock, once."""
@@ -135,7 +145,7 @@ class Rig:
 
         played = f"{self.sandbox.url}/{self.platform.name}"
         wire = Wire(
-            Through(client or self.client or self.sandbox.client),
+            Through(client or self.client or self.sandbox.client, self.sent),
             self.address or played,
             self.platform.label,
             self.platform.error_of,
@@ -171,10 +181,32 @@ class Rig:
         posts: list[dict[str, Any]] = (await self.sandbox.control("GET", query))["posts"]
         return posts
 
+    async def cards(self) -> list[dict[str, Any]]:
+        """Return the posts of this account as the sandbox's page shows them, newest first."""
+        cards = (await self.sandbox.control("GET", f"feed?platform={self.platform.name}"))["cards"]
+        return [card for card in cards if card["accountId"] == self.account.account_id]
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """Return the requests of this account, and those that name no account, since it was connected, oldest first."""
+        query = f"requests?platform={self.platform.name}&since={quote(self.connected_at.isoformat())}"
+        entries = (await self.sandbox.control("GET", query))["requests"][::-1]
+        return [entry for entry in entries if entry["accountId"] in (None, self.account.account_id)]
+
     async def operations(self) -> list[str]:
-        """Return the operations of the requests to this platform, oldest first."""
-        query = f"requests?platform={self.platform.name}"
-        return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
+        """Return the operations of these requests."""
+        return [entry["operation"] for entry in await self.requests()]
+
+    def bodies(self, ending: str) -> list[dict[str, Any]]:
+        """Return the JSON bodies that were posted to paths with this ending."""
+        posted = [request for request in self.sent if request.method == "POST" and request.url.path.endswith(ending)]
+        return [json.loads(request.content) for request in posted]
+
+    async def read(self, path: str, **params: str) -> dict[str, Any]:
+        """Return what the platform answers to the account's token at a path."""
+        headers = {"Authorization": f"Bearer {self.stored.access_token.get_secret_value()}"}
+        url = f"{self.sandbox.url}/{self.platform.name}{path}"
+        answer = await self.sandbox.client.get(url, params=params, headers=headers)
+        return dict(answer.json())
 
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -213,7 +245,7 @@ async def losing_answers(method: str, path: str, *, before: bool = False) -> Asy
             raise httpx.ReadError("The answer is lost.")
 
     async with httpx.AsyncClient(
-        event_hooks={"request": [drop], "response": [lose]}, limits=EACH_ITS_CONNECTION
+        event_hooks={"request": [drop], "response": [lose]}, limits=EACH_ITS_CONNECTION, verify=NO_TLS
     ) as client:
         yield client
 
@@ -248,10 +280,3 @@ async def open_account(
     }
     await sandbox.control("POST", "accounts", {"accounts": [known]})
     return Rig(platform, sandbox, account, platform.credentials.model_validate(given), MediaFromUrl(sandbox.client))
-
-
-@asynccontextmanager
-async def slow_account(name: str, clock: Clock, *, realistic: bool = True) -> AsyncIterator[Rig]:
-    """Yield an account on a sandbox of its own, which takes the time that the platforms take to process media."""
-    async with running_sandbox(realistic=realistic, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
-        yield await open_account(Sandbox(url, client), name)

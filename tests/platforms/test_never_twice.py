@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Finding, Published, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
-from tests.platforms.forms import FIRST, FORMS, Form, quick
+from tests.platforms.drafts import REQUIRED
+from tests.platforms.forms import EVENT, FIRST, FORMS, Form, quick
 from tests.platforms.post_steps import lost, publish, ready, refused, resumed
-from tests.platforms.rig import Connect
+from tests.platforms.rig import NO_TLS, Connect, Rig
 
 __all__ = ["quick"]
 
@@ -34,8 +35,9 @@ class Fault:
         return self.name
 
 
-LOST = [Fault("drop"), Fault("accept_then_drop", arrives=True), Fault("accept_then_500", arrives=True)]
+LOST = [Fault("drop"), Fault("accept_then_drop", arrives=True)]
 OTHERS = [
+    Fault("accept_then_500", arrives=True),
     Fault("reject", more={"status": 503}),
     Fault("accept_then_delay", arrives=True, more={"seconds": 0.6}),
     Fault("rate_limited", ErrorKind.RATE_LIMITED, more={"seconds": 120}),
@@ -70,7 +72,7 @@ class Unreachable(httpx.AsyncHTTPTransport):
 async def test_never_twice(connect: Connect, monkeypatch: pytest.MonkeyPatch, form: Form, fault: Fault) -> None:
     rig = await form.open(connect)
     context = await ready(rig, form.context(rig))
-    client = httpx.AsyncClient(transport=Unreachable()) if fault.name == "unreachable" else None
+    client = httpx.AsyncClient(transport=Unreachable(verify=NO_TLS)) if fault.name == "unreachable" else None
     if client is None:
         await rig.sandbox.fault(form.platform, fault.name, "publish", **fault.more)
     with monkeypatch.context() as patch:
@@ -142,3 +144,58 @@ async def test_an_older_post_of_the_same_words_is_not_ours(connect: Connect, for
     later = await ready(rig, form.context(rig))
     later.started_at = datetime.now(UTC) + timedelta(minutes=10)
     assert await rig.platform.confirm(rig.connection(), later) in (Absent(), Unknown())
+
+
+PHOTO, OTHER_PHOTO, TEXT_ONLY = ("a.jpg",), ("b.jpg",), ()
+PAGE = {"organizationUrn": "urn:li:organization:4711"}
+ONE, LINKED = {"title": "One"}, {"title": "One", "link": "https://example.com"}
+DIFFERING: list[tuple[str, tuple[Any, ...], tuple[Any, ...], Finding]] = [
+    ("facebook", (PHOTO, {}), (OTHER_PHOTO, {}), Absent()),
+    ("facebook", (TEXT_ONLY, {}), (PHOTO, {}), Absent()),
+    ("googlebusiness", (TEXT_ONLY, {"event": EVENT}), (TEXT_ONLY, {}), Absent()),
+    ("googlebusiness", (TEXT_ONLY, {"event": EVENT}), (TEXT_ONLY, {"event": {**EVENT, "title": "Another"}}), Absent()),
+    ("linkedin", (PHOTO, PAGE), (OTHER_PHOTO, PAGE), Absent()),
+    ("pinterest", (PHOTO, ONE), (PHOTO, {}), Absent()),
+    ("pinterest", (PHOTO, ONE), (PHOTO, LINKED), Absent()),
+    ("pinterest", (PHOTO, {"boardId": "99"}), (PHOTO, {}), Absent()),
+    ("twitter", (PHOTO, {}), (TEXT_ONLY, {}), Absent()),
+    ("twitter", (PHOTO, {}), (OTHER_PHOTO, {}), Unknown()),
+]
+"""Two posts of the same words, and what is known of the second one if only the first one is public."""
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("platform", "published", "searched", "finding"), DIFFERING)
+async def test_a_post_that_differs_is_not_ours(
+    connect: Connect, platform: str, published: tuple[Any, ...], searched: tuple[Any, ...], finding: Finding
+) -> None:
+    rig = await connect(platform)
+    public, missing = (attempt(rig, "Alike", *names, **settings) for names, settings in (published, searched))
+    await publish(rig, public)
+    assert (await lost(rig, missing, "drop")).kind is ErrorKind.UNCONFIRMED
+    assert await rig.platform.confirm(rig.connection(), missing) == finding
+
+
+def attempt(rig: Rig, text: str, *names: str, **settings: Any) -> PublishContext[Any]:
+    media = [rig.sandbox.media(name) for name in names]
+    return rig.context(text, media, settings={**REQUIRED.get(rig.platform.name, {}), **settings})
+
+
+@pytest.mark.parametrize(
+    ("platform", "module", "names"),
+    [("mastodon", "listing", ()), ("pinterest", "lookup", ("a.jpg",)), ("twitter", "lookup", ())],
+)
+async def test_a_busy_account_is_searched_page_by_page_and_not_without_end(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, platform: str, module: str, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(f"platforms.{platform}.{module}.PAGE", 5)
+    rig = await connect(platform)
+    context = attempt(rig, "the first of many", *names)
+    published = await publish(rig, context)
+    for number in range(8):
+        await publish(rig, attempt(rig, f"number {number}", *names))
+    found = await rig.platform.confirm(rig.connection(), context)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == published.platform_post_id
+    monkeypatch.setattr(f"platforms.{platform}.{module}.MOST_PAGES", 1)
+    assert await rig.platform.confirm(rig.connection(), context) == Unknown()

@@ -1,17 +1,19 @@
-"""Files that a platform would refuse for their type or size: they are reported and not sent."""
+"""Files that a platform would refuse for their type or size, or that it cannot fetch."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from platforms.errors import ErrorKind
 from tests.platforms.drafts import REQUIRED
-from tests.platforms.post_steps import refused
+from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect
 from tests.platforms.sources import Described
 
 MEBIBYTE = 2**20
+MEDIA = ("a.jpg", "a.mp4")
 FILES: list[tuple[str, str, str, int, str]] = [
     ("bluesky", "a.jpg", "image/gif", 1, "media_type"),
     ("bluesky", "a.jpg", "image/jpeg", 2_000_001, "media_too_large"),
@@ -45,3 +47,25 @@ async def test_a_file_that_would_be_refused_is_not_sent(
     assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
     # TikTok is asked first what its creator may do.
     assert {exchange.method for exchange in rig.exchanges} <= {"POST" if platform == "tiktok" else "GET"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "tries", "wait", "words"),
+    [
+        *[(name, file, 3, 5, "Check that it is public") for name in ("instagram", "threads") for file in MEDIA],
+        ("googlebusiness", "a.jpg", 2, None, ""),
+        ("pinterest", "a.jpg", 3, 30, "could not fetch"),
+        ("tiktok", "a.jpg", 2, None, ""),
+    ],
+)
+async def test_a_file_that_the_platform_cannot_fetch_is_tried_again_and_then_refused(
+    connect: Connect, platform: str, name: str, tries: int, wait: int | None, words: str
+) -> None:
+    rig = await connect(platform)
+    hidden = rig.sandbox.media(name).model_copy(update={"url": f"http://127.0.0.1:1/{name}"})
+    context = rig.context("Hidden", [hidden], settings=REQUIRED.get(platform))
+    errors = [await refused(publish(rig, context)) for _ in range(tries)]
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT] * (tries - 1) + [ErrorKind.REJECTED]
+    assert wait is None or errors[0].retry_after == timedelta(seconds=wait)
+    assert words in errors[-1].message
+    assert await rig.posts() == []

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.http import timeouts
@@ -36,14 +35,9 @@ async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
     rig = await connect(platform)
     context = rig.context("A large file", [rig.sandbox.media(name)], settings=settings)
     context.media = Large(rig.source, size)
-    given: dict[int, float] = {}
-
-    async def note(request: httpx.Request) -> None:
-        given[int(request.headers.get("content-length", 0))] = request.extensions["timeout"]["read"]
-
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await rig.platform.prepare(rig.connection(client), context)
+    await rig.platform.prepare(rig.connection(), context)
+    given = {int(each.headers.get("content-length", 0)): each.extensions["timeout"]["read"] for each in rig.sent}
     largest = max(given)
     assert largest >= longest
     assert given[largest] == timeouts.for_body(largest).read

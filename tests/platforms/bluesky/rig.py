@@ -21,11 +21,11 @@ async def record(rig: Rig, uri: str) -> dict[str, Any]:
     return value
 
 
-async def names(rig: Rig, query: str = "") -> list[str]:
+async def names(rig: Rig) -> list[str]:
     """Return the last part of the name of every request, oldest first."""
-    requests = (await rig.sandbox.control("GET", f"requests?platform=bluesky{query}"))["requests"]
-    return [request["path"].rpartition(".")[2] for request in requests][::-1]
+    return [request["path"].rpartition(".")[2] for request in await rig.requests()]
 
 
 async def logins(rig: Rig) -> list[str]:
-    return await names(rig, "&operation=auth")
+    """Return the names of the requests that opened or renewed a session."""
+    return [name for name in await names(rig) if name.endswith("Session")]

@@ -1,7 +1,5 @@
 """Helpers for tests of Discord."""
 
-from typing import Any
-
 from platforms.discord.settings import DiscordCredentials
 from tests.platforms.rig import Connect, Rig
 
@@ -12,8 +10,3 @@ async def as_webhook(connect: Connect) -> Rig:
     url = f"https://discord.com/api/webhooks/{rig.account.user_id}/{token}"
     rig.stored = DiscordCredentials.model_validate({"webhookUrl": url})
     return rig
-
-
-async def requests_of(rig: Rig) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await rig.sandbox.control("GET", "requests?platform=discord"))["requests"]
-    return found

@@ -1,4 +1,4 @@
-"""Posts on Google Business Profile over real HTTP: every kind of post and every lost response, without a double."""
+"""Locations and states of posts on Google Business Profile over real HTTP."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from platforms.base import Absent, Identity, Published, Refused, Unknown
+from platforms.base import Identity, Published, Refused, Unknown
 from platforms.errors import ErrorKind
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.connection import MOST_PAGES, call
@@ -105,29 +105,6 @@ async def test_places_are_read_page_by_page_and_not_without_end(connect: Connect
 
 
 @pytest.mark.parametrize(
-    ("names", "settings", "kind"),
-    [
-        ([], {}, "standard"),
-        (["a.jpg"], {"callToAction": BUTTON, "languageCode": "de"}, "standard"),
-        ([], {"callToAction": {"type": "CALL"}}, "standard"),
-        (["a.png"], {"event": EVENT, "callToAction": BUTTON}, "event"),
-        (["a.jpg"], {"event": EVENT, "offer": OFFER}, "offer"),
-        ([], {"topicType": "OFFER", "event": EVENT}, "offer"),
-    ],
-)
-async def test_every_kind_of_post(google: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
-    context = google.context("Open late today", [google.sandbox.media(name) for name in names], settings=settings)
-    assert not PLATFORM.prepares(context.draft)
-    published = await publish(google, context)
-    [post] = await google.posts()
-    assert published.platform_post_id == post["platformPostId"]
-    assert str(published.url).startswith("https://local.google.com/place?")
-    assert (post["text"], post["mediaCount"]) == ("Open late today", len(names))
-    cards = (await google.sandbox.control("GET", "feed?platform=googlebusiness"))["cards"]
-    assert cards[0]["kind"] == kind
-
-
-@pytest.mark.parametrize(
     ("account", "post", "sent"),
     [(None, None, "en"), ("de", None, "de"), ("de", "fr", "fr"), (None, "zh-Hant", "zh-Hant")],
 )
@@ -153,13 +130,6 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi", settings={"locationId": "7"})))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "no_location")
     assert "locationId" in error.message
-
-
-async def test_another_kind_of_post_of_the_same_words_is_not_ours(google: Rig) -> None:
-    await publish(google, google.context("Hi", settings={"event": EVENT}))
-    for settings in ({}, {"event": {**EVENT, "title": "Another"}}):
-        other = google.context("Hi", settings=settings, started_at=datetime.now(UTC))
-        assert await PLATFORM.confirm(google.connection(), other) == Absent()
 
 
 async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: Rig) -> None:
@@ -266,16 +236,6 @@ async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) ->
     assert isinstance(await PLATFORM.confirm(google.connection(), context), Refused)
 
 
-async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
-    media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
-    context = google.context("Hi", [media])
-    assert (await refused(PLATFORM.publish(google.connection(), context))).kind is ErrorKind.TRANSIENT
-    assert google.saved == [{"photoFailures": 1}]
-    error = await refused(PLATFORM.publish(google.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "photo_fetch_failed")
-    assert await google.posts() == []
-
-
 def test_names_may_be_written_whole_or_as_numbers() -> None:
     for account, location in (("accounts/111", "locations/222"), ("111", "222"), ("111", "accounts/111/locations/222")):
         given = {"accessToken": "t", "accountId": account, "locationId": location}
@@ -294,23 +254,6 @@ async def test_a_location_that_several_accounts_list_is_one_location(connect: Co
     assert rig.stored.account_id not in {"201", "202", "203"}, "the user's own account goes before groups"
     result = await publish(rig, rig.context("Found once"))
     assert result.url
-
-
-@pytest.mark.parametrize(
-    ("condition", "code", "said"),
-    [("app_refused", "SERVICE_DISABLED", "My Business API"), ("not_approved", "RATE_LIMIT_EXCEEDED", "not approved")],
-)
-async def test_a_project_without_approval_refuses_no_account(google: Rig, condition: str, code: str, said: str) -> None:
-    await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
-    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (ErrorKind.OPERATOR, code)
-    assert said in error.message
-
-
-async def test_a_profile_in_a_bad_state_is_described(google: Rig) -> None:
-    await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
-    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "operation_unsupported_under_account_condition")
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "LOCAL_POST_STATE_UNSPECIFIED", None])

@@ -9,8 +9,9 @@ import pytest
 from platforms.base import Absent, Published, Unknown, Unlisted
 from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram import PLATFORM
-from tests.platforms.post_steps import refused
-from tests.platforms.rig import Rig
+from platforms.meta import containers
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.rig import Connect, Rig
 
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
@@ -73,12 +74,6 @@ async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "2207052")
 
 
-async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -> None:
-    await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.jpg")])))
-    assert error.kind is ErrorKind.OPERATOR
-
-
 @pytest.mark.parametrize("settings", [{"shareToFeed": False}, {"trialParams": {"graduationStrategy": "MANUAL"}}])
 async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_address(
     rig: Rig, settings: dict[str, Any]
@@ -95,14 +90,6 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
-async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> None:
-    await rig.sandbox.switch_on("instagram", "videos_unprocessable", rig.account.account_id)
-    for _ in ("status_code says ERROR", "status_code is empty"):
-        error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.mp4")])))
-        assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207085")
-        await rig.sandbox.switch_on("instagram", "state_unnamed", rig.account.account_id)
-
-
 async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     """Instagram reports it as code 80002 with status 400, and gives the minutes in a header."""
     context = await prepared(rig, ["a.jpg"], {})
@@ -110,3 +97,38 @@ async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     error = await send(rig, context)
     assert (error.kind, error.status, error.code) == (ErrorKind.RATE_LIMITED, 400, "80002")
     assert error.retry_after == timedelta(minutes=7)
+
+
+async def test_a_given_user_id_stands_over_the_platforms_answer(connect: Connect) -> None:
+    rig = await connect("instagram", credentials={"userId": "17841499999999999"})
+    assert (await PLATFORM.whoami(rig.connection())).user_id == "17841499999999999"
+
+
+async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
+    media = [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
+    context = rig.context("Hi", media)
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "36001/2207005")
+    assert sorted(context.handles["containers"]) == ["post/0", "post/2"]
+    assert await rig.posts() == []
+
+
+async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> None:
+    image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg"), image_as_video])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207026")
+    assert list(rig.saved[-1]["containers"]) == ["post/0"]
+
+
+async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_reported(
+    slow: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.REJECTED
+    assert list(context.handles["containers"]) == ["post/0"]
+
+
+async def test_an_image_that_is_processed_within_seconds_is_waited_for_at_once(slow: Rig) -> None:
+    assert (await publish(slow, slow.context("Hi", [slow.sandbox.media("a.jpg")]))).url

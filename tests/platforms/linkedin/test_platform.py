@@ -1,4 +1,4 @@
-"""Every form of post to LinkedIn over real HTTP, with the id in the header, and never a double."""
+"""Pages, roles, products and comments on LinkedIn over real HTTP."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
 from platforms.linkedin.platform import FORBIDDEN_TRIES
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig
+from tests.platforms.steps.test_follow_up import PLATFORMS as COMMENTS
 
 PAGE = "urn:li:organization:5515715"
 _pages = itertools.count(1000)
@@ -49,41 +50,9 @@ async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig,
     assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is ErrorKind.AUTH
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Hello",
-        r"All of \ | { } @ [ ] ( ) < > # * _ ~ stands",
-        "We (all) ship #launch_day, #Über and #2026goals: <b>50%</b> *off* ~now~ https://e.com/a_b#c?d=[e]",
-        "Line one\n\nLine two 👍🏽",
-    ],
-)
-async def test_a_text_is_one_request_and_reads_as_written(li: Rig, text: str) -> None:
-    before = await li.operations()
-    result = await publish(li, li.context(text))
-    assert (await li.operations())[len(before) :] == ["publish"]
-    [post] = await li.posts()
-    assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
-    assert result.url == f"https://www.linkedin.com/feed/update/{result.platform_post_id}/"
-
-
 async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
     await publish(li, li.context(f"Thanks @[Acme Inc.]({PAGE})!"))
     assert (await li.posts())[0]["text"] == "Thanks Acme Inc.!"
-
-
-@pytest.mark.parametrize("as_page", [False, True])
-@pytest.mark.parametrize(
-    "names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png", "c.jpg"], ["a.mp4"], ["report.pdf"]]
-)
-async def test_publishes_every_kind_of_media(li: Rig, page: dict[str, Any], as_page: bool, names: list[str]) -> None:
-    items = [li.sandbox.media(name, "what it shows") for name in names]
-    context = li.context("With media", items, settings=page if as_page else {})
-    assert PLATFORM.check(context.draft, li.account) == []
-    result = await publish(li, context)
-    [post] = await li.posts()
-    assert (post["platformPostId"], post["mediaCount"]) == (result.platform_post_id, len(names))
-    assert result.platform_post_id.startswith("urn:li:ugcPost:" if names == ["a.mp4"] else "urn:li:share:")
 
 
 @pytest.mark.parametrize("thumbnail", [None, "card.jpg"])
@@ -96,16 +65,6 @@ async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None)
     await publish(li, context)
     feed = await li.sandbox.control("GET", "feed?platform=linkedin&count=1")
     assert feed["cards"][0]["note"] == "A page · https://example.com/a"
-
-
-async def test_a_poll_asks_its_question(li: Rig) -> None:
-    poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "duration": "ONE_DAY"}
-    context = li.context("Look", settings={"poll": poll})
-    assert not PLATFORM.prepares(context.draft)
-    assert PLATFORM.check(context.draft, li.account) == []
-    await publish(li, context)
-    [card] = (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"]
-    assert card["note"] == "Tea · Coffee"
 
 
 async def test_an_article_can_be_left_out(li: Rig) -> None:
@@ -123,27 +82,19 @@ class TestFirstComment:
         await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
         result = await publish(li, li.context("Post", settings={"firstComment": "And more", **page}))
         assert result.warning is None
-        assert await comments(li, result.platform_post_id) == ["And more"]
+        assert await COMMENTS["linkedin"].below(li, result) == ["And more"]
 
     async def test_the_older_api_is_no_second_try_of_what_may_have_landed(self, li: Rig, page: dict[str, Any]) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
         await li.sandbox.fault("linkedin", "accept_then_drop", "edit")
         result = await publish(li, li.context("Post", settings={"firstComment": "And more", **page}))
         assert "not known" in (result.warning or "")
-        assert await comments(li, result.platform_post_id) == []
+        assert await COMMENTS["linkedin"].below(li, result) == []
 
     async def test_comments_that_are_not_allowed_at_all_say_which_permission_is_missing(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments", li.account.account_id)
         result = await publish(li, li.context("Post", settings={"firstComment": "And more"}))
         assert "w_member_social_feed" in (result.warning or "")
-
-
-async def comments(rig: Rig, urn: str) -> list[str]:
-    url = f"{rig.sandbox.url}/linkedin/rest/socialActions/{urn.replace(':', '%3A')}/comments"
-    token = rig.stored.access_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}", "LinkedIn-Version": "202609"}
-    elements = (await rig.sandbox.client.get(url, headers=headers)).raise_for_status().json()["elements"]
-    return [element["message"]["text"] for element in elements]
 
 
 class TestLostAnswers:
@@ -157,10 +108,9 @@ class TestLostAnswers:
     async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
         context = li.context("Long ago")
         ago(context, 9)
-        before = await li.operations()
         assert await PLATFORM.confirm(li.connection(), context) == Unknown(final=True)
         assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        assert await li.operations() == before
+        assert await li.operations() == []
 
     async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
         context = li.context("Long ago", settings=page)
@@ -180,12 +130,7 @@ class TestLostAnswers:
         result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
-    async def test_older_posts_and_other_media_are_not_taken_for_ours(self, li: Rig, page: dict[str, Any]) -> None:
-        await publish(li, li.context("Alike", [li.sandbox.media("a.jpg")], settings=page))
-        context = li.context("Alike", [li.sandbox.media("b.jpg")], settings=page)
-        await PLATFORM.prepare(li.connection(), context)
-        ago(context, 0)
-        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+    async def test_older_posts_are_not_taken_for_ours(self, li: Rig, page: dict[str, Any]) -> None:
         await publish(li, li.context("Older", settings=page))
         later = li.context("Older", settings=page)
         ago(later, -5)
@@ -220,12 +165,6 @@ class TestConditions:
         context = li.context(text, settings=page)
         result = await publish(li, context)
         assert await PLATFORM.confirm(li.connection(), context) == result
-
-    async def test_a_members_cap_of_the_day_says_how_to_lift_it(self, li: Rig) -> None:
-        await li.sandbox.switch_on("linkedin", "unverified_member", li.account.account_id)
-        error = await refused(publish(li, li.context("One too many")))
-        assert (error.kind, error.status) == (ErrorKind.CAPPED, 429)
-        assert "Verify" in error.message
 
     async def test_media_that_are_forbidden_for_a_moment_refuse_no_account(self, li: Rig) -> None:
         context = li.context("Soon", [li.sandbox.media("a.jpg")])

@@ -1,6 +1,5 @@
 """Containers of Instagram and Threads: built once, waited for, built again if they fail, and never published twice."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.meta import containers
 from tests.platforms.post_steps import lost, publish, ready, refused, resumed
-from tests.platforms.rig import Clock, Connect, Rig, slow_account
+from tests.platforms.rig import Clock, Connect, Rig
 
 PLATFORMS = {
     "instagram": ("status_code", ["a.jpg"], "2207026", [(100, 33)]),
@@ -31,11 +30,10 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 
 
 @pytest.fixture(params=PLATFORMS)
-async def slow(request: pytest.FixtureRequest, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """Yield an account on a slow platform; each step checks once instead of for some seconds."""
+async def slow(request: pytest.FixtureRequest, connect_slow: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Connect an account on a slow platform; each step checks once instead of for some seconds."""
     monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
-    async with slow_account(request.param, clock) as rig:
-        yield rig
+    return await connect_slow(request.param)
 
 
 def simplest(rig: Rig, text: str = "Hi") -> PublishContext[Any]:
@@ -122,16 +120,6 @@ async def test_a_video_that_is_none_is_reported_to_the_author(rig: Rig) -> None:
     error = await refused(rig.platform.prepare(rig.connection(), rig.context("Hi", [gif])))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, PLATFORMS[rig.platform.name][2])
     assert rig.saved[-1]["containers"] == {}
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.mp4"])
-async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refused(rig: Rig, name: str) -> None:
-    hidden = rig.sandbox.media(name).model_copy(update={"url": f"http://127.0.0.1:1/{name}"})
-    context = rig.context("Hi", [hidden])
-    errors = [await refused(rig.platform.prepare(rig.connection(), context)) for _ in range(3)]
-    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
-    assert errors[0].retry_after == timedelta(seconds=5)
-    assert "Check that it is public" in errors[2].message
 
 
 async def test_a_post_that_never_landed_is_sent_again_from_the_same_container(rig: Rig) -> None:

@@ -34,14 +34,6 @@ async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(ri
     assert (found.platform_post_id, second["text"]) == (second["platformPostId"], "second")
 
 
-async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Rig) -> None:
-    context = rig.context("second", settings={"replyToId": "18000000000000001"})
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert error.kind is ErrorKind.REJECTED
-    assert error.message == "Threads does not have the post that replyToId names. Check that it is still there."
-    assert await rig.posts() == []
-
-
 def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
     return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
 
@@ -62,23 +54,6 @@ async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: 
     assert len(await rig.posts()) == 1
 
 
-async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) -> None:
-    await rig.sandbox.switch_on("threads", "own_posts_only", rig.account.account_id)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Re", settings={"replyToId": "17841400"})))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
-    assert "replyToId" in error.message
-
-
-async def test_a_quote_that_the_app_may_not_make_refuses_no_app(rig: Rig) -> None:
-    body = {"error": {"message": "insufficient app access level", "code": 10, "error_subcode": 4279067}}
-    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Look", settings={"quotePostId": "17841400"})))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
-    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("A text")))
-    assert (error.kind, error.code) == (ErrorKind.OPERATOR, "10/4279067")
-
-
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("Re", settings={"replyToId": first.platform_post_id})
@@ -88,13 +63,6 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
-
-
-async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
-    await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
-    context = rig.context("Read", settings={"linkAttachment": "https://example.com/redirects"})
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "-1/4279047")
 
 
 NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
@@ -153,13 +121,6 @@ async def test_an_expired_token_reported_as_code_24_is_an_account_refusal(
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
     assert (await send(rig, context)).code == "expired"
     assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.AUTH
-
-
-async def test_a_quoted_post_that_is_not_there_is_named(rig: Rig) -> None:
-    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=graph_error(24, 4279009))
-    context = rig.context("Look", settings={"quotePostId": "18000000000000001"})
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, "quotePostId" in error.message) == (ErrorKind.REJECTED, True)
 
 
 async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Every form of post to Threads over real HTTP."""
+"""Quotas and replies of Threads over real HTTP."""
 
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -13,56 +13,6 @@ from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig
 
 
-async def node(rig: Rig, post_id: str, fields: str) -> dict[str, Any]:
-    answer = await rig.sandbox.client.get(
-        f"{rig.sandbox.url}/threads/v1.0/{post_id}",
-        params={"fields": fields},
-        headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
-    )
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def test_a_text_takes_four_requests(rig: Rig) -> None:
-    published = await publish(rig, rig.context("Hello"))
-    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [
-        ("POST", 200),
-        ("GET", 200),
-        ("POST", 200),
-        ("GET", 200),
-    ]
-    assert published.url is not None
-    assert published.url.startswith(f"https://www.threads.com/@{rig.account.username}/post/")
-    [post] = await rig.posts()
-    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
-
-
-@pytest.mark.parametrize(
-    ("names", "settings", "kind"),
-    [
-        ([], {"topicTag": "photography", "replyControl": "mentioned_only"}, "TEXT_POST"),
-        ([], {"linkAttachment": "https://example.com"}, "TEXT_POST"),
-        ([], {"poll": {"options": ["Yes", "No", "Maybe"]}}, "TEXT_POST"),
-        ([], {"quotePostId": "18000000000000001"}, "TEXT_POST"),
-        (["a.jpg"], {"replyControl": "followers_only"}, "IMAGE"),
-        (["a.png"], {}, "IMAGE"),
-        (["a.mp4"], {"topicTag": "film"}, "VIDEO"),
-        (["a.jpg", "b.mp4"], {}, "CAROUSEL_ALBUM"),
-        ([f"{number}.jpg" for number in range(20)], {}, "CAROUSEL_ALBUM"),
-    ],
-)
-async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
-    context = rig.context("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
-    assert PLATFORM.check(context.draft, rig.account) == []
-    assert PLATFORM.prepares(context.draft)
-    published = await publish(rig, context)
-    shown = await node(rig, published.platform_post_id, "media_type,text,alt_text,is_quote_post")
-    assert (shown["media_type"], shown["text"]) == (kind, "Hi")
-    assert shown.get("alt_text") == ("what it shows" if names else None)
-    assert shown["is_quote_post"] is ("quotePostId" in settings)
-    assert (await rig.posts())[0]["mediaCount"] == len(names)
-
-
 async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again(rig: Rig) -> None:
     context = rig.context("Hi")
     await PLATFORM.prepare(rig.connection(), context)
@@ -75,17 +25,19 @@ async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again
     assert len(await rig.posts()) == 1
 
 
-async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(slow: Rig) -> None:
+async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(
+    slow: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("publishing", "reads"):
+        monkeypatch.setattr(f"sandbox.platforms.threads.{module}.POSTS_PER_DAY", 3)
     context = slow.context("Hi")
     await PLATFORM.prepare(slow.connection(), context)
     body = {"error": {"message": "Application request limit reached", "code": 100}}
     await slow.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await refused(PLATFORM.publish(slow.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "100")
-    for number in range(250):
-        other = slow.context(f"{number}")
-        await PLATFORM.prepare(slow.connection(), other)
-        await PLATFORM.publish(slow.connection(), other)
+    for number in range(3):
+        await publish(slow, slow.context(f"{number}"))
     error = await refused(PLATFORM.publish(slow.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.CAPPED, "quota")
     assert error.retry_after is not None
@@ -117,26 +69,6 @@ async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> 
         assert (error.kind, error.code, error.message) == (ErrorKind.CAPPED, "quota", told_of)
 
 
-def items(rig: Rig) -> list[dict[str, Any]]:
-    media = [{"type": "image", "url": rig.sandbox.media(name).url, "altText": name} for name in ("b.jpg", "c.jpg")]
-    return [{"content": "second", "mediaItems": media}, {"content": "third"}]
-
-
-async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
-    context = rig.context("first", settings={"threadItems": items(rig), "topicTag": "film"})
-    assert PLATFORM.check(context.draft, rig.account) == []
-    published = await publish(rig, context)
-    third, second, first = await rig.posts()
-    assert [post["text"] for post in (first, second, third)] == ["first", "second", "third"]
-    assert (published.platform_post_id, bool(published.url)) == (first["platformPostId"], True)
-    parents = [(await node(rig, post["platformPostId"], "replied_to"))["replied_to"]["id"] for post in (second, third)]
-    assert parents == [first["platformPostId"], second["platformPostId"]]
-    before = len(rig.exchanges)
-    again = rig.context("first", settings={"threadItems": items(rig)}, handles=rig.saved[-1])
-    assert await PLATFORM.complete(rig.connection(), again, published) == published
-    assert len(rig.exchanges) == before
-
-
 async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig: Rig) -> None:
     settings = {"threadItems": [{"content": "second"}]}
     context = rig.context("first", settings=settings)
@@ -150,3 +82,13 @@ async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig
     assert (error.kind, error.code) == (ErrorKind.NOT_READY, "unconfirmed_reply")
     await PLATFORM.complete(rig.connection(), context, published)
     assert len(await rig.posts()) == 2
+
+
+async def node(rig: Rig, post_id: str, fields: str) -> dict[str, Any]:
+    return await rig.read(f"/v1.0/{post_id}", fields=fields)
+
+
+def items(rig: Rig) -> list[dict[str, Any]]:
+    """Return the posts of a thread after its first."""
+    media = [{"type": "image", "url": rig.sandbox.media(name).url, "altText": name} for name in ("b.jpg", "c.jpg")]
+    return [{"content": "second", "mediaItems": media}, {"content": "third"}]

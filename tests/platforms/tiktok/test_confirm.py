@@ -8,7 +8,7 @@ from platforms.tiktok import PLATFORM
 from platforms.tiktok.status import COUNT_LAGS
 from tests.platforms.post_steps import publish, refused, resumed
 from tests.platforms.rig import Rig
-from tests.platforms.tiktok.test_platform import prepared, rig, sending_of
+from tests.platforms.tiktok.test_platform import prepared, rig
 
 __all__ = ["rig"]
 
@@ -47,13 +47,6 @@ async def test_photos_are_left_to_a_person_if_the_account_may_not_be_searched(ri
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown(final=True)
     await rig.sandbox.fault("tiktok", "reject", "confirm", status=503)
     assert (await refused(PLATFORM.confirm(rig.connection(), context))).kind is ErrorKind.TRANSIENT
-
-
-async def test_without_an_upload_nothing_was_published(rig: Rig) -> None:
-    context = sending_of(rig, ["a.mp4"])
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_upload")
 
 
 async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Every form of post to X over real HTTP, every possible failure, and never a double."""
+"""Accounts, replies, quotes and refusals of X over real HTTP."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platforms.base import Absent, Identity, Unknown
+from platforms.base import Identity
 from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
@@ -39,47 +39,11 @@ async def test_premium_is_what_x_says_of_the_subscription(
     assert await PLATFORM.whoami(x.connection()) == Identity("7", "seven", is_premium)
 
 
-async def test_a_text_is_one_request(x: Rig) -> None:
-    before = await x.operations()
-    result = await publish(x, x.context("Hello <you> & https://example.com"))
-    assert (await x.operations())[len(before) :] == ["publish"]
-    [post] = await x.posts()
-    assert post["platformPostId"] == result.platform_post_id
-    assert post["text"] == "Hello <you> & https://example.com"
-    assert result.url == f"https://x.com/i/status/{result.platform_post_id}"
-    assert result.editable_until is None
-
-
 async def test_a_premium_account_publishes_long_texts(premium: Rig) -> None:
     text = "long " * 1000
     result = await publish(premium, premium.context(text))
     [post] = await premium.posts()
     assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-@pytest.mark.parametrize("count", [1, 4])
-async def test_images_go_up_beside_each_other_and_keep_their_order(
-    x: Rig, sandbox: Sandbox, name: str, count: int
-) -> None:
-    images = [sandbox.media(f"{index}{name}", f"picture {index}") for index in range(count)]
-    context = x.context(f"{count} of {name}", images)
-    await publish(x, context)
-    [post] = await x.posts()
-    assert post["mediaCount"] == count
-    assert sorted(context.handles["media"]) == [str(index) for index in range(count)]
-    assert all(upload["stage"] == "ready" for upload in x.saved[-1]["media"].values())
-
-
-@pytest.mark.parametrize("name", ["loop.gif", "clip.mp4"])
-async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: str) -> None:
-    await publish(x, x.context(name, [sandbox.media(name, "moving")]))
-    [post] = await x.posts()
-    assert post["mediaCount"] == 1
-    paths = [request["path"] for request in (await sandbox.control("GET", "requests?platform=twitter"))["requests"]]
-    described = ["metadata"] if name.endswith("gif") else []  # X documents no metadata for videos
-    steps = ["tweets", *described, "finalize", "append", "initialize"]
-    assert [path.rpartition("/")[2] for path in paths[: len(steps)]] == steps
 
 
 async def test_polls_replies_and_quotes_are_published(x: Rig) -> None:
@@ -148,13 +112,6 @@ async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "fields_missing")
 
 
-async def test_a_video_that_x_finds_too_long_at_last_is_the_posts_fault(x: Rig, sandbox: Sandbox) -> None:
-    await x.sandbox.switch_on("twitter", "short_videos", x.account.account_id)
-    error = await refused(publish(x, x.context("long", [sandbox.media("long.mp4")])))
-    assert error.kind is ErrorKind.REJECTED
-    assert "longer than 2 minutes" in error.message
-
-
 async def test_a_post_with_a_picture_is_not_edited(connect: Connect) -> None:
     x = await connect("twitter", premium=True)
     known = await publish(x, x.context("with a picture", [x.sandbox.media("edited.jpg")]))
@@ -166,24 +123,6 @@ async def test_media_alone_are_sent_without_an_empty_text(x: Rig, sandbox: Sandb
     assert "text" not in post_body(x.context("", [sandbox.media("a.jpg")]).draft, ["1"])
 
 
-async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
-    await publish(x, x.context("the same"))
-    error = await refused(publish(x, x.context("the same")))
-    assert (error.kind, error.code, error.status) == (ErrorKind.REJECTED, "duplicate_content", 403)
-    assert len(await x.posts()) == 1
-
-
-async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_again(x: Rig, sandbox: Sandbox) -> None:
-    context = x.context("stale", [sandbox.media("stale.jpg")])
-    await PLATFORM.prepare(x.connection(), context)
-    context.handles["media"]["0"]["id"] = "1"
-    error = await refused(PLATFORM.publish(x.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "invalid_request")
-    assert "media" not in x.saved[-1]
-    await publish(x, context)
-    assert len(await x.posts()) == 1
-
-
 async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
     first = await publish(premium, premium.context("a start"))
     for text, settings in [
@@ -193,26 +132,3 @@ async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
         context = premium.context(text, settings=settings)
         result = await publish(premium, context)
         assert await PLATFORM.confirm(premium.connection(), context) == result
-
-
-async def test_a_post_without_media_is_not_taken_for_one_with_media(x: Rig, sandbox: Sandbox) -> None:
-    await publish(x, x.context("alike", [sandbox.media("alike.jpg")]))
-    assert await PLATFORM.confirm(x.connection(), x.context("alike", started_at=datetime.now(UTC))) == Absent()
-
-
-async def test_the_same_words_with_other_media_leave_it_open(x: Rig, sandbox: Sandbox) -> None:
-    await publish(x, x.context("alike", [sandbox.media("alike.jpg")]))
-    other = x.context("alike", [sandbox.media("other.jpg")], started_at=datetime.now(UTC))
-    await PLATFORM.prepare(x.connection(), other)
-    assert await PLATFORM.confirm(x.connection(), other) == Unknown()
-
-
-async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.twitter.lookup.PAGE", 5)
-    context = x.context("the first of many")
-    result = await publish(x, context)
-    for number in range(8):
-        await publish(x, x.context(f"number {number}"))
-    assert await PLATFORM.confirm(x.connection(), context) == result
-    monkeypatch.setattr("platforms.twitter.lookup.MOST_PAGES", 1)
-    assert await PLATFORM.confirm(x.connection(), context) == Unknown()

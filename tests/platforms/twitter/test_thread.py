@@ -3,16 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
 from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
-from tests.platforms.post_steps import refused, resumed
+from tests.platforms.post_steps import ready, refused, resumed, thread
 from tests.platforms.rig import Connect, Rig, Sandbox
 
-LOST = ["drop", "accept_then_drop", "accept_then_500"]
 TWO: dict[str, Any] = {"threadItems": [{"content": "second"}, {"content": "third"}]}
 DUPLICATE = {"title": "Forbidden", "detail": "You are not allowed to create a Tweet with duplicate content."}
 
@@ -38,57 +36,7 @@ def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
 
 
 async def first_of(x: Rig, context: PublishContext[Any]) -> Published:
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(x.connection(), context)
-    context.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(x.connection(), context)
-
-
-async def texts(x: Rig) -> list[str]:
-    return [post["text"] for post in await x.posts()][::-1]
-
-
-async def answers(x: Rig) -> list[str | None]:
-    """Return the post to which each of the account's posts replies, oldest first."""
-    found: list[str | None] = []
-    for post in (await x.posts())[::-1]:
-        answer = await x.sandbox.client.get(
-            f"{x.sandbox.url}/twitter/2/tweets/{post['platformPostId']}",
-            params={"tweet.fields": "referenced_tweets"},
-            headers={"Authorization": f"Bearer {x.stored.access_token.get_secret_value()}"},
-        )
-        references = answer.json()["data"].get("referenced_tweets", [])
-        found.append(next((each["id"] for each in references if each["type"] == "replied_to"), None))
-    return found
-
-
-async def is_whole(x: Rig, published: Published, expected: list[str]) -> bool:
-    """Return whether these texts are public, once and in order, each a reply to the previous one."""
-    ids = [post["platformPostId"] for post in await x.posts()][::-1]
-    chained = await answers(x) == [None, *ids[:-1]]
-    return await texts(x) == expected and chained and ids[0] == published.platform_post_id
-
-
-async def test_a_thread_follows_post_by_post_with_its_media(x: Rig, sandbox: Sandbox) -> None:
-    bodies: list[bytes] = []
-
-    async def note(request: httpx.Request) -> None:
-        if request.url.path.endswith("/2/media/metadata"):
-            bodies.append(await request.aread())
-
-    context = x.context("first", [sandbox.media("a.jpg")], settings=a_thread_with_media(sandbox))
-    assert PLATFORM.check(context.draft, x.account) == []
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await PLATFORM.prepare(x.connection(client), context)
-    assert await x.posts() == []
-    published = await PLATFORM.publish(x.connection(), context)
-    assert await PLATFORM.complete(x.connection(), context, published) == published
-    assert await is_whole(x, published, ["first", "second", "", "last"])
-    assert [post["mediaCount"] for post in await x.posts()][::-1] == [1, 2, 1, 0]
-    assert [httpx.Response(200, content=body).json()["metadata"]["alt_text"]["text"] for body in bodies] == [
-        "a picture, b.jpg",
-        "a picture, c.png",
-    ]
+    return await PLATFORM.publish(x.connection(), await ready(x, context))
 
 
 async def test_only_the_media_of_a_thread_are_reason_to_prepare(x: Rig, sandbox: Sandbox) -> None:
@@ -96,53 +44,16 @@ async def test_only_the_media_of_a_thread_are_reason_to_prepare(x: Rig, sandbox:
     assert PLATFORM.prepares(x.context("first", settings=a_thread_with_media(sandbox)).draft)
 
 
-async def test_a_thread_that_is_public_asks_nothing_more(x: Rig) -> None:
-    context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
-    await PLATFORM.complete(x.connection(), context, published)
-    before = len(x.exchanges)
-    assert await PLATFORM.complete(x.connection(), resumed(x, context), published) == published
-    assert len(x.exchanges) == before
-
-
 async def test_the_settings_of_a_post_are_those_of_the_first(x: Rig) -> None:
     poll = {"options": ["Yes", "No"], "durationMinutes": 60}
     settings = {**TWO, "poll": poll, "replySettings": "verified", "replyToTweetId": "1445880548472328192"}
-    bodies: list[dict[str, Any]] = []
-
-    async def note(request: httpx.Request) -> None:
-        if request.url.path.endswith("/2/tweets") and request.method == "POST":
-            bodies.append(httpx.Response(200, content=await request.aread()).json())
-
     context = x.context("first", settings=settings)
     assert PLATFORM.check(context.draft, x.account) == []
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        published = await PLATFORM.publish(x.connection(client), context)
-        await PLATFORM.complete(x.connection(client), context, published)
+    published = await PLATFORM.publish(x.connection(), context)
+    await PLATFORM.complete(x.connection(), context, published)
+    bodies = x.bodies("/2/tweets")
     assert [sorted(body) for body in bodies] == [["poll", "reply", "reply_settings", "text"], *[["reply", "text"]] * 2]
     assert bodies[1]["reply"] == {"in_reply_to_tweet_id": published.platform_post_id}
-
-
-@pytest.mark.parametrize("fault", LOST)
-@pytest.mark.parametrize("with_media", [False, True])
-@pytest.mark.parametrize("number", [0, 1])
-async def test_each_post_is_public_once_though_an_answer_is_lost(
-    x: Rig, sandbox: Sandbox, quick_belief: None, fault: str, with_media: bool, number: int
-) -> None:
-    settings = a_thread_with_media(sandbox) if with_media else TWO
-    context = x.context("first", settings=settings)
-    published = await first_of(x, context)
-    if number:
-        context.draft.settings.thread_items, items = context.draft.settings.thread_items[:1], settings["threadItems"]
-        await PLATFORM.complete(x.connection(), context, published)
-        context.draft = x.context("first", settings={"threadItems": items}).draft
-    await sandbox.fault("twitter", fault, "publish")
-    error = await refused(PLATFORM.complete(x.connection(), context, published))
-    assert error.kind is ErrorKind.NOT_READY
-    assert error.retry_after is not None
-    done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
-    assert done.warning is None
-    assert await is_whole(x, published, ["first", "second", "", "last"] if with_media else ["first", "second", "third"])
 
 
 async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox: Sandbox) -> None:
@@ -156,7 +67,7 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     assert (error.kind, error.code) == (ErrorKind.NOT_READY, "unconfirmed_reply")
     assert (await x.operations())[before:] == ["confirm"]
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
-    assert await is_whole(x, published, ["first", "second", "third"])
+    assert await thread(x) == ["first", "second", "third"]
 
 
 async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
@@ -165,7 +76,7 @@ async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_bel
     note = {"parent": published.platform_post_id, "sentAt": datetime.now(UTC).isoformat()}
     crashed = x.context("first", settings=TWO, handles={"thread": {"0": note}})
     await PLATFORM.complete(x.connection(), crashed, published)
-    assert await is_whole(x, published, ["first", "second", "third"])
+    assert await thread(x) == ["first", "second", "third"]
 
 
 async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
@@ -179,7 +90,7 @@ async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
     error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
     assert (error.kind, error.code) == (ErrorKind.NOT_READY, "duplicate_content")
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
-    assert await is_whole(x, published, ["first", "second", "third"])
+    assert await thread(x) == ["first", "second", "third"]
 
 
 async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, quick_belief: None) -> None:
@@ -194,7 +105,7 @@ async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, qu
     done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert done.warning is not None
     assert done.warning.startswith("The thread ends before its post 2. X refuses a post that repeats one")
-    assert await texts(x) == ["first"]
+    assert await thread(x) == ["first"]
 
 
 async def test_a_post_that_x_definitely_refused_is_sent_again_without_confirming(x: Rig, sandbox: Sandbox) -> None:
@@ -207,7 +118,7 @@ async def test_a_post_that_x_definitely_refused_is_sent_again_without_confirming
     before = len(await x.operations())
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert (await x.operations())[before:] == ["publish", "publish"]
-    assert await is_whole(x, published, ["first", "second", "third"])
+    assert await thread(x) == ["first", "second", "third"]
 
 
 async def test_a_limit_on_the_second_try_does_not_forget_the_first(
@@ -221,17 +132,6 @@ async def test_a_limit_on_the_second_try_does_not_forget_the_first(
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
     error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
     assert (error.kind, x.saved[-1]["thread"]["0"]) == (ErrorKind.RATE_LIMITED, noted)
-
-
-async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, sandbox: Sandbox) -> None:
-    context = x.context("first", settings={"threadItems": [{"content": "second"}, {"content": "second"}]})
-    published = await first_of(x, context)
-    done = await PLATFORM.complete(x.connection(), context, published)
-    assert done.platform_post_id == published.platform_post_id
-    assert (
-        done.warning == "The thread ends before its post 3. X refuses a post that repeats one this account made before."
-    )
-    assert await texts(x) == ["first", "second"]
 
 
 async def test_media_that_x_refuses_are_reported_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:

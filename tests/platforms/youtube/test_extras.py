@@ -10,7 +10,8 @@ from platforms.errors import ErrorKind
 from platforms.youtube import PLATFORM
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Clock, Rig
-from tests.platforms.youtube.test_platform import ask, prepared, rig
+from tests.platforms.steps.test_follow_up import PLATFORMS as COMMENTS
+from tests.platforms.youtube.test_platform import prepared, rig
 
 __all__ = ["rig"]
 
@@ -27,7 +28,7 @@ async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
         assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     operations = (await rig.operations())[-len(rig.exchanges) :]
     assert operations.count("edit") == 3
-    assert await comments(rig, published) == ["first"]
+    assert await COMMENTS["youtube"].below(rig, published) == ["first"]
 
 
 async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
@@ -35,10 +36,10 @@ async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
     context = await prepared(rig, thumbnail=f"{rig.sandbox.url}/_/media/cover.jpg", firstComment="first")
     published = await PLATFORM.publish(rig.connection(), context)
     assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.NOT_READY
-    assert await comments(rig, published) == ["first"]
+    assert await COMMENTS["youtube"].below(rig, published) == ["first"]
     await rig.sandbox.clear_conditions("youtube")
     assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
-    (video,) = (await ask(rig, "videos", part="snippet", id=published.platform_post_id))["items"]
+    (video,) = (await rig.read("/youtube/v3/videos", part="snippet", id=published.platform_post_id))["items"]
     assert video["snippet"]["thumbnails"]["default"]["url"] == "/_/media/cover.jpg"
 
 
@@ -48,11 +49,6 @@ async def test_a_video_that_is_gone_is_reported(rig: Rig) -> None:
     body = {"kind": "youtube#videoListResponse", "items": []}
     await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
     assert "deleted or removed" in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
-
-
-async def comments(rig: Rig, published: Published) -> list[str]:
-    listed = await ask(rig, "commentThreads", part="snippet", videoId=published.platform_post_id)
-    return [thread["snippet"]["topLevelComment"]["snippet"]["textOriginal"] for thread in listed["items"]]
 
 
 async def test_extras_that_fail_become_a_warning(rig: Rig) -> None:

@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
 from platforms.errors import ErrorKind
 from platforms.youtube import PLATFORM, media
 from tests.platforms.post_steps import publish, refused, resumed
-from tests.platforms.rig import Connect, Rig, Stop
+from tests.platforms.rig import Connect, Rig
 from tests.platforms.sources import Large
 
 PIECE = 256 * 1024
@@ -46,20 +45,8 @@ def lose_session(context: PublishContext[Any]) -> None:
 
 
 async def video(rig: Rig, video_id: str) -> dict[str, Any]:
-    answer = await ask(rig, "videos", part="snippet,status", id=video_id)
+    answer = await rig.read("/youtube/v3/videos", part="snippet,status", id=video_id)
     return dict(answer["items"][0])
-
-
-async def ask(rig: Rig, resource: str, **params: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
-    url = f"{rig.sandbox.url}/youtube/youtube/v3/{resource}"
-    return dict((await rig.sandbox.client.get(url, params=params, headers=headers)).json())
-
-
-async def test_an_account_without_a_channel_must_be_reconnected(rig: Rig) -> None:
-    empty = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
-    await rig.sandbox.fault("youtube", "reject", "auth", status=200, body=empty)
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
 
 
 async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
@@ -104,19 +91,6 @@ async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) ->
     assert await rig.posts() == []
 
 
-async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
-    context = sending_of(rig, size=PIECE * 4)
-    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
-    again = resumed(rig, context)
-    before = len(rig.exchanges)
-    await PLATFORM.prepare(rig.connection(), again)
-    assert [exchange.status for exchange in rig.exchanges[before:]] == [308, 308]
-    await PLATFORM.prepare(rig.connection(), again)
-    await publish(rig, again)
-    assert len(await rig.posts()) == 1
-
-
 async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None:
     context = await prepared(rig, size=PIECE * 3)
     await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
@@ -159,22 +133,6 @@ async def test_a_session_that_is_gone_before_the_last_piece_begins_again(rig: Ri
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     lose_session(context)
-    await PLATFORM.prepare(rig.connection(), context)
-    await publish(rig, context)
-    assert len(await rig.posts()) == 1
-
-
-async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
-    context = sending_of(rig)
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_session")
-
-
-async def test_a_video_that_changed_is_uploaded_again(rig: Rig) -> None:
-    context = await prepared(rig)
-    context.media = Large(rig.source, PIECE)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
     await PLATFORM.prepare(rig.connection(), context)
     await publish(rig, context)
     assert len(await rig.posts()) == 1
