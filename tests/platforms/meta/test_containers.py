@@ -175,16 +175,6 @@ async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) 
     assert await rig.platform.confirm(rig.connection(), context) == Unknown()
 
 
-async def test_the_newest_post_of_the_same_text_is_ours(rig: Rig) -> None:
-    for text in ("Sunset", "Sunrise"):
-        await publish(rig, simplest(rig, text))
-    context = simplest(rig, "Sunset")
-    await lost(rig, context)
-    found = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
-
-
 async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -> None:
     context = await ready(rig, simplest(rig))
     await rig.sandbox.switch_on(rig.platform.name, "publishes_and_refuses", rig.account.account_id)
