@@ -69,7 +69,7 @@ STORY = {"contentType": "story"}
 MANUAL = {"graduationStrategy": "MANUAL"}
 COMMERCIAL = {"commercialContentType": "brand_content", "video_made_with_ai": True}
 PROMOTED = {"brand_partner_promote": True, "isBrandOrganicPost": True}
-COVERED = {"photoCoverIndex": 1, "autoAddMusic": True, "mediaType": "photo"}
+COVERED = {"photoCoverIndex": 1, "autoAddMusic": True, "mediaType": "photo", "description": "long"}
 MOVING = {"allow_comment": True, "allow_duet": True, "allowStitch": True, "videoCoverTimestampMs": 1500}
 REEL = {"shareToFeed": False, "audioName": "Waves", "thumbOffset": 1500, "collaborators": ["nasa"]}
 POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
@@ -169,7 +169,8 @@ async def test_a_post_is_public_as_it_was_written(connect: Connect, form: Form) 
     kind = card["kind"]
     assert card["platformPostId"] == published.platform_post_id
     assert kind == KIND_OF.get(id(form), kind)
-    assert card["text"] == ("" if kind == "story" else form.text.strip() if form.platform == "reddit" else form.text)
+    text = form.text.strip() if form.platform == "reddit" else form.settings.get("description", form.text)
+    assert card["text"] == ("" if kind == "story" else text)
     described: set[str] = (
         set() if (form.platform, kind) == ("instagram", "story") else DESCRIBED.get(form.platform, set())
     )

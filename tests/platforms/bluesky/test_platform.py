@@ -75,6 +75,12 @@ async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
     assert "wrong" not in error.message
 
 
+async def test_a_login_that_answers_nonsense_is_tried_again(rig: Rig) -> None:
+    await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body="<html>Hello</html>")
+    error = await refused(PLATFORM.whoami(rig.connection()))
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_session")
+
+
 async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> None:
     text = f"Grüße 👩‍👩‍👧 @{rig.account.username}.bsky.social an @nobody.example: https://example.com/ä #Ökö!"
     published = await publish(rig, rig.context(text, settings={"langs": ["de"]}))
