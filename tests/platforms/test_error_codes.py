@@ -106,7 +106,7 @@ def test_an_address_that_is_no_server_of_this_kind_is_named_as_the_fault(name: s
     assert "Check it" in platforms()[name].error_of(answer(status, "<html/>", **headers)).message
 
 
-# What a platform says of a post, or of a part of one, that it accepted and could not process.
+# The statements of platforms about a post, or a part of one, that they accepted and could not process.
 FAILED: list[tuple[Callable[[str], PlatformError], ErrorKind, list[tuple[str, str]]]] = [
     (instagram.processing_error, REJECTED, [("Error: upload has failed with error code 2207026", "2207026")]),
     (instagram.processing_error, REJECTED, [("Error: 2207085 - The video could not be processed.", "2207085")]),

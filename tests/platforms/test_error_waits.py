@@ -1,4 +1,4 @@
-"""How long each platform's errors ask to wait: what a response says, or what we chose."""
+"""The waits that each platform's errors ask for: as a response says, or as we chose."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

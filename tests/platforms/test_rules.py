@@ -1,4 +1,4 @@
-"""What the platforms' rules take and refuse before anything is sent; `test_limits.py` has the sizes that all have."""
+"""The posts that platforms' rules take and refuse before a request; `test_limits.py` has the sizes that all have."""
 
 from typing import Any
 

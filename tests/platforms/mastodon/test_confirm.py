@@ -10,7 +10,7 @@ import pytest
 
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
-from platforms.mastodon import PLATFORM, listing, lookup
+from platforms.mastodon import PLATFORM, lookup
 from platforms.steps.matching import CLOCKS_APART
 from tests.platforms.mastodon.test_platform import status
 from tests.platforms.post_steps import publish, refused

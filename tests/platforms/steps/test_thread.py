@@ -21,7 +21,7 @@ RUDE: dict[str, Any] = {
 @pytest.fixture(params=RUDE)
 async def rig(request: pytest.FixtureRequest, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     rig = await connect(request.param)
-    # What the sandbox does not show does not exist: its lists do not lag.
+    # The lists of the sandbox do not lag: a post that they do not show does not exist.
     monkeypatch.setattr(type(rig.platform), "read_lag", timedelta(0))
     return rig
 

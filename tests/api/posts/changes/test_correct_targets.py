@@ -298,7 +298,7 @@ class TestHeld:
         post = await self.held(api, await stack.revoked("twitter"), words("held, not failed"))
         answer = await api.post(f"/v1/posts/{post['id']}/retry")
         assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_retry")
-        assert "held" in answer.json()["error"]
+        assert "Held targets" in answer.json()["error"]
 
 
 class TestInterleavings:
