@@ -93,7 +93,7 @@ async def test_send_of_a_dead_worker_is_confirmed_by_the_next(own: Stack) -> Non
 
 
 async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.client.runs._ASKING", timedelta(seconds=1))
+    monkeypatch.setattr("workflows.client.runs._QUERY_TIMEOUT", timedelta(seconds=1))
     async with at_work(own):
         lost = await own.save("doctor: undelivered", [own.accounts["plain"]], due_in=timedelta(hours=2))
         handle = await own.start(lost)

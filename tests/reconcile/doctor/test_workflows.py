@@ -238,7 +238,7 @@ async def test_targets_of_a_partial_post_are_compared(own: Stack) -> None:
 
 async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     # From then on Temporal waits longer and longer between the tasks.
-    monkeypatch.setattr("workflows.client.runs._TASK_TRIES", 2)
+    monkeypatch.setattr("workflows.client.runs._STUCK_FROM_TRY", 2)
     post = await own.save("doctor: stuck", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
     await note_started(own, post)
     await own.client.start_workflow(
