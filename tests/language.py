@@ -45,7 +45,14 @@ BANNED_IN_CODE = {
     "hears?": "receive, learn, or is notified",
     r"(?:a|the|its|each|every|another|their) networks?(?! (?:of /64|backend|error|namespace|security))": "platform",
 }
-# Words that no name of the product has as a part.
+# Words that are banned in sentences of tests only: the product's have other senses ("Tell the operator").
+BANNED_IN_TESTS = {
+    "tell": "report, distinguish, or know",
+    "somebody|someone|anybody|anyone": "name the subject: another person, no client",
+    "land": "publish, or arrive",
+    "look(?:s|ed|ing)? for": "search, or confirm",
+}
+# Words that no name has as a part.
 BANNED_IN_NAMES = {
     "anew": "again",
     "desk": "context",
@@ -67,6 +74,19 @@ BANNED_IN_NAMES = {
     "landed": "published",
     "patience": "timeout",
 }
+# Parts of names in tests only: modules call `file.tell()`.
+BANNED_IN_NAMES_OF_TESTS = {
+    "tell": "report",
+    "tells": "reports",
+    "telling": "reporting",
+    "looked": "checked",
+    "looking": "checking",
+    "lands": "is published",
+    "somebody": "another person",
+    "vain": "effect",
+}
+# A test's name is a sentence: it names its subject.
+_RIDDLE = re.compile(r"^test_(?:what_|that_which_|who_|.*_go(?:es)?_on(?:_|$))")
 # Two words, "look up", are one that is not banned.
 _LOOK_UP = re.compile(r"look(?:ed)?_up")
 # The docstring of a class opens with a noun phrase, not with a verb or a question word.
@@ -126,21 +146,22 @@ class Complaint:
 
 def complaints(path: Path) -> Iterator[Complaint]:
     """Yield the broken rules of a Python module or another text file, in the order of lines for each rule."""
-    source = path.read_text()
+    source, in_tests = path.read_text(), path.suffix == ".py" and path.is_relative_to(ROOT / "tests")
+    banned_here = BANNED | (BANNED_IN_CODE if path.suffix == ".py" else {}) | (BANNED_IN_TESTS if in_tests else {})
     if path.suffix == ".py":
         yield from _definitions(path, ast.parse(source))
-        # Strings of tests are posts' texts and what servers say.
-        texts = _texts(source, strings=not path.is_relative_to(ROOT / "tests"))
+        # Strings of tests are the texts of posts and of servers, except for the messages of assertions.
+        texts = [*_texts(source, strings=not in_tests), *(_messages(source) if in_tests else ())]
     else:
-        texts = ((number, line) for number, line in enumerate(source.splitlines(), 1))
+        texts = list(enumerate(source.splitlines(), 1))
     for number, text in texts:
         if _CLAUSE_AS_SUBJECT.search(text) and not (path.suffix == ".md" and text.startswith("#")):
             yield Complaint(path, number, '"What …" is no subject: name what the sentence is about')
-        for banned, instead in (BANNED | (BANNED_IN_CODE if path.suffix == ".py" else {})).items():
-            if found := re.search(rf"\b{banned}(?:s|ed|ing)?\b", text, re.IGNORECASE):
+        for banned, instead in banned_here.items():
+            if found := re.search(rf"\b(?:{banned})(?:s|ed|ing)?\b", text, re.IGNORECASE):
                 yield Complaint(path, number, f'"{found[0].lower()}": {instead}')
-    if path.suffix == ".py" and not path.is_relative_to(ROOT / "tests"):
-        yield from _names(path, source)
+    if path.suffix == ".py":
+        yield from _names(path, source, BANNED_IN_NAMES | (BANNED_IN_NAMES_OF_TESTS if in_tests else {}))
 
 
 def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
@@ -155,7 +176,7 @@ def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
             yield Complaint(path, node.lineno, f"{node.name} has {len(node.name)} letters, {LONGEST_NAME} are allowed")
 
 
-def _names(path: Path, source: str) -> Iterator[Complaint]:
+def _names(path: Path, source: str, banned: dict[str, str]) -> Iterator[Complaint]:
     """Yield each name with a banned part once, at its first line."""
     seen = set[str]()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -164,8 +185,10 @@ def _names(path: Path, source: str) -> Iterator[Complaint]:
         seen.add(token.string)
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", token.string).lower()
         for part in _LOOK_UP.sub("", snake).split("_"):
-            if part in BANNED_IN_NAMES:
-                yield Complaint(path, token.start[0], f"{token.string}: say {BANNED_IN_NAMES[part]}")
+            if part in banned:
+                yield Complaint(path, token.start[0], f"{token.string}: say {banned[part]}")
+        if _RIDDLE.search(snake):
+            yield Complaint(path, token.start[0], f"{token.string}: name the subject and the behaviour")
 
 
 def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
@@ -175,6 +198,15 @@ def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
         if token.type == tokenize.COMMENT or (shown and (strings or token.string.startswith('"""'))):
             for offset, text in enumerate(token.string.splitlines()):
                 yield token.start[0] + offset, text
+
+
+def _messages(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the messages of assertions with their lines, as sentences: with a capital letter."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assert) and node.msg:
+            for part in ast.walk(node.msg):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.lineno, part.value[:1].upper() + part.value[1:]
 
 
 def files(*paths: str) -> list[Path]:

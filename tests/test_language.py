@@ -40,6 +40,29 @@ def test_violations_are_found(tmp_path: Path, source: str, said: str) -> None:
     assert said in str(complaint)
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def test_what_is_late_is_tried_again() -> None: ...\n", "subject"),
+        ("def test_a_video_goes_on() -> None: ...\n", "subject"),
+        ("told = 1\n", "reported"),
+        ("def tell() -> None: ...\n", "report"),
+        ("# A server tells.\n", "report"),
+        ('assert found, "nobody has asked"\n', "nobody"),
+        ('assert found, f"what {found} says is read"\n', "no subject"),
+    ],
+)
+def test_violations_in_tests_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str) -> None:
+    monkeypatch.setattr("tests.language.ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    file = tmp_path / "tests" / "module.py"
+    file.write_text(source)
+    (complaint,) = complaints(file)
+    assert said in str(complaint)
+    file.write_text('post = "what nobody was told, and goes on"\n')
+    assert list(complaints(file)) == [], "texts of posts are free"
+
+
 @pytest.mark.parametrize("source", ["# What is late?\n", 'a = 1\n"""What the caller asked for."""\n'])
 def test_a_question_and_the_phrase_of_an_attribute_may_begin_with_what(tmp_path: Path, source: str) -> None:
     file = tmp_path / "module.py"

@@ -283,7 +283,7 @@ async def test_images_of_one_pin_get_the_same_sides(
     await step.check_media()
     assert await sides_of(step) == [wanted] * len(sizes)
     kept = [item.url in before for item in step.context.draft.media]
-    assert kept == [size == wanted for size in sizes], "what has the sides already stays where it is"
+    assert kept == [size == wanted for size in sizes], "a file of the right size is not scaled"
     scaled = [change for change in (await target_of(stack, post)).media_changes if change["what"] == "scaled"]
     assert len(scaled) == sum(size != wanted for size in sizes)
     await published(step)

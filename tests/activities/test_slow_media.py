@@ -111,7 +111,7 @@ async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileSer
     post = await stack.save("carried", [await stack.connect(platform)], media=[url])
     await stack.start(post)
     async with asyncio.timeout(20):
-        while not server.requests:  # noqa: ASYNC110 - nothing tells
+        while not server.requests:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.05)
     # If a worker dies now, it must leave no attempt whose request may have been sent.
     assert await attempts_of(stack, [post]) == 0

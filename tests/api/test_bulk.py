@@ -233,12 +233,12 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
 ) -> None:
     tag, ids = await make(api, stack, 6)
     body, key = {"filter": {"tag": [tag]}, "change": {"shiftBy": "P1D"}}, new_key()
-    halfway, deliver_and_wait, told = asyncio.Event(), Delivery.deliver_and_wait, 0
+    halfway, deliver_and_wait, deliveries = asyncio.Event(), Delivery.deliver_and_wait, 0
 
     async def dying(delivery: Delivery, plan: Plan) -> None:
-        nonlocal told
-        told += 1
-        if told > 3:
+        nonlocal deliveries
+        deliveries += 1
+        if deliveries > 3:
             halfway.set()
             await asyncio.Event().wait()
         await deliver_and_wait(delivery, plan)

@@ -10,9 +10,9 @@ from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
 from tests.stack import Stack
 
 
-async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
+async def verdict_on(stack: Stack, post: Post, **reported: Any) -> VerdictKind:
     """Evaluate a post by what the sandbox really shows and what a product reports of it."""
-    target = {"status": "published", "platformPostId": None, "content": post.text, **told}
+    target = {"status": "published", "platformPostId": None, "content": post.text, **reported}
     shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
     post.status, post.public = target["status"], len(shown)
     post.verdict = evaluate(post.cell, facts(post, target, shown))
@@ -43,9 +43,9 @@ async def test_second_send_is_detected_on_the_platform(stack: Stack) -> None:
     await send(stack, token, f"{post.text}!")
     assert await verdict_on(stack, post, platformPostId=first) is VerdictKind.DOUBLE
     assert not right([post])
-    (told,) = failures([post])
-    assert "2 public posts" in told
-    assert "--only twitter/publishNow/accept-then-drop/worker-while-sending" in told
+    (message,) = failures([post])
+    assert "2 public posts" in message
+    assert "--only twitter/publishNow/accept-then-drop/worker-while-sending" in message
 
 
 async def test_own_publications_are_counted(stack: Stack) -> None:

@@ -96,8 +96,8 @@ def test_renewals_are_counted_by_point_and_losses_named() -> None:
 
 
 def test_tables_replace_the_text_between_the_marks() -> None:
-    told = markdown(POSTS[:2], [], 600, "")
-    assert "10 minutes" in told
+    report = markdown(POSTS[:2], [], 600, "")
+    assert "10 minutes" in report
     document = f"before\n{BEGIN}\nold\n{END}\nafter"
     assert put_into(document, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter"
     assert put_into("anything", "new") == "new\n"

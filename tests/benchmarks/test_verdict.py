@@ -18,8 +18,8 @@ def cell(
 
 
 def seen(status: str = "published", public: list[tuple[str, str]] | None = None, **more: Any) -> Facts:
-    told = {"platform_post_id": "1", "content": "text", "crashes": frozenset(), **more}
-    return Facts(status=status, public=PUBLIC if public is None else public, **told)
+    facts = {"platform_post_id": "1", "content": "text", "crashes": frozenset(), **more}
+    return Facts(status=status, public=PUBLIC if public is None else public, **facts)
 
 
 def test_one_public_published_post_is_right() -> None:
@@ -32,8 +32,8 @@ def test_two_public_posts_are_a_double(status: str) -> None:
 
 
 def test_a_temporary_duplicate_is_a_duplicate() -> None:
-    told = seen(waited_as="unconfirmed", shown_while_waiting=2)
-    assert evaluate(cell("facebook", fault=Fault.EXPIRED), told).kind is VerdictKind.DOUBLE
+    facts = seen(waited_as="unconfirmed", shown_while_waiting=2)
+    assert evaluate(cell("facebook", fault=Fault.EXPIRED), facts).kind is VerdictKind.DOUBLE
 
 
 def test_target_failed_by_a_crash_is_lost() -> None:
@@ -42,9 +42,9 @@ def test_target_failed_by_a_crash_is_lost() -> None:
 
 @pytest.mark.parametrize(("minutes", "kind"), [(7, VerdictKind.UNEXPECTED), (9, VerdictKind.RIGHT)])
 def test_linkedin_may_rest_unconfirmed_once_a_repeat_comes_too_late(minutes: int, kind: VerdictKind) -> None:
-    told = seen("unconfirmed", [], tried_for=timedelta(minutes=minutes))
-    assert evaluate(cell("linkedin", fault=Fault.DOWN), told).kind is kind
-    assert evaluate(cell("linkedin", fault=Fault.LIMITED), told).kind is VerdictKind.UNEXPECTED
+    facts = seen("unconfirmed", [], tried_for=timedelta(minutes=minutes))
+    assert evaluate(cell("linkedin", fault=Fault.DOWN), facts).kind is kind
+    assert evaluate(cell("linkedin", fault=Fault.LIMITED), facts).kind is VerdictKind.UNEXPECTED
 
 
 @pytest.mark.parametrize("status", ["publishing", "pending", "scheduled"])
@@ -75,14 +75,14 @@ def test_lost_answer_may_stay_unconfirmed_on_unreadable_platforms(platform: str)
     assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.RIGHT
     assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is VerdictKind.LOST
     assert evaluate(cell(platform, fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
-    told = seen("unconfirmed", [], crashes=frozenset({Crash.SENDING}))
-    assert evaluate(cell(platform, crash=Crash.SENDING), told).kind is VerdictKind.RIGHT
+    facts = seen("unconfirmed", [], crashes=frozenset({Crash.SENDING}))
+    assert evaluate(cell(platform, crash=Crash.SENDING), facts).kind is VerdictKind.RIGHT
 
 
 def test_unconfirmed_is_wrong_if_the_platform_can_be_read() -> None:
     assert evaluate(cell("telegram"), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
-    told = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
-    assert evaluate(cell("telegram", crash=Crash.BEFORE), told).kind is VerdictKind.UNEXPECTED
+    facts = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
+    assert evaluate(cell("telegram", crash=Crash.BEFORE), facts).kind is VerdictKind.UNEXPECTED
     assert evaluate(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
 
 
@@ -144,9 +144,9 @@ def test_a_post_public_before_its_time_is_early() -> None:
 
 def test_lost_rows_leave_doubt_only_without_text_search() -> None:
     for crash in (Crash.FAILOVER, Crash.RESTORED_POSTGRES, Crash.RESTORED_BOTH):
-        told = seen("unconfirmed", crashes=frozenset({crash}))
-        assert evaluate(cell("mastodon", crash=crash), told).kind is VerdictKind.RIGHT
-        assert evaluate(cell("twitter", crash=crash), told).kind is VerdictKind.UNEXPECTED
+        facts = seen("unconfirmed", crashes=frozenset({crash}))
+        assert evaluate(cell("mastodon", crash=crash), facts).kind is VerdictKind.RIGHT
+        assert evaluate(cell("twitter", crash=crash), facts).kind is VerdictKind.UNEXPECTED
         gone = seen("unconfirmed", [], crashes=frozenset({crash}))
         assert evaluate(cell("mastodon", crash=crash), gone).kind is VerdictKind.LOST
     older = seen("unconfirmed", crashes=frozenset({Crash.RESTORED_TEMPORAL}))

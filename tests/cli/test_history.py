@@ -85,7 +85,7 @@ async def until(own: Stack, post: Post, status: PostStatus) -> None:
     assert await own.outcomes.wait(post.id, done, 30), (await own.read(post.id)).status
 
 
-async def test_who_cancelled_a_workflow_is_in_the_trail(own: Stack, alice: Client) -> None:
+async def test_the_trail_names_who_cancelled_a_workflow(own: Stack, alice: Client) -> None:
     post = await scheduled(own, "cancelled by Alice")
     await alice.get_workflow_handle(post.workflow_id).cancel()
     await until(own, post, PostStatus.FAILED)
@@ -96,7 +96,7 @@ async def test_who_cancelled_a_workflow_is_in_the_trail(own: Stack, alice: Clien
     assert cancelled["summary"].startswith(f"Operator {ALICE} cancelled the workflow.")
 
 
-async def test_who_signalled_a_retry_is_in_the_trail(own: Stack, alice: Client) -> None:
+async def test_the_trail_names_who_signalled_a_retry(own: Stack, alice: Client) -> None:
     await own.fault("twitter", "reject", "publish", status=403)
     post = await own.publish("retried by Alice", [own.accounts["plain"]])
     await alice.get_workflow_handle(post.workflow_id).signal("retry")

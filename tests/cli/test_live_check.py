@@ -15,8 +15,8 @@ __all__ = ["production"]
 
 async def test_live_check_publishes_only_after_confirmation(production: Stack) -> None:
     account = await production.connect("mastodon")
-    told = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id)
-    refused = await run(*told, stdin="n\n")
+    command = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id)
+    refused = await run(*command, stdin="n\n")
     assert refused.exit_code == 1
     assert "This publishes up to 4 posts" in refused.stderr
     assert (await production.control("GET", f"posts?accountId={account.id}"))["posts"] == []
@@ -25,8 +25,8 @@ async def test_live_check_publishes_only_after_confirmation(production: Stack) -
 @pytest.mark.parametrize("to_stdout", [True, False])
 async def test_it_writes_a_report(production: Stack, tmp_path: Path, *, to_stdout: bool) -> None:
     account, file = await production.connect("mastodon"), tmp_path / "report.json"
-    told = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id, "--yes")
-    result = await run(*told, "--only", "text", "--out", "-" if to_stdout else str(file))
+    command = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id, "--yes")
+    result = await run(*command, "--only", "text", "--out", "-" if to_stdout else str(file))
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout if to_stdout else file.read_text())
     assert (report["platform"], [sample["sample"] for sample in report["samples"]]) == ("mastodon", ["text"])

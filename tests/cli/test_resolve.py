@@ -44,8 +44,8 @@ async def lost(stack: Stack, text: str, count: int = 1) -> list[Post]:
 async def test_one_target_is_settled_and_retried(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         seen, unseen = await lost(own, "one of two", 2)
-        told = await run("resolve", seen.id, "telegram", "published", "https://t.me/some_channel/4711")
-        assert (told.exit_code, told.stdout.splitlines()) == (
+        resolved = await run("resolve", seen.id, "telegram", "published", "https://t.me/some_channel/4711")
+        assert (resolved.exit_code, resolved.stdout.splitlines()) == (
             0,
             ["1 target to settle: 1 published, 0 not published.", "1 target settled."],
         )

@@ -49,8 +49,8 @@ def test_a_real_server_is_in_the_tests(platform: str, file: str) -> None:
 
 
 def test_threads_are_named_so_that_they_can_be_found() -> None:
-    told = " ".join(row["seen"] for row in PROVEN.values())
-    named = re.findall(r"(\S*)#\d+", told)
+    sources = " ".join(row["seen"] for row in PROVEN.values())
+    named = re.findall(r"(\S*)#\d+", sources)
     assert len(named) > 30
     for name in named:
         assert re.fullmatch(r"\(?([\w.-]+/[\w.-]+)?", name), name

@@ -133,14 +133,14 @@ class TestDatabase:
     def test_is_replaced_by_the_environment(self, tmp_path: Path) -> None:
         (tmp_path / "tzdata.zi").write_text("# version 2019c\n")
         program = "from domain.zones import zone_version, zone_names; print(zone_version(), 'UTC' in zone_names())"
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONTZPATH": str(tmp_path)},
             capture_output=True,
             text=True,
             check=True,
         )
-        assert told.stdout.split() == ["2019c", "True"]
+        assert printed.stdout.split() == ["2019c", "True"]
 
     def test_has_the_same_zones_on_every_machine(self) -> None:
         assert not zone_names() & {"localtime", "posixrules", "Factory"}

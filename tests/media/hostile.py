@@ -65,11 +65,11 @@ def endless(head: bytes, piece: bytes = bytes(64 * 1024), pause: float = 0) -> A
     return write
 
 
-def slow(body: bytes, may_end: asyncio.Event, *, tells_length: bool = True) -> Answer:
+def slow(body: bytes, may_end: asyncio.Event, *, has_length: bool = True) -> Answer:
     """Send the beginning of a body, and the rest once the test allows it."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
-        length = f"Content-Length: {len(body)}\r\n" if tells_length else ""
+        length = f"Content-Length: {len(body)}\r\n" if has_length else ""
         writer.write(f"HTTP/1.1 200 OK\r\n{length}Connection: close\r\n\r\n".encode() + body[:64])
         await writer.drain()
         await may_end.wait()

@@ -180,7 +180,7 @@ async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pyte
     ]
 
 
-AS_NOBODY = """
+UNPRIVILEGED = """
 import ctypes, fcntl, os, sys, time
 from media.decoding.confinement import forbid_inspection
 from media.spool import Spool
@@ -209,13 +209,13 @@ INSPECTING = "print(open(f'/proc/{sys.argv[1]}/environ').read())"
 @pytest.mark.parametrize(("sealed", "readable"), [("open", True), ("seal", False)])
 def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readable: bool) -> None:
     environment = {"PYTHONPATH": str(Path(module.__file__).parents[1]), "SECRET": "hush"}
-    command = [sys.executable, "-c", AS_NOBODY + INSPECTED, sealed]
+    command = [sys.executable, "-c", UNPRIVILEGED + INSPECTED, sealed]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            look = [sys.executable, "-c", AS_NOBODY + INSPECTING, str(process.pid)]
-            seen = subprocess.run(look, capture_output=True, text=True, check=False)
+            inspect = [sys.executable, "-c", UNPRIVILEGED + INSPECTING, str(process.pid)]
+            seen = subprocess.run(inspect, capture_output=True, text=True, check=False)
             assert ("hush" in seen.stdout) is readable
         finally:
             process.kill()
@@ -224,6 +224,6 @@ def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readabl
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems open no file a second time by its number")
 def test_a_sealed_worker_can_give_away_files_for_reading_only() -> None:
     environment = {"PYTHONPATH": str(Path(module.__file__).parents[1])}
-    command = [sys.executable, "-c", AS_NOBODY + REOPENING]
+    command = [sys.executable, "-c", UNPRIVILEGED + REOPENING]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert said.stdout == "True content\n"

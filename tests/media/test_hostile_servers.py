@@ -184,7 +184,7 @@ async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
         # No connection is left for the garbage collector, which seldom runs.
         for ended in hung_up:
             await ended.wait()
-        while open_files() > before:  # noqa: ASYNC110 - nothing tells
+        while open_files() > before:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.02)
     await files.close()
     listening.close()

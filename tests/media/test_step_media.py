@@ -225,13 +225,13 @@ async def test_a_file_is_fetched_up_to_the_largest_size_that_its_platforms_take(
     may_end = asyncio.Event()
     content = files.video(tmp_path)
     box = (3 * 2**20).to_bytes(4, "big") + b"free" + bytes(3 * 2**20 - 8)
-    media = clip(server, slow(content + box, may_end, tells_length=False))
+    media = clip(server, slow(content + box, may_end, has_length=False))
     small, large = (
         media_of(tools, platform, [replace(VIDEO, max_bytes=most)])[0]
         for platform, most in (("telegram", 2**20), ("twitter", 2**23))
     )
     first = asyncio.create_task(refused(small, media))
-    while not server.requests:  # noqa: ASYNC110 - nothing tells
+    while not server.requests:  # noqa: ASYNC110 - no event is set
         await asyncio.sleep(0.01)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_open_once(large, media))

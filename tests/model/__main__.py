@@ -18,7 +18,7 @@ _MOST = 200_000
 """States of one scenario: together they must be a million, in two minutes on two cores."""
 
 
-def told(name: str, found: Found) -> str:
+def as_text(name: str, found: Found) -> str:
     """Return the results of a search, as text."""
     whole = "to the end" if found.complete else f"{found.depth} moves deep"
     head = f"{name}: {found.states} states, {found.moves} moves, {whole}, {found.seconds:.0f} s"
@@ -47,7 +47,7 @@ def main() -> None:
         for task in tasks:
             name, found = task.result()
             states, broken = states + found.states, broken or bool(found.broken)
-            sys.stdout.write(told(name, found) + "\n")
+            sys.stdout.write(as_text(name, found) + "\n")
             sys.stdout.flush()
     sys.stdout.write(f"{states} states, {'promises are broken' if broken else 'no promise is broken'}\n")
     raise SystemExit(1 if broken else 0)

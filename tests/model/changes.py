@@ -8,6 +8,7 @@ from tests.model.state import (
     Budget,
     Message,
     Platform,
+    Promised,
     Row,
     Run,
     Stage,
@@ -15,7 +16,6 @@ from tests.model.state import (
     StepKind,
     Target,
     TemporalStatus,
-    Told,
     World,
 )
 
@@ -32,7 +32,7 @@ def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True,
     begun = target != Target.PENDING
     row = Row(post=1, version=1, taken=1, begun=begun, due=due, target=target) if exists else Row()
     run = Run(TemporalStatus.RUNNING, 1, 1, due, target, begun) if exists else Run()
-    return World(due if begun else 0, row, run, (), (), Platform(), Told(), Budget(**budget))
+    return World(due if begun else 0, row, run, (), (), Platform(), Promised(), Budget(**budget))
 
 
 def ordered(items: Iterable[_Item]) -> tuple[_Item, ...]:

@@ -74,7 +74,7 @@ class OldModel(Model):
             else:
                 rests = Target.RESTING if row.target == Target.UNCONFIRMED else Target.FAILED
                 world = self.record(world, row._replace(target=rests))
-        return close(world, TemporalStatus.CANCELED)._replace(told=world.told._replace(canceled=True))
+        return close(world, TemporalStatus.CANCELED)._replace(promised=world.promised._replace(canceled=True))
 
     # -- activities --------------------------------------------------------------------------------------------------
 
@@ -96,8 +96,8 @@ class OldModel(Model):
             steps = [_applied(each) if _is_same_change(each, step) else each for each in world.steps]
             world = world._replace(steps=ordered(steps))
         row = world.row
-        told = Answer.DRAFT if row.draft else answer
-        return done(world, step._replace(answer=told, due=row.due, version=row.version, number=step.due))
+        shown = Answer.DRAFT if row.draft else answer
+        return done(world, step._replace(answer=shown, due=row.due, version=row.version, number=step.due))
 
     def _reopen(self, world: World, step: Step) -> World:
         row = world.row
@@ -145,7 +145,7 @@ class OldModel(Model):
                 if run.ended or run.target not in {Target.FAILED, Target.RESTING}:
                     return world
                 # A retry that comes after a cancel is a new request.
-                again = world._replace(told=world.told._replace(canceled=False))
+                again = world._replace(promised=world.promised._replace(canceled=False))
                 return put(again, Step(StepKind.REOPEN, Stage.QUEUED, post=run.post))
             case Mail.DELETE:
                 missed = message.target not in _PUBLIC and run.target in _PUBLIC
@@ -153,7 +153,7 @@ class OldModel(Model):
                 moving = (run.begun or run.due <= world.now) and run.target <= Target.UNCONFIRMED
                 if missed or sending or moving:
                     return world
-                world = world._replace(run=run._replace(ended=True), told=world.told._replace(deleted=True))
+                world = world._replace(run=run._replace(ended=True), promised=world.promised._replace(deleted=True))
                 return world._replace(row=Row()) if row.post == run.post else world
         return noted
 
@@ -170,7 +170,7 @@ class OldModel(Model):
 
     def clients(self, world: World) -> Iterator[Move]:
         row, left = world.row, world.left
-        if left.create and not row.post and not world.told.deleted:
+        if left.create and not row.post and not world.promised.deleted:
             made = Row(post=3 - left.create, version=1, due=1)
             asked = world._replace(row=made, left=spend(left, "create"))
             yield "!a client creates it with its key", post(asked, plan_of(Mail.START, made)), None
@@ -183,7 +183,7 @@ class OldModel(Model):
         if left.delete:
             asked = world._replace(left=spend(left, "delete"))
             if row.draft:
-                gone = asked._replace(row=Row(), told=world.told._replace(deleted=True))
+                gone = asked._replace(row=Row(), promised=world.promised._replace(deleted=True))
                 yield "!a client deletes the draft", gone, None
             else:
                 yield "!a client asks to delete it", post(asked, plan_of(Mail.DELETE, row)), None

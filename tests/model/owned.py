@@ -98,8 +98,8 @@ class OwnedModel(Model):
         run = world.run
         if step.kind == StepKind.WRITE_OFF:
             # A retry that came in between is a newer request.
-            told = world.told._replace(canceled=world.row.version == step.version)
-            known = world._replace(run=run._replace(version=max(run.version, step.version)), told=told)
+            promised = world.promised._replace(canceled=world.row.version == step.version)
+            known = world._replace(run=run._replace(version=max(run.version, step.version)), promised=promised)
             return close(known, TemporalStatus.CANCELED)
         if step.kind == StepKind.READ:
             run = run._replace(behind=False)
@@ -126,17 +126,17 @@ class OwnedModel(Model):
         row = world.row
         if step.kind == StepKind.READ:
             if row.post != step.post or row.draft:
-                told = step._replace(answer=Answer.GONE)
+                result = step._replace(answer=Answer.GONE)
             else:
-                told = step._replace(answer=Answer.STANDS, due=row.due, version=row.version, number=_planned(row))
-            yield f"{late}the row is read", _tell(world, told), None
+                result = step._replace(answer=Answer.STANDS, due=row.due, version=row.version, number=_planned(row))
+            yield f"{late}the row is read", _answer_run(world, result), None
             return
         if row.post == step.post and not row.draft:
             target = _written_off(row.target, bool(row.sending))
             age = 0 if row.sending else row.age
             row = row._replace(target=target, sending=0, version=row.version + 1, age=age)
-        told = step._replace(answer=Answer.APPLIED, version=row.version)
-        yield f"{late}the row is written off", _tell(world._replace(row=row), told), None
+        result = step._replace(answer=Answer.APPLIED, version=row.version)
+        yield f"{late}the row is written off", _answer_run(world._replace(row=row), result), None
 
     def again(self, step: Step) -> Step:
         return Step(step.kind, Stage.QUEUED, post=step.post, version=step.version)
@@ -156,9 +156,9 @@ class OwnedModel(Model):
                     world = world._replace(run=run._replace(version=message.version, ended=True))
                 yield "the word to rest arrives", world, None
             case _:
-                yield self._told(world, message)
+                yield self._take_up(world, message)
 
-    def _told(self, world: World, message: Message) -> Move:
+    def _take_up(self, world: World, message: Message) -> Move:
         """Make a workflow take up a version: by its first start, or by an update with start."""
         run = world.run
         name, met = MAIL[message.kind], run.temporal_status != TemporalStatus.NONE
@@ -180,16 +180,16 @@ class OwnedModel(Model):
 
     def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
-        if not row.open or (tell := plan_of(Mail.TAKE_UP, row)) in world.mail:
+        if not row.open or (request := plan_of(Mail.TAKE_UP, row)) in world.mail:
             return
         if row.taken < row.version:
-            yield "the sweep tells again", post(world, tell), None
+            yield "the sweep sends the request again", post(world, request), None
         elif run.temporal_status == TemporalStatus.RUNNING:
             news = _offer(run.post, run.version, row.post, row.version) is not VersionComparison.KNOWN
             if news and _may_be_behind(row.begun, row.due, run.begun, run.due):
-                yield "recovery tells again", post(world, tell), None
+                yield "recovery sends the request again", post(world, request), None
         elif (state := _run_state(row, run)) is RunState.LOST:
-            yield "recovery starts it", post(world, tell), None
+            yield "recovery starts it", post(world, request), None
         elif state is RunState.AHEAD:
             confirmed_first = _confirm_first(row)
             known = world._replace(row=confirmed_first)
@@ -199,7 +199,7 @@ class OwnedModel(Model):
 
     def clients(self, world: World) -> Iterator[Move]:
         row, left = world.row, world.left
-        if not row.post and not world.told.deleted:
+        if not row.post and not world.promised.deleted:
             for name in ("create", "create_now"):
                 if getattr(left, name):
                     now = name == "create_now"
@@ -215,12 +215,14 @@ class OwnedModel(Model):
                 if getattr(left, name) and due != row.due and not (row.draft and due == TO_DRAFT):
                     yield _patch(world._replace(left=spend(left, name)), due)
         if left.delete and _may_delete(row.draft, row.begun, row.target, bool(row.sending)):
-            gone = world._replace(row=Row(), told=world.told._replace(deleted=True), left=spend(left, "delete"))
+            gone = world._replace(row=Row(), promised=world.promised._replace(deleted=True), left=spend(left, "delete"))
             yield "!a client deletes it", post(gone, _rest(row, row.version + 1)), None
         if left.retry and may_retry(_target_row(row.target, sending=bool(row.sending))):
             target = Target.PENDING if row.target == Target.FAILED else Target.UNCONFIRMED
             again = row._replace(target=target, version=row.version + 1)
-            asked = world._replace(row=again, told=world.told._replace(canceled=False), left=spend(left, "retry"))
+            asked = world._replace(
+                row=again, promised=world.promised._replace(canceled=False), left=spend(left, "retry")
+            )
             yield "!a client retries it", post(asked, plan_of(Mail.TAKE_UP, again)), None
         yield from _corrections(world)
 
@@ -234,8 +236,8 @@ def _corrections(world: World) -> Iterator[Move]:
     if left.correct and may_correct(_target_row(row.target, sending=bool(row.sending))):
         # Its workflow is not notified: there is nothing to do before the retry.
         other = row._replace(version=row.version + 1)
-        told = world.told._replace(corrected=other.version)
-        yield "!a client corrects it", world._replace(row=other, told=told, left=spend(left, "correct")), None
+        promised = world.promised._replace(corrected=other.version)
+        yield "!a client corrects it", world._replace(row=other, promised=promised, left=spend(left, "correct")), None
 
 
 def _patch(world: World, due: int) -> Move:
@@ -250,7 +252,7 @@ def _rest(row: Row, version: int) -> Message:
     return Message(Mail.REST, row.post, version, 0, 0)
 
 
-def _tell(world: World, step: Step) -> World:
+def _answer_run(world: World, step: Step) -> World:
     return world if step.late else put(world, step._replace(stage=Stage.DONE))
 
 

@@ -17,13 +17,13 @@ from tests.model.state import (
     Mail,
     Message,
     Platform,
+    Promised,
     Row,
     Stage,
     Step,
     StepKind,
     Target,
     TemporalStatus,
-    Told,
     World,
 )
 
@@ -108,7 +108,7 @@ class Model(ABC):
         """Return which promise is broken if nothing more happens by itself."""
         if not world.row.open:
             return None
-        return LEFT_MOVING if world.told.canceled else LOST
+        return LEFT_MOVING if world.promised.canceled else LOST
 
     def moves(self, world: World) -> Iterator[Move]:
         """Yield everything that can happen next."""
@@ -161,8 +161,8 @@ class Model(ABC):
         elif step.stage == Stage.ANSWERED:
             yield self._settle(world, step, late)
         elif why := self.may_begin(row, step, world.now):
-            told = step._replace(answer=why, due=row.due, version=row.version)
-            yield f"{late}publish: {_WHY[why]}", done(world, told), None
+            result = step._replace(answer=why, due=row.due, version=row.version)
+            yield f"{late}publish: {_WHY[why]}", done(world, result), None
         elif row.sending:
             closed = row._replace(sending=0, target=Target.UNCONFIRMED, age=self._age_when_closed(row))
             yield f"{late}publish finds an open attempt: unconfirmed", done(self.record(world, closed), step), None
@@ -255,7 +255,7 @@ class Model(ABC):
         if left.crash or left.freeze:
             yield from self._lost_workers(world)
         if left.lost_commit and world.row.post:
-            lost = world._replace(row=Row(), told=Told(), left=spend(left, "lost_commit"))
+            lost = world._replace(row=Row(), promised=Promised(), left=spend(left, "lost_commit"))
             yield "!a failover loses the row", lost, None
         if left.restore_rows or left.restore_runs or left.restore_both:
             yield from self._restores(world)
@@ -285,7 +285,7 @@ class Model(ABC):
             yield "!both stores are copied", world._replace(copy=taken), None
             return
         row = self.restored(copy.row, world.now)
-        rows = world._replace(row=row, told=Told())
+        rows = world._replace(row=row, promised=Promised())
         if left.restore_rows:
             yield "!the rows are put back", rows._replace(left=spend(left, "restore_rows")), None
         if left.restore_runs:
@@ -350,12 +350,12 @@ def _named(step: Step) -> str:
 
 def _lie(world: World, step: Step) -> str | None:
     """Return which promise a request breaks if it is sent now."""
-    row, told = world.row, world.told
-    if told.deleted:
+    row, promised = world.row, world.promised
+    if promised.deleted:
         return AFTER_DELETE
-    if told.canceled:
+    if promised.canceled:
         return NOT_WAITED if step.late else AFTER_CANCEL
-    if row.post == step.post and step.version < told.corrected:
+    if row.post == step.post and step.version < promised.corrected:
         return AFTER_CORRECTION
     if row.post == step.post:
         if row.draft:

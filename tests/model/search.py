@@ -79,7 +79,7 @@ class _Search:
             found.depth += 1
         self._settles.extend(map(hash, edge))
         found.complete = not self._is_enough(most_states)
-        self._judge_the_stuck()
+        self._find_unsettled()
         found.seconds = time.monotonic() - began
         return found
 
@@ -111,7 +111,7 @@ class _Search:
                 came_from[key] = own
                 yield after
 
-    def _judge_the_stuck(self) -> None:
+    def _find_unsettled(self) -> None:
         """Find the first state from which the post cannot settle by itself."""
         before: dict[int, list[int]] = {}
         for source, target in zip(self._from, self._to, strict=True):

@@ -165,7 +165,7 @@ class Platform(NamedTuple):
     late: int = 0
 
 
-class Told(NamedTuple):
+class Promised(NamedTuple):
     """The responses to clients and operators that must stay true."""
 
     deleted: bool = False
@@ -216,7 +216,7 @@ class World(NamedTuple):
     steps: tuple[Step, ...]
     mail: tuple[Message, ...]
     platform: Platform
-    told: Told
+    promised: Promised
     left: Budget
     copy: Copy | None = None
 

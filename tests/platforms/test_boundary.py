@@ -60,7 +60,7 @@ def test_every_step_of_every_platform_is_shielded(name: str) -> None:
 
 
 @pytest.mark.parametrize("found", ["", "x" * 513, None, 7, {"id": 1}])
-def test_what_is_no_id_is_refused(found: object) -> None:
+def test_an_invalid_id_is_refused(found: object) -> None:
     with pytest.raises(ValueError, match="id"):
         Published(found, None)  # type: ignore[arg-type]  # what a server may send
     with pytest.raises(ValueError, match="id"):

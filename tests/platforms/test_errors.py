@@ -16,7 +16,7 @@ def test_a_limit_that_takes_hours_is_a_cap() -> None:
     assert (capped.kind, str(capped)) == (ErrorKind.CAPPED, "capped (slow)")
 
 
-def test_what_a_platform_calls_its_errors_is_kept_short_and_on_one_line() -> None:
+def test_texts_of_an_error_are_short_and_printable() -> None:
     error = PlatformError(ErrorKind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
     assert (len(error.message), len(error.code), len(error.request_id or "")) == (500, 128, 128)
     assert error.code.isprintable()

@@ -31,7 +31,7 @@ PATHS = {
 }
 """What follows in the address, by kind."""
 NAME_NO_ID = {"facebook", "googlebusiness", "instagram", "threads"}
-"""Platforms of which an address does not tell the id of its post."""
+"""Platforms whose addresses of posts do not contain the post's id."""
 DESCRIBED = {
     "bluesky": {"image", "video"},
     "discord": {"image", "gif", "video", "document"},

@@ -68,7 +68,7 @@ async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str
             await asyncio.sleep(0.2)
 
 
-async def told(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDict]:
+async def logged(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDict]:
     """Return the log lines about a post, after several processes have checked at the same time."""
     await asyncio.gather(*(LatePostWatch(stack.worker_database, LATE_AFTER).check() for _ in range(3)))
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
@@ -79,27 +79,27 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
     post = await alone.save("waits for a worker", [alone.accounts["twitter"]], due_in=due_in)
     await alone.start(post)
     async with readyz(alone) as ask:
-        assert await told(alone, lines, post) == []
+        assert await logged(alone, lines, post) == []
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
         expected = {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
         expected["refusedApps"] = 0
         assert (status, parts) == (503, expected)
 
-        (late,) = await told(alone, lines, post)
+        (late,) = await logged(alone, lines, post)
         assert (late["event"], late["workspace_id"], late["platforms"]) == ("post.late", post.workspace_id, ["twitter"])
         assert LATE_AFTER.total_seconds() < late["late_s"] < 30
-        assert await told(alone, lines, post) == [late], "once"
+        assert await logged(alone, lines, post) == [late], "once"
 
         async with worker_of(alone, ["twitter"]):
             settled = await alone.settled(post.id)
             assert settled.status == PostStatus.PUBLISHED
-            _, began = await told(alone, lines, post)
+            _, began = await logged(alone, lines, post)
             assert began["event"] == "post.began_late"
             assert settled.due_at
             assert settled.targets[0].begun_at
             assert began["late_s"] == round((settled.targets[0].begun_at - settled.due_at).total_seconds(), 1)
-            assert len(await told(alone, lines, post)) == 2, "once"
+            assert len(await logged(alone, lines, post)) == 2, "once"
             parts = await becomes(ask, 200, late=0)
             assert (parts["worker"], "posts" in parts) == (True, False)
     async with alone.database.reading() as session:
@@ -118,14 +118,14 @@ async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[Ev
         parts = await becomes(ask, 503)
         assert (parts["publish-instagram"], parts["worker"], parts["temporal"]) == (False, False, True)
         without_work = {f"publish-{name}" for name in platforms()} - {"publish-instagram"}
-        assert not without_work & set(parts), "what has no work needs no worker"
+        assert not without_work & set(parts), "a platform without posts needs no worker"
 
         await asyncio.sleep(LATE_AFTER.total_seconds())
-        (late,) = await told(alone, lines, post)
+        (late,) = await logged(alone, lines, post)
         assert (late["event"], late["platforms"]) == ("post.late", ["instagram"])
     async with worker_of(alone, ["twitter", "instagram"]), readyz(alone) as ask:
         assert (await alone.settled(post.id)).status == PostStatus.PUBLISHED
-        assert [line["event"] for line in await told(alone, lines, post)] == ["post.late", "post.began_late"]
+        assert [line["event"] for line in await logged(alone, lines, post)] == ["post.late", "post.began_late"]
         await becomes(ask, 200, late=0)
 
 
@@ -134,10 +134,10 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
     handle = await alone.start(post)
     async with worker_of(alone, ["mastodon"]):
         await asyncio.sleep(LATE_AFTER.total_seconds() + 0.2)
-        assert [line["event"] for line in await told(alone, lines, post)] == ["post.late"]
+        assert [line["event"] for line in await logged(alone, lines, post)] == ["post.late"]
         await handle.cancel()
         assert (await alone.settled(post.id)).status == PostStatus.FAILED
-        _, over = await told(alone, lines, post)
+        _, over = await logged(alone, lines, post)
         assert (over["event"], over["status"], over["late_s"]) == ("post.never_began", "failed", None)
 
 

@@ -1,4 +1,4 @@
-"""The media of scheduled posts are fetched a little before their time, to tell their owners what is wrong with them."""
+"""The media of scheduled posts are fetched a little before their time, to warn their owners of errors."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ async def saved(stack: Stack, server: HostileServer, name: str, platform: str = 
     return await stack.save(f"with {name}", [await stack.connect(platform)], due_in=SOON, media=[url(server, name)])
 
 
-async def test_a_file_that_is_gone_is_told_and_cleared_once_it_is_back(
+async def test_a_missing_file_is_a_warning_until_it_is_back(
     own: Stack, server: HostileServer, files: SharedFiles
 ) -> None:
     post, meters = await saved(own, server, "photo.jpg"), CountingMeters()
@@ -78,7 +78,9 @@ async def test_a_good_file_is_read_no_further_than_its_beginning(
     assert len(server.requests) == 1
 
 
-async def test_what_is_no_such_file_or_too_large_is_told(own: Stack, server: HostileServer, files: SharedFiles) -> None:
+async def test_a_file_of_another_type_or_too_large_is_a_warning(
+    own: Stack, server: HostileServer, files: SharedFiles
+) -> None:
     begins = MP4_HEAD + bytes(2000)
     server.routes |= {
         "/page.jpg": answer(b"<!doctype html><title>Sign in</title>"),

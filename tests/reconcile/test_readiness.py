@@ -62,19 +62,19 @@ async def test_a_hanging_temporal_is_reported_unavailable(stack: Stack) -> None:
 
 
 async def test_concurrent_probes_share_one_check(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
+    checks = 0
     posts = stack.workflows.queues.posts
 
     async def counted() -> object:
-        nonlocal looks
-        looks += 1
+        nonlocal checks
+        checks += 1
         return await posts()
 
     monkeypatch.setattr(stack.workflows.queues, "posts", counted)
     readiness = Readiness(stack.api_database, stack.workflows.queues)
     assert all(parts["worker"] for parts in await asyncio.gather(*(readiness.parts() for _ in range(50))))
     assert (await readiness.parts())["worker"]
-    assert looks == 1
+    assert checks == 1
 
 
 async def test_temporal_is_asked_again_if_the_connection_ends_during_the_call(

@@ -147,7 +147,7 @@ async def test_disabled_renewals_renew_nothing(stack: Stack) -> None:
         assert factory.renews is False
 
 
-class Told(Gauges):
+class CountingGauges(Gauges):
     """Gauges that keep what was reported about accounts."""
 
     def __init__(self) -> None:
@@ -172,12 +172,12 @@ async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> N
             await session.execute(statement, {"id": account.id})
     late = await stack.connect("twitter", refreshToken="overdue", clientId="app")
     await due(stack, late, UNCLEAR)
-    told = Told()
-    await LatePostWatch(stack.api_database, gauges=told).check()
-    assert told.expiring["reddit"] == before + 2
-    assert told.overdue >= 30 * DAY
+    gauges = CountingGauges()
+    await LatePostWatch(stack.api_database, gauges=gauges).check()
+    assert gauges.expiring["reddit"] == before + 2
+    assert gauges.overdue >= 30 * DAY
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET refused_at = now() WHERE platform = 'reddit'"))
         await session.execute(text("UPDATE accounts SET renew_at = NULL"))
-    await LatePostWatch(stack.api_database, gauges=told).check()
-    assert (told.expiring.get("reddit"), told.overdue) == (None, timedelta(0))
+    await LatePostWatch(stack.api_database, gauges=gauges).check()
+    assert (gauges.expiring.get("reddit"), gauges.overdue) == (None, timedelta(0))

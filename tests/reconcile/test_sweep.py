@@ -86,8 +86,8 @@ async def test_one_failing_start_delays_no_other(stack: Stack) -> None:
         await sweep(stack.worker_database, workflows)
         await sweep(stack.worker_database, workflows)
     assert workflows.asked == [refused.id, other.id], "soonest due first, and the one that failed is left alone a while"
-    told = [line for line in lines if line["event"] == "sweep.not_delivered"]
-    assert [(line["post_id"], line["reason"]) for line in told] == [(refused.id, "no answer")]
+    not_delivered = [line for line in lines if line["event"] == "sweep.not_delivered"]
+    assert [(line["post_id"], line["reason"]) for line in not_delivered] == [(refused.id, "no answer")]
     assert (await stack.settled(other.id)).status == PostStatus.PUBLISHED
 
 

@@ -300,9 +300,9 @@ class TestEveryWorker:
 
         monkeypatch.setattr("reconcile.zones.follow_zones", away_at_first)
         with altered_zones(tmp_path, LATER):
-            looking = asyncio.create_task(follow_zones_forever(stack.worker_database, stack.workflows))
+            following = asyncio.create_task(follow_zones_forever(stack.worker_database, stack.workflows))
             await a_check(stack)
-            looking.cancel()
+            following.cancel()
         assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
 
 

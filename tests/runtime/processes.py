@@ -28,7 +28,7 @@ class WorkerProcess:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def tell_to_stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+    def ask_to_stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Send the signal and return the time."""
         self.process.send_signal(number)
         return time.monotonic()

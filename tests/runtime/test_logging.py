@@ -75,7 +75,7 @@ def test_secret_in_a_library_message_is_masked(lines: io.StringIO) -> None:
     assert MASK in lines.getvalue()
 
 
-def test_words_that_only_look_like_secrets_stay(lines: io.StringIO) -> None:
+def test_values_with_names_similar_to_secrets_are_kept(lines: io.StringIO) -> None:
     structlog.get_logger().info("x", idempotency_key="k-1", tokens=3, author="ada", secretary=None)
     line = last(lines)
     assert (line["idempotency_key"], line["tokens"], line["author"]) == ("k-1", 3, "ada")

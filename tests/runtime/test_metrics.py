@@ -65,8 +65,8 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
     post = await alone.save("late", [account])
     await alone.start(post)
     await asyncio.sleep(1.5)
-    told = {"SOCIALSYNCER_METRICS_PORT": str(port), "SOCIALSYNCER_LATE_AFTER_S": "1"}
-    async with worker_process(alone, tmp_path, grace_s=1, platforms="twitter", settings=told):
+    settings = {"SOCIALSYNCER_METRICS_PORT": str(port), "SOCIALSYNCER_LATE_AFTER_S": "1"}
+    async with worker_process(alone, tmp_path, grace_s=1, platforms="twitter", settings=settings):
         await alone.settled(post.id)
         await alone.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
         await alone.publish("refused", [account])
@@ -81,7 +81,7 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
         assert metrics.value("socialsyncer_sends_unconfirmed_total", platform="twitter") == 1
         assert metrics.value("socialsyncer_targets_held_total", platform="twitter") == 1
         assert metrics.value("socialsyncer_posts_late") == 0
-        assert metrics.value("socialsyncer_posts_found_late_total") <= 1, "it may have begun before anybody looked"
+        assert metrics.value("socialsyncer_posts_found_late_total") <= 1, "it may have begun before the first check"
         count = metrics.value("socialsyncer_publish_lateness_seconds_count", platform="twitter")
         in_a_second = metrics.value("socialsyncer_publish_lateness_seconds_bucket", platform="twitter", le="1")
         assert (count, in_a_second < count) == (4, True)

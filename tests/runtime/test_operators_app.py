@@ -47,7 +47,7 @@ async def refusal(stack: Stack, app_id: str) -> AppRefusal | None:
         return next((app for app in await refused_apps(session) if app.app_id == app_id), None)
 
 
-async def test_posts_wait_for_the_operator_and_go_on_once_the_app_is_accepted(stack: Stack) -> None:
+async def test_posts_wait_for_the_operator_and_continue_once_the_app_is_accepted(stack: Stack) -> None:
     app_id = f"app_{secrets.token_hex(4)}"
     account, neighbour = await with_app(stack, app_id), await with_app(stack, app_id)
     await refuse_app(stack)

@@ -105,7 +105,7 @@ class Deploy:
         await self.begin("slow", "twitter", due_in=timedelta(milliseconds=1))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")
-        # Until `look`, however long the other posts take.
+        # Until `record`, however long the other posts take.
         await stack.fault("mastodon", "reject", "confirm", status=503, times=100)
         await self.begin("unconfirmed", "mastodon")
         await asked(stack, "mastodon", "confirm", 1)
@@ -134,11 +134,11 @@ class Deploy:
             await self.handles["retried"].signal("retry")
             await self.handles["cancelled"].cancel()
             await asyncio.sleep(0.5)
-            began = worker.tell_to_stop()
+            began = worker.ask_to_stop()
             await worker.ended()
             self.took_s = time.monotonic() - began
 
-    async def look(self) -> None:
+    async def record(self) -> None:
         """Record what the first worker has left; from here on Mastodon responds."""
         await self.stack.control("DELETE", "faults?platform=mastodon")
         for name, post in self.posts.items():
@@ -162,10 +162,10 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
         await deploy.stop(first)
         # The local activity on a row that stays locked is the only one that the worker could not finish.
         assert "worker.cut_short" in first.said
-    await deploy.look()
+    await deploy.record()
     async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
         await deploy.finish()
-        second.tell_to_stop()
+        second.ask_to_stop()
         assert await second.ended(GRACE_S) == 0, "nothing is left to wait for"
         assert "worker.stopped" in second.said
     return deploy
@@ -245,10 +245,10 @@ async def test_a_second_signal_ends_it_immediately(deploy: Deploy, own: Stack, t
         before = await requests(own, "telegram", "publish")
         await deploy.begin("no patience", "telegram")
         await asked(own, "telegram", "publish", before + 1)
-        worker.tell_to_stop(signal.SIGINT)
-        worker.tell_to_stop(signal.SIGINT)
+        worker.ask_to_stop(signal.SIGINT)
+        worker.ask_to_stop(signal.SIGINT)
         await asyncio.sleep(1.5)
-        assert worker.process.poll() is None, "what a terminal and a launcher both pass on is one signal"
-        began = worker.tell_to_stop(signal.SIGINT)
+        assert worker.process.poll() is None, "a signal from a terminal and the same from a launcher count as one"
+        began = worker.ask_to_stop(signal.SIGINT)
         assert await worker.ended() == 128 + signal.SIGINT
         assert time.monotonic() - began < 3

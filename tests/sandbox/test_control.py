@@ -39,7 +39,7 @@ async def test_posts_can_be_filtered(sandbox: Sandbox) -> None:
     assert (await sandbox.control.get("/_/posts", params={"since": "soon"})).status_code == 400
 
 
-async def test_requests_tell_operation_and_status_but_no_token(sandbox: Sandbox) -> None:
+async def test_requests_are_listed_with_operation_and_status_but_no_token(sandbox: Sandbox) -> None:
     user, post = "2244994945", await sandbox.tweet("one")
     await sandbox.x.get(f"/2/users/{user}/tweets")
     await sandbox.x.get(f"/2/tweets/{post}")
@@ -147,8 +147,8 @@ async def test_the_feed_sends_cards_only_when_there_is_news(sandbox: Sandbox) ->
 async def test_tokens_of_an_account_can_be_revoked(sandbox: Sandbox) -> None:
     where = {"platform": "twitter", "accountId": "acc_premium"}
     answer = await sandbox.control.delete("/_/tokens", params=where)
-    told = {"grants": [{"renewals": 0, "replays": 0, "ended": False}]}
-    assert (answer.status_code, answer.json()) == (200, where | told)
+    grants = {"grants": [{"renewals": 0, "replays": 0, "ended": False}]}
+    assert (answer.status_code, answer.json()) == (200, where | grants)
     assert (await sandbox.x.get("/2/users/me")).status_code == 401
     assert (await sandbox.free.get("/2/users/me")).status_code == 200
     renewal = {"grant_type": "refresh_token", "refresh_token": "x-refresh", "client_id": "c"}

@@ -68,9 +68,9 @@ async def is_accepted(sandbox: Sandbox, platform: str, token: str) -> bool:
 
 
 async def grants(sandbox: Sandbox, platform: str) -> list[dict[str, Any]]:
-    told = await sandbox.control.get("/_/tokens", params={"platform": platform, "accountId": "acc_t"})
-    assert "given" not in told.text
-    return list(told.json()["grants"])
+    tokens = await sandbox.control.get("/_/tokens", params={"platform": platform, "accountId": "acc_t"})
+    assert "given" not in tokens.text
+    return list(tokens.json()["grants"])
 
 
 @pytest.mark.parametrize("platform", WHO)
@@ -132,7 +132,7 @@ async def test_a_token_endpoint_may_not_know_the_app(sandbox: Sandbox, platform:
     assert (await sandbox.control.post("/_/conditions", json=body)).status_code == 201
     refused = await renew(sandbox, platform, "given to renew")
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
-    assert await is_accepted(sandbox, platform, "given"), "all else goes on"
+    assert await is_accepted(sandbox, platform, "given"), "only renewals are refused"
     await sandbox.control.delete("/_/conditions")
     assert (await renew(sandbox, platform, "given to renew")).is_success
 

@@ -111,11 +111,11 @@ async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack
     assert await continued(stack, post, times=4)
     after = await handle.describe()
     assert after.raw_info.first_run_id == before.run_id
-    told = before.typed_search_attributes.updated(
+    attributes = before.typed_search_attributes.updated(
         SearchAttributePair(POST_STATUS, "published"), SearchAttributePair(DUE_AT, due)
     )
     assert {key: after.typed_search_attributes.get(key) for key in SEARCH_ATTRIBUTES} == {
-        key: told.get(key) for key in SEARCH_ATTRIBUTES
+        key: attributes.get(key) for key in SEARCH_ATTRIBUTES
     }
     assert after.raw_info.priority == before.raw_info.priority
 
@@ -153,12 +153,12 @@ async def test_prepared_target_is_not_prepared_again(stack: Stack) -> None:
 
     await until(prepared)
 
-    async def woken_in_vain() -> bool:
+    async def continued_after_wake_ups() -> bool:
         await handle.signal("release")
         await handle.query("status")
         return await continued(stack, post)
 
-    await until(woken_in_vain)
+    await until(continued_after_wake_ups)
     await stack.settled(post.id)
     assert len(await stack.public("prepared once")) == 2
     assert await steps_of(stack, post) == {"prepare": 2, "publish": 2}
@@ -188,14 +188,14 @@ async def test_held_post_stays_held_until_its_account_works(stack: Stack) -> Non
     handle = await stack.start(post)
     view = await comes_to(handle, "Held")
 
-    async def let_go_in_vain() -> bool:
+    async def continued_after_releases() -> bool:
         await handle.signal("release")
         await asyncio.sleep(0.1)
         # No target has failed: the workflow must not wait until one does.
         await handle.signal("retry")
         return await continued(stack, post)
 
-    await until(let_go_in_vain)
+    await until(continued_after_releases)
 
     async def held_as_before() -> bool:
         return await comes_to(handle, "Held") == view
@@ -238,16 +238,16 @@ async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     assert (post.status, target.status, target.confirming) == (PostStatus.PARTIAL, TargetStatus.UNCONFIRMED, False)
     await until(lambda: continued(stack, post))
     async with stack.database.transaction() as session:
-        looks = await session.scalars(
+        confirms = await session.scalars(
             select(Attempt).where(Attempt.target_id == target.id, Attempt.step == "confirm").order_by(Attempt.id)
         )
-        told = [
+        pauses = [
             round((each.next_attempt_at - each.finished_at).total_seconds())
-            for each in looks
+            for each in confirms
             if each.next_attempt_at and each.finished_at
         ]
-    assert 4 <= len(told) <= 6, "a run that began to count again would try a seventh time"
-    assert told == [wait.total_seconds() for wait in waits[1 : len(told) + 1]]
+    assert 4 <= len(pauses) <= 6, "a run that began to count again would try a seventh time"
+    assert pauses == [wait.total_seconds() for wait in waits[1 : len(pauses) + 1]]
     await stack.clear_faults()
     await stack.retry(post)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED

@@ -23,13 +23,13 @@ class Platform:
     """A platform's activities, which report the result of one target late."""
 
     def __init__(self) -> None:
-        self.told = asyncio.Event()
+        self.may_report = asyncio.Event()
         self.edited: list[str] = []
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
         if command.target_id == SLOW:
-            await self.told.wait()
+            await self.may_report.wait()
         return Outcome(status=TargetStatus.PUBLISHED, platform_post_id=command.target_id)
 
     @activity.defn
@@ -62,7 +62,7 @@ async def test_published_target_is_edited_before_its_workflow_knows() -> None:
             while (await handle.query("status"))["targets"][0]["status"] != TargetStatus.PUBLISHED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await posts.edit(plan, "rev_1", ids)
-        platform.told.set()
+        platform.may_report.set()
         async with asyncio.timeout(10):
             while platform.edited != ids:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

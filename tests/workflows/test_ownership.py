@@ -80,10 +80,10 @@ async def test_draft_rescheduled_before_its_run_ends_is_published(
             handle = await comes_to(await stack.start(post), "Sleeping")
         await stack.change(post, due=None, draft=True)
         row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
-        telling = asyncio.create_task(stack.deliver(row))
+        delivering = asyncio.create_task(stack.deliver(row))
         await asyncio.sleep(0.5)
         async with workflows():
-            await telling
+            await delivering
             assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("scheduled, drafted, scheduled")) == 1
     assert (await handle.describe()).status is not WorkflowExecutionStatus.TERMINATED
@@ -209,10 +209,10 @@ async def test_a_change_to_publish_now_is_published_within_the_workflows_task(st
     assert await events(handle, "activity_task_scheduled_event_attributes") == []
 
 
-@pytest.mark.parametrize("wish", ["draft", "later"])
+@pytest.mark.parametrize("change", ["draft", "later"])
 @pytest.mark.one_in(2)
 async def test_change_during_a_row_read_is_not_overwritten(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, wish: str
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     gate, has_read = asyncio.Event(), asyncio.Event()
 
@@ -224,17 +224,17 @@ async def test_change_during_a_row_read_is_not_overwritten(
             await gate.wait()
             return found
 
-    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", f"posts-slow-{wish}")
-    monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{wish}")
-    text, posts = f"read too early: {wish}", Slow(stack.worker_database)
+    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", f"posts-slow-{change}")
+    monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{change}")
+    text, posts = f"read too early: {change}", Slow(stack.worker_database)
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
     activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
     async with Worker(
-        stack.client, task_queue=f"posts-slow-{wish}", workflows=[PostWorkflow], activities=activities, **UNCACHED
+        stack.client, task_queue=f"posts-slow-{change}", workflows=[PostWorkflow], activities=activities, **UNCACHED
     ):
         await comes_to(await stack.start(post), "Sleeping")
         later = datetime.now(UTC) + timedelta(seconds=3)
-        await stack.write_change(post, due=None if wish == "draft" else later, draft=wish == "draft")
+        await stack.write_change(post, due=None if change == "draft" else later, draft=change == "draft")
         await asyncio.wait_for(has_read.wait(), 20)
         await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=4))
         gate.set()

@@ -12,7 +12,7 @@ from store.models import Account
 from store.secrets.vault import Vault
 from tests.stack import Stack
 
-TOLD = Tokens(None, None, ["write"], None)
+REPORTED = Tokens(None, None, ["write"], None)
 
 Process = Callable[..., Renewals]
 
@@ -26,7 +26,7 @@ class Platform:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.refusal: PlatformError | None = None
-        self.tokens = TOLD
+        self.tokens = REPORTED
 
     async def renew(self, stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
         await guard()

@@ -24,7 +24,7 @@ from store.accounts.resealing import START, reseal_batch
 from store.database import Database
 from store.models import Account, Post
 from store.secrets.vault import Vault, new_key
-from tests.activities.credentials.renewing import TOLD, Platform, Process, key_of, row, token
+from tests.activities.credentials.renewing import REPORTED, Platform, Process, key_of, row, token
 from tests.stack import Stack
 
 SLOW_S = 8.0
@@ -129,7 +129,7 @@ async def test_lease_of_a_dead_process_expires(
         vault = Vault(stack.settings.encryption_keys)
         sealed = seal_credentials(vault, account.workspace_id, account.id, {"access_token": "written late"})
         async with stack.database.transaction() as session:
-            kept = await keep_renewed(session, key_of(account), used, sealed, TOLD, None)
+            kept = await keep_renewed(session, key_of(account), used, sealed, REPORTED, None)
             assert kept
             assert kept.credentials == sealed
     assert await renewing == (await row(stack, account)).credentials
@@ -201,7 +201,7 @@ async def test_renewal_does_not_overwrite_a_reconnection(
     platform.may_answer.set()
     assert await renewing == reconnected.credentials
     await late
-    assert platform.asked == 2, "what the old renewal brought is not the renewal of the new connection"
+    assert platform.asked == 2, "the tokens of the old renewal are not used for the new connection"
     assert (await row(stack, account)).credentials != reconnected.credentials
 
 

@@ -71,11 +71,11 @@ def test_renewal_pauses_after_a_failure() -> None:
 
 
 def test_endless_tokens_are_not_renewed() -> None:
-    told = Lifetimes(NOW + DAY, None, ("a",))
+    lifetimes = Lifetimes(NOW + DAY, None, ("a",))
     for platform in ("mastodon", "facebook", "telegram"):
         assert rules_of(platforms()[platform]) is None
     assert at_connecting(platforms()["facebook"], credentials("facebook"), None, NOW).renew_at is None
-    assert at_renewal(platforms()["facebook"], credentials("facebook"), told, None, NOW).expires_at == NOW + DAY
+    assert at_renewal(platforms()["facebook"], credentials("facebook"), lifetimes, None, NOW).expires_at == NOW + DAY
 
 
 @pytest.mark.parametrize("name", ["instagram", "threads"])
@@ -98,7 +98,7 @@ def test_refresh_tokens_are_renewed_before_they_expire_unused() -> None:
     x = credentials("twitter", refreshToken="r")
     first = at_connecting(platforms()["twitter"], x, None, NOW)
     assert first.renew_at is not None
-    assert first.expires_at is None, "nobody has told"
+    assert first.expires_at is None, "the platform has reported no end"
     tokens = at_renewal(platforms()["twitter"], x, Lifetimes(NOW + 2 * HOUR), None, NOW)
     assert tokens.renew_at is not None
     assert 27 * DAY <= tokens.renew_at - NOW <= 33 * DAY
@@ -110,8 +110,8 @@ def test_refresh_tokens_are_renewed_before_they_expire_unused() -> None:
 
 def test_reported_token_end_overrides_the_rules() -> None:
     x = credentials("twitter", refreshToken="r")
-    told = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
-    tokens = at_renewal(platforms()["twitter"], x, told, None, NOW)
+    lifetimes = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
+    tokens = at_renewal(platforms()["twitter"], x, lifetimes, None, NOW)
     assert (tokens.expires_at, tokens.refresh_expires_at) == (NOW + HOUR, NOW + 7 * DAY)
     assumed = at_renewal(platforms()["twitter"], x, Lifetimes(), None, NOW)
     assert assumed.expires_at == NOW + 2 * HOUR
@@ -156,15 +156,17 @@ class TestBluesky:
             assert tokens.refresh_expires_at == NOW + 90 * DAY
             assert tokens.renew_at is not None
 
-    @pytest.mark.parametrize(("client_id", "lives"), [("https://app.example/a.json", 90), ("http://localhost?x", 14)])
-    def test_an_authorization_has_rules_of_its_own(self, client_id: str, lives: int) -> None:
+    @pytest.mark.parametrize(
+        ("client_id", "lifetime_days"), [("https://app.example/a.json", 90), ("http://localhost?x", 14)]
+    )
+    def test_an_authorization_has_rules_of_its_own(self, client_id: str, lifetime_days: int) -> None:
         bluesky = platforms()["bluesky"]
         bound = {"dpop_key": SecretStr("k"), "refresh_token": SecretStr("r"), "client_id": client_id}
         authorized = self.password.model_copy(update=bound)
         tokens = at_connecting(bluesky, authorized, Lifetimes(NOW + HOUR), NOW)
-        assert tokens.refresh_expires_at == NOW + lives * DAY
+        assert tokens.refresh_expires_at == NOW + lifetime_days * DAY
         assert tokens.renew_at is not None
-        assert tokens.renew_at < NOW + lives * DAY / 2
+        assert tokens.renew_at < NOW + lifetime_days * DAY / 2
         rules = rules_for(bluesky, authorized)
         assert rules is not None
         assert rules.rotates

@@ -29,8 +29,8 @@ async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Sta
 
     async def ask(number: int) -> None:
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds() + dice.uniform(-1.5, 0.3))
-        wish = dice.choice(["text", "later", "sooner", "draft", "schedule", "delete"])
-        if wish == "delete":
+        request = dice.choice(["text", "later", "sooner", "draft", "schedule", "delete"])
+        if request == "delete":
             if number % 8 == 0:
                 answer = await api.delete(f"/v1/posts/{post_id}")
                 if answer.status_code == 200:
@@ -38,17 +38,17 @@ async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Sta
                 assert answer.status_code in {200, 404, 409}, answer.text
             return
         later, sooner = due + timedelta(seconds=2), datetime.now(UTC) + timedelta(seconds=0.2)
-        wishes: dict[str, dict[str, Any]] = {
+        changes: dict[str, dict[str, Any]] = {
             "text": {"content": f"storm {seed} by {number}"},
             "later": {"scheduledFor": rfc3339(later)},
             "sooner": {"scheduledFor": rfc3339(sooner)},
             "draft": {"isDraft": True},
             "schedule": {"isDraft": False, "scheduledFor": rfc3339(later)},
         }
-        wanted = wishes[wish]
+        wanted = changes[request]
         answer = await api.patch(f"/v1/posts/{post_id}", json=wanted)
         assert answer.status_code in {200, 400, 404, 409}, answer.text
-        if answer.status_code == 200 and wish == "text":
+        if answer.status_code == 200 and request == "text":
             changed.append((number, wanted["content"]))
 
     await asyncio.gather(*(ask(number) for number in range(CLIENTS)))

@@ -100,7 +100,7 @@ async def test_verifier_and_redirect_uri_must_be_those_of_the_beginning(server: 
     assert raised.value.code == CODE_REJECTED
 
 
-async def test_a_code_of_somebody_elses_beginning_fails_at_the_verifier(server: Oidc) -> None:
+async def test_a_code_of_another_authorization_is_rejected(server: Oidc) -> None:
     mine, theirs = begun(server), begun(server)
     await mine.begin(APP)
     planted = await allowed(server, theirs)

@@ -59,7 +59,7 @@ def test_tiktok_calls_it_a_client_key() -> None:
         ('{"twitter": "s3cret"}', "an app is not what it must be"),
     ],
 )
-def test_what_cannot_be_is_named_without_its_value(text: str, said: str) -> None:
+def test_an_invalid_setting_is_named_without_its_value(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as refused:
         RegisteredApps.parse(text)
     assert "s3cret" not in str(refused.value)

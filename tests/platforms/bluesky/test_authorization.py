@@ -161,7 +161,7 @@ async def test_a_code_works_once_and_with_its_verifier_only(sandbox: Sandbox, pe
         ("did:plc:../../x", "unknown_did"),
     ],
 )
-async def test_what_names_no_account_is_refused(sandbox: Sandbox, identifier: str, code: str) -> None:
+async def test_an_identifier_without_an_account_is_refused(sandbox: Sandbox, identifier: str, code: str) -> None:
     raised = await refused(begun(sandbox).begin(identifier=identifier))
     assert (raised.kind, raised.code) == (ErrorKind.REJECTED, code)
 
@@ -213,7 +213,9 @@ ENDPOINTS = {
         ({"oauth-authorization-server": ENDPOINTS | {"pushed_authorization_request_endpoint": None}}, "no_endpoint"),
     ],
 )
-async def test_a_server_speaks_for_nobody_but_itself(changed: dict[str, Any], code: str) -> None:
+async def test_a_server_that_names_another_issuer_or_a_bad_endpoint_is_refused(
+    changed: dict[str, Any], code: str
+) -> None:
     answers = {
         "com.atproto.identity.resolveHandle": {"did": DID},
         DID: DOCUMENT,

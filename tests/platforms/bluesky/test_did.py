@@ -152,7 +152,7 @@ def test_servers_are_compared_by_their_origin(one: str, other: str, *, same: boo
 @pytest.mark.parametrize(
     "address", ["", "pds.example", "ftp://pds.example", "https://", "https://a:b:c", "https://x:99999"]
 )
-def test_what_is_no_address_of_a_server_has_no_origin(address: str) -> None:
+def test_an_address_without_a_server_has_no_origin(address: str) -> None:
     assert origin(address) is None
 
 

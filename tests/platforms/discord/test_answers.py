@@ -33,7 +33,7 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
-async def test_what_never_landed_is_absent(bot: Rig) -> None:
+async def test_a_lost_message_is_absent_and_an_equal_older_one_is_not_taken_for_it(bot: Rig) -> None:
     old = bot.context("Hi")
     await publish(bot, old)
     context = bot.context("Hi")

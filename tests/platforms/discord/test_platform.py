@@ -104,7 +104,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
         (503, {"code": 0, "message": "x"}, ErrorKind.TRANSIENT),
     ],
 )
-async def test_an_address_that_cannot_be_told_is_no_failure(
+async def test_a_published_message_whose_address_cannot_be_read_does_not_fail(
     bot: Rig, status: int, body: Any, kind: ErrorKind | None
 ) -> None:
     context, published = bot.context("Hi"), Published("1", None)

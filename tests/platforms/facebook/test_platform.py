@@ -66,7 +66,7 @@ async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
     assert (await refused(PLATFORM.confirm(rig.connection(), context))).code == "unreadable_answer"
 
 
-async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
+async def test_the_upload_of_a_reel_resumes_at_the_byte_that_facebook_has(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
     async with httpx.AsyncClient(verify=NO_TLS, event_hooks={"request": [Stop(at=3)]}) as client:
         assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
@@ -202,7 +202,7 @@ READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
 
 
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("reported", "state"),
     [
         ({"status": READY, "published": True}, videos.State.PUBLIC),
         ({"status": READY}, videos.State.PUBLIC),
@@ -215,14 +215,16 @@ READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
         ({"status": {**READY, "publishing_phase": {"status": "in_progress"}}}, videos.State.PUBLISHING),
     ],
 )
-async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[str, Any], state: videos.State) -> None:
-    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **told})
+async def test_a_video_is_public_only_if_facebook_says_so(
+    rig: Rig, reported: dict[str, Any], state: videos.State
+) -> None:
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **reported})
     assert (await videos.read_video(rig.connection(), "1")).state is state
 
 
 @pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
 @pytest.mark.parametrize(
-    ("finish", "told", "post_id"),
+    ("finish", "reported", "post_id"),
     [
         ({}, "{page}_55", "{page}_55"),
         ({}, "55", "{page}_55"),
@@ -232,12 +234,12 @@ async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[s
     ],
 )
 async def test_a_video_is_named_by_its_post(
-    rig: Rig, form: dict[str, Any], finish: dict[str, str], told: str | None, post_id: str
+    rig: Rig, form: dict[str, Any], finish: dict[str, str], reported: str | None, post_id: str
 ) -> None:
     context = await prepared(rig, ["a.mp4"], form)
     names = {"page": rig.account.user_id, "video": context.handles["video"]["id"]}
     done = {"success": True, **{name: value.format(**names) for name, value in finish.items()}}
-    public = {"status": READY, "published": True, "post_id": told and told.format(**names)}
+    public = {"status": READY, "published": True, "post_id": reported and reported.format(**names)}
     await rig.sandbox.fault("facebook", "reject", "publish", status=200, body=done)
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=public)
     published = await PLATFORM.publish(rig.connection(), context)

@@ -188,7 +188,7 @@ async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None
         b"[1, 2]",
     ],
 )
-def test_what_is_no_object_of_json_is_an_empty_one(body: bytes) -> None:
+def test_a_body_without_a_json_object_is_read_as_an_empty_object(body: bytes) -> None:
     assert json_of(httpx.Response(200, content=body)) == {}
 
 
@@ -201,7 +201,7 @@ def test_what_is_no_object_of_json_is_an_empty_one(body: bytes) -> None:
         (b'\xef\xbb\xbf{"a": 1.5}', {"a": 1.5}),
     ],
 )
-def test_what_is_read_can_be_stored(body: bytes, found: object) -> None:
+def test_a_parsed_answer_can_be_stored(body: bytes, found: object) -> None:
     """PostgreSQL stores no NUL and no unpaired surrogate."""
     read = parse(httpx.Response(200, content=body))
     assert read == found

@@ -10,11 +10,11 @@ from tests.platforms.http.test_multipart import file_of
 
 
 async def test_a_body_can_be_read_again_and_reports_its_progress() -> None:
-    told: list[int] = []
-    body = FileBody(file_of(PIECE_BYTES + 1), told.append)
+    progress: list[int] = []
+    body = FileBody(file_of(PIECE_BYTES + 1), progress.append)
     for _ in range(2):
         assert [len(piece) async for piece in body] == [PIECE_BYTES, 1]
-    assert told == [PIECE_BYTES, PIECE_BYTES + 1] * 2
+    assert progress == [PIECE_BYTES, PIECE_BYTES + 1] * 2
     assert body.headers == {"Content-Length": str(PIECE_BYTES + 1)}
 
 

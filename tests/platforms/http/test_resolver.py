@@ -185,7 +185,7 @@ async def test_a_workspace_that_waits_for_a_thread_gives_nothing_back_twice(name
 
 
 @pytest.mark.parametrize("host", ["a" * 70 + ".test", "a..b"])
-async def test_what_is_no_host_name_does_not_resolve(host: str) -> None:
+async def test_an_invalid_host_name_does_not_resolve(host: str) -> None:
     with pytest.raises(OSError, match=r".+"):
         await Resolver().resolve(host)
 

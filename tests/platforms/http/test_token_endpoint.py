@@ -144,7 +144,7 @@ async def test_no_secret_is_in_an_error(platform: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [
         {"expires_in": "soon", "scope": 5, "refresh_token_expires_at": "x"},
         {"expires_in": -1},
@@ -153,18 +153,18 @@ async def test_no_secret_is_in_an_error(platform: str) -> None:
         {"expires_in": "9" * 400},
     ],
 )
-def test_invalid_numbers_are_ignored(told: dict[str, Any]) -> None:
-    assert lifetimes_of(told) == Lifetimes()
+def test_invalid_numbers_are_ignored(answer: dict[str, Any]) -> None:
+    assert lifetimes_of(answer) == Lifetimes()
 
 
-def test_lives_beyond_all_measure_are_cut() -> None:
+def test_a_lifetime_beyond_ten_years_is_cut_to_ten_years() -> None:
     ends = lifetimes_of({"expires_in": 10**15}).expires_at
     assert ends is not None
     assert ends < datetime.now(UTC) + timedelta(days=3661)
 
 
 @pytest.mark.parametrize(
-    ("told", "scopes"),
+    ("answer", "scopes"),
     [
         ({"scope": "a b,c"}, ("a", "b", "c")),
         ({"permissions": ["x", "y"]}, ("x", "y")),
@@ -173,8 +173,8 @@ def test_lives_beyond_all_measure_are_cut() -> None:
         ({"scope": " ".join(map(str, range(10_000)))}, None),
     ],
 )
-def test_scopes_are_read_and_bounded(told: dict[str, Any], scopes: tuple[str, ...] | None) -> None:
-    found = lifetimes_of(told).scopes
+def test_scopes_are_read_and_bounded(answer: dict[str, Any], scopes: tuple[str, ...] | None) -> None:
+    found = lifetimes_of(answer).scopes
     assert found is not None
     assert len(found) <= 100
     assert scopes in {None, found}

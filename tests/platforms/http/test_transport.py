@@ -104,13 +104,13 @@ def test_a_connection_that_the_server_has_closed_is_not_written_to(run: Run, spe
 
     async def scenario(port: int) -> list[str]:
         async with httpx.AsyncClient(transport=Transport(context=trusting)) as client:
-            told = []
+            answers = []
             for _ in range(3):
-                told.append((await client.post(f"{scheme}://localhost:{port}/")).text)
+                answers.append((await client.post(f"{scheme}://localhost:{port}/")).text)
                 await asyncio.sleep(0.05 if noticed else 0)
                 # The close arrives while no task of this event loop can read it.
                 time.sleep(0 if noticed else 0.05)  # noqa: ASYNC251
-            return told
+            return answers
 
     with serving(answers_once, tls) as (port, connections):
         assert run(scenario(port)) == ["fine"] * 3
@@ -158,16 +158,16 @@ def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
 
     async def scenario(port: int) -> list[str]:
         async with httpx.AsyncClient(transport=Transport(context=trusting)) as client:
-            told = []
+            answers = []
             for account in range(4):
                 headers = {"Authorization": f"Bearer {account}"}
-                told.append((await client.get(f"{scheme}://localhost:{port}/", headers=headers)).text)
+                answers.append((await client.get(f"{scheme}://localhost:{port}/", headers=headers)).text)
                 await asyncio.sleep(2 * pause_s)
-            return told
+            return answers
 
     body = "fine" if b"fine" in answer else "========="
     with serving(talks, tls) as (port, connections):
-        assert [told[:9] for told in run(scenario(port))] == [body[:9]] * 4
+        assert [found[:9] for found in run(scenario(port))] == [body[:9]] * 4
     assert len(connections) == 4
 
 
@@ -268,7 +268,9 @@ class TestTls:
     def server(self, tmp_path: Path) -> ssl.SSLContext:
         return self_signed(tmp_path, "localhost")
 
-    def test_what_is_certified_is_spoken_with(self, run: Run, server: ssl.SSLContext, tmp_path: Path) -> None:
+    def test_a_server_with_a_trusted_certificate_is_called(
+        self, run: Run, server: ssl.SSLContext, tmp_path: Path
+    ) -> None:
         async def scenario(port: int) -> list[str]:
             transport = Transport(context=ssl.create_default_context(cafile=tmp_path / "server.pem"))
             async with httpx.AsyncClient(transport=transport) as client:
@@ -313,7 +315,7 @@ class TestTls:
                 assert run(scenario(port)) == {"refused": asked}
             assert len(connections) == asked
 
-    def test_what_is_not_is_refused(self, run: Run, server: ssl.SSLContext) -> None:
+    def test_a_server_without_a_trusted_certificate_is_refused(self, run: Run, server: ssl.SSLContext) -> None:
         async def scenario(port: int) -> None:
             async with httpx.AsyncClient(transport=Transport()) as client:
                 with pytest.raises(httpx.ConnectError) as caught:

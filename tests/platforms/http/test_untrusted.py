@@ -65,14 +65,14 @@ def test_every_header_is_a_quota_or_none(left: str, resets_in: timedelta) -> Non
         (10**19, 86_400),
     ],
 )
-def test_what_is_sensible_is_taken(value: object, seconds: float) -> None:
+def test_a_valid_wait_is_limited_to_one_day(value: object, seconds: float) -> None:
     assert wait(value) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     "value", [None, True, "", "soon", "1e9", "nan", float("inf"), float("nan"), "٣", "1" * 21, [], 10**30]
 )
-def test_what_is_no_number_is_none(value: object) -> None:
+def test_an_invalid_number_is_none(value: object) -> None:
     assert wait(value) is None
     assert count(value) is None
 

@@ -51,7 +51,7 @@ async def test_silence_has_a_code_for_clients_and_is_unconfirmed_once_something_
     assert (caught.value.kind is ErrorKind.UNCONFIRMED) is unconfirmed
 
 
-async def test_what_a_platform_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:
+async def test_cookies_set_for_one_account_are_not_sent_for_another() -> None:
     sent: list[httpx.Headers] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -139,7 +139,7 @@ async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -
     "address",
     ["https://network.example/\x00", "/posts/\n", "https://a:b/", "/posts/..", "/posts/../me?x=1", "/./posts"],
 )
-async def test_what_is_no_address_is_not_tried_again(address: str) -> None:
+async def test_an_invalid_address_is_not_tried_again(address: str) -> None:
     sent: list[httpx.Request] = []
     with pytest.raises(PlatformError) as caught:
         await noting(sent).send("GET", address, public=True)

@@ -68,7 +68,7 @@ def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
     }
 
 
-def test_what_ai_made_is_said_of_the_container_that_is_published() -> None:
+def test_only_the_published_container_is_labelled_as_made_by_ai() -> None:
     for media, kind in (((IMAGE,), None), ((VIDEO,), None), ((IMAGE, VIDEO), None), ((IMAGE,), "story")):
         post = draft("Hi", *media, isAiGenerated=True, contentType=kind)
         assert fields.of_post(post, ["1", "2"])["is_ai_generated"] == "true"

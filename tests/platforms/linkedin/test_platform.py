@@ -84,7 +84,9 @@ class TestFirstComment:
         assert result.warning is None
         assert await COMMENTS["linkedin"].below(li, result) == ["And more"]
 
-    async def test_the_older_api_is_no_second_try_of_what_may_have_landed(self, li: Rig, page: dict[str, Any]) -> None:
+    async def test_a_comment_that_may_be_public_is_not_sent_again_by_the_older_api(
+        self, li: Rig, page: dict[str, Any]
+    ) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
         await li.sandbox.fault("linkedin", "accept_then_drop", "edit")
         result = await publish(li, li.context("Post", settings={"firstComment": "And more", **page}))
@@ -223,7 +225,7 @@ class TestConditions:
         assert known_codes(error.code).code == "app_refused"
         assert (await publish(li, image)).url
 
-    async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
+    async def test_an_app_without_the_product_waits_for_the_operator(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
         error = await refused(publish(li, li.context("Not granted")))
         assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, NO_MEMBERS)

@@ -200,7 +200,7 @@ async def test_parts_that_the_server_left_out_are_reported(rig: Rig) -> None:
     assert found.warning is None
 
 
-async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> None:
+async def test_a_post_is_recognised_by_its_media_ids_if_the_server_keeps_them(rig: Rig) -> None:
     context = await prepared(rig, "Hi", ["a.jpg", "b.jpg"])
     ours = [{"id": known["id"]} for known in context.handles["media"].values()]
     others = [{"id": "1"}, {"id": "2"}]

@@ -110,12 +110,12 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
 
 
 @pytest.fixture
-def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check once whether media are processed, instead of for some seconds."""
     monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
 
 
-@pytest.mark.usefixtures("one_look")
+@pytest.mark.usefixtures("one_check")
 async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgotten(slow: Rig) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(slow.connection(), context))
@@ -125,7 +125,7 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
     assert slow.saved[-1]["media"] == {}
 
 
-@pytest.mark.usefixtures("one_look")
+@pytest.mark.usefixtures("one_check")
 @pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
 async def test_an_upload_that_is_gone_is_made_again(slow: Rig, clock: Clock, body: Any) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4")])

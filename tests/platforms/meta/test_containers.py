@@ -122,7 +122,7 @@ async def test_a_video_that_is_none_is_reported_to_the_author(rig: Rig) -> None:
     assert rig.saved[-1]["containers"] == {}
 
 
-async def test_a_post_that_never_landed_is_sent_again_from_the_same_container(rig: Rig) -> None:
+async def test_a_post_that_was_not_published_is_sent_again_from_the_same_container(rig: Rig) -> None:
     context = carousel(rig)
     await lost(rig, context, "drop")
     before = context.handles["containers"]["post"]["id"]
@@ -155,13 +155,15 @@ async def test_a_container_that_failed_is_built_again(rig: Rig, state: str) -> N
 @pytest.mark.parametrize(
     ("platform", "error"), [(name, error) for name, (*_, gone) in PLATFORMS.items() for error in gone]
 )
-async def test_a_container_that_is_gone_is_looked_for_among_the_posts(
+async def test_a_post_whose_container_is_gone_is_confirmed_among_the_posts(
     connect: Connect, platform: str, error: tuple[int, int]
 ) -> None:
     rig = await connect(platform)
     context, gone = await ready(rig, simplest(rig)), graph_error(*error)
     await rig.sandbox.fault(platform, "reject", "prepare", status=400, body=gone)
-    assert await rig.platform.confirm(rig.connection(), context) == Unknown(), "what cannot be read may be public"
+    assert await rig.platform.confirm(rig.connection(), context) == Unknown(), (
+        "a post that cannot be read may be public"
+    )
     published = await rig.platform.publish(rig.connection(), context)
     await rig.sandbox.fault(platform, "reject", "confirm", status=400, body=gone)
     found = await rig.platform.confirm(rig.connection(), context)

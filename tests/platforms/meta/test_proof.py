@@ -63,7 +63,7 @@ async def test_every_call_proves_the_apps_secret(
     ("credentials", "words"),
     [({}, "wants another proof"), ({"clientSecret": "another app's"}, "Check clientSecret")],
 )
-async def test_a_missing_or_wrong_proof_is_the_operators_to_mend(
+async def test_a_missing_or_wrong_proof_waits_for_the_operator(
     connect: Connect, platform: str, credentials: dict[str, Any], words: str
 ) -> None:
     rig = await connect(platform, credentials=credentials)

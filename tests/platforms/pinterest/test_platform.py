@@ -92,7 +92,7 @@ class TestLostAnswers:
 
 
 class TestRefusals:
-    async def test_an_app_that_is_not_activated_is_the_operators_to_mend(self, pi: Rig) -> None:
+    async def test_an_app_that_is_not_activated_waits_for_the_operator(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "app_inactive", pi.account.account_id)
         for step in (publish(pi, pin(pi, "a.jpg")), PLATFORM.whoami(pi.connection())):
             error = await refused(step)

@@ -19,7 +19,7 @@ from tests.platforms.rig import Connect, Rig
 
 
 class TestLostAnswers:
-    async def test_a_link_known_after_an_unconfirmed_send_is_looked_for_once(self, rd: Rig, connect: Connect) -> None:
+    async def test_a_link_known_after_an_unconfirmed_send_is_confirmed_once(self, rd: Rig, connect: Connect) -> None:
         link = {"title": "Taken", "url": f"https://example.com/taken/{rd.account.account_id}"}
         stranger = await connect("reddit")
         await publish(stranger, post(stranger, "", **link))

@@ -137,7 +137,7 @@ class TestImages:
         assert isinstance(found, Published)
         assert [item["platformPostId"] for item in await slow.posts()] == [found.platform_post_id]
 
-    async def test_a_look_that_fails_leaves_the_image_to_be_confirmed(self, rd: Rig) -> None:
+    async def test_an_image_whose_state_cannot_be_read_is_confirmed_later(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)
         context = post(rd, "", "a.jpg", title="Looked for")
         assert (await refused(publish(rd, context))).kind is ErrorKind.UNCONFIRMED

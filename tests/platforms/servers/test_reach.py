@@ -92,7 +92,7 @@ LOCAL = "http://localhost:3000"
         (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, is_trusted=False)),
     ],
 )
-def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
+def test_servers_set_by_the_operator_are_trusted_and_those_of_accounts_are_not(
     servers: Servers, instance: str, reached: Reach
 ) -> None:
     assert servers.reach(platforms()["mastodon"], credentials(instance)) == reached
@@ -120,7 +120,7 @@ def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server
     assert (reached.is_trusted, reached.elsewhere) == (False, elsewhere)
 
 
-def test_the_platforms_own_server_is_vouched_for() -> None:
+def test_the_platforms_own_server_is_trusted() -> None:
     bluesky = platforms()["bluesky"]
     assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).is_trusted
     assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).is_trusted

@@ -35,7 +35,7 @@ async def test_confirm_never_returns_the_post_of_another_target(connect: Connect
     attempts = [await sent_without_answer(rig, form) for _ in range(2)]
     public = {post["platformPostId"] for post in await rig.posts()}
     assert len(public) == (1 if form in REFUSES_REPEATS or "url" in form.settings else 2)
-    assert all(rig.platform.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
+    assert all(rig.platform.rules.post_id.matches(each) for each in public), "a person may name every public post"
     found: list[str] = []
     for context in attempts:
         context.taken = frozenset(found)

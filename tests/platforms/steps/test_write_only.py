@@ -33,7 +33,7 @@ class Endless:
         yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
 
 
-async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(rig: Rig) -> None:
+async def test_a_crash_before_sending_is_known_as_never_sent(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
     files, context.media = context.media, Endless()
     run = asyncio.create_task(publish(rig, context))

@@ -35,7 +35,7 @@ def test_another_form_is_refused_in_words(given: dict[str, str], words: str) -> 
     assert problem["msg"] == f"Value error, {words}"
 
 
-def test_the_form_is_kept_and_told_to_programs() -> None:
+def test_a_valid_value_is_kept_and_its_pattern_is_in_the_schema() -> None:
     formed = Formed.model_validate({"page": "https://example.com", "number": "12", "language": "pt-BR", "code": "xx"})
     assert (formed.page, formed.number, formed.language, formed.code) == ("https://example.com", "12", "pt-BR", "xx")
     assert Formed.model_json_schema()["properties"]["code"]["pattern"] == "^x+$"

@@ -48,7 +48,7 @@ async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(
 async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> None:
     first = await publish(rig, rig.context("first"))
     used, free = {"quota_total": 1000, "quota_duration": 86400}, {"quota_total": 250, "quota_duration": 86400}
-    told = {"reply_quota_usage": 1000, "reply_config": used, "quota_usage": 1, "config": free}
+    quota = {"reply_quota_usage": 1000, "reply_config": used, "quota_usage": 1, "config": free}
     body = {"error": {"message": "Application request limit reached", "code": 100}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     if in_thread:
@@ -58,15 +58,15 @@ async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> 
         context = rig.context("second", settings={"replyToId": first.platform_post_id})
         await PLATFORM.prepare(rig.connection(), context)
         step = PLATFORM.publish(rig.connection(), context)
-    told_of = "This account has reached Threads' number of replies for one day."
+    message = "This account has reached Threads' number of replies for one day."
     # The container's state is read first, then the quota.
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "FINISHED"})
-    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": [told]})
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": [quota]})
     if in_thread:
-        assert told_of in ((await step).warning or "")
+        assert message in ((await step).warning or "")
     else:
         error = await refused(step)
-        assert (error.kind, error.code, error.message) == (ErrorKind.CAPPED, "quota", told_of)
+        assert (error.kind, error.code, error.message) == (ErrorKind.CAPPED, "quota", message)
 
 
 async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig: Rig) -> None:

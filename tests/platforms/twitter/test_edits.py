@@ -57,7 +57,7 @@ class TestTokens:
         basic = "Basic " + b64encode(b"app:s").decode() if secret else None
         assert renewal.headers.get("authorization") == basic
 
-    async def test_a_renewal_without_credits_is_the_operators_to_mend(self, connect: Connect, sandbox: Sandbox) -> None:
+    async def test_a_renewal_without_credits_waits_for_the_operator(self, connect: Connect, sandbox: Sandbox) -> None:
         x = await connect("twitter", credentials={"refreshToken": "unpaid", "clientId": "app"})
         x.stored = with_old_token(x)
         await sandbox.fault("twitter", "reject", "auth", status=402, body={})

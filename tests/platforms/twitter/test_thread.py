@@ -79,7 +79,7 @@ async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_bel
     assert await thread(x) == ["first", "second", "third"]
 
 
-async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
+async def test_a_post_that_appears_after_it_was_believed_absent_is_not_doubled(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
     context = x.context("first", settings=TWO)

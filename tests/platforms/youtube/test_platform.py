@@ -114,7 +114,7 @@ async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step:
     assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
 
 
-async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) -> None:
+async def test_a_video_whose_session_is_gone_is_confirmed_among_the_uploads(rig: Rig) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
     await refused(PLATFORM.publish(rig.connection(), context))

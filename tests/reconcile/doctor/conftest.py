@@ -25,7 +25,7 @@ TOKEN = "tok-doctor"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look a second time sooner than on a busy system."""
+    """Check a second time sooner than on a busy system."""
     monkeypatch.setattr("reconcile.doctor.doctor.AGAIN_AFTER_S", 0.2)
 
 

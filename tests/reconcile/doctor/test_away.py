@@ -55,8 +55,8 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
     began = time.monotonic()
     report = await diagnose(own)
     assert time.monotonic() - began < 5
-    told = {(each.kind, each.fixed_by, each.subject.platform) for each in report.findings}
-    assert told == {
+    findings = {(each.kind, each.fixed_by, each.subject.platform) for each in report.findings}
+    assert findings == {
         (FindingKind.LATE, FixedBy.SYSTEM, "twitter"),
         (FindingKind.NO_WORKER, FixedBy.PERSON, "posts"),
     }

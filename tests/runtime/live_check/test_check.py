@@ -99,9 +99,9 @@ async def test_refusals_are_reported_without_platform_texts(stack: Stack, factor
     report = await checked(stack, factory, "telegram", only=["text"])
     assert [(each.assumption, each.holds) for each in report.otherwise] == [("published", False)]
     assert "secret words" in "\n".join(report.lines())
-    told = report.as_json()
-    assert "secret words" not in json.dumps(told)
-    (sample,) = told["samples"]
+    written = report.as_json()
+    assert "secret words" not in json.dumps(written)
+    (sample,) = written["samples"]
     assert sample["steps"] == [
         {"step": "publish", "outcome": "rejected", "tries": 1, "seconds": sample["steps"][0]["seconds"]}
         | {"code": "400", "status": 400}

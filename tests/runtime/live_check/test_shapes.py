@@ -41,8 +41,8 @@ def test_values_become_types(value: Any, shape: Any) -> None:
 
 @given(JSON, st.sampled_from(["token", "code", "error", "status", "x"]))
 def test_no_secret_is_recorded(value: Any, name: str) -> None:
-    told = json.dumps(shape_of({name: SECRET, "more": [value, {name: SECRET}]}))
-    assert SECRET not in told
+    shape = json.dumps(shape_of({name: SECRET, "more": [value, {name: SECRET}]}))
+    assert SECRET not in shape
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Server:
         self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
         self.session: dict[str, Any] = {}
 
-    async def tell(self) -> None:
+    async def add_accounts(self) -> None:
         accounts = [
             {
                 "platform": "bluesky",
@@ -80,7 +80,7 @@ async def serving(
     async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
         server = Server(url)
         try:
-            await server.tell()
+            await server.add_accounts()
             yield server
         finally:
             await server.client.aclose()

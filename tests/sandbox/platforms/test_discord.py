@@ -112,8 +112,8 @@ async def test_a_webhook_returns_the_message_only_with_wait(shared: httpx.AsyncC
     path = f"/discord/webhooks/{HOOK}/hook"
     silent = await shared.post(path, json={"content": "quiet"})
     assert (silent.status_code, silent.content) == (204, b"")
-    told = (await shared.post(path, params={"wait": "true"}, json={"content": "loud", "username": "Ada"})).json()
-    assert (told["webhook_id"], told["author"]["username"]) == (HOOK, "Ada")
+    message = (await shared.post(path, params={"wait": "true"}, json={"content": "loud", "username": "Ada"})).json()
+    assert (message["webhook_id"], message["author"]["username"]) == (HOOK, "Ada")
     posts = (await shared.get("/_/posts", params={"accountId": "dc_2"})).json()["posts"]
     assert [post["text"] for post in posts] == ["loud", "quiet"]
     for body in ({"content": "x", "username": "Discord"}, {"content": "x", "nonce": "1"}):

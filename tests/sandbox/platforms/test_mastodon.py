@@ -22,11 +22,11 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self.client = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
-        self.nobody = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
+        self.anonymous = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
         self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
         self.client.headers["authorization"] = "Bearer token"
 
-    async def tell(self) -> None:
+    async def add_account(self) -> None:
         account = {
             "platform": "mastodon",
             "accountId": "ma_1",
@@ -61,10 +61,10 @@ async def serving(
     async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
         server = Server(url)
         try:
-            await server.tell()
+            await server.add_account()
             yield server
         finally:
-            for client in (server.client, server.nobody, server.control):
+            for client in (server.client, server.anonymous, server.control):
                 await client.aclose()
 
 
@@ -87,12 +87,12 @@ def error(answer: httpx.Response) -> tuple[int, str]:
 async def test_the_token_says_who_it_is(server: Server) -> None:
     me = (await server.client.get("/v1/accounts/verify_credentials")).json()
     assert (me["id"], me["username"]) == (USER, "ann")
-    assert error(await server.nobody.get("/v1/accounts/verify_credentials")) == (401, "The access token is invalid")
+    assert error(await server.anonymous.get("/v1/accounts/verify_credentials")) == (401, "The access token is invalid")
 
 
 async def test_the_server_says_what_it_allows_in_either_shape(server: Server) -> None:
     for path in ("/v2/instance", "/v1/instance"):
-        configuration = (await server.nobody.get(path)).json()["configuration"]
+        configuration = (await server.anonymous.get(path)).json()["configuration"]
         assert configuration["statuses"]["max_characters"] == 500
 
 
@@ -200,7 +200,7 @@ async def test_only_its_author_sees_what_is_private(server: Server) -> None:
     status = (await server.post(visibility="private")).json()
     assert (status["url"], status["uri"].endswith(status["id"])) == (None, True)
     assert len(await server.statuses()) == 1
-    assert (await server.nobody.get(f"/v1/accounts/{USER}/statuses")).json() == []
+    assert (await server.anonymous.get(f"/v1/accounts/{USER}/statuses")).json() == []
 
 
 async def test_statuses_are_edited_and_deleted(server: Server) -> None:

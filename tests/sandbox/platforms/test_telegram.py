@@ -131,7 +131,7 @@ async def test_a_channel_takes_twenty_messages_a_minute() -> None:
         assert (await call(client, "sendMessage", text="Hi"))["ok"]
 
 
-async def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
+async def test_message_ids_continue_after_a_restart(tmp_path: Path) -> None:
     media = [{"type": "photo", "media": PHOTO}] * 3
     async with telegram(tmp_path) as client:
         last = (await call(client, "sendMediaGroup", media=media))["result"][-1]["message_id"]

@@ -25,7 +25,7 @@ class Server:
         self.client = httpx.AsyncClient(base_url=f"{url}/threads/v1.0", headers=headers, verify=False)
         self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
 
-    async def tell(self) -> None:
+    async def add_account(self) -> None:
         account = {
             "platform": "threads",
             "accountId": "th_1",
@@ -64,7 +64,7 @@ async def serving(
     async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
         server = Server(url)
         try:
-            await server.tell()
+            await server.add_account()
             yield server
         finally:
             await server.client.aclose()

@@ -133,8 +133,8 @@ async def test_refresh_tokens_rotate_and_a_replay_ends_the_grant(sandbox: Sandbo
     assert not await accepted(first["access_token"])
     assert not await accepted(second["access_token"])
     assert not await accepted("x-premium"), "it came of the same consent"
-    told = await sandbox.control.get("/_/tokens", params={"platform": "twitter", "accountId": "acc_premium"})
-    assert told.json()["grants"] == [{"renewals": 2, "replays": 1, "ended": True}]
+    tokens = await sandbox.control.get("/_/tokens", params={"platform": "twitter", "accountId": "acc_premium"})
+    assert tokens.json()["grants"] == [{"renewals": 2, "replays": 1, "ended": True}]
 
 
 async def upload_in_pieces(sandbox: Sandbox, content: bytes, kind: str, category: str) -> dict[str, object]:

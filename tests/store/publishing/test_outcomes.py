@@ -54,7 +54,7 @@ async def change(database: Database, post: Post) -> None:
         await session.execute(text("UPDATE posts SET content = 'y' WHERE id = :id"), {"id": post.id})
 
 
-class Looks:
+class CountedChecks:
     def __init__(self, database: Database, post: Post) -> None:
         self.number = 0
         self._database = database
@@ -69,11 +69,11 @@ class Looks:
 
 async def test_a_change_whose_notification_is_lost_is_found(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
-    looks = Looks(database, post)
-    waiting = asyncio.create_task(outcomes.wait(post.id, looks.done, 10))
+    checks = CountedChecks(database, post)
+    waiting = asyncio.create_task(outcomes.wait(post.id, checks.done, 10))
     await asyncio.sleep(3.2)
     # At the beginning, and when the post was seen for the first time.
-    assert looks.number == 2
+    assert checks.number == 2
     await change(database, post)
     async with asyncio.timeout(3):
         assert await waiting
@@ -81,7 +81,7 @@ async def test_a_change_whose_notification_is_lost_is_found(database: Database, 
 
 async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
-    waiting = asyncio.create_task(outcomes.wait(post.id, Looks(database, post).done, 10))
+    waiting = asyncio.create_task(outcomes.wait(post.id, CountedChecks(database, post).done, 10))
     await asyncio.sleep(1.2)
     async with database.transaction() as session:
         await session.execute(text("DELETE FROM posts WHERE id = :id"), {"id": post.id})
@@ -91,8 +91,8 @@ async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -
 
 async def test_a_notification_ends_the_wait_immediately(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
-    looks = Looks(database, post)
-    waiting = asyncio.create_task(outcomes.wait(post.id, looks.done, 10))
+    checks = CountedChecks(database, post)
+    waiting = asyncio.create_task(outcomes.wait(post.id, checks.done, 10))
     await asyncio.sleep(1.5)
     await change(database, post)
     async with database.transaction() as session:
@@ -104,4 +104,4 @@ async def test_a_notification_ends_the_wait_immediately(database: Database, outc
 async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     async with asyncio.timeout(2):
-        assert not await outcomes.wait(post.id, Looks(database, post).done, 0.3)
+        assert not await outcomes.wait(post.id, CountedChecks(database, post).done, 0.3)
