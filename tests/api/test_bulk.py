@@ -263,7 +263,7 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
     assert len(times) == 7
 
 
-async def test_repeat_does_what_the_first_had_no_time_for(
+async def test_a_repeat_finishes_posts_that_the_first_request_left(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, ids = await make(api, stack, 2)

@@ -59,7 +59,7 @@ async def test_accounts_are_added_after_the_platform_confirmed_them(production: 
     assert (again.exit_code, again.stderr) == (1, f"Error: The workspace has no account ig_{account.user_id}.\n")
 
 
-async def test_removing_an_account_names_what_waits_for_it_and_asks(production: Stack) -> None:
+async def test_removing_an_account_names_its_waiting_posts_and_asks(production: Stack) -> None:
     account = await production.connect("instagram")
     posts = [
         await production.save(f"waits {number}", [account], due_in=timedelta(days=number)) for number in range(1, 8)

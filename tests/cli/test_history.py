@@ -150,7 +150,7 @@ async def test_a_post_that_is_not_known_is_named() -> None:
     )
 
 
-async def test_history_without_temporal_says_what_is_missing(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_history_without_temporal_names_the_missing_part(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await own.publish("told without Temporal", [own.accounts["plain"]])
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     found = await run("history", post.id)

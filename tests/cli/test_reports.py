@@ -133,7 +133,7 @@ async def test_an_account_whose_connection_ends_is_listed_with_its_health(stack:
             assert ends.id not in refused
 
 
-async def test_the_history_of_an_account_names_who_did_what(stack: Stack) -> None:
+async def test_the_history_of_an_account_names_actors_and_actions(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         async with own.database.transaction() as session:
             key = await create_key(session, own.workspace_id, "Editorial office")

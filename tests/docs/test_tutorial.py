@@ -60,7 +60,7 @@ async def output_of(script: list[str], stack: DevStack) -> str:
     return ran.stdout
 
 
-async def test_the_tutorial_prints_what_it_says(stack: DevStack) -> None:
+async def test_the_commands_of_the_tutorial_print_the_shown_output(stack: DevStack) -> None:
     script = []
     for number, section in SECTIONS.items():
         script += [f"echo '== {number}'", *BLOCK.findall(section)]

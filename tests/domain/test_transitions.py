@@ -137,7 +137,7 @@ def test_unconfirmed_target_is_moving_until_confirmed() -> None:
     assert not TargetState(UNCONFIRMED, confirming=True).settled
 
 
-def test_statuses_are_grouped_by_what_they_mean() -> None:
+def test_statuses_are_grouped_by_meaning() -> None:
     assert set(UNSENT) == {PENDING, PUBLISHING, HELD}
     assert set(RESULTS) == {PUBLISHED, FAILED, UNCONFIRMED}
     assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}

@@ -30,7 +30,7 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         ("held", {"hold_reason": HoldReason.OPERATOR}, WaitsFor.OPERATOR),
     ],
 )
-def test_a_row_says_what_its_target_waits_for(status: str, row: dict[str, Any], expected: WaitsFor | None) -> None:
+def test_a_row_shows_the_reason_of_a_wait(status: str, row: dict[str, Any], expected: WaitsFor | None) -> None:
     columns = {"confirming": False, "hold_reason": None, "error_code": None, "next_attempt_at": None} | row
     assert waits_for(TargetStatus(status), **columns) is expected
 

@@ -16,7 +16,7 @@ from media.spool import Spool
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.binary(max_size=20))),
 )
 @example(b"\0", [(0, 0, b""), (0, 1, b"")])
-def test_patches_do_in_place_what_slicing_does(content: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+def test_patches_in_place_give_the_same_bytes_as_slicing(content: bytes, edits: list[tuple[int, int, bytes]]) -> None:
     patches, expected, at = [], b"", 0
     for gap, length, new in edits:
         start = at + gap

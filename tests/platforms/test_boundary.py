@@ -34,7 +34,7 @@ class Careless(Twitter):
         json_of(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
 
 
-async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
+async def test_the_log_names_the_line_of_an_error_and_no_content(rig: Rig) -> None:
     async with always({"data": {"secret": "hunter2"}}) as client:
         with capture_logs() as logged, pytest.raises(PlatformError) as caught:
             await Careless().publish(rig.connection(client), rig.context("content"))

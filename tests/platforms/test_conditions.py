@@ -92,7 +92,7 @@ CASES = [
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("case", CASES, ids=str)
-async def test_a_refusal_says_who_can_do_something(connect: Connect, case: Case) -> None:
+async def test_each_condition_is_refused_with_its_kind_and_words(connect: Connect, case: Case) -> None:
     rig = await connect(case.platform)
     for condition in case.conditions:
         await rig.sandbox.switch_on(case.platform, condition, rig.account.account_id)

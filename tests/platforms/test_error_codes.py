@@ -95,13 +95,13 @@ MESSAGES: list[tuple[str, Case, str]] = [
 
 
 @pytest.mark.parametrize(("name", "case", "message"), MESSAGES)
-def test_a_message_says_what_the_platform_says_precisely(name: str, case: Case, message: str) -> None:
+def test_a_precise_answer_of_the_platform_becomes_the_message(name: str, case: Case, message: str) -> None:
     assert platforms()[name].error_of(case[0]).message == message
 
 
 @pytest.mark.parametrize("status", [404, 301, 307])
 @pytest.mark.parametrize("name", ["bluesky", "mastodon"])
-def test_an_address_that_is_no_server_of_this_kind_is_named_as_the_fault(name: str, status: int) -> None:
+def test_an_address_of_another_kind_of_server_is_named_in_the_error(name: str, status: int) -> None:
     headers = {"location": "https://elsewhere.example/"} if status < 400 else {}
     assert "Check it" in platforms()[name].error_of(answer(status, "<html/>", **headers)).message
 

@@ -46,7 +46,7 @@ assert LIMITS.keys() == platforms().keys()
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_how_many_media_of_which_kind(name: str) -> None:
+def test_the_number_of_media_of_each_kind_is_limited(name: str) -> None:
     for kinds in LIMITS[name].taken:
         assert broken(name, "Hi", kinds) == [], kinds
     for kinds in LIMITS[name].refused:
@@ -54,7 +54,7 @@ def test_how_many_media_of_which_kind(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_the_length_of_a_text_is_limited_and_said_in_numbers(name: str) -> None:
+def test_the_length_of_a_text_is_limited_and_the_error_names_the_limit(name: str) -> None:
     limit, kinds, titled = LIMITS[name].text, LIMITS[name].taken[0], TITLED.get(name, {})
     assert broken(name, "x" * limit, kinds, **titled) == []
     [(where, said)] = broken(name, "x" * (limit + 1), kinds, **titled)
@@ -72,7 +72,7 @@ def test_the_length_of_an_alt_text_is_limited(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, limits in LIMITS.items() if "" in limits.taken])
-def test_a_post_says_or_shows_something(name: str) -> None:
+def test_a_post_needs_text_or_media(name: str) -> None:
     for text in ("", " \n"):
         assert [where for where, _ in broken(name, text)] == ["content"]
 

@@ -54,7 +54,7 @@ async def test_an_unreadable_list_is_no_proof_of_absence(connect: Connect, form:
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("form", READABLE, ids=str)
 @pytest.mark.usefixtures("quick")
-async def test_a_confirmation_that_fails_says_what_to_do(connect: Connect, form: Form, fault: str) -> None:
+async def test_a_failed_confirmation_has_the_kind_of_its_cause(connect: Connect, form: Form, fault: str) -> None:
     rig = await form.open(connect)
     context = await ready(rig, form.context(rig))
     await rig.platform.publish(rig.connection(), context)
@@ -68,7 +68,7 @@ async def test_a_confirmation_that_fails_says_what_to_do(connect: Connect, form:
     ids=str,
 )
 @pytest.mark.usefixtures("quick")
-async def test_a_preparation_that_fails_says_what_to_do(connect: Connect, form: Form, fault: str) -> None:
+async def test_a_failed_preparation_has_the_kind_of_its_cause(connect: Connect, form: Form, fault: str) -> None:
     rig = await form.open(connect)
     await rig.sandbox.fault(form.platform, fault, "prepare")
     assert (await refused(ready(rig, form.context(rig)))).kind is PASSING[fault]

@@ -63,7 +63,7 @@ async def test_only_one_process_deletes(database: Database) -> None:
     assert await expire(database, NOW) == 1
 
 
-async def test_a_worker_may_delete_what_it_finds(stack: Stack) -> None:
+async def test_a_worker_may_delete_expired_rows(stack: Stack) -> None:
     long_ago = datetime.now(UTC) - ENDED_KEPT - timedelta(days=1)
     post = await stack.save("late long ago", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:

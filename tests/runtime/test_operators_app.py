@@ -121,7 +121,7 @@ async def test_doctor_warns_of_a_version_of_an_api_that_ends(stack: Stack, monke
     )
 
 
-async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
+async def test_doctor_advises_the_operator(stack: Stack) -> None:
     app_id = f"app_{secrets.token_hex(4)}"
     await refuse_app(stack)
     await held_post(stack, "ask the doctor", await with_app(stack, app_id))

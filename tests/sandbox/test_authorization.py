@@ -85,7 +85,9 @@ async def test_an_unregistered_redirect_is_refused(platform: Platform, redirect_
         ({"sandbox_as": "jane", "sandbox_decline": "all"}, "access_denied"),
     ],
 )
-async def test_app_learns_what_is_refused(platform: Platform, changed: Query, error: str) -> None:
+async def test_an_invalid_authorization_returns_its_error_to_the_app(
+    platform: Platform, changed: Query, error: str
+) -> None:
     answer = _query(await platform.ask(**changed))
     assert (answer["error"], answer["state"]) == (error, "s-1")
     assert "code" not in answer

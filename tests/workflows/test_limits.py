@@ -59,7 +59,7 @@ def test_fairness_keys_and_workflow_ids_fit() -> None:
     assert len(workflow_id(workspace_id, "p", "k" * 255, 10**9).encode()) <= LONGEST_ID
 
 
-async def test_the_server_of_these_tests_refuses_what_production_could_not_hold(stack: Stack) -> None:
+async def test_the_test_server_refuses_an_id_longer_than_production_allows(stack: Stack) -> None:
     post = await stack.save("under a long id", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     plan = (await stack.plan(post)).model_copy(update={"workflow_id": "x" * (LONGEST_ID + 1)})
     with pytest.raises(Unavailable) as refusal:

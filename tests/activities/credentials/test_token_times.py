@@ -79,7 +79,7 @@ def test_endless_tokens_are_not_renewed() -> None:
 
 
 @pytest.mark.parametrize("name", ["instagram", "threads"])
-def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(name: str) -> None:
+def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_lifetime(name: str) -> None:
     platform = platforms()[name]
     # A token that the user supplies may be 59 days old, and the platform renews no token of less than a day.
     first = at_connecting(platform, credentials(name), None, NOW).renew_at

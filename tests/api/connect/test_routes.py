@@ -230,7 +230,7 @@ class TestStates:
 
 
 class TestCredentials:
-    async def test_a_platform_without_an_authorization_says_what_it_needs(self, stranger: Client) -> None:
+    async def test_a_platform_without_an_authorization_names_its_credentials(self, stranger: Client) -> None:
         begun = (await stranger.get("/v1/connect/bluesky")).json()
         assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
         assert {each["name"]: each["secret"] for each in begun["fields"]}["password"]
@@ -252,7 +252,7 @@ class TestCredentials:
             ("mastodon", {"clientId": "of-another", "clientSecret": "guessed"}),
         ],
     )
-    async def test_a_client_may_not_write_what_this_service_keeps(
+    async def test_a_client_may_not_write_credentials_kept_by_this_service(
         self, stranger: Client, stack: Stack, platform: str, given: dict[str, str]
     ) -> None:
         """Neither the operator's app, nor a host that was never found by the account's own record."""

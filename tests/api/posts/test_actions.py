@@ -85,7 +85,7 @@ class TestDelete:
 
 
 class TestRetry:
-    async def test_publishes_only_what_failed(self, api: Client, stack: Stack) -> None:
+    async def test_publishes_only_failed_targets(self, api: Client, stack: Stack) -> None:
         await fail(stack)
         media = [{"type": "image", "url": "https://example.com/retry.jpg"}]
         post = await create(api, stack, "second try", "instagram", "twitter", mediaItems=media, publishNow=True)

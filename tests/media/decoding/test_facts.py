@@ -169,7 +169,7 @@ def test_a_video_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypat
     ],
     ids=["zeros", "playlist", "concat"],
 )
-def test_files_that_are_not_what_they_seem_are_refused(content: bytes, content_type: str) -> None:
+def test_files_of_another_type_than_declared_are_refused(content: bytes, content_type: str) -> None:
     assert refused(content, content_type) is Undecodable
 
 

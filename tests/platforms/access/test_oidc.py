@@ -71,7 +71,7 @@ async def test_a_refresh_token_that_comes_again_ends_the_newer_one_too(server: O
     assert (await refused(renew(authorization, second))).kind is ErrorKind.AUTH
 
 
-async def test_a_wrong_secret_is_the_operators(server: Oidc) -> None:
+async def test_a_wrong_secret_is_an_operator_error(server: Oidc) -> None:
     authorization = begun(server)
     first = credentials(authorization, await authorization.trade(await allowed(server, authorization)))
     wrong = first.model_copy(update={"client_secret": SecretStr("rotated")})

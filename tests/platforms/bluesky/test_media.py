@@ -75,7 +75,7 @@ async def test_a_video_given_before_is_recognised(rig: Rig) -> None:
     assert [post["mediaCount"] for post in await rig.posts()] == [1, 1]
 
 
-async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
+async def test_a_file_that_is_no_video_is_refused(rig: Rig) -> None:
     lying = Media(type=MediaType.VIDEO, url=rig.sandbox.media("a.jpg").url)
 
     context = replace(rig.context("Hi", [lying]), media=Described(rig.source, {"content_type": "video/mp4"}))

@@ -123,7 +123,7 @@ async def test_video_and_card_are_kept(server: Pds, rig: Rig) -> None:
     assert shown["embed"]["external"]["thumb"]["mimeType"] == "image/jpeg"
 
 
-async def test_reply_and_quote_name_what_they_mean(server: Pds, rig: Rig) -> None:
+async def test_reply_and_quote_name_their_posts(server: Pds, rig: Rig) -> None:
     other = await server.open_account(rig.sandbox)
     first = await publish(other, other.context("A question"))
     answer = await publish(rig, rig.context("An answer", settings={"replyToPostId": first.platform_post_id}))

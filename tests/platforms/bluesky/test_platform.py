@@ -142,7 +142,7 @@ def test_an_account_is_reached_at_its_own_server() -> None:
             BlueskyCredentials.model_validate({**given, "service": service})
 
 
-def test_accounts_are_named_by_what_differs() -> None:
+def test_account_ids_omit_the_prefix_of_plc_identifiers() -> None:
     assert PLATFORM.account_id("did:plc:ewvi7nxzyoun6zhxrhs64oiz") == "bs_ewvi7nxzyoun6zhxrhs64oiz"
     assert PLATFORM.account_id("did:web:example.com") == "bs_web:example.com"
     assert AccountFacts("bs_1", "did:plc:1", "a").limits == {}

@@ -74,7 +74,7 @@ async def test_a_post_is_quoted_by_either_of_its_names(rig: Rig) -> None:
         assert quoting["embed"]["media"]["$type"] == f"app.bsky.embed.{kind}"
 
 
-async def test_an_answer_stands_in_the_thread_of_what_it_answers(rig: Rig) -> None:
+async def test_a_reply_belongs_to_the_thread_of_its_parent(rig: Rig) -> None:
     first = await publish(rig, rig.context("first"))
     root = await reference(rig, first.platform_post_id)
     second, answer = await written(rig, "second", replyToPostId=first.platform_post_id)

@@ -40,13 +40,13 @@ def written(number: int) -> str:
     return tid(moment, number % CLOCKS)
 
 
-def test_the_protocols_valid_identifiers_are_what_their_moments_are_named() -> None:
+def test_valid_identifiers_of_the_protocol_are_made_from_their_times() -> None:
     found = vectors("tid_syntax_valid.txt")
     assert len(found) > 5
     assert [written(number_of(each)) for each in found] == found
 
 
-def test_an_identifier_of_today_is_none_of_the_invalid_ones() -> None:
+def test_an_identifier_of_today_is_valid() -> None:
     now = tid(datetime.now(UTC), 1023)
     for invalid in vectors("tid_syntax_invalid.txt"):
         assert len(invalid) != len(now) or not set(invalid) <= set(ALPHABET) or invalid[0] > "j"
@@ -54,7 +54,7 @@ def test_an_identifier_of_today_is_none_of_the_invalid_ones() -> None:
 
 
 @given(st.integers(0, 2**52), st.integers(0, CLOCKS - 1), st.integers(1, 10**12))
-def test_identifiers_sort_as_their_moments_do(microseconds: int, clock: int, later: int) -> None:
+def test_identifiers_sort_by_time(microseconds: int, clock: int, later: int) -> None:
     first = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
     assert tid(first, clock) < tid(first + timedelta(microseconds=later), 0)
     assert number_of(tid(first, clock)) == microseconds * CLOCKS + clock

@@ -43,7 +43,7 @@ async def test_a_lost_message_is_absent_and_an_equal_older_one_is_not_taken_for_
     assert await PLATFORM.confirm(bot.connection(), bot.context("Hi")) == Absent()
 
 
-async def test_of_several_alike_the_nearest_in_time_is_ours(bot: Rig) -> None:
+async def test_of_equal_messages_the_nearest_in_time_is_matched(bot: Rig) -> None:
     first = await publish(bot, bot.context("Hi"))
     context = bot.context("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
     second = await PLATFORM.publish(bot.connection(), bot.context("Hi"))

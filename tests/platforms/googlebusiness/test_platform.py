@@ -132,7 +132,7 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
     assert "locationId" in error.message
 
 
-async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: Rig) -> None:
+async def test_of_equal_posts_the_earliest_is_matched_in_any_order(google: Rig) -> None:
     started = datetime.now(UTC)
 
     def post(number: int, seconds: int) -> dict[str, Any]:

@@ -161,7 +161,7 @@ async def test_a_platform_may_take_the_longer_to_answer_the_more_it_is_sent(
 
 
 @pytest.mark.parametrize(("size", "most"), [(0, 60), (1_000_000, 80), (12_000_000, 300), (4 * 2**30, 300)])
-def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most: float) -> None:
+def test_the_wait_for_an_answer_grows_with_the_body_and_is_bounded(size: int, most: float) -> None:
     assert timeouts.answer_within(size) == most <= timeouts.LONGEST_ANSWER_S
     assert (timeouts.for_body(size).read or 0) < most
     assert timedelta(seconds=timeouts.LONGEST_ANSWER_S) < STEP_TIMEOUT / 2

@@ -39,7 +39,7 @@ async def test_bodies_in_usual_pieces_are_read_whole() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, 200])
-async def test_bodies_in_tiny_pieces_are_not(size: int) -> None:
+async def test_bodies_in_tiny_pieces_are_refused(size: int) -> None:
     stream = Pieces((1_000_000, size))
     with pytest.raises(httpx.RemoteProtocolError):
         async for _ in BoundedBody(stream):

@@ -57,7 +57,7 @@ async def test_a_waiter_that_times_out_frees_its_slot(monkeypatch: pytest.Monkey
     assert [task.result() for task in crowd if task.exception() is None] == [b"{}"] * 4
 
 
-async def test_a_crowd_at_a_fast_server_waits_a_moment() -> None:
+async def test_many_requests_to_a_fast_server_all_succeed() -> None:
     server = Server()
     server.answers.set()
     connections = SharedConnections(server, 8)

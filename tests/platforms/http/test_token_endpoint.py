@@ -101,7 +101,7 @@ async def test_renewed_tokens_have_the_reported_lifetimes(platform: str) -> None
 @pytest.mark.parametrize(
     ("platform", "status", "body"), [(platform, *each) for platform, of in DEAD.items() for each in of]
 )
-async def test_a_refused_token_is_the_accounts(platform: str, status: int, body: Any) -> None:
+async def test_a_refused_token_is_an_error_of_the_account(platform: str, status: int, body: Any) -> None:
     with pytest.raises(PlatformError) as raised:
         await renewal(platform, status, body)
     assert raised.value.kind is ErrorKind.AUTH
@@ -109,7 +109,7 @@ async def test_a_refused_token_is_the_accounts(platform: str, status: int, body:
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
 @pytest.mark.parametrize(("status", "body", "kind"), NOT_THE_ACCOUNTS)
-async def test_nothing_else_disconnects_an_account(
+async def test_no_other_refusal_disconnects_an_account(
     platform: str, status: int, body: Any, kind: ErrorKind | None
 ) -> None:
     with pytest.raises(PlatformError) as raised:
@@ -118,7 +118,7 @@ async def test_nothing_else_disconnects_an_account(
     assert kind in {None, raised.value.kind}
 
 
-async def test_x_calls_a_request_that_the_app_got_wrong_by_the_name_of_a_dead_token() -> None:
+async def test_an_invalid_renewal_at_x_is_not_taken_for_a_dead_token() -> None:
     wrong = {"error": "invalid_request", "error_description": "Missing required parameter [grant_type]."}
     with pytest.raises(PlatformError) as raised:
         await renewal("twitter", 400, wrong)
@@ -180,7 +180,7 @@ def test_scopes_are_read_and_bounded(answer: dict[str, Any], scopes: tuple[str, 
     assert scopes in {None, found}
 
 
-def test_the_lead_is_less_than_half_of_a_life() -> None:
+def test_a_renewal_begins_in_the_second_half_of_the_lifetime() -> None:
     """Otherwise a token that is renewed as soon as it is issued would be renewed at every use."""
     for platform in platforms().values():
         if isinstance(platform, Renews):

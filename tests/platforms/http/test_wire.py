@@ -24,7 +24,7 @@ async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
     assert (await wire(409).send("POST", "/", accept=(308, 409))).json() == {"status": 409}
 
 
-async def test_every_other_one_stays_a_refusal() -> None:
+async def test_a_status_that_the_caller_does_not_accept_is_a_refusal() -> None:
     with pytest.raises(PlatformError):
         await wire(410).send("POST", "/", accept=(308, 409))
 
@@ -38,7 +38,7 @@ async def test_every_other_one_stays_a_refusal() -> None:
         (httpx.RemoteProtocolError("no"), "connection_lost", True),
     ],
 )
-async def test_silence_has_a_code_for_clients_and_is_unconfirmed_once_something_was_sent(
+async def test_a_missing_answer_has_a_code_and_is_unconfirmed_once_a_byte_was_sent(
     error: httpx.HTTPError, code: str, *, unconfirmed: bool
 ) -> None:
     def fail(_: httpx.Request) -> httpx.Response:

@@ -65,7 +65,7 @@ async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypat
     assert (await send(rig, context)).kind is ErrorKind.REJECTED
 
 
-async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
+async def test_an_error_in_the_status_text_counts_without_a_status_code(rig: Rig) -> None:
     context = rig.context("Broken", [rig.sandbox.media("a.jpg")])
     body = {"status_code": "", "status": "Error: Media download has failed. 2207052"}
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"id": "17"})

@@ -56,7 +56,7 @@ async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
 
 
 @pytest.mark.parametrize("thumbnail", [None, "card.jpg"])
-async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None) -> None:
+async def test_an_article_shows_its_given_fields(li: Rig, thumbnail: str | None) -> None:
     article: dict[str, Any] = {"source": "https://example.com/a", "title": "A page", "description": "Read it"}
     if thumbnail:
         article["thumbnail"] = li.sandbox.media(thumbnail).url
@@ -257,7 +257,7 @@ class TestOrganisation:
 
     @pytest.mark.parametrize("names", [[], ["a.jpg"]])
     @pytest.mark.parametrize(("number", "taken"), [("201", True), ("202", False), ("203", False)])
-    async def test_a_page_that_a_post_names_is_the_posts_own(
+    async def test_a_page_named_by_a_post_is_refused_as_an_error_of_the_post(
         self, member: Rig, number: str, taken: bool, names: list[str]
     ) -> None:
         settings = {"organizationUrn": f"urn:li:organization:{number}"}
@@ -271,6 +271,6 @@ class TestOrganisation:
         assert settings["organizationUrn"] in error.message
         assert await member.posts() == []
 
-    async def test_the_accounts_own_page_that_is_lost_is_the_accounts(self, member: Rig) -> None:
+    async def test_a_lost_page_of_the_account_is_an_error_of_the_account(self, member: Rig) -> None:
         member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
         assert (await refused(publish(member, member.context("Role lost")))).kind is ErrorKind.AUTH

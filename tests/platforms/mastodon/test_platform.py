@@ -45,7 +45,7 @@ def parts_of(request: httpx.Request) -> list[Message]:
 
 
 @pytest.mark.parametrize("status_code", [401, 422])
-async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig: Rig, status_code: int) -> None:
+async def test_a_token_that_the_server_does_not_know_must_be_renewed_by_its_owner(rig: Rig, status_code: int) -> None:
     # 422 is the response of snac.
     transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
     error = await refused(PLATFORM.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
@@ -69,7 +69,7 @@ async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
     assert paths == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
 
 
-async def test_settings_say_how_it_appears(rig: Rig) -> None:
+async def test_settings_decide_how_a_post_appears(rig: Rig) -> None:
     settings = {
         "visibility": "unlisted",
         "spoilerText": "careful",
@@ -193,7 +193,7 @@ async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])
-async def test_a_server_may_not_say_any_number(rig: Rig, value: object) -> None:
+async def test_impossible_limits_of_a_server_are_not_used(rig: Rig, value: object) -> None:
     """The API counts texts by these numbers: a link that counts as 10**10 characters would fill its memory."""
     configuration = {group: {key: value} for group, key in limits._PLACES.values()}
     for group, key in limits._PLACES.values():

@@ -47,7 +47,9 @@ async def test_the_same_reply_to_another_post_is_another_post(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("setting", "deed"), [("inReplyToId", "reply to"), ("quotedStatusId", "quote")])
-async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: str) -> None:
+async def test_a_reference_to_a_missing_post_is_refused_with_the_servers_message(
+    rig: Rig, setting: str, deed: str
+) -> None:
     error = await refused(publish(rig, rig.context("Hi", settings={setting: "12"})))
     assert (error.kind, error.status) == (ErrorKind.REJECTED, 404)
     assert error.message == f"Mastodon refused: The post you are trying to {deed} does not appear to exist."

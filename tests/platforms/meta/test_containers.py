@@ -115,7 +115,7 @@ async def test_a_container_stuck_in_processing_is_built_again(slow: Rig) -> None
     assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "stuck", {})
 
 
-async def test_a_video_that_is_none_is_reported_to_the_author(rig: Rig) -> None:
+async def test_a_file_that_is_no_video_is_reported_to_the_author(rig: Rig) -> None:
     gif = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(rig.platform.prepare(rig.connection(), rig.context("Hi", [gif])))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, PLATFORMS[rig.platform.name][2])

@@ -52,7 +52,7 @@ class TestLostAnswers:
         assert isinstance(found, Published)
         assert found.platform_post_id == result.platform_post_id
 
-    async def test_a_page_of_platform_security_says_nothing_of_the_account(self, rd: Rig) -> None:
+    async def test_a_security_page_of_reddit_is_a_temporary_error(self, rd: Rig) -> None:
         context = post(rd, "Public")
         await publish(rd, context)
         await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
@@ -105,13 +105,13 @@ class TestRefusals:
         assert len(await slow.posts()) == 5
 
     @pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"errors": []}}, {"json": [1]}])
-    def test_an_answer_without_errors_is_none(self, body: dict[str, Any]) -> None:
+    def test_an_answer_without_errors_has_no_error(self, body: dict[str, Any]) -> None:
         assert error_within(body, httpx.Response(200)) is None
 
 
 class TestTokens:
     @pytest.mark.parametrize("given", [None, "ios:org.example.app:v2 (by /u/somebody)"])
-    async def test_every_request_says_what_app_it_comes_from(self, connect: Connect, given: str | None) -> None:
+    async def test_every_request_names_its_app(self, connect: Connect, given: str | None) -> None:
         credentials = {"refreshToken": f"rd-agent-{given}", "clientId": "app-id", "userAgent": given}
         rd = await connect("reddit", credentials=credentials)
         rd.stored = rd.stored.model_copy(update={"access_token": SecretStr("of yesterday")})

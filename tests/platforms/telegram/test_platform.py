@@ -57,7 +57,7 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
         assert (error.kind, error.code) == (ErrorKind.AUTH, "rights")
 
 
-async def test_the_ids_of_albums_and_messages_never_meet(bot: Rig) -> None:
+async def test_ids_of_albums_and_messages_never_collide(bot: Rig) -> None:
     album = [bot.sandbox.media("a.jpg"), bot.sandbox.media("b.jpg"), bot.sandbox.media("c.jpg")]
     first = await PLATFORM.publish(bot.connection(), bot.context("", album))
     second = await PLATFORM.publish(bot.connection(), bot.context("after"))

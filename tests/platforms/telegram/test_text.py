@@ -26,7 +26,7 @@ def test_reading_markup_never_lengthens_a_text(text: str) -> None:
         ("[in [side](b)", "[in side"),
     ],
 )
-def test_of_a_link_only_its_words_are_seen(text: str, seen: str) -> None:
+def test_only_the_words_of_a_link_are_counted(text: str, seen: str) -> None:
     assert visible(text, "MarkdownV2") == seen
 
 

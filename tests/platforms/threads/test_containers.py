@@ -95,7 +95,7 @@ async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None
 
 
 @pytest.mark.parametrize("code", [-1, 24])
-async def test_an_error_of_metas_own_is_doubted_for_a_minute(
+async def test_an_internal_error_of_meta_is_unconfirmed_for_a_minute(
     rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = await prepared(rig, [])

@@ -40,7 +40,7 @@ def test_settings_may_be_written_either_way_and_the_targets_own_win() -> None:
         ("#only", ""),
     ],
 )
-def test_a_title_is_cut_to_what_tiktok_takes(text: str, title: str) -> None:
+def test_a_title_is_cut_to_the_limit_of_tiktok(text: str, title: str) -> None:
     assert title_of(text) == title
     assert utf16_length(title) <= TITLE
 
@@ -59,7 +59,7 @@ def test_a_video_allows_nothing_that_was_not_allowed() -> None:
     }
 
 
-def test_photos_are_reported_without_what_is_for_videos() -> None:
+def test_photos_are_sent_without_fields_for_videos() -> None:
     body = photo_body(draft("tiktok", "Title #tag", "ii", description="long"), {})
     assert body["post_info"] == {
         "title": "Title",
@@ -72,7 +72,7 @@ def test_photos_are_reported_without_what_is_for_videos() -> None:
     assert body["source_info"]["photo_images"] == ["https://example.com/i"] * 2
 
 
-def test_in_the_inbox_everything_else_is_chosen_there() -> None:
+def test_a_draft_for_the_inbox_sends_no_other_settings() -> None:
     assert video_body(draft("tiktok", kinds="v", draft=True), {}, {"source": "FILE_UPLOAD"}) == {
         "source_info": {"source": "FILE_UPLOAD"}
     }

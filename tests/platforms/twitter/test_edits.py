@@ -92,7 +92,7 @@ class TestEdits:
         third = await PLATFORM.edit(premium.connection(), first, "three")
         assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
 
-    async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
+    async def test_a_sixth_edit_is_refused(self, premium: Rig) -> None:
         known = await publish(premium, premium.context("version 0"))
         for number in range(1, 6):
             known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
@@ -107,7 +107,7 @@ class TestEdits:
             ({"is_edit_eligible": False, "edits_remaining": 5}, "edit_not_supported"),
         ],
     )  # fmt: skip
-    async def test_x_decides_itself_what_may_be_edited(
+    async def test_an_edit_that_x_does_not_allow_is_not_sent(
         self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
     ) -> None:
         known = await publish(premium, premium.context("final"))

@@ -31,7 +31,7 @@ async def test_whoami_returns_the_account_and_whether_it_is_premium(x: Rig, prem
         ({}, False),
     ],
 )
-async def test_premium_is_what_x_says_of_the_subscription(
+async def test_premium_follows_the_subscription_that_x_reports(
     x: Rig, sandbox: Sandbox, facts: dict[str, str], is_premium: bool
 ) -> None:
     body = {"data": {"id": "7", "username": "seven", **facts}}

@@ -70,7 +70,7 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     assert await thread(x) == ["first", "second", "third"]
 
 
-async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
+async def test_a_post_with_a_marker_that_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
     context = x.context("first", settings=TWO)
     published = await first_of(x, context)
     note = {"parent": published.platform_post_id, "sentAt": datetime.now(UTC).isoformat()}

@@ -49,7 +49,7 @@ async def video(rig: Rig, video_id: str) -> dict[str, Any]:
     return dict(answer["items"][0])
 
 
-async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
+async def test_a_video_gets_the_properties_of_its_settings(rig: Rig) -> None:
     settings: dict[str, Any] = {
         "title": "Waves",
         "visibility": "unlisted",

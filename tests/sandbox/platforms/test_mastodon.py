@@ -84,13 +84,13 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-async def test_the_token_says_who_it_is(server: Server) -> None:
+async def test_the_token_identifies_its_account(server: Server) -> None:
     me = (await server.client.get("/v1/accounts/verify_credentials")).json()
     assert (me["id"], me["username"]) == (USER, "ann")
     assert error(await server.anonymous.get("/v1/accounts/verify_credentials")) == (401, "The access token is invalid")
 
 
-async def test_the_server_says_what_it_allows_in_either_shape(server: Server) -> None:
+async def test_both_versions_of_the_instance_report_the_limits(server: Server) -> None:
     for path in ("/v2/instance", "/v1/instance"):
         configuration = (await server.anonymous.get(path)).json()["configuration"]
         assert configuration["statuses"]["max_characters"] == 500
@@ -196,7 +196,7 @@ async def test_statuses_are_listed_newest_first_in_pages(server: Server) -> None
     assert error(await server.client.get("/v1/accounts/1/statuses")) == (404, "Record not found")
 
 
-async def test_only_its_author_sees_what_is_private(server: Server) -> None:
+async def test_only_its_author_sees_a_private_status(server: Server) -> None:
     status = (await server.post(visibility="private")).json()
     assert (status["url"], status["uri"].endswith(status["id"])) == (None, True)
     assert len(await server.statuses()) == 1

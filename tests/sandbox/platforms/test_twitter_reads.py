@@ -7,7 +7,7 @@ from sandbox import media
 from tests.sandbox.conftest import X_USER, Clock, Sandbox, sandbox_with_accounts
 
 
-async def test_links_come_back_shortened_with_what_they_stand_for(shared: Sandbox) -> None:
+async def test_links_come_back_shortened_with_their_targets(shared: Sandbox) -> None:
     text = "Look: https://example.com/a?b=1&c=2, <b> & example.org/x."
     post = await shared.tweet(text)
     data = (await shared.x.get(f"/2/tweets/{post}", params={"tweet.fields": "entities"})).json()["data"]

@@ -128,7 +128,7 @@ class TestBegin:
         await put(database, target, status=status)
         assert await begin_send(database, target.id, 1, None, 0, None) is WriteResult.SENDING
 
-    async def test_does_not_overwrite_what_another_run_saved(self, database: Database, workspace: str) -> None:
+    async def test_does_not_overwrite_handles_of_another_run(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
         assert await save_handles(database, target.id, {"container": "1"}, 0)
         assert not await save_handles(database, target.id, {"container": "3"}, 0)

@@ -17,7 +17,7 @@ TAG = "a campaign / of 2030"
 
 
 @pytest.mark.thorough
-async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> None:
+async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         accounts = {name: await own.connect(name) for name in ("twitter", "telegram", "mastodon", "discord")}
         posts = {}

@@ -106,7 +106,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-def test_every_answer_is_what_the_document_describes() -> None:
+def test_every_answer_matches_the_openapi_document() -> None:
     api = document()
     schema = {**api["components"]["schemas"]["Post"], "components": api["components"]}
     shown = [render_post(post) for post in posts("ws")]

@@ -191,7 +191,7 @@ class TestShape:
         assert response.status_code == 400
         assert [problem["param"] for problem in response.json()["errors"]] == ["tags"]
 
-    async def test_suggests_what_was_meant(self, stranger: Client) -> None:
+    async def test_suggests_the_correct_spelling(self, stranger: Client) -> None:
         body = {"contnt": "x", "platforms": [{"platform": "twiter", "acountId": "a"}], "publishNow": True}
         sentences = {problem["param"]: problem["error"] for problem in problems(await stranger.send_post(body))}
         assert "did you mean content?" in sentences["contnt"]

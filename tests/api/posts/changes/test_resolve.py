@@ -45,7 +45,7 @@ def naming(post: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"platform": target["platform"], "accountId": target["accountId"], **more}
 
 
-async def test_a_person_who_saw_it_makes_it_published(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_a_person_resolves_an_unconfirmed_post_as_published(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "seen by a person")
     (public,) = await stack.public("seen by a person")
     body = naming(post, outcome="published", platformPostId=public["platformPostId"])
