@@ -17,6 +17,7 @@ from sandbox.gateway import DROP
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 2
+KEEP_ALIVE_SECONDS = 60
 """How long requests in flight may still run when the sandbox stops; an answer that a fault delays is then cut off."""
 
 
@@ -67,6 +68,8 @@ def _config(app: Litestar, host: str, port: int, names: Iterable[str] = ()) -> u
         log_level="warning",
         server_header=False,
         backlog=BACKLOG,
+        # Clients keep idle connections for some seconds: a request must not meet the end of its connection here.
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 

@@ -157,6 +157,7 @@ FLOODS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.one_in(4)
 def test_refusing_floods_is_bounded(name: str) -> None:
     assert cost(FLOODS[name]) < MOST_S
 

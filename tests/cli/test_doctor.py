@@ -63,6 +63,7 @@ async def check_reports(own: Stack) -> None:
     assert "hush" not in found.stdout + json.dumps(answer)
 
 
+@pytest.mark.thorough
 async def test_doctor_prints_five_findings_of_a_kind(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         posts = [await asleep(own, f"one of many {number}", timedelta(minutes=30)) for number in range(7)]

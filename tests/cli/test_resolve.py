@@ -61,6 +61,7 @@ async def test_one_target_is_settled_and_retried(stack: Stack) -> None:
         assert (await own.read(unseen.id)).status == "published"
 
 
+@pytest.mark.thorough
 async def test_csv_of_waiting_settles_many_targets(stack: Stack, tmp_path: Path) -> None:
     async with new_workspace(stack) as own:
         posts = await lost(own, "one of many", 4)

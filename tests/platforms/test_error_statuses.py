@@ -41,6 +41,7 @@ def error_of(name: str, status: int, **content: Any) -> PlatformError:
 
 @pytest.mark.parametrize("status", KINDS)
 @pytest.mark.parametrize("name", platforms())
+@pytest.mark.one_in(4)
 def test_an_error_without_a_code_is_judged_by_its_status(name: str, status: int) -> None:
     # An object from Reddit is its API's own answer; anything else comes from the guard before it.
     bodies = NO_OBJECT + OBJECTS * ((name, status) != ("reddit", 403))

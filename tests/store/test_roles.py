@@ -90,6 +90,7 @@ def database_of(stack: Stack, component: Component) -> Database:
 
 
 @pytest.mark.parametrize(("component", "statement"), CASES)
+@pytest.mark.one_in(4)
 async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
         # Without a transaction, because inside one some statements are refused before their rights are checked.

@@ -140,6 +140,7 @@ async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
     await stack.delete(post)
 
 
+@pytest.mark.thorough
 async def test_prepared_target_is_not_prepared_again(stack: Stack) -> None:
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(
@@ -254,6 +255,7 @@ async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     assert len(await stack.public("looked for")) == 1
 
 
+@pytest.mark.thorough
 async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
     post = await stack.publish("edited 0", [stack.accounts["twitter"]])
     handle = stack.client.get_workflow_handle(post.workflow_id)

@@ -179,6 +179,7 @@ class TestSeveralWorkers:
             ):
                 yield stack
 
+    @pytest.mark.thorough
     async def test_slow_sends_are_continued_by_the_worker_that_began_them(self, shared: Stack) -> None:
         """Another worker would take their worker for lost, and Telegram cannot report which posts became public."""
         await shared.fault("telegram", "accept_then_delay", "publish", seconds=2, times=8)

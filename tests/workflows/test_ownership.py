@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Worker
@@ -18,14 +17,13 @@ from domain.ids import workflow_id
 from domain.plan import Plan, Unscheduled
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
-from store.models import Attempt, Post, Target
+from store.models import Post, Target
 from store.posts.changes import lock_post
 from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from tests.workflows.scenarios import Handle, comes_to
-from tests.workflows.test_deployed import NONDETERMINISM
+from tests.workflows.waiting import asleep, events
 from tests.workflows.workers import UNCACHED, leave
-from workflows import steps
 from workflows.client.delivery import deliver
 from workflows.client.runs import Runs
 from workflows.messages import StatusView
@@ -33,26 +31,6 @@ from workflows.post import PostWorkflow
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 SOON = timedelta(seconds=2)
-
-
-async def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.05)
-
-
-async def asleep(stack: Stack, text: str, due_in: timedelta, account: str = "plain") -> tuple[Post, Handle]:
-    """Schedule a post as the API does, and wait until its workflow sleeps."""
-    post = await stack.save(text, [stack.accounts[account]], due_in=due_in)
-    handle = await stack.start(post)
-    async with stack.database.transaction() as session:
-        await record_delivered(session, {post.id: post.version})
-    return post, await comes_to(handle, "Sleeping")
-
-
-async def events(handle: Handle, name: str) -> list[Any]:
-    history = await handle.fetch_history()
-    return [event for event in history.events if event.HasField(name)]  # type: ignore[arg-type]  # any event's name
 
 
 @asynccontextmanager
@@ -289,133 +267,3 @@ async def test_publications_of_lost_rows_are_confirmed_before_a_send(stack: Stac
     settled = await stack.settled(again.id)
     (public,) = await stack.public(text)
     assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])
-
-
-# -- an operator cancels ---------------------------------------------------------------------------------------------
-
-
-async def test_a_cancelled_send_leaves_nothing_to_confirm(stack: Stack) -> None:
-    await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
-    post = await stack.save("cancelled while sent", [stack.accounts["plain"]])
-    handle = await stack.start(post)
-    await until(lambda: _status_is(stack, post, TargetStatus.PUBLISHING))
-    await handle.cancel()
-    await until(lambda: _closed(handle))
-    row = await stack.read(post.id)
-    (target,) = row.targets
-    assert not target.confirming
-    public = await stack.public("cancelled while sent")
-    assert len(public) <= 1
-    if target.status == TargetStatus.UNCONFIRMED:
-        assert (row.status, target.error_code) == (PostStatus.PARTIAL, "cancelled")
-    else:
-        assert (row.status, target.platform_post_id) == (PostStatus.PUBLISHED, public[0]["platformPostId"])
-
-
-async def _status_is(stack: Stack, post: Post, status: TargetStatus) -> bool:
-    return (await stack.read(post.id)).targets[0].status == status
-
-
-async def _closed(handle: Handle) -> bool:
-    return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
-
-
-async def test_running_retry_is_written_off_by_a_cancel(stack: Stack) -> None:
-    await stack.fault("twitter", "reject", "publish", status=403)
-    post = await stack.publish("cancelled while retried", [stack.accounts["plain"]])
-    handle = await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for a retry")
-    async with stack.database.transaction() as session:
-        await lock_post(session, post.id)
-        await handle.signal("retry")
-        await until(lambda: _waits_for(handle, "reopen"))
-        await handle.cancel()
-        await asyncio.sleep(0.5)
-    await until(lambda: _closed(handle))
-    row = await stack.read(post.id)
-    assert (row.status, row.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
-    recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
-    assert await recovery.round(ALWAYS, datetime.now(UTC)) == 0
-    assert await stack.public("cancelled while retried") == []
-
-
-async def test_late_retry_is_awaited_before_a_write_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the retry came after the write-off, the row would request a post that is cancelled for its operator."""
-    gate = asyncio.Event()
-
-    class Slow(PostActivities):
-        @activity.defn(name="reopen")
-        async def reopen(self, command: PostCommand) -> Plan | None:
-            await gate.wait()
-            return await super().reopen(command)
-
-    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", "posts-late-retry")
-    monkeypatch.setattr("activities.options.POSTS_QUEUE", "posts-late-retry")
-    await stack.fault("twitter", "reject", "publish", status=403)
-    posts, text = Slow(stack.worker_database), "cancelled before its retry"
-    post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
-    activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
-    async with Worker(
-        stack.client, task_queue="posts-late-retry", workflows=[PostWorkflow], activities=activities, **UNCACHED
-    ):
-        handle = await comes_to(await stack.start(post), "Open for a retry")
-        await handle.signal("retry")
-        await until(lambda: _waits_for(handle, "reopen"))
-        await handle.cancel()
-        await asyncio.sleep(1)
-        assert not await _closed(handle)
-        gate.set()
-        await until(lambda: _closed(handle))
-    row = await stack.read(post.id)
-    assert (row.status, row.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
-    assert await stack.public(text) == []
-
-
-async def _waits_for(handle: Handle, step: str) -> bool:
-    pending = (await handle.describe()).raw_description.pending_activities
-    return any(each.activity_type.name == step for each in pending)
-
-
-async def test_request_after_a_cancel_is_published(stack: Stack) -> None:
-    post, handle = await asleep(stack, "cancelled, then retried", timedelta(hours=5))
-    await handle.cancel()
-    await until(lambda: _closed(handle))
-    await stack.retry(await stack.read(post.id))
-    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    assert len(await stack.public("cancelled, then retried")) == 1
-
-
-# -- a mistake in our code -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.thorough
-async def test_bug_in_one_target_fails_the_workflow_task_until_corrected(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If it failed only after the other target ended, its steps would be in the history and could not be repeated."""
-    publish, broken = steps.publish_locally, True
-
-    async def mistaken(plan: Plan, target: Any, deadline: datetime) -> Any:
-        if broken and target.account_id == stack.accounts["plain"].id:
-            raise KeyError("a mistake of ours")
-        return await publish(plan, target, deadline)
-
-    monkeypatch.setattr(steps, "publish_locally", mistaken)
-    await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
-    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
-    post = await stack.save("half a mistake", accounts, media=["https://example.com/a.jpg"])
-    handle = await stack.start(post)
-    await until(lambda: _has_failed(handle), 2.5)
-    broken = False
-    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    assert len(await stack.public("half a mistake")) == 2
-    async with stack.database.transaction() as session:
-        ids = [target.id for target in post.targets]
-        of_post = select(Attempt.state).where(Attempt.step == "publish", Attempt.target_id.in_(ids))
-        sent = sorted(await session.scalars(of_post))
-    assert sent == ["done", "done"]
-    failures = await events(handle, "workflow_task_failed_event_attributes")
-    assert NONDETERMINISM not in {event.workflow_task_failed_event_attributes.cause for event in failures}
-
-
-async def _has_failed(handle: Handle) -> bool:
-    return bool(await events(handle, "workflow_task_failed_event_attributes"))

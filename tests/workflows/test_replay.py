@@ -103,6 +103,7 @@ def test_every_scenario_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.one_in(8)
 async def test_unpatched_change_is_found_with_advice(name: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"(?s)workflow\.patched.*Temporal says: .*ondeterminism") as found:
         await replay(name, UnsandboxedWorkflowRunner(), Ungated)
@@ -110,6 +111,7 @@ async def test_unpatched_change_is_found_with_advice(name: str) -> None:
     assert f"tests.workflows.record {name}" in str(found.value)
 
 
+@pytest.mark.thorough
 async def test_patched_change_breaks_no_sleeping_post() -> None:
     for name in RECORDED:
         await replay(name, UnsandboxedWorkflowRunner(), Gated)

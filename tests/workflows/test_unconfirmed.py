@@ -51,6 +51,7 @@ async def test_unlisted_public_post_is_published(
     assert len(await stack.public("a reel that is not listed")) == 1
 
 
+@pytest.mark.thorough
 async def test_post_is_publishing_until_it_is_confirmed(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
@@ -125,6 +126,7 @@ async def test_equal_posts_are_both_published_despite_lost_answers(
 
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
+@pytest.mark.one_in(2)
 async def test_refused_repeat_is_not_confirmed_by_the_equal_post(
     stack: Stack, platform: str, quick_confirms: None
 ) -> None:
@@ -198,6 +200,7 @@ async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatc
     assert len(await stack.public(f"confirmed after {signal}")) == 1
 
 
+@pytest.mark.thorough
 async def test_an_attempt_that_is_asked_for_makes_no_later_one_wait_longer(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

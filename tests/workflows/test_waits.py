@@ -161,6 +161,7 @@ async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.one_in(2)
 async def test_unwatched_end_has_the_right_status(stack: Stack, *, deleted: bool) -> None:
     post = await stack.save(f"ends unseen {deleted}", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)

@@ -72,6 +72,7 @@ async def test_slow_renewal_delays_no_other_account(stack: Stack, factory: StepC
     assert await renewals(stack) == before + 1
 
 
+@pytest.mark.thorough
 async def test_many_steps_of_many_processes_renew_once(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:

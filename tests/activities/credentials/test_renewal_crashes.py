@@ -148,6 +148,7 @@ async def test_frozen_process_loses_no_tokens(
 @pytest.mark.parametrize(
     "point", [*(pytest.param(point, marks=thorough) for point in ("leased", "before the first byte")), "stored"]
 )
+@pytest.mark.thorough
 async def test_killed_process_loses_tokens_only_between_response_and_row(
     stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:

@@ -101,6 +101,7 @@ async def test_a_notification_ends_the_wait_immediately(database: Database, outc
         assert await waiting
 
 
+@pytest.mark.thorough
 async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     async with asyncio.timeout(2):
