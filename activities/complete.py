@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 async def completed(step: StepContext, published: Published) -> tuple[Published, bool]:
-    """Do the steps after a publication, and return whether some of them are left.
+    """Run the steps after a publication, and return whether some of them are left.
 
     A worker that stops leaves the rest to the next one: the publication is saved first.
     """
@@ -47,7 +47,7 @@ class Completing:
 
     @activity.defn
     async def complete(self, command: TargetCommand) -> Outcome:
-        """Do the remaining steps for a target that is public already."""
+        """Run the remaining steps for a target that is public already."""
         async with heartbeating() as progress:
             loaded = await open_target(self._database, command.target_id)
             if loaded is None or loaded.target.platform_post_id is None:

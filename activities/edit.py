@@ -33,7 +33,7 @@ class Editing:
 
     @activity.defn
     async def edit(self, command: EditCommand) -> Outcome | None:
-        """Give a published target its new text; None if there is nothing to edit.
+        """Edit the text of a published target; None if there is nothing to edit.
 
         If it is run again after a crash, it confirms before it sends.
         """

@@ -72,7 +72,7 @@ class HandleKeeper:
 
     @asynccontextmanager
     async def deferring(self) -> AsyncIterator[None]:
-        """Let saves in the block wait for the statement that begins the send. If the block fails, they are written."""
+        """Defer saves in the block to the statement that begins the send. If the block fails, they are written."""
         self._deferring = True
         try:
             yield

@@ -18,7 +18,7 @@ def count_waiting_tries() -> int:
 
 
 def note_waiting_try() -> None:
-    """Tell the next try that this one only waits. Call it right before the step ends for that reason."""
+    """Save for the next try that this one only waits. Call it right before the step ends for that reason."""
     if not activity.info().is_local:
         activity.heartbeat(count_waiting_tries() + 1)
 

@@ -57,7 +57,7 @@ class PostActivities:
 
     @activity.defn
     async def write_off(self, command: PostCommand) -> Plan | Unscheduled | None:
-        """Put the rows of a cancelled post to rest, and return their plan; None if it is deleted."""
+        """Write off a cancelled post's targets, and return its plan; None if it is deleted."""
         actor, details = await who_cancelled()
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)

@@ -140,7 +140,7 @@ class RateLimiter:
             await asyncio.sleep(slot.wait.total_seconds())
 
     async def _refresh_quota(self, step: StepContext, platform: ReportsQuota[Any], bucket: Bucket) -> None:
-        """Let one process ask the platform for the quota; the others wait for it, as long as the query may take."""
+        """Ask the platform for the quota, or wait while another process asks, at most as long as the query may take."""
         give_up = time.monotonic() + _QUERY_TIMEOUT_S
         while True:
             async with self._database.transaction() as session:

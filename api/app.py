@@ -1,4 +1,4 @@
-"""Put the Litestar app together."""
+"""The Litestar app."""
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext

@@ -1,4 +1,4 @@
-"""Know the workspace that a request's API key speaks for."""
+"""Authentication: the workspace of a request's API key."""
 
 import asyncio
 import hashlib

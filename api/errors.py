@@ -1,4 +1,4 @@
-"""Turn every error into the one shape this API answers with; nothing else here knows status codes of errors."""
+"""The one shape of every error's answer; no other module of the API knows status codes of errors."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Say whether the process lives, and whether what it depends on is there."""
+"""Endpoints for monitors: whether the process lives, and whether the parts that it needs are available."""
 
 from litestar import Controller, Response, get
 
@@ -11,11 +11,11 @@ class Health(Controller):
 
     @get("/healthz")
     async def live(self) -> dict[str, str]:
-        """Say that the process lives."""
+        """Answer that the process lives."""
         return {"status": "ok"}
 
     @get("/readyz")
     async def ready(self, deps: Deps) -> Response[Parts]:
-        """Say of each part by name whether it is there; 503 unless all are."""
+        """Return for each part by name whether it is available; 503 unless all are."""
         parts = await deps.readiness.parts()
         return Response(parts, status_code=200 if ready(parts) else 503)

@@ -36,7 +36,7 @@ class Pages(Controller):
 
     @get("/", sync_to_thread=False)
     def root(self) -> Redirect:
-        """Lead to the page."""
+        """Redirect to the page of the document."""
         return Redirect("/docs", status_code=302)
 
     @get("/openapi.json", sync_to_thread=False)

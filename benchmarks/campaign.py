@@ -135,7 +135,7 @@ class Campaign:
         self.many("/update", {"posts": [{"id": post["id"], "publishNow": True} for post in first]}, "publish")
 
     def correct(self) -> int:
-        """Give failed posts another text and retry them; return how many were published."""
+        """Change the text of failed posts and retry them; return how many were published."""
         changes = []
         for post in self.listed(status="failed,partial"):
             failed = [target for target in post["platforms"] if target["status"] == "failed"]

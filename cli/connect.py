@@ -67,7 +67,7 @@ class ConnectRequest:
 
 
 def connect(api: Api, wanted: ConnectRequest) -> list[dict[str, Any]]:
-    """Let a person connect accounts; return them in the API's form. Raises UserError."""
+    """Connect accounts with a person's consent; return them in the API's form. Raises UserError."""
     with httpx.Client(
         base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
     ) as client:

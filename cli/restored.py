@@ -41,7 +41,7 @@ def parse_moment(given: str) -> datetime:
 async def handle_restore(
     since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
 ) -> AsyncIterator[str]:
-    """Handle a restore, and say what was done. If an earlier run was interrupted, it is continued."""
+    """Handle a restore, and print what was done. If an earlier run was interrupted, it is continued."""
     async with open_database(environment_of(data_dir, Settings)) as rows:
         async with rows.transaction() as session:
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)

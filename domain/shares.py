@@ -67,7 +67,7 @@ class Shares:
         return share
 
     def resize(self, share: "Share", amount: int) -> None:
-        """Let a share have another number of units. Raises Exhausted, and leaves it as it was, if it may not grow."""
+        """Change a share's number of units. Raises Exhausted, and leaves it as it was, if it may not grow."""
         with self._lock:
             more = amount - share.amount
             if share not in self._holders.get(share.holder, ()):
@@ -78,7 +78,7 @@ class Shares:
             self._free -= more
 
     def release(self, share: "Share") -> None:
-        """Give a share's units back; a second time changes nothing."""
+        """Release a share's units; a second time changes nothing."""
         with self._lock:
             shares = self._holders.get(share.holder, {})
             if shares.pop(share, None) is None:
@@ -119,9 +119,9 @@ class Share(AbstractContextManager["Share"]):
         self.release()
 
     def resize(self, amount: int) -> None:
-        """Have another number of units. Raises Exhausted, and leaves the share as it was, if it may not grow."""
+        """Change the number of units. Raises Exhausted, and leaves the share as it was, if it may not grow."""
         self._shares.resize(self, amount)
 
     def release(self) -> None:
-        """Give the units back; a second time changes nothing."""
+        """Release the units; a second time changes nothing."""
         self._shares.release(self)

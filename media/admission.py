@@ -105,6 +105,6 @@ class Admission:
         self._steps: dict[str, Shares] = {}
 
     def hold_step(self, platform: str, workspace_id: str) -> Share:
-        """Let a step of a platform hold media. Raises Exhausted."""
+        """Take a share of the steps of a platform that may hold media. Raises Exhausted."""
         steps = self._steps.setdefault(platform, Shares(self._most_steps))
         return steps.take(workspace_id)

@@ -76,7 +76,7 @@ class Decoders:
             self._server = None
 
     async def run(self, job: Job, files: Sequence[int], within: float) -> ProcessEnd:
-        """Have a job done by a process of its own, which is killed after `within` seconds by the clock.
+        """Run a job in a process of its own, which is killed after `within` seconds by the clock.
 
         The process is killed as well if the caller is cancelled. Raises ServerUnavailable.
         """

@@ -1,4 +1,4 @@
-"""Take in the body of a media answer: undo its encoding, check its first bytes, keep count, write it to disk."""
+"""The download of a media answer's body: decoded, checked by its first bytes, counted, and written to disk."""
 
 import zlib
 from collections.abc import Callable, Iterator

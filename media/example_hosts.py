@@ -1,4 +1,4 @@
-"""Let the reserved example hosts have media in development: the sandbox's samples."""
+"""Media at the reserved example hosts in development: the sandbox's samples."""
 
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
@@ -40,6 +40,6 @@ class Samples:
         return httpx.URL(f"{self._base}".rstrip("/") + _FOLDER + quote(file, safe=""))
 
     def hides(self, url: httpx.URL) -> bool:
-        """Tell whether a URL points at the sandbox but not at a sample."""
+        """Return whether a URL points at the sandbox but not at a sample."""
         same = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
         return same and not url.path.startswith(_FOLDER)

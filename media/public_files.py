@@ -1,4 +1,4 @@
-"""Put converted files where platforms that fetch media themselves can reach them: at our own public address."""
+"""Converted files at our own public address, for platforms that fetch media themselves."""
 
 import mimetypes
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ class PublicFiles:
         self._public_url = public_url.rstrip("/")
 
     async def put(self, workspace_id: str, file: MediaFile) -> str:
-        """Keep a small file of a workspace and return its public address.
+        """Store a small file of a workspace and return its public address.
 
         Raises PlatformError, `transient`, if the workspace has as many files here as it may.
         """

@@ -1,4 +1,4 @@
-"""Say in one sentence why a media file cannot be used and what its owner can do about it.
+"""One sentence for each reason why a media file cannot be used, with what its owner can do.
 
 Sentences name the host and never the whole URL: signed URLs carry keys.
 """

@@ -53,7 +53,7 @@ class SharedFile:
         self.size = self.spool.size + (self._copy.size if self._copy else 0)
 
     def close(self) -> None:
-        """Give up the file and its copy."""
+        """Close the file and its copy."""
         self.fetching.cancel()
         self._end_examining()
         for spool in (self.spool, self._copy):

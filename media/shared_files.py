@@ -58,7 +58,7 @@ class SharedFiles:
         return self._fetcher.max_bytes
 
     async def close(self) -> None:
-        """Give up what is kept and close all connections."""
+        """Drop the kept files and close all connections."""
         for key, file in list(self._files.items()):
             self._drop(key, file)
         await self._fetcher.close()
@@ -72,13 +72,13 @@ class SharedFiles:
             return await self._fetcher.probe(media, most_bytes, workspace_id=workspace_id)
 
     def forget(self, post_id: str) -> None:
-        """Have a post's files fetched again when they are needed next: their owner may correct what was refused."""
+        """Drop a post's files, so that they are fetched again: their owner may correct what was refused."""
         for key, file in list(self._files.items()):
             if key[0] == post_id:
                 self._drop(key, file)
 
     def make_room(self, workspace_id: str, short: Exhausted) -> None:
-        """Give up files that a workspace does not use, the longest unused first, until it has the missing room."""
+        """Drop files that a workspace does not use, the longest unused first, until it has the missing room."""
         missing = short.missing if short.shares in {self._admission.disk, self._admission.files} else 0
         for key, file in list(self._unused.items()):
             if missing > 0 and file.workspace_id == workspace_id:

@@ -1,4 +1,4 @@
-"""Tell what a file is by its first bytes; what a server or a name says of it is not believed."""
+"""Recognition of a file's type by its first bytes; a server's content type and a file's name are not trusted."""
 
 HEAD = 1024
 """Bytes from the start of a file that suffice here."""

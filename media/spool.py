@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do work on a file of this many bytes in a thread; on a small one immediately, for a thread would cost more."""
+    """Run work on a file of this many bytes in a thread; on a small one directly, because a thread would cost more."""
     return work(*args, **kwargs) if size <= _SMALL else await asyncio.to_thread(work, *args, **kwargs)
 
 
@@ -50,7 +50,7 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        """Give the disk space back; a thread that still reads gets a ValueError.
+        """Release the disk space; a thread that still reads gets a ValueError.
 
         A busy disk may take seconds to forget a large file, so in an event loop a thread waits for that.
         """
@@ -91,7 +91,7 @@ class Spool:
             return self._size()
 
     def reserve(self, size: int) -> None:
-        """Make sure of the disk space for this many bytes in all. Raises Exhausted."""
+        """Reserve the disk space for this many bytes in all. Raises Exhausted."""
         with self._lock:
             if self._closed:
                 raise ValueError("the file is closed")
@@ -99,7 +99,7 @@ class Spool:
                 self._disk.resize(size)
 
     def release_unused(self) -> None:
-        """Give back the reserved disk space that the file does not take."""
+        """Release the reserved disk space that the file does not take."""
         with self._lock:
             if self._disk and not self._closed:
                 self._disk.resize(self._size())

@@ -1,4 +1,4 @@
-"""Give one step its media as its platform takes them: fetched, cleaned, measured, held against the rules, converted."""
+"""One step's media as its platform takes them: fetched, cleaned, measured, checked against the rules, converted."""
 
 import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -118,7 +118,7 @@ class StepMedia:
             return facts
 
     def match_sides(self, images: Sequence[MediaFacts]) -> None:
-        """Have images scaled to the same sides from now on, if they can be kept here for the platform to fetch.
+        """Set the sides to which images are scaled from now on, if they can be kept here for the platform to fetch.
 
         Raises PlatformError, `rejected`, if their shapes differ.
         """

@@ -344,7 +344,7 @@ class Platform(ABC, Generic[S, C]):
         """
 
     async def complete(self, connection: Connection[C], context: PublishContext[S], published: Published) -> Published:
-        """Do what is possible only once the post is public: fetch its permalink, add a comment, continue a thread.
+        """Run the steps that need a public post: fetch its permalink, add a comment, continue a thread.
 
         Repeatable: continues from the handles. Every request that makes something public is noted in them before it is
         sent. If its response is lost, it is confirmed or left alone, never repeated blindly.

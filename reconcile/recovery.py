@@ -141,7 +141,7 @@ class Recovery:
         return tuple(ended)
 
     async def _confirm_first(self, post_id: str, run: Run | None) -> Plan | None:
-        """Have a post confirmed before it is sent, because its last run knew more than its row; return the new plan."""
+        """Save that a post must be confirmed before a send: its last run knew more than its row. Return its plan."""
         entry = AuditEntry(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
         async with self._database.transaction() as session:
             post = await lock_post(session, post_id)

@@ -15,7 +15,7 @@ PART_UNAVAILABLE = (Unavailable, SQLAlchemyError, OSError)
 
 
 async def repeat(work: Callable[[], Awaitable[object]], every_s: float, postponed: str) -> None:
-    """Do a round of work, again and again, with a pause of `every_s` seconds.
+    """Run a round of work, again and again, with a pause of `every_s` seconds.
 
     If a part is unavailable, the event `postponed` is logged, and the next round tries again.
     """

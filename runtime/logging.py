@@ -29,7 +29,7 @@ class _Handler(logging.StreamHandler[TextIO]):
     """A handler that prints no raw words of a line which it cannot write."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 the standard library's name
-        """Say that a line is missing. The standard library would print its arguments as they are."""
+        """Write that a line is missing. The standard library would print its arguments as they are."""
         _say_lost(record.name)
 
 
@@ -120,7 +120,7 @@ def _lift_temporal_ids(_logger: WrappedLogger, _name: str, event: EventDict) -> 
 
 
 def _as_argument(_logger: WrappedLogger, _name: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
-    """Hand a line to its logger as it is: what follows may fail, and must not fail where the line is logged."""
+    """Return a line unchanged for its logger: the later processors may fail, but not in the code that logs the line."""
     return (event,), {}
 
 
@@ -151,7 +151,7 @@ def log_uncaught() -> None:
 
 
 def _for_a_terminal(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Word tracebacks as text, and write out control characters: a terminal would obey them."""
+    """Format tracebacks as text, and write out control characters: a terminal would obey them."""
     shown = {key: make_printable(value) if isinstance(value, str) else value for key, value in event.items()}
     if isinstance(event.get("exception"), list):
         shown["exception"] = "\n".join(_traceback(event["exception"]))

@@ -22,7 +22,7 @@ _ROUNDS = 5
 
 
 def tune_gc() -> None:
-    """Leave the objects that exist now out of every collection, and collect after 10,000 new objects instead of 700.
+    """Exclude the objects that exist now from every collection, and collect after 10,000 new objects instead of 700.
 
     A post creates some thousands of objects that live until it is published; visiting them again and again took a
     twentieth of a worker's time. Nearly all others are freed without a collection. The exception is a workflow that is
@@ -38,7 +38,7 @@ MANY_FILES = 65_536
 
 
 def allow_open_files(number: int) -> None:
-    """Let this process open `number` files, or as many as the system grants; by default many systems stop at 1,024.
+    """Raise the limit of open files to `number`, or as far as the system grants; the default is often 1,024.
 
     Each media file and each connection counts. At the limit no new one can be opened.
     """

@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     def model_post_init(self, _context: Any) -> None:
-        """Have the log mask every secret among the settings."""
+        """Register every secret among the settings with the log's masks."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             for each in value if isinstance(value, list) else [value]:

@@ -116,7 +116,7 @@ class Accounts:
         return account is not None and account.ends.get(token, self._now() + 1) <= self._now()
 
     def end_access(self, account: Account) -> None:
-        """Let all of an account's access tokens expire; its refresh tokens stay valid."""
+        """Expire all of an account's access tokens; its refresh tokens stay valid."""
         account.ends = account.ends | dict.fromkeys(account.access_tokens, self._now())
         self._keep(account)
 
@@ -156,7 +156,7 @@ class Accounts:
         return self._keep(known)
 
     def granted(self, account: Account, scopes: list[str]) -> None:
-        """Note what a consent has granted."""
+        """Record the rights that a consent has granted."""
         account.scopes = scopes
         self._keep(account)
 

@@ -71,7 +71,7 @@ class Control:
         return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     def health(self) -> Response[bytes]:
-        """Say that the sandbox is running and which platforms it has."""
+        """Answer that the sandbox is running, with the platforms that it has."""
         return _json({"status": "ok", "platforms": list(self._fakes), "realistic": self._world.realistic})
 
     def posts(self, request: AnyRequest) -> Response[bytes]:

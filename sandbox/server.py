@@ -25,7 +25,7 @@ class DroppingProtocol(HttpToolsProtocol):
     """An HTTP protocol that lets the application close a connection without an answer, as a failing proxy does."""
 
     def on_message_begin(self) -> None:
-        """Give the request that begins here a function that drops the connection."""
+        """Add a function that drops the connection to the request that begins here."""
         super().on_message_begin()
         extensions = cast("dict[str, dict[object, object]]", {DROP: self._drop})
         self.scope["extensions"] = extensions

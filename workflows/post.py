@@ -187,7 +187,7 @@ class PostWorkflow:
     # -- an operator cancels -----------------------------------------------------------------------------------------
 
     async def _write_off(self) -> None:
-        """Put the rows to rest if an operator cancels the workflow, once no step runs that could change them."""
+        """Write off the targets if an operator cancels the workflow, once no step runs that could change them."""
         self._run.cancelled = True
         tasks = self._run.tasks()
         for task in tasks:

@@ -86,7 +86,7 @@ class PostRun:
         self.wake()
 
     def wake(self) -> None:
-        """Let the workflow go through its phases again, because the plan or its due time has changed."""
+        """Wake the workflow's main coroutine, which checks its phases again: the plan or its due time has changed."""
         self.wakeups += 1
 
     # -- running steps -----------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class PostRun:
         return None
 
     def raise_mistake(self) -> None:
-        """Let a mistake in our code fail the workflow's task, which Temporal repeats until fixed code is deployed.
+        """Raise a mistake in our code, which fails the workflow task: Temporal repeats it until fixed code is deployed.
 
         In a separate coroutine it would end only that coroutine, and the workflow would end with the post unpublished.
         """

@@ -176,7 +176,7 @@ async def confirm(plan: Plan, target: TargetPlan, again_in: timedelta) -> Outcom
 
 
 async def complete(plan: Plan, target: TargetPlan) -> Outcome:
-    """Do the steps after a publication (a permalink, a first comment), or save that they could not be done in time."""
+    """Run the steps after a publication (a permalink, a first comment), or save that they could not be done in time."""
     try:
         return await workflow.execute_activity_method(
             Completing.complete,
@@ -230,7 +230,7 @@ async def reopen(plan: Plan) -> Plan | None:
 
 
 async def write_off(plan: Plan) -> Plan | Unscheduled | None:
-    """Put the rows of the cancelled post to rest; return their plan, None if it is deleted."""
+    """Write off the targets of the cancelled post; return its plan, None if it is deleted."""
     return await _run_on_post(plan, PostActivities.write_off, "write off what was cancelled")
 
 

@@ -51,6 +51,6 @@ async def _read_inbox(database: Database, connector: Connector[Any], line: Conne
 
 
 async def _harmless(work: Callable[..., Awaitable[None]], *given: Any) -> None:
-    """Do work that may fail: the posted code works once, so it does no harm if the post stays."""
+    """Run work that may fail: the posted code works once, so it does no harm if the post stays."""
     with contextlib.suppress(PlatformError):
         await work(*given)

@@ -238,7 +238,7 @@ class Renewals:
         return newest
 
     async def _share(self, renewal: _Renewal, changed: ChangedCredentials) -> None:
-        """Give the new tokens to the accounts that had the same ones. If that fails, they are renewed separately."""
+        """Save the new tokens for the accounts that had the same ones. If that fails, they are renewed separately."""
 
         async def write() -> list[str]:
             async with self._database.answers.transaction() as session:
@@ -308,7 +308,7 @@ class Renewals:
         return await self._taken_over(lease, renewal, asked)
 
     async def _taken_over(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Lease | None:
-        """Give a process whose lease has expired the time to save a response that it may have received."""
+        """Wait until a process whose lease has expired could save a response that it may have received."""
         log.warning("credentials.lease_ran_out", account_id=renewal.key[1], platform=renewal.platform)
         newest = None
         try:

@@ -63,7 +63,7 @@ async def require_account(session: AsyncSession, named: AccountName) -> Connecte
 
 
 async def check_account(deps: Dependencies, named: AccountName) -> None:
-    """Have the platform asked how an account is, unless it was asked a moment ago.
+    """Run the check of an account on a worker, unless it was checked a moment ago.
 
     Raises NotFound, TooManyRequests, Unavailable.
     """

@@ -53,7 +53,7 @@ async def answer_each(items: Sequence[Item]) -> list[BulkItemView]:
 
 
 def is_worth_repeating(results: Sequence[BulkItemView]) -> bool:
-    """Tell whether a repeat of the request may answer something else: then its answer is not kept."""
+    """Return whether a repeat of the request may have another answer: then this answer is not kept."""
     return any(item.http_status == _TOO_MANY_REQUESTS or item.http_status >= 500 for item in results)
 
 

@@ -48,7 +48,7 @@ class HostedConnect(Controller):
 
     @get(f"{START}/{{ticket:str}}")
     async def invite(self, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Say who asks for what. It changes nothing, so it does no harm if a program looks at the address first."""
+        """Show which workspace asks for which account. Nothing is changed: a link preview may fetch the page first."""
         row = await _row_of_ticket(deps, ticket)
         if row is None:
             return _error_page(_GONE, 410)
@@ -58,7 +58,7 @@ class HostedConnect(Controller):
 
     @post(f"{START}/{{ticket:str}}", status_code=200)
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Let this browser alone continue, and send it to the platform."""
+        """Bind the connection to this browser, and redirect it to the platform."""
         if not _is_own(request, deps):
             return _error_page(_FOREIGN, 403)
         if problem := await _problem_of(deps.restoring.require_finished()):
@@ -78,7 +78,7 @@ class HostedConnect(Controller):
 
     @get([CALLBACK, f"{CALLBACK}/{{connection_id:str}}"])
     async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
-        """Take what the platform sends back, use up the state, and lead to a page without the code in its address."""
+        """Receive the platform's answer, use up the state, and redirect to a page without the code in its address."""
         given = _parsed(request.scope["query_string"])
         state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
         row = await _row_of_state(deps, state)
@@ -102,7 +102,7 @@ class HostedConnect(Controller):
 
     @get(f"{_RESULT}/{{connection_id:str}}")
     async def result(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Show what came of it, and let the person choose if there are several accounts."""
+        """Show the result; if there are several accounts, ask the person which to connect."""
         row = await _bound_row(request, deps, connection_id)
         return _error_page(_OTHER_BROWSER, 403) if row is None else _shown(row)
 
@@ -172,7 +172,7 @@ def _is_bound(request: HttpRequest, deps: Dependencies, row: PendingConnection) 
 
 
 def _is_own(request: HttpRequest, deps: Dependencies) -> bool:
-    """Tell whether a form was sent from a page of this service: browsers say where a form comes from."""
+    """Return whether a form was sent from a page of this service: browsers send the form's origin."""
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}

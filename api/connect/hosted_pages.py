@@ -68,7 +68,7 @@ def said(text: str) -> str:
 
 
 def invitation(row: PendingConnection, label: str, workspace: str) -> Response[bytes]:
-    """Say who asks for what before a person goes to the platform."""
+    """Return the page that shows which workspace asks for which account, before the person goes to the platform."""
     back = f"Afterwards you return to {host_of(row.return_url)}." if row.return_url else ""
     again = f" The account {row.account_id} is reconnected; any other is refused." if row.account_id else ""
     body = (
@@ -98,13 +98,13 @@ def _option(option: Mapping[str, Any]) -> str:
 
 
 def waiting(label: str, problem: str | None) -> Response[bytes]:
-    """Say that it is not done yet, and let the person try again."""
+    """Return the page with a button to try again, because the connection is not finished."""
     sentence = problem or f"The connection to {label} is not finished yet."
     return page(f"Connect {label}", f'{said(sentence)}<form method="post"><button>Try again</button></form>')
 
 
 def finished(row: PendingConnection, label: str) -> Response[bytes]:
-    """Say what came of it, and send the person back to the caller."""
+    """Return the page with the result, which sends the person back to the caller."""
     error, names, back = error_of(row), [each["username"] for each in accounts_of(row)], returned(row)
     if error:
         return page("Not connected", said(error["message"]), go_to=back)

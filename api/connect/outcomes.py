@@ -29,7 +29,7 @@ def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
 
 
 def is_final(result: Mapping[str, Any] | None) -> bool:
-    """Tell whether a step has a result that a repeat of the step cannot change."""
+    """Return whether a step has a result that a repeat of the step cannot change."""
     return result is not None and bool(result.get("final", True))
 
 

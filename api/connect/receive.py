@@ -1,4 +1,4 @@
-"""Take what a client received of a platform, or credentials, or a choice, and connect the accounts."""
+"""Connections of accounts with a client's code of a platform, credentials, or selection."""
 
 import secrets
 from datetime import UTC, datetime

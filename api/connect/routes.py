@@ -39,7 +39,7 @@ class Connect(Controller):
     async def begin(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Say how to connect an account, and begin it."""
+        """Begin a connection, and return how to continue."""
         await deps.restoring.require_finished()
         return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
 
@@ -52,7 +52,7 @@ class Connect(Controller):
         workspace_id: WorkspaceId,
         deps: Deps,
     ) -> Response[bytes]:
-        """Say how a connection stands."""
+        """Return the state of a connection."""
         read_query(request)
         async with deps.database.reading() as session:
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None

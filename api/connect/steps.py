@@ -49,7 +49,7 @@ async def take(
 
 
 async def finish(deps: Dependencies, row: PendingConnection) -> PendingConnection:
-    """Have a worker finish a connection for which something came, unless it has. Raises as `begin`."""
+    """Run the last step of a connection that has its answer, unless it is done. Raises as `begin`."""
     if not is_final(row.outcome):
         row = await step(deps, row.workspace_id, row.platform, row.id, "finish")
     if row.outcome is None:
@@ -92,7 +92,7 @@ async def step(
     connection_id: str,
     step: ConnectStep,
 ) -> PendingConnection:
-    """Have a worker take a step, and return the row as it is then."""
+    """Run a step on a worker, and return the row as it is then."""
     plan = ConnectPlan(
         connection_id=connection_id,
         workspace_id=workspace_id,
@@ -109,7 +109,7 @@ async def step(
 
 
 async def push(deps: Dependencies, row: PendingConnection, state: str) -> PendingConnection:
-    """Have a worker send the platform what is asked for, if it wants that. The state is sealed for the worker."""
+    """Push the authorization request to the platform from a worker, if it wants that; the state is sealed for it."""
     if not connectors()[row.platform].pushes or row.public_key is None:
         return row
     sealed = seal_for(row.public_key, {"state": state}, row.id)

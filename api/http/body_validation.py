@@ -1,4 +1,4 @@
-"""Turn pydantic's findings into this API's problems: a sentence, a code, a dotted path, in the contract's order."""
+"""Conversion of pydantic's errors to this API's problems: sentence, code and dotted path, in the contract's order."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -142,7 +142,7 @@ def _kinds(annotation: Any) -> Iterable[type]:
 
 
 def as_problem(detail: ErrorDetails, known: Iterable[str], prefix: tuple[int | str, ...] = ()) -> Problem:
-    """Say one of pydantic's findings in this API's words; `prefix` leads to the object it was found in."""
+    """Return one of pydantic's errors as a problem of this API; `prefix` is the path of the object that has it."""
     param = ".".join(str(part) for part in (*prefix, *detail["loc"]))
     kind = detail["type"]
     if kind == "missing":

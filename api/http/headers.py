@@ -37,7 +37,7 @@ def idempotency_key(request: HttpRequest) -> str | None:
 
 
 def is_idempotency_key(text: str) -> bool:
-    """Tell whether a text can be an Idempotency-Key."""
+    """Return whether a text can be an Idempotency-Key."""
     return 1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()
 
 

@@ -27,7 +27,7 @@ class LoopShare:
         self._since = time.perf_counter()
 
     async def pause(self) -> None:
-        """Let others run if the piece of work is long enough."""
+        """Yield to other coroutines for a moment if this one has run for long enough."""
         if self._heavy and (busy := time.perf_counter() - self._since) > _PIECE_S:
             await asyncio.sleep(min(max(busy, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S))
             self._since = time.perf_counter()

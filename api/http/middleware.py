@@ -73,7 +73,7 @@ class ApiApp(Litestar):
                 unbind_contextvars("post_id", "workflow_id")
 
     def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
-        """Name every method of the path; Litestar's own answer knows those of the first of its handlers only."""
+        """List every method of the path; Litestar's own answer knows those of the first of its handlers only."""
         methods = {method for route in self.routes if route.path_format == path for method in route.methods}
         others = [header for header in headers if header[0].lower() != b"allow"]
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others

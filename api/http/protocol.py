@@ -110,7 +110,7 @@ class ApiProtocol(HttpToolsProtocol):
             self._wait_for(self._part)
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Record that a request has begun."""
         super().on_message_begin()
         self._begun, self._part, self._beside_content, self._complete = True, _Part.HEAD, 0, False
 
@@ -142,12 +142,12 @@ class ApiProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Hand content to the app."""
+        """Pass content to the app."""
         self._beside_content -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that a request is complete."""
+        """Record that a request is complete."""
         super().on_message_complete()
         self._begun, self._part, self._beside_content, self._complete = False, _Part.HEAD, 0, True
         self._stop_waiting()
@@ -157,7 +157,7 @@ class ApiProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE_S, self.timeout_keep_alive_handler)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: a request that would like another protocol is answered in this one."""
+        """Log no warning: a request to upgrade to another protocol is answered in this one."""
 
     # Parts that do not come in time
 
@@ -184,13 +184,13 @@ class ApiProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """Give a client that takes no answer a limited time."""
+        """Limit the time of a client that reads no answer."""
         super().pause_writing()
         self._stop_write_deadline()
         self._write_deadline = self.loop.call_later(self.write_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Note that the client takes its answer."""
+        """Record that the client reads its answer."""
         self._stop_write_deadline()
         super().resume_writing()
 

@@ -1,4 +1,4 @@
-"""Have workers look at the files of a validation, so many at a time and for so long."""
+"""Checks of a validation's files by workers, limited in number and time."""
 
 from datetime import UTC, datetime
 

@@ -49,7 +49,7 @@ class Posts(Controller):
 
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Say what creating a post from this body would say."""
+        """Return the problems and warnings that creating a post from this body would have."""
         return respond(await validate(deps, workspace_id, await read_request(request)))
 
     @get("/{post_id:str}")
@@ -107,7 +107,7 @@ class Posts(Controller):
     async def resolve_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Let a person settle an unconfirmed target."""
+        """Record a person's finding about an unconfirmed target."""
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))

@@ -1,4 +1,4 @@
-"""Say what creating a post would say, and create nothing."""
+"""Validation of a post that is not created."""
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of

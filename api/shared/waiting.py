@@ -44,7 +44,7 @@ class Checks:
 
     @contextmanager
     def take(self, workspace_id: str) -> Iterator[None]:
-        """Let one more run for the length of the block. Raises TooManyRequests."""
+        """Count one more validation for the length of the block. Raises TooManyRequests."""
         if self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most:
             raise TooManyRequests(_TOO_MANY_CHECKS, retry_after=5)
         self._running[workspace_id] += 1
@@ -65,7 +65,7 @@ class WaitingRequests:
 
     @contextmanager
     def deadline(self, workspace_id: str, preferred: int | None) -> Iterator[Deadline]:
-        """Give a request of a workspace its time to wait, until the block ends: `preferred` seconds, else 25."""
+        """Yield a request's deadline, `preferred` seconds from now, else 25. It counts until the block ends."""
         seconds = DEFAULT_WAIT_S if preferred is None else preferred
         counts = int(seconds > 0)
         self._waiting[workspace_id] += counts

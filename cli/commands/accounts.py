@@ -85,7 +85,7 @@ def accounts_connect(
 @workspace_option
 @data_dir_option
 def accounts_allow(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
-    """Let posts of an account name other places in their settings, such as another channel or organization.
+    """Allow posts of an account to name other places in their settings, such as another channel or organization.
 
     NAME is channelId or threadId for Discord, locationId for Google Business Profile, organizationUrn for LinkedIn. The
     VALUE * allows every place that the account's credentials can reach.

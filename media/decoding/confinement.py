@@ -47,7 +47,7 @@ def forbid_inspection() -> None:
 
 
 def confine_server() -> None:
-    """Give up what no decoding process needs; called once, in a process with one thread and without secrets."""
+    """Drop the rights that no decoding process needs; called once, in a process with one thread and no secrets."""
     with contextlib.suppress(OSError):
         # If memory runs out, the system ends decoders and not the worker.
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -81,7 +81,7 @@ def confine_job(limits: JobLimits) -> str | None:
 
 
 def _enter_namespaces() -> bool:
-    """Leave the platform and shared memory behind if the system lets; return whether users are counted apart."""
+    """Enter namespaces without network and shared memory, if allowed; return whether users are counted apart."""
     if not _LINUX:
         return False
     libc = ctypes.CDLL(None)

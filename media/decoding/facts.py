@@ -60,7 +60,7 @@ class ImageDemand:
     """Exactly these sides, if both are given; the limits do not count then."""
 
     def is_met_by(self, facts: MediaFacts) -> bool:
-        """Tell whether a file can be sent as it is."""
+        """Return whether a file can be sent as it is."""
         return (
             facts.content_type in self.content_types
             and (self.max_bytes is None or facts.size <= self.max_bytes)

@@ -1,4 +1,4 @@
-"""Turn any picture into a JPEG that fits what a platform takes."""
+"""Conversion of any picture to a JPEG that fits a platform's limits."""
 
 import io
 import sys

@@ -119,7 +119,7 @@ def _become_process(connection: socket.socket, server: int) -> NoReturn:
 
 
 def _work(descriptor: int) -> None:
-    """Do the one job that comes over the socket of that file descriptor."""
+    """Run the one job that comes over the socket of that file descriptor."""
     connection = socket.socket(fileno=descriptor)
     message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
     if not message:

@@ -1,4 +1,4 @@
-"""Take location, camera and other metadata out of a file without touching its pictures and sound."""
+"""Removal of location, camera and other metadata from a file, without a change to its pictures and sound."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice

@@ -66,7 +66,7 @@ def _facts(size: int, content_type: str, container: InputContainer) -> MediaFact
 
 
 def _is_on_its_side(container: InputContainer, video: VideoStream) -> bool:
-    """Tell whether players turn the video by a quarter; a frame must be decoded to know."""
+    """Return whether players turn the video by a quarter; a frame must be decoded to know."""
     video.thread_count = 1
     video.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
     for frame in container.decode(video):

@@ -46,7 +46,7 @@ def load(kind: str) -> None:
 
 
 def answer(job: Job, files: Sequence[Spool]) -> dict[str, Any]:
-    """Do a job on its files; return the result, or by which limit or error it ended."""
+    """Run a job on its files; return the result, or by which limit or error it ended."""
     try:
         if job.demand is not None:
             return {"conversion": asdict(_to_jpeg(files, job.content_type, job.demand))}

@@ -1,4 +1,4 @@
-"""Tell whether a picture's file has its end; its size and the like stand at its beginning and say nothing of that."""
+"""A check that a picture's file is complete: its header, which has its size, does not show a missing end."""
 
 from media.metadata import jpeg, png
 from media.metadata.source import Source

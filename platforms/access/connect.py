@@ -216,7 +216,7 @@ class Connector(ABC, Generic[C]):
         return f"{self.at(wire, self.authorize)}?{urlencode(query)}"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code for tokens. Raises PlatformError, code CODE_REJECTED if the platform refuses this code."""
+        """Exchange a code for tokens. Raises PlatformError, code CODE_REJECTED if the platform refuses this code."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form |= {"code_verifier": verifier} if self.pkce else {}
         return self.grant(wire, await self.ask(wire, app, self.token, form))

@@ -93,7 +93,7 @@ async def renewed(
     grant_ended: GrantEnded = refuses_grant,
     app_named: str = "client_id",
 ) -> Renewed[O]:
-    """Trade the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
+    """Exchange the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
 
     `basic`: the app identifies itself by HTTP Basic rather than in the form, in which its id is the field `app_named`.
     Raises PlatformError as `token_endpoint.refusal_of` says.

@@ -89,7 +89,7 @@ class Renews(ABC, Generic[C]):
 
     @abstractmethod
     async def renew(self, connection: Connection[C]) -> Renewed[C]:
-        """Trade the connection's credentials for new ones by one request, or by several of which one has an effect.
+        """Exchange the connection's credentials for new ones by one request, or by several of which one has an effect.
 
         Raises PlatformError, kind `auth` only if the platform refuses this account's own tokens. An app that it does
         not know, a limit and a failure of its own have other kinds.

@@ -66,7 +66,7 @@ async def ask_for_tokens(
 
 
 async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Renewed[BlueskyCredentials]:
-    """Trade the refresh token, which works once, for new tokens. Raises PlatformError."""
+    """Exchange the refresh token, which works once, for new tokens. Raises PlatformError."""
     current, wire = connection.credentials, connection.wire
     key, refresh_token = current.dpop_key, current.refresh_token
     if key is None or refresh_token is None:

@@ -121,7 +121,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         return f"{place(wire, home.service, home.authorize)}?{query}"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code for tokens. Raises PlatformError."""
+        """Exchange a code for tokens. Raises PlatformError."""
         home = self._home
         form = {
             "grant_type": "authorization_code",

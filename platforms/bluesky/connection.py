@@ -80,7 +80,7 @@ async def _send(
 
 
 async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
+    """Exchange the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
 
     An authorization has no password to log in with.
     """

@@ -100,7 +100,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         return not credentials.is_authorized or credentials.refresh_token is not None
 
     async def renew(self, connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: BlueskyConnection) -> Identity:

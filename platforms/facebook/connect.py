@@ -49,7 +49,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     ends_all_of_person = True
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code for a person's token, and that for a long-lived one. Raises PlatformError."""
+        """Exchange a code for a person's token, and that for a long-lived one. Raises PlatformError."""
         short = await super().exchange(wire, app, code, redirect_uri, verifier)
         form = {"grant_type": "fb_exchange_token", "fb_exchange_token": short.access_token.get_secret_value()}
         grant = self.grant(wire, await self.ask(wire, app, self.token, form))

@@ -43,7 +43,7 @@ async def call(
 
 
 async def renew(connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
-    """Trade the refresh token for another access token. Raises PlatformError."""
+    """Exchange the refresh token for another access token. Raises PlatformError."""
     return await oauth.renewed(
         connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
     )

@@ -93,7 +93,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         return False
 
     async def renew(self, connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: GoogleBusinessConnection) -> Identity:

@@ -34,7 +34,7 @@ class Names(Protocol):
         ...
 
     def forget(self, host: str) -> None:
-        """Look the host up again the next time, because its addresses do not respond."""
+        """Forget the host's addresses, which do not respond: the next request resolves it again."""
         ...
 
 

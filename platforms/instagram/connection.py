@@ -27,5 +27,5 @@ InstagramConnection = Connection[InstagramCredentials]
 
 
 async def renew(connection: InstagramConnection) -> Renewed[InstagramCredentials]:
-    """Trade the token for one that is valid for 60 more days. Raises PlatformError."""
+    """Exchange the token for one that is valid for 60 more days. Raises PlatformError."""
     return await renew_long_lived(connection, "ig_refresh_token")

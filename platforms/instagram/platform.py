@@ -75,7 +75,7 @@ class Instagram(
         return errors.error_of(response)
 
     async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: InstagramConnection) -> Identity:

@@ -29,7 +29,7 @@ async def call(
 
 
 async def renew(connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
-    """Trade the refresh token, which only approved partners get, for new tokens. Raises PlatformError."""
+    """Exchange the refresh token, which only approved partners get, for new tokens. Raises PlatformError."""
     url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
     return await oauth.renewed(connection, url, basic=False)
 

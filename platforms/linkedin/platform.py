@@ -76,7 +76,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
 
     async def renew(self, connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: LinkedInConnection) -> Identity:

@@ -34,7 +34,7 @@ class Similarity(Enum):
 
 
 async def note_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
-    """Note once, before the first send, the newest status: it and older ones cannot be ours, even if they are equal."""
+    """Save once, before the first send, the newest status: it and older ones cannot be ours, even if they are equal."""
     if AFTER in context.handles:
         return
     try:

@@ -45,7 +45,7 @@ class LongLivedConnector(MetaConnector[C], ABC):
     grant_type: ClassVar[str]
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code for a token, and that for a long-lived one. Raises PlatformError."""
+        """Exchange a code for a token, and that for a long-lived one. Raises PlatformError."""
         form = {"grant_type": "authorization_code", "code": code.removesuffix("#_"), "redirect_uri": redirect_uri}
         answer = await self.ask(wire, app, self.token, form)
         data = answer.get("data")

@@ -20,7 +20,7 @@ _GRANT_ENDED = 190
 
 
 async def renew_long_lived(connection: Connection[M], grant_type: str) -> Renewed[M]:
-    """Trade a token that is at least 24 hours old and has not ended for one that is valid for 60 more days.
+    """Exchange a token that is at least 24 hours old and has not ended for one that is valid for 60 more days.
 
     The token is sent in a header, as with all other calls, so that no log on the way contains it. The reference shows
     it in the query: it is sent there if the header is refused. Raises PlatformError.

@@ -24,7 +24,7 @@ async def call(
 
 
 async def renew(connection: PinterestConnection) -> Renewed[PinterestCredentials]:
-    """Trade the refresh token for new ones. Raises PlatformError."""
+    """Exchange the refresh token for new ones. Raises PlatformError."""
     return await oauth.renewed(connection, "/v5/oauth/token", basic=True, grant_ended=_grant_ended)
 
 

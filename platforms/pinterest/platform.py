@@ -57,7 +57,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         return _has_video(draft)
 
     async def renew(self, connection: PinterestConnection) -> Renewed[PinterestCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: PinterestConnection) -> Identity:

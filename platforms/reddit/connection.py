@@ -37,7 +37,7 @@ async def call(
 
 
 async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:
-    """Trade the refresh token for another access token. Raises PlatformError."""
+    """Exchange the refresh token for another access token. Raises PlatformError."""
     url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
     return await oauth.renewed(
         connection, url, basic=True, headers={"User-Agent": user_agent(connection)}, grant_ended=_grant_ended

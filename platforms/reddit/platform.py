@@ -68,7 +68,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         return errors.quota_in(response)
 
     async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: RedditConnection) -> Identity:

@@ -25,5 +25,5 @@ ThreadsConnection = Connection[ThreadsCredentials]
 
 
 async def renew(connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
-    """Trade the token for one that is valid for 60 more days. Raises PlatformError."""
+    """Exchange the token for one that is valid for 60 more days. Raises PlatformError."""
     return await renew_long_lived(connection, "th_refresh_token")

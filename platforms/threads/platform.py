@@ -90,7 +90,7 @@ class Threads(
         return True
 
     async def renew(self, connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: ThreadsConnection) -> Identity:

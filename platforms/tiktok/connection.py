@@ -53,5 +53,5 @@ async def _send(
 
 
 async def renew(connection: TikTokConnection) -> Renewed[TikTokCredentials]:
-    """Trade the refresh token, which TikTok may replace, for new tokens."""
+    """Exchange the refresh token, which TikTok may replace, for new tokens."""
     return await oauth.renewed(connection, "/v2/oauth/token/", basic=False, app_named="client_key")

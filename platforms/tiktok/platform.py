@@ -68,7 +68,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return self.rules.prepare_rate_limits if is_video(draft) else ()
 
     async def renew(self, connection: TikTokConnection) -> Renewed[TikTokCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: TikTokConnection) -> Identity:

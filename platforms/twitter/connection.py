@@ -48,7 +48,7 @@ async def _send(
 
 
 async def renew(connection: TwitterConnection) -> Renewed[TwitterCredentials]:
-    """Trade the refresh token, which X accepts once; only an app with a secret identifies itself by HTTP Basic."""
+    """Exchange the refresh token, which X accepts once; only an app with a secret identifies itself by HTTP Basic."""
     basic = connection.credentials.client_secret is not None
     return await oauth.renewed(connection, "/2/oauth2/token", basic=basic, grant_ended=_grant_ended)
 

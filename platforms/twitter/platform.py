@@ -77,7 +77,7 @@ class Twitter(
         return errors.quota_in(response)
 
     async def renew(self, connection: TwitterConnection) -> Renewed[TwitterCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: TwitterConnection) -> Identity:

@@ -32,7 +32,7 @@ async def send(
 
 
 async def renew(connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
-    """Trade the refresh token for another access token. Raises PlatformError."""
+    """Exchange the refresh token for another access token. Raises PlatformError."""
     return await oauth.renewed(
         connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
     )

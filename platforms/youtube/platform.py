@@ -62,7 +62,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return errors.error_of(response)
 
     async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
-        """Trade the account's tokens for new ones."""
+        """Exchange the account's tokens for new ones."""
         return await renew(connection)
 
     async def whoami(self, connection: YouTubeConnection) -> Identity:

@@ -75,7 +75,7 @@ class Trial(SampleResult):
 
     @property
     def has_doubled(self) -> bool:
-        """Tell whether the repeat has made a second post."""
+        """Return whether the repeat has made a second post."""
         ours = self.published and self.published.platform_post_id
         return bool(self.repeat and self.repeat.platform_post_id != ours)
 

@@ -133,7 +133,7 @@ async def find_open(
 
 
 async def hand_over(session: AsyncSession, connection_id: str, handover: bytes) -> None:
-    """Hand data over to the worker before there is a code."""
+    """Save data for the worker before there is a code."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id, PendingConnection.consumed_at.is_(None)
     )

@@ -31,7 +31,7 @@ async def siblings_of(session: AsyncSession, account: Account) -> list[Account]:
 async def keep_renewed_siblings(
     session: AsyncSession, vault: Vault, key: Key, before: dict[str, Any], changed: ChangedCredentials
 ) -> list[str]:
-    """Give the new tokens to the accounts that had the refresh token of `before`, too; return their ids.
+    """Save the new tokens for the accounts that had the refresh token of `before`, too; return their ids.
 
     The rest of their credentials stays: which page or location it is.
     """

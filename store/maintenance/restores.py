@@ -44,7 +44,7 @@ async def open_restore(session: AsyncSession) -> Restore | None:
 async def confirm_the_next_first(
     session: AsyncSession, restore_id: int, actor: Actor, now: datetime, limit: int, searchable: Collection[str]
 ) -> bool:
-    """Have the next posts that may be public confirmed before they are sent; False if there are no more.
+    """Save that the next posts which may be public must be confirmed before they are sent; False if there are no more.
 
     Their rows end at the time of the copy. A post that was due by now may have been published since. A post that is due
     later may have been moved into that time. It is confirmed only on `searchable` platforms, which find a post by its
@@ -70,7 +70,7 @@ async def confirm_the_next_first(
 
 
 async def deliver_again(session: AsyncSession, due_before: datetime) -> None:
-    """Have posts that are due before a time delivered again: their workflows may be older than the database."""
+    """Mark posts that are due before a time for delivery: their workflows may be older than the database."""
     await session.execute(_DELIVER_AGAIN, {"due_before": due_before})
 
 

@@ -150,7 +150,7 @@ async def settled_by_a_person(session: AsyncSession, target: Target, now: dateti
 
 
 async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **details: Any) -> datetime | None:
-    """Put a locked post to rest whose workflow was cancelled: failed, or unconfirmed if it may be public.
+    """Write off a locked post's targets, whose workflow was cancelled: failed, or unconfirmed if they may be public.
 
     `details` are for the audit trail, and name the run: the write-off of one run leaves one line. A frozen worker may
     still send a request of the post. Returns the time after which it cannot; None if there is no such request.
@@ -196,7 +196,7 @@ async def confirm_first(
     until: datetime | None = None,
     platforms: Collection[str] | None = None,
 ) -> bool:
-    """Have a locked post's targets confirmed before they are sent, because newer rows of them were lost.
+    """Save that a locked post's targets must be confirmed before they are sent: newer rows of them were lost.
 
     Each gets an open attempt, as if its worker had died while it sent. The post keeps its status and its time. `entry`
     says in the audit trail who found that out. `since` and `until` limit the time at which the post may have been sent;

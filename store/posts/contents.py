@@ -112,7 +112,7 @@ def content_of(post: Post) -> PostContent:
 def rewrite(
     post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
 ) -> None:
-    """Give a locked post other content and another time; a target of the same account keeps its id."""
+    """Replace a locked post's content and time; a target of the same account keeps its id."""
     changes = changes_between(content_of(post), content)
     if post.status != status:
         changes += (FieldChange("status", post.status, status.value),)
@@ -150,7 +150,7 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
 
 
 def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[str], now: datetime) -> list[Attempt]:
-    """Give a locked post whose publishing has begun other content for the same targets.
+    """Replace the content of a locked post whose publishing has begun; its targets stay the same.
 
     `changed`: the ids of the targets whose content changes. Returns the lines for the attempt log.
     """

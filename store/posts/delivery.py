@@ -89,7 +89,7 @@ async def count_undelivered(session: AsyncSession, changed_before: datetime) -> 
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:
-    """Give a post the next workflow id, because another post's run has its present one; None if it is deleted.
+    """Set a post's workflow id to the next, because another post's run has the present one; None if it is deleted.
 
     This happens if the rows of that other post are lost: its key was free, so this post got the same id.
     """

@@ -147,7 +147,7 @@ async def count_used(session: AsyncSession, locked: LockedBucket, per: timedelta
 
 
 async def lease_quota_query(session: AsyncSession, bucket: Bucket, lease: timedelta) -> bool:
-    """Let one process ask the platform for the quota of a bucket that exists; False if another is asking already."""
+    """Lease the query for the quota of an existing bucket; False if another process is asking already."""
     values = {**bucket.names, "lease": lease.total_seconds()}
     return cast("CursorResult[Any]", await session.execute(_LEASE_QUERY, values)).rowcount == 1
 

@@ -193,7 +193,7 @@ def forget_error(target: Target) -> None:
 
 
 def wait_from(target: Target, due_at: datetime | None) -> None:
-    """Let a target wait for a worker from the given time; None for a draft's target."""
+    """Set the time from which a target waits for a worker; None for a draft's target."""
     if due_at != target.due_at:
         target.preflight_code = None
     target.due_at, target.begun_at, target.preflight_at = due_at, None, None

@@ -24,7 +24,7 @@ _NAMES: dict[str, str] = {}
 
 
 async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
-    """Have the post's workflow follow this plan; if none runs, start one. Return once it follows. Raises Unavailable.
+    """Send this plan to the post's workflow; if none runs, start one. Return once it follows. Raises Unavailable.
 
     A plan that is older than the workflow's plan changes nothing. A post whose workflow id belongs to another post's
     run takes the next id.

@@ -86,7 +86,7 @@ class PostWorkflows:
             await self.update_plan(plan)
 
     async def update_plan(self, plan: Plan) -> None:
-        """Have the running workflow of a post follow the plan; if none runs, start one with it.
+        """Send the plan to the running workflow of a post; if none runs, start one with it.
 
         Raises AnotherPost, Unavailable.
         """
@@ -118,18 +118,18 @@ class PostWorkflows:
         return await self._update(PostWorkflow.edit, request, plan)
 
     async def check_media(self, plan: MediaCheckPlan) -> None:
-        """Have workers check the files of a saved validation; return when they have, or at the time limit.
+        """Run the check of a saved validation's files; return when it has ended, or at the time limit.
 
         Raises Unavailable.
         """
         await self._run_short(MediaCheckWorkflow.run, plan, plan.check_id, MEDIA_CHECK_WITHIN)
 
     async def connect(self, plan: ConnectPlan) -> None:
-        """Have a worker take a step of a connection; return when it has, or at the time limit. Raises Unavailable."""
+        """Run a step of a connection; return when it has ended, or at the time limit. Raises Unavailable."""
         await self._run_short(ConnectWorkflow.run, plan, f"{plan.connection_id}/{plan.step}", CONNECT_WITHIN)
 
     async def account(self, plan: AccountPlan) -> None:
-        """Have a worker check or remove an account; return when it has, or at the time limit. Raises Unavailable.
+        """Run the check or removal of an account; return when it has ended, or at the time limit. Raises Unavailable.
 
         Concurrent requests for the same step wait for one run.
         """

@@ -138,7 +138,7 @@ def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
 
 
 def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
-    """Say how the post's owner can continue with a target that is not published; None if there is nothing to do."""
+    """Return how the post's owner can continue with an unpublished target; None if there is nothing to do."""
     if status == TargetStatus.PENDING and target.warning:
         return "Change the post by PATCH before its time; unless this is corrected, it will be refused then."
     if status == TargetStatus.FAILED:

@@ -97,7 +97,7 @@ def _beside_shift(patch: PatchBody) -> list[Problem]:
 
 
 def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
-    """Tell whether a change says nothing about the post's time, or what its answer says.
+    """Return whether a change has no field for the post's time, or repeats the time in the post's answer.
 
     The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
     """

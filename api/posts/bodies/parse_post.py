@@ -29,7 +29,7 @@ class ParsedPost:
 
     @property
     def is_draft(self) -> bool:
-        """Tell whether accounts and platform rules wait for later."""
+        """Return whether the post is a draft, whose accounts and platform rules are checked later."""
         return self.status is PostStatus.DRAFT
 
 
@@ -91,7 +91,7 @@ def _readable_target(target: JsonObject) -> TargetBody:
 
 
 def find_contradictions(body: PostBody) -> list[Problem]:
-    """Name the field that contradicts an earlier one: a wrong guess here would publish in public."""
+    """Return fields that contradict each other: a wrong guess here would publish in public."""
     found: list[Problem] = []
     if body.publish_now and body.scheduled_for is not None:
         found.append(
@@ -121,7 +121,7 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
 
 
 def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
-    """Say where an instant is too late to keep or too far away."""
+    """Return the problem of a time that is too long ago or too far ahead, if it has one."""
     if schedule.instant < now - LATE_COUNTS_AS_NOW:
         return [Problem("scheduledFor is more than 5 minutes in the past", "invalid_field_value", "scheduledFor")]
     if schedule.instant > horizon(now):

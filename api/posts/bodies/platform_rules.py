@@ -37,7 +37,7 @@ def platform_problems(
 async def find_platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
 ) -> list[Problem]:
-    """Do as `platform_problems` does, and let others run meanwhile if a body of `size` bytes is a large one."""
+    """Return the result of `platform_problems`, pausing for other coroutines if a body of `size` bytes is large."""
     found: list[Problem] = []
     async with loop_share(size) as held:
         try:
@@ -67,7 +67,7 @@ def text_problems(
 
 
 def _collected(problems: Iterator[Problem]) -> list[Problem]:
-    """Look for as many problems as are listed, and for no more."""
+    """Return the first problems, as many as an answer lists."""
     try:
         with one_request():
             return in_contract_order(PostBody, islice(problems, MAX_PROBLEMS))
@@ -84,7 +84,7 @@ _TOO_MUCH_TEXT = Problem(
 
 
 def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
-    """Name the accounts that their platforms refuse at the moment: posts to them are held until that is over."""
+    """Return a warning for each account that its platform refuses now: posts to it are held until that is over."""
     return [
         Problem(
             f"{account.refusal} Until then its posts are held",

@@ -70,7 +70,7 @@ def _changed(post: Post, wanted: PostContent) -> list[Target]:
 
 
 def _out(target: Target, place: int) -> Problem:
-    """Say that a target keeps what it was sent."""
+    """Return the problem of a change to a target that is published or being published."""
     label = platforms()[target.platform].label
     state = _KEEPS.get(TargetStatus(target.status), "is being published")
     sentence = (

@@ -31,7 +31,7 @@ class KeyTakenError(Exception):
 
 
 def keyed_request(workspace_id: str, key: str | None, payload: JsonObject, target: str = "") -> KeyedRequest | None:
-    """Name a use of a key. Uses have the same digest if their bodies are equal as JSON and their targets are the same.
+    """Return a use of a key. Two have the same digest if their bodies are equal as JSON and their targets are the same.
 
     `target`: method and path; empty for a create.
     """

@@ -1,4 +1,4 @@
-"""Let a person decide the outcome of a target whose answer was lost."""
+"""A person's decision about the outcome of a target whose answer was lost."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -90,7 +90,7 @@ async def _rewrite(session: AsyncSession, post: Post, actor: Actor, payload: Jso
 
 
 async def check(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> None:
-    """Say what is wrong with the shape of a change, and change nothing. Raises NotFound, InvalidRequest, Conflict."""
+    """Validate the shape of a change; nothing is changed. Raises NotFound, InvalidRequest, Conflict."""
     async with deps.database.reading() as session:
         post = await require_post(session, workspace_id, post_id)
     if may_change(PostStatus(post.status)):

@@ -15,7 +15,7 @@ STORY_SECONDS = 86_400
 
 
 def _node(fake: "ReadRoutes", request: Request) -> Operation:
-    """Reading a video is part of prepare until a client tries to publish it; reading anything else is confirm."""
+    """Return the step of a read: prepare for a video that no client has tried to publish yet, else confirm."""
     video = fake.videos.get(request.params["id"])
     return "prepare" if video is not None and video.id not in fake.attempted and not video.finished_at else "confirm"
 

@@ -19,7 +19,7 @@ _TYPES = {"story": "STORY", "reel": "REELS"}
 
 
 def _node(fake: "ReadRoutes", request: Request) -> Operation:
-    """Reading a container is part of prepare until a client tries to publish it; reading anything else is confirm."""
+    """Return the step of a read: prepare for a container that no client has tried to publish yet, else confirm."""
     container = fake.containers.get(request.params["id"])
     if container is None:
         return "confirm"
