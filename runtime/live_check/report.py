@@ -14,7 +14,7 @@ from runtime.live_check.trial import Trial
 from runtime.live_check.verdicts import Verdict, verdicts_on
 
 FORMAT = 1
-_WORDS = {True: "as believed", False: "NOT as believed", None: "not shown"}
+_WORDS = {True: "as assumed", False: "NOT as assumed", None: "not shown"}
 
 
 class Report:

@@ -31,7 +31,7 @@ async def test_it_writes_a_report(production: Stack, tmp_path: Path, *, to_stdou
     report = json.loads(result.stdout if to_stdout else file.read_text())
     assert (report["platform"], [sample["sample"] for sample in report["samples"]]) == ("mastodon", ["text"])
     assert account.username not in json.dumps(report["samples"][0]["exchanges"])
-    assert "as believed" in (result.stderr if to_stdout else result.stdout)
+    assert "as assumed" in (result.stderr if to_stdout else result.stdout)
     (post,) = (await production.control("GET", f"posts?accountId={account.id}"))["posts"]
     assert post["deleted"]
 
