@@ -16,6 +16,7 @@ import httpx
 from cli.data_dir import Folder
 from cli.errors import UserError
 from cli.terminal import say
+from domain.connections import SelectionBy
 
 _POLL_S = 1.0
 _TIMEOUT_S = 40.0
@@ -72,7 +73,7 @@ def connect(api: Api, wanted: ConnectRequest) -> list[dict[str, Any]]:
         base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
     ) as client:
         connect_api = _ConnectApi(client, f"/v1/connect/{quote(wanted.platform, safe='')}")
-        query = {"hosted": "true", "choose": "caller", **wanted.options}
+        query = {"hosted": "true", "choose": SelectionBy.CALLER.value, **wanted.options}
         begun = connect_api.ask("GET", params=query | ({"accountId": wanted.account_id} if wanted.account_id else {}))
         if begun["method"] == "credentials":
             return [_by_credentials(connect_api, begun["fields"], wanted)]

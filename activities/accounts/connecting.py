@@ -348,7 +348,7 @@ class Connecting:
                         lifetimes,
                         actor,
                         grant_subject,
-                        {"connection_id": row.id, "hosted": row.hosted is not None},
+                        {"connection_id": row.id, "hosted": row.is_hosted},
                     )
                     ends = None if account.renew_at else account.refresh_expires_at
                     about = {"account_id": account.id, "username": account.username, "created": created, **reported}
@@ -363,7 +363,7 @@ class Connecting:
             platform=row.platform,
             accounts=[each.user_id for each, _ in verified],
             connection_id=row.id,
-            hosted=row.hosted is not None,
+            hosted=row.is_hosted,
             key_id=row.begun_by,
         )
 

@@ -16,6 +16,7 @@ from api.connect.views import credential_fields
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_query
+from domain.connections import SelectionBy
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
@@ -67,7 +68,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
             state=state,
             connection_id=connection_id,
             redirect_url=callback_of(deps, platform, connection_id) if hosted else None if by_code else redirect_url,
-            hosted=found.get("choose", "page") if hosted else None,
+            selection_by=SelectionBy(found.get("choose", SelectionBy.PAGE)) if hosted else None,
             return_url=redirect_url if hosted else None,
             account_id=account_id,
             options=chosen,
@@ -143,7 +144,7 @@ def state_of(ticket: str) -> str:
 def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str]) -> list[Problem]:
     """Return what is wrong with the parameters that have a few values only."""
     problems = []
-    for name, values in {"hosted": ("true", "false"), "choose": ("page", "caller"), **options}.items():
+    for name, values in {"hosted": ("true", "false"), "choose": tuple(SelectionBy), **options}.items():
         if values and name in found and found[name] not in values:
             problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
     if "choose" in found and found.get("hosted") != "true":

@@ -23,6 +23,7 @@ from api.connect.schemas import LONGEST_CODE
 from api.connect.steps import address_of, choose_of, finish, take
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
+from domain.connections import SelectionBy
 from domain.errors import PostsError
 from platforms.registry import platforms
 from store.accounts.connecting import bind_browser, digest, find_connection, find_hosted
@@ -137,7 +138,7 @@ def _shown(row: PendingConnection) -> Response[bytes]:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
             return _error_page(_GONE, 410)
-        if row.hosted == "page":
+        if row.selection_by == SelectionBy.PAGE:
             return pages.selection(label, selection)
     return pages.finished(row, label)
 

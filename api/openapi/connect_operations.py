@@ -4,6 +4,7 @@ from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, Prog
 from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import PLATFORM, query
+from domain.connections import SelectionBy
 from platforms.access.connect import connectors
 from platforms.registry import platforms
 
@@ -104,8 +105,8 @@ CONNECT_OPERATIONS = (
                     "connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then sent "
                     "back with `selectionId`."
                 ),
-                {"type": "string", "enum": ["page", "caller"], "default": "page"},
-                "caller",
+                {"type": "string", "enum": [each.value for each in SelectionBy], "default": SelectionBy.PAGE.value},
+                SelectionBy.CALLER.value,
             ),
             *_options(),
         ),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.connections import SelectionBy
 from domain.ids import new_id
 from store.models import PendingConnection
 
@@ -31,7 +32,7 @@ async def add_connection(
     now: datetime,
     state: str | None = None,
     redirect_url: str | None = None,
-    hosted: str | None = None,
+    selection_by: SelectionBy | None = None,
     return_url: str | None = None,
     account_id: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -45,7 +46,7 @@ async def add_connection(
         platform=platform,
         state_hash=digest(state) if state else None,
         redirect_url=redirect_url,
-        hosted=hosted,
+        selection_by=selection_by,
         return_url=return_url,
         account_id=account_id,
         options=dict(options or {}),
@@ -79,7 +80,7 @@ async def find_by_state(
         PendingConnection.state_hash == digest(state),
         PendingConnection.workspace_id == workspace_id,
         PendingConnection.platform == platform,
-        PendingConnection.hosted.is_(None),
+        PendingConnection.selection_by.is_(None),
     )
     return await session.scalar(query)
 
@@ -87,7 +88,7 @@ async def find_by_state(
 async def find_hosted(session: AsyncSession, state: str) -> PendingConnection | None:
     """Return the connection of a state, of any workspace, if this service receives the platform's redirect."""
     query = select(PendingConnection).where(
-        PendingConnection.state_hash == digest(state), PendingConnection.hosted.is_not(None)
+        PendingConnection.state_hash == digest(state), PendingConnection.selection_by.is_not(None)
     )
     return await session.scalar(query)
 
@@ -124,7 +125,7 @@ async def find_open(
         PendingConnection.workspace_id == workspace_id,
         PendingConnection.platform == platform,
         PendingConnection.redirect_url == redirect_url,
-        PendingConnection.hosted.is_(None),
+        PendingConnection.selection_by.is_(None),
         PendingConnection.authorize_url.is_not(None),
         PendingConnection.consumed_at.is_(None),
         PendingConnection.expires_at > now,

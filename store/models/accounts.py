@@ -160,8 +160,8 @@ class PendingConnection(Base):
     """SHA-256 of the state, which is not stored; null if the account is connected by credentials."""
     redirect_url: Mapped[str | None]
     """The address to which the platform redirects the person; null if no platform does."""
-    hosted: Mapped[str | None]
-    """Who asks for a selection if this service receives the platform's redirect: `page` or `caller`; otherwise null."""
+    selection_by: Mapped[str | None]
+    """A SelectionBy if this service receives the platform's redirect; null if the client does, or no platform does."""
     return_url: Mapped[str | None]
     """The address to which this service finally redirects the person, if it receives the platform's redirect."""
     browser_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -196,3 +196,8 @@ class PendingConnection(Base):
     """The result of connecting them: accounts or a refusal."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    @property
+    def is_hosted(self) -> bool:
+        """Return whether this service receives the platform's redirect."""
+        return self.selection_by is not None

@@ -107,7 +107,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("state_hash", sa.LargeBinary(), nullable=True),
         sa.Column("redirect_url", sa.Text(), nullable=True),
-        sa.Column("hosted", sa.Text(), nullable=True),
+        sa.Column("selection_by", sa.Text(), nullable=True),
         sa.Column("return_url", sa.Text(), nullable=True),
         sa.Column("browser_hash", sa.LargeBinary(), nullable=True),
         sa.Column("account_id", sa.Text(), nullable=True),
