@@ -9,9 +9,9 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
-from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from platforms.versions import EndingVersion, ending_versions
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
+from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
 from store.apps.refusals import refused_apps
 from store.database import Database
 from store.maintenance.loose_ends import (
@@ -32,19 +32,6 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 _REMEMBERED = timedelta(days=1)
 """How long an edit that was given up is reported."""
 _MOST_KEYS = 200
-_CONTINUE = "Then posts continue by themselves, or immediately after the signal `retry` (docs/runbook.md, section 2)."
-_FOR_OPERATOR = {
-    KEY_MISSING: (
-        FindingKind.KEY_MISSING,
-        "Due posts wait because a worker lacks the key that their accounts are encrypted with.",
-        f"Add it to SOCIALSYNCER_ENCRYPTION_KEYS of the workers; `keys.missing` in their log names it. {_CONTINUE}",
-    ),
-    NO_DISK_SPACE: (
-        FindingKind.DISK_FULL,
-        "Due posts wait because the disk of a worker has no room for their media.",
-        f"Free space in the worker's folder for temporary files (TMPDIR). {_CONTINUE}",
-    ),
-}
 
 
 class LooseEnds:
@@ -67,9 +54,8 @@ class LooseEnds:
             due = await count_waiting(session, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
         found += [self._restore(restore, waiting_confirms)] if restore else []
-        found += [
-            self._for_operator(code) for code in _FOR_OPERATOR if any(code in each.codes for each in due.values())
-        ]
+        codes = {code for each in due.values() for code in each.codes}
+        found += [self._for_operator(cause) for code, cause in OPERATOR_CAUSES.items() if code in codes]
         found += [self._refused(app) for app in apps]
         found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
@@ -96,9 +82,9 @@ class LooseEnds:
         how = "Run `socialsyncer restored` again, as before: it continues from there."
         return Finding(FindingKind.RESTORE, FixedBy.PERSON, Subject(), what, how)
 
-    def _for_operator(self, code: str) -> Finding:
-        kind, what, how = _FOR_OPERATOR[code]
-        return Finding(kind, FixedBy.PERSON, Subject(workspace_id=self._workspace_id), what, how)
+    def _for_operator(self, cause: OperatorCause) -> Finding:
+        subject = Subject(workspace_id=self._workspace_id)
+        return Finding(cause.kind, FixedBy.PERSON, subject, cause.what, cause.how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"

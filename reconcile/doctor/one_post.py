@@ -10,11 +10,12 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.errors import Unavailable
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
+from domain.waits import WaitsFor
 from platforms.registry import platforms
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
 from reconcile.doctor.findings import Exit, Finding, FixedBy
+from reconcile.doctor.operator_causes import OPERATOR_CAUSES
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
@@ -222,10 +223,6 @@ def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: 
 
 
 _REFUSED_APP = "Correct the app at the platform; `socialsyncer doctor` says how."
-_FOR_OPERATOR = {
-    KEY_MISSING: "Add the key of this account to SOCIALSYNCER_ENCRYPTION_KEYS of the workers and start them again.",
-    NO_DISK_SPACE: "Free disk space in the folder for temporary files of the workers.",
-}
 _RETRY = "temporal workflow signal --workflow-id {} --name retry"
 
 
@@ -242,7 +239,8 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             add = f"`socialsyncer accounts add {target.platform} --workspace {post.workspace_id}`"
             return Advice(FixedBy.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
         case WaitsFor.OPERATOR:
-            return Advice(FixedBy.PERSON, f"{_FOR_OPERATOR.get(target.error_code or '', _REFUSED_APP)}{until}")
+            cause = OPERATOR_CAUSES.get(target.error_code or "")
+            return Advice(FixedBy.PERSON, f"{cause.advice if cause else _REFUSED_APP}{until}")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(FixedBy.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")

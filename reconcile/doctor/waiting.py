@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
+from domain.waits import WaitsFor
 from platforms.registry import platforms
+from reconcile.doctor.operator_causes import OPERATOR_CAUSES
 from store.maintenance.waiting import WaitingCount
 
 _WHY = {
@@ -14,10 +15,6 @@ _WHY = {
     WaitsFor.ANSWER: "because the platform's answer was lost; they are confirmed by themselves",
     WaitsFor.PERSON: "for a person: `socialsyncer waiting --for person`, look at the accounts, `socialsyncer resolve`",
     WaitsFor.OPERATOR: "for the operator, because the platform refuses this service's app",
-}
-_FOR_OPERATOR = {
-    KEY_MISSING: "for the operator, because workers lack an encryption key",
-    NO_DISK_SPACE: "for the operator, because the disk of a worker is full",
 }
 _MOST_CODES = 3
 BEGUN_WITHIN = timedelta(seconds=10)
@@ -45,7 +42,8 @@ def waiting_sentence(platform: str, waits: WaitsFor, waiting: WaitingCount, now:
 def _why(waits: WaitsFor, waiting: WaitingCount) -> str:
     codes = sorted(waiting.codes)
     if waits is WaitsFor.OPERATOR and codes:
-        return ", and ".join(_FOR_OPERATOR.get(code, _WHY[waits]) for code in codes)
+        causes = [OPERATOR_CAUSES.get(code) for code in codes]
+        return ", and ".join(cause.why if cause else _WHY[waits] for cause in causes)
     shown = codes[:_MOST_CODES] + (["…"] if len(codes) > _MOST_CODES else [])
     return f"{_WHY[waits]} ({', '.join(shown)})" if waits is WaitsFor.PLATFORM and shown else _WHY[waits]
 
