@@ -22,7 +22,7 @@ from platforms.base import Absent, Finding, Published, Refused, Unknown, Unliste
 from platforms.errors import PlatformError
 from platforms.http.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing.claims import claim, posts_of_other_targets
+from store.publishing.claims import claim_public_post, posts_of_other_targets
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import LoadedTarget, count_unconfirmed_sends
 
@@ -111,7 +111,7 @@ class Confirming:
 
         async def claimed() -> bool:
             async with self._database.answers.transaction() as session:
-                return await claim(session, loaded, finding.platform_post_id)
+                return await claim_public_post(session, loaded, finding.platform_post_id)
 
         return finding if await persist(claimed) else Unknown()
 

@@ -42,7 +42,7 @@ from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account
 from store.models import Attempt
-from store.publishing.claims import claim, posts_of_other_targets
+from store.publishing.claims import claim_public_post, posts_of_other_targets
 from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load
 
@@ -211,7 +211,9 @@ class Publishing:
         async def claim_answer() -> bool:
             async with self._database.answers.transaction() as session:
                 loaded = await load(session, command.target_id)
-                return loaded is None or await claim(session, loaded, published.platform_post_id, by_text=False)
+                return loaded is None or await claim_public_post(
+                    session, loaded, published.platform_post_id, by_text=False
+                )
 
         if not await persist(claim_answer):
             raise PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)

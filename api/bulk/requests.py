@@ -24,7 +24,7 @@ from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
 from store.models import IdempotencyKey
-from store.posts.idempotency import KeyedRequest, claim
+from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.list_filters import Filter, Position
 from store.posts.lists import find_ids
 
@@ -124,7 +124,7 @@ class ManyPosts:
         if request is not None and known is None:
             async with deps.database.transaction() as session:
                 now = datetime.now(UTC)
-                is_first = await claim(session, request, bulk_id, now, None, post_ids=found if wanted else None)
+                is_first = await acquire_key(session, request, bulk_id, now, None, post_ids=found if wanted else None)
             if is_first is None:
                 # Another request with the key was faster: what it has found is what both do.
                 known = await self._known(request)

@@ -50,8 +50,8 @@ async def create_post(
 ) -> bool:
     """Insert a post with its targets and take its request's key; if another request holds the key, write nothing.
 
-    Returns whether the post was inserted. `response` is as in `store.posts.idempotency.claim`. A key that is used again
-    after it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError.
+    Returns whether the post was inserted. `response` is as in `store.posts.idempotency.acquire_key`. A key that is used
+    again after it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError.
     """
     now = now or datetime.now(UTC)
     key, digest = (request.key, request.sha256) if request else (None, None)

@@ -44,7 +44,7 @@ class KeyedRequest:
     sha256: bytes
 
 
-async def claim(
+async def acquire_key(
     session: AsyncSession,
     request: KeyedRequest,
     post_id: str,
@@ -53,7 +53,7 @@ async def claim(
     revision_id: str | None = None,
     post_ids: list[str] | None = None,
 ) -> int | None:
-    """Take a free or expired key for a post; returns its generation, None if another request holds it.
+    """Acquire a free or expired key for a post; returns its generation, None if another request holds it.
 
     `response` is the status and body of the response if it is known already. `revision_id` names the edit that the
     request asks for, `post_ids` the posts of a request for many. Waits for a transaction that is taking the same key.

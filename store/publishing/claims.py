@@ -24,7 +24,9 @@ async def posts_of_other_targets(session: AsyncSession, target: Target, since: d
     return frozenset(each for each in await session.scalars(query) if each is not None)
 
 
-async def claim(session: AsyncSession, loaded: LoadedTarget, platform_post_id: str, *, by_text: bool = True) -> bool:
+async def claim_public_post(
+    session: AsyncSession, loaded: LoadedTarget, platform_post_id: str, *, by_text: bool = True
+) -> bool:
     """Save which public post a target was found to be; return False if it is refused.
 
     Refused if another target already owns the post. If the post was matched `by_text` only, also while another target

@@ -15,7 +15,7 @@ from store.locks import try_lock
 from store.maintenance.late_posts import ENDED_KEPT
 from store.media.files import keep_file
 from store.models import IdempotencyKey, LatePost, MediaFile
-from store.posts.idempotency import LIFETIME, KeyedRequest, claim
+from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 from tests.stack import Stack
@@ -42,9 +42,9 @@ async def test_all_that_has_expired_is_deleted_in_batches(database: Database, mo
         workspace_id = await create_workspace(session, new_id("w"))
         for number in range(5):
             request = KeyedRequest(workspace_id, str(number), b"1" * 32)
-            await claim(session, request, "post_1", NOW - timedelta(days=60), (201, b"content"))
+            await acquire_key(session, request, "post_1", NOW - timedelta(days=60), (201, b"content"))
             await keep_file(session, workspace_id, "image/jpeg", b"dead", NOW - timedelta(seconds=number))
-        await claim(session, KeyedRequest(workspace_id, "live", b"1" * 32), "post_1", NOW, (201, b"content"))
+        await acquire_key(session, KeyedRequest(workspace_id, "live", b"1" * 32), "post_1", NOW, (201, b"content"))
         await keep_file(session, workspace_id, "image/jpeg", b"live", NOW + timedelta(seconds=1))
     assert await expire(database, NOW) == 10
     assert await count(database, IdempotencyKey) == 1
@@ -71,7 +71,7 @@ async def test_a_worker_may_delete_expired_rows(stack: Stack) -> None:
         session.add(LatePost(post_id=post.id, due_at=datetime.now(UTC), found_at=long_ago, ended_at=datetime.now(UTC)))
         await keep_file(session, post.workspace_id, "image/jpeg", b"dead", long_ago)
         request = KeyedRequest(post.workspace_id, new_id("key"), b"1" * 32)
-        await claim(session, request, "post_1", long_ago, (201, b"content"))
+        await acquire_key(session, request, "post_1", long_ago, (201, b"content"))
 
     async def left() -> tuple[int, IdempotencyKey | None]:
         late = select(func.count()).select_from(LatePost).where(LatePost.post_id == post.id)

@@ -14,7 +14,7 @@ from api.posts.lookup import accounts_of, plan_for
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
 from domain.post import PostStatus
 from store.models import IdempotencyKey, Post
-from store.posts.idempotency import KeyedRequest, claim, find_key, keep_response
+from store.posts.idempotency import KeyedRequest, acquire_key, find_key, keep_response
 
 _REUSED = Problem(
     "This Idempotency-Key was used with another request or body; use a new key for each request",
@@ -61,7 +61,7 @@ async def take_key(
     if request is None:
         return
     response = None if answer is None else (answer.status, answer.body)
-    if await claim(session, request, post_id, datetime.now(UTC), response, revision_id) is None:
+    if await acquire_key(session, request, post_id, datetime.now(UTC), response, revision_id) is None:
         raise KeyTakenError
 
 

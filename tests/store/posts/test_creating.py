@@ -14,7 +14,7 @@ from store.database import Database
 from store.models import Base, ConnectedAccount, IdempotencyKey, Post
 from store.posts.contents import content_of, new_post
 from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
-from store.posts.idempotency import LIFETIME, KeyedRequest, claim, find_key
+from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key, find_key
 from store.posts.queries import find_post
 from store.rows import columns
 from store.secrets.vault import Vault, new_key
@@ -92,7 +92,7 @@ async def test_a_key_comes_with_its_post(database: Database, workspace: str) -> 
 async def test_a_key_that_is_held_makes_no_post(database: Database, workspace: str) -> None:
     first, second, request = new(workspace), new(workspace), keyed(workspace, "used")
     async with database.transaction() as session:
-        assert await claim(session, request, first.id, NOW, None) == 1
+        assert await acquire_key(session, request, first.id, NOW, None) == 1
     assert not await create_post(database, second, request, NOW)
     assert await find(database, second) is None
 
@@ -132,7 +132,7 @@ async def test_one_of_many_requests_gets_the_key(database: Database, workspace: 
 async def test_a_key_in_use_is_not_taken_twice(database: Database, workspace: str) -> None:
     first, second, request = new(workspace), new(workspace), keyed(workspace, "under way")
     async with database.transaction() as session:
-        await claim(session, request, first.id, NOW, None)
+        await acquire_key(session, request, first.id, NOW, None)
         creating = asyncio.create_task(create_post(database, second, request, NOW, None))
         await asyncio.sleep(0.1)
         assert not creating.done()

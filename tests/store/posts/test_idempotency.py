@@ -16,7 +16,15 @@ from store.database import Database
 from store.models import IdempotencyKey, Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
-from store.posts.idempotency import KEPT, LIFETIME, KeyedRequest, claim, delete_expired_keys, find_key, keep_response
+from store.posts.idempotency import (
+    KEPT,
+    LIFETIME,
+    KeyedRequest,
+    acquire_key,
+    delete_expired_keys,
+    find_key,
+    keep_response,
+)
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 
@@ -39,7 +47,7 @@ async def request_(database: Database) -> KeyedRequest:
 async def test_the_first_takes_it_and_it_expires(database: Database, request_: KeyedRequest) -> None:
     async def take(post_id: str, now: datetime) -> int | None:
         async with database.transaction() as session:
-            return await claim(session, request_, post_id, now, None)
+            return await acquire_key(session, request_, post_id, now, None)
 
     assert await take("post_1", NOW) == 1
     assert await take("post_2", NOW + LIFETIME - timedelta(microseconds=1)) is None
@@ -50,7 +58,7 @@ async def test_the_first_takes_it_and_it_expires(database: Database, request_: K
 async def test_one_of_concurrent_requests_takes_the_key(database: Database, request_: KeyedRequest) -> None:
     async def take(number: int) -> int | None:
         async with database.transaction() as session:
-            return await claim(session, request_, f"post_{number}", NOW, None)
+            return await acquire_key(session, request_, f"post_{number}", NOW, None)
 
     taken = await asyncio.gather(*(take(number) for number in range(10)))
     assert sorted(taken, key=str) == [1, *[None] * 9]
@@ -59,27 +67,27 @@ async def test_one_of_concurrent_requests_takes_the_key(database: Database, requ
 async def test_a_transaction_that_fails_frees_the_key(database: Database, request_: KeyedRequest) -> None:
     async def fail() -> None:
         async with database.transaction() as session:
-            assert await claim(session, request_, "post_1", NOW, None) == 1
+            assert await acquire_key(session, request_, "post_1", NOW, None) == 1
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail()
     async with database.transaction() as session:
         assert await find_key(session, request_, NOW) is None
-        assert await claim(session, request_, "post_2", NOW, None) == 1
+        assert await acquire_key(session, request_, "post_2", NOW, None) == 1
 
 
 async def test_the_first_answer_is_kept_for_all(database: Database, request_: KeyedRequest) -> None:
     async with database.transaction() as session:
-        await claim(session, request_, "post_1", NOW, None)
+        await acquire_key(session, request_, "post_1", NOW, None)
     assert await keep_response(database, request_, "post_1", 201, b"one") == (201, b"one")
     assert await keep_response(database, request_, "post_1", 200, b"two") == (201, b"one")
 
 
 async def test_a_late_answer_does_not_reach_the_keys_next_use(database: Database, request_: KeyedRequest) -> None:
     async with database.transaction() as session:
-        await claim(session, request_, "post_1", NOW, None)
-        await claim(session, replace(request_, sha256=b"2" * 32), "post_2", NOW + LIFETIME, None)
+        await acquire_key(session, request_, "post_1", NOW, None)
+        await acquire_key(session, replace(request_, sha256=b"2" * 32), "post_2", NOW + LIFETIME, None)
     assert await keep_response(database, request_, "post_1", 201, b"late") == (201, b"late")
     async with database.transaction() as session:
         known = await find_key(session, request_, NOW + LIFETIME)
@@ -89,7 +97,7 @@ async def test_a_late_answer_does_not_reach_the_keys_next_use(database: Database
 
 async def use(database: Database, request: KeyedRequest, post_id: str, now: datetime) -> int:
     async with database.transaction() as session:
-        generation = await claim(session, request, post_id, now, (201, b"content"))
+        generation = await acquire_key(session, request, post_id, now, (201, b"content"))
         assert generation is not None
         return generation
 

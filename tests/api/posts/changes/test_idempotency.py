@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from api.posts.changes.idempotency import keyed_request
 from store.models import IdempotencyKey
-from store.posts.idempotency import claim
+from store.posts.idempotency import acquire_key
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
@@ -145,7 +145,7 @@ class TestRaces:
         request = keyed_request(api.workspace_id, key["Idempotency-Key"], body)
         assert request is not None
         async with stack.database.transaction() as session:
-            assert await claim(session, request, post.id, datetime.now(UTC), None) == 1
+            assert await acquire_key(session, request, post.id, datetime.now(UTC), None) == 1
         response = await api.send_post(body, **key)
         assert response.headers["idempotent-replayed"] == "true"
         assert (response.json()["id"], response.json()["status"]) == (post.id, "published")
@@ -156,7 +156,7 @@ class TestRaces:
         request = keyed_request(api.workspace_id, key["Idempotency-Key"], body)
         assert request is not None
         async with stack.database.transaction() as session:
-            await claim(session, request, "post_" + "0" * 32, datetime.now(UTC), None)
+            await acquire_key(session, request, "post_" + "0" * 32, datetime.now(UTC), None)
         response = await api.send_post(body, **key)
         assert (response.status_code, problems(response)[0]["code"]) == (409, "conflict")
 
