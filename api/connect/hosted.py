@@ -20,7 +20,7 @@ from api.connect import hosted_pages as pages
 from api.connect.begin import CALLBACK, START, state_of
 from api.connect.outcomes import error_of, is_final, selection_of
 from api.connect.schemas import LONGEST_CODE
-from api.connect.steps import address_of, choose_of, finish, take
+from api.connect.steps import address_of, connect_selected, consume_and_finish, finish
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
 from domain.connections import SelectionBy
@@ -94,7 +94,7 @@ class HostedConnect(Controller):
             return _error_page(problem, 503)
         handed = {"code": code, "iss": given.get("iss", "")} if code else {"error": error[:64]}
         fingerprint = digest(code or f"error {error[:64]}")
-        if problem := await _problem_of(take(deps, row, handed, fingerprint)):
+        if problem := await _problem_of(consume_and_finish(deps, row, handed, fingerprint)):
             async with deps.database.reading() as session:
                 row = await find_connection(session, row.id) or row
             if row.handover_hash != fingerprint:
@@ -124,7 +124,7 @@ class HostedConnect(Controller):
             if not 0 < len(ids) <= _MOST_CHOSEN:
                 sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
                 return pages.selection(_label(row), selection, sentence)
-            await _problem_of(choose_of(deps, row.workspace_id, row.platform, row.id, ids))
+            await _problem_of(connect_selected(deps, row.workspace_id, row.platform, row.id, ids))
         return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
 
 

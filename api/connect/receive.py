@@ -7,7 +7,7 @@ from typing import Any
 from api.connect.begin import require_connections_left, require_known_account
 from api.connect.outcomes import is_final
 from api.connect.schemas import ConnectBody, SelectBody
-from api.connect.steps import EXPIRED, choose_of, finish, step, take
+from api.connect.steps import EXPIRED, connect_selected, consume_and_finish, finish, step
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read, read_valid
@@ -38,13 +38,13 @@ async def connect(
             raise InvalidRequest(Problem(sentence, "missing_required_field", "iss"))
         handed = {"code": body.code, "iss": body.iss}
         fingerprint = digest(body.code or "")
-    return await take(deps, row, handed, fingerprint)
+    return await consume_and_finish(deps, row, handed, fingerprint)
 
 
 async def select(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
-    """Connect what was chosen; returns the row with what came of it. Raises as `begin` does."""
+    """Connect the selected accounts; returns the row with the result. Raises as `begin` does."""
     body = read_valid(SelectBody, payload)
-    return await choose_of(deps, workspace_id, platform, body.selection_id, body.ids)
+    return await connect_selected(deps, workspace_id, platform, body.selection_id, body.ids)
 
 
 async def _begin_with_credentials(

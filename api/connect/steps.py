@@ -29,10 +29,10 @@ _SELECTION_EXPIRED = Problem(
 NOT_DONE = Problem("No worker has answered in time. Send the same request again.", "unavailable")
 
 
-async def take(
+async def consume_and_finish(
     deps: Dependencies, row: PendingConnection, handed: Mapping[str, Any], fingerprint: bytes
 ) -> PendingConnection:
-    """Use a connection up with what came for it, and have a worker finish it; a repeat continues. Raises as `begin`."""
+    """Save a connection's answer, which uses it up, and run its last step. A repeat continues. Raises as `begin`."""
     if row.public_key is None:
         raise Unavailable(NOT_DONE)
     now = datetime.now(UTC)
@@ -58,10 +58,10 @@ async def finish(deps: Dependencies, row: PendingConnection) -> PendingConnectio
     return row
 
 
-async def choose_of(
+async def connect_selected(
     deps: Dependencies, workspace_id: str, platform: str, selection_id: str, ids: Sequence[str]
 ) -> PendingConnection:
-    """Connect some of a selection; returns the row with what came of it. Raises as `begin` does."""
+    """Connect the selected accounts; returns the row with the result. Raises as `begin` does."""
     wanted, now = sorted(set(ids)), datetime.now(UTC)
     async with deps.database.transaction() as session:
         row = await find_connection(session, selection_id)

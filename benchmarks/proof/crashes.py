@@ -162,14 +162,14 @@ class CrashInjection:
             await self._until(self._all_taken)
             await asyncio.sleep(_SETTLE)
         began = time.monotonic()
-        async with AsyncExitStack() as going_on:
+        async with AsyncExitStack() as second_worker:
             with frozen(self._product, "worker"):
                 frozen_at = time.time()
                 await self._until_struck.aclose()
                 # The waiting statements are executed now.
                 await asyncio.sleep(_SETTLE)
                 await self._note(await self._state(), frozen_at)
-                await going_on.enter_async_context(another_worker(self._product))
+                await second_worker.enter_async_context(another_worker(self._product))
                 await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
             await asyncio.sleep(_MARGIN)
         self._say_struck(f"the worker frozen for {seconds:.0f} s")

@@ -158,10 +158,10 @@ class Renewals:
 
     async def _freeze(self, seconds: float, release: Callable[[], None]) -> None:
         began = time.monotonic()
-        async with AsyncExitStack() as going_on:
+        async with AsyncExitStack() as second_worker:
             with frozen(self._product, "worker"):
                 release()
-                await going_on.enter_async_context(another_worker(self._product))
+                await second_worker.enter_async_context(another_worker(self._product))
                 await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
             await asyncio.sleep(_MARGIN_S)
 

@@ -96,14 +96,8 @@ def _faults(tree: Any, path: str = "") -> Iterator[str]:
 
 def quota_in(response: httpx.Response) -> Quota | None:
     """Return what remains of the route's bucket; Discord's limits are known from its responses only."""
-    return quota_from_headers(
-        response, "x-ratelimit-remaining", _seconds(response.headers.get("x-ratelimit-reset-after"))
-    )
+    return quota_from_headers(response, "x-ratelimit-remaining", wait(response.headers.get("x-ratelimit-reset-after")))
 
 
 def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:
-    return _seconds(body.get("retry_after", response.headers.get("retry-after")))
-
-
-def _seconds(seconds: Any) -> timedelta | None:
-    return wait(seconds)
+    return wait(body.get("retry_after", response.headers.get("retry-after")))

@@ -28,7 +28,7 @@ async def find_post(
     """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    recent = [post for post in posts if _moment(post["created_time"]) >= sent_at - CLOCKS_APART]
+    recent = [post for post in posts if moment(post["created_time"]) >= sent_at - CLOCKS_APART]
     ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
     # If even the last post of a full page is recent, ours may be on the next page.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
@@ -45,7 +45,7 @@ async def find_video(
 
 def _matching_post(post: dict[str, Any]) -> MatchingPost:
     url = post.get("permalink_url") or url_of(post["id"])
-    return MatchingPost(Published(str(post["id"]), url), _moment(post["created_time"]))
+    return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]))
 
 
 def _is_ours(post: dict[str, Any], context: PublishContext[FacebookSettings]) -> bool:
@@ -76,13 +76,8 @@ async def find_story(
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
     unnamed = (
-        MatchingPost(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
+        MatchingPost(Published(str(story.get("post_id")), None), moment(story.get("creation_time", 0)))
         for story in stories
         if "media_id" not in story
     )
     return Unknown() if earliest_unclaimed(context, unnamed, since=sent_at) else Absent()
-
-
-def _moment(written: str | int) -> datetime:
-    text = str(written)
-    return moment(text)

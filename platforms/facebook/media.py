@@ -107,14 +107,14 @@ class Uploads:
         video: dict[str, Any] = self._context.handles.get("video", {})
         if video.get("done"):
             return
-        going_on = bool(video)
+        is_continued = bool(video)
         try:
             async with self._context.media.open(self._context.draft.media[0]) as file:
                 if video.get("size") != file.size:
                     video = await self._start(post_type, file.size)
                 await (self._transfer if post_type is FacebookPostType.VIDEO else self._stream)(video, file)
         except PlatformError as error:
-            if error.kind is not ErrorKind.REJECTED or not going_on:
+            if error.kind is not ErrorKind.REJECTED or not is_continued:
                 raise
             # The upload from an earlier attempt may have expired. If Facebook refuses a new one too, the video is at
             # fault.

@@ -126,7 +126,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
             if error.kind is not ErrorKind.UNCONFIRMED and not repeated:
                 del handles[SENT_AT]
                 await context.save(handles)
-            error = await _judged_media(context, uploads, error)
+            error = await _record_media_refusal(context, uploads, error)
             raise await _of_author(error, connection, context) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
@@ -216,10 +216,10 @@ async def _may_post(connection: LinkedInConnection, page: str) -> bool:
     return False
 
 
-async def _judged_media(
+async def _record_media_refusal(
     context: PublishContext[LinkedInSettings], uploads: Uploads, error: PlatformError
 ) -> PlatformError:
-    """Return a refusal, `rejected` once media were forbidden too often; forget media that are useless."""
+    """Count a refusal of media and forget useless ones; return it, `rejected` once media were forbidden too often."""
     if error.code == errors.FORBIDDEN_MEDIUM:
         context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
         await context.save(context.handles)

@@ -19,11 +19,6 @@ PAGE = 100
 _URL = "https://www.reddit.com"
 
 
-def published(fullname: str, url: str) -> Published:
-    """Return the published post with its fullname (t3_…), which is its id in Reddit's API, and its address."""
-    return Published(fullname, url)
-
-
 async def find(
     connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
 ) -> Published | None:
@@ -38,7 +33,7 @@ async def find(
     if not isinstance(children, list):
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     same = (child["data"] for child in children if _same(child["data"], context))
-    alike = (MatchingPost(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
+    alike = (MatchingPost(Published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
     return earliest_unclaimed(context, alike, since=sent_at)
 
 

@@ -90,8 +90,8 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
             raise (await _known_link(context, error) if error.code == DUPLICATE else error) from error
         data = (answer.get("json") or {}).get("data") or {}
         if data.get("id") and data.get("url"):
-            # The response for a gallery has the id with its prefix, and no name.
-            return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
+            # The fullname (t3_…) is a post's id in the API. A gallery's response has the prefixed id, and no name.
+            return Published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
         if "websocket_url" in data:
             taken_at = datetime.now(UTC)
             context.handles[TAKEN_AT] = taken_at.isoformat()

@@ -73,30 +73,30 @@ class Uploads:
             del self._known[name]
         # If one item fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(
-            *(self._bring(str(index), item) for index, item in enumerate(items)), return_exceptions=True
+            *(self._upload(str(index), item) for index, item in enumerate(items)), return_exceptions=True
         )
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for failure in sorted(failures, key=lambda error: getattr(error, "kind", None) is ErrorKind.NOT_READY):
             raise failure
 
-    async def _bring(self, name: str, item: Media) -> None:
+    async def _upload(self, name: str, item: Media) -> None:
         upload = self._known.get(name, {})
-        going_on = upload.get("url") == item.url and upload.get("expiresAt", 0) > time.time() + LIFETIME_LEFT
-        if not going_on:
+        is_continued = upload.get("url") == item.url and upload.get("expiresAt", 0) > time.time() + LIFETIME_LEFT
+        if not is_continued:
             upload = self._known[name] = {"url": item.url}
         try:
-            await self._go_on(upload, item)
+            await self._continue_upload(upload, item)
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED:
                 raise
             # X refused the stored upload, so it is forgotten. If there is a next attempt, it uploads again.
             self._known.pop(name, None)
             await self._save()
-            if going_on:
+            if is_continued:
                 raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code, status=error.status) from error
             raise
 
-    async def _go_on(self, upload: Handle, item: Media) -> None:
+    async def _continue_upload(self, upload: Handle, item: Media) -> None:
         if upload.get("stage") in {None, Stage.SENDING}:
             async with self._context.media.open(item) as file:
                 _check(item, file, premium=self._connection.account.premium)

@@ -81,7 +81,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
             await Upload(connection, context).prepare()
         except SessionGoneError as gone:
             await Upload(connection, context).forget()
-            raise _once_more() from gone
+            raise _session_gone() from gone
 
     async def publish(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Published:
         """Send the last piece, unless the session has yielded its video already."""
@@ -91,9 +91,9 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
                 await upload.finish()
             except SessionGoneError as gone:
                 if upload.session and upload.session.get("last"):
-                    raise _once_more().as_unconfirmed() from gone
+                    raise _session_gone().as_unconfirmed() from gone
                 await upload.forget()
-                raise _once_more() from gone
+                raise _session_gone() from gone
         return _published(str(upload.video_id))
 
     async def confirm_sent(
@@ -121,7 +121,8 @@ def _published(video_id: str) -> Published:
     return Published(video_id, f"https://www.youtube.com/watch?v={video_id}")
 
 
-def _once_more() -> PlatformError:
+def _session_gone() -> PlatformError:
+    """Return the error after which the next attempt uploads the video again."""
     return PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
