@@ -105,7 +105,7 @@ class Confirming:
             return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _claimed(self, loaded: LoadedTarget, finding: Finding) -> Finding:
-        """Return a finding that can be believed: no public post belongs to two of our targets."""
+        """Return a finding that can be trusted: no public post belongs to two of our targets."""
         if not isinstance(finding, Published):
             return finding
 

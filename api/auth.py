@@ -21,9 +21,9 @@ _CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
 _UNKNOWN_CACHED_FOR_S = 10.0
-"""A key that was not found is not looked up again for so long. Keys are made at random, so it will not come to be."""
+"""An unknown key is not looked up again for this time. Keys are random, so it will not be created meanwhile."""
 _UNKNOWN_LOOKUPS = 4
-"""Look-ups at the same time of keys that are not known yet: strangers leave the rest of the pool to others."""
+"""Concurrent look-ups of unknown keys: strangers leave the rest of the pool to others."""
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 _MISSING = Problem("Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials")

@@ -34,7 +34,7 @@ class Dependencies:
     waiting: WaitingRequests
     checks: Checks
     redirect_urls: frozenset[str]
-    """Where platforms may send people back to who connect an account; anywhere if it is empty."""
+    """Addresses to which platforms may send people back who connect an account; any if it is empty."""
     public_url: str | None
     """Where people and platforms reach this API, without a slash at the end."""
 
@@ -50,7 +50,7 @@ class Dependencies:
         redirect_urls: Collection[str] = (),
         public_url: str | None = None,
     ) -> "Dependencies":
-        """Return the dependencies that stand on these three."""
+        """Return the dependencies that are made from these three."""
         delivery = Delivery(database, workflows)
         return cls(
             database,

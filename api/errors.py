@@ -73,7 +73,7 @@ def error_type(status: int, *, idempotency: bool = False) -> str:
 
 
 def as_json(problem: Problem) -> dict[str, str | None]:
-    """Return a problem as it stands in `errors`; what concerns no target names none."""
+    """Return a problem as an entry of `errors`; without platform and account if it concerns no target."""
     found: dict[str, str | None] = {
         "error": _text(problem.error),
         "code": problem.code,

@@ -54,7 +54,7 @@ class PlannedDecision:
     body: ResolveBody
     effect: Effect
     status: str
-    """The target's."""
+    """The status of its target."""
 
 
 class Resolver:

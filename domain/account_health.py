@@ -10,7 +10,7 @@ from domain.schedule import rfc3339
 WARNED_BEFORE = timedelta(days=14)
 """How long before its end a connection that nothing renews is worth a warning."""
 _FAILING_FOR = timedelta(days=1)
-"""How long renewals may fail without a word while the access token is still good."""
+"""How long renewals may fail without a warning while the access token is still valid."""
 
 
 class Health(StrEnum):
@@ -53,7 +53,7 @@ class TokenFacts:
     """When the connection ends if its owner does nothing; None if it is renewed in time."""
     refused_at: datetime | None = None
     refusal: str | None = None
-    """What the platform refuses the account with, as a sentence."""
+    """The platform's reason for refusing the account, as a sentence."""
     renewal_refused: bool = False
     """Whether the platform has refused this account's refresh token."""
     renewal_failures: int = 0
@@ -61,7 +61,7 @@ class TokenFacts:
     renewed_at: datetime | None = None
     """When it was last renewed, or connected."""
     app_refusal: str | None = None
-    """What the platform refuses the operator's app with, as a sentence."""
+    """The platform's reason for refusing the operator's app, as a sentence."""
     missing: tuple[str, ...] = ()
     """Permissions without which nothing can be published."""
     declined: tuple[str, ...] = ()

@@ -57,7 +57,7 @@ class Action(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     CORRECTED = "corrected"
-    """Changed after publishing had begun: what failed sends something else when it is retried."""
+    """Changed after publishing had begun: failed targets send the new content when they are retried."""
     EDITED = "edited"
     """An edit of a published post was asked for."""
     DELETED = "deleted"
@@ -111,7 +111,7 @@ class FieldChange:
     account_id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is kept."""
+        """Return the change as an entry keeps it."""
         values = {"from": self.before, "to": self.after, "platform": self.platform, "accountId": self.account_id}
         return {"field": self.field, **{name: value for name, value in values.items() if value is not None}}
 
@@ -124,9 +124,9 @@ class AuditEntry:
     actor: Actor
     changes: tuple[FieldChange, ...] = ()
     targets: tuple[tuple[str, str], ...] = ()
-    """Platform and account of those that were meant; empty if all were."""
+    """Platform and account of the targets concerned; empty if these are all."""
     details: tuple[tuple[str, Any], ...] = ()
-    """What else is to be said, by names of JSON."""
+    """Further details, by their names in JSON."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is kept beside action, actor and time; bounded."""
@@ -144,7 +144,7 @@ class AuditEntry:
 _WITH_VALUES = ("timezone", "scheduled_for", "publish_within")
 """Fields whose values an entry keeps. Of all others it keeps the name only, because they may be content."""
 _NOT_NAMED = frozenset({"targets", "scheduled_wall", "planned_for"})
-"""The targets, whose fields are named one by one, and what follows from `scheduled_for`."""
+"""Fields that are not named: the targets, whose own fields are, and those that follow from `scheduled_for`."""
 _NAMES_ONLY = tuple(name for name in PostContent.model_fields if name not in {*_WITH_VALUES, *_NOT_NAMED})
 _OF_TARGETS = {
     "custom_content": "customContent",
@@ -154,7 +154,7 @@ _OF_TARGETS = {
 
 
 def changes_between(before: PostContent, after: PostContent) -> tuple[FieldChange, ...]:
-    """Return the fields in which two versions of a post differ, those whose values are kept first."""
+    """Return the fields in which two versions of a post differ; first those whose values are kept."""
     return tuple(_changes(before, after))
 
 

@@ -37,7 +37,7 @@ def demand_no_connection() -> None:
 
 @contextmanager
 def holding_connection() -> Iterator[None]:
-    """Mark what runs meanwhile as holding a connection of the database."""
+    """Mark the code in the block as holding a connection of the database."""
     outer, hold = _HELD.get(), _Hold()
     _HELD.set(hold)
     try:

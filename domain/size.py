@@ -11,7 +11,7 @@ _OF_A_POST = 1_000
 _OF_A_TARGET = 4_000
 """Bytes of ids, times, addresses and sentences, most of which platforms add later (500 characters at most each)."""
 _OF_A_CHANGE = 300
-"""Bytes beside its address that say what was changed about a media file."""
+"""Bytes of the record of one media file's changes, without its address."""
 _COUNTED_ALONE = {"content", "media_items", "targets"}
 """Fields of a post that are counted with its targets."""
 

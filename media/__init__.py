@@ -1,1 +1,1 @@
-"""Bring a post's media to disk safely, say what it is, and change it where a platform demands that."""
+"""Media of posts: fetched to disk safely, examined, and changed if a platform demands it."""

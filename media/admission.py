@@ -17,13 +17,13 @@ MOST_STEPS = 60
 MOST_FETCHES = 60
 """Files that one process fetches at the same time, each over one connection."""
 MOST_FILES = 512
-"""Files that one process holds; each takes one or two file descriptors, of which many systems allow a process 1,024."""
+"""Files that one process holds; each takes one or two file descriptors, and many systems allow a process 1,024."""
 _MOST_DISK_BYTES = 16 * 2**30
 
 _SOONEST_S, _LATEST_S = 1.0, 300.0
 _SPREAD = 0.2
 _FORGOTTEN_AFTER_S = 30.0
-"""How long after its time a step that does not come back is still counted among those that wait."""
+"""How long after its time a step that has not come back is still counted as waiting."""
 
 
 def disk_bytes_by_default() -> int:
@@ -45,7 +45,7 @@ class MediaLimits:
 
 
 class MediaBusy(PlatformError):
-    """A step cannot have its media yet, because others of its workspace hold what media may take."""
+    """A step cannot have its media yet, because other steps of its workspace hold the workspace's share."""
 
     def __init__(self, wait: timedelta) -> None:
         message = "Other media of this workspace are fetched first; this post continues after them."
@@ -77,7 +77,7 @@ class WaitingSteps:
         return timedelta(seconds=seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311 - no secret
 
     def admit(self, workspace_id: str, step: str) -> None:
-        """Count a step no longer."""
+        """Remove a step from the count."""
         waiting = self._until.get(workspace_id)
         if waiting is not None and waiting.pop(step, None) is not None and not waiting:
             del self._until[workspace_id]

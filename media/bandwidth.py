@@ -1,4 +1,4 @@
-"""The bandwidth for the media of one workspace: to read them costs the processor of a worker that all share."""
+"""The bandwidth for the media of one workspace: reading them takes CPU time of a worker that all share."""
 
 import time
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Keep in a target's row what was changed about its media."""
+"""Records of changes to media in their targets' rows."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from store.publishing.targets import save_media_changes
 
 
 class NoChangeRecord:
-    """A record of changes that keeps nothing: the files are only looked at."""
+    """A record of changes that keeps nothing, for files that are only checked."""
 
     async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Keep nothing."""

@@ -16,7 +16,7 @@ class MediaChange:
 
 
 def conversion_changes(facts: MediaFacts, made: Conversion) -> tuple[MediaChange, ...]:
-    """Return in what a picture's new JPEG differs from the file that it was."""
+    """Return the differences of a picture's new JPEG from the original file."""
     return tuple(_differences(facts, made))
 
 

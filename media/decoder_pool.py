@@ -35,11 +35,11 @@ MEMORY = 2 * 2**30
 """Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
 may have half of it."""
 WAITING = 16
-"""Jobs of one workspace that wait in each queue. They hold up steps, of which each platform has a hundred at a time."""
+"""Jobs of one workspace that may wait in each queue. Their steps take slots, of which each platform has a hundred."""
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
 _READERS: dict[type, TypeAdapter[Any]] = {each: TypeAdapter(each) for each in (Examined, Conversion)}
-"""Made once: to make one costs a step some milliseconds."""
+"""Made once, because making one takes some milliseconds."""
 _LARGE_FILE = 64 * 2**20
 _LARGE_PICTURE = 8_000_000
 """Pixels from which a conversion takes about a second."""
@@ -107,7 +107,7 @@ class DecoderPool:
         if examined.removed and room is not None:
             result = stored(room, file.content_type)
             changes = (MediaChange("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
-        # The file's type and size are known here, and not for its decoder to say.
+        # The file's type and size are known here; the decoder's values for them are not trusted.
         return result, replace(examined.facts, content_type=result.content_type, size=result.size), changes
 
     @asynccontextmanager
@@ -168,11 +168,11 @@ def _needs_more(ending: ProcessEnd) -> bool:
 
 
 def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: str) -> T:
-    """Return what a process found out. Raises PlatformError, `transient` if the machine may have been too slow."""
+    """Return the result of a process. Raises PlatformError, `transient` if the machine may have been too slow."""
     answer = ending.answer or {}
     name = result.__name__.lower()
     if name in answer:
-        # A decoder that its file has taken over may answer anything.
+        # If a file has taken over its decoder, the answer may be anything.
         with contextlib.suppress(ValidationError):
             found: T = _READERS[result].validate_json(json.dumps(answer[name]), strict=True)
             return found

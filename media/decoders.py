@@ -21,7 +21,7 @@ _START = (
     "from media.decoding.server import main; main(int(number), kind)"
 )
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
-"""All that the server's environment holds. Every arena of the C library's would take up address space."""
+"""The whole environment of the server. Each further arena of the C library would take up address space."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class ProcessEnd:
     signal: int = 0
     cpu_seconds: float = 0
     too_late: bool = False
-    """Whether it was killed because no answer came in time by the clock: it, or the whole machine, stood still."""
+    """Whether it was killed because no answer came in time by the clock: it, or the whole machine, was suspended."""
 
     @property
     def used_up_its_seconds(self) -> bool:
@@ -85,7 +85,7 @@ class Decoders:
         try:
             connection = connection or self._process()
             socket.send_fds(connection, [job.to_message()], list(files))
-            # Made while this one works.
+            # The next process is made while this one works.
             self._spare = self._process()
             async with asyncio.timeout(within):
                 return self._ending(await _read_line(connection))

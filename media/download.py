@@ -9,7 +9,7 @@ from media.sniff import HEAD, HTML, sniff
 from media.spool import Spool
 
 MAX_IMAGE_BYTES = 100 * 2**20
-"""Most bytes of an image or GIF; the largest that a platform here takes is a tenth of it."""
+"""Most bytes of an image or GIF: ten times the largest limit of a platform here."""
 MAX_DECODED_BYTES = 100 * 2**20
 """Most bytes out of a compressed answer. Media does not compress, so what unpacks to more is no media."""
 _PIECE = 2**20
@@ -63,7 +63,7 @@ class Download:
         return most if self._unzip is None else min(most, MAX_DECODED_BYTES)
 
     def announce(self, length: int) -> None:
-        """Refuse by the length that the server names, before anything is read; else make sure of the disk space."""
+        """Refuse a file whose length, as the server names it, is too large; otherwise reserve its disk space."""
         if self._unzip is not None:
             return
         if length > self.limit:
@@ -71,7 +71,7 @@ class Download:
         self._spool.reserve(length)
 
     def most_of(self, received: int) -> int:
-        """Return how many bytes so many of the wire may become."""
+        """Return how many bytes a number of received bytes may decode to."""
         return received if self._unzip is None else self.limit
 
     def feed(self, data: bytes) -> None:
@@ -90,7 +90,7 @@ class Download:
         return self.content_type or self._sniffed_type()
 
     def finish(self) -> str:
-        """Return the media type once everything was fed."""
+        """Return the media type after all bytes were fed."""
         if self._unzip is not None and self._spool.size and not self._unzip.eof:
             raise self._refusals.broken_off()
         if not self._spool.size:

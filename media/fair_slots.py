@@ -1,4 +1,4 @@
-"""A number of slots that workspaces share by turns."""
+"""Slots that workspaces get in turn."""
 
 import asyncio
 from collections import Counter, deque
@@ -24,7 +24,7 @@ class FairSlots:
         self._waiting = waiting
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
-        """Of the workspaces that wait; the next one's turn stands first."""
+        """The waiting workspaces; the first is the next to get a slot."""
 
     @asynccontextmanager
     async def slot(self, workspace: str) -> AsyncIterator[None]:
@@ -69,7 +69,7 @@ class FairSlots:
             queue = self._queues.pop(chosen)
             granted = queue.popleft()
             if queue:
-                # Behind the others.
+                # The workspace goes to the end of the queue.
                 self._queues[chosen] = queue
             if not granted.done():
                 self._grant(chosen)

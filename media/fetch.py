@@ -1,4 +1,4 @@
-"""Fetch media by URL to disk: public addresses only, nothing believed, everything bounded."""
+"""Fetching of media to disk: from public addresses only, with limits, and without trust in the server's headers."""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class MinimumSpeed:
-    """Bound how slow a server may be: `grace` seconds, and on top one for every `slowest` bytes, up to `longest`."""
+    """The time limit of a download: `grace` seconds, and one more for every `slowest` bytes, up to `longest` in all."""
 
     grace: float = 60
     slowest: int = 256 * 1024

@@ -26,7 +26,7 @@ def covers_of(platform: Platform[Any, Any], draft: Draft[Any]) -> dict[str, File
 
 
 def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
-    """Return the media that the platform will fetch, and covers, that have not been looked at, each once."""
+    """Return the media that the platform will fetch, and covers, that have not been checked yet, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
     media = [item for item in _media_of(draft) if item.type in platform.pulls_media]
@@ -55,7 +55,7 @@ async def host_files(platform: Platform[Any, Any], media: list[Media], source: S
 
 
 async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
-    """Return what some work on each file came to, a few at a time. Raises PlatformError."""
+    """Return the results of some work on each file, a few at a time. Raises PlatformError."""
     gate = asyncio.Semaphore(CONCURRENCY)
 
     async def done(item: Media) -> T:

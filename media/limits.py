@@ -1,4 +1,4 @@
-"""Hold a file against what its platform takes, and say which limit it breaks."""
+"""Checks of a file against its platform's limits."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from platforms.rules import FileRule
 _A = {kind: f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" for kind, noun in NOUNS.items()}
 _MEBI, _MEGA = 2**20, 10**6
 _SLACK = 0.01
-"""By which a ratio may miss its limit: platforms round, and so do people who cut pictures."""
+"""The tolerance of a ratio's limit: platforms round, and so do people who crop pictures."""
 
 
 def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
-    """Return what an image must become before its platform takes it, None where it can stay as it is.
+    """Return the demand that an image must be converted to, None if its platform takes it as it is.
 
     `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
     says that it shrinks.
@@ -54,7 +54,7 @@ def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None)
 
 
 def too_large(label: str, rule: FileRule) -> PlatformError:
-    """Return the refusal of a file of which more has come than its platform takes; its whole size is not known."""
+    """Return the refusal of a file that is larger than its platform takes; its download was stopped at the limit."""
     if rule.max_bytes is None:
         raise ValueError("the rule has no limit of bytes")
     said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"

@@ -130,7 +130,7 @@ class Refusals:
         )
 
     def unknown_type(self) -> PlatformError:
-        """Refuse a file whose content says nothing."""
+        """Refuse a file of an unknown type."""
         return self._rejected(
             "media_unsupported", f"{self._item} is no image or video in a known format. Check the file behind the URL."
         )
@@ -153,7 +153,7 @@ class Refusals:
         return self._rejected("media_empty", f"{self._item} is an empty file. Check the file behind the URL.")
 
     def forbidden(self, why: str) -> PlatformError:
-        """Refuse an address that is never asked."""
+        """Refuse an address that is never requested, such as a private one."""
         return self._rejected("media_address_forbidden", f"The URL of the {self._noun} is not fetched: {why}.")
 
     def unreachable(self, why: str) -> PlatformError:

@@ -19,13 +19,13 @@ class SharedFile:
     descriptors: Share
     disk: Shares
     most_bytes: int
-    """Up to which size it is wanted: what the largest of the platforms takes that have asked for it."""
+    """The size up to which it is fetched: the largest limit of the platforms that have asked for it."""
     fetching: "asyncio.Task[StoredFile]" = field(init=False)
     listeners: list[Progress] = field(default_factory=list)
     """One for each user."""
     ending: asyncio.TimerHandle | None = None
     size: int = 0
-    """Its bytes and those of its copy, once it was used."""
+    """Its bytes and those of its copy, measured after each use."""
     _examining: "dict[bool, asyncio.Task[Examination]]" = field(default_factory=dict)
     """By whether metadata are removed."""
     _copy: Spool | None = None
@@ -48,7 +48,7 @@ class SharedFile:
         return await asyncio.shield(self._examining[cleaned])
 
     def leave(self) -> None:
-        """End what no user waits for, and measure what is kept."""
+        """End examinations that no user waits for, and measure the kept files."""
         self._end_examining()
         self.size = self.spool.size + (self._copy.size if self._copy else 0)
 

@@ -19,7 +19,7 @@ MOST_FILES = 256
 """Files that are kept without being used; each holds a file descriptor."""
 
 _TIMEOUT_S = 2.0
-"""Seconds that a step waits in its slot until another file is fetched. To run the step again would take longer."""
+"""Seconds that a step waits in its slot until another file is fetched. Running the step again would take longer."""
 _ASK_AGAIN_S = 0.05
 
 _Key = tuple[str, str, str]

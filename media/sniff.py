@@ -29,7 +29,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A "}
 
 _QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
-"""What a QuickTime file from before the `ftyp` box may begin with."""
+"""The first boxes of a QuickTime file from before the `ftyp` box."""
 
 _MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<meta")
 

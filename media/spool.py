@@ -1,4 +1,4 @@
-"""Keep media on disk in files without a name, read in pieces and never whole in memory."""
+"""Media on disk in files without a name, read in pieces and never whole in memory."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from domain.shares import Share
 _COPIED = 2**20
 """Bytes that are copied at a time."""
 _SMALL = 64 * 1024
-"""Bytes up to which a file is read and measured sooner than a thread is asked to: they lie in the page cache."""
+"""Bytes up to which reading and measuring a file takes less time than starting a thread: they are in the page cache."""
 _LARGE = 16 * 2**20
 """Bytes beyond which a thread closes a file."""
 
@@ -40,7 +40,7 @@ class Spool:
         self._file = file
         self._disk = disk
         self._closed = False
-        # Against a close in the middle of a read: the descriptor of a closed file soon is another file's.
+        # Prevents a close during a read: the descriptor of a closed file may soon belong to another file.
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:

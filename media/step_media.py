@@ -48,7 +48,7 @@ class MediaTools:
 
 
 _UNSTATED_BYTES = 2**29
-"""Up to which size a video is fetched for a platform that states no limit; our choice."""
+"""The size up to which a video is fetched for a platform that states no limit; our choice."""
 
 Fitted = tuple[StoredFile, MediaFacts | None, tuple[MediaChange, ...]]
 
@@ -78,7 +78,7 @@ class StepMedia:
         self._covers = covers or {}
         self._target_id = target_id
         self._sides: dict[MediaType, tuple[int, int]] = {}
-        """By their kind the sides that all files of the post must have."""
+        """The sides that all files of the post must have, by their kind."""
         self._opened = 0
         self._held: Share | None = None
         self.sends = False
@@ -111,7 +111,7 @@ class StepMedia:
         return images if rule and rule.same_sides and len(images) > 1 else []
 
     async def measure(self, media: Media) -> MediaFacts:
-        """Return what an image is. Raises PlatformError as `open` does."""
+        """Return the facts of an image. Raises PlatformError as `open` does."""
         self._start_decoders(media)
         async with self._file(media) as shared:
             _, facts, _ = await shared.examine(self._tools.decoder_pool, cleaned=False)
@@ -182,7 +182,7 @@ class StepMedia:
             message = "This service has no disk space for media at the moment; it is tried again."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=NO_DISK_SPACE) from error
         except Exhausted as short:
-            # Files that it keeps only for later make room first.
+            # Files that the workspace keeps only for later are dropped first.
             files.make_room(self._workspace_id, short)
             raise MediaBusy(waiting.postpone(self._workspace_id, self._target_id, short.interval)) from short
         except TooManyWaiting as full:

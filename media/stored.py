@@ -1,4 +1,4 @@
-"""Join what platforms see of a media file with the file on our disk."""
+"""A media file on our disk, as platforms and decoders see it."""
 
 from dataclasses import dataclass
 

@@ -60,7 +60,7 @@ _SHAPES = re.compile(
     _FLAGS,
 )
 _PLAIN = re.compile(r"[\w.~+/-]*+|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}(?:Z|\+00:00)")
-"""Ids, names of ours, paths and times. Nearly all values are such, and of all shapes they can only have these two:"""
+"""Ids, our names, paths and times: nearly all values. Of the shapes of secrets, they can only have these two:"""
 _IN_PLAIN = re.compile(f"{_PATH} | {_WORD}", _FLAGS)
 _CONTENT = re.compile(
     r"""
@@ -103,7 +103,7 @@ def _mask_shapes(text: str) -> str:
 
 
 def mask_event(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Mask a whole log line, whatever its values are: what is neither text nor number nor a container becomes text."""
+    """Mask a whole log line: a value that is neither a text, a number nor a container becomes text."""
     return {_plain(key): _masked(str(key), value) for key, value in event.items()}
 
 

@@ -47,7 +47,7 @@ class _Logger:
         self._closing = closing
 
     def write(self, event: EventDict) -> None:
-        """Write a line, or say that it is missing: the caller continues in any case."""
+        """Write a line, or report that it is missing: the caller continues in any case."""
         line: Any = event
         try:
             for processor in self._closing:
@@ -71,7 +71,7 @@ def configure(level: str = "info", format: Literal["json", "console"] = "json", 
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
     ]
-    # Masked last of all: nothing that is added before it escapes it. Only the time, which holds nothing, comes after.
+    # Masked last, so that nothing escapes it. Only the time, which holds no secret, is added later.
     closing: list[Processor] = [_TRACEBACKS, mask_event, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     if format == "json":
         closing.append(_as_json)

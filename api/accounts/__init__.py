@@ -1,1 +1,1 @@
-"""The connected accounts of a workspace: which there are, how they are, and removing them."""
+"""The connected accounts of a workspace: their list, their health, and their removal."""

@@ -25,7 +25,7 @@ from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
 
 MOST_CHECKS = 60
-"""Accounts of a workspace that platforms are asked about in a minute; our choice."""
+"""Checks of a workspace's accounts at their platforms in a minute; our choice."""
 MOST_COUNTED, MOST_NAMED = 1_000, 5
 _KEPT = timedelta(days=1)
 """How long a repeat of a removal is answered as the first."""
@@ -37,7 +37,7 @@ _NOT_DONE = Problem("No worker has answered in time. Send the same request again
 
 @dataclass(frozen=True, slots=True)
 class AccountName:
-    """The account that a request means. Of another workspace's nothing is found."""
+    """The account that a request names. It is not found if it belongs to another workspace."""
 
     workspace_id: str
     platform: str
@@ -124,7 +124,7 @@ async def _events(session: AsyncSession, named: AccountName) -> list[AccountEven
 
 
 def _removal(events: Sequence[AccountEvent]) -> AccountEvent | None:
-    """Return the line that says that the account is removed, None if the newest says something else."""
+    """Return the newest line if it is the removal of the account, else None."""
     if not events or events[0].action not in _OF_REMOVAL:
         return None
     return next((event for event in events if event.action == AccountAction.REMOVED), None)

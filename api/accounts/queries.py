@@ -26,7 +26,7 @@ def accounts_cursor(account_id: str) -> str:
 
 
 def read_accounts_query(request: HttpRequest, *, by_health: bool = False) -> AccountsQuery:
-    """Return what a list of accounts is to hold. Raises InvalidRequest with every problem."""
+    """Return the filters of a list of accounts. Raises InvalidRequest with every problem."""
     query, query_problems = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
     problems: list[Problem] = []
     take = partial(convert_parameter, query, problems)

@@ -1,4 +1,4 @@
-"""The endpoints under /v1/accounts: which accounts are connected, how they are, and removing them."""
+"""The endpoints under /v1/accounts: the list of connected accounts, their health, and their removal."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ from domain.errors import InvalidRequest, Problem
 from store.accounts.pages import page_of_accounts, refusals_of_apps
 
 _MOST_READ = 1_000
-"""Accounts that one request for those of a certain health reads."""
+"""Accounts that one request reads if it asks for those of a certain health."""
 
 NamedAccount = NamedDependency[SkipValidation[AccountName]]
 
@@ -65,7 +65,7 @@ class Accounts(Controller):
 
     @get("/{platform:str}/{account_id:str}/health")
     async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Return how one account is; with `check`, ask its platform before."""
+        """Return the health of one account; with `check`, ask its platform before."""
         if _flag(request, "check", default=False):
             await deps.restoring.require_finished()
             await check_account(deps, named)

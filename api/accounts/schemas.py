@@ -65,7 +65,7 @@ class AccountHealthView(AccountView):
 
 
 class AccountHealthPageView(View):
-    """One page of how accounts are."""
+    """One page of the health of accounts."""
 
     model_config = ConfigDict(title="AccountHealthList")
 

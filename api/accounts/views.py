@@ -18,7 +18,7 @@ def account_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: d
 
 
 def health_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountHealthView:
-    """Return how an account is."""
+    """Return the health of an account."""
     facts = facts_of(account, refused_apps, now)
     report = report_on(facts, now)
     proofs = [each for each in (account.last_ok_at, account.inspected_at) if each is not None]

@@ -17,11 +17,11 @@ from domain.post import PostStatus
 from store.posts.lists import statuses_of
 
 _CONCURRENCY = 4
-"""Posts of one request that are worked on at a time: it takes no more of the process than as many single requests."""
+"""Posts of one request that are processed concurrently: it costs the process no more than as many single requests."""
 _LONGEST_S = 50.0
 """Seconds after which no further post is begun. Proxies and clients usually give up after 60."""
 _MOST_PROBLEMS = 10
-"""Problems that are listed of one post, so that the whole answer stays below 1 MiB."""
+"""Problems that are listed for one post, so that the whole answer stays below 1 MiB."""
 _NOT_BEGUN = Problem("There was no time for this post: send the same request again", "unavailable")
 _TOO_MANY_REQUESTS = 429
 

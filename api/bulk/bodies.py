@@ -41,7 +41,7 @@ class PatchItemBody(PatchBody):
     id: str = Field(description="The post.", examples=[_EXAMPLE_ID])
 
 
-# Items are read by what reads them when they come alone; the document shows their schemas.
+# An item is read as the body of a request for one post; the document shows their schemas.
 _Created = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PostItemBody"})]
 _Changed = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PatchItemBody"})]
 _Change = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PatchBody"})]
@@ -101,7 +101,7 @@ class UpdateManyBody(RequestModel):
 
 
 class SelectManyBody(RequestModel):
-    """The posts that are meant: either by their `ids`, or by a `filter`."""
+    """The posts that a request concerns: either their `ids`, or a `filter`."""
 
     model_config = ConfigDict(title="SelectPosts")
 
@@ -191,7 +191,7 @@ def _refuse_beside(name: str, others: dict[str, object]) -> None:
 
 
 def _repeated(values: list[object] | list[str | None] | list[str], name: str) -> list[Problem]:
-    """Return a problem for each post that is named as an earlier one is."""
+    """Return a problem for each post that is named a second time."""
     seen: set[str] = set()
     problems = []
     for position, value in enumerate(values):

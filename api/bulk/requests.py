@@ -43,7 +43,7 @@ class ManyPosts:
 
     @property
     def actor(self) -> Actor:
-        """Return who does what is done to each post."""
+        """Return the actor of the change to each post."""
         return api_key(self.api_key_id)
 
     async def create(self, payload: JsonObject) -> Answer:
@@ -94,7 +94,7 @@ class ManyPosts:
         call: Callable[[str, str | None], Awaitable[Answer]],
     ) -> Answer:
         def items(bulk_id: str, found: Sequence[str]) -> list[Item]:
-            # The key of each is made of this use of the request's key, which a repeat shares and no other has.
+            # Each post's key is derived from this use of the request's key: only a repeat gets the same one.
             return [
                 Item(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), {"id": post_id})
                 for post_id in (found if wanted else post_ids)
@@ -126,7 +126,7 @@ class ManyPosts:
                 now = datetime.now(UTC)
                 is_first = await acquire_key(session, request, bulk_id, now, None, post_ids=found if wanted else None)
             if is_first is None:
-                # Another request with the key was faster: what it has found is what both do.
+                # Another request with the key was faster: both change the posts that it has found.
                 known = await self._known(request)
                 if known is None:
                     raise Unavailable(EXPIRED, retry_after=1)

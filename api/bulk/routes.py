@@ -28,7 +28,7 @@ class BulkPosts(Controller):
 
     @post("/update", status_code=200)
     async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Change posts, or correct what failed of them."""
+        """Change posts, or correct their failed targets."""
         return await _answer(request, workspace_id, deps, read_update_many, required_key, ManyPosts.update)
 
     @post("/delete", status_code=200)

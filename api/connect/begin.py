@@ -1,4 +1,4 @@
-"""Begin to connect an account: say where the person goes, or which credentials to ask for."""
+"""The beginning of a connection: the address that a person opens, or the credentials to ask for."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         raise Unprocessable(_NOT_PUBLIC)
     chosen = {name: found[name] for name in connector.options if name in found}
     ticket, now, connection_id = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC), new_id("sel")
-    # A code is posted by a person: nothing that an app takes for markup may be in it.
+    # A person posts the code in an app: it must hold no character that the app reads as markup.
     state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await require_known_account(deps, workspace_id, platform, account_id)
     if account_id is None:
@@ -142,7 +142,7 @@ def state_of(ticket: str) -> str:
 
 
 def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str]) -> list[Problem]:
-    """Return what is wrong with the parameters that have a few values only."""
+    """Return the problems of the parameters that have only a few values."""
     problems = []
     for name, values in {"hosted": ("true", "false"), "choose": tuple(SelectionBy), **options}.items():
         if values and name in found and found[name] not in values:
@@ -153,7 +153,7 @@ def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str
 
 
 async def require_known_account(deps: Dependencies, workspace_id: str, platform: str, account_id: str | None) -> None:
-    """Raise Unprocessable if an account is named for being reconnected and the workspace has no such account."""
+    """Raise Unprocessable if the account to reconnect does not exist in the workspace."""
     if account_id is None:
         return
     async with deps.database.reading() as session:

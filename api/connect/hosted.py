@@ -34,7 +34,7 @@ _RESULT = "/v1/connect/result"
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
 _CONNECTION = re.compile(r"sel_[0-9a-f]{32}")
 _COOKIE_LIFETIME_S = 45 * 60
-"""As long as a person may consent and then choose, and some more."""
+"""The time in which a person may consent and then choose, and some more."""
 _MOST_FIELDS, _MOST_CHOSEN = 1_100, 20
 _GONE = "This address was used, or is older than 10 minutes. Begin again where you came from."
 _OTHER_BROWSER = (

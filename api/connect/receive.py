@@ -21,14 +21,14 @@ from store.models import PendingConnection
 async def connect(
     deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject, actor: Actor
 ) -> PendingConnection:
-    """Connect an account; returns the row with what came of it. Raises as `begin` does."""
+    """Connect an account; returns the row with the result. Raises as `begin` does."""
     body = read_connect(payload)
     if body.code is None and body.credentials is None:
         return await finish(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
     if body.credentials is not None:
         row = await _begin_with_credentials(deps, workspace_id, platform, body.account_id, actor)
         handed: dict[str, Any] = {"credentials": body.credentials}
-        # Connected again, an account is reconnected; and a digest of a password could be guessed.
+        # A repeat reconnects the account, which does no harm; and a password could be guessed from its digest.
         fingerprint = secrets.token_bytes()
     else:
         row = await _find(deps, workspace_id, platform, body)
@@ -74,7 +74,7 @@ async def _find_by_code(deps: Dependencies, workspace_id: str, platform: str, co
 
 
 async def _find(deps: Dependencies, workspace_id: str, platform: str, body: ConnectBody) -> PendingConnection:
-    """Return the connection that a code belongs to. Never is one verifier tried after the other: that uses codes up."""
+    """Return the connection that a code belongs to. Verifiers must not be tried in turn: each try uses the code up."""
     redirect_url = body.redirect_url or ""
     async with deps.database.reading() as session:
         if body.state is not None:
@@ -105,7 +105,7 @@ def read_connect(payload: JsonObject) -> ConnectBody:
     if "credentials" in given:
         for name in sorted(given & {"code", "redirect_url", "state", "iss"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
-    elif given != {"state"}:  # a code that a person was to post is all there is of it
+    elif given != {"state"}:  # a body with a posted code has no other field
         for name in sorted({"code", "redirect_url"} - given - {each.param for each in problems}):
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
         if "accountId" in given:

@@ -21,7 +21,7 @@ from platforms.base import Platform
 from store.models import ConnectedAccount, PendingConnection
 
 EXPIRED = {"code": "connection_expired", "message": "It was not finished in time. Start again."}
-"""Why a connection failed that was not finished."""
+"""The error of a connection that was not finished in time."""
 
 
 def connected_view(platform: str, account: Mapping[str, Any]) -> ConnectedView:

@@ -1,4 +1,4 @@
-"""Read a request's JSON body strictly: what could be read in two ways, or not be stored, is refused here."""
+"""Strict reading of a request's JSON body: an ambiguous body, or one that cannot be stored, is refused here."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from domain.errors import InvalidRequest, Problem
 MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 32
 _MAX_DIGITS = 19
-"""A 64-bit integer's; nothing in this API counts further, and PostgreSQL's own limits are out of reach."""
+"""The digits of a 64-bit integer: no number of this API is larger, and PostgreSQL's limits are beyond it."""
 MAX_PROBLEMS = 100
 """More are not listed: a hostile body could cause millions."""
 
@@ -67,7 +67,7 @@ async def _raw(request: HttpRequest) -> bytes:
     try:
         return await request.body()
     except InternalServerException as error:
-        # Litestar's word for a client that went away while sending: nothing of ours failed.
+        # Litestar's exception for a client that disconnected while it was sending: it is no error of this service.
         raise _invalid("The body ended early") from error
 
 
@@ -135,7 +135,7 @@ def _constant(name: str) -> Any:
 
 
 def check_size(payload: JsonObject) -> None:
-    """Bound what everything that walks through a body has to do. Raises InvalidRequest."""
+    """Limit the structure of a body, and so the work of all code that walks through it. Raises InvalidRequest."""
     level: list[Any] = [payload]
     values = 0
     for _ in range(_MAX_DEPTH):

@@ -32,7 +32,7 @@ _MUST_BE = {
 
 
 def in_contract_order(model: type[BaseModel], problems: Iterable[Problem]) -> list[Problem]:
-    """Sort problems of a body as its model lists the fields, then by position; the same problem is said once.
+    """Sort problems of a body as its model lists the fields, then by position, without duplicates.
 
     Unknown fields come last. A misspelled one stands just before the field that it was meant to be: it is why that one
     is missing.
@@ -94,7 +94,7 @@ def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     try:
         body = model.model_validate(payload)
     except ValidationError as error:
-        # `unusable_strings` names what is no text; pydantic names of a key only the object around it.
+        # `unusable_strings` reports invalid text itself; for an invalid key pydantic names only the object around it.
         found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
     else:
         if not problems:
@@ -105,7 +105,7 @@ def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
         partial = model.model_validate({name: value for name, value in payload.items() if name not in broken})
     except ValidationError:
         partial = None
-    # pydantic lists known fields before unknown ones: what a flood of the latter cuts off is more of the same.
+    # pydantic lists known fields before unknown ones: if many unknown ones exceed the limit, only such are cut off.
     others = [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
     return partial, [*problems, *(problem for problem in others if problem.param not in said)]
 

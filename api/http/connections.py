@@ -33,7 +33,7 @@ class Connections:
         self._all = 0
 
     def enter(self, address: str) -> Admission:
-        """Count a connection and decide what it gets."""
+        """Count a connection and decide how it is treated."""
         peer = _peer(address)
         self._open[peer] += 1
         self._all += 1
@@ -41,7 +41,7 @@ class Connections:
         return Admission.SERVED if over <= 0 else Admission.REFUSED if over <= _SPARE else Admission.CLOSED
 
     def leave(self, address: str) -> None:
-        """Count a connection no longer."""
+        """Remove a connection from the count."""
         peer = _peer(address)
         self._all -= 1
         self._open[peer] -= 1
@@ -50,7 +50,7 @@ class Connections:
 
 
 def _peer(address: str) -> str:
-    """Return what one peer has: of IPv6 a network of /64, in which it may choose its addresses."""
+    """Return the address under which a peer is counted: its /64 for IPv6, in which it may choose its addresses."""
     try:
         parsed = ip_address(address)
     except ValueError:

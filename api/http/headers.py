@@ -1,4 +1,4 @@
-"""Read the request headers this API gives a meaning to."""
+"""The request headers that this API reads."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Heavy work of the event loop takes turns, so that light requests are answered in between.
+"""Heavy work on the event loop, one piece at a time, so that light requests are answered in between.
 
 A body of 1 MiB costs up to 0.3 s. Were several of them worked on side by side, each step of every other request would
 wait for all of them.
@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 HEAVY = 16 * 1024
-"""Bytes of a body, or characters of a post's texts, from which on work with them takes turns."""
+"""Bytes of a body, or characters of a post's texts, from which on the work with them is heavy."""
 _PIECE_S = 0.02
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
-"""A pause is as long as the piece before it, within these: light requests get half of the event loop at least."""
+"""The bounds of a pause, which is as long as the work before it: light requests get at least half of the event loop."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 

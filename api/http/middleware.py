@@ -31,7 +31,7 @@ class ApiApp(Litestar):
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        # Ours in every log line, so that no client can make its lines look like another's; its own stands beside it.
+        # Every log line has our own id, so that no client can imitate another's; the client's id is logged beside it.
         ids = {"request_id": uuid_utils.uuid7().hex}
         if named := valid_request_id(first_header(scope, b"x-request-id")):
             ids["client_request_id"] = named
@@ -73,7 +73,7 @@ class ApiApp(Litestar):
                 unbind_contextvars("post_id", "workflow_id")
 
     def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
-        """List every method of the path; Litestar's own answer knows those of the first of its handlers only."""
+        """List every method of the path: Litestar's own answer has only those of the path's first handler."""
         methods = {method for route in self.routes if route.path_format == path for method in route.methods}
         others = [header for header in headers if header[0].lower() != b"allow"]
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others

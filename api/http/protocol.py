@@ -17,8 +17,8 @@ from domain.errors import Problem
 
 KEEP_ALIVE_S = 75
 """For how long a connection may idle. Clients and proxies should be first to give one up (httpx after 5 s, nginx and
-most load balancers after 60 s). Whether a request that meets a connection being closed has come, its client cannot
-know."""
+most load balancers after 60 s). If the API closes a connection while a request is sent, the client cannot know whether
+it has arrived."""
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request's first line and headers."""
@@ -176,7 +176,7 @@ class ApiProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._part is _Part.BODY and self.flow.read_paused:
-            # It is the app that is late.
+            # The app is late, not the client.
             self._wait_for(_Part.BODY)
         elif self._begun:
             self._refuse(408, _TOO_SLOW)
@@ -202,7 +202,7 @@ class ApiProtocol(HttpToolsProtocol):
     # Refusals
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed, and close: where the next request would begin is unknown."""
+        """Refuse a request that cannot be parsed, and close: the beginning of the next request is unknown."""
         if len(self.url) > LONGEST_ADDRESS:
             self._refuse(414, _TOO_LONG)
         else:
@@ -227,7 +227,7 @@ class ApiProtocol(HttpToolsProtocol):
             self._close_soon()
 
     def _close_soon(self) -> None:
-        """Read and forget what still comes: closed immediately, the client's system would drop the answer."""
+        """Read and discard the rest: if the connection closed now, the client's system could drop the answer."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -239,7 +239,7 @@ class ApiProtocol(HttpToolsProtocol):
     def _may_answer(self) -> bool:
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
-            # Of a request whose head has come the answer is out.
+            # The answer to a request whose head has come is sent already.
             return self._part is _Part.HEAD
         return self._part is _Part.BODY and not cycle.response_started and not self.pipeline
 

@@ -1,4 +1,4 @@
-"""Guess what a client meant to write."""
+"""Suggestions for misspelled names."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

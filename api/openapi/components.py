@@ -152,7 +152,7 @@ def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
 
 
 def _without_nulls(schema: Json) -> Json:
-    """Return a schema of what clients write, in which null stands only for what it means."""
+    """Return the schema of a body, in which null is allowed only in fields where it has a meaning."""
     own = deepcopy(schema)
     for name, field in own.get("properties", {}).items():
         choices = [choice for choice in field.get("anyOf", ()) if choice != _NULL]

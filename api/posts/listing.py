@@ -70,7 +70,7 @@ def _read_attempts_cursor(text: str) -> int:
 
 
 def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
-    """Return what to list and how much of it. Raises InvalidRequest with every problem."""
+    """Return the filters and the limit of a list. Raises InvalidRequest with every problem."""
     lists, query_problems = parse_lists(request, PARAMETERS, {"status", "tag"})
     query = {name: ",".join(values) for name, values in lists.items() if name != "tag"}
     problems: list[Problem] = []
@@ -155,7 +155,7 @@ def _read_page_query(request: HttpRequest, decode: Callable[[str], T]) -> tuple[
 
 
 TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
-"""What may be asked for beside the statuses of posts: a post with such a target may need a person."""
+"""Filters beside the statuses of posts: a post with such a target may need a person."""
 
 
 def _statuses(text: str) -> tuple[tuple[PostStatus, ...], tuple[TargetStatus, ...]]:

@@ -47,7 +47,7 @@ def require_target(post: Post, platform: str, account_id: str, param: str) -> Ta
 
 
 async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedAccount]:
-    """Return the connected ones of a post's accounts, by id."""
+    """Return those of a post's accounts that are connected, by id."""
     return await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
 
 

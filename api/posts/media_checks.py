@@ -14,13 +14,13 @@ from workflows.media_check import MediaCheckPlan
 
 _NOT_CHECKED: ProblemCode = "media_not_checked"
 MOST_FILES = 50
-"""Files of one validation that are looked at, one that several targets get counted for each; our choice."""
+"""Files that one validation checks; a file of several targets counts for each of them. Our choice."""
 
 
 async def check_files(
     deps: Dependencies, workspace_id: str, content: PostContent
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return what is wrong with the files of a post, and what could not be found out. Raises TooManyRequests."""
+    """Return problems of a post's files, and warnings about files that could not be checked. Raises TooManyRequests."""
     # Settings may name files, too: covers, and those of a thread.
     platforms = {
         at: each.platform

@@ -14,7 +14,7 @@ from store.accounts.connected import find_accounts
 
 
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
-    """Answer with everything that is wrong; of a draft, what a platform will refuse later is a warning."""
+    """Answer with all problems; for a draft, rules of platforms that it breaks are warnings."""
     checks, body = payload.get("checkMedia", False), _without_check(payload)
     wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
     try:

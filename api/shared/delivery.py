@@ -20,7 +20,7 @@ _BATCH_S = 0.1
 _USUAL_START_S = 0.05
 _LONGEST_START_S = 5.0
 _MOST_WAITING = 1000
-"""Starts that may be under way while their posts are answered already; beyond, callers wait and so come slower."""
+"""Starts that may be under way after their posts' answers; beyond this number callers wait, which slows them down."""
 
 
 class Delivery:
@@ -45,7 +45,7 @@ class Delivery:
         await asyncio.wait({self.deliver(plan)}, timeout=timeout)
 
     async def deliver_rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
-        """Deliver to a post's workflow that nothing is left to do; return soon, as `deliver_and_wait` does.
+        """Signal a post's workflow that nothing is left to do; return soon, as `deliver_and_wait` does.
 
         A workflow that it does not reach reads the row when it wakes.
         """

@@ -1,4 +1,4 @@
-"""Refuse writes while a restore from a backup is dealt with: what they rest on may be of an older day."""
+"""Refusal of writes while a restore from a backup is handled: the rows may be older than their clients' knowledge."""
 
 import asyncio
 from contextvars import Context
@@ -10,7 +10,7 @@ from store.database import Database
 from store.maintenance.restores import open_restore
 
 FRESH_S = 2.0
-"""How long what was seen is good for. It is looked at beside requests, so none waits for that but the first."""
+"""The lifetime of the cached flag. It is read in the background; only the first request waits for that."""
 _RETRY_AFTER_S = 30
 _RESTORING = Problem(
     "This service was restored from a backup and is not ready for changes; ask again shortly", "unavailable"
@@ -27,7 +27,7 @@ class Restoring:
         self._check: asyncio.Task[None] | None = None
 
     async def require_finished(self) -> None:
-        """Return if writes are taken. Raises Unavailable while a restore is dealt with."""
+        """Raise Unavailable while a restore is handled."""
         now = asyncio.get_running_loop().time()
         if self._check is None and (self._checked_at is None or now - self._checked_at > FRESH_S):
             self._check = asyncio.create_task(self._refresh(), context=Context())

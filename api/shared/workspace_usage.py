@@ -21,12 +21,12 @@ _COUNTED_FOR_S = 60.0
 _KEPT_COUNTED_FOR_S = 600.0
 """The same for all posts of a workspace: PostgreSQL takes some 0.1 s to count a million."""
 _COUNTED_AGAIN_AFTER_S = 5.0
-"""How soon a workspace that has reached a limit is counted again."""
+"""Seconds after which a workspace that has reached a limit is counted again."""
 _MOST_WORKSPACES = 10_000
 
 WRITES_PER_S = 256 * 1024
 WRITE_BURST = 2**30
-"""Bytes of posts: what is deleted immediately still leaves its stored answer (24 hours) and its workflow (7 days)."""
+"""Bytes of posts: a deleted post still leaves its stored answer (24 hours) and its workflow (7 days)."""
 _TOO_MUCH = Problem("This workspace writes too many bytes of posts; please slow down", "rate_limited")
 
 
@@ -100,7 +100,7 @@ def _refusal(sentence: str, code: ProblemCode) -> TooManyRequests:
 
 
 class _Counts:
-    """Numbers of each workspace that are counted now and then."""
+    """Cached counts of each workspace."""
 
     def __init__(
         self, count: Callable[[str], Awaitable[tuple[int, ...]]], most: tuple[int, ...], counted_for_s: float
@@ -111,7 +111,7 @@ class _Counts:
         self._counts: dict[str, tuple[tuple[int, ...], float]] = {}
 
     async def full(self, workspace_id: str, more: tuple[int, ...]) -> int | None:
-        """Add `more` to the numbers; returns the place of the first that is at its limit already, and adds nothing."""
+        """Add `more` to the numbers; if one is at its limit already, add nothing and return its place."""
         if not any(self._most):
             return None
         counts, since = self._counts.get(workspace_id, ((), float("-inf")))

@@ -71,7 +71,7 @@ def confine_job(limits: JobLimits) -> str | None:
         os.nice(_LESS_URGENT)
     _limit(resource.RLIMIT_AS, limits.memory)
     _limit(resource.RLIMIT_FSIZE, limits.file_size)
-    # One second to tell what ended it: a signal of its own comes first, which a taken-over process may ignore.
+    # The hard limit is a second later: the soft limit's signal shows the cause, but a taken-over process may ignore it.
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)
     try:
         forbid_other_calls(threads=limits.threads)

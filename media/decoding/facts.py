@@ -29,7 +29,7 @@ class MediaFacts:
     """An image that has an alpha channel or a transparent colour."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what no file can be: a decoder that its file has taken over may answer anything."""
+        """Raise ValueError for impossible facts: if a file has taken over its decoder, the answer may be anything."""
         amounts = (self.duration or 0.0, self.fps or 0.0)
         words = (self.video_codec or "", self.audio_codec or "")
         if not (0 < self.width <= _MAX_SIDE and 0 < self.height <= _MAX_SIDE and self.frames > 0 and self.size >= 0):
@@ -91,7 +91,7 @@ class Conversion:
     quality: int
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what no picture can be."""
+        """Raise ValueError for an impossible size or quality."""
         if not (0 < self.width <= _MAX_SIDE and 0 < self.height <= _MAX_SIDE and 0 < self.quality <= 100):
             raise ValueError("a picture cannot be so")
 

@@ -17,7 +17,7 @@ CodedPicture = tuple[int, int, int, bool]
 
 
 def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
-    """Return what the headers say, None where only a decoder can tell. Raises Damaged, TooManyPixels."""
+    """Return the facts in the headers, None if they need a decoder. Raises Damaged, TooManyPixels."""
     reader = {"image/jpeg": _jpeg, "image/png": _png, "image/webp": _webp}.get(content_type)
     found = reader(Source(spool)) if reader else None
     if found is None or not found[0] or not found[1]:

@@ -27,7 +27,7 @@ FORMATS = {
 """Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
 
 _SMALLEST_SIZE = (64, 64)
-"""Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
+"""Pixels that a JPEG is decoded to if only its completeness is checked; an eighth of the work, at most."""
 
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 # Pillow's own guard refuses at twice this; it also covers frames that are larger than the image says.
@@ -61,7 +61,7 @@ def _reporting_damage() -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
-        # Decoders raise whatever they stumble over: SyntaxError, struct.error, RuntimeError, TypeError and more.
+        # Decoders raise many types of exceptions: SyntaxError, struct.error, RuntimeError, TypeError and more.
         raise Undecodable(str(error)) from error
 
 

@@ -10,7 +10,7 @@ from media.decoding.images import decode, image_facts, opened, orientation_of
 from media.spool import Spool
 
 QUALITIES = (90, 82, 74, 66, 58)
-"""Tried in turn where a platform limits the bytes; below the last, the picture is made smaller instead."""
+"""Qualities that are tried in turn if a platform limits the bytes; after the last, the picture is made smaller."""
 LEAST_SIDE = 64
 """Pixels below which a picture is not shrunk any further to meet a limit of bytes."""
 
@@ -23,7 +23,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What sets a picture upright, by its orientation as EXIF counts."""
+"""The transpositions that turn a picture upright, by its EXIF orientation."""
 
 
 def to_jpeg(spool: Spool, content_type: str, demand: ImageDemand, out: Spool) -> Conversion:

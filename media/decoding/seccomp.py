@@ -19,7 +19,7 @@ _KILL_PROCESS, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 # Instructions: load a word of the call, compare it, test its bits, end with a verdict.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 
-# Where the words lie in `struct seccomp_data`. Of an argument the lower half is enough here.
+# The offsets of the words in `struct seccomp_data`. The lower half of an argument is enough here.
 _NUMBER, _ARCHITECTURE = 0, 4
 _ARGUMENTS = tuple(range(16, 64, 8))
 
@@ -42,7 +42,7 @@ class _Machine:
 _PLAIN = (
     # Files that are open already. Nothing can be opened, so nothing else can be read or written.
     "read", "write", "pread64", "pwrite64", "lseek", "fstat", "ftruncate", "close",
-    # Memory; what makes it executable is refused below.
+    # Memory; calls that make it executable are refused below.
     "munmap", "mremap", "madvise", "brk",
     # Threads that exist, signals to oneself, time, chance, the end.
     "futex", "set_robust_list", "rseq", "membarrier", "sched_yield", "sched_getaffinity", "rt_sigprocmask",
@@ -84,7 +84,7 @@ def forbid_other_calls(*, threads: bool) -> None:
     PR_SET_NO_NEW_PRIVS must be set. Raises OSError if the kernel refuses or the machine is none that is known here.
     """
     machine = _MACHINES.get(platform.machine())
-    # A program of 32 bits makes calls by other numbers than the machine's name says; the filter would end it.
+    # A 32-bit program on this machine uses other call numbers; the filter would end it.
     if sys.platform != "linux" or machine is None or sys.maxsize < 2**32:
         kind = f"{platform.machine()}, {sys.maxsize.bit_length() + 1} bits"
         raise OSError(ENOSYS, f"there is no filter for {sys.platform} on {kind}")

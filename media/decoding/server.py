@@ -36,7 +36,7 @@ def _prepare(kind: str) -> None:
     for stream in range(3):
         os.dup2(quiet, stream)
     os.close(quiet)
-    # Objects that no process looks at stay in memory that all share.
+    # Frozen objects are not touched by collections, so their memory stays shared by all processes.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -86,7 +86,7 @@ class _Server:
             if process == 0:
                 _become_process(connection, server)
             self.processes[process] = connection
-            # No event is asked for: only that the other end was closed is of interest, which always is one.
+            # No event is requested: a closed other end, the only one of interest, is always reported.
             self.waiting.register(connection, 0)
         return bool(message)
 

@@ -21,7 +21,7 @@ from media.decoding.strip import strip
 from media.metadata.source import Damaged
 from media.spool import Spool
 
-# Of each the decoders, and what they import only when they meet it.
+# The decoders of each kind, and modules that they would import only when a file needs them.
 _IMAGE_MODULES = (
     "media.decoding.jpegs",
     *(f"PIL.{name}" for name in ("AvifImagePlugin", "BmpImagePlugin", "GifImagePlugin", "JpegImagePlugin")),

@@ -43,7 +43,7 @@ def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
 
 
 def child(source: Source, parent: Box | None, *path: bytes) -> Box | None:
-    """Return the first box under a path of kinds, None where there is none."""
+    """Return the first box under a path of kinds, None if there is none."""
     for kind in path:
         if parent is None:
             return None

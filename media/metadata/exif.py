@@ -1,17 +1,17 @@
-"""Read the one thing of EXIF that a picture needs to be seen right, and write nothing but that."""
+"""The orientation in EXIF data, the only field that is read and written: a picture needs it to be displayed upright."""
 
 import struct
 
 UPRIGHT = 1
 PREFIX = b"Exif\0\0"
-"""What stands before EXIF data in a JPEG, and often in a WebP."""
+"""The bytes before EXIF data in a JPEG, and often in a WebP."""
 _ON_ITS_SIDE = range(5, 9)
 _ORIENTATION = 0x0112
 _SHORT = 3
 
 
 def orientation(tiff: bytes) -> int:
-    """Return how a picture is turned (1 to 8, as EXIF counts), upright where the data does not say."""
+    """Return a picture's orientation (1 to 8, as EXIF counts); 1, upright, if the data has none."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return UPRIGHT

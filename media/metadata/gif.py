@@ -10,12 +10,12 @@ _PADDING = 0
 """Some encoders put a zero between blocks; decoders skip it."""
 CONTROL, COMMENT, _APPLICATION = 0xF9, 0xFE, 0xFF
 _FIRST_PIECE, _LARGEST_PIECE = 256, 64 * 1024
-"""Bytes of a picture that are read at a time; of a small one not much more than it has."""
+"""Bytes of a picture that are read at a time: few, so that not much more than a small picture is read."""
 _NEEDED = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to remove."""
+    """Yield the patches that remove metadata."""
     for kind, start, end in blocks(source):
         if kind == COMMENT:
             yield Patch(start, end, "comment")

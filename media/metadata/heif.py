@@ -17,7 +17,7 @@ _EMPTY_EXIF = bytes(4) + orientation_only(UPRIGHT)
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to blank."""
+    """Yield the patches that blank metadata."""
     budget = _Budget()
     for box in boxes(source, 0, source.size):
         if box.kind == b"meta":

@@ -15,11 +15,11 @@ _FILLING = 0xFF
 _STRAY = 0
 """Stands for bytes between segments that belong to none; decoders skip them with a warning."""
 _REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""What ends the coded picture: neither a stuffed byte nor a restart marker nor filling."""
+"""The end of the coded picture: a marker that is no stuffed byte, restart marker or filling."""
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to remove; a turned picture keeps an EXIF segment that says so and nothing else."""
+    """Yield the patches that remove metadata; a turned picture keeps an EXIF segment with its orientation alone."""
     turned = False
     for marker, start, end in segments(source):
         if marker in _SIDE_NOTES:

@@ -1,4 +1,4 @@
-"""Find metadata in Matroska and WebM: tags, attached files, and what a recording's head says of it.
+"""Find metadata in Matroska and WebM: tags, attached files, and the description in the head.
 
 Everything is blanked by an element that players skip, so that no offset changes. The names of the programs that wrote a
 file stay: the format demands them.
@@ -23,7 +23,7 @@ _Element = tuple[int, int, int, int]
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to blank."""
+    """Yield the patches that blank metadata."""
     for name, start, content, end in _elements(source, 0, source.size):
         if name in _REMOVED:
             yield _blank(start, end, _REMOVED[name])
@@ -35,7 +35,7 @@ def _head(source: Source, start: int, end: int) -> Iterator[Patch]:
     inside = list(_elements(source, start, end))
     found = [_blank(start, end, "title and date") for name, start, _, end in inside if name in _ABOUT]
     if found:
-        # It would no longer hold.
+        # The checksum would no longer be right.
         found += [_blank(start, end, "") for name, start, _, end in inside if name == _CHECKSUM]
     yield from found
 

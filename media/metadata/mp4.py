@@ -29,7 +29,7 @@ _KEPT_TRACKS = {b"vide", b"soun", b"subt", b"sbtl", b"clcp", b"tmcd"}
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to blank."""
+    """Yield the patches that blank metadata."""
     for box in boxes(source, 0, source.size):
         if box.kind == b"moov":
             yield from movie(source, box)

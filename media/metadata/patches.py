@@ -27,7 +27,7 @@ class Patch:
             raise ValueError("a patch needs a range that its new bytes fit into")
 
     def changes(self, spool: Spool) -> bool:
-        """Return whether the range holds anything else yet."""
+        """Return whether the patch changes anything in the range."""
         if self.fill is None and len(self.new) < self.end - self.start:
             return True
         if spool.read_at(self.start, len(self.new)) != self.new:

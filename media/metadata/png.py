@@ -16,7 +16,7 @@ _NAMES = {b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"eXIf": "EXIF", b"
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to remove; a turned picture keeps an eXIf chunk that says so and nothing else."""
+    """Yield the patches that remove metadata; a turned picture keeps an eXIf chunk with its orientation alone."""
     end = 8
     for kind, start, end in chunks(source):
         if kind not in _NEEDED:

@@ -10,7 +10,7 @@ READS_PER_KIB = 32
 """Reads that each KiB of a file allows. The smallest pieces of real files, pictures of an animation in which little
 moves, have some 100 bytes and take three reads each."""
 SPARE_READS = 10_000
-"""Reads that a file of any size is allowed: the header of a short video has some hundred small boxes."""
+"""Reads that every file is allowed in addition: the header of a short video has some hundred small boxes."""
 _WINDOW = 4 * 1024
 _SEARCHED = 64 * 1024
 

@@ -12,7 +12,7 @@ _HAS_EXIF, _HAS_XMP = 0x08, 0x04
 
 
 def patches(source: Source) -> Iterator[Patch]:
-    """Yield what to remove; a turned picture keeps an EXIF chunk that says so and nothing else."""
+    """Yield the patches that remove metadata; a turned picture keeps an EXIF chunk with its orientation alone."""
     flags: tuple[int, int] | None = None
     found: list[Patch] = []
     end = 12

@@ -8,7 +8,7 @@ from domain.post import Media, MediaType
 from platforms.files import MediaFile
 
 _ADDRESS = "https://example.com/live-check/"
-"""Below it stand files that are sent as bytes. No request goes there: the name is reserved; the sandbox knows it."""
+"""The base address of files that are sent as bytes. No request goes there: the name is reserved."""
 _KINDS = {"video": MediaType.VIDEO, "gif": MediaType.GIF, "pdf": MediaType.DOCUMENT}
 
 
@@ -25,7 +25,7 @@ class CheckFile:
 
     @property
     def kind(self) -> MediaType:
-        """Return what kind of media it is."""
+        """Return the kind of media."""
         whole, _, part = self.content_type.partition("/")
         return _KINDS.get(part) or _KINDS.get(whole) or MediaType.IMAGE
 

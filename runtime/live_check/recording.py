@@ -10,7 +10,7 @@ from platforms.http import answers
 from platforms.live import RecordedExchange
 
 _MOST_BYTES = 256 * 1024
-"""Kept of one answer; beyond that its shape is not known."""
+"""Bytes that are kept of one answer; the shape of a longer one is not known."""
 
 
 class Recording(httpx.AsyncBaseTransport):

@@ -77,6 +77,6 @@ def _may_be_reported(part: str, private: frozenset[str]) -> bool:
 
 
 def headers_shape(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that tell of limits, versions and kinds of content, if their values are no more than that."""
+    """Return the headers about limits, versions and kinds of content, if their values have nothing else in them."""
     reported = {name.lower(): value for name, value in headers.items() if _REPORTED_HEADERS.fullmatch(name.lower())}
     return {name: value if _NUMBERS.fullmatch(value) else "…" for name, value in sorted(reported.items())}

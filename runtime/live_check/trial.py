@@ -62,7 +62,7 @@ class Trial(SampleResult):
     called_absent: bool = False
     """Whether confirming said that the post is absent, at a time when the worker would have sent it again."""
     repeat: Published | None = None
-    """What a repeat of the same request was answered with."""
+    """The answer to a repeat of the same request."""
     edited: Published | None = None
     removed: bool = False
     absent_once_removed: bool | None = None
@@ -237,7 +237,7 @@ class Runner:
         refusable: bool = False,
         patient: bool = True,
     ) -> T | None:
-        """Return what a step comes to; None if it fails, which is noted. `refusable`: the post is not failed by it."""
+        """Return a step's result; None if it fails, which is noted. `refusable`: its failure does not fail the post."""
         self.step, began, tries = name, time.monotonic(), 0
         pauses = iter(CHECK_PAUSES)
         while True:
@@ -260,7 +260,7 @@ class Runner:
     def _note(self, trial: Trial, step: Step) -> None:
         last = trial.steps[-1] if trial.steps else None
         if last and last.name == step.name and last.outcome == step.outcome:
-            # Looks that say the same are one step.
+            # Confirmations in a row with the same result are one step.
             last.tries, last.seconds = last.tries + step.tries, last.seconds + step.seconds
             return
         trial.steps.append(step)

@@ -39,7 +39,7 @@ def answer_view(view: View) -> Answer:
 
 
 def problem_view(problem: Problem) -> ProblemView:
-    """Return a problem as clients read it; what concerns no target names none."""
+    """Return a problem as clients read it; without platform and account if it concerns no target."""
     found: dict[str, Any] = as_json(problem)
     return ProblemView.model_construct(
         **{name: found[field.alias] for name, field in ProblemView.model_fields.items() if field.alias in found}
@@ -47,7 +47,7 @@ def problem_view(problem: Problem) -> ProblemView:
 
 
 def refusal_view(refusal: Refusal, most: int) -> ErrorView:
-    """Return what an error is answered with, as clients read it, with up to `most` of its problems."""
+    """Return an error as clients read it, with up to `most` of its problems."""
     problems = [problem_view(problem) for problem in refusal.problems[:most]]
     param = {} if problems[0].param is None else {"param": problems[0].param}
     said: dict[str, Any] = {"error": problems[0].error, "type": refusal.kind, "code": problems[0].code, **param}

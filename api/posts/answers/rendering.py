@@ -21,7 +21,7 @@ _TIME_PASSED = {
     "param": "scheduledFor",
 }
 _SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED}
-"""Statuses of nearly all targets, about which there is nothing more to say if the row says nothing more."""
+"""Statuses of nearly all targets: if the row has no warning or error, their answer needs no further fields."""
 
 
 def render_post(post: Post | ShownPost) -> JsonObject:
@@ -59,7 +59,7 @@ def render_post(post: Post | ShownPost) -> JsonObject:
 
 
 def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[JsonObject]:
-    """Return why targets will not go out, as they were found when the post was last checked before its time."""
+    """Return the reasons why targets will fail, as the last check before the post's time found them."""
     return [
         {
             "error": warning_sentence(PreflightReason(target.preflight_code), platforms()[target.platform].label),

@@ -44,7 +44,7 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
         content.planned_for = post.scheduled_for or post.planned_for
     timeless = post.scheduled_for is None and patch.scheduled_for is None
     if not draft and not patch.publish_now and post.due_at is not None and (timeless or _keeps_its_time(post, patch)):
-        # The time is not the client's subject: whether it has come meanwhile is the workflow's to say.
+        # The client does not change the time: the workflow decides whether the post has become due meanwhile.
         content.planned_for = post.planned_for
         waits = post.status == PostStatus.SCHEDULED
         return ParsedPost(content, PostStatus.SCHEDULED if waits else PostStatus.PUBLISHING, post.due_at)
@@ -88,7 +88,7 @@ def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Pr
 
 
 def _beside_shift(patch: PatchBody) -> list[Problem]:
-    """Return a problem if a change moves the post's time and says something else of it, too."""
+    """Return a problem if a change has `shiftBy` and another field for the post's time."""
     others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None))
     given = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
     if patch.shift_by is None or not given:
@@ -99,7 +99,7 @@ def _beside_shift(patch: PatchBody) -> list[Problem]:
 def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
     """Return whether a change has no field for the post's time, or repeats the time in the post's answer.
 
-    The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
+    The answer has the instant. A client that sends it back must not turn a wall time into an instant.
     """
     if patch.timezone not in {None, post.timezone} or patch.shift_by is not None:
         return False
@@ -108,7 +108,7 @@ def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
 
 
 def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[TargetBody] | None:
-    """Return targets that are wanted, each with what it says and else with what the post has for its account."""
+    """Return the targets of a change; fields that one leaves out come from the post's target of the same account."""
     known = {(each.platform, each.account_id): each for each in current}
 
     def merged(target: TargetBody) -> TargetBody:

@@ -1,4 +1,4 @@
-"""Read what a client wants of a post: its content, and whether it is a draft, due later or due now."""
+"""Reading of a body that creates a post: its content, and whether it is a draft, due later or due now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,13 +63,13 @@ def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], se
 
 
 def _readable(targets: object) -> list[TargetBody] | None:
-    """Return what can be read of targets some of which are at fault, so that rules across fields still hold for them.
+    """Return the readable targets and fields if some are invalid, so that rules across fields are still checked.
 
-    Of fields that cannot be read it is supposed that they hold what these rules want.
+    Fields that cannot be read count as if they satisfied these rules.
     """
     if not isinstance(targets, list):
         return None
-    # More are refused for their number alone.
+    # If there are more, they are refused because of their number.
     return [
         _readable_target(target if isinstance(target, dict) else {"customContent": target})
         for target in targets[:MAX_ITEMS]
@@ -193,7 +193,7 @@ _CONTENT_MISSING = Problem("content is required when no media is attached", "mis
 def decide_status(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:
     """Decide a sound post's status and due time; a time that has surely passed counts as now.
 
-    Of one that has only just passed this clock may be wrong: the worker's decides, so that nothing goes out early.
+    If it has only just passed, this clock may be wrong: the worker's clock decides, so that no post is published early.
     """
     if draft:
         return ParsedPost(content, PostStatus.DRAFT, None)

@@ -29,7 +29,7 @@ _EMPTY = {
     "facebookSettings": "send {} for none",
     "platformSpecificData": "send {} for none",
 }
-"""How a field is emptied whose `null` could also mean that the client had nothing to say about it."""
+"""The value that empties a field, for fields whose `null` could also mean that the client leaves them as they are."""
 NULLABLE = frozenset({"scheduledFor", "customContent", "customMedia"})
 """Fields that clients set to null. For other fields null is the default in a create, and a problem in a change."""
 _ABSENT = object()
@@ -38,7 +38,7 @@ _ABSENT = object()
 def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[Problem]]:
     """Return the fields of a PATCH body that may change the post, and a problem for each that may not be so.
 
-    A read-only field is left out if it says what the post's answer says, and a problem if it says anything else. A
+    A read-only field is ignored if it has the value of the post's answer, and a problem if it has another value. A
     field whose `null` has no meaning is a problem. Fields that are not known are left in.
     """
     shown: JsonObject | None = None

@@ -1,4 +1,4 @@
-"""Hold a post against its accounts and its platforms' rules, and say which field of the request is at fault."""
+"""Checks of a post against its accounts and its platforms' rules, with the field of the request that is at fault."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -99,7 +99,7 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
 
 
 def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
-    """Return what the platforms of a valid post may refuse later, or show otherwise than it was given."""
+    """Return warnings about a valid post: parts that its platforms may refuse later, or show differently."""
     found: list[Problem] = []
     for position, target in enumerate(content.targets):
         platform, account = platforms()[target.platform], accounts[target.account_id]
@@ -118,7 +118,7 @@ def _target_problems(
         where = f"platforms.{position}.accountId"
         said = f"{platform.label} account {target.account_id} is not connected; GET /v1/accounts lists those that are"
         yield Problem(said, "account_not_found", where, target.platform, target.account_id)
-        # Only what no account of this platform could publish is reported beside it: its own limits are unknown.
+        # Beside it, only violations of limits that hold for every account are reported: its own are unknown.
         facts = AccountFacts(target.account_id, "", "", premium=True)
     else:
         facts = account_facts(account)

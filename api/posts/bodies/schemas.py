@@ -16,7 +16,7 @@ from domain.zones import zone_names
 from platforms.registry import platforms
 
 _MAX_ROOT_SETTINGS = 16_000
-"""Characters of root-level settings as JSON: they are held against the rules of each of up to 100 targets."""
+"""Characters of root-level settings as JSON: they are checked for each of up to 100 targets."""
 SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 30 * 24 * 60 * 60
 _LONGEST_URL = 2048
 LONGEST_NAME = 255

@@ -1,4 +1,4 @@
-"""Correct what failed of a post: its targets that are not out may be sent something else by their next try."""
+"""Corrections of a post's failed targets: those that are not public may send other content with their next try."""
 
 from collections.abc import Sequence
 
@@ -59,7 +59,7 @@ async def correct_targets(
 
 
 def _changed(post: Post, wanted: PostContent) -> list[Target]:
-    """Return the targets that would be sent something else. Raises Conflict if they are not the post's targets."""
+    """Return the targets whose content would change. Raises Conflict if they are not the post's targets."""
     now = content_of(post)
     before = {(each.platform, each.account_id): now.sent_to(each) for each in now.targets}
     after = {(each.platform, each.account_id): wanted.sent_to(each) for each in wanted.targets}

@@ -39,7 +39,7 @@ class _CreatedPost:
     post: Post
     plan: Plan | None
     answer: Answer | None
-    """None for a post that is published now: it waits for the outcome."""
+    """None for a post that is published now: its answer waits for the outcome."""
 
 
 _JUST_DELETED = Problem("The post with this externalId is being deleted; please try again", "unavailable")
@@ -89,7 +89,7 @@ async def _insert(
         wanted.content,
         status=wanted.status,
         due_at=wanted.due_at,
-        # Lists find posts by when they were created by their ids.
+        # Lists filter posts by the time in their ids, so `created_at` must be the same time.
         now=made_at(post_id),
         created_by=actor.id,
         external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
@@ -121,7 +121,7 @@ async def _deliver_and_answer(
     if made.plan is not None:
         deps.delivery.deliver(made.plan)
     answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, deadline, new=True)
-    # Deleted meanwhile, it is answered as it was made.
+    # If the post was deleted meanwhile, the answer shows it as it was created.
     return answer or answer_post(made.post, 201)
 
 

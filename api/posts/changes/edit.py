@@ -36,7 +36,7 @@ EDIT_LIMIT = 5
 MOST_REVISIONS = 100
 """Edits that a post may be asked for, those that its platform refuses included: each leaves a row and an attempt."""
 _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
-"""Known here only to be answered with the rule that they break."""
+"""Fields that are accepted here only to be refused with the rule that they break."""
 
 
 async def edit(
@@ -85,7 +85,7 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
         revision = await find_revision(session, revision_id)
         plan = plan_for(post, await accounts_of(session, post))
     if revision is not None and revision.state == RevisionState.WAITING:
-        # Begun twice, it is made once: the second finds it settled.
+        # If it is begun twice, it is made once: the second finds it settled.
         await deps.workflows.edit(plan, revision_id, revision.body["target_ids"])
     return await _outcome(deps, workspace_id, post_id, revision_id, deadline)
 
@@ -143,7 +143,7 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
     for holds, problem in rules:
         kept = [target for target in targets if holds(target)]
         if not kept:
-            # Of a post without any tweet no target is at fault.
+            # If the post has no tweet, no single target is at fault.
             named = [] if problem is _NO_TWEET else [_of_target(problem, target) for target in targets]
             raise Unprocessable(named or problem)
         targets = kept
@@ -196,7 +196,7 @@ def _of_target(problem: Problem, target: Target) -> Problem:
 
 
 def _refusals(revision: Revision, post: Post) -> list[Problem]:
-    """Return what an edit was refused with, for each target that refused it."""
+    """Return the error of each target that refused the edit."""
     problem, codes = _refusal(revision), revision.body.get("results", {})
     return [_of_target(problem, target) for target in post.targets if codes.get(target.id)] or [problem]
 

@@ -21,7 +21,7 @@ from store.posts.changes import reopen, row_of
 from store.publishing.attempts import most_attempts
 
 MOST_ATTEMPTS = 1_000
-"""Steps of one target from which on it is not retried any more: each is a row that is kept as long as the post."""
+"""Steps after which a target is not retried any more: each leaves a row that is kept as long as the post."""
 _TRIED_TOO_OFTEN = Problem(
     f"A target of this post was tried {MOST_ATTEMPTS:,} times; create a new post instead", "retry_limit_reached"
 )
@@ -84,7 +84,7 @@ def read_retry(payload: JsonObject) -> list[NamedTarget] | None:
 
 
 def _failed(post: Post, named: NamedTarget, position: int) -> Target:
-    """Return the named target. Raises Unprocessable if the post has none such, Conflict if it has not failed."""
+    """Return the named target. Raises Unprocessable if the post has no such target, Conflict if it has not failed."""
     where, label = f"platforms.{position}.accountId", platforms()[named.platform].label
     target = require_target(post, named.platform, named.account_id, where)
     if may_retry(row_of(target)):
