@@ -69,7 +69,7 @@ class Unreachable(httpx.AsyncHTTPTransport):
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("form", "fault"), CASES, ids=str)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 async def test_never_twice(connect: Connect, monkeypatch: pytest.MonkeyPatch, form: Form, fault: Fault) -> None:
     rig = await form.open(connect)
     context = await ready(rig, form.context(rig))

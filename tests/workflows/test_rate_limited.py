@@ -142,6 +142,7 @@ async def test_quota_cap_holds_and_releases(rate_limited: Stack, monkeypatch: py
         assert {state for _, state in await lines(rate_limited, post)} == {"done"}
 
 
+@pytest.mark.thorough
 async def test_reported_cap_holds_all_posts_of_the_account(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
     assert await stack.control("GET", "posts") == public
 
 
+@pytest.mark.thorough
 async def test_reset_workflow_keeps_a_draft(stack: Stack) -> None:
     post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await comes_to(await stack.start(post), "Sleeping")

@@ -13,6 +13,7 @@ from tests.workflows.workers import SANDBOXED, UNCACHED, posts_worker
     ids=lambda scenario: scenario.__name__,
 )
 @pytest.mark.one_in(2)
+@pytest.mark.one_in(2)
 async def test_workflow_runs_in_temporals_sandbox(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
 ) -> None:

@@ -181,6 +181,7 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
 
 
 @pytest.mark.parametrize("signal", ["retry", "release"])
+@pytest.mark.one_in(2)
 async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.1), timedelta(hours=1)))
     await stack.fault("twitter", "accept_then_drop", "publish")

@@ -92,6 +92,7 @@ async def test_many_steps_of_many_processes_renew_once(
     assert (await row(stack, account)).renewing_until is None
 
 
+@pytest.mark.thorough
 async def test_waiting_for_another_process_is_bounded(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

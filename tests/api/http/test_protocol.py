@@ -199,6 +199,7 @@ async def test_chunk_framing_is_bounded(app: Litestar, stack: Stack, pieces: byt
         assert (await answer(reader))[0] == 400
 
 
+@pytest.mark.thorough
 async def test_client_that_does_not_read_times_out(app: Litestar) -> None:
     async with listening(app) as url:
         with socket.socket() as client:

@@ -67,6 +67,7 @@ class CountedChecks:
             return bool(await session.scalar(query, {"id": self._post.id}) != "x")
 
 
+@pytest.mark.thorough
 async def test_a_change_whose_notification_is_lost_is_found(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     checks = CountedChecks(database, post)
