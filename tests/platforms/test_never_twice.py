@@ -119,6 +119,7 @@ def asks_to_wait(error: PlatformError, seconds: float | None) -> bool:
 @pytest.mark.parametrize(
     "form", [form for form in FORMS if form.platform in SAFE_TO_REPEAT and form.found != "never"], ids=str
 )
+@pytest.mark.one_in(3)
 async def test_a_worker_that_repeats_a_post_makes_no_second_one(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     context = form.context(rig)

@@ -33,6 +33,7 @@ def test_a_query_is_found() -> None:
     assert list(queries(source)) == ["sqlalchemy.select", "session.scalar"]
 
 
+@pytest.mark.thorough
 def test_queries_are_in_store_only() -> None:
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     # Bluesky calls a login a session.

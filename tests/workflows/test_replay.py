@@ -78,6 +78,7 @@ async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflo
 
 @pytest.mark.parametrize("runner", ["unsandboxed", pytest.param("sandboxed", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.one_in(2)
 async def test_recorded_histories_replay(name: str, runner: str) -> None:
     await replay(name, RUNNERS[runner]())
 

@@ -35,6 +35,7 @@ async def test_certainly_absent_post_is_sent_again(stack: Stack, platform: str, 
     assert len(await stack.public(text)) == 1
 
 
+@pytest.mark.thorough
 async def test_unlisted_public_post_is_published(
     stack: Stack, quick_confirms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ class TestMixUp:
             await browser.own.aclose()
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 class TestOddValues:
     @pytest.mark.parametrize(
         "instance",

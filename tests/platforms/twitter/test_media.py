@@ -32,6 +32,7 @@ async def paths(rig: Rig) -> list[str]:
     return [request["path"].rpartition("/")[2] for request in await rig.requests()]
 
 
+@pytest.mark.thorough
 async def test_another_file_behind_the_same_url_starts_again(x: Rig, sandbox: Sandbox) -> None:
     context = replace(x.context("", [VIDEO]), media=Given(await a_large_video(sandbox)))
     await sandbox.fault("twitter", "reject", "prepare", times=1, status=503)

@@ -259,6 +259,7 @@ async def upload(server: Server, token: str, content: bytes) -> httpx.Response:
     return await server.client.post("/app.bsky.video.uploadVideo", params=params, headers=headers, content=content)
 
 
+@pytest.mark.thorough
 async def test_a_video_takes_its_time_and_is_recognised_when_it_comes_again(clock: Clock) -> None:
     async with serving(realistic=True, clock=clock) as server:
         await server.log_in()

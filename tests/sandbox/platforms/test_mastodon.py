@@ -116,6 +116,7 @@ async def test_a_body_may_be_a_form(server: Server) -> None:
     assert [each["id"] for each in shown["media_attachments"]] == [medium["id"]]
 
 
+@pytest.mark.thorough
 async def test_a_video_takes_its_time(timed: Server, clock: Clock) -> None:
     answer = await timed.upload(extension="mp4", description="waves")
     medium = answer.json()
