@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(
     each.parent.name for each in ROOT.glob("*/__init__.py") if each.parent.name not in {"store", "tests", "benchmarks"}
