@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
 
-from reconcile import expiry, preflight, renewals
 from runtime import worker
 from store.database import Database
 from store.roles import Component
@@ -132,11 +132,15 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
 
     The worker has a database client of its own, as a process has: the locks of renewals are held over its only
     connection for them, and tests with a step of their own need another. Its background tasks that run twice a minute
-    run only once: they would renew, delete or check the rows of a test that is about to do so.
+    do not run: they would renew, delete or check the rows of a test that is about to do so.
     """
-    with pytest.MonkeyPatch.context() as once:
-        for module in (expiry, preflight, renewals):
-            once.setattr(module, "_EVERY_S", 3600.0)
+
+    async def wait(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.MonkeyPatch.context() as idle:
+        for task in ("expire_forever", "preflight_forever", "renew_forever"):
+            idle.setattr(worker, task, wait)
         async with _stack_with_worker(postgres_url, temporal) as stack:
             yield stack
 

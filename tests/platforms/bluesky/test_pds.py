@@ -17,7 +17,7 @@ from platforms.bluesky import PLATFORM
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.bluesky import pds
 from tests.platforms.bluesky.pds import Pds
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import publish, ready, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
 pytestmark = [
@@ -41,11 +41,7 @@ async def rig(server: Pds, sandbox: Sandbox) -> Rig:
 
 async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media(name, f"what {name} shows") for name in names or []]
-    context = rig.context(text, media, settings=settings)
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(rig.connection(), context)
-    await PLATFORM.assign_key(context)
-    return context
+    return await ready(rig, rig.context(text, media, settings=settings))
 
 
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PlatformError:
