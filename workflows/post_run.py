@@ -122,7 +122,7 @@ class PostRun:
         return self.should_continue_as_new() or self.mistake() is not None
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """Return the tasks of all coroutines of the run, also of those that have ended."""
+        """Return the tasks of all coroutines of the run, including ended ones."""
         return [*self.preparing.values(), *self.target_tasks.values(), *self.edits]
 
     def mistake(self) -> BaseException | None:
