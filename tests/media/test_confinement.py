@@ -175,9 +175,8 @@ async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pyte
             assert ending.answer is not None
             assert ending.answer["examined"]["facts"]["width"] == 40
     await decoders.close()
-    assert [(entry["event"], entry["reason"]) for entry in logged] == [
-        ("media.decoders_unconfined", "[Errno 22] refused")
-    ]
+    unconfined = [entry["reason"] for entry in logged if entry["event"] == "media.decoders_unconfined"]
+    assert unconfined == ["[Errno 22] refused"]
 
 
 UNPRIVILEGED = """

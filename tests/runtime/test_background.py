@@ -21,5 +21,6 @@ async def test_a_failed_background_task_is_logged_and_restarted() -> None:
     with capture_logs() as lines:
         async with supervised({"sweep": broken}, pause_s=0.01):
             await asyncio.wait_for(twice.wait(), 5)
-    assert [(line["event"], line["task"]) for line in lines] == [("background_task.failed", "sweep")]
+    # The worker of other tests may log in this time, too.
+    assert [line["task"] for line in lines if line["event"] == "background_task.failed"] == ["sweep"]
     assert times == 2, "it ends with the block"
