@@ -233,26 +233,32 @@ async def running_workers(
 
     Tasks that have begun by then are finished.
     """
+    posts = PostWorkflows(client)
+    tasks: dict[str, BackgroundTask] = {
+        "sweep": lambda: sweep_forever(factory.database, posts),
+        "recovery": Recovery(factory.database, posts, Runs(client)).run,
+        "accounts": lambda: recheck_refused_accounts(factory, posts),
+        **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
+        "zones": lambda: follow_zones_forever(factory.database, posts),
+        "expiry": lambda: expire_forever(factory.database, audit_kept),
+        "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
+        "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
+        "keys": lambda: check_keys_forever(factory.database, factory.vault, factory.meters),
+        "watch": (watch or LatePostWatch(factory.database)).run,
+    }
     workers = workers or worker_group(client, factory, platforms())
+    async with polling(workers, factory), supervised(tasks):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def polling(workers: WorkerGroup, factory: StepContextFactory) -> AsyncIterator[None]:
+    """Let workers take tasks for the length of the block. Tasks that have begun by then are finished."""
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers.workers:
             await stack.enter_async_context(worker)
-        posts = PostWorkflows(client)
-        tasks: dict[str, BackgroundTask] = {
-            "sweep": lambda: sweep_forever(factory.database, posts),
-            "recovery": Recovery(factory.database, posts, Runs(client)).run,
-            "accounts": lambda: recheck_refused_accounts(factory, posts),
-            **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
-            "zones": lambda: follow_zones_forever(factory.database, posts),
-            "expiry": lambda: expire_forever(factory.database, audit_kept),
-            "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
-            "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
-            "keys": lambda: check_keys_forever(factory.database, factory.vault, factory.meters),
-            "watch": (watch or LatePostWatch(factory.database)).run,
-        }
         try:
-            async with supervised(tasks):
-                yield
+            yield
         finally:
             factory.stop_renewing()
             await workers.finish()

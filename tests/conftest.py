@@ -2,34 +2,30 @@
 
 import asyncio
 import gc
-import math
-import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
 
+from platforms.registry import platforms
+from reconcile.account_rechecks import recheck_refused_accounts
+from reconcile.app_setup import announce_apps_forever
 from runtime import worker
+from runtime.background import supervised
 from store.database import Database
 from store.roles import Component
 from tests.databases import url_as
 from tests.postgres import postgres_server
+from tests.selection import in_order, left_out
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
 
 # The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("short", deadline=None, max_examples=10)
-
-_FOLDER = Path(__file__).parent
-_WAITING = frozenset({"cli", "docs", "reconcile", "runtime", "workflows"})
-_OVER_AFTER = 0.7
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,46 +60,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that only a thorough run makes if it is not asked for, and order the files."""
-    if not config.getoption("thorough"):
-        left_out = {item for item in items if item.get_closest_marker("thorough")} | _not_sampled(items)
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]
-    _order(items)
-
-
-def _not_sampled(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return the cases of tests marked as `one_in(n)` that are not in their sample, which is always the same one."""
-    cases: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.get_closest_marker("one_in"):
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    left_out: set[pytest.Item] = set()
-    for test, of_test in cases.items():
-        marker = of_test[0].get_closest_marker("one_in")
-        assert marker
-        # A fixed stride would meet the same value of a second parameter each time.
-        sample = random.Random(test).sample(of_test, math.ceil(len(of_test) / marker.args[0]))
-        left_out |= set(of_test) - set(sample)
-    return left_out
-
-
-def _order(items: list[pytest.Item]) -> None:
-    """Alternate files that wait, for whole stacks and for clocks, with files that compute.
-
-    The waiting files are spread over the first 0.7 of the order. At the end, they would keep one process busy while the
-    others are idle.
-    """
-    files = list(dict.fromkeys(item.path for item in items))
-    kinds: tuple[list[Path], list[Path]] = ([], [])
-    for file in files:
-        kinds[file.relative_to(_FOLDER).parts[0] not in _WAITING].append(file)
-    places = {
-        file: place / len(kind) * share
-        for kind, share in zip(kinds, (_OVER_AFTER, 1), strict=True)
-        for place, file in enumerate(kind)
-    }
-    items.sort(key=lambda item: places[item.path])
+    """Choose the tests of this run, and order their files."""
+    excluded = left_out(config, items)
+    config.hook.pytest_deselected(items=list(excluded))
+    items[:] = in_order([item for item in items if item not in excluded])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -131,27 +91,21 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     """Run the whole product with one worker.
 
     The worker has a database client of its own, as a process has: the locks of renewals are held over its only
-    connection for them, and tests with a step of their own need another. Its background tasks that run twice a minute
-    do not run: they would renew, delete or check the rows of a test that is about to do so.
+    connection for them, and tests with a step of their own need another. Of its background tasks only those run that
+    announce apps and recheck refused accounts. Others would deliver, recover, renew, move, delete or check the rows of
+    a test that is about to do so.
     """
-
-    async def wait(*_: Any) -> None:
-        await asyncio.Event().wait()
-
-    with pytest.MonkeyPatch.context() as idle:
-        for task in ("expire_forever", "preflight_forever", "renew_forever"):
-            idle.setattr(worker, task, wait)
-        async with _stack_with_worker(postgres_url, temporal) as stack:
-            yield stack
-
-
-@asynccontextmanager
-async def _stack_with_worker(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
     async with running_stack(postgres_url, temporal) as stack:
         database = Database(url_as(stack.database_url, Component.WORKER))
         async with (
             worker.factory(stack.settings, database) as factory,
-            worker.running_workers(stack.client, factory),
+            worker.polling(worker.worker_group(stack.client, factory, platforms()), factory),
+            supervised(
+                {
+                    "accounts": lambda: recheck_refused_accounts(factory, stack.workflows),
+                    "apps": lambda: announce_apps_forever(database, factory.registered_apps, factory.redirect_urls),
+                }
+            ),
         ):
             async with asyncio.timeout(30):
                 # Temporal knows a worker only from its first poll on.

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -21,17 +20,6 @@ from store.posts.changes import lock_post, resolve
 from store.posts.delivery import claim_undelivered
 from tests.stack import CLIENT, Stack
 from workflows.client.post_workflows import PostWorkflows
-
-
-@pytest.fixture(autouse=True)
-def _no_other_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the sweep of the session's worker: it would deliver a post that a test is about to deliver."""
-
-    async def nothing(*_: Any) -> int:
-        return 0
-
-    # The tests have imported the function itself.
-    monkeypatch.setattr("reconcile.sweep.sweep", nothing)
 
 
 async def age(stack: Stack, post: Post) -> None:
