@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from activities.step_context import StepContextFactory
+from activities.credentials.connections import AccountConnections
 from media.decoding.confinement import forbid_inspection
 from platforms.registry import platforms
 from reconcile.gauges import Gauges
@@ -50,14 +50,14 @@ async def run(names: list[str] | None) -> None:
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Nothing has begun before this line, so a signal may end the process without a grace.
-    factories: list[StepContextFactory] = []
+    connections: list[AccountConnections] = []
     stop = _stop_signal(
-        settings.worker_grace_s + STOP_MARGIN_S, lambda: max((each.renewing_for_s() for each in factories), default=0)
+        settings.worker_grace_s + STOP_MARGIN_S, lambda: max((each.renewing_for_s() for each in connections), default=0)
     )
     database = open_database(settings, OF_STEPS)
     try:
         async with worker.factory(settings, database, runtime.metric_meter) as factory:
-            factories.append(factory)
+            connections.append(factory.accounts)
             group = worker.worker_group(
                 client, factory, names or platforms(), timedelta(seconds=settings.worker_grace_s)
             )

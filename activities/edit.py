@@ -8,11 +8,12 @@ from temporalio import activity
 
 from activities import results
 from activities.commands import EditCommand
+from activities.credentials.connections import not_connected
 from activities.errors import retry_error, wait_before_retry
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.persist import persist
-from activities.step_context import StepContext, StepContextFactory, not_connected
+from activities.step_context import StepContext, StepContextFactory
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published

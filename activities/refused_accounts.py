@@ -29,7 +29,7 @@ async def verify_refusal(factory: StepContextFactory, step: StepContext, error: 
     """
     try:
         async with asyncio.timeout(_QUESTION_S):
-            await factory.whoami(step.account)
+            await factory.accounts.whoami(step.account)
     except PlatformError as answer:
         if answer.kind is ErrorKind.AUTH:
             return error

@@ -80,7 +80,7 @@ async def run_check(
             files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
             check = Check(
                 platform,
-                factory.connect(account),
+                factory.accounts.connect(account),
                 files,
                 given=given,
                 only=names,

@@ -83,9 +83,9 @@ class AccountChecks:
     async def _ask(self, account: Account) -> None:
         about = {"account_id": account.id, "platform": account.platform}
         try:
-            room = self._room.setdefault(self._factory.server_of(account), asyncio.Semaphore(_CONCURRENCY))
+            room = self._room.setdefault(self._factory.accounts.server_of(account), asyncio.Semaphore(_CONCURRENCY))
             async with room, asyncio.timeout(_ANSWER_S):
-                await self._factory.whoami(account)
+                await self._factory.accounts.whoami(account)
             async with self._factory.database.answers.transaction() as session:
                 await accept_account(session, account)
         except PlatformError as error:

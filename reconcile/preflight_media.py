@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from activities.account_facts import account_facts
-from activities.step_context import draft_of
+from activities.drafts import draft_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason
 from domain.shares import Exhausted

@@ -57,7 +57,7 @@ async def renew_due(factory: StepContextFactory) -> int:
 async def _renew(factory: StepContextFactory, account: Account) -> None:
     key, used = (account.workspace_id, account.id), account.credentials
     try:
-        if not await factory.renew(account):
+        if not await factory.accounts.renew(account):
             async with factory.database.answers.transaction() as session:
                 await never_renew(session, key, used)
     except PlatformError as error:

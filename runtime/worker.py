@@ -18,6 +18,7 @@ from activities.accounts.steps import AccountSteps
 from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
+from activities.credentials.connections import AccountConnections
 from activities.edit import Editing
 from activities.local_publish import LocalPublish
 from activities.meters import Meters
@@ -94,24 +95,29 @@ async def factory(
             for name, platform in platforms().items()
         }
         named_servers = await stack.enter_async_context(outgoing.to_named_servers())
-        opened = StepContextFactory(
+        meters = Meters(meter)
+        accounts = AccountConnections(
             database=database,
             vault=Vault(settings.encryption_keys),
+            servers=reached,
             platforms_at=transports,
             named_servers=named_servers,
-            media=media,
-            servers=reached,
-            platform_rate_limits=settings.platform_rate_limits,
-            meters=Meters(meter),
             registered_apps=settings.registered_apps,
+            meters=meters,
             renews=settings.renewals,
-            redirect_urls=settings.redirect_urls,
-            most_accounts=settings.max_accounts,
         )
         try:
-            yield opened
+            yield StepContextFactory(
+                database=database,
+                accounts=accounts,
+                media=media,
+                meters=meters,
+                platform_rate_limits=settings.platform_rate_limits,
+                redirect_urls=settings.redirect_urls,
+                most_accounts=settings.max_accounts,
+            )
         finally:
-            await opened.close()
+            await accounts.close()
             await media.close()
 
 
@@ -238,12 +244,14 @@ async def running_workers(
         "sweep": lambda: sweep_forever(factory.database, posts),
         "recovery": Recovery(factory.database, posts, Runs(client)).run,
         "accounts": lambda: recheck_refused_accounts(factory, posts),
-        **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
+        **({"renewals": lambda: renew_forever(factory)} if factory.accounts.renews else {}),
         "zones": lambda: follow_zones_forever(factory.database, posts),
         "expiry": lambda: expire_forever(factory.database, audit_kept),
         "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
-        "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
-        "keys": lambda: check_keys_forever(factory.database, factory.vault, factory.meters),
+        "apps": lambda: announce_apps_forever(
+            factory.database, factory.accounts.registered_apps, factory.redirect_urls
+        ),
+        "keys": lambda: check_keys_forever(factory.database, factory.accounts.vault, factory.meters),
         "watch": (watch or LatePostWatch(factory.database)).run,
     }
     workers = workers or worker_group(client, factory, platforms())
@@ -260,5 +268,5 @@ async def polling(workers: WorkerGroup, factory: StepContextFactory) -> AsyncIte
         try:
             yield
         finally:
-            factory.stop_renewing()
+            factory.accounts.stop_renewing()
             await workers.finish()

@@ -103,7 +103,9 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
             supervised(
                 {
                     "accounts": lambda: recheck_refused_accounts(factory, stack.workflows),
-                    "apps": lambda: announce_apps_forever(database, factory.registered_apps, factory.redirect_urls),
+                    "apps": lambda: announce_apps_forever(
+                        database, factory.accounts.registered_apps, factory.redirect_urls
+                    ),
                 }
             ),
         ):

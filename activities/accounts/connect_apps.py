@@ -19,7 +19,7 @@ from store.models import PendingConnection
 def app_for(factory: StepContextFactory, row: PendingConnection) -> App:
     """Return the app with which a connection is to begin. Raises Refused if there is none."""
     platform = platforms()[row.platform]
-    app = factory.registered_apps.of_workspace(platform, row.workspace_id)
+    app = factory.accounts.registered_apps.of_workspace(platform, row.workspace_id)
     if app is None and platform.registers_itself:
         return App("")
     app = app or connectors()[row.platform].own_app(row.redirect_url or "")
@@ -34,7 +34,7 @@ def app_of(factory: StepContextFactory, row: PendingConnection, kept: Mapping[st
     platform = platforms()[row.platform]
     if platform.registers_itself:
         return App(kept["client_id"], SecretStr(kept["client_secret"]), kept["app_options"])
-    return factory.registered_apps.by_client(platform, kept["client_id"]) or app_for(factory, row)
+    return factory.accounts.registered_apps.by_client(platform, kept["client_id"]) or app_for(factory, row)
 
 
 async def find_server(factory: StepContextFactory, row: PendingConnection) -> dict[str, str]:
@@ -42,7 +42,7 @@ async def find_server(factory: StepContextFactory, row: PendingConnection) -> di
     connector = connectors()[row.platform]
 
     def open_wire(credentials: BaseModel) -> Wire:
-        return factory.wire_for(platforms()[row.platform], credentials, row.workspace_id, connector.error_of)
+        return factory.accounts.wire_for(platforms()[row.platform], credentials, row.workspace_id, connector.error_of)
 
     try:
         return await connector.find(open_wire, row.options)
@@ -60,7 +60,7 @@ def wire_to(factory: StepContextFactory, row: PendingConnection, connector: Conn
         target = connector.target(row.options)
     except ValueError:
         raise _no_server() from None
-    return factory.wire_for(platforms()[row.platform], target, row.workspace_id, connector.error_of)
+    return factory.accounts.wire_for(platforms()[row.platform], target, row.workspace_id, connector.error_of)
 
 
 async def register(connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from activities.accounts.connect_refusals import Refused
-from activities.step_context import plain
+from activities.credentials.plain import plain
 from platforms.access.connect import Candidate, Connector, Grant
 from platforms.access.registered_apps import App
 from platforms.base import Identity, Platform

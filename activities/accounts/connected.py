@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.credentials.plain import plain
 from activities.credentials.token_times import at_connecting
-from activities.step_context import plain
 from domain.account_events import AccountAction
 from domain.audit import Actor
 from platforms.access.renewal import Lifetimes

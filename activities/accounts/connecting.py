@@ -22,8 +22,9 @@ from activities.accounts.connect_refusals import Refused, away, declined, differ
 from activities.accounts.connected import save_verified
 from activities.accounts.posted_codes import place_of_code
 from activities.commands import ConnectCommand
+from activities.credentials.plain import plain
 from activities.persist import persist
-from activities.step_context import StepContextFactory, plain
+from activities.step_context import StepContextFactory
 from domain.audit import WORKER, api_key
 from platforms.access.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
 from platforms.access.registered_apps import App
@@ -114,7 +115,7 @@ class Connecting:
         """Push the authorization request to the server, with the state that the API has handed over."""
         if row.authorize_url is not None:
             return
-        kept = self._factory.vault.open(row.sealed or b"", _context(row))
+        kept = self._factory.accounts.vault.open(row.sealed or b"", _context(row))
         given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
         connector, app = connectors()[row.platform].of(kept["found"]), app_of(self._factory, row, kept)
         wire, challenge = wire_to(self._factory, row, connector), challenge_of(kept["verifier"])
@@ -124,7 +125,7 @@ class Connecting:
     async def _finish(self, row: PendingConnection) -> None:
         if row.outcome is not None and row.outcome.get("final", True):
             return None
-        kept = self._factory.vault.open(row.sealed or b"", _context(row))
+        kept = self._factory.accounts.vault.open(row.sealed or b"", _context(row))
         if _is_by_code(row):
             return await self._finish_by_code(row, kept)
         given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
@@ -243,7 +244,9 @@ class Connecting:
         return found[:_MOST_OPTIONS]
 
     def _line_of(self, platform: Platform[Any, Any], row: PendingConnection) -> Connect:
-        return lambda credentials: self._factory.new_account(platform, credentials, row.workspace_id).connection
+        return lambda credentials: (
+            self._factory.accounts.new_account(platform, credentials, row.workspace_id).connection
+        )
 
     async def _stored(self, platform: Platform[Any, Any], row: PendingConnection) -> Any:
         """Return the credentials of the account that is to be reconnected; None if they cannot be read."""
@@ -252,7 +255,9 @@ class Connecting:
         async with self._database.reading() as session:
             account = await find_account(session, row.workspace_id, row.account_id)
         try:
-            return account and platform.credentials.model_validate(open_credentials(self._factory.vault, account))
+            return account and platform.credentials.model_validate(
+                open_credentials(self._factory.accounts.vault, account)
+            )
         except VaultError:
             return None
 
@@ -264,7 +269,7 @@ class Connecting:
     async def _select(self, row: PendingConnection) -> None:
         if row.selection_result is not None and row.selection_result.get("final", True):
             return
-        kept = self._factory.vault.open(row.sealed or b"", _context(row))
+        kept = self._factory.accounts.vault.open(row.sealed or b"", _context(row))
         platform, stored = platforms()[row.platform], kept["candidates"]
         chosen = []
         for each in row.selected_ids or []:
@@ -292,7 +297,7 @@ class Connecting:
         if any(getattr(credentials, name) is not None for name in platform.service_fields):
             message = f"{platform.label} does not take these credentials: this service alone writes some of them."
             raise Refused("invalid_field_value", message, param="credentials")
-        new_account = self._factory.new_account(platform, credentials, row.workspace_id)
+        new_account = self._factory.accounts.new_account(platform, credentials, row.workspace_id)
         try:
             identity = await new_account.whoami()
         except PlatformError as error:
@@ -321,7 +326,7 @@ class Connecting:
         platform = platforms()[row.platform]
         verified: list[tuple[Identity, Any]] = []
         for each in (*chosen, *siblings):
-            new_account = self._factory.new_account(platform, each.credentials, row.workspace_id)
+            new_account = self._factory.accounts.new_account(platform, each.credentials, row.workspace_id)
             verified.append((each.identity or await new_account.whoami(), new_account.credentials))
         own = verified[: len(chosen)]
         if row.account_id and [platform.account_id(each.user_id) for each, _ in own] != [row.account_id]:
@@ -340,7 +345,7 @@ class Connecting:
                 for identity, credentials in verified:
                     account, created = await save_verified(
                         session,
-                        self._factory.vault,
+                        self._factory.accounts.vault,
                         row.workspace_id,
                         platform,
                         identity,
@@ -368,7 +373,7 @@ class Connecting:
         )
 
     def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
-        return self._factory.vault.seal(kept, _context(row))
+        return self._factory.accounts.vault.seal(kept, _context(row))
 
     async def _write(self, row: PendingConnection, **values: Any) -> None:
         async def write() -> None:

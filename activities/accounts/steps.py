@@ -82,7 +82,9 @@ class AccountSteps:
                 return
             connector, credentials = connectors().get(account.platform), self._credentials_of(account)
             gives_back = (
-                command.revoke and self._factory.renews and await self._may_revoke(session, account, credentials)
+                command.revoke
+                and self._factory.accounts.renews
+                and await self._may_revoke(session, account, credentials)
             )
             details = {"username": account.username, "revokes": gives_back}
             if connector is not None:
@@ -103,13 +105,15 @@ class AccountSteps:
 
     async def _inspect(self, account: Account, connector: Connector[Any] | None) -> Inspection:
         if connector is None:
-            await self._factory.whoami(account)
+            await self._factory.accounts.whoami(account)
             return Inspection()
-        return await connector.inspect(self._factory.connect(account))
+        return await connector.inspect(self._factory.accounts.connect(account))
 
     async def _accepted(self, account: Account, found: Inspection) -> None:
         platform = platforms()[account.platform]
-        renewed = rules_of(platform) is not None and platform_can_renew(platform, self._factory.credentials_of(account))
+        renewed = rules_of(platform) is not None and platform_can_renew(
+            platform, self._factory.accounts.credentials_of(account)
+        )
 
         async def write() -> None:
             async with self._database.answers.transaction() as session:
@@ -149,7 +153,7 @@ class AccountSteps:
     def _credentials_of(self, account: Account) -> Any:
         """Return an account's credentials; None if they cannot be read."""
         try:
-            return self._factory.credentials_of(account)
+            return self._factory.accounts.credentials_of(account)
         except VaultError:
             log.warning("account.unreadable", account_id=account.id, platform=account.platform)
             return None
@@ -170,9 +174,9 @@ class AccountSteps:
     async def _revoke(self, account: Account, credentials: Any) -> bool:
         platform, connector = platforms()[account.platform], connectors()[account.platform]
         try:
-            wire = self._factory.wire_for(platform, credentials, account.workspace_id, connector.error_of)
+            wire = self._factory.accounts.wire_for(platform, credentials, account.workspace_id, connector.error_of)
             client_id, secret = platform.app_id(credentials), getattr(credentials, "client_secret", None)
-            registered = self._factory.registered_apps.by_client(platform, client_id)
+            registered = self._factory.accounts.registered_apps.by_client(platform, client_id)
             app = App(client_id, secret, registered.options if registered else {})
             async with asyncio.timeout(_ANSWER_S):
                 await connector.revoke(wire, app, credentials)

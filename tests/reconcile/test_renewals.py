@@ -75,7 +75,7 @@ async def test_tokens_without_refresh_token_are_renewed(
     assert kept.renew_at is not None
     assert 26 * DAY < kept.renew_at - datetime.now(UTC) < 34 * DAY
     assert kept.scopes is None or "instagram_business_content_publish" in kept.scopes
-    assert (await factory.whoami(kept)).user_id == account.user_id
+    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
 
 
 async def test_refresh_tokens_are_kept_alive(stack: Stack, factory: StepContextFactory) -> None:
@@ -83,7 +83,7 @@ async def test_refresh_tokens_are_kept_alive(stack: Stack, factory: StepContextF
     kept = await renewed(stack, factory, account)
     assert kept.refresh_expires_at is not None
     assert kept.refresh_expires_at - datetime.now(UTC) > 179 * DAY
-    assert (await factory.whoami(kept)).user_id == account.user_id
+    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
 
 
 async def test_failed_renewals_are_not_repeated(stack: Stack, factory: StepContextFactory) -> None:
@@ -144,7 +144,7 @@ async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepCo
 async def test_disabled_renewals_renew_nothing(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"renewals": False})
     async with worker.factory(settings, stack.database) as factory:
-        assert factory.renews is False
+        assert factory.accounts.renews is False
 
 
 class CountingGauges(Gauges):

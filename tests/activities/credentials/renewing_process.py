@@ -69,7 +69,7 @@ async def main(workspace: str, account_id: str, point: str) -> None:
         async with database.transaction() as session:
             account = await session.get_one(Account, (workspace, account_id))
         try:
-            said = str(await factory.renew(account))
+            said = str(await factory.accounts.renew(account))
         except PlatformError as error:
             said = error.code
     await database.close()

@@ -114,9 +114,9 @@ def token_of(stack: Stack, account: Account) -> str:
 async def works(stack: Stack, factory: StepContextFactory, account: Account) -> None:
     """Check that the account can be used and renewed, and that the platform has received no token twice."""
     current = await row(stack, account)
-    assert (await factory.whoami(current)).user_id == account.user_id
-    assert await factory.renew(await row(stack, account))
-    assert (await factory.whoami(await row(stack, account))).user_id == account.user_id
+    assert (await factory.accounts.whoami(current)).user_id == account.user_id
+    assert await factory.accounts.renew(await row(stack, account))
+    assert (await factory.accounts.whoami(await row(stack, account))).user_id == account.user_id
     assert [(grant["replays"], grant["ended"]) for grant in await grants(stack, account)] == [(0, False)]
 
 
@@ -135,7 +135,7 @@ async def test_frozen_process_loses_no_tokens(
         with monkeypatch.context() as impatient:
             impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
             with pytest.raises(PlatformError) as raised:
-                await factory.renew(used)
+                await factory.accounts.renew(used)
         assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "renewing"), (
             "it waits for the frozen one"
         )
@@ -172,7 +172,7 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
     assert kept.renewal_started_at is not None
     assert token_of(stack, kept) == token_of(stack, account)
     # The access token is valid for five more minutes, and a second use of the refresh token would end it.
-    assert (await factory.whoami(kept)).user_id == account.user_id
+    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
     await renew_due(factory)
@@ -180,11 +180,11 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
     # After the access token has expired, a second use of the refresh token costs nothing.
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
     with pytest.raises(PlatformError) as raised:
-        await factory.whoami(await row(stack, account))
+        await factory.accounts.whoami(await row(stack, account))
     assert (raised.value.kind, raised.value.code) == (ErrorKind.AUTH, "lost_in_renewal")
     # Later checks of the refused account do not replace the reason by the platform's own word.
     with pytest.raises(PlatformError) as raised:
-        await factory.renew(await row(stack, account))
+        await factory.accounts.renew(await row(stack, account))
     assert raised.value.code == "lost_in_renewal"
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renew_at) == ("lost_in_renewal", None)
@@ -195,13 +195,13 @@ async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Acco
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:
-        step = asyncio.create_task(factory.renew(account))
+        step = asyncio.create_task(factory.accounts.renew(account))
         async with asyncio.timeout(30):
             while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         step.cancel()
-        factory.stop_renewing()
-        assert factory.renewing_for_s() > 0
+        factory.accounts.stop_renewing()
+        assert factory.accounts.renewing_for_s() > 0
     await database.close()
     kept = await row(stack, account)
     assert token_of(stack, kept) != token_of(stack, account)
@@ -225,7 +225,7 @@ async def test_renewed_tokens_survive_a_database_outage(
 
     monkeypatch.setattr(renewal, "keep_renewed", away)
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 60)
-    assert await factory.renew(account)
+    assert await factory.accounts.renew(account)
     assert tries > 1
     monkeypatch.undo()
     await works(stack, factory, account)
@@ -243,6 +243,6 @@ async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: 
 async def _five_questions(stack: Stack, database: Database, account: Account) -> None:
     async with worker.factory(stack.settings, database) as factory:
         rows = [await row(stack, account) for _ in range(5)]
-        answers = await asyncio.gather(*map(factory.whoami, rows))
+        answers = await asyncio.gather(*map(factory.accounts.whoami, rows))
         assert {answer.user_id for answer in answers} == {account.user_id}
     await database.close()

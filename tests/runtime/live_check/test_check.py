@@ -48,7 +48,9 @@ async def checked(
     given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
-    check = Check(platforms()[platform], factory.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
+    check = Check(
+        platforms()[platform], factory.accounts.connect(account), files, **{"given": GIVEN.get(platform, {}), **more}
+    )
     async with asyncio.timeout(100):
         return await check.run()
 
@@ -152,7 +154,7 @@ async def test_samples_that_need_settings_are_skipped(stack: Stack, factory: Ste
 
 async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("instagram")
-    check = Check(platforms()["instagram"], factory.connect(account), CheckFiles(file_named, None), given={})
+    check = Check(platforms()["instagram"], factory.accounts.connect(account), CheckFiles(file_named, None), given={})
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )
