@@ -1,22 +1,93 @@
-"""Saving of an account whose credentials the platform has verified, with its line in the audit trail."""
+"""Saving of accounts whose credentials the platform has verified, with their lines in the audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.accounts.connect_refusals import different, full
+from activities.accounts.connect_step import ConnectStep
 from activities.credentials.plain import plain
 from activities.credentials.token_times import at_connecting
+from activities.persist import persist
 from domain.account_events import AccountAction
-from domain.audit import Actor
+from domain.audit import WORKER, Actor, api_key
+from platforms.access.connect import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import Identity, Platform
-from store.accounts.connected import find_account, save_account
+from store.accounts.connected import find_account, has_room_for, save_account
+from store.accounts.connecting import note
 from store.audit.account_events import add_account_event
 from store.models import Account
 from store.secrets.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+
+async def save_accounts(
+    step: ConnectStep,
+    chosen: Sequence[Candidate[Any]],
+    column: str,
+    permissions: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    lifetimes: Lifetimes | None = None,
+    siblings: Sequence[Candidate[Any]] = (),
+) -> None:
+    """Save the accounts and the connection's result in one transaction; `siblings` get the new tokens, too.
+
+    `column` is that of the connection's row which takes the result. Raises Refused, PlatformError.
+    """
+    row, platform = step.row, step.platform
+    verified: list[tuple[Identity, Any]] = []
+    for each in (*chosen, *siblings):
+        new_account = step.factory.accounts.new_account(platform, each.credentials, row.workspace_id)
+        verified.append((each.identity or await new_account.whoami(), new_account.credentials))
+    own = verified[: len(chosen)]
+    if row.account_id and [platform.account_id(each.user_id) for each, _ in own] != [row.account_id]:
+        raise different(platform, row)
+    # Accounts of one consent have the same tokens, which are renewed for all of them together.
+    grant_subject = row.id if len(verified) > 1 else None
+    actor = api_key(row.begun_by) if row.begun_by else WORKER
+    reported = {"permissions": list(permissions), "missing": list(missing)}
+
+    async def write() -> None:
+        async with step.database.answers.transaction() as session:
+            most, ids = step.factory.most_accounts, [platform.account_id(each.user_id) for each, _ in verified]
+            if most and not await has_room_for(session, row.workspace_id, ids, most):
+                raise full(most)
+            accounts = []
+            for identity, credentials in verified:
+                account, created = await save_verified(
+                    session,
+                    step.factory.accounts.vault,
+                    row.workspace_id,
+                    platform,
+                    identity,
+                    credentials,
+                    lifetimes,
+                    actor,
+                    grant_subject,
+                    {"connection_id": row.id, "hosted": row.is_hosted},
+                )
+                ends = None if account.renew_at else account.refresh_expires_at
+                about = {"account_id": account.id, "username": account.username, "created": created, **reported}
+                about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
+                accounts.append(about)
+            # The tokens belong to the accounts now.
+            await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
+
+    await persist(write)
+    log.info(
+        "connect.connected",
+        platform=row.platform,
+        accounts=[each.user_id for each, _ in verified],
+        connection_id=row.id,
+        hosted=row.is_hosted,
+        key_id=row.begun_by,
+    )
 
 
 async def save_verified(

@@ -2,25 +2,41 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.accounts.connect_apps import app_of
 from activities.accounts.connect_refusals import Refused
-from platforms.access.connect import Connect, Connector
+from activities.accounts.connect_step import ConnectStep
+from activities.accounts.connected import save_accounts
+from platforms.access.connect import Candidate, Connect, Connector, connectors
 from platforms.access.registered_apps import App
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connecting import awaited_codes, find_connection, note
 from store.database import Database
-from store.models import PendingConnection
 
 _READS, _PAUSE_S = 4, 2.0
 """How often a step checks for a code, and the seconds between, so that a client need not poll."""
 
 
-async def place_of_code(
-    database: Database, row: PendingConnection, connector: Connector[Any], line: Connect, app: App
-) -> str:
+async def connect_by_code(step: ConnectStep, kept: Mapping[str, Any]) -> None:
+    """Connect the place in which the code was posted, if the bot may publish there. Raises Refused, PlatformError."""
+    connector, app = connectors()[step.row.platform], app_of(step.factory, step.row, kept)
+    place = await _place_of_code(step, connector, app)
+    try:
+        identity = await step.platform.whoami(step.line(connector.credentials_at(app, place)))
+    except PlatformError as error:
+        if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+            raise
+        # The person can fix that, and need not post the code again.
+        raise Refused("no_accounts", error.message, final=False) from error
+    credentials = connector.credentials_at(app, identity.user_id)
+    candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
+    await save_accounts(step, [candidate], "outcome")
+
+
+async def _place_of_code(step: ConnectStep, connector: Connector[Any], app: App) -> str:
     """Return the place in which the code of a connection was posted. Raises Refused, PlatformError.
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
@@ -28,12 +44,12 @@ async def place_of_code(
     for read in range(_READS):
         if read:
             await asyncio.sleep(_PAUSE_S)
-        async with database.reading() as session:
-            newest = await find_connection(session, row.id)
+        async with step.database.reading() as session:
+            newest = await find_connection(session, step.row.id)
         if newest is not None and newest.posted_in is not None:
             return newest.posted_in
-        await _read_inbox(database, connector, line, app)
-    label = connector.platform.label
+        await _read_inbox(step.database, connector, step.line, app)
+    label = step.platform.label
     message = f"The code was not posted yet. Add the bot to your channel or group on {label}, and post the code there."
     raise Refused("authorization_pending", message, final=False)
 

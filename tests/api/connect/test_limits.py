@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.accounts import connecting
+from activities.accounts import connected as saving
 from api.app import create_app
 from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies
@@ -27,7 +27,7 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     async def has_room(session: AsyncSession, workspace_id: str, account_ids: Collection[str], _: int) -> bool:
         return await has_room_for(session, workspace_id, account_ids, 2)
 
-    monkeypatch.setattr(connecting, "has_room_for", has_room)
+    monkeypatch.setattr(saving, "has_room_for", has_room)
 
 
 async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:

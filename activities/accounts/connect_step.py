@@ -1,0 +1,66 @@
+"""One step of connecting accounts: the connection's row, and what only a worker can read in it."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from activities.persist import persist
+from activities.step_context import StepContextFactory
+from platforms.base import Connection, Platform
+from platforms.registry import platforms
+from store.accounts.connecting import note
+from store.database import Database
+from store.models import PendingConnection
+from store.secrets.handover import open_handover
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectStep:
+    """One step of connecting accounts: it reads the connection's row, and writes its result there."""
+
+    factory: StepContextFactory
+    row: PendingConnection
+
+    @property
+    def database(self) -> Database:
+        """Return the worker's database."""
+        return self.factory.database
+
+    @property
+    def platform(self) -> Platform[Any, Any]:
+        """Return the platform whose accounts are connected."""
+        return platforms()[self.row.platform]
+
+    @property
+    def is_by_code(self) -> bool:
+        """Return whether a person posts the state, instead of coming back from a platform with it."""
+        return self.row.state_hash is not None and self.row.redirect_url is None
+
+    def line(self, credentials: Any) -> Connection[Any]:
+        """Return a connection to the platform with the credentials of an account that is being connected."""
+        return self.factory.accounts.new_account(self.platform, credentials, self.row.workspace_id).connection
+
+    def kept(self) -> dict[str, Any]:
+        """Return what earlier steps have sealed into the row. Raises VaultError."""
+        return self.factory.accounts.vault.open(self.row.sealed or b"", self._context)
+
+    def handed_over(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """Return what the API has handed over to the worker alone. Raises HandoverError."""
+        return open_handover(base64.b64decode(kept["private_key"]), self.row.handover or b"", self.row.id)
+
+    def seal(self, kept: dict[str, Any]) -> bytes:
+        """Return what the next steps need, sealed."""
+        return self.factory.accounts.vault.seal(kept, self._context)
+
+    async def write(self, **values: Any) -> None:
+        """Save columns of the row."""
+
+        async def write() -> None:
+            async with self.database.answers.transaction() as session:
+                await note(session, self.row.id, **values)
+
+        await persist(write)
+
+    @property
+    def _context(self) -> str:
+        return f"connection/{self.row.workspace_id}/{self.row.id}"
