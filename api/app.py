@@ -7,23 +7,23 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-from api.accounts.routes import Accounts
+from api.accounts.routes import AccountEndpoints
 from api.app_documents import AppDocuments
-from api.auth import Keys
-from api.bulk.routes import BulkPosts
-from api.connect.hosted import HostedConnect
-from api.connect.routes import Connect
+from api.auth import KeyCache
+from api.bulk.routes import BulkEndpoints
+from api.connect.hosted import HostedConnectEndpoints
+from api.connect.routes import ConnectEndpoints
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
-from api.health import Health
+from api.health import HealthEndpoints
 from api.http.body import MAX_BYTES
 from api.http.headers import HttpRequest
 from api.http.hosts import HostNames
 from api.http.middleware import ApiApp
-from api.media import Media
-from api.pages import Pages
-from api.platforms import Platforms
-from api.posts.routes import Posts
+from api.media import MediaEndpoints
+from api.pages import PageEndpoints
+from api.platforms import PlatformEndpoints
+from api.posts.routes import PostEndpoints
 from domain.errors import PostsError
 
 
@@ -43,7 +43,7 @@ def create_connecting_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with connected() as deps:
-            app.state.deps, app.state.api_keys = deps, Keys(deps.database)
+            app.state.deps, app.state.api_keys = deps, KeyCache(deps.database)
             yield
             # No client waits for these deliveries any more, but the next process should not have to repeat them.
             await deps.delivery.close()
@@ -51,16 +51,16 @@ def create_connecting_app(
 
     app = ApiApp(
         route_handlers=[
-            Posts,
-            BulkPosts,
-            Accounts,
-            Connect,
-            HostedConnect,
+            PostEndpoints,
+            BulkEndpoints,
+            AccountEndpoints,
+            ConnectEndpoints,
+            HostedConnectEndpoints,
             AppDocuments,
-            Platforms,
-            Media,
-            Health,
-            Pages,
+            PlatformEndpoints,
+            MediaEndpoints,
+            HealthEndpoints,
+            PageEndpoints,
         ],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={

@@ -33,7 +33,7 @@ _WRONG = Problem("Invalid API key", "invalid_credentials")
 T = TypeVar("T")
 
 
-class Keys:
+class KeyCache:
     """A short-lived cache of API keys' owners. The keys themselves are not kept."""
 
     def __init__(self, database: Database) -> None:
@@ -87,7 +87,7 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.
     """
-    keys: Keys = request.app.state.api_keys
+    keys: KeyCache = request.app.state.api_keys
     caller = await keys.caller_of(first_header(request.scope, b"authorization"))
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller

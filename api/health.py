@@ -6,7 +6,7 @@ from api.dependencies import Deps
 from reconcile.readiness import Parts, ready
 
 
-class Health(Controller):
+class HealthEndpoints(Controller):
     """Endpoints for monitors; no API key is needed."""
 
     @get("/healthz")

@@ -12,7 +12,7 @@ from store.media.files import find_file
 _MISSING = Problem("There is no such file", "not_found")
 
 
-class Media(Controller):
+class MediaEndpoints(Controller):
     """Endpoints that serve files by their tokens."""
 
     @get("/media/{name:str}")

@@ -31,7 +31,7 @@ def strict_policy(page: str) -> str:
     )
 
 
-class Pages(Controller):
+class PageEndpoints(Controller):
     """Endpoints of the API's document and of a page that shows it."""
 
     @get("/", sync_to_thread=False)

@@ -124,7 +124,7 @@ class PlatformsView(View):
     platforms: list[PlatformView] = Field(description="In alphabetical order.")
 
 
-class Platforms(Controller):
+class PlatformEndpoints(Controller):
     """Endpoints of the rules, which are the same for all callers."""
 
     path = "/v1/platforms"

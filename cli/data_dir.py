@@ -42,7 +42,7 @@ class _File(BaseModel):
         write_private(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
 
 
-class State(_File):
+class StackState(_File):
     """The values that a stack needs again at its next start."""
 
     private_account_hosts: str = ""
@@ -122,12 +122,12 @@ class Folder:
                 if newer.exists():
                     newer.replace(older)
 
-    def state(self) -> State:
+    def state(self) -> StackState:
         """Read the state, or create a new one."""
         try:
-            return State.model_validate_json(self.state_file.read_text())
+            return StackState.model_validate_json(self.state_file.read_text())
         except FileNotFoundError:
-            return State()
+            return StackState()
         except ValidationError as error:
             raise UserError(f"{self.state_file} cannot be read: remove {self.path} to start again.") from error
 

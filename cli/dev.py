@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
-from cli.data_dir import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
+from cli.data_dir import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, StackState, locked, write_private
 from cli.stack.example import publish_example
 from cli.stack.orphans import ProcessLedger, end_orphans
 from cli.stack.parts import OwnParts, environment, postgres_part, sandbox_apps, temporal_part
@@ -158,7 +158,7 @@ class Stack:
         for part_supervisor in self._supervisors.values():
             part_supervisor.kill()
 
-    async def _prepare(self, state: State) -> tuple[Postgres, Temporal]:
+    async def _prepare(self, state: StackState) -> tuple[Postgres, Temporal]:
         """Remove the remains of a killed run, and check that all needed ports, programs and files are available."""
         data = self._folder.path / "postgres"
         await end_postgres_orphans(data)
@@ -174,7 +174,7 @@ class Stack:
         state.write(self._folder.state_file)
         return postgres, temporal
 
-    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: State) -> "Bootstrap":
+    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: StackState) -> "Bootstrap":
         web_ui = self._own.web_ui(self._options.ui_port, temporal)
         foundations = [postgres_part(postgres), temporal_part(temporal), web_ui]
         if self._options.sandbox_url is None:
@@ -189,7 +189,9 @@ class Stack:
         made: Bootstrap = bootstrap.Bootstrap(postgres.url, state.roles, self._encryption_key(), self._sandbox_url)
         return made
 
-    async def _start_own(self, postgres: Postgres, temporal: Temporal, bootstrap: "Bootstrap", state: State) -> DevFile:
+    async def _start_own(
+        self, postgres: Postgres, temporal: Temporal, bootstrap: "Bootstrap", state: StackState
+    ) -> DevFile:
         shared = environment(
             api_port=self._options.api_port,
             sandbox_url=self._sandbox_url,

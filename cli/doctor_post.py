@@ -17,7 +17,7 @@ from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES
-from store.posts.history import HistoryEntry, HistoryPosition, Source
+from store.posts.history import EntrySource, HistoryEntry, HistoryPosition
 from workflows.client.runs import Runs
 
 
@@ -87,5 +87,6 @@ def to_text(report: PostReport) -> Iterator[str]:
 
 def _lines(report: PostReport) -> list[HistoryEntry]:
     return [
-        HistoryEntry(HistoryPosition(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)
+        HistoryEntry(HistoryPosition(event.at, EntrySource.ATTEMPTS, at), event)
+        for at, event in enumerate(report.attempts)
     ]

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from cli.data_dir import DEFAULT_DATA_DIR, Folder
 from cli.errors import UserError
 from runtime.settings import Settings, SettingsError, comma_separated, read_settings
-from store.database import OF_COMMANDS, Database, Limits
+from store.database import OF_COMMANDS, Database, TimeLimits
 
 S = TypeVar("S", bound=Settings)
 
@@ -53,7 +53,7 @@ def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
 
 
 @asynccontextmanager
-async def open_database(environment: Environment[S], limits: Limits = OF_COMMANDS) -> AsyncIterator[Database]:
+async def open_database(environment: Environment[S], limits: TimeLimits = OF_COMMANDS) -> AsyncIterator[Database]:
     """Open the database of an environment for the duration of a command."""
     database = Database(environment.settings.database_url.get_secret_value(), limits=limits)
     try:

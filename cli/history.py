@@ -21,7 +21,7 @@ from runtime.settings import Settings
 from store.audit.trail import newest_event
 from store.database import Database
 from store.models import AuditEvent
-from store.posts.history import HistoryEntry, HistoryPosition, Source, read_history
+from store.posts.history import EntrySource, HistoryEntry, HistoryPosition, read_history
 from store.posts.queries import find_workflow
 from workflows.client.runs import Runs
 
@@ -117,7 +117,7 @@ def _line(request: OperatorRequest, number: int, workspace_id: str, post_id: str
         account_id=None,
         details={name: value for name, value in said.items() if value},
     )
-    return HistoryEntry(HistoryPosition(request.at, Source.TEMPORAL, number), event)
+    return HistoryEntry(HistoryPosition(request.at, EntrySource.TEMPORAL, number), event)
 
 
 def to_text(found: History) -> list[str]:

@@ -17,7 +17,7 @@ from platforms.live import live_check_of
 from runtime import worker
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFile, CheckFiles, Host, in_the_sandbox
-from runtime.live_check.report import Report
+from runtime.live_check.report import LiveReport
 from runtime.settings import VaultSettings
 from sandbox import media as samples
 from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
@@ -63,7 +63,7 @@ async def run_check(
     given: Mapping[str, str],
     only: Sequence[str],
     asks: bool,
-) -> Report:
+) -> LiveReport:
     """Check an account. Raises UserError; click.Abort if the person says no."""
     platform, environment = platform_named(name), environment_of(data_dir, VaultSettings)
     names = chosen(name, only)
@@ -120,7 +120,7 @@ async def _account(
         return account
 
 
-def write_report(report: Report, out: Path | None) -> None:
+def write_report(report: LiveReport, out: Path | None) -> None:
     """Print the results, and write the report for the maintainers of the adapters. Raises UserError."""
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
     to_stdout = out == Path("-")

@@ -57,7 +57,7 @@ class PlannedDecision:
     """The status of its target."""
 
 
-class Resolver:
+class TargetSettler:
     """A connection that settles targets in one database and notifies their workflows."""
 
     def __init__(self, environment: Environment[Settings], database: Database) -> None:
@@ -149,11 +149,11 @@ class Resolver:
 
 
 @asynccontextmanager
-async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
+async def resolver(data_dir: Path | None) -> AsyncIterator[TargetSettler]:
     """Open the resolver for the duration of a command. Raises UserError."""
     environment = environment_of(data_dir, Settings)
     async with open_database(environment) as database:
-        yield Resolver(environment, database)
+        yield TargetSettler(environment, database)
 
 
 def preview(planned: Sequence[PlannedDecision], undecided: int = 0) -> Iterator[str]:

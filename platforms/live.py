@@ -38,7 +38,7 @@ class RecordedExchange:
 class SampleResult:
     """The results of one sample's check so far."""
 
-    sample: "Sample"
+    sample: "SamplePost"
     exchanges: list[RecordedExchange] = field(default_factory=list)
     published: Published | None = None
     error: PlatformError | None = None
@@ -60,7 +60,7 @@ class Assumption:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SamplePost:
     """One kind of post. `files` are names of the check's own files, such as wide.mp4 or plain.jpg."""
 
     name: str
@@ -83,7 +83,7 @@ Remove = Callable[[Connection[Any], PublishContext[Any], Published], Awaitable[o
 class LiveCheck:
     """The live check of one platform."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[SamplePost, ...]
     remove: Remove | None = None
     """Deletes a post that the check has made; None if the platform has no call for it."""
     can_read: Callable[[Connection[Any]], bool] = lambda _: True

@@ -1,10 +1,10 @@
 """The connections of the api and the worker, as the settings size them."""
 
 from runtime.settings import Settings
-from store.database import Database, Limits
+from store.database import Database, TimeLimits
 
 
-def open_database(settings: Settings, limits: Limits) -> Database:
+def open_database(settings: Settings, limits: TimeLimits) -> Database:
     """Return one process's connections; they are opened when they are first used."""
     kept = settings.database_connections * 2 // 3
     return Database(

@@ -12,7 +12,7 @@ TOKENS_KEPT = 50
 """How many access tokens of one account stay valid at the same time; the oldest ends first."""
 
 
-class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class DescribedAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """An account as a request to the control side describes it."""
 
     platform: str
@@ -26,7 +26,7 @@ class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The server that the account names, on platforms that have several."""
 
 
-class Grant(msgspec.Struct, rename="camel"):
+class IssuedGrant(msgspec.Struct, rename="camel"):
     """One consent of an account's owner, and the tokens that were issued under it, one after the other."""
 
     access: list[str] = []
@@ -56,7 +56,7 @@ class Account(msgspec.Struct, rename="camel"):
     """Revoked access tokens: they stay invalid even if the control side sends them again."""
     ends: dict[str, float] = {}
     """When tokens end, in seconds since 1970; those that are not listed do not."""
-    grants: list[Grant] = []
+    grants: list[IssuedGrant] = []
     scopes: list[str] = []
     """The scopes that the last consent granted; empty if no consent issued the tokens."""
 
@@ -73,7 +73,7 @@ class Accounts:
         for account in self._collection:
             self._index(account)
 
-    def upsert(self, new: NewAccount) -> Account:
+    def upsert(self, new: DescribedAccount) -> Account:
         """Add an account, or change it.
 
         Tokens are added to those already known: a stack that starts again sends its first tokens again, and must not
@@ -89,7 +89,7 @@ class Accounts:
         known = (*account.refresh_tokens, *account.retired_tokens)
         if new.refresh_token is not None and new.refresh_token not in known:
             account.refresh_tokens = [*account.refresh_tokens, new.refresh_token]
-            account.grants = [*account.grants, Grant([new.access_token], new.refresh_token)][-TOKENS_KEPT:]
+            account.grants = [*account.grants, IssuedGrant([new.access_token], new.refresh_token)][-TOKENS_KEPT:]
         return self._keep(account)
 
     def by_token(self, platform: str, token: str) -> Account | None:
@@ -191,7 +191,7 @@ class Accounts:
             account.ends[renewed] = self._now() + refresh_lifetime
         grant = next((each for each in account.grants if each.refresh == refresh_token), None)
         if grant is None:
-            grant = Grant()
+            grant = IssuedGrant()
             account.grants = [*account.grants, grant][-TOKENS_KEPT:]
         grant.refresh, grant.renewals = renewed, grant.renewals + 1
         grant.used = [*grant.used, refresh_token][-TOKENS_KEPT:]

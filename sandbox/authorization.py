@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from sandbox.accounts import Account, Accounts, NewAccount
+from sandbox.accounts import Account, Accounts, DescribedAccount
 from sandbox.browsers import LOOPBACK
 from sandbox.journal import Collection, Journal
 from sandbox.wire import Answer, RefusedError, Request
@@ -252,7 +252,7 @@ class AuthorizationServer:
         """Return the account of this name; a new name makes a new account."""
         found = (each for each in self._accounts if (each.platform, each.username) == (self._platform, username))
         number = str(int.from_bytes(hashlib.sha256(f"{self._platform}/{username}".encode()).digest()[:6]))
-        fresh = NewAccount(self._platform, f"new_{number}", number, username[:50], secrets.token_urlsafe(24))
+        fresh = DescribedAccount(self._platform, f"new_{number}", number, username[:50], secrets.token_urlsafe(24))
         return next(found, None) or self._accounts.upsert(fresh)
 
 

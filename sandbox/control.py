@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sandbox import media
-from sandbox.accounts import Account, NewAccount
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import App
 from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN, Condition
 from sandbox.fake_platform import FakePlatform
@@ -29,7 +29,7 @@ _FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
 
 
 class _AccountList(msgspec.Struct, forbid_unknown_fields=True):
-    accounts: list[NewAccount]
+    accounts: list[DescribedAccount]
 
 
 class Control:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from sandbox.fake_platform import FakePlatform
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.world import World
 
 PAGE_SIZE = 60
@@ -39,7 +39,7 @@ class Feed:
             for fake in self._fakes.values()
         ]
 
-    def _card(self, post: Post) -> dict[str, object]:
+    def _card(self, post: PublicPost) -> dict[str, object]:
         account = self._world.accounts.get(post.platform, post.account_id)
         return {
             **post.public(),

@@ -19,7 +19,7 @@ class ShownMedia(msgspec.Struct, rename="camel", omit_defaults=True):
     alt: str | None = None
 
 
-class Post(msgspec.Struct, rename="camel"):
+class PublicPost(msgspec.Struct, rename="camel"):
     """One public post.
 
     `created_at` is in seconds since 1970. `note` (poll options, a first comment) and `edits` (how often it replaced an
@@ -58,40 +58,40 @@ class PublicPosts:
     """The posts, in the order in which they became public."""
 
     def __init__(self, journal: Journal) -> None:
-        self._collection = Collection(journal, "post", Post)
-        self._by_account: defaultdict[tuple[str, str], list[Post]] = defaultdict(list)
+        self._collection = Collection(journal, "post", PublicPost)
+        self._by_account: defaultdict[tuple[str, str], list[PublicPost]] = defaultdict(list)
         self.version = 0
         """Increases with every change, so that a reader can ask whether anything is new."""
         self.per_platform: Counter[str] = Counter()
         for post in self._collection:
             self._index(post)
 
-    def add(self, post: Post) -> Post:
+    def add(self, post: PublicPost) -> PublicPost:
         """Make a post public."""
         self._index(post)
         return self.changed(post)
 
-    def changed(self, post: Post) -> Post:
+    def changed(self, post: PublicPost) -> PublicPost:
         """Store a post that was changed."""
         self.version += 1
         return self._collection.put(f"{post.platform}:{post.platform_post_id}", post)
 
-    def get(self, platform: str, platform_post_id: str) -> Post | None:
+    def get(self, platform: str, platform_post_id: str) -> PublicPost | None:
         """Return a post by its platform's id, deleted or not."""
         return self._collection.get(f"{platform}:{platform_post_id}")
 
-    def of(self, account: Account) -> Iterator[Post]:
+    def of(self, account: Account) -> Iterator[PublicPost]:
         """Yield an account's posts, newest first, deleted ones too."""
         return reversed(self._by_account.get((account.platform, account.account_id), ()))
 
-    def newest_first(self) -> Iterator[Post]:
+    def newest_first(self) -> Iterator[PublicPost]:
         """Yield every post, newest first, deleted ones too."""
         return reversed(self._collection)
 
     def __len__(self) -> int:
         return len(self._collection)
 
-    def _index(self, post: Post) -> None:
+    def _index(self, post: PublicPost) -> None:
         self._by_account[post.platform, post.account_id].append(post)
         self.per_platform[post.platform] += 1
 

@@ -51,7 +51,7 @@ def _driver_of(connection: PoolProxiedConnection) -> asyncpg.Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """The limits of one process's use of the database, in seconds; None is without end.
 
     PostgreSQL enforces `statement`; if PostgreSQL does not respond, the driver does, a little later. `lock` is how long
@@ -72,22 +72,22 @@ class Limits:
         return options | ({"command_timeout": self.statement + _DRIVER_WAITS_S} if self.statement else {})
 
 
-OF_REQUESTS = Limits(statement=10, lock=5, connection=10)
+OF_REQUESTS = TimeLimits(statement=10, lock=5, connection=10)
 """A client waits: a request that takes longer gets 503, so that it does not hold a connection."""
-OF_STEPS = Limits(statement=30, lock=10)
+OF_STEPS = TimeLimits(statement=30, lock=10)
 """A worker's steps, which Temporal retries, and its background tasks, which read all open posts."""
-OF_ANSWERS = Limits(statement=5, lock=5, connection=5)
+OF_ANSWERS = TimeLimits(statement=5, lock=5, connection=5)
 """Short statements that are retried until they succeed."""
-OF_COMMANDS = Limits(statement=None, lock=30)
+OF_COMMANDS = TimeLimits(statement=None, lock=30)
 """A person waits and can cancel."""
-OF_DIAGNOSES = Limits(statement=None, lock=5)
+OF_DIAGNOSES = TimeLimits(statement=None, lock=5)
 """A person wants to know what is wrong, and a locked table may be it: the answer must not wait for the lock's end."""
 
 
 class Pool:
     """A pool of connections to the database. Belongs to the event loop that first uses it."""
 
-    def __init__(self, url: str, size: int, overflow: int, limits: Limits, *, keepalives: bool = False) -> None:
+    def __init__(self, url: str, size: int, overflow: int, limits: TimeLimits, *, keepalives: bool = False) -> None:
         options = limits.as_options()
         if keepalives:
             options["server_settings"] |= _KEEPALIVES
@@ -189,7 +189,7 @@ class Database(Pool):
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, max_overflow: int = 10, reserved: int = 2, limits: Limits = OF_STEPS
+        self, url: str, *, pool_size: int = 10, max_overflow: int = 10, reserved: int = 2, limits: TimeLimits = OF_STEPS
     ) -> None:
         super().__init__(url, pool_size, max_overflow, limits)
         self.answers = Pool(url, reserved, 0, OF_ANSWERS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.accounts.connect_apps import wire_to
 from activities.accounts.connect_candidates import declined_of, identified, number_of, options_of, stored_of
-from activities.accounts.connect_refusals import Refused, different
+from activities.accounts.connect_refusals import ConnectRefused, different
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from platforms.access.connect import CODE_REJECTED, Candidate, Connector, Grant
@@ -33,7 +33,7 @@ async def exchange_code(
     async with step.database.transaction() as session:
         if not await begin_exchange(session, step.row.id, datetime.now(UTC)):
             message = f"An answer of {label} was lost, and its code works once. Start again."
-            raise Refused("connection_expired", message)
+            raise ConnectRefused("connection_expired", message)
     wire = wire_to(step.factory, step.row, connector)
     try:
         grant = await connector.exchange(wire, app, code, step.row.redirect_url or "", kept["verifier"])
@@ -42,11 +42,11 @@ async def exchange_code(
             message = (
                 f"{label} does not accept this code: it accepts one for {connector.code_lifetime}, once. Start again."
             )
-            raise Refused("code_rejected", message) from error
+            raise ConnectRefused("code_rejected", message) from error
         if error.kind is ErrorKind.OPERATOR:
-            raise Refused("app_refused", error.message) from error
+            raise ConnectRefused("app_refused", error.message) from error
         message = f"{label} did not answer, and the code may be used up. Start again."
-        raise Refused("unavailable", message) from error
+        raise ConnectRefused("unavailable", message) from error
     kept["grant"] = grant.dump()
     await step.write(sealed=step.seal(kept))
     return grant
@@ -69,7 +69,7 @@ async def use_grant(step: ConnectStep, connector: Connector[Any], app: App, gran
         siblings = await _siblings(step, found) if chosen else []
         try:
             await save_accounts(step, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
-        except Refused:
+        except ConnectRefused:
             await _remove_unused(step, connector, usable[0].credentials)
             raise
         if stored is not None and not await _is_shared(step):
@@ -84,12 +84,12 @@ async def _candidates(step: ConnectStep, connector: Connector[Any], app: App, gr
         found = await connector.candidates(step.line, app, grant, step.row.options)
     except PlatformError as error:
         if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-            raise Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
+            raise ConnectRefused("no_accounts", f"There is nothing to connect: {error.message}") from error
         raise
     if not any(each.reason is None for each in found):
         none_listed = f"{step.platform.label} lists nothing that can publish."
         why = next((each.reason for each in found if each.reason), none_listed)
-        raise Refused("no_accounts", f"There is nothing to connect: {why}")
+        raise ConnectRefused("no_accounts", f"There is nothing to connect: {why}")
     return found[:_MOST_OPTIONS]
 
 

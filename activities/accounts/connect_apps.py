@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from activities.accounts.connect_refusals import Refused
+from activities.accounts.connect_refusals import ConnectRefused
 from activities.step_context import StepContextFactory
 from platforms.access.connect import Connector, connectors
 from platforms.access.registered_apps import App
@@ -25,7 +25,7 @@ def app_for(factory: StepContextFactory, row: PendingConnection) -> App:
     app = app or connectors()[row.platform].own_app(row.redirect_url or "")
     if app is None:
         message = f"This service has no app at {platform.label}. Its operator must set SOCIALSYNCER_APPS."
-        raise Refused("platform_not_configured", message)
+        raise ConnectRefused("platform_not_configured", message)
     return app
 
 
@@ -51,7 +51,7 @@ async def find_server(factory: StepContextFactory, row: PendingConnection) -> di
     except PlatformError as error:
         if error.kind is not ErrorKind.REJECTED or error.code == FORBIDDEN:
             raise
-        raise Refused("invalid_field_value", error.message, param=connector.asked_for_by) from error
+        raise ConnectRefused("invalid_field_value", error.message, param=connector.asked_for_by) from error
 
 
 def wire_to(factory: StepContextFactory, row: PendingConnection, connector: Connector[Any]) -> Wire:
@@ -71,9 +71,9 @@ async def register(connector: Connector[Any], wire: Wire, app: App, row: Pending
         if error.code == FORBIDDEN or not connector.platform.registers_itself:
             raise
         message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
-        raise Refused("invalid_field_value", message, param="instance") from error
+        raise ConnectRefused("invalid_field_value", message, param="instance") from error
 
 
-def _no_server() -> Refused:
+def _no_server() -> ConnectRefused:
     message = "instance must be the address of a server, such as https://mastodon.social"
-    return Refused("invalid_field_value", message, param="instance")
+    return ConnectRefused("invalid_field_value", message, param="instance")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from activities.accounts.connect_refusals import Refused
+from activities.accounts.connect_refusals import ConnectRefused
 from activities.credentials.plain import plain
 from platforms.access.connect import Candidate, Connector, Grant
 from platforms.access.registered_apps import App
@@ -20,7 +20,7 @@ def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapp
             f"These permissions were declined, and {label} accounts cannot publish without them: {', '.join(needed)}. "
             "Connect again and leave them ticked."
         )
-        raise Refused("permission_missing", message)
+        raise ConnectRefused("permission_missing", message)
     return missing
 
 

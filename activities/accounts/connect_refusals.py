@@ -14,7 +14,7 @@ DENIALS = frozenset({"access_denied", "user_cancelled_authorize", "user_cancelle
 _OAUTH_ERROR = re.compile(r"[a-z_]{1,64}")
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """The end of a connection, or a temporary obstacle if it is not `final`."""
 
     def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
@@ -22,48 +22,48 @@ class Refused(Exception):
         self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
 
 
-def declined(platform: Platform[Any, Any], error: str) -> Refused:
+def declined(platform: Platform[Any, Any], error: str) -> ConnectRefused:
     """Return the refusal by a person, or by a platform that did not ask the person."""
     if error in DENIALS:
         message = f"The authorization was declined at {platform.label}. Nothing was connected."
-        return Refused("authorization_declined", message)
+        return ConnectRefused("authorization_declined", message)
     if error in {"server_error", "temporarily_unavailable"}:
-        return Refused("unavailable", f"{platform.label} does not answer right now. Start again.")
+        return ConnectRefused("unavailable", f"{platform.label} does not answer right now. Start again.")
     named = error if _OAUTH_ERROR.fullmatch(error) else "an unknown error"
     message = (
         f"{platform.label} did not ask for consent, because it does not accept this service's app: {named}. The "
         "operator must check the app's settings there."
     )
-    return Refused("app_refused", message)
+    return ConnectRefused("app_refused", message)
 
 
-def different(platform: Platform[Any, Any], row: PendingConnection) -> Refused:
+def different(platform: Platform[Any, Any], row: PendingConnection) -> ConnectRefused:
     """Return the refusal of an account that is not the one to be reconnected."""
     message = (
         f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
         "that account, and connect again."
     )
-    return Refused("different_account", message)
+    return ConnectRefused("different_account", message)
 
 
-def full(most: int) -> Refused:
+def full(most: int) -> ConnectRefused:
     """Return the refusal of accounts that would be more than a workspace may connect."""
     message = f"This workspace would have more than {most:,} accounts. Remove some first, and start again."
-    return Refused("too_many_accounts", message)
+    return ConnectRefused("too_many_accounts", message)
 
 
-def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> Refused:
+def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> ConnectRefused:
     """Return the meaning of a platform's error for the person who connects."""
     if error.kind is ErrorKind.OPERATOR:
-        return Refused("app_refused", error.message)
+        return ConnectRefused("app_refused", error.message)
     if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
-        return Refused("server_forbidden", error.message, param="instance")
+        return ConnectRefused("server_forbidden", error.message, param="instance")
     if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-        return Refused("no_accounts", error.message)
+        return ConnectRefused("no_accounts", error.message)
     return away(platform)
 
 
-def away(platform: Platform[Any, Any]) -> Refused:
+def away(platform: Platform[Any, Any]) -> ConnectRefused:
     """Return the error if a platform does not respond: the same request may be repeated."""
     message = f"{platform.label} does not answer right now. Send the same request again."
-    return Refused("unavailable", message, final=False)
+    return ConnectRefused("unavailable", message, final=False)

@@ -14,7 +14,7 @@ from temporalio import activity
 
 from activities.accounts.authorizations import exchange_code, use_grant
 from activities.accounts.connect_apps import app_for, app_of, find_server, register, wire_to
-from activities.accounts.connect_refusals import Refused, away, declined, refusal_of
+from activities.accounts.connect_refusals import ConnectRefused, away, declined, refusal_of
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from activities.accounts.given_credentials import connect_with
@@ -60,14 +60,14 @@ class Connecting:
             async with asyncio.timeout(_STEP_S):
                 await take(step)
                 return
-        except Refused as error:
+        except ConnectRefused as error:
             refused = error
         except PlatformError as error:
             refused = refusal_of(step.platform, error)
         except TimeoutError:
             refused = away(step.platform)
         except (VaultError, HandoverError):
-            refused = Refused("connection_expired", "This connection can no longer be read. Start again.")
+            refused = ConnectRefused("connection_expired", "This connection can no longer be read. Start again.")
         found = refused.outcome
         log.info("connect.refused", platform=row.platform, code=found["error"]["code"], final=found["final"])
         await step.write(**{column: found})
@@ -133,7 +133,7 @@ async def _finish(step: ConnectStep) -> None:
         grant = Grant.load(kept["grant"])
     elif not connector.is_from(given.get("iss") or None):
         message = "This answer is not that of the server to which the person was sent. Start again, and send `iss`."
-        raise Refused("code_rejected", message)
+        raise ConnectRefused("code_rejected", message)
     else:
         grant = await exchange_code(step, connector, app, given["code"], kept)
     await use_grant(step, connector, app, grant, kept)
@@ -150,7 +150,7 @@ async def _select(step: ConnectStep) -> None:
     for each in row.selected_ids or []:
         if each not in stored or stored[each]["reason"] is not None:
             message = "One of these ids is not among the options of this selection, or cannot be selected."
-            raise Refused("invalid_field_value", message, param="ids")
+            raise ConnectRefused("invalid_field_value", message, param="ids")
         about, model = stored[each], step.platform.credentials
         credentials = model.model_validate(plain(model.model_construct(**about["credentials"])))
         identity = Identity(**about["identity"]) if about["identity"] else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from activities.accounts.connect_refusals import Refused
+from activities.accounts.connect_refusals import ConnectRefused
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from platforms.access.connect import Candidate
@@ -20,9 +20,9 @@ async def connect_with(step: ConnectStep, given: Mapping[str, Any]) -> None:
     except PlatformError as error:
         if error.kind is ErrorKind.AUTH and "no longer accepts this" in error.message:
             message = f"{step.platform.label} does not accept these credentials. Check them and try again."
-            raise Refused("credentials_rejected", message, param="credentials") from error
+            raise ConnectRefused("credentials_rejected", message, param="credentials") from error
         if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-            raise Refused("credentials_rejected", error.message, param="credentials") from error
+            raise ConnectRefused("credentials_rejected", error.message, param="credentials") from error
         raise
     candidate = Candidate(identity.user_id, identity.username, "profile", new_account.credentials, identity=identity)
     await save_accounts(step, [candidate], "outcome", lifetimes=new_account.lifetimes)
@@ -35,8 +35,8 @@ def _parsed(step: ConnectStep, given: Mapping[str, Any]) -> BaseModel:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
-        raise Refused("invalid_field_value", message, param="credentials") from None
+        raise ConnectRefused("invalid_field_value", message, param="credentials") from None
     if any(getattr(credentials, name) is not None for name in platform.service_fields):
         message = f"{platform.label} does not take these credentials: this service alone writes some of them."
-        raise Refused("invalid_field_value", message, param="credentials")
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
     return credentials

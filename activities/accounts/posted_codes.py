@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.accounts.connect_apps import app_of
-from activities.accounts.connect_refusals import Refused
+from activities.accounts.connect_refusals import ConnectRefused
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from platforms.access.connect import Candidate, Connect, Connector, connectors
@@ -30,7 +30,7 @@ async def connect_by_code(step: ConnectStep, kept: Mapping[str, Any]) -> None:
         if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
             raise
         # The person can fix that, and need not post the code again.
-        raise Refused("no_accounts", error.message, final=False) from error
+        raise ConnectRefused("no_accounts", error.message, final=False) from error
     credentials = connector.credentials_at(app, identity.user_id)
     candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
     await save_accounts(step, [candidate], "outcome")
@@ -51,7 +51,7 @@ async def _place_of_code(step: ConnectStep, connector: Connector[Any], app: App)
         await _read_inbox(step.database, connector, step.line, app)
     label = step.platform.label
     message = f"The code was not posted yet. Add the bot to your channel or group on {label}, and post the code there."
-    raise Refused("authorization_pending", message, final=False)
+    raise ConnectRefused("authorization_pending", message, final=False)
 
 
 async def _read_inbox(database: Database, connector: Connector[Any], line: Connect, app: App) -> None:

@@ -38,7 +38,7 @@ async def _named(
     return named
 
 
-class Accounts(Controller):
+class AccountEndpoints(Controller):
     """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
 
     path = "/v1/accounts"

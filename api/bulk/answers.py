@@ -27,19 +27,19 @@ _TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BulkCall:
     """One post of a request for many, and the call that serves it alone. `named` tells the client which it is."""
 
     call: Callable[[], Awaitable[Answer]]
     named: dict[str, Any]
 
 
-async def answer_each(items: Sequence[Item]) -> list[BulkItemView]:
+async def answer_each(items: Sequence[BulkCall]) -> list[BulkItemView]:
     """Call every item and return the results in order. Raises nothing that an item has raised."""
     loop = asyncio.get_running_loop()
     deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_CONCURRENCY)
 
-    async def answer(position: int, item: Item) -> BulkItemView:
+    async def answer(position: int, item: BulkCall) -> BulkItemView:
         async with room:
             if loop.time() > deadline:
                 return _refused(position, item, Unavailable(_NOT_BEGUN, retry_after=1))
@@ -87,7 +87,7 @@ def _done(position: int, answer: Answer) -> BulkItemView:
     return BulkItemView.model_construct(position=position, http_status=answer.status, id=said["id"], **given)
 
 
-def _refused(position: int, item: Item, error: Exception) -> BulkItemView:
+def _refused(position: int, item: BulkCall, error: Exception) -> BulkItemView:
     refusal = refusal_of(error)
     given: dict[str, Any] = {"id": None} | item.named
     if refusal.retry_after is not None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from api.bulk.answers import Item, answer_each, is_worth_repeating, wait_for_outcomes
+from api.bulk.answers import BulkCall, answer_each, is_worth_repeating, wait_for_outcomes
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
@@ -51,10 +51,12 @@ class ManyPosts:
         async with loop_share(size_of(payload)):
             wanted = [(_sized(body), key) for body, key in read_create_many(payload)]
 
-        def item(body: JsonObject, key: str | None) -> Item:
+        def item(body: JsonObject, key: str | None) -> BulkCall:
             external_id = body.get("externalId")
             named = {"external_id": external_id} if isinstance(external_id, str) else {}
-            return Item(partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Deadline(0)), named)
+            return BulkCall(
+                partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Deadline(0)), named
+            )
 
         return await self._once(payload, "", None, lambda *_: [item(*each) for each in wanted], len(wanted))
 
@@ -93,10 +95,10 @@ class ManyPosts:
         wanted: Filter | None,
         call: Callable[[str, str | None], Awaitable[Answer]],
     ) -> Answer:
-        def items(bulk_id: str, found: Sequence[str]) -> list[Item]:
+        def items(bulk_id: str, found: Sequence[str]) -> list[BulkCall]:
             # Each post's key is derived from this use of the request's key: only a repeat gets the same one.
             return [
-                Item(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), {"id": post_id})
+                BulkCall(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), {"id": post_id})
                 for post_id in (found if wanted else post_ids)
             ]
 
@@ -107,7 +109,7 @@ class ManyPosts:
         payload: JsonObject,
         action: str,
         wanted: Filter | None,
-        items: Callable[[str, Sequence[str]], Sequence[Item]],
+        items: Callable[[str, Sequence[str]], Sequence[BulkCall]],
         count: int,
     ) -> Answer:
         """Answer as the first request with this key was answered, or continue with what that one has not done.

@@ -15,7 +15,7 @@ from api.posts.answers.answer import Answer
 from api.posts.answers.response import respond
 
 
-class BulkPosts(Controller):
+class BulkEndpoints(Controller):
     """Endpoints for requests that concern many posts of the caller's workspace."""
 
     path = "/v1/posts/bulk"

@@ -44,7 +44,7 @@ _OTHER_BROWSER = (
 _FOREIGN = "This form was not sent from a page of this service. Begin again where you came from."
 
 
-class HostedConnect(Controller):
+class HostedConnectEndpoints(Controller):
     """The pages between a caller and a platform."""
 
     @get(f"{START}/{{ticket:str}}")

@@ -29,7 +29,7 @@ from store.accounts.connecting import find_connection
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 
 
-class Connect(Controller):
+class ConnectEndpoints(Controller):
     """Connect accounts to the caller's workspace."""
 
     path = "/v1/connect"

@@ -24,7 +24,7 @@ from store.publishing.attempts import list_attempts
 PostId = FromPath[str]
 
 
-class Posts(Controller):
+class PostEndpoints(Controller):
     """Endpoints for the posts of the caller's workspace."""
 
     path = "/v1/posts"

@@ -5,7 +5,7 @@ It is separate from `cli.dev` because its imports take a second, in which Postgr
 
 from pydantic import SecretStr
 
-from cli.data_dir import DevAccount, State
+from cli.data_dir import DevAccount, StackState
 from cli.environment import settings_of
 from cli.migrating import register_search_attributes
 from cli.stack.seed import seed
@@ -38,6 +38,6 @@ class Bootstrap:
         await temporal.keep_history()
         await register_search_attributes(await temporal.client(), REGISTRY)
 
-    async def seed(self, state: State) -> list[DevAccount]:
+    async def seed(self, state: StackState) -> list[DevAccount]:
         """Create the workspace, its key and its accounts, and register them with the sandbox. Raises UserError."""
         return await seed(self._settings, self._sandbox_url, state)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.connecting import connect_account, parse_credentials
-from cli.data_dir import DevAccount, State
+from cli.data_dir import DevAccount, StackState
 from cli.errors import UserError
 from cli.sandbox import (
     SandboxAccount,
@@ -31,7 +31,7 @@ _SECOND_ACCOUNT = "twitter"
 """The platform on which paid accounts have other rules: its first account has X Premium, its second does not."""
 
 
-async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[DevAccount]:
+async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> list[DevAccount]:
     """Create what is missing and register every account with the sandbox; return the accounts, oldest first.
 
     Writes the workspace and its key into `state`. Raises UserError if the sandbox does not answer.
@@ -65,7 +65,7 @@ def _wanted() -> Iterator[tuple[Platform[Any, Any], str, bool]]:
             yield platform, "socialsyncer_free", False
 
 
-async def _workspace_and_key(session: AsyncSession, state: State) -> str:
+async def _workspace_and_key(session: AsyncSession, state: StackState) -> str:
     """Return the workspace's id; the key stays the same as long as the database knows it."""
     if state.api_key is not None:
         workspace_id = await workspace_of_key(session, state.api_key)

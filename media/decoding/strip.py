@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
-from media.metadata.patches import Patch, apply, merge
+from media.metadata.patches import BytePatch, apply, merge
 from media.metadata.source import Damaged, Source
 from media.spool import Spool
 
 MAX_PATCHES = 200_000
 """A position track of a long recording has some tens of thousands of pieces."""
 
-Finder = Callable[[Source], Iterator[Patch]]
+Finder = Callable[[Source], Iterator[BytePatch]]
 
 FINDERS: dict[str, Finder] = {
     "image/jpeg": jpeg.patches,
@@ -44,7 +44,7 @@ def strip(file: Spool, content_type: str, room: Spool) -> tuple[str, ...]:
     return tuple(sorted({patch.what for patch in patches if patch.what}))
 
 
-def _bounded(patches: Iterator[Patch]) -> list[Patch]:
+def _bounded(patches: Iterator[BytePatch]) -> list[BytePatch]:
     found = list(islice(patches, MAX_PATCHES + 1))
     if len(found) > MAX_PATCHES:
         raise Damaged("its metadata is in too many places")

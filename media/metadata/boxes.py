@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Damaged, Source
 
 LONG_HEADER = 16
@@ -19,11 +19,11 @@ class Box:
     body: int
     end: int
 
-    def blank(self, what: str) -> Patch:
+    def blank(self, what: str) -> BytePatch:
         """Return the patch that turns the box into free space of the same size."""
         long = self.body - self.start == LONG_HEADER
         size = (self.end - self.start).to_bytes(8, "big") if long else b""
-        return Patch(self.start + 4, self.end, what, b"free" + size, fill=b"\0")
+        return BytePatch(self.start + 4, self.end, what, b"free" + size, fill=b"\0")
 
 
 def boxes(source: Source, start: int, end: int) -> Iterator[Box]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Damaged, Source
 
 IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
@@ -14,15 +14,15 @@ _FIRST_PIECE, _LARGEST_PIECE = 256, 64 * 1024
 _NEEDED = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that remove metadata."""
     for kind, start, end in blocks(source):
         if kind == COMMENT:
-            yield Patch(start, end, "comment")
+            yield BytePatch(start, end, "comment")
         elif kind == _APPLICATION and (name := source.take(start + 3, 11)) not in _NEEDED:
-            yield Patch(start, end, "XMP" if name.startswith(b"XMP") else "application data")
+            yield BytePatch(start, end, "XMP" if name.startswith(b"XMP") else "application data")
         elif kind == _TRAILER and end < source.size:
-            yield Patch(end, source.size, "appended data")
+            yield BytePatch(end, source.size, "appended data")
 
 
 def blocks(source: Source) -> Iterator[tuple[int, int, int]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from media.metadata import mp4
 from media.metadata.boxes import Box, boxes, child
 from media.metadata.exif import UPRIGHT, orientation_only
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Damaged, Source
 
 _NAMES = {b"Exif": "EXIF", b"mime": "XMP"}
@@ -16,7 +16,7 @@ MAX_EXTENTS = 8192
 _EMPTY_EXIF = bytes(4) + orientation_only(UPRIGHT)
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that blank metadata."""
     budget = _Budget()
     for box in boxes(source, 0, source.size):
@@ -44,7 +44,7 @@ class _Budget:
             raise Damaged("its items are in too many pieces")
 
 
-def _items(source: Source, meta: Box, budget: _Budget) -> Iterator[Patch]:
+def _items(source: Source, meta: Box, budget: _Budget) -> Iterator[BytePatch]:
     kinds = dict(_kinds(source, child(source, meta, b"iinf")))
     idat, iloc = child(source, meta, b"idat"), child(source, meta, b"iloc")
     for item, start, end in _extents(source, iloc, idat, budget) if iloc else ():
@@ -54,7 +54,7 @@ def _items(source: Source, meta: Box, budget: _Budget) -> Iterator[Patch]:
             continue
         is_exif = kind == b"Exif"
         new = _EMPTY_EXIF if is_exif and inside >= len(_EMPTY_EXIF) else b""
-        yield Patch(start, start + inside, _NAMES[kind], new, fill=b"\0" if is_exif else b" ")
+        yield BytePatch(start, start + inside, _NAMES[kind], new, fill=b"\0" if is_exif else b" ")
 
 
 def _kinds(source: Source, iinf: Box | None) -> Iterator[tuple[int, bytes]]:

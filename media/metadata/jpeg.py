@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Damaged, Source
 
 _START_OF_SCAN, END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
@@ -18,7 +18,7 @@ _REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """The end of the coded picture: a marker that is no stuffed byte, restart marker or filling."""
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that remove metadata; a turned picture keeps an EXIF segment with its orientation alone."""
     turned = False
     for marker, start, end in segments(source):
@@ -28,10 +28,10 @@ def patches(source: Source) -> Iterator[Patch]:
                 turned = turned or bool(patch.new)
                 yield patch
         elif marker == _STRAY:
-            yield Patch(start, end, "stray bytes")
+            yield BytePatch(start, end, "stray bytes")
         elif marker == END_OF_IMAGE and end < source.size:
             # Motion photos carry a video with its own location here; multi-picture files whole JPEGs with EXIF.
-            yield Patch(end, source.size, "appended data")
+            yield BytePatch(end, source.size, "appended data")
 
 
 def segments(source: Source) -> Iterator[tuple[int, int, int]]:
@@ -55,9 +55,9 @@ def segments(source: Source) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
-def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) -> Patch | None:
+def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) -> BytePatch | None:
     if marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14:
-        return Patch(at + 2, end, "thumbnail", b"\0\x10" + content[:12] + b"\0\0") if len(content) > 14 else None
+        return BytePatch(at + 2, end, "thumbnail", b"\0\x10" + content[:12] + b"\0\0") if len(content) > 14 else None
     if marker == 0xEE and content.startswith(b"Adobe"):
         # Says how the colours are coded.
         return None
@@ -70,7 +70,7 @@ def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) ->
             kept = PREFIX + orientation_only(value)
             new = b"\xff\xe1" + (len(kept) + 2).to_bytes(2, "big") + kept
     # A kept orientation must not outgrow what it replaces.
-    return Patch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
+    return BytePatch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
 
 
 def _name(marker: int, content: bytes) -> str:

@@ -6,7 +6,7 @@ file stay: the format demands them.
 
 from collections.abc import Iterator
 
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Damaged, Source
 
 _SEGMENT, _CLUSTER, _INFO = 0x18538067, 0x1F43B675, 0x1549A966
@@ -22,7 +22,7 @@ _Element = tuple[int, int, int, int]
 """Name, start, content's start, end."""
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that blank metadata."""
     for name, start, content, end in _elements(source, 0, source.size):
         if name in _REMOVED:
@@ -31,7 +31,7 @@ def patches(source: Source) -> Iterator[Patch]:
             yield from _head(source, content, end)
 
 
-def _head(source: Source, start: int, end: int) -> Iterator[Patch]:
+def _head(source: Source, start: int, end: int) -> Iterator[BytePatch]:
     inside = list(_elements(source, start, end))
     found = [_blank(start, end, "title and date") for name, start, _, end in inside if name in _ABOUT]
     if found:
@@ -59,8 +59,8 @@ def _elements(source: Source, at: int, end: int) -> Iterator[_Element]:
         at += content + length
 
 
-def _blank(start: int, end: int, what: str) -> Patch:
-    return Patch(start, end, what, _void(end - start), fill=b"\0")
+def _blank(start: int, end: int, what: str) -> BytePatch:
+    return BytePatch(start, end, what, _void(end - start), fill=b"\0")
 
 
 def _number(head: bytes, at: int, *, keep_marker: bool) -> tuple[int, int]:

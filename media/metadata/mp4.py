@@ -6,7 +6,7 @@ Everything is blanked in its place: no offset in the file changes, so no picture
 from collections.abc import Iterator
 
 from media.metadata.boxes import Box, boxes, child
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.samples import sample_ranges
 from media.metadata.source import MAX_READ, Damaged, Source
 
@@ -28,7 +28,7 @@ _KEPT_TRACKS = {b"vide", b"soun", b"subt", b"sbtl", b"clcp", b"tmcd"}
 """Handlers of tracks that stay. `meta`, `camm` and `text` carry positions: GoPro, DJI, Sony, iPhone, Android."""
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that blank metadata."""
     for box in boxes(source, 0, source.size):
         if box.kind == b"moov":
@@ -41,7 +41,7 @@ def patches(source: Source) -> Iterator[Patch]:
             yield box.blank(_ABOUT.get(box.kind, "private box"))
 
 
-def movie(source: Source, moov: Box) -> Iterator[Patch]:
+def movie(source: Source, moov: Box) -> Iterator[BytePatch]:
     """Yield what to blank in a movie header."""
     for box in boxes(source, moov.body, moov.end):
         if box.kind == b"cmov":
@@ -56,35 +56,35 @@ def movie(source: Source, moov: Box) -> Iterator[Patch]:
             yield box.blank(_ABOUT.get(box.kind, "private box"))
 
 
-def _fragment(source: Source, moof: Box) -> Iterator[Patch]:
+def _fragment(source: Source, moof: Box) -> Iterator[BytePatch]:
     for box in boxes(source, moof.body, moof.end):
         parts = boxes(source, box.body, box.end) if box.kind == b"traf" else (box,)
         yield from (part.blank(_ABOUT_FRAGMENTS[part.kind]) for part in parts if part.kind in _ABOUT_FRAGMENTS)
 
 
-def _times(source: Source, box: Box) -> Iterator[Patch]:
+def _times(source: Source, box: Box) -> Iterator[BytePatch]:
     """Yield the two times of a header, of eight bytes each in version 1 and of four in version 0."""
     start = box.body + 4
     end = start + (16 if source.take(box.body, 1)[0] == 1 else 8)
     if end <= box.end:
-        yield Patch(start, end, _TIMES, fill=b"\0")
+        yield BytePatch(start, end, _TIMES, fill=b"\0")
 
 
-def _emptied(source: Source, box: Box) -> Iterator[Patch]:
+def _emptied(source: Source, box: Box) -> Iterator[BytePatch]:
     # Editors free what they delete without wiping it.
     for at in range(box.body, box.end, MAX_READ):
         if source.upto(at, min(MAX_READ, box.end - at)).strip(b"\0"):
-            yield Patch(at, box.end, "unused space", fill=b"\0")
+            yield BytePatch(at, box.end, "unused space", fill=b"\0")
             return
 
 
-def _track(source: Source, trak: Box) -> Iterator[Patch]:
+def _track(source: Source, trak: Box) -> Iterator[BytePatch]:
     handler = child(source, trak, b"mdia", b"hdlr")
     content = source.take(handler.body, handler.end - handler.body) if handler else b""
     # DJI writes positions as subtitles.
     if content[8:12] not in _KEPT_TRACKS or b"DJI" in content[24:]:
         for start, end in sample_ranges(source, child(source, trak, b"mdia", b"minf", b"stbl")):
-            yield Patch(start, end, fill=b"\0")
+            yield BytePatch(start, end, fill=b"\0")
         yield trak.blank("position or metadata track")
         return
     media = child(source, trak, b"mdia")

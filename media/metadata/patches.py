@@ -9,7 +9,7 @@ _PIECE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class BytePatch:
     """The bytes from `start` to `end` give way to `new`, which is no longer than they are.
 
     With `fill`, the rest of the range is filled with that byte and the file keeps its length; without, it shrinks.
@@ -36,14 +36,14 @@ class Patch:
         return any(spool.read_at(at, min(_PIECE, self.end - at)).strip(self.fill) for at in pieces)
 
 
-def merge(patches: Iterable[Patch], size: int) -> list[Patch]:
+def merge(patches: Iterable[BytePatch], size: int) -> list[BytePatch]:
     """Return patches of a file of `size` bytes in its order, without overlaps and not beyond the end.
 
     If two overlap, the one that begins first keeps its range. The other keeps only what lies behind, without its new
     bytes: these belong to a beginning that is gone. Empty ranges change nothing and are left out. So the ranges never
     sum to more than the file.
     """
-    merged: list[Patch] = []
+    merged: list[BytePatch] = []
     done = 0
     for patch in sorted(patches, key=lambda patch: (patch.start, -patch.end)):
         end = min(patch.end, size)
@@ -57,7 +57,7 @@ def merge(patches: Iterable[Patch], size: int) -> list[Patch]:
     return merged
 
 
-def apply(spool: Spool, patches: Iterable[Patch]) -> None:
+def apply(spool: Spool, patches: Iterable[BytePatch]) -> None:
     """Carry out patches, merged: either all of them fill or keep their length, or content moves towards the start.
 
     One file suffices, and it need not be in memory.
@@ -80,7 +80,7 @@ def _move(spool: Spool, read: int, write: int, length: int) -> int:
     return write + length
 
 
-def _fill(spool: Spool, patch: Patch, fill: bytes) -> None:
+def _fill(spool: Spool, patch: BytePatch, fill: bytes) -> None:
     spool.write_at(patch.start, patch.new)
     for at in range(patch.start + len(patch.new), patch.end, _PIECE):
         spool.write_at(at, fill * min(_PIECE, patch.end - at))

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from media.metadata.exif import UPRIGHT, orientation, orientation_only
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Source
 
 _NEEDED = {
@@ -15,7 +15,7 @@ _NEEDED = {
 _NAMES = {b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"eXIf": "EXIF", b"tIME": "time"}
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that remove metadata; a turned picture keeps an eXIf chunk with its orientation alone."""
     end = 8
     for kind, start, end in chunks(source):
@@ -24,9 +24,9 @@ def patches(source: Source) -> Iterator[Patch]:
             if kind == b"eXIf":
                 value = orientation(source.upto(start + 8, end - start - 12))
                 new = _chunk(kind, orientation_only(value)) if value != UPRIGHT else b""
-            yield Patch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b"")
+            yield BytePatch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b"")
     if end < source.size:
-        yield Patch(end, source.size, "appended data")
+        yield BytePatch(end, source.size, "appended data")
 
 
 def chunks(source: Source) -> Iterator[tuple[bytes, int, int]]:

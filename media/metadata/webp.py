@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
-from media.metadata.patches import Patch
+from media.metadata.patches import BytePatch
 from media.metadata.source import Source
 
 _NEEDED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"ANIM", b"ANMF"}
@@ -11,27 +11,29 @@ _NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
 _HAS_EXIF, _HAS_XMP = 0x08, 0x04
 
 
-def patches(source: Source) -> Iterator[Patch]:
+def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that remove metadata; a turned picture keeps an EXIF chunk with its orientation alone."""
     flags: tuple[int, int] | None = None
-    found: list[Patch] = []
+    found: list[BytePatch] = []
     end = 12
     for kind, start, end in chunks(source):
         if kind == b"VP8X":
             flags = start + 8, source.take(start + 8, 1)[0]
         elif kind not in _NEEDED:
             new = _turned(source.upto(start + 8, end - start - 8)) if kind == b"EXIF" else b""
-            found.append(Patch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b""))
+            found.append(
+                BytePatch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b"")
+            )
     if end < source.size:
-        found.append(Patch(end, source.size, "appended data"))
+        found.append(BytePatch(end, source.size, "appended data"))
     if not found:
         return
     left = source.size - sum(patch.end - patch.start - len(patch.new) for patch in found)
-    yield Patch(4, 8, new=(left - 8).to_bytes(4, "little"))
+    yield BytePatch(4, 8, new=(left - 8).to_bytes(4, "little"))
     if flags is not None:
         where, value = flags
         kept = _HAS_EXIF if any(patch.new for patch in found) else 0
-        yield Patch(where, where + 1, new=bytes([value & ~(_HAS_EXIF | _HAS_XMP) | kept]))
+        yield BytePatch(where, where + 1, new=bytes([value & ~(_HAS_EXIF | _HAS_XMP) | kept]))
     yield from found
 
 

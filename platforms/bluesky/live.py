@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.references import COLLECTION
 from platforms.bluesky.settings import BlueskySettings
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
 
 
 async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettings], published: Published) -> None:
@@ -21,10 +21,10 @@ def _names_its_job(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪 https://example.com/", repeats=True),
-        Sample("image", files=("plain.jpg",)),
-        Sample("gallery", files=("plain.jpg",) * 5),
-        Sample(
+        SamplePost("text", more_text=" · ünïcödé 🧪 https://example.com/", repeats=True),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("gallery", files=("plain.jpg",) * 5),
+        SamplePost(
             "video",
             files=("tall.mp4",),
             assumptions=(

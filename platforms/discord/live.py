@@ -5,7 +5,7 @@ from platforms.discord.connection import DiscordConnection, channel_path, header
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
 
 
 async def _remove(
@@ -28,14 +28,14 @@ def _keeps_nonce_to_itself(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample(
+        SamplePost(
             "text",
             more_text=" · ünïcödé 🧪 \u2026",
             repeats=True,
             assumptions=(Assumption("no_nonce", "Lists of messages do not show nonces.", _keeps_nonce_to_itself),),
         ),
-        Sample("image", files=("plain.jpg",)),
-        Sample("poll", settings={"poll": {"question": "Is this a test?", "options": ["Yes", "No"]}}),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("poll", settings={"poll": {"question": "Is this a test?", "options": ["Yes", "No"]}}),
     ),
     remove=_remove,
     can_read=_is_bot,

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.meta.errors import GONE, Meaning, Refusals, body_of, number
+from platforms.meta.errors import GONE, ErrorMapping, Meaning, body_of, number
 
 SLOW_DOWN = timedelta(minutes=30)
 """The wait after "posting too fast"; Facebook names no time, the number is ours."""
@@ -62,7 +62,7 @@ _CODES: dict[int | str, Meaning] = {
 WRONG_OFFSET = 1363037
 """The subcode for a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
 
-_REFUSALS = Refusals("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
+_REFUSALS = ErrorMapping("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
 
 
 class WrongOffsetError(PlatformError):

@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
 
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 
@@ -28,11 +28,11 @@ _PUBLIC = Assumption("video_public", "A video that is processed is public, and n
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪"),
-        Sample("image", files=("plain.jpg",)),
-        Sample("wide video", files=("wide.mp4",), assumptions=(_BYTES, _PUBLIC)),
-        Sample("upright video", files=("tall.mp4",), assumptions=(_BYTES, _PUBLIC)),
-        Sample("reel", files=("tall.mp4",), settings={"contentType": "reel"}),
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("wide video", files=("wide.mp4",), assumptions=(_BYTES, _PUBLIC)),
+        SamplePost("upright video", files=("tall.mp4",), assumptions=(_BYTES, _PUBLIC)),
+        SamplePost("reel", files=("tall.mp4",), settings={"contentType": "reel"}),
     ),
     remove=_remove,
 )

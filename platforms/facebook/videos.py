@@ -23,7 +23,7 @@ CHECK_PAUSES = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
 _POST_ID = re.compile(r"[0-9]{1,32}_[0-9]{1,32}")
 
 
-class State(Enum):
+class PhaseState(Enum):
     """The state in which Facebook's phases result; the reading is lenient, because their nesting is not documented."""
 
     UPLOADING = auto()
@@ -42,7 +42,7 @@ class State(Enum):
 class Video:
     """Facebook's report on a video."""
 
-    state: State
+    state: PhaseState
     url: str | None = None
     said: str = ""
     post_id: str | None = None
@@ -54,15 +54,15 @@ async def read_video(connection: FacebookConnection, video_id: str) -> Video:
         answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
     except PlatformError as error:
         if errors.is_gone(error):
-            return Video(State.GONE)
+            return Video(PhaseState.GONE)
         raise
     status: dict[str, Any] = answer.get("status") or {}
     phases = {name: status.get(f"{name}_phase") or {} for name in ("uploading", "processing", "publishing")}
     url = answer.get("permalink_url")
     url = f"https://www.facebook.com{url}" if url and url.startswith("/") else url
     state = _state(status, phases)
-    if state is State.PUBLIC and _is_draft(answer, phases["publishing"]):
-        state = State.DRAFT
+    if state is PhaseState.PUBLIC and _is_draft(answer, phases["publishing"]):
+        state = PhaseState.DRAFT
     return Video(state, url, _said(phases), answer.get("post_id"))
 
 
@@ -80,9 +80,9 @@ async def wait_until_public(connection: FacebookConnection, context: PublishCont
         except PlatformError:
             # It was accepted: a failed check must not lead to publishing it again.
             continue
-        if video.state is State.PUBLIC:
+        if video.state is PhaseState.PUBLIC:
             return published(connection, context, video)
-        if video.state is State.FAILED:
+        if video.state is PhaseState.FAILED:
             context.handles.pop("video")
             await context.save(context.handles)
             raise errors.processing_failed(video.said)
@@ -94,19 +94,19 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
     handle = context.handles["video"]
     video = await read_video(connection, handle["id"])
     match video.state:
-        case State.PUBLIC:
+        case PhaseState.PUBLIC:
             return published(connection, context, video)
-        case State.DRAFT if context.draft.settings.draft:
+        case PhaseState.DRAFT if context.draft.settings.draft:
             return Published(handle["id"], None)
-        case State.DRAFT if handle.get("accepted") and datetime.now(UTC) - sent_at > KEPT_AFTER:
+        case PhaseState.DRAFT if handle.get("accepted") and datetime.now(UTC) - sent_at > KEPT_AFTER:
             return Refused(errors.kept_as_draft())
-        case State.FAILED:
+        case PhaseState.FAILED:
             handle["failed"] = video.said
             await context.save(context.handles)
             return Absent()
-        case State.PUBLISHING:
+        case PhaseState.PUBLISHING:
             return Unknown()
-        case State.GONE if handle.get("accepted"):
+        case PhaseState.GONE if handle.get("accepted"):
             return await lookup.find_video(connection, context, handle["id"]) or Unknown()
     # To publish the same video once more makes no duplicate, but is useless if Facebook has accepted it already.
     return Unknown() if handle.get("accepted") else Absent()
@@ -128,20 +128,20 @@ def _is_draft(answer: dict[str, Any], publishing: dict[str, Any]) -> bool:
     return answer.get("published") is False and publishing.get("status") != "complete"
 
 
-def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> State:
+def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> PhaseState:
     whole = status.get("video_status")
     if whole in {"error", "expired", "upload_failed"} or any(
         phase.get("status") == "error" for phase in phases.values()
     ):
-        return State.FAILED
+        return PhaseState.FAILED
     publishing = phases["publishing"].get("status")
     if publishing == "complete" or (whole == "ready" and publishing is None):
-        return State.PUBLIC
+        return PhaseState.PUBLIC
     if publishing == "in_progress":
-        return State.PUBLISHING
+        return PhaseState.PUBLISHING
     if whole in {"upload_complete", "processing", "ready"} or phases["uploading"].get("status") == "complete":
-        return State.UPLOADED
-    return State.UPLOADING
+        return PhaseState.UPLOADED
+    return PhaseState.UPLOADING
 
 
 def _said(phases: dict[str, dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from platforms.base import PublishContext, Published
 from platforms.googlebusiness.connection import GoogleBusinessConnection, call
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, values_of
 
 
 async def _remove(
@@ -23,8 +23,8 @@ _STATES = Assumption("states", "A post that is taken is PROCESSING, then LIVE.",
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪", assumptions=(_STATES,)),
-        Sample("image", files=("plain.jpg",), assumptions=(_STATES,)),
+        SamplePost("text", more_text=" · ünïcödé 🧪", assumptions=(_STATES,)),
+        SamplePost("image", files=("plain.jpg",), assumptions=(_STATES,)),
     ),
     remove=_remove,
 )

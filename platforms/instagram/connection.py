@@ -6,13 +6,13 @@ from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
 from platforms.instagram import errors
 from platforms.instagram.settings import InstagramCredentials
-from platforms.meta.containers import Dialect
+from platforms.meta.containers import ContainerDialect
 from platforms.meta.graph import Graph
 from platforms.meta.renewal import renew_long_lived
 
 API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
 GRAPH = Graph(API.name)
-CONTAINERS = Dialect(
+CONTAINERS = ContainerDialect(
     graph=GRAPH,
     edge="/{user}/media",
     publishing="/{user}/media_publish",

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.meta.errors import GONE, Meaning, Refusals
+from platforms.meta.errors import GONE, ErrorMapping, Meaning
 
 DAILY_CAP_WAIT = timedelta(hours=6)
 """Instagram counts posts over the last 24 hours but does not say when the next is allowed; the wait is our choice."""
@@ -60,7 +60,7 @@ _WORDS = {
         ErrorKind.AUTH, "Instagram publishes only for professional (business or creator) accounts."
     )
 }
-error_of = Refusals("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS).error_of
+error_of = ErrorMapping("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS).error_of
 
 _GONE = {"24/2207006", GONE}
 _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", "2207082", "unexplained"}

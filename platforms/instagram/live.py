@@ -1,7 +1,7 @@
 """The live check of Instagram."""
 
 from platforms.base import Published
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult
 
 
 def _is_listed(seen: SampleResult) -> bool | None:
@@ -16,14 +16,14 @@ def _is_taken(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample("image", files=("plain.jpg",)),
-        Sample(
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost(
             "image of 3:4",
             files=("portrait.jpg",),
             assumptions=(Assumption("ratio", "Images of 3:4 are taken as they are.", _is_taken),),
         ),
-        Sample("carousel", files=("plain.jpg", "plain.jpg")),
-        Sample(
+        SamplePost("carousel", files=("plain.jpg", "plain.jpg")),
+        SamplePost(
             "reel beside the feed",
             files=("tall.mp4",),
             settings={"shareToFeed": False},
@@ -31,7 +31,7 @@ LIVE = LiveCheck(
                 Assumption("reel_listed", "A reel that is not shared to the feed is listed in /media.", _is_listed),
             ),
         ),
-        Sample(
+        SamplePost(
             "trial reel",
             files=("tall.mp4",),
             settings={"trialParams": {"graduationStrategy": "MANUAL"}},

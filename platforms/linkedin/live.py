@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
@@ -26,7 +26,7 @@ def _keeps_escapes(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample(
+        SamplePost(
             "text",
             more_text=_SPECIAL,
             repeats=True,
@@ -34,8 +34,8 @@ LIVE = LiveCheck(
                 Assumption("escapes", "A page's posts are read back with the escapes that were sent.", _keeps_escapes),
             ),
         ),
-        Sample("image", files=("plain.jpg",)),
-        Sample("video", files=("wide.mp4",)),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
     ),
     remove=_remove,
     can_read=_is_page,

@@ -3,11 +3,11 @@
 from typing import Any
 
 from platforms.base import Draft
-from platforms.mastodon.limits import DEFAULTS, Limits
+from platforms.mastodon.limits import DEFAULTS, ServerLimits
 from platforms.mastodon.settings import MastodonSettings
 
 
-def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: Limits = DEFAULTS) -> dict[str, Any]:
+def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: ServerLimits = DEFAULTS) -> dict[str, Any]:
     """Return the body of the request that makes the status; source: docs.joinmastodon.org/methods/statuses."""
     settings = draft.settings
     body: dict[str, Any] = {"status": draft.text}

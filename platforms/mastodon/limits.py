@@ -23,7 +23,7 @@ POLLS_WITH_MEDIA_SINCE = (4, 6)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """A server's limits; the defaults are mastodon.social's, as Mastodon's documentation shows them."""
 
     characters: int = 500
@@ -78,7 +78,7 @@ class Limits:
         return bool(_PLEROMA.search(self.version))
 
 
-DEFAULTS = Limits()
+DEFAULTS = ServerLimits()
 
 _PLACES = {
     "characters": ("statuses", "max_characters"),
@@ -116,16 +116,16 @@ _PLEROMA = re.compile(r"\bcompatible; (?:Pleroma|Akkoma)\b", re.IGNORECASE)
 _SNAC = re.compile(r"\breally snac/")
 _KEPT = (*_PLACES, "polls_with_media")
 
-_known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()
+_known: OrderedDict[str, tuple[float, ServerLimits]] = OrderedDict()
 
 
-def kept(numbers: Mapping[str, int]) -> Limits:
+def kept(numbers: Mapping[str, int]) -> ServerLimits:
     """Return the limits that are stored with an account; the defaults if none are."""
     known: dict[str, Any] = {name: numbers[name] for name in _KEPT if name in numbers}
-    return Limits(**known)
+    return ServerLimits(**known)
 
 
-async def limits_of(connection: MastodonConnection) -> Limits:
+async def limits_of(connection: MastodonConnection) -> ServerLimits:
     """Return the limits of the account's server, at most one day old. Raises PlatformError."""
     address, now = connection.wire.base_url, time.monotonic()
     since, limits = _known.get(address, (now - LIFETIME, DEFAULTS))
@@ -148,7 +148,7 @@ async def _instance(connection: MastodonConnection) -> dict[str, Any]:
     return {}
 
 
-def _limits(instance: Mapping[str, Any]) -> Limits:
+def _limits(instance: Mapping[str, Any]) -> ServerLimits:
     configuration = instance.get("configuration")
     configuration = configuration if isinstance(configuration, dict) else {}
     found: dict[str, Any] = {}
@@ -166,5 +166,5 @@ def _limits(instance: Mapping[str, Any]) -> Limits:
     named = types[:_MOST_TYPES] if isinstance(types, list) else []
     version = str(instance.get("version") or "")[:_LONGEST_VERSION]
     takes_both = int(tuple(map(int, re.findall(r"[0-9]{1,3}", version)[:2])) >= POLLS_WITH_MEDIA_SINCE)
-    known = Limits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named), version=version)
+    known = ServerLimits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named), version=version)
     return replace(known, polls_with_media=takes_both if known.is_mastodon else 0)

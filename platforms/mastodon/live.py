@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import LiveCheck, Sample
+from platforms.live import LiveCheck, SamplePost
 from platforms.mastodon.connection import MastodonConnection, send
 from platforms.mastodon.settings import MastodonSettings
 
@@ -13,10 +13,10 @@ async def _remove(connection: MastodonConnection, _: PublishContext[MastodonSett
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪 & <b>no tag</b> https://example.com/", repeats=True),
-        Sample("private text", more_text=" · for followers", settings={"visibility": "private"}),
-        Sample("image", files=("plain.jpg",)),
-        Sample("video", files=("wide.mp4",)),
+        SamplePost("text", more_text=" · ünïcödé 🧪 & <b>no tag</b> https://example.com/", repeats=True),
+        SamplePost("private text", more_text=" · for followers", settings={"visibility": "private"}),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
     ),
     remove=_remove,
 )

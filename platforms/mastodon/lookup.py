@@ -12,7 +12,7 @@ from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
 from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
-from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
+from platforms.mastodon.limits import DEFAULTS, ServerLimits, limits_of
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
@@ -65,7 +65,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
     return search.verdict() if server.lists_all else await _elsewhere(search, server)
 
 
-async def _server(connection: MastodonConnection) -> Limits:
+async def _server(connection: MastodonConnection) -> ServerLimits:
     """Return what is known of the server; the defaults if it does not identify itself."""
     try:
         return await limits_of(connection)
@@ -73,7 +73,7 @@ async def _server(connection: MastodonConnection) -> Limits:
         return DEFAULTS
 
 
-async def _elsewhere(search: "_Search", server: Limits) -> Finding:
+async def _elsewhere(search: "_Search", server: ServerLimits) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
     It is absent if neither shows it, and if one of two conditions holds: either shows another status of the same kind,

@@ -17,7 +17,7 @@ from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
 from platforms.mastodon.connection import ENGLISH, MastodonConnection, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
-from platforms.mastodon.limits import Limits, limits_of
+from platforms.mastodon.limits import ServerLimits, limits_of
 from platforms.mastodon.settings import MastodonSettings
 
 LIFETIME = timedelta(hours=20)
@@ -81,7 +81,7 @@ class Uploads:
         self._known.clear()
         await self._save()
 
-    async def _upload(self, name: str, item: Media, limits: Limits) -> None:
+    async def _upload(self, name: str, item: Media, limits: ServerLimits) -> None:
         async with self._context.media.open(item) as file:
             _check(item, file, limits)
             # Some servers keep the name with which a file is sent.
@@ -148,7 +148,7 @@ def _age(known: Handle) -> timedelta:
     return datetime.now(UTC) - datetime.fromisoformat(known["at"])
 
 
-def _check(item: Media, file: MediaFile, limits: Limits) -> None:
+def _check(item: Media, file: MediaFile, limits: ServerLimits) -> None:
     """Reject what the server says it does not take, before the whole file is sent."""
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."

@@ -6,7 +6,7 @@ from datetime import timedelta
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
-from platforms.mastodon.limits import DEFAULTS, Limits, kept
+from platforms.mastodon.limits import DEFAULTS, ServerLimits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
@@ -76,7 +76,7 @@ def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> 
     return found
 
 
-def _for(limits: Limits, settings: MastodonSettings) -> Rules:
+def _for(limits: ServerLimits, settings: MastodonSettings) -> Rules:
     """Return the server's rules for a post with these settings."""
     # The warning counts together with the text after it, and a link in the warning counts in full; source: Mastodon's
     # app/validators/status_length_validator.rb.
@@ -95,7 +95,7 @@ def _for(limits: Limits, settings: MastodonSettings) -> Rules:
     )
 
 
-def _check_poll(label: str, poll: Poll, limits: Limits) -> list[Violation]:
+def _check_poll(label: str, poll: Poll, limits: ServerLimits) -> list[Violation]:
     found = []
     if len(poll.options) > limits.poll_options:
         error = f"{label} allows {limits.poll_options} answers in a poll; this has {len(poll.options)}"

@@ -52,7 +52,7 @@ Built = Callable[[list[str]], Fields]
 """Returns the fields that make a container, given the ids of its finished items."""
 
 
-class State(StrEnum):
+class ContainerState(StrEnum):
     """The state of a container.
 
     Two are ours: `gone` if the platform does not know it (any more), `unreadable` if its object has no state.
@@ -67,12 +67,12 @@ class State(StrEnum):
     UNREADABLE = "UNREADABLE"
 
     @classmethod
-    def _missing_(cls, value: object) -> "State":  # noqa: ARG003
+    def _missing_(cls, value: object) -> "ContainerState":  # noqa: ARG003
         return cls.IN_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ContainerDialect:
     """One platform's names and errors for containers."""
 
     graph: Graph
@@ -95,7 +95,7 @@ class Dialect:
 class Containers:
     """The containers of one post and of the thread after it: built, checked and published."""
 
-    def __init__(self, dialect: Dialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
+    def __init__(self, dialect: ContainerDialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
         self._dialect = dialect
         self._connection = connection
         self._context = context
@@ -135,14 +135,14 @@ class Containers:
         if error.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
             return error
         state = (await self._state(name))[0]
-        if state is State.PUBLISHED:
+        if state is ContainerState.PUBLISHED:
             return error.as_unconfirmed()
-        if gone and state is State.GONE and self._age(name) > UNREADABLE_FOR:
+        if gone and state is ContainerState.GONE and self._age(name) > UNREADABLE_FOR:
             # It can be neither read nor published, so it does not exist. An earlier send with a lost response is
             # confirmed first.
             await self.drop(name)
             return self._error(ErrorKind.TRANSIENT, "must be given the post again.", "expired")
-        doubtful = state is State.UNREADABLE or (error.kind is ErrorKind.REJECTED and _is_doubtful(error))
+        doubtful = state is ContainerState.UNREADABLE or (error.kind is ErrorKind.REJECTED and _is_doubtful(error))
         if doubtful and await self._is_new_refusal(name):
             return error.as_unconfirmed()
         return error
@@ -175,20 +175,20 @@ class Containers:
             return Absent()
         made_at = datetime.fromisoformat(self._known[name]["madeAt"])
         match (await self._state(name))[0]:
-            case State.FINISHED:
+            case ContainerState.FINISHED:
                 return Absent()
-            case State.ERROR | State.EXPIRED:
+            case ContainerState.ERROR | ContainerState.EXPIRED:
                 await self.drop(name)
                 return Absent()
-            case State.IN_PROGRESS:
+            case ContainerState.IN_PROGRESS:
                 return Unknown()
-            case State.PUBLISHED:
+            case ContainerState.PUBLISHED:
                 is_late = sent_at is not None and datetime.now(UTC) - sent_at > UNLISTED_FOR
                 return await find(made_at) or (Unlisted() if is_late else Unknown())
-            case State.GONE:
+            case ContainerState.GONE:
                 # An unreadable container may exist all the same, and may have been published.
                 return await find(made_at) or Unknown()
-            case State.UNREADABLE:
+            case ContainerState.UNREADABLE:
                 # If its publication was refused, it may be tried again: the same container makes no duplicate.
                 return await find(made_at) or (Absent() if self._was_refused_long_ago(name) else Unknown())
 
@@ -242,14 +242,14 @@ class Containers:
             await asyncio.sleep(pause)
             state, said = await self._state(name)
             match state:
-                case State.FINISHED | State.PUBLISHED:
+                case ContainerState.FINISHED | ContainerState.PUBLISHED:
                     return self._known[name]["id"]
-                case State.ERROR:
+                case ContainerState.ERROR:
                     raise await self._rebuild(name, self._dialect.failed(said))
-                case State.GONE | State.UNREADABLE if self._age(name) < LIFETIME:
+                case ContainerState.GONE | ContainerState.UNREADABLE if self._age(name) < LIFETIME:
                     if self._age(name) > UNREADABLE_FOR:
                         return self._known[name]["id"]
-                case State.EXPIRED | State.GONE | State.UNREADABLE:
+                case ContainerState.EXPIRED | ContainerState.GONE | ContainerState.UNREADABLE:
                     await self.drop(name)
                     said = "let what was prepared expire before it was published."
                     raise self._error(ErrorKind.TRANSIENT, said, "expired")
@@ -260,7 +260,7 @@ class Containers:
         busy.retry_after = min(max(self._age(name) / 2, SOONEST), LATEST)
         raise busy
 
-    async def _state(self, name: str) -> tuple[State, str]:
+    async def _state(self, name: str) -> tuple[ContainerState, str]:
         """Read a container's state and the platform's message about it."""
         dialect = self._dialect
         try:
@@ -269,13 +269,13 @@ class Containers:
             )
         except PlatformError as error:
             if dialect.is_gone(error):
-                return State.GONE, ""
+                return ContainerState.GONE, ""
             if error.kind is ErrorKind.REJECTED and error.code == NO_SUCH_FIELD:
-                return State.UNREADABLE, ""
+                return ContainerState.UNREADABLE, ""
             raise
-        state, said = State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
-        if state is State.IN_PROGRESS and said.startswith("Error"):
-            return State.ERROR, said
+        state, said = ContainerState(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
+        if state is ContainerState.IN_PROGRESS and said.startswith("Error"):
+            return ContainerState.ERROR, said
         return state, said
 
     async def _rebuild(self, name: str, error: PlatformError) -> PlatformError:

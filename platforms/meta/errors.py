@@ -47,7 +47,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class ErrorMapping:
     """The error mapping of a platform; `owner` is the platform's name for the accounts that publish.
 
     `words` are parts of messages, which decide if a code alone is ambiguous.

@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import LiveCheck, Sample
+from platforms.live import LiveCheck, SamplePost
 from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
@@ -15,9 +15,9 @@ async def _remove(connection: PinterestConnection, _: PublishContext[PinterestSe
 
 LIVE = LiveCheck(
     samples=(
-        Sample("image", files=("plain.jpg",), needs=_BOARD, settings={"link": "https://example.com/?a=1&b=2"}),
-        Sample("carousel", files=("plain.jpg", "plain.jpg"), needs=_BOARD),
-        Sample("video", files=("tall.mp4",), needs=_BOARD),
+        SamplePost("image", files=("plain.jpg",), needs=_BOARD, settings={"link": "https://example.com/?a=1&b=2"}),
+        SamplePost("carousel", files=("plain.jpg", "plain.jpg"), needs=_BOARD),
+        SamplePost("video", files=("tall.mp4",), needs=_BOARD),
     ),
     remove=_remove,
 )

@@ -1,7 +1,7 @@
 """The live check of Reddit: on the account's own profile, unless the operator names a subreddit."""
 
 from platforms.base import PublishContext, Published
-from platforms.live import LiveCheck, Sample
+from platforms.live import LiveCheck, SamplePost
 from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.settings import RedditSettings
 
@@ -14,10 +14,10 @@ async def _remove(connection: RedditConnection, _: PublishContext[RedditSettings
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪", settings=_PROFILE),
-        Sample("link", settings={**_PROFILE, "url": "https://example.com/?a=1&b=2"}),
-        Sample("image", files=("plain.jpg",), settings=_PROFILE),
-        Sample("gallery", files=("plain.jpg", "plain.jpg"), settings=_PROFILE),
+        SamplePost("text", more_text=" · ünïcödé 🧪", settings=_PROFILE),
+        SamplePost("link", settings={**_PROFILE, "url": "https://example.com/?a=1&b=2"}),
+        SamplePost("image", files=("plain.jpg",), settings=_PROFILE),
+        SamplePost("gallery", files=("plain.jpg", "plain.jpg"), settings=_PROFILE),
     ),
     remove=_remove,
 )

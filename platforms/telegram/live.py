@@ -1,7 +1,7 @@
 """The live check of Telegram, whose messages no bot can read back."""
 
 from platforms.base import PublishContext, Published
-from platforms.live import LiveCheck, Sample
+from platforms.live import LiveCheck, SamplePost
 from platforms.telegram.connection import TelegramConnection, remove
 from platforms.telegram.settings import TelegramSettings
 
@@ -12,9 +12,9 @@ async def _remove(connection: TelegramConnection, _: PublishContext[TelegramSett
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪"),
-        Sample("image", files=("plain.jpg",)),
-        Sample("video", files=("wide.mp4",)),
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
     ),
     remove=_remove,
     can_read=lambda _: False,

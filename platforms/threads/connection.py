@@ -2,7 +2,7 @@
 
 from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
-from platforms.meta.containers import Dialect
+from platforms.meta.containers import ContainerDialect
 from platforms.meta.graph import Graph
 from platforms.meta.renewal import renew_long_lived
 from platforms.threads import errors
@@ -10,7 +10,7 @@ from platforms.threads.settings import ThreadsCredentials
 
 API = ApiVersion("v1.0")
 GRAPH = Graph(API.name)
-CONTAINERS = Dialect(
+CONTAINERS = ContainerDialect(
     graph=GRAPH,
     edge="/me/threads",
     publishing="/me/threads_publish",

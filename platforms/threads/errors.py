@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.meta.errors import GONE, UNKNOWN_CHILDREN, Meaning, Refusals
+from platforms.meta.errors import GONE, UNKNOWN_CHILDREN, ErrorMapping, Meaning
 
 QUOTA_WAIT = timedelta(hours=6)
 """Threads counts posts over the last 24 hours but does not say when the next is allowed; the wait is our choice."""
@@ -34,7 +34,9 @@ _CODES: dict[int | str, Meaning] = {
     NOT_THERE: Meaning(ErrorKind.NOT_READY, "Threads does not find the prepared post yet.", wait=PROPAGATION_WAIT),
     "THREADS_API__LINK_LIMIT_EXCEEDED": Meaning(ErrorKind.REJECTED, "This post has more links than Threads takes."),
 }
-error_of = Refusals("Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED}).error_of
+error_of = ErrorMapping(
+    "Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED}
+).error_of
 
 _PROCESSING = {
     "DOWNLOADING": (ErrorKind.TRANSIENT, _FETCH),

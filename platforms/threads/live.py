@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult
 from platforms.threads.connection import GRAPH, ThreadsConnection
 from platforms.threads.settings import ThreadsSettings
 
@@ -19,11 +19,11 @@ def _is_refused_as_forbidden(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪"),
-        Sample("image", files=("plain.jpg",)),
-        Sample("carousel", files=("plain.jpg", "plain.jpg")),
-        Sample("video", files=("tall.mp4",)),
-        Sample(
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("carousel", files=("plain.jpg", "plain.jpg")),
+        SamplePost("video", files=("tall.mp4",)),
+        SamplePost(
             "reply to another's post",
             needs=("replyToId",),
             assumptions=(

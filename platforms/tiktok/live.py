@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
 
 _PRIVATE: dict[str, Any] = {
     "privacyLevel": "SELF_ONLY",
@@ -19,7 +19,7 @@ def _counts_uploaded_bytes(seen: SampleResult) -> bool | None:
 
 LIVE = LiveCheck(
     samples=(
-        Sample(
+        SamplePost(
             "video",
             files=("tall.mp4",),
             settings=_PRIVATE,
@@ -29,6 +29,6 @@ LIVE = LiveCheck(
                 ),
             ),
         ),
-        Sample("photos", files=("plain.jpg", "plain.jpg"), settings=_PRIVATE),
+        SamplePost("photos", files=("plain.jpg", "plain.jpg"), settings=_PRIVATE),
     ),
 )

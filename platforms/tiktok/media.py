@@ -11,7 +11,7 @@ from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import video_body
 from platforms.tiktok.rules import RULES
 from platforms.tiktok.settings import TikTokSettings
-from platforms.tiktok.status import Verdict
+from platforms.tiktok.status import PublishVerdict
 
 CHUNK_BYTES = 10_000_000
 """TikTok takes chunks of 5 to 64 MB, and a last one of up to 128 MB; our last has less than two of these."""
@@ -125,7 +125,7 @@ class Upload:
             if error.status == 416 and not public and await self._has(start + piece.size):
                 # The chunk has arrived before, and the response to it was lost.
                 return
-            if error.status in _GONE and public and not Verdict(self._connection, self._context).has_settled():
+            if error.status in _GONE and public and not PublishVerdict(self._connection, self._context).has_settled():
                 # The last chunk may have arrived before. TikTok's status shows that, but lags, so it must not be
                 # trusted too soon.
                 raise error.as_unconfirmed() from error
@@ -136,7 +136,7 @@ class Upload:
             raise
 
     async def _has(self, size: int) -> bool:
-        uploaded = (await Verdict(self._connection, self._context).status()).uploaded
+        uploaded = (await PublishVerdict(self._connection, self._context).status()).uploaded
         return uploaded is not None and uploaded >= size
 
     async def _save(self) -> None:

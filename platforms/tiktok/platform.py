@@ -17,7 +17,7 @@ from platforms.tiktok.fields import photo_body
 from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
-from platforms.tiktok.status import Verdict
+from platforms.tiktok.status import PublishVerdict
 from platforms.tiktok.tokens import TOKENS
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
@@ -88,14 +88,14 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     async def prepare(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         """Check the settings against what the creator may do now, and upload a video up to its last chunk."""
         if (failed := context.handles.get("failed")) is not None:
-            raise await Verdict(connection, context).fail(failed)
+            raise await PublishVerdict(connection, context).fail(failed)
         creator = {} if context.draft.settings.draft else await _creator(connection, context)
         if is_video(context.draft):
             await Upload(connection, context).prepare(creator)
 
     async def publish(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Published:
         """Send what makes TikTok publish; await the verdict. Raises PlatformError, `unconfirmed` if it takes long."""
-        verdict, upload = Verdict(connection, context), Upload(connection, context)
+        verdict, upload = PublishVerdict(connection, context), Upload(connection, context)
         if is_video(context.draft):
             if not (upload.known and upload.known.get("last")) or await _wants_last_chunk(verdict, upload):
                 await upload.finish()
@@ -112,13 +112,13 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         self, connection: TikTokConnection, context: PublishContext[TikTokSettings], sent_at: datetime
     ) -> Finding:
         """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
-        return await Verdict(connection, context).find(sent_at)
+        return await PublishVerdict(connection, context).find(sent_at)
 
     async def complete(
         self, connection: TikTokConnection, context: PublishContext[TikTokSettings], published: Published
     ) -> Published:
         """Ask for the public id, which TikTok reports after moderation, sometimes hours later."""
-        settings, verdict = context.draft.settings, Verdict(connection, context)
+        settings, verdict = context.draft.settings, PublishVerdict(connection, context)
         if settings.draft:
             return Published(published.platform_post_id, published.url, warning=IN_INBOX)
         if published.platform_post_id != verdict.publish_id or settings.privacy_level != PUBLIC:
@@ -146,7 +146,7 @@ async def _creator(connection: TikTokConnection, context: PublishContext[TikTokS
     return creator
 
 
-async def _wants_last_chunk(verdict: Verdict, upload: Upload) -> bool:
+async def _wants_last_chunk(verdict: PublishVerdict, upload: Upload) -> bool:
     """Return whether the last chunk, sent before without a clear response, never reached TikTok."""
     status, known = await verdict.status(), upload.known or {}
     return status.name == "PROCESSING_UPLOAD" and status.uploaded is not None and status.uploaded < known["size"]

@@ -45,7 +45,7 @@ class Status:
         return self.name in {"PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"}
 
 
-class Verdict:
+class PublishVerdict:
     """TikTok's verdict on one post."""
 
     def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:

@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.settings import TwitterSettings
 
@@ -20,9 +20,9 @@ _ALT_TEXT = Assumption("alt_text", "Alt texts are taken.", _takes_alt_text)
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪"),
-        Sample("image", files=("plain.jpg",), assumptions=(_ALT_TEXT,)),
-        Sample("video", files=("wide.mp4",)),
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",), assumptions=(_ALT_TEXT,)),
+        SamplePost("video", files=("wide.mp4",)),
     ),
     remove=_remove,
     by_hand=("Does an edit keep the picture of a post? Edits of posts with media are refused until somebody knows.",),

@@ -1,7 +1,7 @@
 """The live check of YouTube: its videos are private."""
 
 from platforms.base import PublishContext, Published
-from platforms.live import FILE, Assumption, LiveCheck, Sample, SampleResult, answers_at
+from platforms.live import FILE, Assumption, LiveCheck, SamplePost, SampleResult, answers_at
 from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.settings import YouTubeSettings
 
@@ -23,8 +23,8 @@ _WITH_THUMBNAIL = {**_PRIVATE, "thumbnail": f"{FILE}wide.jpg"}
 
 LIVE = LiveCheck(
     samples=(
-        Sample("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
-        Sample("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
+        SamplePost("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
+        SamplePost("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
     ),
     remove=_remove,
     by_hand=("Does the Short show its thumbnail in the app?",),

@@ -12,7 +12,7 @@ from domain.errors import Unavailable
 from reconcile.doctor.cases import Case, Counted, suspicious
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
 from reconcile.doctor.loose_ends import LooseEnds
-from reconcile.doctor.platforms import Platforms
+from reconcile.doctor.platforms import PublicComparison
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
@@ -97,7 +97,7 @@ class Doctor:
         async def diagnose() -> list[Finding]:
             # Rows are read first: a post that is published meanwhile is public and not yet known, and is checked again.
             rows = [each async for each in expected_posts(self._database)]
-            platforms = Platforms(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
+            platforms = PublicComparison(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
             report.public = platforms.compared
             return list(platforms.findings())
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from platforms.registry import platforms
-from reconcile.doctor.sandbox import AccountKey, Public, PublicPosts
+from reconcile.doctor.sandbox import AccountKey, Public, SandboxPosts
 from store.maintenance.expected_posts import ExpectedPost
 
 _CLOCKS_APART = timedelta(seconds=5)
@@ -16,7 +16,7 @@ _ITEMS = ("threadItems", "thread_items")
 class UnknownPosts:
     """The public posts that no row knows, to be matched with targets."""
 
-    def __init__(self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost]) -> None:
+    def __init__(self, seen: SandboxPosts, expected_posts: Sequence[ExpectedPost]) -> None:
         self._found: defaultdict[AccountKey, list[Public]] = defaultdict(list)
         known = {(_account_key(each), one) for each in expected_posts for one in each.ids}
         # A version that replaced another is reported with that one.

@@ -9,17 +9,17 @@ from platforms.base import Editable
 from platforms.registry import platforms
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.matching import UnknownPosts
-from reconcile.doctor.sandbox import Public, PublicPosts
+from reconcile.doctor.sandbox import Public, SandboxPosts
 from store.maintenance.expected_posts import ExpectedPost
 
 _BY_HAND = '(docs/backup.md, "Correct rows by hand")'
 
 
-class Platforms:
+class PublicComparison:
     """A comparison of all targets with all public posts, made once."""
 
     def __init__(
-        self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
+        self, seen: SandboxPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
     ) -> None:
         # An account that the sandbox does not know is on a separate server.
         self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]

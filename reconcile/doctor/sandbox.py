@@ -30,21 +30,21 @@ class Public:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicPosts:
+class SandboxPosts:
     """All accounts and posts of a sandbox."""
 
     accounts: frozenset[AccountKey]
     posts: tuple[Public, ...]
 
 
-async def fetch_public_posts(url: str) -> PublicPosts:
+async def fetch_public_posts(url: str) -> SandboxPosts:
     """Ask a sandbox for its accounts and all posts. Raises SandboxAway."""
     try:
         # trust_env=False: a proxy between this process and a server on this machine can only be a mistake.
         async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, base_url=url) as client:
             accounts = await _get(client, "/_/accounts", "accounts")
             posts = await _get(client, "/_/posts", "posts")
-        return PublicPosts(frozenset(map(_account_key, accounts)), tuple(map(_public, posts)))
+        return SandboxPosts(frozenset(map(_account_key, accounts)), tuple(map(_public, posts)))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SandboxAway(f"There is no sandbox at {url} ({type(error).__name__}).") from error
 

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from platforms.base import Connection, Draft, Platform
-from platforms.live import FILE, LiveCheck, Sample, live_check_of
+from platforms.live import FILE, LiveCheck, SamplePost, live_check_of
 from runtime.live_check.files import CheckFiles
 from runtime.live_check.recording import Recording
-from runtime.live_check.report import Report
+from runtime.live_check.report import LiveReport
 from runtime.live_check.trial import Runner, Trial
 
 
@@ -37,7 +37,7 @@ class Check:
         self.samples = [sample for sample in self.plan.samples if not only or sample.name in only]
         self.trials: list[Trial] = []
 
-    async def run(self) -> Report:
+    async def run(self) -> LiveReport:
         """Run all samples. After an interruption, `trials` has the posts that are still to be deleted."""
         began, current = datetime.now(UTC), list[Trial]()
         runner = Runner(self._platform, self._connection, self.plan, self._files, self._say)
@@ -58,9 +58,9 @@ class Check:
                 self._say(f"  skipped: {reason}")
                 continue
             await runner.run(trial, draft, f"live_check_{mark}")
-        return Report(self._platform, self.plan, self._connection.account, began, self.trials)
+        return LiveReport(self._platform, self.plan, self._connection.account, began, self.trials)
 
-    async def _draft(self, sample: Sample, mark: str) -> Draft[Any]:
+    async def _draft(self, sample: SamplePost, mark: str) -> Draft[Any]:
         """Return a sample as it is published. Raises _Impossible."""
         platform, account = self._platform, self._connection.account
         if missing := [name for name in sample.needs if name not in self._given]:
@@ -82,7 +82,7 @@ class Check:
             raise _Impossible(broken[0].error)
         return draft
 
-    def _of_this_sample(self, sample: Sample, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def _of_this_sample(self, sample: SamplePost, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings without those that the operator gave for other samples."""
         theirs = {name for other in self.plan.samples for name in other.needs} - set(sample.needs)
         return {name: value for name, value in wanted.items() if name not in theirs}

@@ -17,7 +17,7 @@ FORMAT = 1
 _WORDS = {True: "as assumed", False: "NOT as assumed", None: "not shown"}
 
 
-class Report:
+class LiveReport:
     """The outcome of one check."""
 
     def __init__(

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.locks import lock
-from store.models import MediaFile
+from store.models import HostedFile
 
 MOST_FILES = 10_000
 MOST_BYTES = 2 * 2**30
@@ -27,28 +27,28 @@ async def keep_file(
     """
     await lock(session, f"media_files.{workspace_id}")
     # PostgreSQL knows the length of a large value without reading it.
-    size = func.coalesce(func.sum(func.octet_length(MediaFile.content)), 0)
-    query = select(func.count(), size).where(MediaFile.workspace_id == workspace_id)
+    size = func.coalesce(func.sum(func.octet_length(HostedFile.content)), 0)
+    query = select(func.count(), size).where(HostedFile.workspace_id == workspace_id)
     files, kept = (await session.execute(query)).one()
     if files >= MOST_FILES or kept + len(content) > MOST_BYTES:
         raise TooManyFiles
     token = secrets.token_urlsafe(24)
     session.add(
-        MediaFile(
+        HostedFile(
             token=token, workspace_id=workspace_id, content_type=content_type, content=content, expires_at=expires_at
         )
     )
     return token
 
 
-async def find_file(session: AsyncSession, token: str, now: datetime) -> MediaFile | None:
+async def find_file(session: AsyncSession, token: str, now: datetime) -> HostedFile | None:
     """Return a file that has not expired."""
-    return await session.scalar(select(MediaFile).where(MediaFile.token == token, MediaFile.expires_at > now))
+    return await session.scalar(select(HostedFile).where(HostedFile.token == token, HostedFile.expires_at > now))
 
 
 async def delete_expired_files(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` files that have expired; returns how many there were."""
-    due = select(MediaFile.token).where(MediaFile.expires_at <= now).order_by(MediaFile.expires_at).limit(most)
+    due = select(HostedFile.token).where(HostedFile.expires_at <= now).order_by(HostedFile.expires_at).limit(most)
     tokens = list(await session.scalars(due))
-    await session.execute(delete(MediaFile).where(MediaFile.token.in_(tokens)))
+    await session.execute(delete(HostedFile).where(HostedFile.token.in_(tokens)))
     return len(tokens)

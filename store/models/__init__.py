@@ -3,7 +3,7 @@
 from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, ConnectedAccount, PendingConnection, Workspace
 from store.models.base import Base, Id
 from store.models.maintenance import Restore, ZoneCheck
-from store.models.media import MediaCheck, MediaFile
+from store.models.media import HostedFile, MediaCheck
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
@@ -20,11 +20,11 @@ __all__ = [
     "AuditEvent",
     "Base",
     "ConnectedAccount",
+    "HostedFile",
     "Id",
     "IdempotencyKey",
     "LatePost",
     "MediaCheck",
-    "MediaFile",
     "PendingConnection",
     "Post",
     "PostTag",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from store.models.base import Base, Id
 
 
-class MediaFile(Base):
+class HostedFile(Base):
     """A file for a platform that fetches files itself; every client with its token may read it."""
 
     __tablename__ = "media_files"

@@ -27,7 +27,7 @@ _IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
 """Steps of the attempt log that people take: the trail has them, with the person."""
 
 
-class Source(IntEnum):
+class EntrySource(IntEnum):
     """The source of an entry; entries of the same moment are read in this order."""
 
     ROW = 0
@@ -66,11 +66,11 @@ async def read_history(
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     post = await find_post(session, workspace_id, post_id)
     query = select(AuditEvent).where(AuditEvent.workspace_id == workspace_id, AuditEvent.post_id == post_id)
-    query = query.where(_after(after, Source.TRAIL, AuditEvent.at, AuditEvent.id))
+    query = query.where(_after(after, EntrySource.TRAIL, AuditEvent.at, AuditEvent.id))
     events = list(await session.scalars(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)))
     if post is None and not events and not await _is_known(session, workspace_id, post_id):
         return None
-    found = [(HistoryPosition(event.at, Source.TRAIL, event.id), event) for event in events]
+    found = [(HistoryPosition(event.at, EntrySource.TRAIL, event.id), event) for event in events]
     if post is not None:
         found += await _of_rows(session, post)
         found += await _of_attempts(session, post, limit, after)
@@ -104,7 +104,7 @@ async def _names(session: AsyncSession, key_ids: set[str | None]) -> dict[str, s
     return {row.id: row.name for row in await session.execute(query)}
 
 
-def _after(after: HistoryPosition | None, source: Source, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002
+def _after(after: HistoryPosition | None, source: EntrySource, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002
     """Return the condition for lines of a source that come after a place."""
     if after is None:
         return true()
@@ -119,17 +119,17 @@ async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[HistoryPosit
     created = _event(post, None, post.created_at, Action.CREATED, {})
     if post.created_by:
         created.actor_type, created.actor_id = ActorType.API_KEY.value, post.created_by
-    found = [(HistoryPosition(post.created_at, Source.ROW, 0), created)]
+    found = [(HistoryPosition(post.created_at, EntrySource.ROW, 0), created)]
     late = list(await session.scalars(select(LatePost).where(LatePost.post_id == post.id).order_by(LatePost.found_at)))
     for number, each in enumerate(late):
         details = {"dueAt": rfc3339(each.due_at)} | ({"endedAt": rfc3339(each.ended_at)} if each.ended_at else {})
         event = _event(post, None, each.found_at, Action.LATE, details)
-        found.append((HistoryPosition(each.found_at, Source.LATENESS, number), event))
+        found.append((HistoryPosition(each.found_at, EntrySource.LATENESS, number), event))
     for target in post.targets:
         if moment := _begun_late(target):
             details = {"dueAt": rfc3339(target.due_at), "endedAt": rfc3339(moment)} if target.due_at else {}
             event = _event(post, target, moment, Action.LATE, details)
-            found.append((HistoryPosition(moment, Source.LATENESS, len(late) + target.position), event))
+            found.append((HistoryPosition(moment, EntrySource.LATENESS, len(late) + target.position), event))
     return found
 
 
@@ -147,13 +147,13 @@ async def _of_attempts(
         select(Attempt, Target)
         .join(Target, Target.id == Attempt.target_id)
         .where(Target.post_id == post.id, Attempt.step.not_in(_IN_THE_TRAIL))
-        .where(_after(after, Source.ATTEMPTS, Attempt.started_at, Attempt.id))
+        .where(_after(after, EntrySource.ATTEMPTS, Attempt.started_at, Attempt.id))
     )
     at, number = Attempt.started_at, Attempt.id
     query = query.order_by(at.desc(), number.desc()) if newest else query.order_by(at, number)
     return [
         (
-            HistoryPosition(row.Attempt.started_at, Source.ATTEMPTS, row.Attempt.id),
+            HistoryPosition(row.Attempt.started_at, EntrySource.ATTEMPTS, row.Attempt.id),
             _of_attempt(post, row.Attempt, row.Target),
         )
         for row in await session.execute(query.limit(limit))

@@ -16,7 +16,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from cli.stack.ports import free_port
 from domain.codes import PROBLEM_CODES
-from store.database import OF_REQUESTS, Database, Limits
+from store.database import OF_REQUESTS, Database, TimeLimits
 from tests.api.conftest import Client, client_of
 from tests.serving import started
 from tests.stack import Stack
@@ -251,7 +251,7 @@ class TestServerErrors:
 
     @pytest.mark.parametrize("bound", ["statement", "lock"])
     async def test_a_statement_that_takes_too_long_is_503(self, stack: Stack, quiet: list[Any], bound: str) -> None:
-        limits = replace(Limits(statement=None, lock=None), **{bound: 0.2})
+        limits = replace(TimeLimits(statement=None, lock=None), **{bound: 0.2})
         async with over(Database(stack.database_url, limits=limits), stack) as client:
             assert (await client.get("/v1/posts")).status_code == 200
             async with stack.database.transaction() as session:

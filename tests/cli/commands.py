@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from temporalio.testing import WorkflowEnvironment
 
-from cli.data_dir import DevFile, Folder, State, write_private
+from cli.data_dir import DevFile, Folder, StackState, write_private
 from cli.main import main
 from tests.stack import Stack
 
@@ -46,7 +46,7 @@ def data_dir(stack: Stack, tmp_path: Path) -> Path:
     folder = Folder(tmp_path / "data")
     folder.create()
     write_private(folder.key_file, stack.settings.encryption_keys[0].get_secret_value() + "\n")
-    State(workspace_id=stack.workspace_id).write(folder.state_file)
+    StackState(workspace_id=stack.workspace_id).write(folder.state_file)
     DevFile(
         api_url="http://127.0.0.1:1",
         api_key=stack.api_key,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_dir import DevAccount, DevFile, Folder, State, locked, write_private
+from cli.data_dir import DevAccount, DevFile, Folder, StackState, locked, write_private
 from cli.errors import UserError
 
 
@@ -44,7 +44,7 @@ def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_state_is_found_again(folder: Folder) -> None:
     state = folder.state()
-    assert state.postgres_password != State().postgres_password
+    assert state.postgres_password != StackState().postgres_password
     state.api_key = "sk_1"
     state.write(folder.state_file)
     assert folder.state() == state

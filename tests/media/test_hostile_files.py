@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from media.decoding.strip import FINDERS
-from media.metadata.patches import Patch, merge
+from media.metadata.patches import BytePatch, merge
 from media.metadata.source import READS_PER_KIB, SPARE_READS, Damaged, Source
 from media.sniff import HEAD, sniff
 from media.spool import Spool
@@ -34,7 +34,7 @@ def test_reading_is_bounded_by_the_size(name: str) -> None:
     with Counting() as spool:
         spool.append(content)
         source = Source(spool)
-        replaced: list[Patch] = []
+        replaced: list[BytePatch] = []
 
         def read() -> None:
             with suppress(Damaged):

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from media.metadata.exif import orientation, orientation_only
-from media.metadata.patches import Patch, apply, merge
+from media.metadata.patches import BytePatch, apply, merge
 from media.spool import Spool
 
 
@@ -23,7 +23,7 @@ def test_patches_in_place_give_the_same_bytes_as_slicing(content: bytes, edits: 
         end = start + length
         if end > len(content):
             break
-        patches.append(Patch(start, end, new=new[:length]))
+        patches.append(BytePatch(start, end, new=new[:length]))
         expected += content[at:start] + new[:length]
         at = end
     with Spool() as spool:
@@ -41,7 +41,7 @@ def test_patches_in_place_give_the_same_bytes_as_slicing(content: bytes, edits: 
 def test_merged_patches_cover_the_same_bytes_once(
     size: int, ranges: list[tuple[int, int, bytes]], fill: bytes | None
 ) -> None:
-    patches = [Patch(start, start + length, new=new[:length], fill=fill) for start, length, new in ranges]
+    patches = [BytePatch(start, start + length, new=new[:length], fill=fill) for start, length, new in ranges]
     merged = merge(patches, size)
     covered = [at for patch in merged for at in range(patch.start, patch.end)]
     assert covered == sorted({at for patch in patches for at in range(patch.start, min(patch.end, size))})
@@ -50,7 +50,7 @@ def test_merged_patches_cover_the_same_bytes_once(
 
 def test_a_patch_has_room_for_its_new_bytes() -> None:
     with pytest.raises(ValueError, match="range"):
-        Patch(0, 1, new=b"ab")
+        BytePatch(0, 1, new=b"ab")
 
 
 @pytest.mark.parametrize("value", range(1, 9))

@@ -14,7 +14,7 @@ from store.database import Database
 from store.locks import try_lock
 from store.maintenance.late_posts import ENDED_KEPT
 from store.media.files import keep_file
-from store.models import IdempotencyKey, LatePost, MediaFile
+from store.models import HostedFile, IdempotencyKey, LatePost
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
@@ -30,7 +30,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def count(database: Database, model: type[IdempotencyKey] | type[MediaFile]) -> int:
+async def count(database: Database, model: type[IdempotencyKey] | type[HostedFile]) -> int:
     async with database.reading() as session:
         return await session.scalar(select(func.count()).select_from(model)) or 0
 
@@ -48,7 +48,7 @@ async def test_all_that_has_expired_is_deleted_in_batches(database: Database, mo
         await keep_file(session, workspace_id, "image/jpeg", b"live", NOW + timedelta(seconds=1))
     assert await expire(database, NOW) == 10
     assert await count(database, IdempotencyKey) == 1
-    assert await count(database, MediaFile) == 1
+    assert await count(database, HostedFile) == 1
     assert await expire(database, NOW) == 0
     assert await expire(database, NOW + LIFETIME) == 2
 

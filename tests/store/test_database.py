@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import AsyncAdaptedQueuePool, text
 from sqlalchemy.engine import make_url
 
-from store.database import Database, Limits
+from store.database import Database, TimeLimits
 from tests.cli.parts import until
 from tests.databases import new_database
 
@@ -43,7 +43,7 @@ async def test_a_failed_statement_costs_no_connection(postgres_url: str) -> None
 
 
 async def test_a_connection_of_a_statement_is_there_for_a_transaction_at_once(postgres_url: str) -> None:
-    limits = Limits(statement=10, lock=5, connection=0.2)
+    limits = TimeLimits(statement=10, lock=5, connection=0.2)
     database = Database(await new_database(postgres_url), pool_size=2, max_overflow=0, limits=limits)
     try:
         for _ in range(3):

@@ -23,7 +23,7 @@ from sandbox.platforms.bluesky.base import (
     text_of,
 )
 from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 BLOB_BYTES = 50_000_000
@@ -133,12 +133,12 @@ class RecordRoutes(FakeAT):
         posts = (post for post in self.world.posts.of(account) if not post.deleted)
         return Answer.json({"records": [_described(post) for post in islice(posts, int(limit))]})
 
-    def find_post(self, uri: str) -> Post | None:
+    def find_post(self, uri: str) -> PublicPost | None:
         """Return the public post of a name."""
         post = self.world.posts.get(self.platform, uri)
         return None if post is None or post.deleted else post
 
-    def find_record(self, repo: str, rkey: str) -> Post | None:
+    def find_record(self, repo: str, rkey: str) -> PublicPost | None:
         """Return a post by its account and key."""
         account = self.find_account(repo)
         return self.find_post(f"at://{did_of(account)}/{COLLECTION}/{rkey}") if account else None
@@ -178,7 +178,7 @@ class RecordRoutes(FakeAT):
         if blob.mime_type != reference["mimeType"]:
             raise refused("InvalidMimeType", f"Referenced Mimetype does not match stored blob: {blob.mime_type}")
 
-    def _publish(self, account: Account, rkey: str, record: dict[str, Any], points: int = 3) -> Post:
+    def _publish(self, account: Account, rkey: str, record: dict[str, Any], points: int = 3) -> PublicPost:
         self.take_points(account, points)
         uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
         reply, quoted = record.get("reply"), quoted_by(record)
@@ -187,7 +187,7 @@ class RecordRoutes(FakeAT):
         if any((known := self.find_post(each["uri"])) is None or known.detail["cid"] != each["cid"] for each in named):
             raise invalid("The post that is answered or quoted is not here")
         return self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=uri,
@@ -214,11 +214,11 @@ class RecordRoutes(FakeAT):
             )
         return shown
 
-    def _written(self, post: Post) -> Answer:
+    def _written(self, post: PublicPost) -> Answer:
         commit = {"cid": cid(post.platform_post_id.encode(), DAG_CBOR), "rev": post.detail["rkey"]}
         written = {"uri": post.platform_post_id, "cid": post.detail["cid"], "commit": commit}
         return Answer.json(written | {"validationStatus": "valid"})
 
 
-def _described(post: Post) -> dict[str, Any]:
+def _described(post: PublicPost) -> dict[str, Any]:
     return {"uri": post.platform_post_id, "cid": post.detail["cid"], "value": post.detail["record"]}

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from typing import Any
 
-from sandbox.accounts import Account, NewAccount
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import (
     FakeAT,
@@ -50,7 +50,7 @@ class SessionRoutes(FakeAT):
         own = (account for account in self.world.accounts if account.platform == self.platform)
         known = next((account for account in own if handle in (did_of(account), handle_of(account))), None)
         number = hashlib.sha256(handle.encode()).hexdigest()[:24]
-        fresh = NewAccount(self.platform, f"new_{number}", number, handle, secrets.token_urlsafe(24))
+        fresh = DescribedAccount(self.platform, f"new_{number}", number, handle, secrets.token_urlsafe(24))
         return known or self.world.accounts.upsert(fresh)
 
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")

@@ -30,7 +30,7 @@ _REFUSALS: dict[str, tuple[int, dict[str, object]]] = {
 """The video service's own form of answers; the PDS has another one."""
 
 
-class Job(msgspec.Struct, rename="camel"):
+class VideoJob(msgspec.Struct, rename="camel"):
     """One video that is being processed. Times are seconds since 1970."""
 
     id: str
@@ -45,7 +45,7 @@ class VideoRoutes(RecordRoutes):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.jobs = world.collection("bluesky", "job", Job)
+        self.jobs = world.collection("bluesky", "job", VideoJob)
 
     @route("POST", "/xrpc/app.bsky.video.uploadVideo", "prepare")
     async def upload_video(self, request: Request) -> Answer:
@@ -70,7 +70,7 @@ class VideoRoutes(RecordRoutes):
         found = probe(request.body)
         failure = None if found is not None and not found.is_image else "validation_failure"
         wait = PROCESSING_SECONDS if self.world.realistic else 0
-        job = self.jobs.put(job_id, Job(job_id, account.account_id, blob, self.world.now() + wait, failure))
+        job = self.jobs.put(job_id, VideoJob(job_id, account.account_id, blob, self.world.now() + wait, failure))
         return Answer.json({"jobStatus": {"jobId": job.id, "did": did_of(account), "state": "JOB_STATE_CREATED"}})
 
     @route("GET", "/xrpc/app.bsky.video.getJobStatus", "prepare")
@@ -104,7 +104,7 @@ class VideoRoutes(RecordRoutes):
             raise RefusedError(Answer.json({"did": "", "error": "invalid token: wrong audience"}, 401))
         return account
 
-    def _status(self, job: Job) -> dict[str, object]:
+    def _status(self, job: VideoJob) -> dict[str, object]:
         account = self.world.accounts.get(self.platform, job.account_id)
         status: dict[str, object] = {"jobId": job.id, "did": did_of(account) if account else ""}
         left = job.ready_at - self.world.now()

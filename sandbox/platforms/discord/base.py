@@ -12,7 +12,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
-from sandbox.posts import Post, iso_milliseconds
+from sandbox.posts import PublicPost, iso_milliseconds
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -169,7 +169,7 @@ class FakeGuild(FakePlatform, ABC):
             answer = error.answer
         return answer.with_headers(self._counted(window.remaining, left))
 
-    def described(self, post: Post) -> dict[str, Any]:
+    def described(self, post: PublicPost) -> dict[str, Any]:
         """Return a message as Discord shows it; only the answer to its creation has the nonce."""
         detail = post.detail
         hook = {"webhook_id": detail["webhook"]} if detail["webhook"] else {}
@@ -194,7 +194,7 @@ class FakeGuild(FakePlatform, ABC):
             **hook,
         }
 
-    def _content(self, post: Post) -> str:
+    def _content(self, post: PublicPost) -> str:
         rewritten = self.world.conditions.holds(self.platform, "text_rewritten", post.account_id)
         return post.text.strip().replace("\u2026", "...") if rewritten else post.text.strip()
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from sandbox.accounts import Account, NewAccount
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.discord.base import SHARED_BOT, SHARED_BOT_ID, FakeGuild, Place, refused
@@ -95,7 +95,7 @@ class ConsentRoutes(FakeGuild):
         number, token, channel = self.ids.next(), secrets.token_urlsafe(48), _number(f"channel {account.username}")
         self.hooks.put(number, Place(number, channel))
         user_id = f"webhook-{number}"
-        self.world.accounts.upsert(NewAccount(self.platform, f"dc_{user_id}", user_id, account.username, token))
+        self.world.accounts.upsert(DescribedAccount(self.platform, f"dc_{user_id}", user_id, account.username, token))
         shown = {"id": number, "token": token, "type": 1, "channel_id": channel, "name": account.username}
         return {**shown, "guild_id": self.guild_of(channel), "avatar": None, "application_id": SHARED_BOT_ID}
 
@@ -106,7 +106,7 @@ class ConsentRoutes(FakeGuild):
             number = _number(f"{name} {account.username}")
             if self.channels.get(number) is None:
                 self.channels.put(number, Place(number, guild, name))
-                fresh = NewAccount(self.platform, f"dc_{number}", number, name, secrets.token_urlsafe(24))
+                fresh = DescribedAccount(self.platform, f"dc_{number}", number, name, secrets.token_urlsafe(24))
                 self.world.accounts.upsert(fresh)
         return guild
 

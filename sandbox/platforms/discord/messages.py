@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid, refused
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 
@@ -97,7 +97,7 @@ class MessageRoutes(FakeGuild):
         files: dict[str, bytes],
         author: dict[str, Any],
         webhook: str | None = None,
-    ) -> Post:
+    ) -> PublicPost:
         content, embeds = str(body.get("content") or ""), body.get("embeds") or []
         poll = _poll(body.get("poll"))
         _check(content, [*embeds, *([poll] if poll else [])], files)
@@ -125,7 +125,7 @@ class MessageRoutes(FakeGuild):
             ],
         }
         return self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=message,

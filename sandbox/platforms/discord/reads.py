@@ -5,7 +5,7 @@ from itertools import islice
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 
@@ -41,7 +41,7 @@ class ReadRoutes(FakeGuild):
         page = list(islice(reversed(newer), int(limit)))
         return Answer.json([self.described(post) for post in reversed(page)])
 
-    def _newest(self, account: Account, channel: str) -> list[Post]:
+    def _newest(self, account: Account, channel: str) -> list[PublicPost]:
         return [post for post in self.world.posts.of(account) if post.detail["channel"] == channel and not post.deleted]
 
     @route("GET", "/webhooks/{id}/{token}", "auth")

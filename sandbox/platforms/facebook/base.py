@@ -10,7 +10,7 @@ from sandbox.formats import probe
 from sandbox.graph import FakeGraph, missing_object
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Request
 from sandbox.world import World
 
@@ -83,7 +83,7 @@ class FakePage(FakeGraph, ABC):
         self.attempted: set[str] = set()
         """Videos that a client asked to publish; reading one of them is then part of confirm, no longer of prepare."""
 
-    def own_post(self, request: Request) -> tuple[Account, Post]:
+    def own_post(self, request: Request) -> tuple[Account, PublicPost]:
         """Return a post of the token's Page, by its own id or that of its video."""
         account = self.account(request)
         video = self.videos.get(request.params["id"])
@@ -102,7 +102,7 @@ class FakePage(FakeGraph, ABC):
 
     def make_public(
         self, account: Account, post_id: str, text: str, kind: str, media: list[ShownMedia], **detail: Any
-    ) -> Post:
+    ) -> PublicPost:
         """Make a post public."""
         path = {
             "reel": f"reel/{detail.get('media_id')}/",
@@ -110,7 +110,7 @@ class FakePage(FakeGraph, ABC):
             "story": f"stories/{account.user_id}/{post_id}/",
         }.get(kind, f"{account.user_id}/posts/{post_id.rpartition('_')[2]}")
         return self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=post_id,

@@ -8,7 +8,7 @@ from sandbox.graph import invalid, missing_object, parameters, selected, timesta
 from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import Video
 from sandbox.platforms.facebook.consent import ConsentRoutes
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 STORY_SECONDS = 86_400
@@ -116,7 +116,7 @@ class ReadRoutes(ConsentRoutes):
             "permalink_url": post.url.removeprefix("https://www.facebook.com") if post and post.url else None,
         }
 
-    def _described(self, post: Post, account: Account) -> dict[str, Any]:
+    def _described(self, post: PublicPost, account: Account) -> dict[str, Any]:
         photos = post.detail.get("photos") or []
         targets = [{"media_type": "photo", "target": {"id": photo}} for photo in photos]
         attachments = targets
@@ -135,7 +135,7 @@ class ReadRoutes(ConsentRoutes):
         }
 
 
-def _story(post: Post, fields: str) -> dict[str, Any]:
+def _story(post: PublicPost, fields: str) -> dict[str, Any]:
     known = {
         "post_id": post.platform_post_id,
         "status": "published",

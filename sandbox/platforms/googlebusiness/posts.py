@@ -17,7 +17,7 @@ from sandbox.platforms.googlebusiness.base import (
     google_error,
     invalid,
 )
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -62,7 +62,7 @@ class PostRoutes(FakeGoogle):
         media = [await self._photo(request, item) for item in body.get("media") or []]
         now = self.world.now()
         number = self.ids.next()
-        post = Post(
+        post = PublicPost(
             platform=self.platform,
             account_id=account.account_id,
             platform_post_id=f"{parent}/localPosts/{number}",
@@ -101,7 +101,7 @@ class PostRoutes(FakeGoogle):
         self.world.posts.changed(post)
         return Answer.json({})
 
-    def _own(self, request: Request) -> Post:
+    def _own(self, request: Request) -> PublicPost:
         account, parent = self._parent(request)
         post = self.world.posts.get(self.platform, f"{parent}/localPosts/{request.params['post']}")
         if post is None or post.deleted or post.account_id != account.account_id:
@@ -135,7 +135,7 @@ class PostRoutes(FakeGoogle):
             raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
         return ShownMedia("image", self.keep_upload(self.ids.next(), found.content_type, fetched.content))
 
-    def _described(self, post: Post) -> dict[str, Any]:
+    def _described(self, post: PublicPost) -> dict[str, Any]:
         state = "PROCESSING"
         if self.world.now() >= post.detail["ready_at"]:
             state = "REJECTED" if REJECTED_WORD in post.text else "LIVE"

@@ -8,7 +8,7 @@ from sandbox.graph import flag, invalid, missing_object, parameters, refused
 from sandbox.ids import shortcode
 from sandbox.operations import Operation
 from sandbox.platforms.instagram.base import Comment, Container, FakeInstagram
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 
 POSTS_PER_DAY = 100
@@ -87,14 +87,14 @@ class PublishRoutes(FakeInstagram):
         self.account(request)
         raise missing_object(request.params["id"], "delete")
 
-    def _own_post(self, request: Request) -> tuple[Account, Post]:
+    def _own_post(self, request: Request) -> tuple[Account, PublicPost]:
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["id"])
         if post is None or post.account_id != account.account_id:
             raise missing_object(request.params["id"], "post")
         return account, post
 
-    def _make_public(self, account: Account, container: Container) -> Post:
+    def _make_public(self, account: Account, container: Container) -> PublicPost:
         now, media_id = self.world.now(), self.ids.next()
         code = shortcode(now, media_id)
         kind = {"REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}.get(container.kind, "post")
@@ -102,7 +102,7 @@ class PublishRoutes(FakeInstagram):
         if kind == "story":
             path = f"stories/{account.username}/{media_id}"
         post = self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=media_id,

@@ -10,7 +10,7 @@ from sandbox.graph import missing_object, parameters, selected, timestamp
 from sandbox.operations import Operation
 from sandbox.platforms.instagram.base import Container, FakeInstagram
 from sandbox.platforms.instagram.publishing import POSTS_PER_DAY
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 STORY_SECONDS = 86_400
@@ -104,7 +104,7 @@ class ReadRoutes(FakeInstagram):
         limit = str(values.get("limit", "25"))
         count = min(int(limit), 100) if limit.isdecimal() else 25
         since = self.world.now() - STORY_SECONDS if stories else 0
-        found: Iterator[Post] = (
+        found: Iterator[PublicPost] = (
             post
             for post in self.world.posts.of(account)
             if (post.kind == "story") is stories and post.created_at >= since
@@ -134,7 +134,7 @@ class ReadRoutes(FakeInstagram):
         return selected(known, str(parameters(request).get("fields", "")), "IGUser")
 
 
-def _described(post: Post, account: Account) -> dict[str, Any]:
+def _described(post: PublicPost, account: Account) -> dict[str, Any]:
     first = post.media[0].type if post.media else "image"
     product = _TYPES.get(post.kind, "FEED")
     return {

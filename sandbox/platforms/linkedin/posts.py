@@ -10,7 +10,7 @@ from sandbox.platforms.linkedin.base import Medium, error, lacks, read, refused
 from sandbox.platforms.linkedin.bodies import Content, NewComment, NewPost
 from sandbox.platforms.linkedin.media import MediaRoutes
 from sandbox.platforms.linkedin.text import shown
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -57,7 +57,7 @@ class PostRoutes(MediaRoutes):
         video = content.media is not None and ":video:" in content.media.id
         urn = f"urn:li:{'ugcPost' if video else 'share'}:{self.ids.next()}"
         post = self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=urn,
@@ -185,7 +185,7 @@ def _note(content: Content) -> str | None:
     return " · ".join(each.text for each in content.poll.options) if content.poll else None
 
 
-def _element(post: Post) -> dict[str, Any]:
+def _element(post: PublicPost) -> dict[str, Any]:
     body = msgspec.json.decode(post.detail["body"])
     return {
         **body,

@@ -21,7 +21,7 @@ from sandbox.platforms.mastodon.base import (
     time_of,
 )
 from sandbox.platforms.mastodon.markup import rendered
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 
 LARGEST_PAGE = 40
@@ -144,13 +144,13 @@ class ReadRoutes(FakeMastodon):
         return Answer.json(described_status(self, post, account))
 
 
-def visible(post: Post, reader: Account | None) -> bool:
+def visible(post: PublicPost, reader: Account | None) -> bool:
     """Return whether an account may see a status; accounts do not follow each other here."""
     own = reader is not None and reader.account_id == post.account_id
     return own or post.detail["visibility"] in ("public", "unlisted")
 
 
-def described_status(fake: FakeMastodon, post: Post, account: Account) -> dict[str, Any]:
+def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> dict[str, Any]:
     """Return a status as the API describes it."""
     media = [medium for each in post.detail["media_ids"] if (medium := fake.media.get(each)) is not None]
     options = post.detail["poll"]
@@ -184,17 +184,17 @@ def _without_links(content: str) -> str:
     return re.sub(r"<a [^>]*>.*?</a>|:\w+:|---", "", content)
 
 
-def _quoted(fake: FakeMastodon, post: Post) -> Post | None:
+def _quoted(fake: FakeMastodon, post: PublicPost) -> PublicPost | None:
     quoted = post.detail.get("quoted_status_id")
     return fake.world.posts.get(fake.platform, quoted) if quoted else None
 
 
-def _quote(fake: FakeMastodon, post: Post) -> dict[str, Any] | None:
+def _quote(fake: FakeMastodon, post: PublicPost) -> dict[str, Any] | None:
     quoted = _quoted(fake, post)
     return {"state": "accepted", "quoted_status": {"id": quoted.platform_post_id}} if quoted else None
 
 
-def _inline_quote(fake: FakeMastodon, post: Post) -> str:
+def _inline_quote(fake: FakeMastodon, post: PublicPost) -> str:
     """Return the link that servers without quotes show, or nothing if the text has the link already."""
     quoted = _quoted(fake, post)
     if quoted is None or str(quoted.url) in post.text:

@@ -27,7 +27,7 @@ from sandbox.platforms.mastodon.base import (
 from sandbox.platforms.mastodon.keys import Keys
 from sandbox.platforms.mastodon.markup import graphemes, length
 from sandbox.platforms.mastodon.reads import described_medium, described_status, visible
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -146,7 +146,7 @@ class StatusRoutes(FakeMastodon):
         expired = medium.status_id is None and self.world.now() - medium.ready_at > UNUSED_SECONDS
         return None if expired else medium
 
-    def own_status(self, account: Account, status_id: str) -> Post:
+    def own_status(self, account: Account, status_id: str) -> PublicPost:
         """Return one of the account's statuses. Raises RefusedError."""
         post = self.world.posts.get(self.platform, status_id)
         if post is None or post.deleted or post.account_id != account.account_id:
@@ -195,13 +195,13 @@ class StatusRoutes(FakeMastodon):
 
     def _publish(
         self, account: Account, values: dict[str, Any], text: str, media: list[Medium], options: list[str] | None
-    ) -> Post:
+    ) -> PublicPost:
         status_id = self.ids.next()
         for medium in media:
             medium.status_id = status_id
             self.media.put(medium.id, medium)
         return self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=status_id,

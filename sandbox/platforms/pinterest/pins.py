@@ -21,7 +21,7 @@ from sandbox.platforms.pinterest.base import (
 )
 from sandbox.platforms.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
 from sandbox.platforms.pinterest.videos import VideoRoutes
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, Request
 
 LAG_SECONDS = 180
@@ -49,7 +49,7 @@ class PinRoutes(VideoRoutes):
         kind, shown = await self._source(request, account, body)
         pin_id = self.ids.next()
         post = self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=pin_id,
@@ -95,7 +95,7 @@ class PinRoutes(VideoRoutes):
             raise refused(404, BOARD_NOT_FOUND, "Board not found.")
         return self._page(request, request.params["id"])
 
-    def _own(self, request: Request) -> Post:
+    def _own(self, request: Request) -> PublicPost:
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["id"])
         if post is None or post.deleted or post.account_id != account.account_id:
@@ -167,7 +167,7 @@ def _rewritten(link: str | None) -> str | None:
     return link and "https://" + link.partition("://")[2].partition("?")[0]
 
 
-def _pin(post: Post) -> dict[str, Any]:
+def _pin(post: PublicPost) -> dict[str, Any]:
     made = datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "id": post.platform_post_id,

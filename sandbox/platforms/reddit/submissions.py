@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.reddit.base import LAG_SECONDS, Asset, refused
 from sandbox.platforms.reddit.storage import StorageRoutes
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 
@@ -152,13 +152,13 @@ class SubmissionRoutes(StorageRoutes):
             message = f"you are doing that too much. try again in {max(int(seconds // 60), 1)} minutes."
             raise refused("RATELIMIT", message, "ratelimit", ratelimit=round(seconds, 3))
 
-    def _publish(self, account: Account, fields: Mapping[str, Any], kind: str, media: list[ShownMedia]) -> Post:
+    def _publish(self, account: Account, fields: Mapping[str, Any], kind: str, media: list[ShownMedia]) -> PublicPost:
         short, title, text = self.next_id(), str(fields["title"]), str(fields.get("text") or "")
         slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:50]
         link = str(fields.get("url") or "") if kind == "link" else ""
         detail = {name: fields.get(name) for name in ("flair_id", "nsfw", "spoiler", "sendreplies")}
         return self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=f"t3_{short}",
@@ -173,7 +173,7 @@ class SubmissionRoutes(StorageRoutes):
         )
 
 
-def _thing(post: Post, account: Account) -> dict[str, Any]:
+def _thing(post: PublicPost, account: Account) -> dict[str, Any]:
     permalink = (post.url or "").removeprefix("https://www.reddit.com")
     return {
         "id": post.platform_post_id.removeprefix("t3_"),
@@ -190,11 +190,11 @@ def _thing(post: Post, account: Account) -> dict[str, Any]:
     }
 
 
-def _link(post: Post) -> tuple[str, str]:
+def _link(post: PublicPost) -> tuple[str, str]:
     return str(post.detail["subreddit"]).lower(), str(post.detail["link"])
 
 
-def _answer(post: Post) -> Answer:
+def _answer(post: PublicPost) -> Answer:
     short = post.platform_post_id.removeprefix("t3_")
     return _data({"url": post.url, "drafts_count": 0, "id": short, "name": post.platform_post_id})
 

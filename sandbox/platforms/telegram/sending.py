@@ -11,7 +11,7 @@ from sandbox.fetching import FetchError, fetch
 from sandbox.formats import Format, probe
 from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
 from sandbox.platforms.telegram.markup import shown, units
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, Field, RefusedError, Request
 from sandbox.world import World
 
@@ -167,7 +167,7 @@ class SendRoutes(FakeBot):
         self._last = ids[-1]
         now = self.world.now()
         self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=str(ids[0]),

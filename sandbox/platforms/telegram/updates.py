@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.accounts import Account, NewAccount
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.fake_platform import route
 from sandbox.platforms.telegram.base import SHARED_BOT, SHARED_BOT_NAME, FakeBot, bad, done, parameters
 from sandbox.wire import Answer, RefusedError, Request
@@ -99,7 +99,7 @@ class UpdateRoutes(FakeBot):
     def _chat(self, name: str) -> Account:
         known = (each for each in self.world.accounts if (each.platform, each.username) == (self.platform, name))
         number = str(10**9 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) % (8 * 10**9))
-        fresh = NewAccount(self.platform, f"tg_{number}", number, name[:32], secrets.token_urlsafe(24))
+        fresh = DescribedAccount(self.platform, f"tg_{number}", number, name[:32], secrets.token_urlsafe(24))
         return next(known, None) or self.world.accounts.upsert(fresh)
 
     def account(self, request: Request) -> Account:

@@ -19,7 +19,7 @@ from sandbox.platforms.threads.base import (
     FakeThreads,
     not_there,
 )
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 CHARACTERS, LINKS, ALT_TEXT_LENGTH = 500, 5, 1000
@@ -178,12 +178,12 @@ class PublishRoutes(FakeThreads):
             return None
         return self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
 
-    def _make_public(self, account: Account, container: Container) -> Post:
+    def _make_public(self, account: Account, container: Container) -> PublicPost:
         now, post_id = self.world.now(), self.ids.next()
         code = shortcode(now, post_id)
         kind = "reply" if container.reply_to else "quote" if container.quotes else "carousel"
         post = self.world.posts.add(
-            Post(
+            PublicPost(
                 platform=self.platform,
                 account_id=account.account_id,
                 platform_post_id=post_id,

@@ -9,7 +9,7 @@ from sandbox.fake_platform import route
 from sandbox.graph import invalid, missing_object, parameters, refused, selected, timestamp
 from sandbox.operations import Operation
 from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, FakeThreads, not_there
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 DAY = 86_400
@@ -94,7 +94,7 @@ class ReadRoutes(FakeThreads):
         since, limit = str(values.get("since", "0")), str(values.get("limit", "25"))
         if not since.isdecimal() or not limit.isdecimal():
             raise invalid("param since and limit must be numbers")
-        found: Iterator[Post] = (
+        found: Iterator[PublicPost] = (
             post
             for post in self.world.posts.of(account)
             if not post.deleted and bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
@@ -119,7 +119,7 @@ class ReadRoutes(FakeThreads):
         return selected(known, str(parameters(request).get("fields", "")), "ThreadsUser")
 
 
-def _described(post: Post, account: Account) -> dict[str, Any]:
+def _described(post: PublicPost, account: Account) -> dict[str, Any]:
     kinds = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
     kind = post.detail["media_type"]
     return {

@@ -12,7 +12,7 @@ from sandbox.formats import probe
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.operations import Operation
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -160,7 +160,7 @@ class FakeTikTok(FakePlatform, ABC):
             publication.post_id = self.ids.next() if is_public else publication.id
             kind = "photo" if publication.is_photo else "video"
             self.world.posts.add(
-                Post(
+                PublicPost(
                     platform=self.platform,
                     account_id=account.account_id,
                     platform_post_id=publication.post_id,

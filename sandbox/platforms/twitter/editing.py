@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from sandbox.accounts import Account
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 
 EDIT_SECONDS = 3600
 """How long after its first version a post may be edited (X changelog, 2025-10-03)."""
@@ -18,7 +18,7 @@ class EditControls(NamedTuple):
     until: float
 
 
-def edit_controls(post: Post, account: Account, now: float) -> EditControls:
+def edit_controls(post: PublicPost, account: Account, now: float) -> EditControls:
     """Return a post's controls: Premium, latest version only, within the hour, five times, no polls, no replies."""
     until = post.detail["first_at"] + EDIT_SECONDS
     remaining = max(EDITS + 1 - len(post.detail["history"]), 0)

@@ -12,7 +12,7 @@ from sandbox.platforms.twitter.editing import edit_controls
 from sandbox.platforms.twitter.media import MediaRoutes, Medium
 from sandbox.platforms.twitter.reads import rendered
 from sandbox.platforms.twitter.text import FREE_LENGTH, PREMIUM_LENGTH, is_long, weight
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -27,7 +27,7 @@ Words = tuple[str, str, tuple[str, ...]]
 """Posts with the same account, text and media are duplicates."""
 
 
-def _words(post: Post) -> Words:
+def _words(post: PublicPost) -> Words:
     return post.account_id, post.text, tuple(post.detail.get("media_keys", ()))
 
 
@@ -122,7 +122,7 @@ class PostRoutes(MediaRoutes):
             return False
         return self.world.now() - post.created_at < DUPLICATE_SECONDS
 
-    def _editable(self, account: Account, post_id: str) -> Post:
+    def _editable(self, account: Account, post_id: str) -> PublicPost:
         post = self.world.posts.get(self.platform, post_id)
         if post is None or post.deleted:
             raise RefusedError(
@@ -141,7 +141,9 @@ class PostRoutes(MediaRoutes):
             raise forbidden(NOT_EDITABLE)
         return post
 
-    def _publish(self, account: Account, body: CreatePost, media: list[Medium], previous: Post | None) -> Post:
+    def _publish(
+        self, account: Account, body: CreatePost, media: list[Medium], previous: PublicPost | None
+    ) -> PublicPost:
         now, post_id = self.world.now(), self.ids.next()
         history = [*previous.detail["history"], post_id] if previous else [post_id]
         detail: dict[str, Any] = {"history": history, "first_at": previous.detail["first_at"] if previous else now}
@@ -154,7 +156,7 @@ class PostRoutes(MediaRoutes):
         if body.poll is not None:
             detail["poll"] = body.poll.options
         kind = "poll" if body.poll else "reply" if body.reply else "quote" if body.quote_tweet_id else "post"
-        post = Post(
+        post = PublicPost(
             platform=self.platform,
             account_id=account.account_id,
             platform_post_id=post_id,

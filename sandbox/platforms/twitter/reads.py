@@ -8,7 +8,7 @@ from sandbox.fake_platform import route
 from sandbox.platforms.twitter.base import PROBLEMS, FakeX, invalid
 from sandbox.platforms.twitter.editing import edit_controls
 from sandbox.platforms.twitter.text import FREE_LENGTH, Link, is_long, read_back
-from sandbox.posts import Post
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 DIALECTS = {
@@ -66,7 +66,7 @@ class ReadRoutes(FakeX):
         excluded = query.get("exclude", "").split(",")
         newest = query.get("pagination_token") or query.get("until_id")
         oldest = int(query.get("since_id") or 0)
-        page: list[Post] = []
+        page: list[PublicPost] = []
         for post in self.world.posts.of(author):
             if (start is not None and post.created_at < start) or int(post.platform_post_id) <= oldest:
                 break
@@ -81,7 +81,7 @@ class ReadRoutes(FakeX):
                 break
         return Answer.json(self._page(page, int(count), fields))
 
-    def _page(self, posts: list[Post], count: int, fields: Wanted) -> dict[str, object]:
+    def _page(self, posts: list[PublicPost], count: int, fields: Wanted) -> dict[str, object]:
         shown = posts[:count]
         if not shown:
             return {"meta": {"result_count": 0}}
@@ -94,11 +94,11 @@ class ReadRoutes(FakeX):
             meta["next_token"] = shown[-1].platform_post_id
         return {"data": [self._described(post, fields) for post in shown], "meta": meta}
 
-    def _visible(self, post_id: str) -> Post | None:
+    def _visible(self, post_id: str) -> PublicPost | None:
         post = self.world.posts.get(self.platform, post_id)
         return None if post is None or post.deleted else post
 
-    def _described(self, post: Post, fields: Wanted) -> dict[str, Any]:
+    def _described(self, post: PublicPost, fields: Wanted) -> dict[str, Any]:
         account = self.world.accounts.get(self.platform, post.account_id)
         text, links = rendered(post, account)
         history = post.detail["history"]
@@ -125,7 +125,7 @@ class ReadRoutes(FakeX):
         return data
 
 
-def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
+def rendered(post: PublicPost, account: Account | None) -> tuple[str, list[Link]]:
     """Return a post's text as X returns it, and the links in it; of a long text only the beginning."""
     keys = post.detail.get("media_keys", [])
     media_url = None
@@ -137,7 +137,7 @@ def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
     return read_back(text, post.platform_post_id, media_url, keys)
 
 
-def _note(post: Post) -> dict[str, object]:
+def _note(post: PublicPost) -> dict[str, object]:
     """Return a long post's whole text; its `text` is only the beginning."""
     text, links = read_back(post.text, post.platform_post_id, None, [])
     return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}
@@ -163,7 +163,7 @@ def _moment(query: dict[str, str], name: str) -> float | None:
     return moment.timestamp()
 
 
-def _references(post: Post) -> list[dict[str, str]]:
+def _references(post: PublicPost) -> list[dict[str, str]]:
     kinds = {"reply_to": "replied_to", "quote": "quoted"}
     return [{"type": kind, "id": post.detail[key]} for key, kind in kinds.items() if key in post.detail]
 

@@ -10,7 +10,7 @@ from sandbox.formats import probe
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
 from sandbox.platforms.youtube.base import FakeYouTube, Upload, exhausted, json_body, refused
-from sandbox.posts import Post, ShownMedia
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
@@ -127,7 +127,7 @@ class UploadRoutes(FakeYouTube):
         else:
             source = self.keep_upload(upload.video_id, found.content_type, content)
             self.world.posts.add(
-                Post(
+                PublicPost(
                     platform=self.platform,
                     account_id=account.account_id,
                     platform_post_id=upload.video_id,

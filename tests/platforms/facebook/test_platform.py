@@ -204,19 +204,22 @@ READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
 @pytest.mark.parametrize(
     ("reported", "state"),
     [
-        ({"status": READY, "published": True}, videos.State.PUBLIC),
-        ({"status": READY}, videos.State.PUBLIC),
-        ({"status": READY, "published": False}, videos.State.DRAFT),
-        ({"status": {**READY, "publishing_phase": {"status": "complete"}}, "published": False}, videos.State.PUBLIC),
+        ({"status": READY, "published": True}, videos.PhaseState.PUBLIC),
+        ({"status": READY}, videos.PhaseState.PUBLIC),
+        ({"status": READY, "published": False}, videos.PhaseState.DRAFT),
+        (
+            {"status": {**READY, "publishing_phase": {"status": "complete"}}, "published": False},
+            videos.PhaseState.PUBLIC,
+        ),
         (
             {"status": {**READY, "publishing_phase": {"status": "complete", "publish_status": "draft"}}},
-            videos.State.DRAFT,
+            videos.PhaseState.DRAFT,
         ),
-        ({"status": {**READY, "publishing_phase": {"status": "in_progress"}}}, videos.State.PUBLISHING),
+        ({"status": {**READY, "publishing_phase": {"status": "in_progress"}}}, videos.PhaseState.PUBLISHING),
     ],
 )
 async def test_a_video_is_public_only_if_facebook_says_so(
-    rig: Rig, reported: dict[str, Any], state: videos.State
+    rig: Rig, reported: dict[str, Any], state: videos.PhaseState
 ) -> None:
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **reported})
     assert (await videos.read_video(rig.connection(), "1")).state is state

@@ -16,7 +16,7 @@ from platforms.registry import platforms
 from runtime import worker
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFiles, in_the_sandbox
-from runtime.live_check.report import Report
+from runtime.live_check.report import LiveReport
 from tests.stack import Stack
 
 GIVEN = {"pinterest": {"boardId": "549755885175"}}
@@ -44,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def checked(
     stack: Stack, factory: StepContextFactory, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
-) -> Report:
+) -> LiveReport:
     given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)

@@ -7,7 +7,7 @@ from platforms.live import live_check_of
 from platforms.registry import platforms
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFiles
-from runtime.live_check.report import Report
+from runtime.live_check.report import LiveReport
 from tests.platforms.bluesky import pds
 from tests.platforms.conftest import running, sandbox
 from tests.platforms.mastodon import snac
@@ -18,12 +18,12 @@ __all__ = ["running", "sandbox"]
 pytestmark = pytest.mark.thorough
 
 
-async def checked(rig: Rig, only: list[str]) -> Report:
+async def checked(rig: Rig, only: list[str]) -> LiveReport:
     assert set(only) <= {sample.name for sample in live_check_of(rig.platform).samples}
     return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
 
 
-def held(report: Report, assumption: str) -> set[bool | None]:
+def held(report: LiveReport, assumption: str) -> set[bool | None]:
     return {verdict.holds for verdict in report.verdicts if verdict.assumption == assumption}
 
 
