@@ -143,9 +143,14 @@ async def resolve(
 
 
 async def settled_by_a_person(session: AsyncSession, target: Target, now: datetime) -> timedelta | None:
-    """Return how long ago a person settled a target; None unless that was the target's last step."""
-    query = select(Attempt.step, Attempt.started_at).where(Attempt.target_id == target.id).order_by(Attempt.id.desc())
-    last = (await session.execute(query.limit(1))).one_or_none()
+    """Return how long ago a person settled a target; None unless that was the last step that changed the target.
+
+    A confirmation that was running meanwhile changed nothing, because the target was no longer unconfirmed.
+    """
+    query = select(Attempt.step, Attempt.started_at).where(
+        Attempt.target_id == target.id, Attempt.step != AttemptStep.CONFIRM
+    )
+    last = (await session.execute(query.order_by(Attempt.id.desc()).limit(1))).one_or_none()
     return now - last.started_at if last and last.step == AttemptStep.RESOLVE else None
 
 

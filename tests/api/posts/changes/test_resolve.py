@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from domain import transitions
+from domain.attempts import AttemptResult, AttemptState
 from domain.content import EditedText
+from domain.transitions import ConfirmationOf, WriteResult
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
@@ -15,6 +18,7 @@ from platforms.registry import platforms
 from store.models import Attempt, Target
 from store.posts.revisions import add_revision, find_revision
 from store.publishing.editing import begin_edit
+from store.publishing.sending import settle
 from tests.stack import CLIENT, Stack
 
 
@@ -87,6 +91,24 @@ async def test_resolution_can_be_corrected(stack: Stack, api: httpx.AsyncClient)
     assert (await api.post(f"/v1/posts/{post['id']}/retry")).json()["status"] == "published"
     # The person's decision no longer holds: the post was published since.
     assert (await api.post(where, json=naming(post, outcome="not_published"))).status_code == 409
+
+
+async def test_a_resolution_during_a_confirmation_can_be_corrected(stack: Stack, api: httpx.AsyncClient) -> None:
+    post = await unconfirmed(stack, api, "decided while it was confirmed")
+    (row,) = (await stack.read(post["id"])).targets
+    began = datetime.now(UTC)
+    where, body = f"/v1/posts/{post['id']}/resolve", naming(post, outcome="published")
+    assert (await api.post(where, json=body)).status_code == 200
+    async with stack.database.transaction() as session:
+        sent = await session.scalar(
+            select(func.max(Attempt.id)).where(Attempt.target_id == row.id, Attempt.step == "publish")
+        )
+    found = AttemptResult(AttemptState.DONE, "not public yet; confirming again")
+    confirmation = ConfirmationOf(sent, began)
+    late = await settle(stack.worker_database, row.id, confirmation, transitions.still_unconfirmed(began), found)
+    assert late.write is WriteResult.WRONG_STATUS
+    answer = await api.post(where, json=body | {"platformPostId": "4712"})
+    assert (answer.status_code, answer.json()["platforms"][0].get("platformPostId")) == (200, "4712")
 
 
 async def test_resolution_is_final_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
