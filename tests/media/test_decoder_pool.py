@@ -1,7 +1,5 @@
 import asyncio
-import contextlib
 import os
-import stat
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,17 +18,9 @@ from media.spool import Spool
 from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
+from tests.media.descriptors import open_files
 from tests.media.hostile import HostileServer, generated
 from tests.media.hostile_files import FILES, decompression_bomb
-
-
-def open_files() -> int:
-    """Count the open files that are not sockets: connections of the services in this process come and go."""
-    found = 0
-    for entry in Path("/dev/fd").iterdir():
-        with contextlib.suppress(OSError):
-            found += not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
-    return found
 
 
 def fitting(program: str) -> str:

@@ -3,12 +3,12 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from domain.post import Media, MediaType
 from platforms.errors import ErrorKind
+from tests.media.descriptors import open_files
 from tests.media.fetching import Make, refusal
 from tests.media.hostile import (
     JPEG,
@@ -20,10 +20,6 @@ from tests.media.hostile import (
     endless,
     redirect,
 )
-
-
-def open_files() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
 
 
 async def test_a_file_is_streamed_to_disk_and_gone_afterwards(server: HostileServer, fetcher_with: Make) -> None:

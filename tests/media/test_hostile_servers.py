@@ -15,6 +15,7 @@ from media.admission import MOST_FETCHES, Admission, MediaLimits
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError
+from tests.media.descriptors import open_files
 from tests.media.hostile import (
     JPEG,
     MP4_HEAD,
@@ -30,7 +31,6 @@ from tests.media.hostile import (
     redirect,
     self_signed,
 )
-from tests.media.test_fetch import open_files
 
 Fetch = Callable[[str], "asyncio.Task[PlatformError]"]
 

@@ -15,8 +15,8 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
+from tests.media.descriptors import open_files
 from tests.media.hostile import HostileServer, answer
-from tests.media.test_fetch import open_files
 
 
 @dataclass

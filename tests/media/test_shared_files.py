@@ -14,8 +14,8 @@ from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
 from store.publishing.targets import load
+from tests.media.descriptors import open_files
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
-from tests.media.test_fetch import open_files
 from tests.stack import Stack
 
 Make = Callable[..., SharedFiles]
