@@ -12,6 +12,7 @@ import pytest
 _FOLDER = Path(__file__).parent
 _ONE_IN = {
     "activities": 2,
+    "api": 2,
     "api/accounts": 3,
     "api/connect": 3,
     "cli": 2,
@@ -20,6 +21,8 @@ _ONE_IN = {
     "platforms/test_never_twice.py": 1,
     "reconcile": 2,
     "reconcile/doctor": 3,
+    "runtime": 2,
+    "sandbox": 2,
     "sandbox/platforms": 3,
     "store": 2,
     "workflows": 2,

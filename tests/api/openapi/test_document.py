@@ -178,8 +178,9 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
 @pytest.mark.timeout(240)
 # The worker in this process draws random jitter for its retries, which hypothesis attributes to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
-@pytest.mark.parametrize("kind", [pytest.param("positive", marks=pytest.mark.thorough), "negative"])
-async def test_every_response_is_documented(app: Litestar, api: Client, kind: str, thorough: bool) -> None:
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["positive", "negative"])
+async def test_every_response_is_documented(app: Litestar, api: Client, kind: str) -> None:
     # Imported by the one process of pytest that runs this file, not by each that collects it.
     import schemathesis
     from schemathesis import GenerationMode, checks
@@ -207,7 +208,7 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
             strategy = operation.as_strategy(generation_mode=mode)
 
             @settings(
-                max_examples=20 if thorough else 3,
+                max_examples=20,
                 deadline=None,
                 derandomize=True,
                 database=None,
