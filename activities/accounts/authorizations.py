@@ -28,13 +28,13 @@ _MOST_OPTIONS = 1_000
 async def exchange_code(
     step: ConnectStep, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
 ) -> Grant:
-    """Exchange the code, and seal the tokens into the row before any other request. Raises Refused."""
+    """Exchange the code, and seal the tokens into the row before any other request. Raises ConnectRefused."""
     label = step.platform.label
     async with step.database.transaction() as session:
         if not await begin_exchange(session, step.row.id, datetime.now(UTC)):
             message = f"An answer of {label} was lost, and its code works once. Start again."
             raise ConnectRefused("connection_expired", message)
-    wire = wire_to(step.factory, step.row, connector)
+    wire = wire_to(step, connector)
     try:
         grant = await connector.exchange(wire, app, code, step.row.redirect_url or "", kept["verifier"])
     except PlatformError as error:
@@ -53,7 +53,10 @@ async def exchange_code(
 
 
 async def use_grant(step: ConnectStep, connector: Connector[Any], app: App, grant: Grant, kept: dict[str, Any]) -> None:
-    """Connect the accounts of an authorization, or let a person choose among them. Raises Refused, PlatformError."""
+    """Connect the accounts of an authorization, or let a person choose among them.
+
+    Raises ConnectRefused, PlatformError.
+    """
     row, platform = step.row, connector.platform
     missing = declined_of(connector, app, grant, row.options)
     found = await _candidates(step, connector, app, grant)

@@ -6,20 +6,18 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from activities.accounts.connect_refusals import ConnectRefused
-from activities.step_context import StepContextFactory
+from activities.accounts.connect_step import ConnectStep
 from platforms.access.connect import Connector, connectors
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
-from platforms.registry import platforms
 from platforms.servers.reach import FORBIDDEN
-from store.models import PendingConnection
 
 
-def app_for(factory: StepContextFactory, row: PendingConnection) -> App:
-    """Return the app with which a connection is to begin. Raises Refused if there is none."""
-    platform = platforms()[row.platform]
-    app = factory.accounts.registered_apps.of_workspace(platform, row.workspace_id)
+def app_for(step: ConnectStep) -> App:
+    """Return the app with which a connection is to begin. Raises ConnectRefused if there is none."""
+    platform, row = step.platform, step.row
+    app = step.factory.accounts.registered_apps.of_workspace(platform, row.workspace_id)
     if app is None and platform.registers_itself:
         return App("")
     app = app or connectors()[row.platform].own_app(row.redirect_url or "")
@@ -29,23 +27,18 @@ def app_for(factory: StepContextFactory, row: PendingConnection) -> App:
     return app
 
 
-def app_of(factory: StepContextFactory, row: PendingConnection, kept: Mapping[str, Any]) -> App:
+def app_of(step: ConnectStep, kept: Mapping[str, Any]) -> App:
     """Return the app with which a connection was begun."""
-    platform = platforms()[row.platform]
-    if platform.registers_itself:
+    if step.platform.registers_itself:
         return App(kept["client_id"], SecretStr(kept["client_secret"]), kept["app_options"])
-    return factory.accounts.registered_apps.by_client(platform, kept["client_id"]) or app_for(factory, row)
+    return step.factory.accounts.registered_apps.by_client(step.platform, kept["client_id"]) or app_for(step)
 
 
-async def find_server(factory: StepContextFactory, row: PendingConnection) -> dict[str, str]:
-    """Return the facts about the account's server. Raises Refused, PlatformError."""
-    connector = connectors()[row.platform]
-
-    def open_wire(credentials: BaseModel) -> Wire:
-        return factory.accounts.wire_for(platforms()[row.platform], credentials, row.workspace_id, connector.error_of)
-
+async def find_server(step: ConnectStep) -> dict[str, str]:
+    """Return the facts about the account's server. Raises ConnectRefused, PlatformError."""
+    connector = connectors()[step.row.platform]
     try:
-        return await connector.find(open_wire, row.options)
+        return await connector.find(lambda credentials: _wire(step, credentials, connector), step.row.options)
     except ValueError as error:
         raise _no_server() from error
     except PlatformError as error:
@@ -54,24 +47,28 @@ async def find_server(factory: StepContextFactory, row: PendingConnection) -> di
         raise ConnectRefused("invalid_field_value", error.message, param=connector.asked_for_by) from error
 
 
-def wire_to(factory: StepContextFactory, row: PendingConnection, connector: Connector[Any]) -> Wire:
-    """Return a wire to the server that gives the authorization. Raises Refused."""
+def wire_to(step: ConnectStep, connector: Connector[Any]) -> Wire:
+    """Return a wire to the server that gives the authorization. Raises ConnectRefused."""
     try:
-        target = connector.target(row.options)
+        target = connector.target(step.row.options)
     except ValueError:
         raise _no_server() from None
-    return factory.accounts.wire_for(platforms()[row.platform], target, row.workspace_id, connector.error_of)
+    return _wire(step, target, connector)
 
 
-async def register(connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:
-    """Return the app to use. Raises Refused, PlatformError."""
+async def register(step: ConnectStep, connector: Connector[Any], wire: Wire, app: App) -> App:
+    """Return the app to use. Raises ConnectRefused, PlatformError."""
     try:
-        return await connector.register(wire, row.redirect_url or "", app)
+        return await connector.register(wire, step.row.redirect_url or "", app)
     except PlatformError as error:
         if error.code == FORBIDDEN or not connector.platform.registers_itself:
             raise
         message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
         raise ConnectRefused("invalid_field_value", message, param="instance") from error
+
+
+def _wire(step: ConnectStep, credentials: BaseModel, connector: Connector[Any]) -> Wire:
+    return step.factory.accounts.wire_for(step.platform, credentials, step.row.workspace_id, connector.error_of)
 
 
 def _no_server() -> ConnectRefused:

@@ -12,7 +12,7 @@ from platforms.base import Identity, Platform
 
 
 def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
-    """Return the declined permissions that are not needed. Raises Refused if a needed one was declined."""
+    """Return the declined permissions that are not needed. Raises ConnectRefused if a needed one was declined."""
     missing = connector.missing(app, grant, options)
     if needed := [each for each in missing if each not in connector.secondary]:
         label = connector.platform.label

@@ -38,7 +38,7 @@ async def save_accounts(
 ) -> None:
     """Save the accounts and the connection's result in one transaction; `siblings` get the new tokens, too.
 
-    `column` is that of the connection's row which takes the result. Raises Refused, PlatformError.
+    `column` is that of the connection's row which takes the result. Raises ConnectRefused, PlatformError.
     """
     row, platform = step.row, step.platform
     verified: list[tuple[Identity, Any]] = []

@@ -75,21 +75,21 @@ class Connecting:
 
 async def _begin(step: ConnectStep) -> None:
     """Seal the secrets of this connection, and save the address to which the person is to be sent."""
-    row, factory = step.row, step.factory
+    row = step.row
     if row.public_key is not None:
         return
     private, public = new_pair()
     kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
     address = None
     if step.is_by_code:
-        connector, app = connectors()[row.platform], app_for(factory, row)
+        connector, app = connectors()[row.platform], app_for(step)
         kept |= {"client_id": app.client_id}
-        address = await connector.invite(wire_to(factory, row, connector), step.line, app)
+        address = await connector.invite(wire_to(step, connector), step.line, app)
     elif row.redirect_url is not None:
-        app, found = app_for(factory, row), await find_server(factory, row)
+        app, found = app_for(step), await find_server(step)
         connector = connectors()[row.platform].of(found)
-        wire = wire_to(factory, row, connector)
-        app = await register(connector, wire, app, row)
+        wire = wire_to(step, connector)
+        app = await register(step, connector, wire, app)
         kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id, "found": found}
         if step.platform.registers_itself:
             kept |= {"client_secret": app.secret, "app_options": dict(app.options)}
@@ -106,8 +106,8 @@ async def _push(step: ConnectStep) -> None:
         return
     kept = step.kept()
     given = step.handed_over(kept)
-    connector, app = connectors()[row.platform].of(kept["found"]), app_of(step.factory, row, kept)
-    wire, challenge = wire_to(step.factory, row, connector), challenge_of(kept["verifier"])
+    connector, app = connectors()[row.platform].of(kept["found"]), app_of(step, kept)
+    wire, challenge = wire_to(step, connector), challenge_of(kept["verifier"])
     address = await connector.push(wire, app, row.redirect_url or "", challenge, given["state"])
     await step.write(authorize_url=address, handover=None)
 
@@ -128,7 +128,7 @@ async def _finish(step: ConnectStep) -> None:
     connector = connectors()[row.platform].of(kept["found"])
     if "error" in given:
         raise declined(step.platform, str(given["error"]))
-    app = app_of(step.factory, row, kept)
+    app = app_of(step, kept)
     if "grant" in kept:
         grant = Grant.load(kept["grant"])
     elif not connector.is_from(given.get("iss") or None):

@@ -13,7 +13,7 @@ from platforms.errors import ErrorKind, PlatformError
 
 
 async def connect_with(step: ConnectStep, given: Mapping[str, Any]) -> None:
-    """Connect the account of given credentials. Raises Refused, PlatformError."""
+    """Connect the account of given credentials. Raises ConnectRefused, PlatformError."""
     new_account = step.factory.accounts.new_account(step.platform, _parsed(step, given), step.row.workspace_id)
     try:
         identity = await new_account.whoami()

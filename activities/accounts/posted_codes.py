@@ -21,8 +21,11 @@ _READS, _PAUSE_S = 4, 2.0
 
 
 async def connect_by_code(step: ConnectStep, kept: Mapping[str, Any]) -> None:
-    """Connect the place in which the code was posted, if the bot may publish there. Raises Refused, PlatformError."""
-    connector, app = connectors()[step.row.platform], app_of(step.factory, step.row, kept)
+    """Connect the place in which the code was posted, if the bot may publish there.
+
+    Raises ConnectRefused, PlatformError.
+    """
+    connector, app = connectors()[step.row.platform], app_of(step, kept)
     place = await _place_of_code(step, connector, app)
     try:
         identity = await step.platform.whoami(step.line(connector.credentials_at(app, place)))
@@ -37,7 +40,7 @@ async def connect_by_code(step: ConnectStep, kept: Mapping[str, Any]) -> None:
 
 
 async def _place_of_code(step: ConnectStep, connector: Connector[Any], app: App) -> str:
-    """Return the place in which the code of a connection was posted. Raises Refused, PlatformError.
+    """Return the place in which the code of a connection was posted. Raises ConnectRefused, PlatformError.
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
     """

@@ -1,6 +1,7 @@
 """Connections to the platforms with the credentials of an account, which are renewed when they are due."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from platforms.base import Connection, Identity, Platform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
-from platforms.servers.reach import Servers
+from platforms.servers.reach import Reach, Servers
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ChangedCredentials
 from store.database import Database
@@ -97,23 +98,14 @@ class AccountConnections:
         error_of: Callable[[httpx.Response], PlatformError] | None = None,
     ) -> Wire:
         """Return a wire to the server that credentials name, for requests that belong to no account yet."""
-        server = self._servers.reach(platform, credentials)
-        return Wire(
-            transport=self._named_servers if server.named else self._platforms_at[platform.name],
-            base_url=server.url,
-            label=platform.label,
-            error_of=error_of or platform.error_of,
-            request_id_header=platform.request_id_header,
-            workspace=workspace_id,
-            domains=platform.own_domains,
-            elsewhere=server.elsewhere,
-        )
+        wire = self._wire(platform, self._servers.reach(platform, credentials), workspace_id)
+        return replace(wire, error_of=error_of) if error_of else wire
 
     def new_account(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> NewAccount:
         """Return the connection of an account that is being connected."""
-        is_trusted = self._servers.reach(platform, credentials).is_trusted
-        wire = self.wire_for(platform, credentials, workspace_id)
-        return NewAccount(platform, wire, credentials, self.registered_apps, is_trusted=is_trusted)
+        server = self._servers.reach(platform, credentials)
+        wire = self._wire(platform, server, workspace_id)
+        return NewAccount(platform, wire, credentials, self.registered_apps, is_trusted=server.is_trusted)
 
     async def renew(self, account: Account) -> bool:
         """Renew an account's tokens now, even shortly after a failure; return whether they have changed.
@@ -184,20 +176,13 @@ class AccountConnections:
         server = self._servers.reach(platform, credentials)
         rules = rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
         return Connection(
-            wire=Wire(
-                transport=self._named_servers if server.named else self._platforms_at[platform.name],
-                base_url=server.url,
-                label=platform.label,
-                error_of=platform.error_of,
-                request_id_header=platform.request_id_header,
+            wire=replace(
+                self._wire(platform, server, account.workspace_id),
                 on_exchange=on_exchange,
                 quota_in=platform.quota_in,
-                workspace=account.workspace_id,
                 fence=guard,
                 fences_all=guard is not None,
                 waits=guard is not None,
-                domains=platform.own_domains,
-                elsewhere=server.elsewhere,
             ),
             account=account_facts(account),
             credentials=credentials,
@@ -205,4 +190,16 @@ class AccountConnections:
             keep=lambda edit: self._keep(account, edit),
             is_due=lambda: is_due(rules, account, datetime.now(UTC)),
             is_trusted=server.is_trusted,
+        )
+
+    def _wire(self, platform: Platform[Any, Any], server: Reach, workspace_id: str) -> Wire:
+        return Wire(
+            transport=self._named_servers if server.named else self._platforms_at[platform.name],
+            base_url=server.url,
+            label=platform.label,
+            error_of=platform.error_of,
+            request_id_header=platform.request_id_header,
+            workspace=workspace_id,
+            domains=platform.own_domains,
+            elsewhere=server.elsewhere,
         )
