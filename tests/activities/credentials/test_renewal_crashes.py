@@ -53,7 +53,7 @@ async def account(stack: Stack, request: pytest.FixtureRequest) -> Account:
     async with stack.database.transaction() as session:
         statement = text("UPDATE accounts SET expires_at = now() + interval '5 minutes' WHERE id = :id")
         await session.execute(statement, {"id": account.id})
-        # Otherwise the session's worker may renew an account of an earlier test, and meet the failure of this one.
+        # Otherwise `renew_due` may renew an account of an earlier test, and meet the failure of this one.
         await session.execute(text("UPDATE accounts SET renew_at = NULL WHERE id != :id"), {"id": account.id})
     return await row(stack, account)
 

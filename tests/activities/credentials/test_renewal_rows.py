@@ -40,7 +40,6 @@ async def failure(process: Process, account: Account, platform: Platform, *, for
 async def test_reported_lifetimes_are_saved_with_the_credentials(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    # Not due: the running worker renews what is.
     await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() + interval '1 h'")
     async with stack.database.transaction() as session:
         assert await refuse_account(session, account, account.credentials, "No.", "http_401")

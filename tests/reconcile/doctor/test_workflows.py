@@ -40,11 +40,6 @@ async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> N
             await asyncio.sleep(0.05)
 
 
-def not_yet() -> datetime:
-    """Return a time until which the running worker's sweep ignores a post, so that the test acts first."""
-    return datetime.now(UTC) + timedelta(minutes=1)
-
-
 async def rewind(stack: Stack, post: Post) -> None:
     """Reset the rows to their state before the post was published, as an older backup does."""
     before = post.created_at
@@ -92,9 +87,8 @@ async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> N
 
 async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack) -> None:
     post = await own.save("doctor: never started", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
-    await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40), next_delivery_at=not_yet())
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40))
     assert (await only(own, FindingKind.NOT_STARTED)).fixed_by is FixedBy.SYSTEM
-    await write(own, post, next_delivery_at=None)
     await sweep(own.worker_database, own.workflows)
     await until_agrees(own)
 
@@ -106,7 +100,7 @@ async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> No
 
 async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
-    await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), next_delivery_at=not_yet())
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20))
     report = await diagnose(own)
     assert [(each.kind, each.fixed_by) for each in report.findings] == [(FindingKind.NOT_STARTED, FixedBy.PERSON)]
     assert report.exit is Exit.NEEDS_A_PERSON
