@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from domain.zones import zone_names
+from api.http.zone_hints import suggest_zone
 from platforms.registry import platforms
 
 
@@ -29,15 +29,3 @@ def unknown_platform(wrong: str) -> str:
 def unknown_zone(wrong: str) -> str:
     """Return what is wrong with a time zone that is not known, after the name of its field."""
     return f"must be an IANA time zone such as America/New_York{suggest_zone(wrong)}"
-
-
-def suggest_zone(wrong: str) -> str:
-    """Return "; did you mean …?" if a time zone is written like this, or is that of a city written like this."""
-    names = sorted(zone_names(), key=lambda name: (-name.count("/"), name))
-    by_city = {name.rpartition("/")[2].lower(): name for name in names}
-    written = wrong.strip().replace(" ", "_").lower()
-    city = written.rpartition("/")[2]
-    meant = by_city.get(city) or (closest(written, names) if "/" in written else None)
-    if meant is None and (close := closest(city, by_city)):
-        meant = by_city[close]
-    return f"; did you mean {meant}?" if meant else ""

@@ -1,0 +1,97 @@
+"""What is suggested for time zones that are not written as IANA names."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.http.zone_hints import suggest_zone
+from domain.zones import zone_named, zone_names
+
+YEAR = [datetime(2027, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(0, 365, 7)]
+_UTC = {"UTC", "UCT", "GMT"}
+
+
+def suggested_zones(written: str) -> list[str]:
+    named = re.fullmatch(r"; did you mean (.+?)(?:, which is UTC.+)?\?", suggest_zone(written))
+    return re.split(", | or ", named[1]) if named else []
+
+
+def offsets(zone: str) -> set[timedelta | None]:
+    return {moment.astimezone(zone_named(zone)).utcoffset() for moment in YEAR}
+
+
+def abbreviations(zone: str) -> set[str | None]:
+    return {moment.astimezone(zone_named(zone)).tzname() for moment in YEAR}
+
+
+@given(
+    st.sampled_from(["", "UTC", "GMT", "utc", "Gmt ", " UTC "]),
+    st.sampled_from("+-\N{MINUS SIGN}"),
+    st.integers(0, 19),
+    st.sampled_from([0, 0, 30, 45]),
+    st.sampled_from(["{0}", "{0:02}", "{0}:{1:02}", "{0:02}:{1:02}", "{0:02}{1:02}"]),
+)
+def test_zone_suggested_for_an_offset_has_it_all_year(
+    prefix: str, sign: str, hours: int, minutes: int, form: str
+) -> None:
+    minutes = minutes if "{1" in form else 0
+    offset = timedelta(hours=hours, minutes=minutes) * (1 if sign == "+" else -1)
+    zones = suggested_zones(prefix + sign + form.format(hours, minutes))
+    assert all(offsets(zone) == {offset} for zone in zones), zones
+    assert bool(zones) == (not minutes and timedelta(hours=-12) <= offset <= timedelta(hours=14))
+
+
+@given(st.text("0123456789+-/:ETCGMUZetcgmuz ", max_size=12))
+def test_nothing_that_resembles_an_offset_gets_a_zone_of_another(written: str) -> None:
+    for zone in suggested_zones(written):
+        if written.strip().lower() == zone.lower():
+            continue
+        number = re.search(r"([+-])(\d{1,2})(?::?(\d{2}))?$", written.strip())
+        if number:
+            offset = timedelta(hours=int(number[2]), minutes=int(number[3] or 0)) * (1 if number[1] == "+" else -1)
+            assert offsets(zone) == {offset}
+
+
+_IN_USE = sorted(
+    {name for zone in zone_names() for name in abbreviations(zone) if name and name.isalpha()} - zone_names()
+)
+
+
+@pytest.mark.parametrize("abbreviation", _IN_USE)
+def test_zones_suggested_for_an_abbreviation_use_it(abbreviation: str) -> None:
+    for written in (abbreviation, abbreviation.lower()):
+        for zone in suggested_zones(written):
+            assert abbreviation in abbreviations(zone) or zone in _UTC
+
+
+def test_common_abbreviations_get_a_zone_of_their_region() -> None:
+    assert suggested_zones("CEST") == ["Europe/Berlin", "Europe/Madrid", "Europe/Paris"]
+    assert suggested_zones("EDT") == ["America/New_York"]
+    assert suggested_zones("BST") == ["Europe/London"]
+    assert suggested_zones("PST") == ["America/Los_Angeles", "Asia/Manila"]
+    assert suggested_zones("IST") == ["Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"]
+
+
+@pytest.mark.parametrize("city", ["America/Boston", "Boston", "boston", "US/Boston"])
+def test_city_without_a_zone_gets_the_zone_of_its_clocks(city: str) -> None:
+    assert suggested_zones(city) == ["America/New_York"]
+
+
+@pytest.mark.parametrize("city", ["Orlando", "Haifa", "Granada", "Cambridge", "Nowhere/Bergen", "America/Bostn_Ma"])
+def test_city_that_only_resembles_another_gets_no_zone(city: str) -> None:
+    assert suggested_zones(city) == []
+
+
+@given(
+    st.sampled_from(sorted(name for name in zone_names() if re.fullmatch(r"[A-Z][A-Za-z]+/[A-Z][a-z]{5,}", name))),
+    st.data(),
+)
+def test_city_with_a_missing_letter_gets_a_zone_that_is_written_like_it(zone: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(zone.index("/") + 1, len(zone) - 1))
+    zones = suggested_zones(zone[:place] + zone[place + 1 :])
+    if not zone.startswith("Etc/"):
+        assert zones
+        assert zones[0].partition("/")[0] == zone.partition("/")[0]
