@@ -44,6 +44,7 @@ pytestmark = pytest.mark.skipif(
 
 async def output_of(script: list[str], stack: DevStack) -> str:
     """Return what a shell prints that runs these commands in the stack's folder."""
+    before = set(stack.folder.iterdir())
     # `uv run python` is the interpreter of this project: the tests' own, so uv need not check the project.
     commands = ["set -euo pipefail", 'uv() { shift; "$@"; }', *script]
     ran = await asyncio.to_thread(
@@ -57,6 +58,7 @@ async def output_of(script: list[str], stack: DevStack) -> str:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert set(stack.folder.iterdir()) == before, "a reader's clone has new files"
     return ran.stdout
 
 
