@@ -28,6 +28,9 @@ _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 _MISSING = Problem("Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials")
 _WRONG = Problem("Invalid API key", "invalid_credentials")
+_NO_SCHEME = Problem(
+    "Invalid API key: put `Bearer ` before the key, as in Authorization: Bearer sk_…", "invalid_credentials"
+)
 
 
 T = TypeVar("T")
@@ -48,7 +51,8 @@ class KeyCache:
             raise Unauthorized(_MISSING)
         match = _BEARER.fullmatch(authorization)
         if match is None:
-            raise Unauthorized(_MISSING if authorization.strip().lower() == "bearer" else _WRONG)
+            scheme, *words = authorization.lower().split() or [""]
+            raise Unauthorized(_NO_SCHEME if scheme != "bearer" else _WRONG if words else _MISSING)
         if not _KEY.fullmatch(match[1]):
             raise Unauthorized(_WRONG)
         digest = hashlib.sha256(match[1].encode()).digest()

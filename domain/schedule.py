@@ -1,7 +1,7 @@
 """Times as clients write them: the instant, and the wall time and zone that it comes from."""
 
 import re
-from calendar import isleap
+from calendar import isleap, month_name
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -14,8 +14,10 @@ HORIZON_YEARS = 5
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ]"
     r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
-    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?"
+    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
+    re.ASCII,
 )
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def horizon(now: datetime) -> datetime:
@@ -37,13 +39,34 @@ class ScheduledTime:
         return resolve(self.wall, zone) if self.wall else ScheduledTime(self.instant, None, zone)
 
 
+class NoSuchTime(ValueError):
+    """A date or time that is written correctly, but is in no calendar or on no clock. Its text says which part."""
+
+
 def parse_date_time(text: str) -> datetime:
-    """Parse an ISO 8601 date and time; the result is aware if the text has an offset. Raises ValueError."""
+    """Parse an ISO 8601 date and time; the result is aware if the text has an offset.
+
+    Raises NoSuchTime if only the form is right, ValueError if it is not.
+    """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
     whole, dot, fraction = match["time"].replace(",", ".").partition(".")
-    return datetime.fromisoformat(f"{match['date']}T{whole}{dot}{fraction[:6]}{(match['offset'] or '').upper()}")
+    day, offset = _parse_date(match["date"]), match["offset"] or ""
+    try:
+        return datetime.fromisoformat(f"{day}T{whole}{dot}{fraction[:6]}{offset.upper()}")
+    except ValueError:
+        raise NoSuchTime(f"there is no time {match['time']}{offset}") from None
+
+
+def _parse_date(text: str) -> date:
+    year, month, day = (int(part) for part in text.split("-"))
+    try:
+        return date(year, month, day)
+    except ValueError:
+        if year and 1 <= month <= 12:
+            raise NoSuchTime(f"{month_name[month]} {year} has no day {day}") from None
+        raise NoSuchTime(f"there is no month {text[:7]}") from None
 
 
 def resolve(text: str, zone: str) -> ScheduledTime:
@@ -124,12 +147,12 @@ def shifted(schedule: ScheduledTime, shift: Shift) -> ScheduledTime:
 def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:
     """Parse a list filter: a date and time, or a bare date that covers its whole day, in `zone` if it has no offset.
 
-    `end` asks for the last instant covered. Raises ValueError for anything else, OverflowError.
+    `end` asks for the last instant covered. Raises NoSuchTime, ValueError for anything else, OverflowError.
     """
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if _DATE.fullmatch(text):
         clock = time.max if end else time.min
         # Of a time that a clock change repeats, the day ends with the second.
-        moment = datetime.combine(date.fromisoformat(text), clock, zone).replace(fold=int(end))
+        moment = datetime.combine(_parse_date(text), clock, zone).replace(fold=int(end))
     else:
         moment = parse_date_time(text)
     return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(UTC)

@@ -56,6 +56,13 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("wrongQuery", 400, "limit must be a whole number from 1 to 100", "invalid_field_value", "limit"),
         ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
         ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
+        (
+            "noScheme",
+            401,
+            "Invalid API key: put `Bearer ` before the key, as in Authorization: Bearer sk_…",
+            "invalid_credentials",
+            None,
+        ),
         ("notFound", 404, "There is no such post", "not_found", None),
         (
             "connectionNotFound",

@@ -33,7 +33,7 @@ class Operation:
     other_answers: dict[str, Json] = field(default_factory=dict)
 
 
-ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
+ALWAYS = ("missingKey", "wrongKey", "noScheme", "rateLimited", "internal", "unavailable")
 
 
 WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")

@@ -20,7 +20,7 @@ from api.http.query import (
 from api.http.suggest import did_you_mean, unknown_zone
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus, TargetStatus
-from domain.schedule import parse_bound
+from domain.schedule import NoSuchTime, parse_bound
 from domain.zones import UnknownZone, zone_named
 from store.posts.history import HistoryPosition
 from store.posts.list_filters import Filter, Order, Position
@@ -178,6 +178,8 @@ def _zone(text: str) -> tzinfo:
 def _bound(text: str, *, zone: tzinfo, end: bool) -> datetime:
     try:
         return parse_bound(text, end=end, zone=zone)
+    except NoSuchTime as error:
+        raise ValueError(f"names a time that does not exist: {error}") from None
     except (ValueError, OverflowError):
         hint = "2026-01-31 or 2026-01-31T09:30:00Z (in a query, + is written %2B)"
         raise ValueError(f"must be an ISO 8601 date or date and time such as {hint}") from None

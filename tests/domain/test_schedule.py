@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.schedule import (
+    NoSuchTime,
     ScheduledTime,
     horizon,
     local_time,
@@ -148,6 +149,36 @@ def test_invalid_times_are_value_errors(text: str) -> None:
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert resolve(text, "America/New_York").instant.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2027-02-30T09:00", "February 2027 has no day 30"),
+        ("2027-02-00T09:00Z", "February 2027 has no day 0"),
+        ("2027-13-01T09:00", "there is no month 2027-13"),
+        ("0000-01-01T09:00", "there is no month 0000-01"),
+        ("2027-02-01T24:00", "there is no time 24:00"),
+        ("2027-02-01T23:59:60Z", "there is no time 23:59:60Z"),
+        ("2027-02-01T09:00+25:00", "there is no time 09:00+25:00"),
+    ],
+)
+def test_a_time_that_does_not_exist_is_told_from_a_wrong_form(text: str, reason: str) -> None:
+    with pytest.raises(NoSuchTime) as caught:
+        parse_date_time(text)
+    assert str(caught.value) == reason
+    if "has no day" in reason:
+        with pytest.raises(NoSuchTime, match=reason):
+            parse_bound(text[:10], end=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["2027-2-30T09:00", "30.02.2027 09:00", "tomorrow", "2027-02-30", "2027-02-3\u0660T09:00"]
+)
+def test_a_wrong_form_is_not_taken_for_a_time_that_does_not_exist(text: str) -> None:
+    with pytest.raises(ValueError, match="not an ISO 8601") as caught:
+        parse_date_time(text)
+    assert not isinstance(caught.value, NoSuchTime)
 
 
 class TestBounds:

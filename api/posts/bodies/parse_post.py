@@ -13,7 +13,7 @@ from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
 from domain.post import PostStatus
-from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, resolve
+from domain.schedule import LATE_COUNTS_AS_NOW, NoSuchTime, ScheduledTime, horizon, resolve
 from domain.zones import UnknownZone
 
 B = TypeVar("B", bound=PostBody)
@@ -111,6 +111,9 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
         return None, [
             Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
         ]
+    except NoSuchTime as error:
+        sentence = f"scheduledFor names a time that does not exist: {error}"
+        return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
     except ValueError:
         sentence = (
             "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2026-02-01T14:00, or an "
