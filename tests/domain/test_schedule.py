@@ -163,7 +163,7 @@ def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
         ("2027-02-01T09:00+25:00", "there is no time 09:00+25:00"),
     ],
 )
-def test_a_time_that_does_not_exist_is_told_from_a_wrong_form(text: str, reason: str) -> None:
+def test_a_time_that_does_not_exist_has_another_message_than_a_wrong_form(text: str, reason: str) -> None:
     with pytest.raises(NoSuchTime) as caught:
         parse_date_time(text)
     assert str(caught.value) == reason

@@ -1,4 +1,4 @@
-"""What is suggested for time zones that are not written as IANA names."""
+"""Suggestions for time zones that are not written as IANA names."""
 
 import re
 from datetime import UTC, datetime, timedelta
