@@ -83,6 +83,7 @@ def as_json(problem: Problem) -> dict[str, str | None]:
         "platform": problem.platform,
         "accountId": problem.account_id,
         "platformCode": problem.platform_code,
+        "postId": problem.post_id,
     }
     return found | {name: _text(value) for name, value in beside.items() if value}
 
@@ -126,8 +127,7 @@ def error_response(
     every = [as_json(problem) for problem in problems]
     first = every[0]
     body: dict[str, Any] = {"error": first["error"], "type": kind, "code": first["code"]}
-    if first["param"] is not None:
-        body["param"] = first["param"]
+    body |= {name: first[name] for name in ("param", "postId") if first.get(name) is not None}
     body["errors"] = every
     raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(raw, media_type="application/json", status_code=status, headers=headers or {})

@@ -28,6 +28,8 @@ class Problem:
     account_id: str | None = None
     platform_code: str | None = None
     """The platform's own code, if its refusal is the problem."""
+    post_id: str | None = None
+    """The existing post that is in the way."""
 
 
 class PostsError(Exception):

@@ -20,7 +20,7 @@ _CONCURRENCY = 4
 """Posts of one request that are processed concurrently: it costs the process no more than as many single requests."""
 _LONGEST_S = 50.0
 """Seconds after which no further post is begun. Proxies and clients usually give up after 60."""
-_MOST_PROBLEMS = 10
+MOST_PROBLEMS = 10
 """Problems that are listed for one post, so that the whole answer stays below 1 MiB."""
 _NOT_BEGUN = Problem("There was no time for this post: send the same request again", "unavailable")
 _TOO_MANY_REQUESTS = 429
@@ -93,5 +93,5 @@ def _refused(position: int, item: BulkCall, error: Exception) -> BulkItemView:
     if refusal.retry_after is not None:
         given["retry_after"] = refusal.retry_after
     return BulkItemView.model_construct(
-        position=position, http_status=refusal.status, error=refusal_view(refusal, _MOST_PROBLEMS), **given
+        position=position, http_status=refusal.status, error=refusal_view(refusal, MOST_PROBLEMS), **given
     )

@@ -112,9 +112,26 @@ class SelectManyBody(RequestModel):
     cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
 
 
-def read_create_many(payload: JsonObject) -> list[tuple[JsonObject, str | None]]:
+class ValidateManyBody(CreateManyBody):
+    """Posts to check without creating them: the body that would create them."""
+
+    model_config = ConfigDict(title="ValidatePosts")
+
+    check_media: bool = Field(
+        False,
+        description=(
+            "Also check the files of each post that has no other problem, one post after the other. After 30 seconds "
+            "the files of the others are not checked any more, and their warnings say so."
+        ),
+        examples=[True],
+    )
+
+
+def read_create_many(
+    payload: JsonObject, model: type[CreateManyBody] = CreateManyBody
+) -> list[tuple[JsonObject, str | None]]:
     """Return the bodies of the posts to create, each with its Idempotency-Key. Raises InvalidRequest."""
-    body = read_valid(CreateManyBody, payload)
+    body = read_valid(model, payload)
     found, problems = [], []
     for position, post in enumerate(body.posts):
         own = {name: value for name, value in post.items() if name != _KEY}

@@ -1,6 +1,5 @@
 """Answer a request for many posts once for its Idempotency-Key, and each of its posts once for a key of its own."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from api.bulk.answers import BulkCall, answer_each, is_worth_repeating, wait_for
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
-from api.http.body import JsonObject, SizedBody, size_of
+from api.http.body import JsonObject, size_of, sized
 from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer
 from api.posts.answers.views import write
@@ -49,7 +48,7 @@ class ManyPosts:
     async def create(self, payload: JsonObject) -> Answer:
         """Create each post as POST /v1/posts does. Raises InvalidRequest, TooManyRequests, IdempotencyKeyReused."""
         async with loop_share(size_of(payload)):
-            wanted = [(_sized(body), key) for body, key in read_create_many(payload)]
+            wanted = [(sized(body), key) for body, key in read_create_many(payload)]
 
         def item(body: JsonObject, key: str | None) -> BulkCall:
             external_id = body.get("externalId")
@@ -66,7 +65,7 @@ class ManyPosts:
             changes, of_all, wanted = read_update_many(payload)
 
         async def call(post_id: str, key: str | None) -> Answer:
-            change = _sized(changes.get(post_id, of_all))
+            change = sized(changes.get(post_id, of_all))
             return await update.update_post(self.deps, self.workspace_id, self.actor, post_id, change, key, Deadline(0))
 
         return await self._change(payload, "update", list(changes), wanted, call)
@@ -165,10 +164,3 @@ def _answer(results: list[BulkItemView], cursor: str | None) -> Answer:
         has_more=cursor is not None,
     )
     return Answer(200, write(view))
-
-
-def _sized(payload: JsonObject) -> SizedBody:
-    """Return a body with its size: heavy ones take turns on the event loop (`api.http.loop_share`)."""
-    body = SizedBody(payload)
-    body.size = len(json.dumps(payload, ensure_ascii=False))
-    return body

@@ -7,10 +7,11 @@ from litestar import Controller, Response, post
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.bulk.bodies import read_create_many, read_select_many, read_update_many
 from api.bulk.requests import ManyPosts
+from api.bulk.validate import validate_many
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait, required_key
-from api.http.request import BodyCheck, read_keyed_request
+from api.http.request import BodyCheck, read_keyed_request, read_request
 from api.posts.answers.answer import Answer
 from api.posts.answers.response import respond
 
@@ -25,6 +26,12 @@ class BulkEndpoints(Controller):
     async def create_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create posts."""
         return await _answer(request, workspace_id, deps, read_create_many, idempotency_key, ManyPosts.create)
+
+    @post("/validate", status_code=200)
+    async def validate_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Return the problems and warnings that creating posts would have."""
+        payload = await read_request(request)
+        return respond(await validate_many(deps, workspace_id, request.state.caller.key_id, payload))
 
     @post("/update", status_code=200)
     async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.posts.answers.views import ErrorView, Moment, View
+from api.posts.answers.views import ErrorView, Moment, ProblemView, View
 from domain.post import PostStatus
 
 
@@ -42,3 +42,30 @@ class BulkResultView(View):
         examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"],
     )
     has_more: bool = Field(description="Whether more posts match.", examples=[False])
+
+
+class ItemVerdictView(View):
+    """The verdict on one post of a request that validates many."""
+
+    model_config = ConfigDict(title="BulkValidationItem")
+
+    optional_fields = frozenset({"externalId"})
+
+    position: int = Field(description="Its place in the request; from 0.", examples=[0])
+    external_id: str = Field(description="Your own id, if given.", examples=["campaign-7/row-12"])
+    valid: bool = Field(description="Whether it would be accepted.", examples=[False])
+    errors: list[ProblemView] = Field(description="Why not; at most 10.")
+    warnings: list[ProblemView] = Field(
+        description="What may fail when it is published, or be shown otherwise than it was given; at most 10."
+    )
+
+
+class BulkVerdictView(View):
+    """The verdicts on each post of a request that validates many."""
+
+    model_config = ConfigDict(title="BulkValidation")
+
+    total: int = Field(description="Posts of the request.", examples=[60])
+    succeeded: int = Field(description="Of these, how many would be accepted.", examples=[59])
+    failed: int = Field(description="How many would be refused.", examples=[1])
+    results: list[ItemVerdictView] = Field(description="One entry per post, in the order of the request.")

@@ -53,3 +53,18 @@ CREATED_MANY = _many(
 MOVED_MANY = _many(_SET)
 DELETED_MANY = _many({"httpStatus": 200, "id": _ID})
 RETRIED_MANY = _many({"httpStatus": 200, "id": _ID, "status": "published", "scheduledFor": None})
+VALIDATED_MANY = {
+    "total": 2,
+    "succeeded": 1,
+    "failed": 1,
+    "results": [
+        {"position": 0, "externalId": "winter-2026/row-1", "valid": True, "errors": [], "warnings": []},
+        {
+            "position": 1,
+            "externalId": "winter-2026/row-2",
+            "valid": False,
+            "errors": ERRORS["accountNotFound"][1]["errors"],
+            "warnings": [],
+        },
+    ],
+}

@@ -17,8 +17,15 @@ from api.accounts.schemas import (
     AccountPageView,
     RemovedAccountView,
 )
-from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
-from api.bulk.views import BulkResultView
+from api.bulk.bodies import (
+    CreateManyBody,
+    PatchItemBody,
+    PostItemBody,
+    SelectManyBody,
+    UpdateManyBody,
+    ValidateManyBody,
+)
+from api.bulk.views import BulkResultView, BulkVerdictView
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
 from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
@@ -35,7 +42,7 @@ _BODIES = (
     ConnectBody,
     SelectBody,
     *(PostBody, PatchBody, ValidateBody, EditBody, RetryBody, ResolveBody),
-    *(CreateManyBody, PostItemBody, UpdateManyBody, PatchItemBody, SelectManyBody),
+    *(CreateManyBody, PostItemBody, ValidateManyBody, UpdateManyBody, PatchItemBody, SelectManyBody),
 )
 _CHANGES = (PatchBody, PatchItemBody)
 _VIEWS = (
@@ -48,6 +55,7 @@ _VIEWS = (
     PlatformsView,
     ErrorView,
     BulkResultView,
+    BulkVerdictView,
     AccountPageView,
     AccountHealthPageView,
     AccountHealthView,

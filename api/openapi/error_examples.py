@@ -13,6 +13,8 @@ def error(status: int, sentence: str, code: str, param: str | None = None) -> di
     if param:
         body["param"] = param
     problem = {"error": sentence, "code": code, "param": param}
+    if code == "external_id_taken":
+        body["postId"] = problem["postId"] = sentence.partition(" ")[0]
     if param and (param == "mediaItems" or param.startswith("platforms.")):
         problem |= CREATE["publishNow"]["platforms"][int(param.split(".")[1]) if "." in param else 0]
     return {**body, "errors": [problem]}

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
-from api.bulk.views import BulkResultView
+from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody, ValidateManyBody
+from api.bulk.views import BulkResultView, BulkVerdictView
 from api.openapi import bulk_examples, examples
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
@@ -216,6 +216,24 @@ OPERATIONS = (
         bodies=bulk_examples.CREATE_MANY,
         parameters=(KEY_OF_MANY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        method="post",
+        path=f"{_BULK}/validate",
+        id="validatePosts",
+        summary="Check many posts without creating them",
+        description=(
+            f"The body that creates them, of up to {MOST_POSTS} posts. Returns for each what `POST /v1/posts/validate` "
+            "returns, in the order of the request. Each post counts as a request of the API key."
+        ),
+        answer=BulkVerdictView,
+        answers={"verdicts": bulk_examples.VALIDATED_MANY},
+        errors=(*WITH_BODY, "keyRequired", "wrongValue", *ALWAYS),
+        body=ValidateManyBody,
+        bodies={
+            **bulk_examples.CREATE_MANY,
+            "withFiles": {**bulk_examples.CREATE_MANY["campaign"], "checkMedia": True},
+        },
     ),
     _many_changed(
         "update",

@@ -1,5 +1,6 @@
 """Checks of a validation's files by workers, limited in number and time."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from structlog.contextvars import get_contextvars
@@ -17,21 +18,28 @@ MOST_FILES = 50
 """Files that one validation checks; a file of several targets counts for each of them. Our choice."""
 
 
-async def check_files(
-    deps: Dependencies, workspace_id: str, content: PostContent
-) -> tuple[list[Problem], list[Problem]]:
-    """Return problems of a post's files, and warnings about files that could not be checked. Raises TooManyRequests."""
+def platforms_with_files(content: PostContent) -> dict[int, str]:
+    """Return the platforms of the targets that may have files, by the targets' positions."""
     # Settings may name files, too: covers, and those of a thread.
-    platforms = {
-        at: each.platform
-        for at, each in enumerate(content.targets)
-        if content.media_for(each) or content.settings_for(each)
+    return {
+        at: target.platform
+        for at, target in enumerate(content.targets)
+        if content.media_for(target) or content.settings_for(target)
     }
-    if not platforms:
+
+
+async def check_files(
+    deps: Dependencies, workspace_id: str, content: PostContent, slot: AbstractContextManager[None]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return problems of a post's files, and warnings about files that could not be checked. Raises TooManyRequests.
+
+    `slot`: the place among the concurrent checks, entered if there are files to check.
+    """
+    if not (platforms := platforms_with_files(content)):
         return [], []
     if sum(len(content.media_for(content.targets[at])) for at in platforms) > MOST_FILES or len(platforms) > MOST_FILES:
         return [], [Problem(f"More than {MOST_FILES} files are not checked; validate parts of it", _NOT_CHECKED)]
-    with deps.checks.take(workspace_id):
+    with slot:
         deps.usage.count_bytes(workspace_id, answer_bytes(content))
         async with deps.database.transaction() as session:
             check_id = await add_check(session, workspace_id, content, datetime.now(UTC))

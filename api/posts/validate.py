@@ -1,5 +1,8 @@
 """Validation of a post that is not created."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
@@ -7,52 +10,82 @@ from api.posts.answers.answer import Answer, answer_view, problem_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
+from api.posts.changes.external_id import find_conflict
 from api.posts.clock import now_ms
 from api.posts.media_checks import check_files
+from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from store.accounts.connected import find_accounts
+
+FileCheck = Callable[[PostContent], Awaitable[tuple[list[Problem], list[Problem]]]]
+"""A check of a post's files: it returns their problems, and warnings about those that it could not check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The problems and warnings that creating a post from a body would report."""
+
+    errors: list[Problem]
+    warnings: list[Problem] = field(default_factory=list)
 
 
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
     """Answer with all problems; for a draft, rules of platforms that it breaks are warnings."""
-    checks, body = payload.get("checkMedia", False), _without_check(payload)
+
+    async def files(content: PostContent) -> tuple[list[Problem], list[Problem]]:
+        return await check_files(deps, workspace_id, content, deps.checks.take(workspace_id))
+
+    checks, body = payload.get(CHECK_MEDIA, False), without_check(payload)
     wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
+    verdict = await find_verdict(deps, workspace_id, body, files if checks else None, wrong)
+    return answer_view(
+        VerdictView.model_construct(
+            valid=not verdict.errors,
+            errors=[problem_view(problem) for problem in verdict.errors],
+            warnings=[problem_view(problem) for problem in verdict.warnings],
+        )
+    )
+
+
+async def find_verdict(
+    deps: Dependencies, workspace_id: str, body: JsonObject, files: FileCheck | None, wrong: list[Problem]
+) -> Verdict:
+    """Return what creating a post from a body would report. `files` checks its files if nothing else is wrong.
+
+    `wrong` are problems of the request's other fields, which are reported with those of the body's shape.
+    """
     try:
-        async with loop_share(size_of(payload)):
+        async with loop_share(size_of(body)):
             wanted = read_create(body, now_ms())
     except InvalidRequest as error:
-        return _verdict([*error.problems, *wrong], [])
+        return Verdict([*error.problems, *wrong])
     if wrong:
-        return _verdict(wrong, [])
+        return Verdict(wrong)
     async with deps.database.transaction() as session:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
-    problems = await find_platform_problems(wanted.content, accounts, size_of(payload))
+    problems = await find_platform_problems(wanted.content, accounts, size_of(body))
     warnings = refused_accounts(wanted.content, accounts)
     if not problems:
         warnings += platform_cautions(wanted.content, accounts)
-        if checks:
-            problems, unseen = await check_files(deps, workspace_id, wanted.content)
+        if files is not None:
+            problems, unseen = await files(wanted.content)
             warnings += unseen
-    return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
+    if wanted.is_draft:
+        problems, warnings = [], [*problems, *warnings]
+    if not problems and (external_id := wanted.content.external_id) is not None:
+        problems = await find_conflict(deps, workspace_id, external_id, body)
+    return Verdict(problems, warnings)
 
 
-_NO_FLAG = Problem("checkMedia must be true or false", "invalid_field_value", "checkMedia")
+CHECK_MEDIA = "checkMedia"
+_NO_FLAG = Problem("checkMedia must be true or false", "invalid_field_value", CHECK_MEDIA)
 
 
-def _without_check(payload: JsonObject) -> JsonObject:
-    if "checkMedia" not in payload:
+def without_check(payload: JsonObject) -> JsonObject:
+    """Return a body without the field that says whether its files are checked."""
+    if CHECK_MEDIA not in payload:
         return payload
-    body = SizedBody({name: value for name, value in payload.items() if name != "checkMedia"})
+    body = SizedBody({name: value for name, value in payload.items() if name != CHECK_MEDIA})
     body.size = size_of(payload)
     return body
-
-
-def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
-    return answer_view(
-        VerdictView.model_construct(
-            valid=not errors,
-            errors=[problem_view(problem) for problem in errors],
-            warnings=[problem_view(problem) for problem in warnings],
-        )
-    )

@@ -8,6 +8,7 @@ import pytest
 from api.accounts.actions import MOST_CHECKS as MOST_ACCOUNT_CHECKS
 from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
+from api.bulk.validate import FILES_BEGIN_WITHIN_S
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
@@ -55,8 +56,9 @@ NUMBERS = {
     "media of a post": f"{MAX_MEDIA:,}",
     "a post as it is answered": f"{LARGEST_POST // MIB} MiB",
     "the same with the earlier": f"{LARGEST_ANSWER // MIB} MiB",
-    "problems listed": f"{MAX_PROBLEMS}; {bulk_answers._MOST_PROBLEMS} of each",
+    "problems listed": f"{MAX_PROBLEMS}; {bulk_answers.MOST_PROBLEMS} of each",
     "posts of a request for many": f"{MOST_OF_A_REQUEST}",
+    "seconds in which files": f"{FILES_BEGIN_WITHIN_S:g}",
     "seconds in which posts": f"{bulk_answers._LONGEST_S:g}",
     "open connections": f"{MOST_CONNECTIONS:,}",
     "from one address": f"{MOST_PER_ADDRESS:,}",

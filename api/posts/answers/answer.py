@@ -49,6 +49,10 @@ def problem_view(problem: Problem) -> ProblemView:
 def refusal_view(refusal: Refusal, most: int) -> ErrorView:
     """Return an error as clients read it, with up to `most` of its problems."""
     problems = [problem_view(problem) for problem in refusal.problems[:most]]
-    param = {} if problems[0].param is None else {"param": problems[0].param}
-    said: dict[str, Any] = {"error": problems[0].error, "type": refusal.kind, "code": problems[0].code, **param}
+    first = problems[0]
+    said: dict[str, Any] = {"error": first.error, "type": refusal.kind, "code": first.code}
+    if first.param is not None:
+        said["param"] = first.param
+    if "post_id" in first.model_fields_set:
+        said["post_id"] = first.post_id
     return ErrorView.model_construct(**said, errors=problems)

@@ -97,7 +97,7 @@ class ChangeView(View):
 class ProblemView(View):
     """One thing that is wrong."""
 
-    optional_fields = frozenset({"platform", "accountId", "platformCode"})
+    optional_fields = frozenset({"platform", "accountId", "platformCode", "postId"})
 
     error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
     code: ProblemCode = Field(description="For a program.", examples=["invalid_field_value"])
@@ -108,6 +108,10 @@ class ProblemView(View):
     )
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
     platform_code: str = Field(description="The platform's own code, if it refused an edit.", examples=["187"])
+    post_id: str = Field(
+        description="The existing post, if the `code` is `external_id_taken`.",
+        examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"],
+    )
 
 
 class TargetView(View):
@@ -321,7 +325,7 @@ class ErrorView(View):
 
     model_config = ConfigDict(title="ApiError")
 
-    optional_fields = frozenset({"param"})
+    optional_fields = frozenset({"param", "postId"})
 
     error: str = Field(description="The first problem, as a sentence for a person.", examples=["Invalid API key"])
     type: Literal[
@@ -329,6 +333,10 @@ class ErrorView(View):
     ] = Field(description="The kind of error.", examples=["authentication_error"])
     code: ProblemCode = Field(description="The first problem, for a program.", examples=["invalid_credentials"])
     param: str = Field(description="The dotted path of the field at fault, if there is one.", examples=["content"])
+    post_id: str = Field(
+        description="The existing post, if the `code` is `external_id_taken`.",
+        examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"],
+    )
     errors: list[ProblemView] = Field(description="All problems, the first included.")
 
 

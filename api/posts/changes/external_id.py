@@ -32,11 +32,22 @@ async def answer_existing(
         if post.external_digest != digest_of(payload).hex():
             if not taken:
                 return None
-            sentence = f"{post.id} has this externalId and was made by another body; change it, or use another id"
-            raise Conflict(Problem(sentence, "external_id_taken", "externalId"))
+            raise Conflict(_taken(post.id))
         await deliver_again(deps, session, post)
     try:
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
     except NotFound:
         return None
     return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)
+
+
+async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str, body: JsonObject) -> list[Problem]:
+    """Return the problem of a body whose externalId belongs to a post that another body has made, if there is one."""
+    async with deps.database.reading() as session:
+        post = await find_by_external_id(session, workspace_id, external_id)
+    return [_taken(post.id)] if post is not None and post.external_digest != digest_of(body).hex() else []
+
+
+def _taken(post_id: str) -> Problem:
+    sentence = f"{post_id} has this externalId and was made by another body; change it, or use another id"
+    return Problem(sentence, "external_id_taken", "externalId", post_id=post_id)

@@ -71,7 +71,22 @@ async def test_another_body_is_refused_and_names_the_post(api: Client, stack: St
     problem = other.json()
     assert (other.status_code, problem["code"], problem["param"]) == (409, "external_id_taken", "externalId")
     assert first["id"] in problem["error"]
+    assert problem["postId"] == problem["errors"][0]["postId"] == first["id"]
     assert (await api.send_post({**body, "content": 5})).status_code == 400
+
+
+async def test_a_validation_says_which_body_is_another(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    first = (await api.send_post(body)).json()
+
+    async def verdict(**more: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = (await api.post("/v1/posts/validate", json={**body, **more})).json()
+        return answer
+
+    assert (await verdict())["valid"] is True
+    for change in ({"content": "another"}, {"content": "another", "isDraft": True}):
+        (problem,) = (await verdict(**change))["errors"]
+        assert (problem["code"], problem["postId"]) == ("external_id_taken", first["id"])
 
 
 async def test_it_is_free_once_the_post_is_deleted(api: Client, stack: Stack) -> None:
