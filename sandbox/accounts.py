@@ -54,6 +54,8 @@ class Account(msgspec.Struct, rename="camel"):
     retired_tokens: list[str] = []
     revoked_tokens: list[str] = []
     """Revoked access tokens: they stay invalid even if the control side sends them again."""
+    revoked_at: float = 0.0
+    """When its owner last revoked all of its tokens, in seconds since 1970."""
     ends: dict[str, float] = {}
     """When tokens end, in seconds since 1970; those that are not listed do not."""
     grants: list[IssuedGrant] = []
@@ -141,6 +143,7 @@ class Accounts:
     def revoke(self, account: Account) -> None:
         """Revoke all of an account's tokens, as its owner can at the platform."""
         self._retire(account, {*account.access_tokens, *account.refresh_tokens})
+        account.revoked_at = self._now()
         self._keep(account)
 
     def revoke_for_app(self, platform: str, token: str, *, all_of_it: bool = False) -> Account | None:
@@ -154,6 +157,13 @@ class Accounts:
                 tokens |= {*grant.access, grant.refresh or ""}
         self._retire(known, {*known.access_tokens, *known.refresh_tokens} if all_of_it else tokens)
         return self._keep(known)
+
+    def move_tokens(self, source: Account, target: Account) -> None:
+        """Let the access tokens of one account belong to another."""
+        target.access_tokens = [*target.access_tokens, *source.access_tokens]
+        source.access_tokens = []
+        self._keep(source)
+        self._keep(target)
 
     def granted(self, account: Account, scopes: list[str]) -> None:
         """Record the rights that a consent has granted."""

@@ -8,14 +8,14 @@ import base64
 import hashlib
 import html
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from sandbox.accounts import Account, Accounts, DescribedAccount
+from sandbox.accounts import Account, Accounts
 from sandbox.browsers import LOOPBACK
 from sandbox.journal import Collection, Journal
 from sandbox.wire import Answer, RefusedError, Request
@@ -125,13 +125,20 @@ class AuthorizationServer:
     """One platform's authorization server."""
 
     def __init__(
-        self, platform: str, label: str, rules: ConsentRules, all_of: AppsAndCodes, accounts: Accounts
+        self,
+        platform: str,
+        label: str,
+        rules: ConsentRules,
+        all_of: AppsAndCodes,
+        accounts: Accounts,
+        new_account: Callable[[str, str], Account],
     ) -> None:
         self._platform = platform
         self._label = label
         self._rules = rules
         self._all = all_of
         self._accounts = accounts
+        self._new_account = new_account
 
     def ask(self, request: Request, now: float) -> Answer:
         """Answer the request of an app to let a person consent.
@@ -250,10 +257,11 @@ class AuthorizationServer:
 
     def _person(self, username: str) -> Account:
         """Return the account of this name; a new name makes a new account."""
-        found = (each for each in self._accounts if (each.platform, each.username) == (self._platform, username))
+        for account in self._accounts:
+            if (account.platform, account.username) == (self._platform, username):
+                return account
         number = str(int.from_bytes(hashlib.sha256(f"{self._platform}/{username}".encode()).digest()[:6]))
-        fresh = DescribedAccount(self._platform, f"new_{number}", number, username[:50], secrets.token_urlsafe(24))
-        return next(found, None) or self._accounts.upsert(fresh)
+        return self._new_account(number, username[:50])
 
 
 def challenge_of(verifier: str) -> str:

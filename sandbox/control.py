@@ -125,6 +125,8 @@ class Control:
             return _bad(str(error))
         if fault.platform not in self._fakes:
             return _bad(f"Unknown platform {fault.platform!r} - at `$.platform`")
+        if not self._knows(fault.platform, fault.account_id):
+            return _bad(f"Unknown account {fault.account_id!r}; GET /_/accounts lists them - at `$.accountId`")
         answer = _json(fault, 201)
         self._faults.program(fault)
         return answer
@@ -150,6 +152,8 @@ class Control:
             return _bad(f"Unknown platform {condition.platform!r} - at `$.platform`")
         if condition.condition not in {*_common(fake), *fake.conditions}:
             return _bad(f"Unknown condition {condition.condition!r} of {fake.platform} - at `$.condition`")
+        if not self._knows(condition.platform, condition.account_id):
+            return _bad(f"Unknown account {condition.account_id!r}; GET /_/accounts lists them - at `$.accountId`")
         self._world.conditions.switch_on(condition)
         return _json(condition, 201)
 
@@ -229,6 +233,10 @@ class Control:
             return _json({"error": "No longer kept"}, 404)
         content_type, content = found
         return Response(content, media_type=content_type, headers=_FOR_GOOD)
+
+    def _knows(self, platform: str, account_id: str | None) -> bool:
+        """Return whether a failure for this account can ever happen; without an account it is for all of them."""
+        return account_id is None or self._world.accounts.get(platform, account_id) is not None
 
     def _account_list(self) -> list[dict[str, object]]:
         return [

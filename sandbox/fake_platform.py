@@ -1,6 +1,7 @@
 """The base of every platform of the sandbox: routes with their operations, and the platform's own errors."""
 
 import re
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 from sandbox import media as samples
-from sandbox.accounts import Account
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import AuthorizationServer, ConsentRules
 from sandbox.operations import Operation
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
@@ -61,6 +62,8 @@ class FakePlatform(ABC):
     platform: ClassVar[str]
     label: ClassVar[str]
     colour: ClassVar[str]
+    account_prefix: ClassVar[str]
+    """How the API's ids of the platform's accounts begin. The API's own code has it, too, and is compared by a test."""
     conditions: ClassVar[Mapping[str, str]] = {}
     """The conditions that this platform knows in addition to `app_refused`, by name, with a sentence on what each does.
     """
@@ -92,7 +95,9 @@ class FakePlatform(ABC):
         if self.consent is None:
             raise LookupError(f"{self.label} has no page of consent")
         world = self.world
-        return AuthorizationServer(self.platform, self.label, self.consent, world.apps_and_codes, world.accounts)
+        return AuthorizationServer(
+            self.platform, self.label, self.consent, world.apps_and_codes, world.accounts, self.new_account
+        )
 
     @abstractmethod
     def failure(self, status: int, message: str | None = None) -> Answer:
@@ -127,6 +132,22 @@ class FakePlatform(ABC):
         if condition not in self.conditions:
             raise LookupError(f"{self.label} has no condition {condition!r}: add it to `conditions`")
         return self.world.conditions.holds(self.platform, condition, account.account_id if account else None)
+
+    def api_account_id(self, user_id: str) -> str:
+        """Return the id that the API gives to the account with this user id."""
+        return f"{self.account_prefix}_{user_id}"
+
+    def new_account(self, user_id: str, username: str, token: str = "") -> Account:
+        """Return the account with a user id, under the id that the API gives to it; an unknown one is added.
+
+        `token` is accepted as its access token.
+        """
+        known = self.world.accounts.by_user(self.platform, user_id)
+        if known is not None and not token:
+            return known
+        account_id = known.account_id if known else self.api_account_id(user_id)
+        token = token or secrets.token_urlsafe(24)
+        return self.world.accounts.upsert(DescribedAccount(self.platform, account_id, user_id, username, token))
 
     def keep_upload(self, name: str, content_type: str, content: bytes) -> str | None:
         """Keep an uploaded file for the page; return the sandbox's address of it, None if it is too large to keep.

@@ -14,3 +14,4 @@ class Bluesky(AuthorizationRoutes, SessionRoutes, VideoRoutes):
     platform: ClassVar[str] = "bluesky"
     label: ClassVar[str] = "Bluesky"
     colour: ClassVar[str] = "#0a7aff"
+    account_prefix: ClassVar[str] = "bs"

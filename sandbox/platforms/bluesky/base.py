@@ -178,6 +178,9 @@ class FakeAT(FakePlatform, ABC):
         account = self.world.accounts.get(self.platform, session.account_id)
         if account is None:
             raise RefusedError(self.unauthorized())
+        # A real server's access tokens outlive the revocation by up to two hours.
+        if session.access_until - ACCESS_SECONDS < account.revoked_at:
+            raise refused("ExpiredToken", "Token has been revoked")
         return account
 
     def open_session(self, account: Account) -> Session:
@@ -196,6 +199,10 @@ class FakeAT(FakePlatform, ABC):
     def session_to_refresh(self, refresh_token: str) -> Session | None:
         """Return the session that a refresh token belongs to, used up or not."""
         return self._by_refresh.get(refresh_token)
+
+    def api_account_id(self, user_id: str) -> str:
+        """Return the API's id of an account; the prefix that every did:plc has is left out."""
+        return super().api_account_id(user_id.removeprefix("did:plc:").removeprefix("did:"))
 
     def find_account(self, name: str) -> Account | None:
         """Return the account of a DID or handle."""

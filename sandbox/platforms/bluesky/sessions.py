@@ -1,10 +1,9 @@
 """Sessions, identities, handles, and the directory that names the server of an account."""
 
 import hashlib
-import secrets
 from typing import Any
 
-from sandbox.accounts import Account, DescribedAccount
+from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import (
     FakeAT,
@@ -21,7 +20,7 @@ from sandbox.platforms.bluesky.base import (
 from sandbox.wire import Answer, RefusedError, Request
 
 PLAY_PASSWORD = "sandbox-app-password"  # noqa: S105 everybody may know it
-"""An app password that works for every handle."""
+"""The beginning of app passwords that work for every handle, until an account's tokens are revoked."""
 LOGINS = ((30, 300), (300, 86_400))
 """How many sessions one account may open, and in how many seconds."""
 
@@ -34,9 +33,10 @@ class SessionRoutes(FakeAT):
         """Log in with handle or DID and an app password, which is the token that the control side received."""
         body = body_of(request)
         identifier, password = text_of(body, "identifier").lower(), text_of(body, "password")
-        account = self.world.accounts.by_token(self.platform, password)
-        if password == PLAY_PASSWORD and identifier:
-            account = self._newcomer(identifier)
+        if password.startswith(PLAY_PASSWORD):
+            account = self._owner_of(identifier, password)
+        else:
+            account = self.world.accounts.by_token(self.platform, password)
         if account is None or identifier not in (did_of(account), handle_of(account), account.user_id.lower()):
             raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
         for limit, seconds in LOGINS:
@@ -45,13 +45,13 @@ class SessionRoutes(FakeAT):
             )
         return Answer.json(self._described(account, self.open_session(account)))
 
-    def _newcomer(self, handle: str) -> Account:
-        """Return the account with a handle; a new handle makes a new account."""
-        own = (account for account in self.world.accounts if account.platform == self.platform)
-        known = next((account for account in own if handle in (did_of(account), handle_of(account))), None)
-        number = hashlib.sha256(handle.encode()).hexdigest()[:24]
-        fresh = DescribedAccount(self.platform, f"new_{number}", number, handle, secrets.token_urlsafe(24))
-        return known or self.world.accounts.upsert(fresh)
+    def _owner_of(self, name: str, password: str) -> Account | None:
+        """Return the account of a DID or handle, unless the password is revoked; a new handle makes a new account."""
+        known = self.find_account(name)
+        number = hashlib.sha256(name.encode()).hexdigest()[:24]
+        user_id, username = (known.user_id, known.username) if known else (number, name)
+        account = self.new_account(user_id, username, password)
+        return account if password in account.access_tokens else None
 
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
     async def refresh_session(self, request: Request) -> Answer:

@@ -13,3 +13,4 @@ class Discord(MessageRoutes, ReadRoutes, ConsentRoutes):
     platform: ClassVar[str] = "discord"
     label: ClassVar[str] = "Discord"
     colour: ClassVar[str] = "#5865f2"
+    account_prefix: ClassVar[str] = "dc"

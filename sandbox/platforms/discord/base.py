@@ -150,9 +150,15 @@ class FakeGuild(FakePlatform, ABC):
         """Return the account of the webhook."""
         account = self.world.accounts.by_token(self.platform, request.params["token"])
         number = request.params["id"]
-        if account is None or account.user_id not in {number, f"webhook-{number}"}:
+        if account is None or not self._is_hook_of(number, account):
             raise refused(404, 10015, "Unknown Webhook")
         return account
+
+    def _is_hook_of(self, number: str, account: Account) -> bool:
+        """Return whether a webhook is an account's: its first one, or one that replaced that in the same channel."""
+        first = account.user_id.removeprefix("webhook-")
+        hooks = self.hooks.get(first), self.hooks.get(number)
+        return first == number or (None not in hooks and len({hook.within for hook in hooks if hook}) == 1)
 
     async def serve(self, found: Route, request: Request) -> Answer:
         """Count the request, and report the count in the answer's headers."""

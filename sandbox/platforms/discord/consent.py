@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from sandbox.accounts import Account, DescribedAccount
+from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.discord.base import SHARED_BOT, SHARED_BOT_ID, FakeGuild, Place, refused
@@ -52,8 +52,19 @@ class ConsentRoutes(FakeGuild):
 
     @route("DELETE", "/webhooks/{id}/{token}", "delete")
     async def remove_webhook(self, request: Request) -> Answer:
-        """Delete a webhook; only its token is needed."""
-        self.world.accounts.revoke(self.webhook(request))
+        """Delete a webhook; only its token is needed.
+
+        The API deletes a webhook that a new one in the same channel replaces, and keeps the account's id. So a webhook
+        there that has published nothing yet now belongs to the account of the deleted one.
+        """
+        account, number = self.webhook(request), request.params["id"]
+        self.world.accounts.revoke_for_app(self.platform, request.params["token"])
+        channel = self.channel_of(number)
+        for hook in reversed(self.hooks):
+            other = self.world.accounts.by_user(self.platform, f"webhook-{hook.number}")
+            if other and hook.within == channel and other != account and not any(self.world.posts.of(other)):
+                self.world.accounts.move_tokens(other, account)
+                break
         return Answer(204)
 
     @route("GET", "/guilds/{guild}/channels", "auth")
@@ -94,8 +105,7 @@ class ConsentRoutes(FakeGuild):
         """Make a webhook in the channel that the person has named."""
         number, token, channel = self.ids.next(), secrets.token_urlsafe(48), _number(f"channel {account.username}")
         self.hooks.put(number, Place(number, channel))
-        user_id = f"webhook-{number}"
-        self.world.accounts.upsert(DescribedAccount(self.platform, f"dc_{user_id}", user_id, account.username, token))
+        self.new_account(f"webhook-{number}", account.username, token)
         shown = {"id": number, "token": token, "type": 1, "channel_id": channel, "name": account.username}
         return {**shown, "guild_id": self.guild_of(channel), "avatar": None, "application_id": SHARED_BOT_ID}
 
@@ -106,8 +116,7 @@ class ConsentRoutes(FakeGuild):
             number = _number(f"{name} {account.username}")
             if self.channels.get(number) is None:
                 self.channels.put(number, Place(number, guild, name))
-                fresh = DescribedAccount(self.platform, f"dc_{number}", number, name, secrets.token_urlsafe(24))
-                self.world.accounts.upsert(fresh)
+                self.new_account(number, name)
         return guild
 
 

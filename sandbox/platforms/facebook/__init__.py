@@ -16,3 +16,4 @@ class Facebook(PostRoutes, VideoRoutes, ReadRoutes):
     platform: ClassVar[str] = "facebook"
     label: ClassVar[str] = "Facebook"
     colour: ClassVar[str] = "#0866ff"
+    account_prefix: ClassVar[str] = "fb"

@@ -2,7 +2,7 @@
 
 import secrets
 
-from sandbox.accounts import Account, DescribedAccount
+from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.graph import graph_error, parameters
@@ -129,6 +129,4 @@ class ConsentRoutes(FakePage):
         """Return another Page of the same person."""
         user_id, name = f"{account.user_id}{number}", f"{account.username} {number}"
         self._first_pages[user_id] = account.user_id
-        known = self.world.accounts.by_user(self.platform, user_id)
-        fresh = DescribedAccount(self.platform, f"new_{user_id}", user_id, name, secrets.token_urlsafe(24))
-        return known or self.world.accounts.upsert(fresh)
+        return self.new_account(user_id, name)

@@ -13,3 +13,4 @@ class GoogleBusiness(PostRoutes, PlaceRoutes):
     platform: ClassVar[str] = "googlebusiness"
     label: ClassVar[str] = "Google Business Profile"
     colour: ClassVar[str] = "#1a73e8"
+    account_prefix: ClassVar[str] = "gb"

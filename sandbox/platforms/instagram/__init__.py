@@ -16,3 +16,4 @@ class Instagram(ContainerRoutes, PublishRoutes, ReadRoutes):
     platform: ClassVar[str] = "instagram"
     label: ClassVar[str] = "Instagram"
     colour: ClassVar[str] = "#d62976"
+    account_prefix: ClassVar[str] = "ig"

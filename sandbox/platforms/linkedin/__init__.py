@@ -13,3 +13,4 @@ class LinkedIn(PostRoutes, UserRoutes):
     platform: ClassVar[str] = "linkedin"
     label: ClassVar[str] = "LinkedIn"
     colour: ClassVar[str] = "#0a66c2"
+    account_prefix: ClassVar[str] = "li"

@@ -14,3 +14,4 @@ class Mastodon(StatusRoutes, ReadRoutes, ConsentRoutes):
     platform: ClassVar[str] = "mastodon"
     label: ClassVar[str] = "Mastodon"
     colour: ClassVar[str] = "#6364ff"
+    account_prefix: ClassVar[str] = "ma"

@@ -12,3 +12,4 @@ class Pinterest(PinRoutes, UserRoutes):
     platform: ClassVar[str] = "pinterest"
     label: ClassVar[str] = "Pinterest"
     colour: ClassVar[str] = "#e60023"
+    account_prefix: ClassVar[str] = "pi"

@@ -26,3 +26,4 @@ class Reddit(SubmissionRoutes, UserRoutes):
     platform: ClassVar[str] = "reddit"
     label: ClassVar[str] = "Reddit"
     colour: ClassVar[str] = "#ff4500"
+    account_prefix: ClassVar[str] = "rd"

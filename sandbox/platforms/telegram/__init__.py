@@ -27,3 +27,4 @@ class Telegram(SendRoutes, ChatRoutes):
     platform: ClassVar[str] = "telegram"
     label: ClassVar[str] = "Telegram"
     colour: ClassVar[str] = "#229ed9"
+    account_prefix: ClassVar[str] = "tg"

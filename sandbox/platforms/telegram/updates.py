@@ -2,12 +2,11 @@
 
 import hashlib
 import html
-import secrets
 from typing import Any
 
 import msgspec
 
-from sandbox.accounts import Account, DescribedAccount
+from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.telegram.base import SHARED_BOT, SHARED_BOT_NAME, FakeBot, bad, done, parameters
 from sandbox.wire import Answer, RefusedError, Request
@@ -99,8 +98,7 @@ class UpdateRoutes(FakeBot):
     def _chat(self, name: str) -> Account:
         known = (each for each in self.world.accounts if (each.platform, each.username) == (self.platform, name))
         number = str(10**9 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) % (8 * 10**9))
-        fresh = DescribedAccount(self.platform, f"tg_{number}", number, name[:32], secrets.token_urlsafe(24))
-        return next(known, None) or self.world.accounts.upsert(fresh)
+        return next(known, None) or self.new_account(number, name[:32])
 
     def account(self, request: Request) -> Account:
         """Return the account that the bot belongs to. The shared bot acts for the chat that the request names."""

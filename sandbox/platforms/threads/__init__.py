@@ -13,3 +13,4 @@ class Threads(PublishRoutes, ReadRoutes):
     platform: ClassVar[str] = "threads"
     label: ClassVar[str] = "Threads"
     colour: ClassVar[str] = "#101010"
+    account_prefix: ClassVar[str] = "th"

@@ -13,3 +13,4 @@ class TikTok(PostingRoutes, ReadRoutes):
     platform: ClassVar[str] = "tiktok"
     label: ClassVar[str] = "TikTok"
     colour: ClassVar[str] = "#fe2c55"
+    account_prefix: ClassVar[str] = "tt"

@@ -14,3 +14,4 @@ class Twitter(PostRoutes, ReadRoutes, UserRoutes):
     platform: ClassVar[str] = "twitter"
     label: ClassVar[str] = "X"
     colour: ClassVar[str] = "#14171a"
+    account_prefix: ClassVar[str] = "tw"

@@ -13,3 +13,4 @@ class YouTube(UploadRoutes, ResourceRoutes):
     platform: ClassVar[str] = "youtube"
     label: ClassVar[str] = "YouTube"
     colour: ClassVar[str] = "#ff0033"
+    account_prefix: ClassVar[str] = "yt"

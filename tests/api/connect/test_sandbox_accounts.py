@@ -1,0 +1,170 @@
+"""Accounts that people connect: the sandbox has the ids that the API says, also after a development stack's restart."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from cli.data_dir import StackState
+from cli.stack.seed import seed
+from domain.post import TargetStatus
+from platforms.registry import platforms
+from reconcile.doctor.doctor import Doctor
+from sandbox.platforms.bluesky.sessions import PLAY_PASSWORD
+from sandbox.registry import discover
+from sandbox.world import World
+from store.accounts.connected import save_account
+from store.models import Target
+from store.secrets.vault import Vault
+from tests.api.conftest import Client
+from tests.api.connect.consents import SERVER, begin, connected, consent, trade
+from tests.stack import Stack, plain_credentials
+from workflows.client.runs import Runs
+
+OF_TEXTS = ("discord", "facebook", "linkedin", "mastodon", "threads", "twitter")
+OF_MEDIA = ("googlebusiness", "instagram", "pinterest", "reddit", "tiktok", "youtube")
+
+
+async def listed(stack: Stack, platform: str) -> list[str]:
+    """Return the ids of the platform's accounts that the sandbox knows."""
+    accounts = (await stack.control("GET", "accounts"))["accounts"]
+    return sorted(str(account["accountId"]) for account in accounts if account["platform"] == platform)
+
+
+async def restart(stack: Stack, client: Client) -> None:
+    """Register a workspace's accounts with the sandbox again, as `socialsyncer dev` does whenever it starts."""
+    settings = stack.settings.model_copy(update={"sandbox_url": stack.sandbox_url})
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    await seed(settings, stack.sandbox_url, StackState(workspace_id=client.workspace_id, api_key=key))
+
+
+async def connect(client: Client, stack: Stack, platform: str) -> str:
+    options = {"instance": SERVER} if platform == "mastodon" else {}
+    account = await connected(client, stack, platform, f"{platform} fan", **options)
+    return str(account["accountId"])
+
+
+async def publish(client: Client, platform: str, account_id: str, text: str) -> dict[str, Any]:
+    target = {"platform": platform, "accountId": account_id}
+    response = await client.send_post({"content": text, "platforms": [target], "publishNow": True})
+    assert response.status_code == 201, response.text
+    (answer,) = response.json()["platforms"]
+    return {**answer, "post": response.json()["id"]}
+
+
+async def texts_of(stack: Stack, account_id: str) -> list[str]:
+    return [post["text"] for post in (await stack.control("GET", f"posts?accountId={account_id}"))["posts"]]
+
+
+async def is_held_after_a_restart(client: Client, stack: Stack, platform: str, account_id: str) -> bool:
+    """Revoke an account's tokens, start the stack again, and return whether a post of the account is held."""
+    await stack.control("DELETE", f"tokens?platform={platform}&accountId={account_id}")
+    await restart(stack, client)
+    target = await publish(client, platform, account_id, f"revoked on {platform}")
+    return bool(target["status"] == "held")
+
+
+def test_the_sandbox_forms_ids_as_the_api_does() -> None:
+    fakes = {kind.platform: kind(World()) for kind in discover()}
+    assert fakes.keys() == platforms().keys()
+    for name, fake in fakes.items():
+        for user_id in ("1234", "did:plc:abc", "did:web:example.com", "webhook-5"):
+            assert fake.api_account_id(user_id) == platforms()[name].account_id(user_id)
+
+
+@pytest.mark.parametrize("platform", [*OF_TEXTS, *OF_MEDIA])
+@pytest.mark.one_in(3)
+async def test_account_has_one_id_before_and_after_a_restart(stranger: Client, stack: Stack, platform: str) -> None:
+    account_id = await connect(stranger, stack, platform)
+    known = await listed(stack, platform)
+    assert account_id in known
+    await restart(stack, stranger)
+    assert await listed(stack, platform) == known
+
+
+@pytest.mark.parametrize("platform", OF_TEXTS)
+@pytest.mark.one_in(3)
+async def test_faults_posts_and_revocations_concern_the_account(stranger: Client, stack: Stack, platform: str) -> None:
+    account_id = await connect(stranger, stack, platform)
+    await stack.fault(platform, "reject", "publish", accountId=account_id)
+    assert (await publish(stranger, platform, account_id, f"refused on {platform}"))["status"] == "failed"
+    assert (await publish(stranger, platform, account_id, f"taken by {platform}"))["status"] == "published"
+    assert await texts_of(stack, account_id) == [f"taken by {platform}"]
+    await restart(stack, stranger)
+    report = await Doctor(stack.database, Runs(stack.client), stranger.workspace_id, stack.sandbox_url).diagnose()
+    assert (report.findings, report.public) == ([], 1)
+    assert await is_held_after_a_restart(stranger, stack, platform, account_id)
+
+
+async def test_revoked_app_password_stays_revoked(stranger: Client, stack: Stack) -> None:
+    given = {"identifier": "alice.test", "accessToken": PLAY_PASSWORD}
+    connect_it = {"credentials": given}
+    account_id = (await stranger.post("/v1/connect/bluesky", json=connect_it)).json()["accountId"]
+    assert account_id in await listed(stack, "bluesky")
+    assert (await publish(stranger, "bluesky", account_id, "by an app password"))["status"] == "published"
+    assert await texts_of(stack, account_id) == ["by an app password"]
+    assert await is_held_after_a_restart(stranger, stack, "bluesky", account_id)
+    assert (await stranger.post("/v1/connect/bluesky", json=connect_it)).status_code == 422
+    given["accessToken"] = f"{PLAY_PASSWORD}-2"
+    assert (await stranger.post("/v1/connect/bluesky", json=connect_it)).status_code == 200
+    assert (await publish(stranger, "bluesky", account_id, "by another app password"))["status"] == "published"
+
+
+async def test_webhook_that_replaced_another_has_the_id_of_the_account(stranger: Client, stack: Stack) -> None:
+    account_id = await connect(stranger, stack, "discord")
+    begun = await begin(stranger, "discord", accountId=account_id)
+    again = await trade(stranger, "discord", await consent(stack, begun, "discord fan"))
+    assert again.json()["accountId"] == account_id, again.text
+    await publish(stranger, "discord", account_id, "by the second webhook")
+    await restart(stack, stranger)
+    assert (await publish(stranger, "discord", account_id, "after a restart"))["status"] == "published"
+    assert await texts_of(stack, account_id) == ["after a restart", "by the second webhook"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "own"),
+    [
+        ("mastodon", {"instance": "http://localhost:3000"}),
+        ("mastodon", {"instance": "https://social.test:8443"}),
+        ("bluesky", {"identifier": "bob.test", "service": "https://social.test:8443"}),
+    ],
+)
+async def test_doctor_asks_the_sandbox_nothing_about_real_servers(
+    stack: Stack, platform: str, own: dict[str, str]
+) -> None:
+    workspace_id, key = await stack.new_workspace()
+    mine = replace(stack, workspace_id=workspace_id, api_key=key, accounts={})
+    credentials = platforms()[platform].credentials.model_validate({"accessToken": "any", **own})
+    async with stack.database.transaction() as session:
+        account = await save_account(
+            session,
+            Vault(stack.settings.encryption_keys),
+            workspace_id=workspace_id,
+            account_id=f"{platform[:2]}_of_{workspace_id}",
+            platform=platform,
+            user_id=f"of_{workspace_id}",
+            username="bob",
+            premium=False,
+            credentials=plain_credentials(credentials),
+        )
+    post = await mine.save("published on a real server", [account], due_in=timedelta(days=1))
+    async with stack.database.transaction() as session:
+        public = {"status": TargetStatus.PUBLISHED, "platform_post_id": "1795979495.284985"}
+        await session.execute(update(Target).where(Target.post_id == post.id).values(**public))
+    settings = stack.settings.model_copy(
+        update={"sandbox_url": stack.sandbox_url, "private_account_hosts": ["localhost:3000", "social.test:8443"]}
+    )
+    await seed(settings, stack.sandbox_url, StackState(workspace_id=workspace_id, api_key=key))
+    assert account.id not in await listed(stack, platform)
+    report = await Doctor(stack.database, Runs(stack.client), workspace_id, stack.sandbox_url).diagnose()
+    assert [each.what for each in report.findings if "never had that post" in each.what] == []
+
+
+async def test_failure_of_an_unknown_account_is_not_programmed(stack: Stack) -> None:
+    for body in ({"fault": "reject"}, {"condition": "app_refused"}):
+        path = "faults" if "fault" in body else "conditions"
+        named = {"platform": "twitter", "accountId": "tw_of_nobody", **body}
+        response = await stack.http.post(f"{stack.sandbox_url}/_/{path}", json=named)
+        assert (response.status_code, "Unknown account 'tw_of_nobody'" in response.text) == (400, True)
