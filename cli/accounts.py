@@ -88,8 +88,7 @@ async def add(
                 about, given["identifier"] = replace(about, username=about.username or name), known[name]
                 break
         credentials = parse_credentials(platform, given)
-        # An account on a real server that the operator allows does not concern the sandbox.
-        if not servers(environment.settings).reach(platform, credentials).named:
+        if servers(environment.settings).is_played(platform, credentials):
             await _introduce(environment.sandbox_url, platform, credentials, about)
     async with open_database(environment) as database:
         # This comes before the request to the platform, which may renew the credentials: then they must be stored.

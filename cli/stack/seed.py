@@ -1,6 +1,6 @@
 """The first content of a stack: a workspace, an API key, and accounts on every platform of the sandbox."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,9 @@ from cli.sandbox import (
 )
 from platforms.base import Platform
 from platforms.registry import platforms
+from platforms.servers.reach import Servers
 from runtime.settings import VaultSettings
+from runtime.worker import servers
 from store.accounts.connected import list_accounts, open_credentials
 from store.database import Database
 from store.models import Account
@@ -32,7 +34,9 @@ _SECOND_ACCOUNT = "twitter"
 
 
 async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> list[DevAccount]:
-    """Create what is missing and register every account with the sandbox; return the accounts, oldest first.
+    """Create what is missing and register the accounts with the sandbox; return them, oldest first.
+
+    An account that is reached elsewhere is not registered: the sandbox would claim to know all of its posts.
 
     Writes the workspace and its key into `state`. Raises UserError if the sandbox does not answer.
     """
@@ -42,7 +46,7 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
         async with database.transaction() as session:
             workspace_id = await _workspace_and_key(session, state)
             known = await list_accounts(session, workspace_id)
-        await introduce(sandbox_url, [_sandbox_account(vault, account) for account in known])
+        await introduce(sandbox_url, _sandbox_accounts(servers(settings), vault, known))
         present = {account.platform for account in known}
         offered = await platforms_of(sandbox_url)
         for platform, name, premium in _wanted():
@@ -104,19 +108,24 @@ async def _connect(
     await connect_account(database, settings, workspace_id, platform, parse_credentials(platform, given))
 
 
-def _sandbox_account(vault: Vault, account: Account) -> SandboxAccount:
-    try:
-        credentials = open_credentials(vault, account)
-    except VaultError as error:
-        raise UserError("encryption.key in the data directory is not the one its accounts were stored with.") from error
-    platform = platforms()[account.platform]
-    return SandboxAccount(
-        platform=account.platform,
-        account_id=account.id,
-        user_id=account.user_id,
-        username=account.username,
-        access_token=credentials["access_token"],
-        refresh_token=credentials.get("refresh_token"),
-        premium=account.premium,
-        server=own_server(platform, platform.credentials.model_validate(credentials)),
-    )
+def _sandbox_accounts(reached: Servers, vault: Vault, accounts: Iterable[Account]) -> Iterator[SandboxAccount]:
+    """Yield the accounts that the sandbox plays, as they are registered with it."""
+    for account in accounts:
+        try:
+            opened = open_credentials(vault, account)
+        except VaultError as error:
+            message = "encryption.key in the data directory is not the one its accounts were stored with."
+            raise UserError(message) from error
+        platform = platforms()[account.platform]
+        credentials = platform.credentials.model_validate(opened)
+        if reached.is_played(platform, credentials):
+            yield SandboxAccount(
+                platform=account.platform,
+                account_id=account.id,
+                user_id=account.user_id,
+                username=account.username,
+                access_token=opened["access_token"],
+                refresh_token=opened.get("refresh_token"),
+                premium=account.premium,
+                server=own_server(platform, credentials),
+            )

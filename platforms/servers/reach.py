@@ -68,11 +68,18 @@ class Servers:
         named = url != platform.base_url
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:
-            played = f"{self._sandbox_url}/{platform.name}"
+            played = self._played(platform)
             return Reach(
                 played, named=False, is_trusted=not named, elsewhere=dict.fromkeys(platform.other_base_urls, played)
             )
         return Reach(url, named=named, is_trusted=not named, elsewhere=elsewhere)
+
+    def is_played(self, platform: Platform[Any, Any], credentials: BaseModel) -> bool:
+        """Return whether the sandbox plays the server at which an account is reached."""
+        return self._sandbox_url is not None and self.reach(platform, credentials).url == self._played(platform)
+
+    def _played(self, platform: Platform[Any, Any]) -> str:
+        return f"{self._sandbox_url}/{platform.name}"
 
 
 def to_named_servers(

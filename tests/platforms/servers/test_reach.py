@@ -98,6 +98,23 @@ def test_servers_set_by_the_operator_are_trusted_and_those_of_accounts_are_not(
     assert servers.reach(platforms()["mastodon"], credentials(instance)) == reached
 
 
+@pytest.mark.parametrize(
+    ("servers", "instance", "is_played"),
+    [
+        (Servers(None, SANDBOX), "https://social.test", True),
+        (Servers(None, SANDBOX), FLAGSHIP, True),
+        (Servers(None, SANDBOX, ["social.test:443"]), "https://social.test", False),
+        (Servers(None, SANDBOX), LOCAL, False),
+        (Servers({"mastodon": "http://127.0.0.1:8"}, SANDBOX), FLAGSHIP, False),
+        (Servers(), FLAGSHIP, False),
+    ],
+)
+def test_sandbox_plays_the_servers_that_are_not_reached_elsewhere(
+    servers: Servers, instance: str, is_played: bool
+) -> None:
+    assert servers.is_played(platforms()["mastodon"], credentials(instance)) is is_played
+
+
 PLC, INDEX = "https://plc.directory", "https://public.api.bsky.app"
 OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.test"}
 
