@@ -1,5 +1,6 @@
 """The bodies of requests for many posts."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
@@ -7,12 +8,14 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
-from api.posts.bodies.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
-from api.posts.listing import TARGET_STATUSES, read_cursor
+from api.posts.bodies.parse_patch import find_change_problems
+from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel
+from api.posts.filters import TARGET_STATUSES, ZONE, read_filter
+from api.posts.listing import read_cursor
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
-from domain.post import PostStatus, TargetStatus
+from domain.post import PostStatus
 from store.posts.list_filters import Filter
 
 MOST_POSTS = 100
@@ -49,6 +52,9 @@ _Status = Annotated[
     Literal["draft", "scheduled", "publishing", "published", "partial", "failed", "held", "unconfirmed"],
     WithJsonSchema({"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}),
 ]
+_Moment = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+MOMENT = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
+"""The form of a date or time of a filter."""
 
 
 class FilterBody(RequestModel):
@@ -72,6 +78,29 @@ class FilterBody(RequestModel):
     )
     platform: PlatformName | None = Field(None, description="Only posts with a target there.", examples=["twitter"])
     account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
+    external_id: Name | None = Field(
+        None, description="Only the post with this id of yours.", examples=["campaign-7/row-12"]
+    )
+    scheduled_from: _Moment | None = Field(
+        None, description=f"Only posts scheduled for then or later. {MOMENT}", examples=["2026-12-03"]
+    )
+    scheduled_to: _Moment | None = Field(
+        None, description=f"Only posts scheduled for then or earlier. {MOMENT}", examples=["2026-12-09"]
+    )
+    from_date: _Moment | None = Field(
+        None, description=f"Only posts created then or later. {MOMENT}", examples=["2026-01-01"]
+    )
+    to_date: _Moment | None = Field(
+        None, description=f"Only posts created then or earlier. {MOMENT}", examples=["2026-01-31T23:59:59Z"]
+    )
+    updated_since: _Moment | None = Field(
+        None, description=f"Only posts that changed then or later. {MOMENT}", examples=["2026-01-15T10:00:00Z"]
+    )
+    timezone: _Moment | None = Field(
+        None,
+        description="The IANA time zone of dates and of times without an offset; UTC without it.",
+        examples=["Europe/Berlin"],
+    )
 
 
 class CreateManyBody(RequestModel):
@@ -158,6 +187,8 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
     if body.posts is None:
         if body.filter is not None and body.change is None:
             raise InvalidRequest(_missing("change is required beside filter", "change"))
+        # A change that is wrong for every post is refused even if no post matches.
+        _refuse([_within("change", problem) for problem in find_change_problems(body.change or {})])
         return {}, body.change or {}, _filter_of(body.filter, body.cursor, "posts")
     _refuse_beside("posts", {"filter": body.filter, "change": body.change, "cursor": body.cursor})
     problems = []
@@ -185,21 +216,19 @@ def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
 def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filter:
     if body is None:
         raise InvalidRequest(_missing(f"Either {other} or filter is required", other))
-    if not body.model_dump(exclude_none=True):
+    conditions = body.model_dump(exclude_none=True, by_alias=True)
+    if not conditions.keys() - {ZONE}:
         raise InvalidRequest(_missing("filter must say something: an empty one would mean every post", "filter"))
-    statuses = body.status or []
+    problems: list[Problem] = []
+    lists = {name: value if isinstance(value, list) else [value] for name, value in conditions.items()}
+    wanted = read_filter(lists, problems, "filter.")
+    after = None
     try:
         after = None if cursor is None else read_cursor(cursor)
     except ValueError as error:
-        raise InvalidRequest(_invalid(f"cursor {error}", "cursor")) from error
-    return Filter(
-        statuses=tuple(status for status in PostStatus if status in statuses),
-        target_statuses=tuple(status for status in TargetStatus if status in TARGET_STATUSES and status in statuses),
-        platform=body.platform,
-        account_id=body.account_id,
-        tags=tuple(dict.fromkeys(body.tag or [])),
-        after=after,
-    )
+        problems.append(_invalid(f"cursor {error}", "cursor"))
+    _refuse(problems)
+    return replace(wanted, after=after)
 
 
 def _refuse_beside(name: str, others: dict[str, object]) -> None:
@@ -228,6 +257,14 @@ def _refuse(problems: list[Problem]) -> None:
 
 _INVALID: ProblemCode = "invalid_field_value"
 _MISSING: ProblemCode = "missing_required_field"
+
+
+def _within(name: str, problem: Problem) -> Problem:
+    """Return a problem of an object in the body as one of the body."""
+    if problem.param is None:
+        return problem
+    sentence = f"{name}.{problem.error}" if problem.error.startswith(problem.param) else problem.error
+    return replace(problem, error=sentence, param=f"{name}.{problem.param}")
 
 
 def _invalid(sentence: str, param: str) -> Problem:

@@ -1,10 +1,12 @@
 """Parameters of operations."""
 
+from api.bulk.bodies import MOMENT
 from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
 from api.http.query import MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Json
-from api.posts.listing import DEFAULT_LIMIT, TARGET_STATUSES
+from api.posts.filters import TARGET_STATUSES
+from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
 from platforms.registry import platforms
 from store.posts.list_filters import Order
@@ -72,8 +74,7 @@ def query(name: str, description: str, schema: Json, example: object) -> Json:
 
 
 def _moment(name: str, description: str, example: str) -> Json:
-    said = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
-    return query(name, f"{description} {said}", {"type": "string"}, example)
+    return query(name, f"{description} {MOMENT}", {"type": "string"}, example)
 
 
 _CURSOR = "The `cursor` of the previous answer. The other parameters must be the same."

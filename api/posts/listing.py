@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -14,34 +14,18 @@ from api.http.query import (
     parse_choice,
     parse_limit,
     parse_lists,
-    parse_platform,
     parse_query,
 )
-from api.http.suggest import did_you_mean, unknown_zone
+from api.posts.filters import FILTERS, read_filter
 from domain.errors import InvalidRequest, Problem
-from domain.post import PostStatus, TargetStatus
-from domain.schedule import NoSuchTime, parse_bound
-from domain.zones import UnknownZone, zone_named
 from store.posts.history import HistoryPosition
 from store.posts.list_filters import Filter, Order, Position
 
 DEFAULT_LIMIT = 20
-PARAMETERS = (
-    "status",
-    "platform",
-    "limit",
-    "cursor",
-    "fromDate",
-    "toDate",
-    "tag",
-    "accountId",
-    "externalId",
-    "scheduledFrom",
-    "scheduledTo",
-    "updatedSince",
-    "timezone",
-    "sort",
-)
+PARAMETERS = tuple(dict.fromkeys(("status", "platform", "limit", "cursor", *FILTERS, "sort")))
+"""In the order in which their problems are listed."""
+REPEATABLE = ("status", "tag")
+"""Parameters that may be given several times."""
 _ID = re.compile(r"post_[0-9A-Za-z]{1,64}")
 T = TypeVar("T")
 
@@ -71,45 +55,25 @@ def _read_attempts_cursor(text: str) -> int:
 
 def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
     """Return the filters and the limit of a list. Raises InvalidRequest with every problem."""
-    lists, query_problems = parse_lists(request, PARAMETERS, {"status", "tag"})
-    query = {name: ",".join(values) for name, values in lists.items() if name != "tag"}
+    lists, query_problems = parse_lists(request, PARAMETERS, REPEATABLE)
+    query = {name: values[0] for name, values in lists.items()}
     problems: list[Problem] = []
+    wanted = read_filter(split_statuses(lists), problems)
     take = partial(convert_parameter, query, problems)
-    statuses = take("status", _statuses) or ((), ())
-    platform = take("platform", parse_platform)
     limit = take("limit", parse_limit)
     order = take("sort", partial(parse_choice, Order)) or _default_order(query)
     after = take("cursor", lambda text: read_cursor(text, order))
-    zone = take("timezone", _zone) or UTC
-    bounds = {name: take(name, partial(_bound, zone=zone, end=name in {"toDate", "scheduledTo"})) for name in _BOUNDS}
-    for first, last in (("fromDate", "toDate"), ("scheduledFrom", "scheduledTo")):
-        if (begin := bounds[first]) and (end := bounds[last]) and begin > end:
-            problems.append(Problem(f"{first} is after {last}", "invalid_field_value", first))
     if problems or query_problems:
+        problems.sort(key=lambda problem: PARAMETERS.index(problem.param or ""))
         raise InvalidRequest([*problems, *query_problems])
-    wanted = Filter(
-        statuses=statuses[0],
-        target_statuses=statuses[1],
-        platform=platform,
-        account_id=query.get("accountId"),
-        external_id=query.get("externalId"),
-        tags=tuple(dict.fromkeys(lists.get("tag", []))),
-        **{field: bounds[name] for name, field in _BOUNDS.items()},
-        order=order,
-        after=after,
-        now=datetime.now(UTC),
-    )
-    return wanted, limit or DEFAULT_LIMIT
+    return replace(wanted, order=order, after=after), limit or DEFAULT_LIMIT
 
 
-_BOUNDS = {
-    "fromDate": "created_from",
-    "toDate": "created_to",
-    "scheduledFrom": "scheduled_from",
-    "scheduledTo": "scheduled_to",
-    "updatedSince": "updated_since",
-}
-"""Parameters that hold a date or a time, by the fields of a Filter."""
+def split_statuses(lists: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """Return the parameters of a query with their values, those of `status` one by one."""
+    if "status" not in lists:
+        return lists
+    return {**lists, "status": ",".join(lists["status"]).split(",")}
 
 
 def _default_order(query: Mapping[str, str]) -> Order:
@@ -152,34 +116,3 @@ def _read_page_query(request: HttpRequest, decode: Callable[[str], T]) -> tuple[
     if problems or query_problems:
         raise InvalidRequest([*problems, *query_problems])
     return after, limit or MAX_LIMIT
-
-
-TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
-"""Filters beside the statuses of posts: a post with such a target may need a person."""
-
-
-def _statuses(text: str) -> tuple[tuple[PostStatus, ...], tuple[TargetStatus, ...]]:
-    known = [*PostStatus, *TARGET_STATUSES]
-    named = list(dict.fromkeys(text.split(",")))
-    for name in named:
-        if name not in known:
-            raise ValueError(f"must be one or more of {', '.join(known)}{did_you_mean(name, known)}")
-    posts = tuple(status for status in PostStatus if status in named)
-    return posts, tuple(status for status in TARGET_STATUSES if status in named)
-
-
-def _zone(text: str) -> tzinfo:
-    try:
-        return zone_named(text)
-    except UnknownZone:
-        raise ValueError(unknown_zone(text)) from None
-
-
-def _bound(text: str, *, zone: tzinfo, end: bool) -> datetime:
-    try:
-        return parse_bound(text, end=end, zone=zone)
-    except NoSuchTime as error:
-        raise ValueError(f"names a time that does not exist: {error}") from None
-    except (ValueError, OverflowError):
-        hint = "2026-01-31 or 2026-01-31T09:30:00Z (in a query, + is written %2B)"
-        raise ValueError(f"must be an ISO 8601 date or date and time such as {hint}") from None

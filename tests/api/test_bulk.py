@@ -135,6 +135,20 @@ async def test_due_posts_are_published_and_awaited(api: Client, stack: Stack) ->
         ("/delete", {"filter": {"status": ["lost"]}}, "filter.status.0"),
         ("/delete", {"filter": {"tags": ["a"]}}, "filter.tags"),
         ("/delete", {"filter": {"tag": ["a"]}, "cursor": "?"}, "cursor"),
+        ("/delete", {"filter": {"timezone": "UTC"}}, "filter"),
+        ("/delete", {"filter": {"scheduledFrom": "soon"}}, "filter.scheduledFrom"),
+        ("/delete", {"filter": {"fromDate": "2026-02-02", "toDate": "2026-02-01"}}, "filter.fromDate"),
+        ("/delete", {"filter": {"updatedSince": "2026-02-02", "timezone": "Berlin"}}, "filter.timezone"),
+        ("/retry", {"filter": {"externalId": ""}}, "filter.externalId"),
+        # A change that is wrong for every post is refused, though no post matches.
+        ("/update", {"filter": {"tag": ["of none"]}, "change": {"shiftBy": "1w"}}, "change.shiftBy"),
+        (
+            "/update",
+            {"filter": {"tag": ["of none"]}, "change": {"shiftBy": "P1W", "publishNow": True}},
+            "change.shiftBy",
+        ),
+        ("/update", {"filter": {"tag": ["of none"]}, "change": {"scheduledFor": "soon"}}, "change.scheduledFor"),
+        ("/update", {"filter": {"tag": ["of none"]}, "change": {"tagz": []}}, "change.tagz"),
         ("/retry", {"ids": ["a"], "filter": {"tag": ["a"]}}, "filter"),
         ("/retry", {"ids": ["a"] * 101}, "ids"),
     ],
@@ -143,6 +157,45 @@ async def test_due_posts_are_published_and_awaited(api: Client, stack: Stack) ->
 async def test_request_errors_are_all_reported(api: Client, action: str, body: dict[str, Any], param: str) -> None:
     response = await api.post(f"/v1/posts/bulk{action}", json=body, headers=new_key())
     assert (response.status_code, response.json()["param"]) == (400, param), response.text
+
+
+async def test_a_change_that_holds_read_only_fields_is_checked_by_post(api: Client, stack: Stack) -> None:
+    tag, (post_id,) = await make(api, stack, 1)
+    shown = (await api.get(f"/v1/posts/{post_id}")).json()
+    answer = await bulk(api, "/update", {"filter": {"tag": [tag]}, "change": {**shown, "content": "new"}}, **new_key())
+    assert (answer["succeeded"], (await api.get(f"/v1/posts/{post_id}")).json()["content"]) == (1, "new")
+
+
+async def test_a_filter_selects_what_the_list_selects(api: Client, stack: Stack) -> None:
+    tag = f"tag-{uuid.uuid4()}"
+    # 20 minutes before and after midnight in Berlin, on one UTC day.
+    rows = [
+        body_of(stack, tag, scheduledFor=moment, timezone="Europe/Berlin")
+        for moment in ("2029-12-03T23:40:00", "2029-12-04T00:20:00", "2029-12-05T09:00:00")
+    ]
+    created = (await bulk(api, "", {"posts": rows}))["results"]
+    ids = [item["id"] for item in created]
+    now = (await api.get(f"/v1/posts/{ids[0]}")).json()["createdAt"]
+    conditions: list[dict[str, Any]] = [
+        {"scheduledFrom": "2029-12-04", "scheduledTo": "2029-12-04", "timezone": "Europe/Berlin"},
+        {"scheduledFrom": "2029-12-04T00:00:00+01:00"},
+        {"scheduledTo": "2029-12-03"},
+        {"externalId": rows[1]["externalId"]},
+        {"fromDate": now, "status": ["scheduled"]},
+        {"toDate": "2020-01-01"},
+        {"updatedSince": now},
+    ]
+    for condition in conditions:
+        conditions_of_tag = {**condition, "tag": [tag]}
+        listed = await api.get("/v1/posts", params={**conditions_of_tag, "sort": "createdAt"})
+        body = {"filter": conditions_of_tag, "change": {"tags": [tag, "seen"]}}
+        answer = await bulk(api, "/update", body, **new_key())
+        assert [item["id"] for item in answer["results"]] == [post["id"] for post in listed.json()["posts"]], condition
+        assert answer["failed"] == 0
+    week = {"tag": [tag], "scheduledFrom": "2029-12-04", "timezone": "Europe/Berlin"}
+    deleted = await bulk(api, "/delete", {"filter": week}, **new_key())
+    assert {item["id"] for item in deleted["results"]} == set(ids[1:])
+    assert [post["id"] for post in await tagged(api, tag)] == ids[:1]
 
 
 async def test_changes_need_a_key_and_creates_need_one_for_each_post(api: Client) -> None:

@@ -15,8 +15,9 @@ from api.posts.bodies.parse_post import (
     read_time,
     time_problems,
 )
-from api.posts.bodies.patch_fields import writable_fields
+from api.posts.bodies.patch_fields import surely_writable_fields, writable_fields
 from api.posts.bodies.schemas import PatchBody, PostBody, TargetBody
+from api.posts.clock import now_ms
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import PostStatus
@@ -72,6 +73,16 @@ _BEGUN_TIME = Problem(
     "Publishing has begun, so the post's time cannot be changed any more: correct what failed, then retry it",
     "conflict",
 )
+
+
+def find_change_problems(payload: JsonObject) -> list[Problem]:
+    """Return what is wrong with a change whatever the post is that it is for."""
+    patch, problems, at_fault = read_body(surely_writable_fields(payload), PatchBody)
+    if patch.scheduled_for is not None and "timezone" not in at_fault:
+        schedule, of_time = read_time(patch.scheduled_for, patch.timezone or "UTC", now_ms())
+        # A post whose publishing has begun may have a time in the past, which a change may repeat.
+        problems += of_time if schedule is None else []
+    return in_contract_order(PatchBody, [*problems, *find_contradictions(patch), *_beside_shift(patch)])
 
 
 def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:

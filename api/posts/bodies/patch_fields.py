@@ -61,6 +61,24 @@ def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[P
     return kept, problems
 
 
+def surely_writable_fields(payload: JsonObject) -> JsonObject:
+    """Return the fields of a change whose meaning does not depend on the post: neither read-only ones nor nulls."""
+    own = _writable(payload, _POST - {_NAMES_IT}, _POST_SHOWN)
+    if isinstance(targets := own.get("platforms"), list):
+        own["platforms"] = [
+            _writable(target, _TARGET, _TARGET_SHOWN) if isinstance(target, dict) else target for target in targets
+        ]
+    return own
+
+
+def _writable(fields: JsonObject, may_set: frozenset[str], are_shown: frozenset[str]) -> JsonObject:
+    return {
+        name: value
+        for name, value in fields.items()
+        if (name in may_set and (value is not None or name in NULLABLE)) or name not in may_set | are_shown
+    }
+
+
 def _shown_target(answer: Callable[[], JsonObject], target: JsonObject) -> Callable[[], JsonObject]:
     def known() -> JsonObject:
         account = target.get("platform"), target.get("accountId")

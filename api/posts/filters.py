@@ -1,0 +1,83 @@
+"""The conditions that select posts: in a query and in a body they have the same names and the same meaning."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+
+from api.http.query import convert_parameter, parse_platform
+from api.http.suggest import did_you_mean, unknown_zone
+from domain.errors import Problem
+from domain.post import PostStatus, TargetStatus
+from domain.schedule import parse_bound
+from domain.zones import UnknownZone, zone_named
+from store.posts.list_filters import Filter
+
+TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
+"""Filters beside the statuses of posts: a post with such a target may need a person."""
+BOUNDS = ("fromDate", "toDate", "scheduledFrom", "scheduledTo", "updatedSince")
+"""The names of conditions that hold a date or a time."""
+ZONE = "timezone"
+"""The name of the zone of dates and of times without an offset. It selects nothing."""
+FILTERS = ("status", "platform", "tag", "accountId", "externalId", *BOUNDS, ZONE)
+"""The names of all conditions."""
+_IN_A_QUERY = " (in a query, + is written %2B)"
+
+
+def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem], path: str = "") -> Filter:
+    """Return the filter that conditions make, by their names with all values; adds what is wrong to `problems`.
+
+    `path` is that of the object in a body that holds the conditions.
+    """
+    first = {path + name: values[0] for name, values in conditions.items() if values}
+    take = partial(convert_parameter, first, problems)
+    statuses = _statuses(conditions.get("status", ()), problems, f"{path}status")
+    platform = take(f"{path}platform", parse_platform)
+    zone = take(path + ZONE, _zone) or UTC
+    hint = "" if path else _IN_A_QUERY
+    bounds = {
+        name: take(path + name, partial(_bound, zone=zone, end=name in {"toDate", "scheduledTo"}, hint=hint))
+        for name in BOUNDS
+    }
+    for begin, end in (("fromDate", "toDate"), ("scheduledFrom", "scheduledTo")):
+        if (earliest := bounds[begin]) and (latest := bounds[end]) and earliest > latest:
+            where = path + begin
+            problems.append(Problem(f"{where} is after {path}{end}", "invalid_field_value", where))
+    return Filter(
+        statuses=tuple(status for status in PostStatus if status in statuses),
+        target_statuses=tuple(status for status in TARGET_STATUSES if status in statuses),
+        platform=platform,
+        account_id=first.get(f"{path}accountId"),
+        external_id=first.get(f"{path}externalId"),
+        tags=tuple(dict.fromkeys(conditions.get("tag", ()))),
+        created_from=bounds["fromDate"],
+        created_to=bounds["toDate"],
+        scheduled_from=bounds["scheduledFrom"],
+        scheduled_to=bounds["scheduledTo"],
+        updated_since=bounds["updatedSince"],
+        now=datetime.now(UTC),
+    )
+
+
+def _statuses(names: Sequence[str], problems: list[Problem], where: str) -> Sequence[str]:
+    known = [*PostStatus, *TARGET_STATUSES]
+    for name in names:
+        if name not in known:
+            sentence = f"{where} must be one or more of {', '.join(known)}{did_you_mean(name, known)}"
+            problems.append(Problem(sentence, "invalid_field_value", where))
+            return ()
+    return names
+
+
+def _zone(text: str) -> tzinfo:
+    try:
+        return zone_named(text)
+    except UnknownZone:
+        raise ValueError(unknown_zone(text)) from None
+
+
+def _bound(text: str, *, zone: tzinfo, end: bool, hint: str) -> datetime:
+    try:
+        return parse_bound(text, end=end, zone=zone)
+    except (ValueError, OverflowError):
+        example = f"2026-01-31 or 2026-01-31T09:30:00Z{hint}"
+        raise ValueError(f"must be an ISO 8601 date or date and time such as {example}") from None
