@@ -29,7 +29,7 @@ from store.posts.changes import lock_post, reopen, settled_by_a_person
 from store.posts.delivery import record_delivered
 from store.posts.plans import plan_with_accounts
 from store.posts.queries import find_posts
-from workflows.client.delivery import deliver
+from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
 _PAGE = 200
@@ -135,7 +135,7 @@ class TargetSettler:
         async def deliver_one(plan: Plan) -> Plan | None:
             async with slots:
                 try:
-                    await deliver(self._database, workflows, plan)
+                    await deliver_or_move(self._database, workflows, plan)
                 except Unavailable:
                     return None
                 return plan

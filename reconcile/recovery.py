@@ -21,7 +21,7 @@ from store.maintenance.open_posts import PostSummary, open_due_between
 from store.posts.changes import confirm_first, lock_post
 from store.posts.plans import plan_with_accounts
 from store.posts.queries import find_post
-from workflows.client.delivery import deliver
+from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Run, Runs
 
@@ -117,7 +117,7 @@ class Recovery:
             await self._note_restart(summary, run)
         starts = state in {RunState.LOST, RunState.AHEAD}
         if starts or (state is RunState.RUNNING and run and _may_be_behind(summary, run)):
-            await deliver(self._database, self._workflows, plan)
+            await deliver_or_move(self._database, self._workflows, plan)
         self._log(summary, run, state)
         return starts
 

@@ -11,7 +11,7 @@ from reconcile.rounds import repeat
 from store.database import Database
 from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.posts.plans import plan_with_accounts
-from workflows.client.delivery import deliver
+from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
 async def _deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
     named = {"post_id": plan.post_id, "workflow_id": plan.workflow_id, "version": plan.version}
     try:
-        await deliver(database, workflows, plan)
+        await deliver_or_move(database, workflows, plan)
     except Unavailable as error:
         log.error("sweep.not_delivered", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
         return False

@@ -19,7 +19,7 @@ from store.posts.contents import content_of, rewrite
 from store.posts.delivery import record_delivered
 from store.posts.plans import plan_with_accounts
 from store.posts.queries import find_post
-from workflows.client.delivery import deliver
+from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,7 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
         zones=zones.version or zones.digest[:8],
     )
     if plan is not None:
-        await deliver(database, workflows, plan)
+        await deliver_or_move(database, workflows, plan)
         async with database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version})
     return True

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-from store.models import Base, ConnectedAccount
+from store.models import Base, ConnectedAccount, Post
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PASSWORD = re.compile(r"[!-~]{8,128}")
@@ -61,6 +61,11 @@ class Role:
 _READ, _ADD, _NOTE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_attrs)
+_LASTING = frozenset({"id", "workspace_id", "workflow_id", "created_by", "created_at"})
+"""Columns of a post that stay as it was created; the first line of its history is read from them."""
+_CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if column.key not in _LASTING)
+# Without the time, which the database sets.
+_LINE = "workspace_id, platform, account_id, action, actor_id, details"
 
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names of workspaces that people see in workflows.
@@ -68,15 +73,22 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
     "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _ALL},
     "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},
-    "posts": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
+    "posts": {
+        Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING}), DELETE",
+        Component.WORKER: f"SELECT, UPDATE ({_CHANGING}, workflow_id)",
+    },
     "targets": {Component.API: _ALL, Component.WORKER: _ALL},
     "post_tags": {Component.API: _READ},
     "late_posts": {Component.API: _NOTE, Component.WORKER: _ALL},
-    # The API adds a person's decision on a target whose response was lost.
+    # The API adds people's decisions on targets, and nothing else (check_attempt_v1).
     "attempts": {Component.API: _ADD, Component.WORKER: _NOTE},
-    # No process changes an entry of the audit trail; the worker deletes old ones.
-    "audit_events": {Component.API: _ADD, Component.WORKER: "SELECT, INSERT, DELETE"},
-    "account_events": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
+    # No process dates or changes an entry of an audit trail; the worker deletes old ones. The API cannot set an actor's
+    # type, so its entries have the default of the column, an API key.
+    "audit_events": {
+        Component.API: f"SELECT, INSERT (post_id, {_LINE})",
+        Component.WORKER: f"SELECT, INSERT (post_id, actor_type, {_LINE}), DELETE",
+    },
+    "account_events": {Component.API: _READ, Component.WORKER: f"SELECT, INSERT (actor_type, {_LINE}), DELETE"},
     "rate_limit_buckets": {Component.WORKER: _NOTE},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from domain.audit import api_key
+from domain.audit import Actor, api_key
 from domain.content import EditedText, PostContent, TargetContent
 from domain.errors import Conflict, Problem
 from domain.ids import new_id, workflow_id
@@ -30,7 +30,7 @@ from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.server import running_sandbox
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
-from store.models import Account, AppRefusal, Post, Target
+from store.models import Account, ApiKey, AppRefusal, Post, Target
 from store.posts.changes import delete_post, lock_post, reopen, resolve, rows_of
 from store.posts.contents import content_of, new_post, rewrite
 from store.posts.creating import create_post
@@ -45,7 +45,7 @@ from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import create_key
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database, url_as
-from workflows.client.delivery import deliver
+from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
 SANDBOX_APPS = (
@@ -56,6 +56,7 @@ SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
 """Bots that the sandbox's platforms know, which accounts share."""
 CLIENT = api_key("key_of_a_test")
+"""A client that only the owner of the database can name: its key does not exist."""
 """The actor of changes, as the API records it."""
 
 
@@ -233,6 +234,12 @@ class Stack:
         await self.workflows.start(await self.plan(post))
         return self.client.get_workflow_handle(post.workflow_id)
 
+    async def actor(self) -> Actor:
+        """Return the client that has an API key of the workspace."""
+        async with self.database.reading() as session:
+            own = select(ApiKey.id).where(ApiKey.workspace_id == self.workspace_id)
+            return api_key((await session.scalars(own.order_by(ApiKey.id).limit(1))).one())
+
     async def plan(self, post: Post) -> Plan:
         """Return the plan of a post, for its workflow."""
         async with self.database.transaction() as session:
@@ -248,7 +255,7 @@ class Stack:
             if not may_change(PostStatus(row.status), await rows_of(session, row)):
                 raise Conflict(Problem("Publishing has begun", "conflict"))
             wanted = content_of(row).model_copy(update=content)
-            rewrite(row, wanted, CLIENT, status=status, due_at=due, now=datetime.now(UTC))
+            rewrite(row, wanted, await self.actor(), status=status, due_at=due, now=datetime.now(UTC))
         return await self.read(post.id)
 
     async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
@@ -261,9 +268,9 @@ class Stack:
         return row
 
     async def deliver(self, post: Post) -> None:
-        """Notify a post's workflow of its row's state, as the API and the sweep do."""
+        """Notify a post's workflow of its row's state, as the sweep does."""
         plan = await self.plan(post)
-        await deliver(self.api_database, self.workflows, plan)
+        await deliver_or_move(self.worker_database, self.workflows, plan)
         async with self.api_database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version})
 
@@ -271,7 +278,7 @@ class Stack:
         """Delete a post as the API does, and return its last status. Raises Conflict while it is being published."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
-            if row is None or not await delete_post(session, row, CLIENT):
+            if row is None or not await delete_post(session, row, await self.actor()):
                 raise Conflict(Problem("It is being published", "conflict"))
         await self.workflows.unschedule(post.workflow_id, post.id, row.version + 1, deleted=True)
         return PostStatus(row.status)
@@ -280,7 +287,7 @@ class Stack:
         """Retry the failed targets of a post as the API does. Raises Conflict if no target has failed."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
-            if row is None or not await reopen(session, row, CLIENT):
+            if row is None or not await reopen(session, row, await self.actor()):
                 raise Conflict(Problem("Nothing has failed", "nothing_to_retry"))
         await self.deliver(await self.read(post.id))
 
@@ -289,7 +296,7 @@ class Stack:
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             if row is None or not await resolve(
-                session, row, row.targets[target], platform_post_id, CLIENT, published=published
+                session, row, row.targets[target], platform_post_id, await self.actor(), published=published
             ):
                 raise Conflict(Problem("It is not unconfirmed", "conflict"))
         await self.deliver(await self.read(post.id))

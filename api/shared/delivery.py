@@ -10,7 +10,7 @@ from domain.plan import Plan
 from store.database import Database
 from store.posts.delivery import record_delivered
 from workflows.client.delivery import deliver
-from workflows.client.post_workflows import PostWorkflows
+from workflows.client.post_workflows import AnotherPost, PostWorkflows
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +69,9 @@ class Delivery:
             await deliver(self._database, self._workflows, plan)
         except Unavailable as error:
             log.warning("workflow.not_delivered", post_id=plan.post_id, reason=str(error))
+        except AnotherPost:
+            # A worker's sweep gives the post the next workflow id.
+            log.warning("workflow.not_delivered", post_id=plan.post_id, reason="its id is another post's")
         except Exception:
             log.exception("workflow.not_delivered", post_id=plan.post_id)
         else:

@@ -1,7 +1,7 @@
 """The audit trail of accounts: who connected and removed them. A line is written in the transaction of its change."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -22,10 +22,9 @@ def add_account_event(
     actor: Actor,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add a line to a transaction."""
+    """Add a line to a transaction; the database dates it."""
     session.add(
         AccountEvent(
-            at=datetime.now(UTC),
             workspace_id=workspace_id,
             platform=platform,
             account_id=account_id,

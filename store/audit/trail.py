@@ -2,18 +2,18 @@
 
 An entry is written in the transaction of its change. `attempts` has the workers' steps towards platforms, and the
 post's row has its author: neither is written twice. When a post is deleted, they become entries in the same transaction
-(`store.posts.history`).
+(`keep_history_v1`). The database dates an entry, and checks that an API key which it names is the workspace's
+(`check_actor_v1`); every entry of the API has a key as its actor.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
-from domain.audit import Action, AuditEntry
+from domain.audit import Action, ActorType, AuditEntry
 from store.models import AuditEvent, Post
 
 AUDIT_KEPT = timedelta(days=365)
@@ -33,14 +33,15 @@ def add_entry(post: Post, entry: AuditEntry) -> None:
 
 
 def event_of(post: Post, entry: AuditEntry) -> AuditEvent:
-    """Return the row of an entry, dated now."""
+    """Return the row of an entry; the database dates it."""
     platform, account_id = entry.targets[0] if len(entry.targets) == 1 else (None, None)
+    # The API may not name the type of an actor: the column's default is its own.
+    kind = {} if entry.actor.type is ActorType.API_KEY else {"actor_type": entry.actor.type.value}
     return AuditEvent(
-        at=datetime.now(UTC),
+        **kind,
         workspace_id=post.workspace_id,
         post_id=post.id,
         action=entry.action.value,
-        actor_type=entry.actor.type.value,
         actor_id=entry.actor.id,
         platform=platform,
         account_id=account_id,
@@ -75,14 +76,6 @@ async def is_recorded(session: AsyncSession, post: Post, action: Action, **detai
 
 def _identity_of(event: AuditEvent) -> tuple[object, ...]:
     return event.action, event.actor_type, event.actor_id, event.details
-
-
-async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
-    """Add complete entries with one statement."""
-    if events:
-        columns = [column.key for column in AuditEvent.__mapper__.column_attrs if column.key != "id"]
-        rows = [{name: getattr(event, name) for name in columns} for event in events]
-        await session.execute(insert(AuditEvent), rows)
 
 
 async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:

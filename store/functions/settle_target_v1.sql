@@ -95,8 +95,8 @@ BEGIN
   END IF;
 
   IF _write IS NULL AND _audit IS NOT NULL THEN
-    INSERT INTO audit_events (at, workspace_id, post_id, action, actor_type, actor_id, platform, account_id, details)
-    SELECT _now, target.workspace_id, target.post_id, entry.action, entry.actor_type, entry.actor_id,
+    INSERT INTO audit_events (workspace_id, post_id, action, actor_type, actor_id, platform, account_id, details)
+    SELECT target.workspace_id, target.post_id, entry.action, entry.actor_type, entry.actor_id,
            target.platform, target.account_id, entry.details
     FROM targets AS target
     CROSS JOIN jsonb_populate_record(NULL::audit_events, _audit) AS entry

@@ -39,13 +39,14 @@ class AuditEvent(Base):
     __tablename__ = "audit_events"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    """The database's time: no process may set it."""
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     post_id: Mapped[str] = mapped_column(Id)
     action: Mapped[str]
     """A domain.audit.Action."""
-    actor_type: Mapped[str]
-    """A domain.audit.ActorType."""
+    actor_type: Mapped[str] = mapped_column(server_default=text("'api_key'"))
+    """A domain.audit.ActorType. The API may not set it, so its lines are those of API keys."""
     actor_id: Mapped[str | None] = mapped_column(Id)
     platform: Mapped[str | None] = mapped_column(Id)
     """With `account_id`, the target of the entry; null if it is about the post as a whole."""
@@ -62,7 +63,8 @@ class AccountEvent(Base):
     __tablename__ = "account_events"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    """The database's time: no process may set it."""
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     platform: Mapped[str] = mapped_column(Id)
     account_id: Mapped[str] = mapped_column(Id)

@@ -19,7 +19,6 @@ from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, ma
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.audit.trail import event_of, is_recorded
 from store.models import Attempt, Post, Target
-from store.posts.history import keep_history
 from store.publishing.outcomes import announce
 from store.publishing.targets import (
     close_attempt,
@@ -52,11 +51,11 @@ async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
 async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
     """Delete a locked post, and all of it except its history; False while one of its targets is being published.
 
-    Once this is committed nothing is sent: every send begins by locking the row.
+    The database keeps the history (`keep_history_v1`). Once this is committed nothing is sent: every send begins by
+    locking the row.
     """
     if not may_delete(PostStatus(post.status), await rows_of(session, post)):
         return False
-    await keep_history(session, post)
     session.add(event_of(post, AuditEntry(Action.DELETED, actor, details=(("workflowId", post.workflow_id),))))
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)

@@ -1,6 +1,7 @@
 """The time line of a post: the audit trail, its author, its steps towards platforms and when it was late.
 
-For an existing post, the last three are read from its rows. When the post is deleted, they become lines of the trail.
+For an existing post, the last three are read from its rows. When the post is deleted, the database writes them into the
+trail (`keep_history_v1`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from domain.attempts import AttemptState, AttemptStep
 from domain.audit import Action, ActorType
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
-from store.audit.trail import MOST_ENTRIES, add_events
 from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
 from store.posts.queries import find_post
 
@@ -25,6 +25,11 @@ REPORTED_AFTER = timedelta(seconds=5)
 
 _IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
 """Steps of the attempt log that people take: the trail has them, with the person."""
+
+_ATTEMPT = "attempt"
+"""The action of a line that keeps the attempt of a deleted post, as its row was."""
+_COLUMNS = tuple(column.key for column in Attempt.__mapper__.column_attrs)
+_MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 
 
 class EntrySource(IntEnum):
@@ -70,20 +75,13 @@ async def read_history(
     events = list(await session.scalars(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)))
     if post is None and not events and not await _is_known(session, workspace_id, post_id):
         return None
-    found = [(HistoryPosition(event.at, EntrySource.TRAIL, event.id), event) for event in events]
+    found = [(HistoryPosition(event.at, EntrySource.TRAIL, event.id), _in_words(event)) for event in events]
     if post is not None:
         found += await _of_rows(session, post)
         found += await _of_attempts(session, post, limit, after)
     found = sorted((each for each in found if after is None or each[0] > after), key=lambda each: each[0])[:limit]
     names = await _names(session, {event.actor_id for _, event in found if event.actor_type == ActorType.API_KEY})
     return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in found]
-
-
-async def keep_history(session: AsyncSession, post: Post) -> None:
-    """Write into the trail the newest lines that would be lost with a locked post that is about to be deleted."""
-    kept = [*await _of_rows(session, post), *await _of_attempts(session, post, MOST_ENTRIES, newest=True)]
-    kept.sort(key=lambda each: each[0])
-    await add_events(session, [event for _, event in kept[-MOST_ENTRIES:]])
 
 
 async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
@@ -158,6 +156,21 @@ async def _of_attempts(
         )
         for row in await session.execute(query.limit(limit))
     ]
+
+
+def _in_words(event: AuditEvent) -> AuditEvent:
+    """Return a line of the trail; for a deleted post's attempt or lateness, the line that it had before."""
+    if event.action == Action.LATE:
+        times = {name: rfc3339(datetime.fromisoformat(moment)) for name, moment in event.details.items()}
+        target = Target(platform=event.platform, account_id=event.account_id)
+        return _event(Post(id=event.post_id, workspace_id=event.workspace_id), target, event.at, Action.LATE, times)
+    if event.action != _ATTEMPT:
+        return event
+    moments = {name: datetime.fromisoformat(event.details[name]) for name in _MOMENTS if name in event.details}
+    attempt = Attempt(**{name: event.details.get(name) for name in _COLUMNS} | moments)
+    url = {name: event.details.get(name) for name in ("platform_post_id", "platform_post_url")}
+    target = Target(platform=event.platform, account_id=event.account_id, **url)
+    return _of_attempt(Post(id=event.post_id, workspace_id=event.workspace_id), attempt, target)
 
 
 def _of_attempt(post: Post, attempt: Attempt, target: Target) -> AuditEvent:

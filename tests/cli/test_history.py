@@ -27,7 +27,7 @@ from runtime.temporal import DATA_CONVERTER, connect
 from store.models import Post
 from store.posts.delivery import record_delivered
 from tests.reconcile.doctor.conftest import new_workspace
-from tests.stack import CLIENT, Stack
+from tests.stack import Stack
 from workflows.client.runs import Runs
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,7 +138,7 @@ async def test_history_of_a_deleted_post_is_a_table(own: Stack) -> None:
     created, published, deleted = found.stdout.splitlines()
     assert created.endswith("Z  The post was created.")
     assert "Published on X account" in published
-    assert deleted.endswith(f"API key {CLIENT.id} deleted the post.")
+    assert deleted.endswith(f"API key {(await own.actor()).id} deleted the post.")
 
 
 async def test_a_post_that_is_not_known_is_named() -> None:

@@ -18,7 +18,7 @@ from runtime.temporal import DATA_CONVERTER
 from store.models import Post
 from store.posts.changes import lock_post, resolve
 from store.posts.delivery import claim_undelivered
-from tests.stack import CLIENT, Stack
+from tests.stack import Stack
 from workflows.client.post_workflows import PostWorkflows
 
 
@@ -128,7 +128,7 @@ async def resolved_behind_its_workflow(stack: Stack, text: str) -> Post:
     async with stack.api_database.transaction() as session:
         row = await lock_post(session, post.id)
         assert row
-        assert await resolve(session, row, row.targets[0], "4711", CLIENT, published=True)
+        assert await resolve(session, row, row.targets[0], "4711", await stack.actor(), published=True)
     await age(stack, post)
     return post
 

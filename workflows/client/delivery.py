@@ -1,4 +1,4 @@
-"""Delivery of the plan in a post's row to its workflow: one function for all callers, which may be repeated."""
+"""Delivery of the plan in a post's row to its workflow, which may be repeated."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,15 +24,23 @@ _NAMES: dict[str, str] = {}
 
 
 async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
-    """Send this plan to the post's workflow; if none runs, start one. Return once it follows. Raises Unavailable.
+    """Send this plan to the post's workflow; if none runs, start one. Return once it follows.
 
-    A plan that is older than the workflow's plan changes nothing. A post whose workflow id belongs to another post's
-    run takes the next id.
+    A plan that is older than the workflow's plan changes nothing. Raises Unavailable, and AnotherPost if the workflow
+    id belongs to another post's run: then a worker delivers the post (`deliver_or_move`).
     """
     plan = await _named(database, plan)
+    await (workflows.update_plan(plan) if plan.started else workflows.start(plan))
+
+
+async def deliver_or_move(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
+    """Deliver a plan; a post whose workflow id belongs to another post's run takes the next id. Raises Unavailable.
+
+    It takes the rights of a worker: the API may not say that a post was lost, nor that it may have been sent.
+    """
     for _ in range(_MOST_MOVES):
         try:
-            return await (workflows.update_plan(plan) if plan.started else workflows.start(plan))
+            return await deliver(database, workflows, plan)
         except AnotherPost as other:
             log.warning("workflow.of_another_post", post_id=plan.post_id, workflow_id=plan.workflow_id)
             async with database.transaction() as session:

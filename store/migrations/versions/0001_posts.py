@@ -20,7 +20,22 @@ FUNCTIONS = (
     "take_key_v1",
     "create_post_v1",
     "acquire_slots_v1",
+    "check_actor_v1",
+    "check_author_v1",
+    "check_attempt_v1",
+    "keep_history_v1",
 )
+_CHECKS = (
+    ("audit_events", "check_actor", "new.actor_type = 'api_key'"),
+    ("account_events", "check_actor", "new.actor_type = 'api_key'"),
+    ("posts", "check_author", "true"),
+    ("attempts", "check_attempt", "new.step NOT IN ('resolve', 'correct')"),
+)
+"""Checks of new rows: the table, the function and its rows.
+
+Rows of a role that may update the whole table are not checked. That is the owner, as which the operators' commands act and
+the function that keeps a history; of attempts it is the worker, too.
+"""
 
 
 def upgrade() -> None:
@@ -28,6 +43,12 @@ def upgrade() -> None:
     create_tables()
     for name in FUNCTIONS:
         op.get_bind().exec_driver_sql(source(name))
+    for table, function, rows in _CHECKS:
+        op.execute(
+            f"CREATE TRIGGER {function} BEFORE INSERT ON {table} FOR EACH ROW"
+            f" WHEN ({rows} AND NOT has_table_privilege('public.{table}', 'UPDATE')) EXECUTE FUNCTION {function}_v1()"
+        )
+    op.execute("CREATE TRIGGER keep_history BEFORE DELETE ON posts FOR EACH ROW EXECUTE FUNCTION keep_history_v1()")
 
 
 def create_tables() -> None:  # noqa: PLR0915 one migration until the first release
@@ -300,7 +321,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     op.create_table(
         "account_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
         sa.Column("platform", sa.String(collation="C"), nullable=False),
         sa.Column("account_id", sa.String(collation="C"), nullable=False),
@@ -461,11 +482,11 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     op.create_table(
         "audit_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
         sa.Column("post_id", sa.String(collation="C"), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_type", sa.Text(), server_default=sa.text("'api_key'"), nullable=False),
         sa.Column("actor_id", sa.String(collation="C"), nullable=True),
         sa.Column("platform", sa.String(collation="C"), nullable=True),
         sa.Column("account_id", sa.String(collation="C"), nullable=True),
@@ -579,7 +600,7 @@ def _create_accounts() -> None:
 def downgrade() -> None:
     """Revert the change."""
     for name in reversed(FUNCTIONS):
-        op.execute(f"DROP FUNCTION {name}")
+        op.execute(f"DROP FUNCTION {name} CASCADE")
     # Each after the tables that refer to it; its indexes and triggers go with it.
     for table in (
         "rate_limit_slots",

@@ -213,7 +213,7 @@ async def test_history_says_how_late_a_post_began(stack: Stack, api: Client) -> 
 
 async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "changed too often", scheduledFor=later()))).json()
-    async with stack.api_database.transaction() as session:
+    async with stack.database.transaction() as session:
         row = await session.get_one(Post, post["id"])
         many = {"workspace_id": row.workspace_id, "post_id": row.id, "action": "changed", "actor_type": "api_key"}
         for number in range(MOST_ENTRIES + 3):
