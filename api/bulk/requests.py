@@ -12,7 +12,6 @@ from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, size_of, sized
-from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer
 from api.posts.answers.views import write
 from api.posts.changes import create, delete_post, retry, update
@@ -22,6 +21,7 @@ from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
+from domain.loop_share import loop_share
 from store.models import IdempotencyKey
 from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.list_filters import Filter, Position

@@ -9,12 +9,12 @@ from api.bulk.bodies import ValidateManyBody, read_create_many
 from api.bulk.views import BulkVerdictView, ItemVerdictView
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, size_of, sized
-from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer, answer_view, problem_view
 from api.posts.media_checks import check_files, platforms_with_files
 from api.posts.validate import CHECK_MEDIA, FileCheck, Verdict, find_verdict
 from domain.content import PostContent
 from domain.errors import Problem
+from domain.loop_share import loop_share
 
 FILES_BEGIN_WITHIN_S = 30.0
 """Seconds after which no further post's files are checked. A check takes 25, and proxies usually give up after 60."""

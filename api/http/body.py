@@ -11,9 +11,9 @@ from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
 from api.http.headers import HttpRequest
-from api.http.loop_share import loop_share
 from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
+from domain.loop_share import loop_share
 
 MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 32
@@ -37,7 +37,7 @@ def size_of(payload: JsonObject) -> int:
 
 
 def sized(payload: JsonObject) -> SizedBody:
-    """Return a part of a body with its size: heavy ones take turns on the event loop (`api.http.loop_share`)."""
+    """Return a part of a body with its size: heavy ones take turns on the event loop (`domain.loop_share`)."""
     body = SizedBody(payload)
     body.size = len(json.dumps(payload, ensure_ascii=False))
     return body

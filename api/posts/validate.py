@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
-from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer, answer_view, problem_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
@@ -15,6 +14,7 @@ from api.posts.clock import now_ms
 from api.posts.media_checks import check_files
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
+from domain.loop_share import loop_share
 from store.accounts.connected import find_accounts
 
 FileCheck = Callable[[PostContent], Awaitable[tuple[list[Problem], list[Problem]]]]

@@ -91,7 +91,7 @@ async def hostile_server(send: Send, port: int) -> AsyncIterator[None]:
         server.close()
 
 
-async def _workspace(dev: dict[str, Any], name: str) -> tuple[str, str]:
+async def workspace_with_account(dev: dict[str, Any], name: str) -> tuple[str, str]:
     """Make a workspace with one account; return its key and the account's id."""
     key = await command(dev, "keys", "create", "--workspace", name)
     words = ("accounts", "add", PLATFORM, "--workspace", name)
@@ -134,7 +134,7 @@ async def measure(kind: str, count: int) -> bool:
         httpx.AsyncClient(base_url=dev["apiUrl"], timeout=60) as http,
         httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
     ):
-        hostile, other = await _workspace(dev, "hostile"), await _workspace(dev, "bystander")
+        hostile, other = await workspace_with_account(dev, "hostile"), await workspace_with_account(dev, "bystander")
         gate = asyncio.Semaphore(8)
 
         async def slow_post(number: int) -> None:

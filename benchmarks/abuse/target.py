@@ -18,6 +18,8 @@ class Tally:
     """The responses to one kind of abuse."""
 
     statuses: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+    """The goals of the kind itself that were missed, each as a sentence."""
 
     @property
     def calls(self) -> int:
@@ -31,11 +33,16 @@ class Tally:
 
 
 class Target:
-    """The API, called with the key of a hostile workspace."""
+    """The API of a stack, called with the key of a hostile workspace.
 
-    def __init__(self, url: str, key: str, accounts: list[dict[str, Any]]) -> None:
+    Accounts may name a server of their own on this machine at `account_port`.
+    """
+
+    def __init__(self, dev: dict[str, Any], account_port: int) -> None:
+        url, key = dev["apiUrl"], dev["apiKey"]
+        self.dev, self.account_port = dev, account_port
         self.host, self.port = urlsplit(url).hostname or "", urlsplit(url).port or 80
-        self.accounts = accounts
+        self.accounts: list[dict[str, Any]] = dev["accounts"]
         limits = httpx.Limits(max_connections=TOGETHER, max_keepalive_connections=TOGETHER)
         headers = {"Authorization": f"Bearer {key}"}
         self.client = httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60, trust_env=False)

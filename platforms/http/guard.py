@@ -7,7 +7,7 @@ two look-ups (DNS rebinding) nor a redirect can evade it.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -15,8 +15,9 @@ import httpcore
 import httpx
 
 from platforms.http.addresses import is_public
+from platforms.http.answers import OF_PLATFORM
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
-from platforms.http.hosts import AllowedHosts
+from platforms.http.hosts import AllowedHosts, is_within
 from platforms.http.resolver import Resolver, workspace
 from platforms.http.transport import Transport
 
@@ -105,7 +106,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 class GuardedTransport(Transport):
     """An httpx transport over guarded connections. Its client must be `trust_env=False`: no proxies.
 
-    A request names its workspace in the extension `workspace`, because workspaces share the look-ups of hosts.
+    A request names its workspace in the extension `workspace`, because workspaces share the look-ups of hosts. Hosts
+    outside of `domains` are strangers, whose responses are read up to a smaller bound.
     """
 
     def __init__(
@@ -115,8 +117,10 @@ class GuardedTransport(Transport):
         names: Names | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
         context: ssl.SSLContext | None = None,
+        domains: Collection[str] = (),
     ) -> None:
         super().__init__(BoundedHeads(GuardedBackend(allowed, names=names, network=network)), context=context)
+        self._domains = domains
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
@@ -132,6 +136,7 @@ class GuardedTransport(Transport):
             workspace.reset(token)
         if isinstance(response.stream, httpx.AsyncByteStream):
             response.stream = BoundedBody(response.stream)
+        response.extensions[OF_PLATFORM] = is_within(request.url.host, self._domains)
         return response
 
 

@@ -32,7 +32,7 @@ class Outgoing:
         hosts = self._servers.hosts_in_place_of(platform)
         domains = (*platform.own_domains, *(host.rpartition(":")[0] for host in hosts))
         names = PlatformNames(domains, self._own_names, self._strange_names)
-        return GuardedTransport(AllowedHosts(hosts), names=names, context=self._context)
+        return GuardedTransport(AllowedHosts(hosts), names=names, context=self._context, domains=domains)
 
     def to_named_servers(self) -> httpx.AsyncBaseTransport:
         """Return a transport to servers that accounts name."""

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from activities.account_facts import account_facts
 from api.http.body import MAX_PROBLEMS
 from api.http.body_validation import as_problem, in_contract_order, known_names
-from api.http.loop_share import loop_share
 from api.posts.bodies.schemas import PostBody
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
+from domain.loop_share import loop_share
 from platforms.base import AccountFacts, Draft, Platform
 from platforms.registry import platforms
 from platforms.rules import Violation

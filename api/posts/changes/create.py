@@ -6,7 +6,6 @@ from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, size_of
-from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
@@ -25,6 +24,7 @@ from domain.errors import (
     Unprocessable,
 )
 from domain.ids import made_at, new_id, workflow_id
+from domain.loop_share import loop_share
 from domain.plan import Plan
 from domain.post import PostStatus
 from store.models import Post

@@ -193,6 +193,8 @@ class TestSeveral:
         assert [bool(disabled) for _, disabled in boxes] == [False, False, True]
         assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
         assert "at least one" in (await browser.send(url)).text
+        # A form that is far larger than this page's costs nothing to read.
+        assert "at least one" in (await browser.send(url, ids=boxes[0][0], padding="%" * 64 * 1024)).text
         # An option that cannot be chosen stays unavailable, whatever the form contains.
         await browser.send(url, ids=[boxes[2][0]])
         assert (await progress(stranger, begun, "facebook"))["status"] == "selection"

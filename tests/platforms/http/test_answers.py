@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,9 +13,12 @@ import httpx
 import pytest
 
 from activities.options import STEP_TIMEOUT
+from domain.loop_share import HEAVY
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http import timeouts
-from platforms.http.answers import MOST_BYTES, parse
+from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VALUES, parse, read
+from platforms.http.guard import GuardedTransport
+from platforms.http.hosts import AllowedHosts
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire, json_of
 from tests.media.hostile import gzip_bomb
@@ -88,8 +92,15 @@ async def test_a_packed_answer_is_read(encoding: bytes) -> None:
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize(
     "answer",
-    [whole(gzip_bomb(256), b"Content-Encoding: gzip"), whole(bytes(MOST_BYTES + 1)), has_no_end],
-    ids=["packed", "long", "endless"],
+    [
+        whole(gzip_bomb(256), b"Content-Encoding: gzip"),
+        whole(bytes(MOST_BYTES_OF_STRANGERS + 1)),
+        has_no_end,
+        whole(b"[" + b"[]," * (MOST_VALUES // 2) + b"[]]"),
+        whole(b"[" + b'{"":0},' * (MOST_VALUES // 2) + b"0]"),
+        whole(b"[" + b"0," * MOST_VALUES + b"0]"),
+    ],
+    ids=["packed", "long", "endless", "lists", "objects", "values"],
 )
 async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> None:
     async with wire_to(answer) as wire:
@@ -104,12 +115,56 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
         ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT,
         "answer_too_large",
     )
-    assert most < 8 * MOST_BYTES
+    assert most < 8 * MOST_BYTES_OF_STRANGERS
 
 
 async def test_the_largest_answer_is_read() -> None:
-    async with wire_to(whole(bytes(MOST_BYTES))) as wire:
-        assert len((await wire.send("GET", "/")).content) == MOST_BYTES
+    async with wire_to(whole(bytes(MOST_BYTES_OF_STRANGERS))) as wire:
+        assert len((await wire.send("GET", "/")).content) == MOST_BYTES_OF_STRANGERS
+
+
+async def test_the_answer_with_the_most_values_is_read() -> None:
+    async with wire_to(whole(b"[" + b"[]," * (MOST_VALUES // 2 - 1) + b"[]]")) as wire:
+        assert parse(await wire.send("GET", "/")) == [[]] * (MOST_VALUES // 2)
+
+
+@pytest.mark.parametrize(("domains", "most"), [(["127.0.0.1"], MOST_BYTES), (["test"], MOST_BYTES_OF_STRANGERS)])
+async def test_only_the_platforms_own_hosts_may_answer_more(domains: list[str], most: int) -> None:
+    async with wire_to(whole(bytes(most))) as wire, wire_to(whole(bytes(most + 1))) as beyond:
+        allowed = AllowedHosts([url.removeprefix("http://") for url in (wire.base_url, beyond.base_url)])
+        async with GuardedTransport(allowed, domains=domains) as transport:
+            wire.transport = beyond.transport = transport
+            assert len((await wire.send("GET", "/")).content) == most
+            with pytest.raises(PlatformError) as caught:
+                await beyond.send("GET", "/")
+    assert caught.value.code == "answer_too_large"
+
+
+async def test_large_answers_of_one_moment_leave_the_event_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many connections may bring their last bytes at the same time."""
+    monkeypatch.setattr(json, "loads", lambda *_, **__: time.sleep(0.05))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.001)
+
+    request = httpx.Request("GET", "https://social.test")
+    counting = asyncio.create_task(count())
+    answers = await asyncio.gather(
+        *(read(httpx.Response(200, stream=httpx.ByteStream(b" " * HEAVY)), request) for _ in range(10))
+    )
+    counting.cancel()
+    assert turns > len(answers)
+
+
+async def test_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with wire_to(whole(b'{"id": "1"}')) as wire:
+        answer = await wire.send("GET", "/")
+    monkeypatch.setattr(json, "loads", None)
+    assert parse(answer) == json_of(answer) == {"id": "1"}
 
 
 @pytest.mark.parametrize("public", [True, False])

@@ -1,7 +1,7 @@
-"""Heavy work on the event loop, one piece at a time, so that light requests are answered in between.
+"""Heavy work on the event loop, one piece at a time, so that light work is done in between.
 
-A body of 1 MiB costs up to 0.3 s. Were several of them worked on side by side, each step of every other request would
-wait for all of them.
+A request's body of 1 MiB costs the API up to 0.3 s, a server's response costs the worker up to 0.1 s. Were several of
+them worked on side by side, each step of everything else would wait for all of them.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 HEAVY = 16 * 1024
-"""Bytes of a body, or characters of a post's texts, from which on the work with them is heavy."""
+"""Bytes of a body or a response, or characters of a post's texts, from which on the work with them is heavy."""
 _PIECE_S = 0.02
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
 """The bounds of a pause, which is as long as the work before it: light requests get at least half of the event loop."""
