@@ -33,6 +33,11 @@ PATCH: dict[str, dict[str, Any]] = {
     "publishNow": {"publishNow": True},
     "backToDraft": {"isDraft": True},
     "correct": {"content": "A text that the platform takes"},
+    "correctOne": {
+        "platforms": [
+            {"platform": "twitter", "accountId": "tw_456", "customContent": "A text that this platform takes"}
+        ]
+    },
 }
 
 

@@ -125,8 +125,10 @@ OPERATIONS = (
             "an offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and "
             "`customMedia`, which it removes. The body of an answer can be sent back: read-only fields are ignored if "
             "they equal the post's. Once publishing has begun, only targets that have failed or wait can be changed: a "
-            "failed one sends the change when it is retried. A change of a target that is public, may be public or is "
-            "being published is 409. If a target is held and nothing was sent, publishing starts again with the change."
+            "failed one sends the change when it is retried, and `platforms` names those to correct; before, it is the "
+            "whole list, and a target that it does not name is removed. A change of a target that is public, may be "
+            "public or is being published is 409. If a target is held and nothing was sent, publishing starts again "
+            "with the change."
         ),
         answer=PostView,
         answers={"scheduled": examples.SCHEDULED},

@@ -162,9 +162,9 @@ def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[
     post.answer_bytes += growth
     post.updated_at = now
     rows = {(target.platform, target.account_id): target for target in post.targets}
-    for position, wanted in enumerate(content.targets):
+    for wanted in content.targets:
         target = rows[wanted.platform, wanted.account_id]
-        for name, value in _target_columns(wanted, position).items():
+        for name, value in _target_columns(wanted, target.position).items():
             setattr(target, name, value)
         if target.id in changed:
             target.handles, target.media_changes = {}, []

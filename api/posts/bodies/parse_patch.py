@@ -55,9 +55,10 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
 def read_correction(post: Post, payload: JsonObject) -> PostContent:
     """Return the corrected content of a post whose publishing has begun.
 
-    Raises InvalidRequest, and Conflict for another time.
+    Targets that it names come first, as in the body; the others stay as they are. Raises InvalidRequest, and Conflict
+    for another time.
     """
-    patch, merged, problems, at_fault = _read(post, payload)
+    patch, merged, problems, at_fault = _read(post, payload, keeps_targets=True)
     problems += missing_fields(merged, at_fault, draft=False)
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
@@ -85,8 +86,13 @@ def find_change_problems(payload: JsonObject) -> list[Problem]:
     return in_contract_order(PatchBody, [*problems, *find_contradictions(patch), *_beside_shift(patch)])
 
 
-def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:
-    """Return a change, the whole body that it leads to, its problems, and the names of the fields that these are in."""
+def _read(
+    post: Post, payload: JsonObject, *, keeps_targets: bool = False
+) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:
+    """Return a change, the whole body that it leads to, its problems, and the names of the fields that these are in.
+
+    `keeps_targets`: the post keeps targets that the change does not name; otherwise they are removed.
+    """
     payload, of_fields = writable_fields(post, payload)
     patch, problems, at_fault = read_body(payload, PatchBody)
     problems += of_fields
@@ -94,7 +100,7 @@ def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Pr
     current = to_body(content_of(post))
     given = patch.model_fields_set - {"shift_by"}
     merged = current.model_copy(update={name: getattr(patch, name) for name in given})
-    merged.platforms = _merged(current.platforms or [], merged.platforms)
+    merged.platforms = _merged(current.platforms or [], merged.platforms, keeps_others=keeps_targets)
     return patch, merged, problems + find_contradictions(patch) + _beside_shift(patch), at_fault
 
 
@@ -118,7 +124,9 @@ def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
     return "scheduled_for" not in patch.model_fields_set or patch.scheduled_for == shown
 
 
-def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[TargetBody] | None:
+def _merged(
+    current: list[TargetBody], wanted: list[TargetBody] | None, *, keeps_others: bool
+) -> list[TargetBody] | None:
     """Return the targets of a change; fields that one leaves out come from the post's target of the same account."""
     known = {(each.platform, each.account_id): each for each in current}
 
@@ -127,7 +135,11 @@ def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[
         changes = {name: getattr(target, name) for name in target.model_fields_set}
         return target if before is None else before.model_copy(update=changes)
 
-    return None if wanted is None else [merged(target) for target in wanted]
+    if not wanted:
+        return wanted
+    named = {(target.platform, target.account_id) for target in wanted}
+    others = [target for account, target in known.items() if account not in named] if keeps_others else []
+    return [*map(merged, wanted), *others]
 
 
 def _schedule(

@@ -21,7 +21,7 @@ from store.models import ConnectedAccount, Post, Target
 from store.posts.contents import content_of, correct
 
 _OTHER_TARGETS = Problem(
-    "Publishing has begun, so no target can be added or dropped any more: platforms must name those that the post has",
+    "Publishing has begun, so no target can be added any more: platforms may name only those that the post has",
     "conflict",
     "platforms",
 )

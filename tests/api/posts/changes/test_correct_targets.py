@@ -157,6 +157,33 @@ class TestPartial:
         assert (published["status"], published["platforms"][1]) == ("published", public)
         assert (len(await stack.public(new)), len(await stack.public(post["content"]))) == (1, 1)
 
+    async def test_a_failed_target_is_corrected_alone(self, api: Client, stack: Stack) -> None:
+        other, new = await stack.connect("mastodon"), words("named alone")
+        post = await refused(api, stack, words("shared"), other)
+        # However they are named, the targets stay in the post's order.
+        for platforms in (post["platforms"][::-1], post["platforms"][:1]):
+            after = await patch(api, post, {"platforms": platforms})
+            assert after["platforms"] == post["platforms"]
+        (failed,) = naming(stack.accounts["plain"], customContent="x" * 281)
+        (problem,) = (await patch(api, post, {"platforms": [failed]}, 422))["errors"]
+        assert problem["param"] == "platforms.0.customContent"
+        after = await patch(api, post, {"platforms": [{**failed, "customContent": new}]})
+        assert [target["content"] for target in after["platforms"]] == [new, post["content"]]
+        assert after["platforms"][1] == post["platforms"][1]
+        published = await retry(api, post)
+        assert (published["status"], published["platforms"][1]) == ("published", post["platforms"][1])
+        assert (len(await stack.public(new)), len(await stack.public(post["content"]))) == (1, 1)
+
+    async def test_a_public_target_that_is_named_alone_is_refused(self, api: Client, stack: Stack) -> None:
+        other = await stack.connect("mastodon")
+        post = await refused(api, stack, words("shared"), other)
+        (public,) = naming(other, customContent="another")
+        (problem,) = (await patch(api, post, {"platforms": [public]}, 409))["errors"]
+        assert (problem["param"], problem["accountId"]) == ("platforms.0", other.id)
+        twice = await patch(api, post, {"platforms": naming(other, other)}, 400)
+        assert (twice["code"], twice["param"]) == ("duplicate_target", "platforms.1.accountId")
+        assert (await api.get(f"/v1/posts/{post['id']}")).json() == post
+
     async def test_the_shared_text_is_free_if_nothing_public_uses_it(self, api: Client, stack: Stack) -> None:
         other, old, new = await stack.connect("mastodon"), words("shared"), words("shared and new")
         post = await refused(api, stack, old, other)
