@@ -8,10 +8,10 @@ from api.accounts.schemas import (
     RemovedAccountView,
 )
 from api.openapi import account_examples as examples
+from api.openapi.components import PLATFORM_REF
 from api.openapi.operation import ALWAYS, Json, Operation
 from api.openapi.parameters import PLATFORM, page, query
 from domain.account_health import Health
-from platforms.registry import platforms
 
 _ACCOUNT: Json = {
     "name": "accountId",
@@ -23,9 +23,7 @@ _ACCOUNT: Json = {
 }
 
 
-_OF_PLATFORM = query(
-    "platform", "Only accounts of this platform.", {"type": "string", "enum": list(platforms())}, "twitter"
-)
+_OF_PLATFORM = query("platform", "Only accounts of this platform.", PLATFORM_REF, "twitter")
 _OF_HEALTH = query(
     "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
 )

@@ -28,7 +28,7 @@ from api.bulk.bodies import (
 from api.bulk.views import BulkResultView, BulkVerdictView
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
-from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
+from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, TargetView, VerdictView
 from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
@@ -38,6 +38,7 @@ Json = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
 TARGET = "Target"
+TARGET_UPDATE = "TargetUpdate"
 _BODIES = (
     ConnectBody,
     SelectBody,
@@ -67,6 +68,7 @@ _VIEWS = (
     SelectedView,
 )
 _NULL = {"type": "null"}
+_PLATFORM: Json = {"title": "Platform", "description": "A platform.", "type": "string", "enum": list(platforms())}
 
 
 def name_of(model: type[BaseModel]) -> str:
@@ -80,9 +82,12 @@ def ref(name: str) -> Json:
     return {"$ref": PREFIX + name}
 
 
+PLATFORM_REF = ref(_PLATFORM["title"])
+
+
 def schemas() -> Json:
     """Return every schema by its name."""
-    found = _of_bodies_and_views()
+    found = _of_bodies_and_views() | {_PLATFORM["title"]: _PLATFORM}
     for body in (*(name_of(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
         found[body] = _without_nulls(found[body])
     target = found.pop(TARGET)
@@ -99,8 +104,14 @@ def schemas() -> Json:
         "oneOf": [{"$ref": each} for each in choices.values()],
         "discriminator": {"propertyName": "platform", "mapping": choices},
     }
+    found[TARGET_UPDATE] = {
+        "title": TARGET_UPDATE,
+        "description": f"{target['description']} A target of an answer can be sent back.",
+        "anyOf": [*found[TARGET]["oneOf"], ref(name_of(TargetView))],
+    }
     for change in _CHANGES:
         del found[name_of(change)]["properties"]["externalId"]
+        found[name_of(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
     for schema in found.values():
         # pydantic's titles of fields are their names again, spelled worse.
         for field in schema.get("properties", {}).values():
@@ -134,9 +145,9 @@ def _renamed(found: Json, names: dict[str, str]) -> Json:
 
 
 def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
-    """Return a schema with new names in its references, and with its defaults in words.
+    """Return a schema with new names in its references, with its defaults in words, and with one type of platforms.
 
-    Generators of types take a field with a default for one that is always there.
+    Generators of types take a field with a default for one that is always there, and each enum for another type.
     """
     if isinstance(schema, list):
         return [_read_by_clients(each, names) for each in schema]
@@ -144,6 +155,8 @@ def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
         return schema
     if "$ref" in schema:
         schema = {**schema, "$ref": PREFIX + names[schema["$ref"].removeprefix(PREFIX)]}
+    if schema.get("enum") == _PLATFORM["enum"]:
+        return PLATFORM_REF | {name: schema[name] for name in ("description", "examples") if name in schema}
     if schema.get("default") is not None:
         said = f"{schema.get('description', '')} Default: {json.dumps(schema['default'])}.".strip()
         schema = {**schema, "description": said}
@@ -154,7 +167,12 @@ def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
     """Return the schema of a platform's targets: that of any target, with the platform's name and settings."""
     own = deepcopy(target)
     own["description"] = f"An account of {label} that the post goes to."
-    own["properties"]["platform"] |= {"enum": [platform], "examples": [platform]}
+    own["properties"]["platform"] = {
+        "type": "string",
+        "enum": [platform],
+        "description": "The platform.",
+        "examples": [platform],
+    }
     own["properties"]["platformSpecificData"] = {**settings, "description": f"{label}'s own settings."}
     return own
 

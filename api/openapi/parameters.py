@@ -4,11 +4,11 @@ from api.bulk.bodies import MOMENT
 from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
 from api.http.query import MAX_LIMIT
 from api.openapi import examples
+from api.openapi.components import PLATFORM_REF
 from api.openapi.operation import Json
 from api.posts.filters import TARGET_STATUSES
 from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
-from platforms.registry import platforms
 from store.posts.list_filters import Order
 
 POST_ID = {
@@ -26,7 +26,7 @@ PLATFORM: Json = {
     "in": "path",
     "required": True,
     "description": "The platform.",
-    "schema": {"type": "string", "enum": list(platforms())},
+    "schema": PLATFORM_REF,
     "example": "twitter",
 }
 KEY = {
@@ -90,7 +90,7 @@ LIST = (
         "style": "form",
         "explode": False,
     },
-    query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
+    query("platform", "Only posts with a target there.", PLATFORM_REF, "instagram"),
     query(
         "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
     ),

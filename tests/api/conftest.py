@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from tests.api.documented import check_documented
 from tests.serving import started
 from tests.stack import Stack
 from tests.statements import Statement, noting_statements
@@ -37,7 +38,8 @@ class Client(httpx.AsyncClient):
 def client_of(app: Litestar, api_key: str | None) -> Client:
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     transport = httpx.ASGITransport(app=cast("Any", app))
-    return Client(transport=transport, base_url="http://api.test", headers=headers, timeout=90)
+    hooks = {"response": [check_documented]}
+    return Client(transport=transport, base_url="http://api.test", headers=headers, timeout=90, event_hooks=hooks)
 
 
 def problems(response: httpx.Response) -> list[dict[str, Any]]:

@@ -38,8 +38,9 @@ _ABSENT = object()
 def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[Problem]]:
     """Return the fields of a PATCH body that may change the post, and a problem for each that may not be so.
 
-    A read-only field is ignored if it has the value of the post's answer, and a problem if it has another value. A
-    field whose `null` has no meaning is a problem. Fields that are not known are left in.
+    A read-only field is ignored if it has the value of the post's answer, and a problem if it has another value. If the
+    answer leaves it out, its value is `null`: some generated clients send it back so. A field whose `null` has no
+    meaning is a problem. Fields that are not known are left in.
     """
     shown: JsonObject | None = None
 
@@ -107,7 +108,7 @@ def _fields(
 
 
 def _same(shown: Any, given: Any) -> bool:
-    return type(shown) is type(given) and bool(shown == given)
+    return (shown is _ABSENT and given is None) or (type(shown) is type(given) and bool(shown == given))
 
 
 def _null(path: str, name: str) -> Problem:

@@ -141,6 +141,19 @@ def test_a_targets_platform_says_which_settings_it_takes() -> None:
         assert settings == platform.settings.__name__
 
 
+def test_the_platforms_are_one_schema() -> None:
+    written = json.dumps(document())
+    assert written.count(json.dumps(list(platforms()))) == 1
+    assert schemas()["Platform"]["enum"] == list(platforms())
+
+
+def test_a_target_of_an_answer_can_be_sent_back() -> None:
+    changes = [schemas()[name]["properties"]["platforms"]["items"] for name in ("UpdatePost", "UpdatePostItem")]
+    assert changes == [{"$ref": "#/components/schemas/TargetUpdate"}] * 2
+    choices = [each["$ref"] for each in schemas()["TargetUpdate"]["anyOf"]]
+    assert choices == [*schemas()["Target"]["discriminator"]["mapping"].values(), "#/components/schemas/PostTarget"]
+
+
 def test_every_example_of_an_error_is_a_sentence_of_the_code() -> None:
     patterns = set()
     for path in (path for package in ("activities", "api", "platforms") for path in (ROOT / package).rglob("*.py")):

@@ -138,7 +138,7 @@ class TestDraft:
             ({"timezone": "Mars"}, "invalid_field_value", "timezone"),
             ({"id": "x"}, "invalid_field_value", "id"),
             ({"status": "published"}, "invalid_field_value", "status"),
-            ({"plannedFor": None}, "invalid_field_value", "plannedFor"),
+            ({"plannedFor": DISTANT}, "invalid_field_value", "plannedFor"),
         ],
     )
     async def test_invalid_changes_are_400(
@@ -315,6 +315,14 @@ class TestBodyOfGet:
         (target,) = (await api.get(f"/v1/posts/{post_id}")).json()["platforms"]
         response = await api.patch(f"/v1/posts/{post_id}", json={"platforms": [{**target, name: value}]})
         assert (response.status_code, response.json()["param"]) == (400, f"platforms.0.{name}")
+
+    async def test_read_only_fields_that_an_answer_leaves_out_may_be_null(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, scheduledFor=DISTANT)
+        post = (await api.get(f"/v1/posts/{post_id}")).json()
+        (target,) = post["platforms"]
+        assert not {"errorCode", "warning"} & set(target)
+        sent_back = {**post, "plannedFor": None, "platforms": [{**target, "errorCode": None, "warning": None}]}
+        assert (await patch(api, post_id, sent_back))["platforms"] == [target]
 
     async def test_new_targets_accept_no_read_only_fields(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
