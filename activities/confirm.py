@@ -1,7 +1,7 @@
 """Confirmation of sends whose response was lost."""
 
 import functools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from temporalio import activity
@@ -9,25 +9,21 @@ from temporalio import activity
 from activities import results
 from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
+from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
-from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState
+from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
 from domain.outcome import STALE, Outcome
-from domain.ownership import last_moment
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
-from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
+from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import PlatformError
-from platforms.http.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing.claims import claim_public_post, posts_of_other_targets
+from store.publishing.claims import posts_of_other_targets
 from store.publishing.sending import open_target, settle
-from store.publishing.targets import LoadedTarget, count_unconfirmed_sends
-
-LONGEST_BEFORE_RESEND = timedelta(minutes=10)
-"""The longest absence that is required before a resend, unless the platform's reads lag behind for longer."""
+from store.publishing.targets import count_unconfirmed_sends
 
 log = structlog.get_logger(__name__)
 
@@ -36,27 +32,10 @@ def _again(command: ConfirmCommand) -> TargetTransition | None:
     return None if command.again_in is None else transitions.still_unconfirmed(datetime.now(UTC) + command.again_in)
 
 
-def _processed_until(sent: Attempt, step: StepContext) -> datetime:
-    """Return until when the platform can have published an unconfirmed send; its reads may lag behind that."""
-    lost = sent.code in {WORKER_LOST, ROWS_LOST}
-    left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
-    if sent.http_status is not None or sent.code == TIMED_OUT:
-        # The platform responded, or its response was awaited for the full time-out.
-        return left
-    return left + step.platform.may_still_work(step.context.draft)
-
-
-def _required_absence(step: StepContext, unconfirmed_sends: int) -> timedelta:
-    """Return how long a post must be absent before it is sent again: twice as long after each unconfirmed send.
-
-    Otherwise a platform that loses every response for an hour would get hundreds of sends of each post.
-    """
-    first = step.platform.read_lag
-    return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
-
-
-def _is_absent_long_enough(sent: Attempt, step: StepContext, unconfirmed_sends: int) -> bool:
-    return datetime.now(UTC) - _processed_until(sent, step) >= _required_absence(step, unconfirmed_sends)
+def _as_claimed(sent: Attempt) -> TargetTransition:
+    """Return the transition of a target whose send was refused, as its answer had claimed."""
+    claim = Claim.from_json(sent.claim or {})
+    return transitions.failed(claim.message, sent.code or "", claim.category)
 
 
 class Confirming:
@@ -74,9 +53,7 @@ class Confirming:
             loaded = await open_target(self._database, command.target_id)
             async with self._database.reading() as session:
                 taken = (
-                    await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
-                    if loaded
-                    else frozenset()
+                    await posts_of_other_targets(session, loaded.target, loaded.sent_since) if loaded else frozenset()
                 )
                 unconfirmed_sends = await count_unconfirmed_sends(session, command.target_id)
             if loaded is None:
@@ -87,9 +64,11 @@ class Confirming:
             try:
                 step = self._factory.create(loaded)
                 step.context.taken = taken
+                step.context = step.for_confirmation()
                 if loaded.sent.code == ROWS_LOST:
                     step.context.ended_at = loaded.sent.finished_at
-                finding = await self._claimed(loaded, await step.platform.confirm(step.connection, step.context))
+                finding = await step.platform.confirm(step.connection, step.context)
+                finding = await claimed(self._database, loaded, finding)
             except PlatformError as error:
                 decision = "could not confirm; trying again"
                 unread = results.attempt_result(step, AttemptState.REFUSED, decision, error, command.again_in)
@@ -103,17 +82,6 @@ class Confirming:
                 result, transition = self._decide(command, step, finding, loaded.sent, unconfirmed_sends)
             outcome = await self._write_finding(command, confirmation, result, transition)
             return outcome.model_copy(update={"incomplete": incomplete})
-
-    async def _claimed(self, loaded: LoadedTarget, finding: Finding) -> Finding:
-        """Return a finding that can be trusted: no public post belongs to two of our targets."""
-        if not isinstance(finding, Published):
-            return finding
-
-        async def claimed() -> bool:
-            async with self._database.answers.transaction() as session:
-                return await claim_public_post(session, loaded, finding.platform_post_id)
-
-        return finding if await persist(claimed) else Unknown()
 
     def _decide(
         self,
@@ -130,7 +98,9 @@ class Confirming:
             # The handles of the send, by which this platform finds a post, are lost with the rows.
             finding = Unknown(final=True)
         match finding:
-            case Absent() if finding.never_sent or _is_absent_long_enough(sent, step, unconfirmed_sends):
+            case Absent() if may_be_sent(finding, sent, step, unconfirmed_sends):
+                if sent.claim:
+                    return done(decisions.REFUSED_AFTER_ALL), _as_claimed(sent)
                 return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
             case Absent() if not step.exchanges:
                 return None, _again(command)
@@ -142,6 +112,8 @@ class Confirming:
             case Unlisted():
                 result = done(decisions.PUBLIC_UNLISTED)
                 return result, transitions.unlisted(datetime.now(UTC), step.platform.label)
+            case Unknown(final=True) if sent.claim:
+                return done(decisions.REFUSED_UNREAD), _as_claimed(sent)
             case Unknown(final=True):
                 return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:

@@ -79,6 +79,8 @@ class Editing:
             return finding
         waited = datetime.now(UTC) - edit.left_by
         if isinstance(finding, Absent) and waited >= step.platform.read_lag:
+            if edit.refusal:
+                raise PlatformError(ErrorKind.REJECTED, edit.refusal.message, code=edit.refusal.code)
             return None
         raise PlatformError(ErrorKind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
 

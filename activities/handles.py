@@ -11,6 +11,7 @@ from platforms.base import Handles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.publishing.sending import VERSION, save_handles
+from store.publishing.targets import EARLIER
 
 _FINGERPRINT = "contentFingerprint"
 """The key of the fingerprint of the content that the handles belong to: changed content is uploaded again."""
@@ -18,7 +19,7 @@ _FINGERPRINT = "contentFingerprint"
 _ADDRESSES = "checkedMedia"
 """The key of the addresses, by media URL, from which a platform that fetches media itself fetches them."""
 
-_OWN_KEYS = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
+_OWN_KEYS = frozenset({_FINGERPRINT, _ADDRESSES, VERSION, EARLIER})
 _AT_LEAST_EVERY_S = 1.0
 
 
@@ -46,7 +47,11 @@ class HandleKeeper:
 
     def usable(self) -> Handles:
         """Return the platform's handles, if they were made for this content."""
-        return {key: value for key, value in self._stored.items() if key not in _OWN_KEYS} if self._usable else {}
+        return _platforms(self._stored) if self._usable else {}
+
+    def earlier(self) -> Handles:
+        """Return the platform's handles of the last send before the target was prepared again."""
+        return _platforms(self._stored.get(EARLIER) or self._stored)
 
     async def save(self, handles: Handles) -> None:
         """Save the handles. Raises PlatformError if another run has saved since they were read.
@@ -54,7 +59,8 @@ class HandleKeeper:
         The error is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
-        self._unwritten = {**handles, **own}
+        earlier = {EARLIER: self._stored[EARLIER]} if EARLIER in self._stored else {}
+        self._unwritten = {**handles, **own, **earlier}
         if not self._deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
             await self.flush()
 
@@ -95,3 +101,7 @@ class HandleKeeper:
         # A run that Temporal gave up on may still work: the row belongs to it, and must be read again.
         kind = ErrorKind.UNCONFIRMED if self.going_public else ErrorKind.TRANSIENT
         return PlatformError(kind, "Another run is preparing this post.", code="overtaken")
+
+
+def _platforms(stored: Handles) -> Handles:
+    return {key: value for key, value in stored.items() if key not in _OWN_KEYS}

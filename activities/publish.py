@@ -22,6 +22,7 @@ from activities.errors import (
     time_left,
 )
 from activities.fence import Fence, Stopwatch
+from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
 from activities.persist import persist
@@ -30,14 +31,15 @@ from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import refuse_account, verify_refusal
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
-from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
+from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
-from platforms.base import Published
+from platforms.access.oauth import TOKEN_RENEWED
+from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account
@@ -98,7 +100,9 @@ class Publishing:
         async with heartbeating() as progress:
             step: StepContext | None = None
             try:
-                step = await self._open(command, progress)
+                step, loaded = await self._open(command, progress)
+                if loaded.must_confirm:
+                    await self._confirm_earlier(command, step, loaded)
                 async with step.keeper.deferring():
                     await self._rate_limiter.before_publishing(step)
                     async with after_delay(lambda: mark_started(self._database, command.target_id, command.version)):
@@ -118,8 +122,11 @@ class Publishing:
             step.connection.wire.fence = Fence(self._database.answers, attempt.id, written)
             return await self._send(command, step, attempt)
 
-    async def _open(self, command: TargetCommand, progress: list[str]) -> StepContext:
-        """Return the context for sending a target. Raises _NotSent if it may not be sent, PlatformError."""
+    async def _open(self, command: TargetCommand, progress: list[str]) -> tuple[StepContext, LoadedTarget]:
+        """Return the context for sending a target, and its rows.
+
+        Raises _NotSent if it may not be sent, PlatformError.
+        """
         loaded = await open_target(self._database, command.target_id)
         if (
             loaded is None
@@ -133,13 +140,55 @@ class Publishing:
             raise PlatformError(ErrorKind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
         step = self._factory.create(loaded, progress.append)
         self._factory.apps.check(step.account, step.refusal_applies, loaded.target.released_at)
-        if loaded.unconfirmed_since:
+        if loaded.sent_since:
             async with self._database.reading() as session:
-                step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
+                step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.sent_since)
         # The rules were checked when the post was created; the account or its limits may have changed since.
         if broken := step.platform.violations(step.context.draft, step.connection.account):
             raise PlatformError(ErrorKind.REJECTED, broken[0].error, code=broken[0].code)
-        return step
+        return step, loaded
+
+    async def _confirm_earlier(self, command: TargetCommand, step: StepContext, loaded: LoadedTarget) -> None:
+        """Ask the platform for an earlier send before the next one, also if that one was refused.
+
+        Returns if the target may be sent. Raises _NotSent if it is public, or if it must be confirmed, PlatformError.
+        """
+        new, step.context = step.context, step.for_confirmation()
+        try:
+            finding = await step.platform.confirm(step.connection, step.context)
+            finding = await claimed(self._database, loaded, finding)
+        except PlatformError as error:
+            if error.kind in PASSING | HOLD_REASONS.keys():
+                raise
+            finding = Unknown()
+        match finding, loaded.sent:
+            case Published(), _:
+                finding, incomplete = await completed(step, finding)
+                settled = await self._settle_check(command, step, decisions.PUBLIC, results.published(finding))
+                raise _NotSent(settled.model_copy(update={"incomplete": incomplete}))
+            case Unlisted(), _:
+                unlisted = transitions.unlisted(datetime.now(UTC), step.platform.label)
+                raise _NotSent(await self._settle_check(command, step, decisions.PUBLIC_UNLISTED, unlisted))
+            case Absent(), Attempt() as sent if not may_be_sent(finding, sent, step, 1):
+                pass
+            case (Absent() | Refused(), _) | (Unknown(final=True), Attempt(state=AttemptState.REFUSED)):
+                # If the rows have changed meanwhile, the beginning of the send finds it out.
+                result = results.check_result(step, decisions.MAY_BE_SENT)
+                basis, checked = BeforeSend(command.version, step=AttemptStep.CONFIRM), transitions.checked()
+                await persist(lambda: settle(self._database.answers, command.target_id, basis, checked, result))
+                step.context = new
+                step.exchanges.clear()
+                return
+        message = f"It is not known whether an earlier send reached {step.platform.label}."
+        unconfirmed = transitions.unconfirmed("sending", message)
+        raise _NotSent(await self._settle_check(command, step, decisions.ASKED_BEFORE_SEND, unconfirmed))
+
+    async def _settle_check(
+        self, command: TargetCommand, step: StepContext, decision: str, transition: TargetTransition
+    ) -> Outcome:
+        """Write that a target is not sent because of what its platform shows of an earlier send."""
+        basis = BeforeSend(command.version, step=AttemptStep.CONFIRM)
+        return await self._settle_and_log(command, basis, transition, results.check_result(step, decision))
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
         """Write the attempt of a target's one send. Raises _NotSent if it may not be sent any more, PlatformError."""
@@ -182,7 +231,9 @@ class Publishing:
         except PlatformError as error:
             # A platform that calls the second send a duplicate has published the first one after all. If it says so
             # again although the post could not be confirmed, the duplicate is another post.
-            was_published = sent_before and error.code == DUPLICATE and not step.last_send_was_duplicate
+            was_published = sent_before and error.code == DUPLICATE != step.last_send_code
+            if error.code == TOKEN_RENEWED == step.last_send_code and error.claim:
+                error = error.claim
             if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
                 return await self._settle_refusal(command, step, answer, error)
             soon = confirm_wait(0)

@@ -1,12 +1,13 @@
 """The effects of a platform's response on a target and its attempt log."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.errors import HOLD_REASONS, wait_before_retry
 from activities.step_context import StepContext
 from domain import transitions
-from domain.attempts import AttemptResult, AttemptState
+from domain.attempts import AttemptResult, AttemptState, Claim
 from domain.transitions import TargetTransition
 from platforms.base import Platform, Published
 from platforms.errors import CATEGORY, ErrorKind, PlatformError
@@ -30,8 +31,19 @@ def attempt_result(
         http_status=(error.status if error else None) or (last.status if last else None),
         code=error.code if error else None,
         request_id=(error.request_id if error else None) or (last.request_id if last else None),
+        request_sent=step is not None and step.connection.wire.public_requests > 0,
+        claim=_claim_in(error) if error and error.kind is ErrorKind.UNCONFIRMED else None,
         next_attempt_at=None if again_in is None else datetime.now(UTC) + again_in,
     )
+
+
+def _claim_in(error: PlatformError) -> Claim | None:
+    return Claim(error.claim.message, CATEGORY[error.claim.kind]) if error.claim else None
+
+
+def check_result(step: StepContext, decision: str) -> AttemptResult:
+    """Return the row for the attempt log of asking a platform for an earlier send: nothing was sent."""
+    return replace(attempt_result(step, AttemptState.DONE, decision), request_sent=False)
 
 
 def published(result: Published) -> TargetTransition:

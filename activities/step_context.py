@@ -1,7 +1,7 @@
 """The context of a step that sends requests to a platform: the account's connection, the draft, the media."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +16,8 @@ from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, Connection, Draft, Platform, PublishContext
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange
 from platforms.registry import platforms
 from store.database import Database
@@ -43,14 +43,20 @@ class StepContext:
     """The requests and responses of this step, oldest first."""
     last_send_id: int = 0
     """The id of the attempt of the target's last send, 0 if there was none."""
-    last_send_was_duplicate: bool = False
-    """Whether the platform called that send a duplicate."""
+    last_send_code: str | None = None
+    """The code of the error of that send."""
     slot_taken_at: float = 0
     """When it acquired its slot to publish, by the monotonic clock."""
 
     def refusal_applies(self, code: str) -> bool:
         """Return whether a refusal of the operator's app, by its code, applies to this send."""
         return self.platform.refusal_applies(code, self.connection.credentials, self.context.draft)
+
+    def for_confirmation(self) -> PublishContext[Any]:
+        """Return the context of the last send. If the target is prepared again since, it saves nothing."""
+        if self.keeper.usable():
+            return self.context
+        return replace(self.context, handles=self.keeper.earlier(), save=_save_nothing)
 
     async def check_media(self) -> None:
         """Fetch media that preparing does not upload, before any request to the platform. Raises PlatformError."""
@@ -61,6 +67,10 @@ class StepContext:
         if not self.platform.prepares(self.context.draft):
             # The request that makes the post public carries the files: it must not wait for them once it has begun.
             await self.media.fetch(self.context.draft.media)
+
+
+async def _save_nothing(_: Handles) -> None:
+    """Save nothing: the handles of an earlier send only serve to confirm it."""
 
 
 class StepContextFactory:
@@ -117,7 +127,7 @@ class StepContextFactory:
             save=keeper.save,
             media=media,
             target_id=loaded.target.id,
-            started_at=loaded.unconfirmed_since,
+            started_at=loaded.sent_since,
             heartbeat=progress,
         )
         server = urlsplit(connection.wire.base_url).netloc
@@ -131,7 +141,7 @@ class StepContextFactory:
             loaded.account,
             exchanges,
             last_send_id=loaded.sent.id if loaded.sent else 0,
-            last_send_was_duplicate=loaded.sent is not None and loaded.sent.code == DUPLICATE,
+            last_send_code=loaded.sent.code if loaded.sent else None,
         )
 
     def files_of_check(

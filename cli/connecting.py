@@ -110,7 +110,7 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
                 server.url,
                 platform.label,
                 platform.error_of,
-                platform.request_id_header,
+                request_id_header=platform.request_id_header,
                 domains=platform.own_domains,
                 elsewhere=server.elsewhere,
             ),

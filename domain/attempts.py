@@ -1,8 +1,11 @@
 """The words of the attempt log and of edits, and what they mean for the next step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from domain.post import ErrorCategory
 
 
 class AttemptStep(StrEnum):
@@ -52,6 +55,27 @@ ROWS_LOST = "rows_lost"
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """The refusal that the answer to an unconfirmed send claims to be.
+
+    It counts once the platform shows that nothing was published, or if the platform can never show that. The attempt
+    has its code.
+    """
+
+    message: str
+    category: ErrorCategory
+
+    def as_json(self) -> dict[str, str]:
+        """Return the claim as its row contains it."""
+        return {"message": self.message, "category": self.category.value}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, str]) -> "Claim":
+        """Return the claim of a row."""
+        return cls(stored["message"], ErrorCategory(stored["category"]))
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptResult:
     """The result of a step's last request, and the decision on it, for the attempt log."""
 
@@ -61,3 +85,6 @@ class AttemptResult:
     code: str | None = None
     request_id: str | None = None
     next_attempt_at: datetime | None = None
+    request_sent: bool = False
+    """Whether a request was sent that makes a post public."""
+    claim: Claim | None = None

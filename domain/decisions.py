@@ -9,6 +9,10 @@ PUBLIC = "it is public"
 PUBLIC_UNLISTED = "it is public, and the platform does not list it"
 SENT_AGAIN = "it is not public; it is sent again"
 REFUSED_LATER = "the platform took it, then refused it"
+REFUSED_AFTER_ALL = "it is not public: the platform's refusal counts"
+REFUSED_UNREAD = "the platform cannot tell; its own refusal counts"
+MAY_BE_SENT = "it is not public; it may be sent"
+ASKED_BEFORE_SEND = "an earlier send may have reached it; confirming before it is sent again"
 PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 
 HELD = frozenset({HELD_FOR_ACCOUNT, HELD_FOR_OPERATOR})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.attempts import AttemptStep
 from domain.post import UNSENT, ErrorCategory, HoldReason, TargetStatus
 
 
@@ -42,10 +43,12 @@ class BeforeSend:
     """A result of a step that has not begun a send. It counts if none is open.
 
     `version`: the version of the post that the step knew; None: any. `due`: it counts only of a post that is due.
+    `step`: the step of its attempt.
     """
 
     version: int | None
     due: bool = True
+    step: AttemptStep = AttemptStep.PREPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,11 @@ def resting() -> TargetTransition:
     """Return the transition of a target that can no longer be confirmed: only a person can decide now."""
     error = "The platform's answer was lost and the post could not be found or ruled out. Look at the account."
     return TargetTransition(_UNCONFIRMED, {"confirming": False, "next_attempt_at": None, "error": error})
+
+
+def checked() -> TargetTransition:
+    """Return the transition of a target that its platform does not have: it changes nothing, and may be sent."""
+    return TargetTransition(_UNSENT, {})
 
 
 def warned(message: str) -> TargetTransition:

@@ -20,6 +20,7 @@ from platforms.boundary import shield
 from platforms.errors import PlatformError
 from platforms.files import MediaSource
 from platforms.http import timeouts
+from platforms.http.refusals import Refusals
 from platforms.http.wire import Wire
 from platforms.places import Allowed, PlaceSetting, refused_places
 from platforms.rules import FileRule, Rules, Violation
@@ -192,6 +193,8 @@ class Platform(ABC, Generic[S, C]):
     api: ClassVar[ApiVersion]
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
+    refusals: ClassVar[Refusals] = Refusals(bool, None)
+    """The answers to its public requests that prove that nothing was published, with their source."""
     request_id_header: ClassVar[str] = "x-request-id"
     read_lag: ClassVar[timedelta] = timedelta(seconds=45)
     """How long after a send a missing post must stay missing before it counts as absent: reads lag behind writes."""

@@ -49,7 +49,7 @@ def _shielded(step: Step) -> Step:
                 error=type(error).__name__,
                 at=_place(error.__traceback__),
             )
-            public = step.__name__ in _PUBLIC and connection.wire.sent_public_request
+            public = step.__name__ in _PUBLIC and connection.wire.public_requests > 0
             raise unreadable(self.label, public=public) from error
 
     return run

@@ -60,6 +60,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "renewals_off",
         "renewing",
         "servers_busy",
+        "token_renewed",
         "worker_stops",
     ),
     "invalid_settings": ("address_refused", "channel_type", "invalid_address", "mention_unknown"),

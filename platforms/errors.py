@@ -71,7 +71,8 @@ class PlatformError(Exception):
     """A platform refused a request, failed or did not respond.
 
     `message` is one sentence for the author of the post; `code` is the platform's own code if it has one; `retry_after`
-    is how long the platform asks us to wait. If a limit lasts longer than LONGEST_LIMIT, the kind is `capped`.
+    is how long the platform asks us to wait. If a limit lasts longer than LONGEST_LIMIT, the kind is `capped`. `claim`
+    is the refusal that an unconfirmed answer claims to be. It counts once nothing is seen to be published.
 
     As text the error is its kind and code only. Platforms repeat what they were sent, and the text of an exception ends
     in logs and histories, which must hold no content.
@@ -86,6 +87,7 @@ class PlatformError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         retry_after: timedelta | None = None,
+        claim: "PlatformError | None" = None,
     ) -> None:
         if kind is ErrorKind.RATE_LIMITED and retry_after is not None and retry_after > LONGEST_LIMIT:
             kind = ErrorKind.CAPPED
@@ -97,19 +99,18 @@ class PlatformError(Exception):
         self.status = status
         self.request_id = str(request_id)[:LONGEST_CODE] if request_id else None
         self.retry_after = retry_after
+        self.claim = claim
 
-    def as_unconfirmed(self) -> "PlatformError":
-        """Return the same error for a request that may have had its effect."""
+    def as_unconfirmed(self, *, claims: bool = False) -> "PlatformError":
+        """Return the same error for a request that may have had its effect; `claims`: the error may prove true."""
         return PlatformError(
-            ErrorKind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
+            ErrorKind.UNCONFIRMED,
+            self.message,
+            code=self.code,
+            status=self.status,
+            request_id=self.request_id,
+            claim=self if claims else None,
         )
-
-    def in_answer(self, *, public: bool) -> "PlatformError":
-        """Return the same error, reported in the body of a response whose status means success.
-
-        If the request was public, a failure of the platform's own may have come after the post was made.
-        """
-        return self.as_unconfirmed() if public and self.kind is ErrorKind.TRANSIENT else self
 
     def as_rejected(self) -> "PlatformError":
         """Return the same error after the last retry, so that the content must be at fault."""

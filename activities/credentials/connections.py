@@ -198,6 +198,7 @@ class AccountConnections:
             base_url=server.url,
             label=platform.label,
             error_of=platform.error_of,
+            refusals=platform.refusals,
             request_id_header=platform.request_id_header,
             workspace=workspace_id,
             domains=platform.own_domains,

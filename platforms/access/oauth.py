@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -11,11 +12,14 @@ from pydantic import SecretStr
 from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import Connection
 from platforms.client_model import ClientModel
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import GrantEnded, ask, refuses_grant
 from platforms.http.wire import Wire
 
 log = structlog.get_logger(__name__)
+
+TOKEN_RENEWED = "token_renewed"  # noqa: S105 - no token
+"""The code of a public request that was refused because its token had ended. The token is renewed now."""
 
 
 class OAuthCredentials(ClientModel):
@@ -49,6 +53,7 @@ async def renewing(
 ) -> T:
     """Send a request as the account; renew a token that ends soon or has ended. The request may be sent twice.
 
+    A public request is sent once: after a renewal the step must confirm it first, and raises PlatformError(transient).
     If a token that has not ended cannot be renewed now, it is used. Raises PlatformError.
     """
     if connection.credentials.refresh_token is not None and connection.is_due():
@@ -56,14 +61,18 @@ async def renewing(
             connection.credentials = await connection.refresh()
         except PlatformError as error:
             log.info("token.used_till_its_end", platform=connection.wire.label, code=error.code)
-    used = connection.credentials
+    used, public_requests = connection.credentials, connection.wire.public_requests
     try:
         return await send(used)
     except PlatformError as error:
-        if used.refresh_token is None or not ended(error):
+        if used.refresh_token is None or not ended(error) or error.kind is ErrorKind.UNCONFIRMED:
             raise
+        refusal = error
     if connection.credentials is used:  # otherwise a concurrent request has renewed them
         connection.credentials = await connection.refresh()
+    if connection.wire.public_requests > public_requests:
+        message = f"{connection.wire.label} did not accept the token of the account, which was renewed."
+        raise PlatformError(ErrorKind.TRANSIENT, message, code=TOKEN_RENEWED, retry_after=timedelta(0), claim=refusal)
     return await send(connection.credentials)
 
 

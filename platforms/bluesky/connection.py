@@ -35,7 +35,8 @@ async def call(connection: BlueskyConnection, method: str, name: str, **options:
     try:
         return await _send(connection, method, name, used, **options)
     except PlatformError as error:
-        if error.code not in _ENDED:
+        # A post is put under a key that is saved before, so a public request may be repeated after a refusal.
+        if error.code not in _ENDED or error.kind is ErrorKind.UNCONFIRMED:
             raise
     if connection.credentials is used:
         connection.credentials = await connection.refresh()

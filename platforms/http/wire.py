@@ -16,6 +16,7 @@ from platforms.errors import LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.hosts import is_within
+from platforms.http.refusals import NO_REFUSALS, Refusals
 from platforms.http.urls import url_of
 
 TIMED_OUT = "timed_out"
@@ -59,6 +60,8 @@ class Wire:
     base_url: str
     label: str
     error_of: Callable[[httpx.Response], PlatformError]
+    refusals: Refusals = NO_REFUSALS
+    """The answers to public requests that count as refusals."""
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
     quota_in: Callable[[httpx.Response], Quota | None] = lambda _: None
@@ -76,8 +79,8 @@ class Wire:
     """Whether there is no timeout for responses, because the caller has its own."""
     domains: Collection[str] = ()
     """Hosts, including all subdomains, that may be sent the account's token at an address from a response."""
-    sent_public_request: bool = False
-    """Whether a public request was sent, so that it may have had its effect."""
+    public_requests: int = 0
+    """How many public requests were sent, each of which may have had its effect."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Replacements for the base URLs of the platform's further hosts, by their usual ones."""
 
@@ -116,10 +119,15 @@ class Wire:
             message = f"{self.label} cannot be asked about what is named in this post."
             raise PlatformError(ErrorKind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
-        self.sent_public_request |= public
+        self.public_requests += public
         try:
             response = await self._answer(request, fence)
+        except PlatformError:
+            # The fence has stopped it.
+            self.public_requests -= public
+            raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            self.public_requests -= public
             self._note(method, None, started)
             raise PlatformError(
                 ErrorKind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable"
@@ -131,10 +139,11 @@ class Wire:
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
-        refusal = (error_of or self.error_of)(response)
-        if public and response.status_code >= 500 and refusal.kind in {ErrorKind.TRANSIENT, ErrorKind.NOT_READY}:
-            raise refusal.as_unconfirmed()
-        raise refusal
+        raise self.outcome(response, (error_of or self.error_of)(response), public=public)
+
+    def outcome(self, response: httpx.Response, error: PlatformError, *, public: bool) -> PlatformError:
+        """Return the error of a response: `unconfirmed` if it answers a public request and is no trusted refusal."""
+        return self.refusals.outcome(response, error) if public else error
 
     def _check_token(self, headers: Mapping[str, str]) -> None:
         """Raise PlatformError for a token that no request can carry: it has characters that no header may have."""

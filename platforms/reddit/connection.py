@@ -32,7 +32,7 @@ async def call(
     response = await oauth.send(connection, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
-        raise error.in_answer(public=public)
+        raise connection.wire.outcome(response, error, public=public)
     return body
 
 

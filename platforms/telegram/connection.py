@@ -19,7 +19,7 @@ TelegramConnection = Connection[TelegramCredentials]
 
 async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dict[str, Any]:
     """Call a method that changes nothing; return its result."""
-    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields))
+    result = _result(connection, await connection.wire.send("POST", _path(connection, method), json=fields))
     if isinstance(result, dict):
         return result
     raise unreadable("Telegram")
@@ -27,7 +27,7 @@ async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dic
 
 async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -> list[dict[str, Any]]:
     """Call a method that returns a list and changes nothing that others see; return the list."""
-    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields))
+    result = _result(connection, await connection.wire.send("POST", _path(connection, method), json=fields))
     if isinstance(result, list):
         return [each for each in result if isinstance(each, dict)]
     raise unreadable("Telegram")
@@ -42,7 +42,7 @@ async def send(
         answer = await post_form(connection.wire, _path(connection, method), form, public=True)
     else:
         answer = await connection.wire.send("POST", _path(connection, method), json=dict(fields), public=True)
-    result = _result(answer, public=True)
+    result = _result(connection, answer, public=True)
     messages = result if isinstance(result, list) else [result]
     if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
         return messages
@@ -61,10 +61,10 @@ def _path(connection: TelegramConnection, method: str) -> str:
     return f"/bot{quote(connection.credentials.access_token.get_secret_value(), safe=':')}/{method}"
 
 
-def _result(answer: httpx.Response, *, public: bool = False) -> Any:
+def _result(connection: TelegramConnection, answer: httpx.Response, *, public: bool = False) -> Any:
     body = json_of(answer)
     if body.get("ok") is False:
-        raise refusal(body, answer.status_code).in_answer(public=public)
+        raise connection.wire.outcome(answer, refusal(body, answer.status_code), public=public)
     if "result" not in body:
         raise unreadable("Telegram", public=public)
     return body["result"]

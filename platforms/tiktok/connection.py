@@ -46,7 +46,7 @@ async def _send(
     body = json_of(response)
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
-        raise error_of(response).in_answer(public=public)
+        raise connection.wire.outcome(response, error_of(response), public=public)
     if not isinstance(data, dict):
         raise unreadable("TikTok", public=public)
     return data

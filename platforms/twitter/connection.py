@@ -26,7 +26,7 @@ async def call(
     body = json_of(response)
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
-        raise problem_error(problems[0], response).in_answer(public=public)
+        raise connection.wire.outcome(response, problem_error(problems[0], response), public=public)
     return body
 
 

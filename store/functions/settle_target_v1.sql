@@ -84,7 +84,7 @@ BEGIN
     -- An attempt whose rows were lost keeps the time by which it had ended.
     SET state = entry.state, finished_at = coalesce(attempts.finished_at, _now), http_status = entry.http_status,
         code = entry.code, request_id = entry.request_id, decision = entry.decision,
-        next_attempt_at = entry.next_attempt_at
+        next_attempt_at = entry.next_attempt_at, request_sent = coalesce(entry.request_sent, false), claim = entry.claim
     FROM jsonb_populate_record(NULL::attempts, _attempt) AS entry
     WHERE attempts.id = _attempt_id;
   ELSIF _attempt IS NOT NULL AND (_basis = 'confirmation_of' OR (_basis = 'before_send' AND _write IS NULL)) THEN

@@ -29,6 +29,10 @@ class Attempt(Base):
     """The decision about it and its reason, for the person on call."""
     next_attempt_at: Mapped[datetime | None]
     """When the step is taken again, if that was decided."""
+    request_sent: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether its public request was sent. If the attempt is open or unconfirmed, it may have been."""
+    claim: Mapped[dict[str, Any] | None]
+    """A domain.attempts.Claim: the refusal that the answer claims to be, if the outcome is unconfirmed."""
 
     __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
 

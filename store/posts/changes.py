@@ -26,6 +26,7 @@ from store.publishing.targets import (
     forget_error,
     raise_version,
     refresh_post,
+    set_aside,
     wait_from,
 )
 
@@ -80,8 +81,8 @@ async def reopen(
     for target in again:
         if target.status == TargetStatus.FAILED:
             forget_error(target)
-            # No part of it is public, so it is prepared from the beginning: the prepared uploads may be why it failed.
-            target.handles, target.media_changes = {}, []
+            # It is prepared from the beginning: the prepared uploads may be why it failed.
+            target.handles, target.media_changes = set_aside(target.handles), []
             target.status = TargetStatus.PENDING
             wait_from(target, datetime.now(UTC))
         else:

@@ -11,7 +11,7 @@ from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
 from domain.size import answer_bytes
 from store.models import Attempt, Post, Target
-from store.publishing.targets import finished_step, forget_error, raise_version, wait_from
+from store.publishing.targets import finished_step, forget_error, raise_version, set_aside, wait_from
 
 
 def _json(media: list[Media]) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
     columns = _target_columns(wanted, position)
     if any(getattr(target, name) != value for name, value in columns.items()):
         # The platform's handles (uploads, containers) were built from the old content.
-        target.handles, target.media_changes = {}, []
+        target.handles, target.media_changes = set_aside(target.handles), []
     if target.status == TargetStatus.HELD:
         forget_error(target)
         target.status = TargetStatus.PENDING.value
@@ -167,7 +167,7 @@ def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[
         for name, value in _target_columns(wanted, target.position).items():
             setattr(target, name, value)
         if target.id in changed:
-            target.handles, target.media_changes = {}, []
+            target.handles, target.media_changes = set_aside(target.handles), []
             if target.status == TargetStatus.FAILED:
                 target.retryable = True
     note = AttemptResult(AttemptState.DONE, "its owner has changed what it sends")

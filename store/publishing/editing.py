@@ -23,6 +23,14 @@ _RESULTS = "results"
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal of an edit, in its platform's words."""
+
+    message: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """An edit, for one run of its activity."""
 
@@ -34,6 +42,8 @@ class Edit:
     platform_post_id: str
     left_by: datetime | None
     """The time by which an earlier run's request was sent, which may have made the edit; None if there is none."""
+    refusal: Refusal | None = None
+    """The refusal that the answer to that request claimed to be."""
 
 
 async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) -> Edit | None:
@@ -70,6 +80,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
         text=revision.body["content"],
         platform_post_id=loaded.target.platform_post_id,
         left_by=_left_by(earlier) if earlier else None,
+        refusal=Refusal(earlier.claim["message"], earlier.code or "") if earlier and earlier.claim else None,
     )
 
 
@@ -85,7 +96,7 @@ async def begin_again(session: AsyncSession, edit: Edit) -> Edit | None:
     not_made = AttemptResult(AttemptState.REFUSED, "it was not made; it is sent again")
     await close_attempt(session, edit.attempt_id, not_made)
     attempt = await _begun(session, edit.loaded.target.id)
-    return replace(edit, attempt_id=attempt.id, left_by=None)
+    return replace(edit, attempt_id=attempt.id, left_by=None, refusal=None)
 
 
 async def _begun(session: AsyncSession, target_id: str) -> Attempt:

@@ -59,7 +59,9 @@ async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
     read = Reader(row)
     post, target, account = read.next(Post), read.next(Target), read.next(Account)
     sent = read.next(Attempt)
-    return LoadedTarget(post, target, account, sent, row["unconfirmed_since"]) if post and target else None
+    if post is None or target is None:
+        return None
+    return LoadedTarget(post, target, account, sent, row["sent_since"], row["must_confirm"])
 
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
@@ -128,27 +130,29 @@ async def settle(
         case AnswerTo():
             name, attempt_id = "answer_to", basis.attempt_id
         case BeforeSend():
-            name, version, step = "before_send", basis.version, (AttemptStep.PREPARE, now)
+            name, version, step = "before_send", basis.version, (basis.step, now)
             due_by = now + TOLERANCE if basis.due else None
         case ConfirmationOf():
             name, attempt_id, step = "confirmation_of", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
-    kept = {each: getattr(result, each) for each in _RESULT} if result else None
-    if kept and step:
-        kept |= {"step": step[0], "started_at": step[1]}
+    attempt = {name: getattr(result, name) for name in _RESULT} if result else None
+    if attempt and result:
+        attempt["claim"] = result.claim.as_json() if result.claim else None
+        if step:
+            attempt |= {"step": step[0], "started_at": step[1]}
     row = await database.row(
         *(_SETTLE, target_id, now, name, attempt_id, version, due_by),
         *(
             sorted(transition.starts(basis)) if transition else [],
             json.dumps(transition.columns if transition else {}, default=_plain),
         ),
-        *(_json(kept), _json(_audited(entry))),
+        *(_json(attempt), _json(_audited(entry))),
     )
     if row is None:
         return Settled(WriteResult.GONE, STALE)
     return Settled(WriteResult(row["write"]), read_outcome(row))
 
 
-_RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")
+_RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at", "request_sent")
 _ATTEMPT_COLUMNS = ("step", "state", "started_at", "finished_at", "http_status", "code", "request_id", "decision")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, true, update
+from sqlalchemy import and_, bindparam, func, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
@@ -34,8 +34,11 @@ class LoadedTarget:
     account: Account | None
     sent: Attempt | None
     """The last request to make this target public."""
-    unconfirmed_since: datetime | None
-    """When the first of its requests was sent whose effect no response has shown."""
+    sent_since: datetime | None
+    """When the first request was sent that may have made it public; None if no such request was sent."""
+    must_confirm: bool
+    """Whether its platform must be asked for it before it is sent again: a send may have had its effect, and neither
+    the platform nor a person has been asked since, or since a retry."""
 
     @property
     def is_free(self) -> bool:
@@ -53,6 +56,9 @@ class LoadedTarget:
         """Return the state of the row that decides whether something may be sent."""
         return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
+
+EARLIER = "earlier"
+"""The key, in a target's handles, of the handles with which it was sent before it was prepared again."""
 
 _OUTCOME_COLUMNS = (
     *("status", "confirming", "platform_post_id", "platform_post_url", "editable_until"),
@@ -83,14 +89,30 @@ def read_outcome(row: Mapping[str, Any]) -> Outcome:
 
 _SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH).correlate(Target)
 _LastSend = aliased(Attempt, _SENDS.order_by(Attempt.id.desc()).limit(1).lateral("last_send"))
-_UNCONFIRMED_SINCE = (
-    _SENDS.where(Attempt.state.in_(UNANSWERED))
-    .with_only_columns(func.min(Attempt.started_at))
-    .scalar_subquery()
-    .label("unconfirmed_since")
+_LEFT = _SENDS.where(or_(Attempt.request_sent, Attempt.state.in_(UNANSWERED)))
+_SENT_SINCE = _LEFT.with_only_columns(func.min(Attempt.started_at)).scalar_subquery().label("sent_since")
+_Check = aliased(Attempt)
+# A retry sets a later `due_at`. A person's decision counts from then on, too.
+_checked = (
+    select(_Check.id)
+    .where(
+        _Check.target_id == Attempt.target_id,
+        _Check.id > Attempt.id,
+        or_(
+            _Check.step == AttemptStep.RESOLVE,
+            and_(
+                _Check.step == AttemptStep.CONFIRM,
+                _Check.state == AttemptState.DONE,
+                _Check.finished_at >= Target.due_at,
+            ),
+        ),
+    )
+    .correlate(Attempt, Target)
+    .exists()
 )
+_MUST_CONFIRM = _LEFT.where(~_checked).exists().label("must_confirm")
 LOADED_TARGET = (
-    select(Post, Target, Account, _LastSend, _UNCONFIRMED_SINCE)
+    select(Post, Target, Account, _LastSend, _SENT_SINCE, _MUST_CONFIRM)
     .join(Target, Target.post_id == Post.id)
     .outerjoin(
         Account,
@@ -157,6 +179,8 @@ def _result_columns(result: AttemptResult) -> dict[str, Any]:
         "request_id": result.request_id,
         "decision": result.decision,
         "next_attempt_at": result.next_attempt_at,
+        "request_sent": result.request_sent,
+        "claim": result.claim.as_json() if result.claim else None,
     }
 
 
@@ -183,6 +207,12 @@ async def refresh_post(session: AsyncSession, post: Post) -> None:
     (status, published_at) = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
     for name, value in (("status", status), ("published_at", published_at), ("updated_at", now)):
         set_committed_value(post, name, value)
+
+
+def set_aside(handles: dict[str, Any]) -> dict[str, Any]:
+    """Return a target's handles for another preparation: what is prepared only serves to confirm an earlier send."""
+    prepared = {name: value for name, value in handles.items() if name != EARLIER}
+    return {EARLIER: prepared} if prepared else handles
 
 
 def forget_error(target: Target) -> None:

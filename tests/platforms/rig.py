@@ -149,6 +149,7 @@ class Rig:
             self.address or played,
             self.platform.label,
             self.platform.error_of,
+            self.platform.refusals,
             self.platform.request_id_header,
             self.exchanges.append,
             domains=self.platform.own_domains,

@@ -120,7 +120,7 @@ async def test_temporary_refusal_is_retried_after_the_platforms_wait(stack: Stac
     assert datetime.now(UTC) - began >= timedelta(seconds=2)
     await over(stack, post)
     assert await ways(stack, post) == [WITHIN, SAME_WORKER]
-    assert await attempts(stack, post) == [("publish", "refused"), ("publish", "done")]
+    assert await attempts(stack, post) == [("publish", "refused"), ("confirm", "done"), ("publish", "done")]
 
 
 @pytest.mark.parametrize("local", [True, False])

@@ -475,6 +475,8 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("decision", sa.Text(), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("request_sent", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("claim", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(["target_id"], ["targets.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
@@ -40,7 +41,10 @@ class TestTokens:
     async def test_two_workers_renew_once(self, connect: Connect) -> None:
         x = await connect("twitter", credentials={"refreshToken": "once-2", "clientId": "app"})
         x.stored = with_old_token(x)
-        await asyncio.gather(publish(x, x.context("one")), publish(x, x.context("two")))
+        contexts = [x.context("one"), x.context("two")]
+        refusals = await asyncio.gather(*(refused(publish(x, context)) for context in contexts))
+        assert {(error.kind, error.code) for error in refusals} == {(ErrorKind.TRANSIENT, TOKEN_RENEWED)}
+        await asyncio.gather(*(publish(x, context) for context in contexts))
         assert (await x.operations()).count("auth") == 1
         assert len(await x.posts()) == 2
 
@@ -68,8 +72,10 @@ class TestTokens:
         x = await connect("twitter", credentials={"refreshToken": "once-3", "clientId": "app"})
         await sandbox.fault("twitter", "token_expired", "publish", times=3)
         error = await refused(publish(x, x.context("still not")))
-        assert (error.kind, error.code) == (ErrorKind.AUTH, "unauthorized")
-        assert await x.operations() == ["publish", "auth", "publish"]
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, TOKEN_RENEWED)
+        assert error.claim
+        assert (error.claim.kind, error.claim.code) == (ErrorKind.AUTH, "unauthorized")
+        assert await x.operations() == ["publish", "auth"]
 
 
 class TestEdits:

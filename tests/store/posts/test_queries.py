@@ -122,7 +122,7 @@ class TestRewrite:
         first, second, third = found.targets
         assert (first.id, third.id) == (instagram.id, twitter.id)
         assert second.account_id == "tw_2"
-        assert third.handles == {}
+        assert third.handles == {"earlier": {"mediaId": "1"}}
 
     async def test_a_changed_post_must_be_notified_again(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)

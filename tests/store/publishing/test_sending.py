@@ -60,8 +60,9 @@ class TestOpen:
             for name in type(one).__mapper__.column_attrs.keys() if one else ():
                 assert getattr(one, name) == getattr(other, name), name
         assert short.sent is not None
-        assert (short.sent.state, short.unconfirmed_since) == (AttemptState.REFUSED, long.unconfirmed_since)
-        assert short.unconfirmed_since is not None
+        assert (short.sent.state, short.sent_since) == (AttemptState.REFUSED, long.sent_since)
+        assert short.sent_since is not None
+        assert short.must_confirm is long.must_confirm is True
         async with database.transaction() as session:
             await session.execute(delete(Account))
 
