@@ -53,6 +53,9 @@ class Meters:
         self._unreadable = meter.create_gauge(
             "socialsyncer_accounts_unreadable", "Accounts encrypted with a key that this worker does not have"
         )
+        self._media_disk = meter.create_gauge(
+            "socialsyncer_media_disk_bytes", "Bytes that media may take on this worker's disk now"
+        )
         for platform in platforms():
             for reason in PreflightReason:
                 self._preflight.add(0, {"platform": platform, "reason": reason.value})
@@ -66,6 +69,10 @@ class Meters:
     def record_unreadable_accounts(self, count: int) -> None:
         """Set how many accounts are encrypted with a key that this worker does not have."""
         self._unreadable.set(count)
+
+    def record_media_disk(self, room: int) -> None:
+        """Set how many bytes media may take on the disk."""
+        self._media_disk.set(room)
 
     def record_renewal(self, platform: str, outcome: RenewalOutcome) -> None:
         """Count a renewal by its outcome."""

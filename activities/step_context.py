@@ -13,6 +13,7 @@ from activities.meters import Meters
 from domain.bounds import MOST_ACCOUNTS
 from domain.waits import KEY_MISSING
 from media.change_record import ChangeRecord, NoChangeRecord
+from media.disk import MediaDisk
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
@@ -163,6 +164,11 @@ class StepContextFactory:
     def files(self) -> SharedFiles:
         """Return the files of posts."""
         return self._media.files
+
+    @property
+    def media_disk(self) -> MediaDisk:
+        """Return the disk space that media share."""
+        return self._media.admission.disk
 
     def forget_files(self, post_id: str) -> None:
         """Fetch a post's media again from now on."""

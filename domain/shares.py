@@ -34,7 +34,7 @@ class Shares:
 
     def __init__(self, total: int, each: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = total
-        self._each = total if each is None else each
+        self._each = each
         self._clock = clock
         self._free = total
         self._holders: dict[str, dict[Share, float]] = {}
@@ -49,7 +49,7 @@ class Shares:
     @property
     def most(self) -> int:
         """Return how many units a holder can have if there are no others."""
-        return min(self._each, self.total // 2)
+        return min(self._limit, self.total // 2)
 
     def held_by(self, holder: str) -> int:
         """Return how many units a holder has."""
@@ -77,6 +77,12 @@ class Shares:
             share.amount = amount
             self._free -= more
 
+    def set_total(self, total: int) -> None:
+        """Change the number of all units. Holders keep what they have, also if that is more than there are now."""
+        with self._lock:
+            self._free += total - self.total
+            self.total = total
+
     def release(self, share: "Share") -> None:
         """Release a share's units; a second time changes nothing."""
         with self._lock:
@@ -89,10 +95,14 @@ class Shares:
 
     def _check(self, holder: str, more: int) -> None:
         held, free = self._held(holder) + more, self._free - more
-        if more and held > min(self._each, free):
+        if more and held > min(self._limit, free):
             # A part that it gives back is both less that it holds and more that is free.
-            missing = max(held - self._each, (held - free + 1) // 2)
+            missing = max(held - self._limit, (held - free + 1) // 2)
             raise Exhausted(self, holder, missing, self._interval(holder))
+
+    @property
+    def _limit(self) -> int:
+        return self.total if self._each is None else self._each
 
     def _held(self, holder: str) -> int:
         return sum(share.amount for share in self._holders.get(holder, ()))

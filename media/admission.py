@@ -1,47 +1,28 @@
 """The share of a worker's steps, fetches, files and disk space that the media of one workspace may take."""
 
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.shares import Share, Shares
 from domain.waits import MEDIA_BUSY
+from media.disk import MediaDisk
 from platforms.errors import ErrorKind, PlatformError
 
 MOST_STEPS = 60
 """Steps of one platform that hold media at the same time; the platform's other slots are left to posts without."""
 MOST_FETCHES = 60
 """Files that one process fetches at the same time, each over one connection."""
+FETCHES_OF_WORKSPACE = 10
+"""Those of them that one workspace may have, unless the operator sets another number."""
 MOST_FILES = 512
 """Files that one process holds; each takes one or two file descriptors, and many systems allow a process 1,024."""
-_MOST_DISK_BYTES = 16 * 2**30
 
 _SOONEST_S, _LATEST_S = 1.0, 300.0
 _SPREAD = 0.2
 _FORGOTTEN_AFTER_S = 30.0
 """How long after its time a step that has not come back is still counted as waiting."""
-
-
-def disk_bytes_by_default() -> int:
-    """Return half of what is free now in the folder for temporary files, at most 16 GiB."""
-    return min(shutil.disk_usage(tempfile.gettempdir()).free // 2, _MOST_DISK_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLimits:
-    """Limits of one process: fetches per workspace, and bytes on disk of all files together."""
-
-    fetches: int = 10
-    disk_bytes: int = _MOST_DISK_BYTES
-
-    @property
-    def file_bytes(self) -> int:
-        """Return how large a file may be at most: a workspace has room for it and for a changed copy."""
-        return self.disk_bytes // 4
 
 
 class MediaBusy(PlatformError):
@@ -96,10 +77,12 @@ class WaitingSteps:
 class Admission:
     """The limits that all media of one process share, and the steps that wait for them."""
 
-    def __init__(self, limits: MediaLimits = MediaLimits(), *, most_steps: int = MOST_STEPS) -> None:
-        self.fetches = Shares(MOST_FETCHES, each=limits.fetches)
+    def __init__(
+        self, disk: MediaDisk | None = None, *, fetches: int = FETCHES_OF_WORKSPACE, most_steps: int = MOST_STEPS
+    ) -> None:
+        self.fetches = Shares(MOST_FETCHES, each=fetches)
         self.files = Shares(MOST_FILES)
-        self.disk = Shares(limits.disk_bytes)
+        self.disk = disk or MediaDisk()
         self.waiting = WaitingSteps()
         self._most_steps = most_steps
         self._steps: dict[str, Shares] = {}

@@ -45,7 +45,7 @@ class SharedFiles:
         self._fetcher = fetcher
         self._admission = admission or Admission()
         self._kept = kept
-        self._most_bytes = self._admission.disk.total // 4 if most_bytes is None else most_bytes
+        self._most_unused_bytes = most_bytes
         self._most_files = most_files
         self._files: dict[_Key, SharedFile] = {}
         self._unused: dict[_Key, SharedFile] = {}
@@ -166,7 +166,8 @@ class SharedFiles:
         file.ending = asyncio.get_running_loop().call_later(self._kept, self._drop, key, file)
         self._unused[key] = file
         self._unused_bytes += file.size
-        while self._unused_bytes > self._most_bytes or len(self._unused) > self._most_files:
+        most = self._admission.disk.file_bytes if self._most_unused_bytes is None else self._most_unused_bytes
+        while self._unused_bytes > most or len(self._unused) > self._most_files:
             self._drop(*next(iter(self._unused.items())))
 
     def _forget(self, key: _Key, file: SharedFile) -> None:

@@ -178,7 +178,8 @@ class StepMedia:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
-            log.warning("media.disk_full")
+            disk = self._tools.admission.disk
+            log.warning("media.no_disk_space", room_mb=disk.measure() // 2**20, file_mb=disk.file_bytes // 2**20)
             message = "This service has no disk space for media at the moment; it is tried again."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=NO_DISK_SPACE) from error
         except Exhausted as short:

@@ -27,9 +27,10 @@ from activities.posts import PostActivities
 from activities.prepare import Preparing
 from activities.publish import Publishing
 from activities.step_context import StepContextFactory
-from media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
+from media.admission import MOST_STEPS, Admission
 from media.decoder_pool import DecoderPool
-from media.fetch import MAX_BYTES, MediaFetcher
+from media.disk import MediaDisk
+from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
@@ -41,6 +42,7 @@ from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever
 from reconcile.key_check import check_keys_forever
 from reconcile.late_posts import LatePostWatch
+from reconcile.media_disk import measure_disk_forever
 from reconcile.preflight import preflight_forever
 from reconcile.recovery import Recovery
 from reconcile.renewals import renew_forever
@@ -122,13 +124,11 @@ async def factory(
 
 
 def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> MediaTools:
-    disk_bytes = disk_bytes_by_default() if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
-    limits = MediaLimits(settings.media_fetches, disk_bytes)
-    admission = Admission(limits)
+    limit = None if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
+    admission = Admission(MediaDisk(limit), fetches=settings.media_fetches)
     fetcher = MediaFetcher(
         private_hosts=settings.private_media_hosts,
         samples_url=settings.sandbox_url or None,
-        max_bytes=min(MAX_BYTES, limits.file_bytes),
         transport=outgoing.to_strangers,
     )
     public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
@@ -252,6 +252,7 @@ async def running_workers(
             factory.database, factory.accounts.registered_apps, factory.redirect_urls
         ),
         "keys": lambda: check_keys_forever(factory.database, factory.accounts.vault, factory.meters),
+        "disk": lambda: measure_disk_forever(factory.media_disk, factory.meters),
         "watch": (watch or LatePostWatch(factory.database)).run,
     }
     workers = workers or worker_group(client, factory, platforms())

@@ -30,9 +30,13 @@ OPERATOR_CAUSES = {
     NO_DISK_SPACE: OperatorCause(
         FindingKind.DISK_FULL,
         what="Due posts wait because the disk of a worker has no room for their media.",
-        how=f"Free space in the worker's folder for temporary files (TMPDIR). {_CONTINUE}",
+        how=(
+            "Free space in the worker's folder for temporary files (TMPDIR); `media.disk_full` in its log names it. If "
+            "there is no such line, a file is larger than a quarter of SOCIALSYNCER_MEDIA_DISK_MB: set a larger one. "
+            f"{_CONTINUE}"
+        ),
         why="for the operator, because the disk of a worker is full",
-        advice="Free disk space in the folder for temporary files of the workers.",
+        advice="Free disk space in the folder for temporary files of the workers, or raise SOCIALSYNCER_MEDIA_DISK_MB.",
     ),
 }
 """By the error code of the waiting targets; with another code, the platform refuses this service's app."""

@@ -25,6 +25,7 @@ UP = {
     "socialsyncer_posts_late": 0,
     "socialsyncer_posts_undelivered": 0,
     'up{job="socialsyncer",instance="worker"}': 1,
+    'socialsyncer_media_disk_bytes{instance="worker"}': 2**34,
     'socialsyncer_part_up{part="database"}': 1,
     'socialsyncer_part_up{part="temporal"}': 1,
     'socialsyncer_part_up{part="worker"}': 1,
@@ -121,6 +122,16 @@ INCIDENTS = {
         waiting("telegram", "person", 30), ["APersonMustDecide"]
     ),
     "the disk is full": Incident(
+        {
+            'socialsyncer_media_disk_bytes{instance="worker"}': 48 * 1024,
+            **waiting("twitter", "operator", 2),
+            **waiting("discord", "operator", 3),
+        },
+        ["MediaDiskFull"],
+        within_s=WITHIN_A_MINUTE_S,
+        grows={FAILING_STEPS: 3},
+    ),
+    "files are too large for the disk that workers may use": Incident(
         {**waiting("twitter", "operator", 2), **waiting("discord", "operator", 3)},
         ["OperatorMustAct"],
         within_s=WITHIN_A_MINUTE_S,
@@ -274,6 +285,13 @@ SEQUENCES = {
             'socialsyncer_targets_waiting{platform="x",for="operator"}': "0x20 60x36 0x80",
         },
         ["AccountsUnreadable"],
+    ),
+    "an app is corrected, and its posts are released in the following minutes": (
+        {
+            'socialsyncer_app_refused{platform="x",app="1",code="app_secret"}': "0x16 1x20 0x80",
+            'socialsyncer_targets_waiting{platform="x",for="operator"}': "0x16 280x20 249x10 60x10 0x80",
+        },
+        ["AppRefused"],
     ),
     "nothing is scraped": ({name: f"{value}x16 _x100" for name, value in UP.items()}, ["MetricsMissing"]),
 }

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from media.admission import MediaLimits, WaitingSteps
+from media.admission import WaitingSteps
 from tests.domain.test_shares import Clock
 
 
@@ -38,8 +38,3 @@ def test_steps_that_continue_or_vanish_stop_counting() -> None:
     for step in ("step", "late"):
         waiting.admit("ws", step)
     assert waiting.__dict__["_until"] == {}
-
-
-def test_a_workspace_has_room_for_its_largest_file_and_a_copy() -> None:
-    limits = MediaLimits(disk_bytes=400)
-    assert 2 * limits.file_bytes <= limits.disk_bytes // 2

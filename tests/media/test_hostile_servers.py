@@ -11,7 +11,8 @@ import pytest
 
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
-from media.admission import MOST_FETCHES, Admission, MediaLimits
+from media.admission import MOST_FETCHES, Admission
+from media.disk import MediaDisk
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError
@@ -88,7 +89,7 @@ def speed() -> MinimumSpeed:
 @pytest.fixture
 async def worker(server: HostileServer, speed: MinimumSpeed) -> AsyncIterator[tuple[SharedFiles, Admission]]:
     """Fetch as a worker does, with a disk of 8 MiB."""
-    admission = Admission(MediaLimits(disk_bytes=DISK))
+    admission = Admission(MediaDisk(DISK))
     fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], speed=speed, max_bytes=DISK // 4)
     files = SharedFiles(fetcher, admission)
     yield files, admission

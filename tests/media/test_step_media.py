@@ -10,10 +10,11 @@ from typing import IO, cast
 import pytest
 
 from domain.post import Media, MediaType
-from media.admission import Admission, MediaBusy, MediaLimits
+from media.admission import Admission, MediaBusy
 from media.change_record import ChangeRecord
 from media.changes import MediaChange
 from media.decoder_pool import DecoderPool
+from media.disk import MediaDisk
 from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
@@ -270,7 +271,7 @@ class TestWorkspaceShares:
     @pytest.fixture
     async def tools(self, server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MediaTools]:
         monkeypatch.setattr("media.shared_files._TIMEOUT_S", 0.1)
-        admission = Admission(MediaLimits(fetches=2, disk_bytes=8 * 2**20), most_steps=4)
+        admission = Admission(MediaDisk(8 * 2**20), fetches=2, most_steps=4)
         fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
         tools = MediaTools(SharedFiles(fetcher, admission), DecoderPool(), admission=admission)
         yield tools
@@ -284,10 +285,10 @@ class TestWorkspaceShares:
         return StepMedia(tools, workspace, post, platform, [], Noted(), lambda _: None, target_id=post)
 
     async def test_the_disk_is_shared(self, tools: MediaTools, server: HostileServer) -> None:
-        large = served(server, b"%PDF-1.7" + bytes(3 * 2**20), MediaType.DOCUMENT, "/large")
+        large = served(server, b"%PDF-1.7" + bytes(2_000_000), MediaType.DOCUMENT, "/large")
         small = served(server, b"%PDF-1.7" + bytes(2**20), MediaType.DOCUMENT, "/small")
-        async with self.source(tools).open(large):
-            error = await refused(self.source(tools, post="another"), large)
+        async with self.source(tools).open(large), self.source(tools, post="another").open(large):
+            error = await refused(self.source(tools, post="third"), large)
             assert isinstance(error, MediaBusy)
             assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_busy")
             assert timedelta(seconds=0.5) < error.wait < timedelta(seconds=5)
@@ -305,10 +306,12 @@ class TestWorkspaceShares:
             assert isinstance(await refused(third, wanted), MediaBusy)
             await _open_once(third, wanted)
 
-    async def test_a_body_without_a_length_stops_at_the_share(self, tools: MediaTools, server: HostileServer) -> None:
+    async def test_a_body_without_a_length_stops_at_the_limit_of_a_file(
+        self, tools: MediaTools, server: HostileServer
+    ) -> None:
         server.routes["/v"] = endless(MP4_HEAD)
         media = Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
-        assert isinstance(await refused(self.source(tools), media), MediaBusy)
+        assert (await refused(self.source(tools), media)).code == "no_disk_space"
         assert tools.admission.disk.free == tools.admission.disk.total
 
     async def test_fetches_are_shared_and_waiters_are_limited(self, tools: MediaTools, server: HostileServer) -> None:

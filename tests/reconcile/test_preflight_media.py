@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.meters import Meters
-from media.admission import Admission, MediaLimits
+from media.admission import Admission
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from reconcile import preflight, preflight_media
@@ -153,7 +153,7 @@ async def test_a_warning_stays_while_the_workspace_fetches_all_it_may(
 ) -> None:
     post = await saved(own, server, "gone.jpg")
     await check(own, files)
-    busy = Admission(MediaLimits(fetches=1))
+    busy = Admission(fetches=1)
     full = SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"]), busy)
     with busy.fetches.take(own.workspace_id):
         assert await check(own, full, after=timedelta(minutes=15, seconds=1)) == 1

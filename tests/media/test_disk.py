@@ -1,0 +1,126 @@
+"""The disk space of media follows the disk, and a full disk is never the fault of a file's owner."""
+
+import errno
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from domain.post import Media, MediaType
+from media.admission import Admission
+from media.decoder_pool import DecoderPool
+from media.disk import LEAST_BYTES, MediaDisk
+from media.fetch import MediaFetcher
+from media.shared_files import SharedFiles
+from media.step_media import MediaTools, StepMedia
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from tests.media import files
+from tests.media.hostile import HostileServer, answer
+from tests.media.test_step_media import Noted
+
+MIB = 2**20
+
+
+class Disk:
+    """A disk that others fill."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def __call__(self) -> int:
+        return self.free
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Mount a disk of 1 MiB at the folder for temporary files."""
+    if os.geteuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path]):
+        pytest.skip("only root may mount a disk, and not in every container")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    subprocess.check_call(["umount", "--lazy", tmp_path])
+
+
+async def error_of(server: HostileServer, disk: MediaDisk, content: bytes, kind: MediaType) -> PlatformError | None:
+    server.routes["/file"] = answer(content)
+    admission, fetcher = Admission(disk), MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
+    tools = MediaTools(SharedFiles(fetcher, admission), DecoderPool(), admission=admission)
+    telegram = platforms()["telegram"]
+    source = StepMedia(tools, "workspace", "post", telegram, telegram.rules.files, Noted(), lambda _: None)
+    try:
+        async with source.open(Media(type=kind, url=f"http://127.0.0.1:{server.port}/file")):
+            return None
+    except PlatformError as error:
+        return error
+    finally:
+        await tools.close()
+
+
+async def test_a_nearly_full_disk_fails_no_post(tiny_disk: Path, server: HostileServer) -> None:
+    (tiny_disk / "of somebody else").write_bytes(bytes(MIB - 48 * 1024))
+    error = await error_of(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE)
+    assert error is not None
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
+    assert await error_of(server, MediaDisk(), files.jpeg(), MediaType.IMAGE) is None, "a small file still has room"
+    (tiny_disk / "of somebody else").unlink()
+    assert await error_of(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE) is None
+
+
+@pytest.mark.parametrize("limit", [None, LEAST_BYTES])
+async def test_a_file_beyond_the_limit_of_the_disk_waits_for_the_operator(
+    limit: int | None, server: HostileServer
+) -> None:
+    document = b"%PDF-1.7" + bytes(LEAST_BYTES // 4)
+    error = await error_of(server, MediaDisk(limit, Disk(LEAST_BYTES)), document, MediaType.DOCUMENT)
+    assert error is not None
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
+
+
+def test_the_limit_follows_the_disk() -> None:
+    free = Disk(800 * MIB)
+    disk = MediaDisk(free=free)
+    assert (disk.total, disk.file_bytes) == (400 * MIB, 100 * MIB)
+    with disk.take("workspace") as file:
+        file.resize(100 * MIB)
+        free.free = 700 * MIB
+        assert disk.measure() == disk.total == 400 * MIB, "its own files do not make the disk smaller"
+        free.free = 100 * MIB
+        assert disk.measure() == disk.total == 100 * MIB
+        assert disk.free == 0
+        file.resize(90 * MIB)
+        with pytest.raises(OSError, match="25 MiB") as caught:
+            file.resize(91 * MIB)
+        assert caught.value.errno == errno.ENOSPC
+    free.free = 10**15
+    assert disk.measure() == 16 * 2**30
+
+
+def test_an_operators_limit_is_as_large_as_the_disk_at_most() -> None:
+    free = Disk(800 * MIB)
+    disk = MediaDisk(512 * MIB, free)
+    assert disk.total == 512 * MIB
+    free.free = 200 * MIB
+    assert disk.measure() == disk.total == 200 * MIB
+
+
+def test_a_full_disk_is_logged_once_and_again_when_it_has_room() -> None:
+    free = Disk(10 * MIB)
+    with capture_logs() as lines:
+        disk = MediaDisk(free=free)
+        assert disk.measure() == 5 * MIB
+        assert disk.total == LEAST_BYTES
+        free.free = 800 * MIB
+        disk.measure()
+        disk.measure()
+    assert [line["event"] for line in lines] == ["media.disk_full", "media.disk_has_room"]
+    assert lines[0]["folder"] == tempfile.gettempdir()
+
+
+def test_a_workspace_has_room_for_its_largest_file_and_a_copy() -> None:
+    disk = MediaDisk(400, Disk(400))
+    assert 2 * disk.file_bytes <= disk.most
