@@ -49,14 +49,9 @@ class Readiness:
         `worker` is false if no worker polls the posts' queue, or a platform's queue that has work; each such queue is
         included under its name. `latePosts` and `refusedApps` are missing if the database is unavailable.
         """
-        waited_for = {
-            task: remaining_s
-            for probe in self._probes
-            if (task := probe.begin()) and (remaining_s := probe.remaining_s)
-        }
-        if waited_for:
-            await asyncio.wait(waited_for, timeout=max(waited_for.values()))
-        found: Parts = {name: value for probe in self._probes for name, value in probe.result().items()}
+        found: Parts = {}
+        for parts in await asyncio.gather(*(probe.result() for probe in self._probes)):
+            found |= parts
         unpolled = [name for name in found if name not in _NAMES]
         return {name: found[name] for name in (*_NAMES, *unpolled) if name in found} | (
             {"worker": False} if unpolled else {}
@@ -107,7 +102,18 @@ class _Probe:
         self._began_at = self._ended_at = float("-inf")
         self.task: asyncio.Task[None] | None = None
 
-    def begin(self) -> asyncio.Task[None] | None:
+    async def result(self) -> Parts:
+        """Return the result of the running probe, or the last one if it is fresh; `away` if the probe takes too long.
+
+        Another caller may have begun a new probe meanwhile, which says nothing about the part yet.
+        """
+        task = self._begin()
+        if task is not None and (remaining_s := self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time()) > 0:
+            # Later callers wait no longer than earlier ones.
+            await asyncio.wait([task], timeout=remaining_s)
+        return self._result if task is None or task.done() else self._away
+
+    def _begin(self) -> asyncio.Task[None] | None:
         """Return the running probe, or a new one if the last result is no longer fresh; None if it is fresh."""
         # An empty context, because the probe belongs to no request and must not be logged with one's id.
         now = asyncio.get_running_loop().time()
@@ -117,17 +123,6 @@ class _Probe:
             return None
         self._began_at, self.task = now, asyncio.create_task(self._run(), context=Context())
         return self.task
-
-    @property
-    def remaining_s(self) -> float:
-        """Return the seconds for which callers still wait; later callers wait no longer than earlier ones."""
-        if self.task is None or self.task.done():
-            return 0.0
-        return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())
-
-    def result(self) -> Parts:
-        """Return the last result, `away` if the probe takes too long."""
-        return self._result if self.task and self.task.done() else self._away
 
     async def _run(self) -> None:
         try:
