@@ -1,4 +1,4 @@
-"""Callers of readiness share probes, and none of them is given an answer that no probe has found."""
+"""Callers of readiness share probes, and get no answer that a probe has not found."""
 
 import asyncio
 import random
