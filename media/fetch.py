@@ -23,7 +23,7 @@ from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
 from platforms.http.addresses import is_plain_host
-from platforms.http.guard import AddressForbidden, GuardedTransport
+from platforms.http.guard import AddressForbidden, GuardedTransport, PortForbidden
 from platforms.http.hosts import AllowedHosts
 from platforms.http.urls import url_of
 
@@ -274,12 +274,14 @@ def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
 
 
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-_NOT_PUBLIC = "its host does not exist or is not on the public internet"
-"""One sentence for both: otherwise clients could find out which internal names exist."""
+_NOT_PUBLIC = "its host does not exist, is not on the public internet, or is this service's own machine"
+"""One sentence for all: otherwise clients could find out which internal names exist."""
 
 
 def _meaning(error: httpx.HTTPError, refusals: Refusals) -> PlatformError:
     causes = list(_causes(error))
+    if port := next((cause for cause in causes if isinstance(cause, PortForbidden)), None):
+        return refusals.forbidden(str(port))
     if any(isinstance(cause, AddressForbidden) or _is_unknown_host(cause) for cause in causes):
         return refusals.forbidden(_NOT_PUBLIC)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     IPvAnyAddress,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -154,6 +155,10 @@ class Settings(BaseSettings):
     private_account_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host:port, comma-separated, of accounts' own servers that may be private or speak plain http",
+    )
+    forbidden_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=(),
+        description="networks, comma-separated, that are never called although they are public, as 192.0.2.0/24",
     )
     media_fetches: int = Field(
         default=10,

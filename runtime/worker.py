@@ -80,7 +80,9 @@ _ROWS = 20
 
 def servers(settings: Settings) -> Servers:
     """Return the addresses at which the operator lets platforms be reached."""
-    return Servers(settings.base_urls, settings.sandbox_url, settings.private_account_hosts)
+    return Servers(
+        settings.base_urls, settings.sandbox_url, settings.private_account_hosts, settings.forbidden_networks
+    )
 
 
 @contextlib.asynccontextmanager

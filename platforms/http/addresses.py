@@ -1,6 +1,9 @@
 """The distinction of public internet addresses from all others; it knows nothing of names or sockets."""
 
+from collections.abc import Collection
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
 
 _CLOSED_V4 = tuple(
     IPv4Network(block)
@@ -44,19 +47,29 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 """The prefix by which IPv6-only networks reach IPv4 (RFC 6052): as public as the IPv4 address in the last 32 bits."""
 
 
-def is_public(address: str) -> bool:
-    """Return whether an address as a resolver writes it belongs to the public internet."""
+def is_public(address: str, forbidden: Collection[Network] = ()) -> bool:
+    """Return whether an address as a resolver writes it belongs to the public internet and to no forbidden network."""
     try:
         parsed = ip_address(address)
     except ValueError:
+        return False
+    if any(parsed in network for network in forbidden):
         return False
     if isinstance(parsed, IPv4Address):
         return not any(parsed in block for block in _CLOSED_V4)
     if parsed.scope_id is not None:
         return False
     if parsed in _NAT64:
-        return is_public(str(IPv4Address(int(parsed) & 0xFFFFFFFF)))
+        return is_public(str(IPv4Address(int(parsed) & 0xFFFFFFFF)), forbidden)
     return parsed in _GLOBAL_V6 and not any(parsed in block for block in _CLOSED_V6)
+
+
+def is_public_port(port: int) -> bool:
+    """Return whether servers on the public internet are called at a port: the ports of the web and unprivileged ones.
+
+    The other ports below 1024 belong to mail, file sharing and the like.
+    """
+    return port in {80, 443} or port >= 1024
 
 
 def is_plain_host(host: str) -> bool:

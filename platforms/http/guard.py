@@ -1,4 +1,4 @@
-"""A guard that refuses every connection to an address that is not public, at the moment of connecting.
+"""A guard that refuses every connection to an address that is not public or is this machine's own, when connecting.
 
 The check applies to the very address to which the socket is opened. So neither a name that changes its address between
 two look-ups (DNS rebinding) nor a redirect can evade it.
@@ -14,10 +14,11 @@ from typing import Protocol
 import httpcore
 import httpx
 
-from platforms.http.addresses import is_public
+from platforms.http.addresses import Network, is_public, is_public_port
 from platforms.http.answers import OF_PLATFORM
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
 from platforms.http.hosts import AllowedHosts, is_within
+from platforms.http.own_addresses import is_own
 from platforms.http.resolver import Resolver, workspace
 from platforms.http.transport import Transport
 
@@ -43,8 +44,15 @@ class AddressForbidden(httpx.ConnectError):
     """Error: a host has no address that a connection may be made to."""
 
 
+class PortForbidden(AddressForbidden):
+    """Error: no connection is made to a port, whatever the host."""
+
+
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's own connections, but only to public addresses and to the hosts that the operator allows."""
+    """httpcore's own connections, but only to public addresses and to the hosts that the operator allows.
+
+    Other machines' public addresses, that is, outside of the `forbidden` networks, at the ports of public servers.
+    """
 
     def __init__(
         self,
@@ -52,8 +60,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         *,
         names: Names | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
+        forbidden: Collection[Network] = (),
     ) -> None:
         self._allowed = allowed
+        self._forbidden = forbidden
         self._names = names or Resolver()
         self._network = network or httpcore.AnyIOBackend()
 
@@ -65,7 +75,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Resolve, check and connect. Raises AddressForbidden if no address of the host is permitted."""
+        """Resolve, check and connect. Raises AddressForbidden if the port or each address of the host is forbidden."""
+        is_allowed = self._allowed.allows(host, port)
+        if not is_allowed and not is_public_port(port):
+            raise PortForbidden(f"port {port} is not called, only 80, 443, and 1024 and above")
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._names.resolve(host)
@@ -73,11 +86,13 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        if not self._allowed.allows(host, port):
-            addresses = [address for address in addresses if is_public(address)]
+        if not is_allowed:
+            addresses = [
+                address for address in addresses if is_public(address, self._forbidden) and not is_own(address)
+            ]
             if not addresses:
-                raise AddressForbidden(f"{host} is not on the public internet")
-        connect = self._network.connect_tcp
+                raise _forbidden(host)
+        connect = self._network.connect_tcp if is_allowed else self._connect_to_another
         try:
             return await _first_of(
                 [
@@ -88,6 +103,21 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         except (httpcore.ConnectError, httpcore.ConnectTimeout):
             self._names.forget(host)
             raise
+
+    async def _connect_to_another(
+        self,
+        address: str,
+        port: int,
+        timeout: float | None,  # noqa: ASYNC109
+        local_address: str | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to another machine. Raises AddressForbidden for this one, whatever its routes were shortly before."""
+        stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+        if (local := stream.get_extra_info("client_addr")) and local[0] == address:
+            await stream.aclose()
+            raise _forbidden(address)
+        return stream
 
     async def connect_unix_socket(
         self,
@@ -118,8 +148,10 @@ class GuardedTransport(Transport):
         network: httpcore.AsyncNetworkBackend | None = None,
         context: ssl.SSLContext | None = None,
         domains: Collection[str] = (),
+        forbidden: Collection[Network] = (),
     ) -> None:
-        super().__init__(BoundedHeads(GuardedBackend(allowed, names=names, network=network)), context=context)
+        guarded = GuardedBackend(allowed, names=names, network=network, forbidden=forbidden)
+        super().__init__(BoundedHeads(guarded), context=context)
         self._domains = domains
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -138,6 +170,10 @@ class GuardedTransport(Transport):
             response.stream = BoundedBody(response.stream)
         response.extensions[OF_PLATFORM] = is_within(request.url.host, self._domains)
         return response
+
+
+def _forbidden(host: str) -> AddressForbidden:
+    return AddressForbidden(f"{host} is not on the public internet, or is this service's own machine")
 
 
 _Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]

@@ -32,7 +32,9 @@ class Outgoing:
         hosts = self._servers.hosts_in_place_of(platform)
         domains = (*platform.own_domains, *(host.rpartition(":")[0] for host in hosts))
         names = PlatformNames(domains, self._own_names, self._strange_names)
-        return GuardedTransport(AllowedHosts(hosts), names=names, context=self._context, domains=domains)
+        return GuardedTransport(
+            AllowedHosts(hosts), names=names, context=self._context, domains=domains, forbidden=self._servers.forbidden
+        )
 
     def to_named_servers(self) -> httpx.AsyncBaseTransport:
         """Return a transport to servers that accounts name."""
@@ -40,4 +42,6 @@ class Outgoing:
 
     def to_strangers(self, allowed: AllowedHosts) -> GuardedTransport:
         """Return a transport to hosts that clients name."""
-        return GuardedTransport(allowed, names=self._strange_names, context=self._context)
+        return GuardedTransport(
+            allowed, names=self._strange_names, context=self._context, forbidden=self._servers.forbidden
+        )

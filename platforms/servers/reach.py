@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from platforms.base import Platform
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.addresses import is_plain_host
+from platforms.http.addresses import Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.shared_connections import SharedConnections
@@ -41,6 +41,8 @@ class Servers:
     An account whose own server is among `private_hosts` is reached there even if there is a sandbox: a development
     stack beside a real server. The same is true if the server is named by plain http. The transport refuses it if it is
     not allowed, and a sandbox in its place would only hide that.
+
+    Nothing in the `forbidden` networks is called, except hosts that the operator sets or allows.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Servers:
         base_urls: Mapping[str, str] | None = None,
         sandbox_url: str | None = None,
         private_hosts: Collection[str] = (),
+        forbidden: Collection[Network] = (),
     ) -> None:
         self._base_urls = dict(base_urls or {})
         self._sandbox_url = sandbox_url.rstrip("/") if sandbox_url else None
         self.private_hosts = tuple(private_hosts)
+        self.forbidden = tuple(forbidden)
         self._allowed = AllowedHosts(private_hosts)
 
     def hosts_in_place_of(self, platform: Platform[Any, Any]) -> list[str]:
@@ -109,7 +113,7 @@ class _Guard(httpx.AsyncBaseTransport):
         try:
             return await self._transport.handle_async_request(request)
         except AddressForbidden as error:
-            raise _forbidden(f"{url.host} is not on the public internet") from error
+            raise _forbidden(str(error)) from error
 
     async def aclose(self) -> None:
         await self._transport.aclose()
