@@ -71,15 +71,11 @@ class ConnectCommand(BaseModel):
 
 
 class AccountCommand(BaseModel):
-    """A connected account, and the caller of the step."""
+    """A connected account, and the request that caused the step."""
 
     workspace_id: str
     account_id: str
     platform: str
-    revoke: bool = True
-    """For a removal: whether its tokens are revoked at the platform."""
-    key_id: str | None = None
-    """The id of the API key, which does not authenticate."""
     request_id: str | None = None
 
 

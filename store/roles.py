@@ -71,7 +71,11 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names of workspaces that people see in workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
-    "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _ALL},
+    "accounts": {
+        # The API asks for an account's removal, and the worker removes it.
+        Component.API: f"SELECT ({_FACTS}), UPDATE (removal_requested_at, removal_requested_by, removal_revokes)",
+        Component.WORKER: _ALL,
+    },
     "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},
     "posts": {
         Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING}), DELETE",

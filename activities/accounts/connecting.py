@@ -121,6 +121,9 @@ async def _finish(step: ConnectStep) -> None:
     if step.is_by_code:
         await connect_by_code(step, kept)
         return
+    if row.consumed_at is None:
+        # The API has handed over neither a code nor credentials: only somebody at Temporal can ask for this.
+        return
     given = step.handed_over(kept)
     if row.redirect_url is None:
         await connect_with(step, given["credentials"])
@@ -142,12 +145,12 @@ async def _finish(step: ConnectStep) -> None:
 async def _select(step: ConnectStep) -> None:
     """Connect the accounts that a person has selected."""
     row = step.row
-    if row.selection_result is not None and row.selection_result.get("final", True):
+    if row.selected_ids is None or (row.selection_result is not None and row.selection_result.get("final", True)):
         return
     kept = step.kept()
     stored = kept["candidates"]
     chosen = []
-    for each in row.selected_ids or []:
+    for each in row.selected_ids:
         if each not in stored or stored[each]["reason"] is not None:
             message = "One of these ids is not among the options of this selection, or cannot be selected."
             raise ConnectRefused("invalid_field_value", message, param="ids")

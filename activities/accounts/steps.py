@@ -69,8 +69,11 @@ class AccountSteps:
 
     @activity.defn
     async def remove_account(self, command: AccountCommand) -> None:
-        """Delete an account and its tokens, then revoke the tokens if no other account needs that access."""
-        actor = api_key(command.key_id) if command.key_id else WORKER
+        """Delete an account and its tokens, then revoke the tokens if no other account needs that access.
+
+        Does nothing unless a client has just requested that: the row says so, and not the command, because everybody
+        who reaches Temporal can write a command.
+        """
         about: dict[str, Any] = {
             "workspace_id": command.workspace_id,
             "platform": command.platform,
@@ -82,7 +85,7 @@ class AccountSteps:
                 return
             connector, credentials = connectors().get(account.platform), self._credentials_of(account)
             gives_back = (
-                command.revoke
+                bool(account.removal_revokes)
                 and self._factory.accounts.renews
                 and await self._may_revoke(session, account, credentials)
             )
@@ -90,6 +93,7 @@ class AccountSteps:
             if connector is not None:
                 remains = connector.remains(credentials) if credentials is not None and gives_back else None
                 details |= {"to_remove": connector.to_remove(credentials), **({"remains": remains} if remains else {})}
+            actor = api_key(account.removal_requested_by) if account.removal_requested_by else WORKER
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
         log.info("account.removed", platform=account.platform, account_id=account.id, gives_back=gives_back)
         if not gives_back:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
@@ -20,6 +19,7 @@ from platforms.registry import platforms
 from store.accounts.checks import checked_since, may_be_checked
 from store.accounts.connected import posts_waiting_for
 from store.accounts.pages import find_connected_account
+from store.accounts.removal import request_removal
 from store.audit.account_events import account_events
 from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
@@ -97,7 +97,10 @@ async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *
             raise named.unknown
     else:
         before = events[0].id if events else 0
-        await deps.workflows.account(_plan(named, "remove", revoke=revoke, key_id=actor.id))
+        async with deps.database.transaction() as session:
+            own = (named.workspace_id, named.platform, named.account_id)
+            await request_removal(session, *own, requested_by=actor.id, revokes=revoke)
+        await deps.workflows.account(_plan(named, "remove"))
         async with deps.database.reading() as session:
             events = await _events(session, named)
         removed = _removal(events)
@@ -108,14 +111,13 @@ async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *
     return _view(named, removed, _access(removed, events), waiting)
 
 
-def _plan(named: AccountName, step: AccountStep, **more: Any) -> AccountPlan:
+def _plan(named: AccountName, step: AccountStep) -> AccountPlan:
     return AccountPlan(
         workspace_id=named.workspace_id,
         account_id=named.account_id,
         platform=named.platform,
         step=step,
         request_id=get_contextvars().get("request_id"),
-        **more,
     )
 
 

@@ -1,19 +1,34 @@
 """Functions that remove accounts, and find other accounts that would lose the same access at the platform."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.models import Account
+
+REMOVAL_WAITS = timedelta(minutes=1)
+"""How long a requested removal may be carried out; longer than its client waits."""
+
+
+async def request_removal(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str, *, requested_by: str | None, revokes: bool
+) -> None:
+    """Request the removal of an account from the workers; `requested_by` is the id of an API key."""
+    await session.execute(
+        update(Account)
+        .where(*_of_account(workspace_id, platform, account_id))
+        .values(removal_requested_at=func.now(), removal_requested_by=requested_by, removal_revokes=revokes)
+    )
 
 
 async def delete_account_row(
     session: AsyncSession, workspace_id: str, platform: str, account_id: str
 ) -> Account | None:
-    """Delete an account's row and return it, None if there is none."""
-    own = (Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform)
-    taken = delete(Account).where(*own).returning(Account)
+    """Delete the row of an account whose removal was requested, and return it; None if there is none."""
+    requested = Account.removal_requested_at > func.now() - REMOVAL_WAITS
+    taken = delete(Account).where(*_of_account(workspace_id, platform, account_id), requested).returning(Account)
     return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
 
 
@@ -40,3 +55,7 @@ async def is_in_other_workspace(session: AsyncSession, workspace_id: str, accoun
     """Return whether another workspace has the same account of the platform."""
     others = select(Account.id).where(Account.id == account_id, Account.workspace_id != workspace_id)
     return await session.scalar(others.limit(1)) is not None
+
+
+def _of_account(workspace_id: str, platform: str, account_id: str) -> tuple[ColumnElement[bool], ...]:
+    return Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform

@@ -88,6 +88,12 @@ class _AccountColumns:
     """When a caller last had the platform asked about the account's health."""
     inspection: Mapped[dict[str, Any] | None]
     """The result of that check, without secrets: `missing` permissions, `notes`, and why it is `unanswered`."""
+    removal_requested_at: Mapped[datetime | None]
+    """When a client asked for the account's removal: without that, a worker removes no account (ADR 41)."""
+    removal_requested_by: Mapped[str | None] = mapped_column(Id)
+    """The id of that client's API key."""
+    removal_revokes: Mapped[bool | None]
+    """Whether the account's access is to be ended at the platform, too."""
 
 
 class Account(_AccountColumns, Base):

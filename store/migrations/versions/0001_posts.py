@@ -578,6 +578,9 @@ def _create_accounts() -> None:
         sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("inspected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("inspection", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("removal_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removal_requested_by", sa.String(collation="C"), nullable=True),
+        sa.Column("removal_revokes", sa.Boolean(), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "id"),
     )

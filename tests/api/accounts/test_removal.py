@@ -10,11 +10,13 @@ from sqlalchemy import select, update
 
 from api.accounts import actions
 from store.accounts.pages import find_connected_account
+from store.accounts.removal import REMOVAL_WAITS, request_removal
 from store.models import Account, AccountEvent
-from tests.api.accounts.rows import LONG_AGO, accepts, known_to_sandbox, remove, row_of
+from tests.api.accounts.rows import LONG_AGO, accepts, change_row, known_to_sandbox, remove, row_of
 from tests.api.conftest import Client
 from tests.api.connect.consents import begin, connected, consent, refused, trade
 from tests.stack import Stack
+from workflows.account import AccountPlan
 
 
 class TestRemove:
@@ -120,6 +122,33 @@ class TestRemove:
         async with stack.database.reading() as session:
             lines = await session.scalars(select(AccountEvent.action).where(AccountEvent.account_id == account))
             assert sorted(lines) == ["connected", "removed", "revoked"]
+
+
+class TestAsked:
+    async def test_a_workflow_alone_removes_no_account(self, stranger: Client, stack: Stack) -> None:
+        """An intruder at Temporal can start this workflow, but cannot write to the database."""
+        account = (await connected(stranger, stack, "twitter", "uma"))["accountId"]
+        stored = await known_to_sandbox(stack, stranger, account)
+        plan = AccountPlan(workspace_id=stranger.workspace_id, account_id=account, platform="twitter", step="remove")
+        await stack.workflows.account(plan)
+        # No client waits any more for a removal that was requested some time ago.
+        await change_row(stack, stranger, account, removal_requested_at=datetime.now(UTC) - 2 * REMOVAL_WAITS)
+        await stack.workflows.account(plan)
+        assert await row_of(stack, stranger, account) is not None
+        assert await accepts(stack, stored["access_token"]) == 200
+        assert (await remove(stranger, "twitter", account)).json()["access"] == "ended"
+
+    async def test_a_removal_in_the_name_of_another_workspaces_key_does_nothing(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        account = (await connected(stranger, stack, "twitter", "val"))["accountId"]
+        async with stack.api_database.transaction() as session:
+            key = (await stack.actor()).id
+            await request_removal(session, stranger.workspace_id, "twitter", account, requested_by=key, revokes=True)
+        await stack.workflows.account(
+            AccountPlan(workspace_id=stranger.workspace_id, account_id=account, platform="twitter", step="remove")
+        )
+        assert await row_of(stack, stranger, account) is not None
 
 
 async def test_account_history_names_actors(stranger: Client, stack: Stack) -> None:

@@ -6,11 +6,14 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from litestar import Litestar
 
+from activities.commands import ConnectStep
+from store.models import PendingConnection
 from tests.api.conftest import PUBLIC_URL, Client
 from tests.api.connect import test_hosted
-from tests.api.connect.consents import BACK, SERVER, begin, consent, refused, trade
+from tests.api.connect.consents import BACK, SERVER, begin, consent, refused, row_of, trade
 from tests.api.connect.test_hosted import Browser, onwards, progress
 from tests.stack import Stack
+from workflows.connect import ConnectPlan
 
 
 class TestMixUp:
@@ -47,6 +50,32 @@ class TestMixUp:
         assert shown.status_code == 303
         for browser in (attacker, victim):
             await browser.own.aclose()
+
+
+class TestTemporal:
+    """An intruder at Temporal runs steps of a connection that no client has asked for."""
+
+    async def test_a_connection_without_an_answer_is_left_alone(self, stranger: Client, stack: Stack) -> None:
+        begun = await begin(stranger)
+        row = await row_of(stack, stranger.workspace_id)
+        await stack.workflows.connect(_plan(row, "finish"))
+        assert (await row_of(stack, stranger.workspace_id)).outcome is None
+        assert (await trade(stranger, "twitter", await consent(stack, begun, "ada"))).status_code == 201
+
+    async def test_a_selection_without_a_choice_is_left_alone(self, stranger: Client, stack: Stack) -> None:
+        await stack.switch_on("googlebusiness", "other_group")
+        begun = await begin(stranger, "googlebusiness")
+        back = await consent(stack, begun, "shopkeeper")
+        selection = (await trade(stranger, "googlebusiness", back)).json()["selection"]
+        row = await row_of(stack, stranger.workspace_id)
+        await stack.workflows.connect(_plan(row, "select"))
+        assert (await row_of(stack, stranger.workspace_id)).selection_result is None
+        body = {"selectionId": selection["id"], "ids": [selection["options"][0]["id"]]}
+        assert (await stranger.post("/v1/connect/googlebusiness/select", json=body)).status_code == 201
+
+
+def _plan(row: PendingConnection, step: ConnectStep) -> ConnectPlan:
+    return ConnectPlan(connection_id=row.id, platform=row.platform, step=step, workspace_id=row.workspace_id)
 
 
 @pytest.mark.one_in(8)
