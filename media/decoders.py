@@ -23,6 +23,10 @@ _START = (
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 """The whole environment of the server. Each further arena of the C library would take up address space."""
 
+_MOST_PROCESSES = 300
+"""Processes of one server. All are copies of it, with the same addresses in memory: what crashes reveal of these to a
+file that is to take over its decoder must not stay true for long."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -56,24 +60,28 @@ class Decoders:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._server: _Server | None = None
+        self._replaced: list[_Server] = []
+        """Former servers, whose last processes may still be at work."""
         self._spare: socket.socket | None = None
         self._warned = False
 
     def start(self) -> None:
-        """Start the server if it does not run, so that it is ready once a file has been fetched."""
-        if self._server is None or not self._server.runs:
+        """Start a server if there is no usable one, so that it is ready once a file has been fetched."""
+        self._replaced = [server for server in self._replaced if server.runs]
+        if self._server is None or not self._server.is_usable:
             self._drop_spare()
             if self._server is not None:
-                self._server.end()
+                self._server.make_no_more()
+                self._replaced.append(self._server)
             self._server = _Server(self._kind)
             self._spare = self._server.process()
 
     async def close(self) -> None:
         """End the server and with it all processes."""
         self._drop_spare()
-        if self._server is not None:
-            await asyncio.to_thread(self._server.end)
-            self._server = None
+        for server in (*self._replaced, *([self._server] if self._server else [])):
+            await asyncio.to_thread(server.end)
+        self._replaced, self._server = [], None
 
     async def run(self, job: Job, files: Sequence[int], within: float) -> ProcessEnd:
         """Run a job in a process of its own, which is killed after `within` seconds by the clock.
@@ -129,6 +137,7 @@ class _Server:
     def __init__(self, kind: str) -> None:
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
+        self._made = 0
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
                 [sys.executable, "-I", "-W", "ignore", "-c", _START, str(theirs.fileno()), kind, *_absolute(sys.path)],
@@ -144,8 +153,14 @@ class _Server:
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it runs and may make more processes."""
+        return self._made < _MOST_PROCESSES and self.runs
+
     def process(self) -> socket.socket:
         """Return our end of a new process's socket. Raises OSError if the server is gone."""
+        self._made += 1
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -155,6 +170,10 @@ class _Server:
                 raise
         ours.setblocking(False)
         return ours
+
+    def make_no_more(self) -> None:
+        """Let the server end with its last process."""
+        self._control.close()
 
     def end(self) -> None:
         self._control.close()

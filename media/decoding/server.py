@@ -3,7 +3,8 @@
 It has loaded the decoders, so that a new process costs a fork of some milliseconds. A process does one job on one file
 and ends: nothing that a file does to its decoder lasts. The worker sends the server one end of a socket for each
 process. Over it the process is given its job and answers with a line; if it ends without, the server says how. A
-process whose other end is closed is killed; the server ends when the worker does.
+process whose other end is closed is killed. Once the worker closes the server's own socket, the server makes no more
+processes and ends with its last one; if the worker itself ended, that is immediately.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from media.spool import Spool
 
 
 def main(descriptor: int, kind: str) -> None:
-    """Serve the socket of that file descriptor until the worker closes it, with processes for files of one kind."""
+    """Serve the socket of that file descriptor with processes for files of one kind, until the worker closes it."""
     with socket.socket(fileno=descriptor) as control:
         _prepare(kind)
         _Server(control).serve()
@@ -50,7 +51,7 @@ class _Server:
     waiting: "select.poll" = field(default_factory=select.poll)
 
     def serve(self) -> None:
-        """Make processes and report their ends until the worker is gone."""
+        """Make processes until the worker wants no more, and report their ends."""
         ended, wake = os.pipe()
         for descriptor in (ended, wake):
             os.set_blocking(descriptor, False)
@@ -58,8 +59,8 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.waiting.register(self.control, select.POLLIN)
         self.waiting.register(ended, select.POLLIN)
-        served = True
-        while served:
+        makes_more = True
+        while makes_more or self.processes:
             events = dict(self.waiting.poll())
             # Sockets first: once one is closed, its descriptor may be another's.
             for process, connection in self.processes.items():
@@ -69,11 +70,12 @@ class _Server:
             if ended in events:
                 os.read(ended, 4096)
                 self._report_ends()
-            if self.control.fileno() in events:
-                served = self._accept()
+            if self.control.fileno() in events and not self._accept():
+                makes_more = False
+                self.waiting.unregister(self.control)
 
     def _accept(self) -> bool:
-        """Make a process for the socket that comes in; return false if the worker is gone."""
+        """Make a process for the socket that comes in; return false if the worker wants no more."""
         message, descriptors, _, _ = socket.recv_fds(self.control, 1, 1)
         for descriptor in descriptors:
             connection, server = socket.socket(fileno=descriptor), os.getpid()

@@ -310,6 +310,37 @@ async def test_a_server_that_ended_is_started_again(pool: DecoderPool) -> None:
     assert (await measured(pool, photo)).width == 40
 
 
+async def test_a_server_is_replaced_after_many_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A crash reveals something about the memory of all processes of a server; a job that runs then is not lost."""
+    monkeypatch.setattr(module, "_MOST_PROCESSES", 4)
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    answer = "dict(facts=dict(content_type='', size=7, width=1, height=1, frames=1, duration=None, fps=None, "
+    answer += "video_codec=None, audio_codec=None, transparent=False), removed=[])"
+    # The pipe is opened before the process may open no more files.
+    program = fitting(f"import os; os.read(7, 1)\nreturn dict(examined={answer})")
+    program = program.replace("server.main(", f"import os; os.dup2(os.open({str(go)!r}, os.O_RDWR), 7)\nserver.main(")
+    program = program.replace(
+        "server.answer = answer", "server.answer = answer; server.os.closerange = lambda *_: None"
+    )
+    monkeypatch.setattr(module, "_START", program)
+    pool, photo = DecoderPool(seconds=60), files.file_of(files.jpeg(), "image/jpeg")
+    first = asyncio.create_task(measured(pool, bitmap()))
+    servers = []
+    for _ in range(10):
+        assert (await measured(pool, photo)).width == 40
+        servers.append(pool._decoders[IMAGES]._server)
+    assert len(set(servers)) >= 3
+    assert not first.done()
+    go.write_bytes(b"x")
+    assert (await first).width == 1
+    async with asyncio.timeout(30):
+        while pool._decoders[IMAGES]._replaced:
+            await measured(pool, photo)
+    assert {server._process.returncode for server in servers[:1] if server} == {0}
+    await pool.close()
+
+
 async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", "raise SystemExit(1)")
     pool = DecoderPool()
