@@ -93,8 +93,9 @@ async def add(
     async with open_database(environment) as database:
         # This comes before the request to the platform, which may renew the credentials: then they must be stored.
         async with database.transaction() as session:
-            await known_workspace(session, named)
-        verified = await verify(platform, credentials, environment.settings)
+            _, known_id = await known_workspace(session, named)
+        # An app that is for some workspaces is not for a new one.
+        verified = await verify(platform, credentials, environment.settings, known_id or "")
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
             account = await keep_account(session, environment.settings, workspace_id, verified)

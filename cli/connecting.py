@@ -69,7 +69,7 @@ async def connect_account(
     database: Database, settings: VaultSettings, workspace_id: str, platform: Platform[Any, Any], credentials: BaseModel
 ) -> Account:
     """Verify the credentials with the platform and connect their account. Raises UserError."""
-    verified = await verify(platform, credentials, settings)
+    verified = await verify(platform, credentials, settings, workspace_id)
     async with database.transaction() as session:
         return await keep_account(session, settings, workspace_id, verified)
 
@@ -86,11 +86,18 @@ async def keep_account(
     return account
 
 
-async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
-    """Ask the platform for the account of credentials. Raises UserError."""
+async def verify(
+    platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings, workspace_id: str
+) -> Verified:
+    """Ask the platform for the account of credentials, which is for a workspace. Raises UserError."""
     reached = servers(settings)
     server, outgoing = reached.reach(platform, credentials), Outgoing(reached)
     apps = settings.registered_apps
+    if apps.is_of_others(platform, platform.app_id(credentials), workspace_id):
+        raise UserError(
+            "clientId names an app of SOCIALSYNCER_APPS that is for other workspaces. Name another, or add this "
+            "workspace to the app's `workspaces`."
+        )
     current, lifetimes = credentials, None
 
     async def refresh() -> BaseModel:
@@ -100,7 +107,7 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
     async def keep(change: Callable[[BaseModel], BaseModel], reported: Lifetimes | None = None) -> BaseModel:
         nonlocal current, lifetimes
         current, lifetimes = change(current), reported or lifetimes
-        connection.credentials = with_app_secret(apps, platform, current)
+        connection.credentials = with_app_secret(apps, platform, current, workspace_id)
         return connection.credentials
 
     async with outgoing.to_named_servers() if server.named else outgoing.to_platform(platform) as transport:
@@ -115,7 +122,7 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account_id="", user_id="", username=""),
-            credentials=with_app_secret(apps, platform, credentials),
+            credentials=with_app_secret(apps, platform, credentials, workspace_id),
             refresh=refresh,
             keep=keep,
             is_trusted=server.is_trusted,

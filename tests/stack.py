@@ -53,6 +53,8 @@ SANDBOX_APPS = (
 )
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each platform of the sandbox knows."""
+OTHERS_APP = {"clientId": "app-of-others", "clientSecret": "app-secret-of-others", "workspaces": ["ws_others"]}
+"""An app at X that is for another workspace than those of the tests."""
 SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
 """Bots that the sandbox's platforms know, which accounts share."""
 CLIENT = api_key("key_of_a_test")
@@ -359,7 +361,11 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
             platform_rate_limits=False,
-            apps=SecretStr(json.dumps(dict.fromkeys(SANDBOX_APPS, SANDBOX_APP) | SANDBOX_BOTS)),
+            apps=SecretStr(
+                json.dumps(
+                    dict.fromkeys(SANDBOX_APPS, SANDBOX_APP) | SANDBOX_BOTS | {"twitter": [SANDBOX_APP, OTHERS_APP]}
+                )
+            ),
         )
         client = environment.client
         stack = Stack(

@@ -31,7 +31,9 @@ def app_of(step: ConnectStep, kept: Mapping[str, Any]) -> App:
     """Return the app with which a connection was begun."""
     if step.platform.registers_itself:
         return App(kept["client_id"], SecretStr(kept["client_secret"]), kept["app_options"])
-    return step.factory.accounts.registered_apps.by_client(step.platform, kept["client_id"]) or app_for(step)
+    return step.factory.accounts.registered_apps.by_client(
+        step.platform, kept["client_id"], step.row.workspace_id
+    ) or app_for(step)
 
 
 async def find_server(step: ConnectStep) -> dict[str, str]:

@@ -39,4 +39,8 @@ def _parsed(step: ConnectStep, given: Mapping[str, Any]) -> BaseModel:
     if any(getattr(credentials, name) is not None for name in platform.service_fields):
         message = f"{platform.label} does not take these credentials: this service alone writes some of them."
         raise ConnectRefused("invalid_field_value", message, param="credentials")
+    apps, client_id = step.factory.accounts.registered_apps, platform.app_id(credentials)
+    if apps.is_of_others(platform, client_id, step.row.workspace_id):
+        message = "clientId names an app that this workspace may not use. Leave it out, or name an app of your own."
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
     return credentials

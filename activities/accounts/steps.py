@@ -180,7 +180,7 @@ class AccountSteps:
         try:
             wire = self._factory.accounts.wire_for(platform, credentials, account.workspace_id, connector.error_of)
             client_id, secret = platform.app_id(credentials), getattr(credentials, "client_secret", None)
-            registered = self._factory.accounts.registered_apps.by_client(platform, client_id)
+            registered = self._factory.accounts.registered_apps.by_client(platform, client_id, account.workspace_id)
             app = App(client_id, secret, registered.options if registered else {})
             async with asyncio.timeout(_ANSWER_S):
                 await connector.revoke(wire, app, credentials)

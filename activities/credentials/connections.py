@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel
 
 from activities.account_facts import account_facts
-from activities.credentials.app_secrets import with_app_secret, with_stored_secret
+from activities.credentials.app_secrets import require_own_app, with_app_secret, with_stored_secret
 from activities.credentials.new_account import NewAccount
 from activities.credentials.plain import plain
 from activities.credentials.renewal import CALL_S, CredentialsChange, Guard, Renewals
@@ -80,7 +80,7 @@ class AccountConnections:
         """Return an account's credentials for requests, the app's secret filled in. Raises VaultError."""
         platform = platforms()[account.platform]
         stored = platform.credentials.model_validate(open_credentials(self.vault, account))
-        return with_app_secret(self.registered_apps, platform, stored)
+        return with_app_secret(self.registered_apps, platform, stored, account.workspace_id)
 
     def connect(self, account: Account, on_exchange: Callable[[Exchange], None] = lambda _: None) -> Connection[Any]:
         """Return an account's connection to its platform. Raises VaultError, PlatformError."""
@@ -137,7 +137,8 @@ class AccountConnections:
 
         async def change(stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
             own = platform.credentials.model_validate(stored)
-            connection = self._connection(account, with_app_secret(self.registered_apps, platform, own), guard=guard)
+            full = with_app_secret(self.registered_apps, platform, own, account.workspace_id)
+            connection = self._connection(account, full, guard=guard)
             renewed: Renewed[Any] = await platform.renew(connection)  # type: ignore[attr-defined]
             reported, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
             tokens = at_renewal(platform, renewed.credentials, reported, account.refresh_expires_at, now)
@@ -171,8 +172,12 @@ class AccountConnections:
         *,
         guard: Guard | None = None,
     ) -> Connection[Any]:
-        """Return an account's connection. With a `guard`, for renewing, it awaits the guard before its first byte."""
+        """Return an account's connection. With a `guard`, for renewing, it awaits the guard before its first byte.
+
+        Raises PlatformError if the credentials name an app that is for other workspaces.
+        """
         platform = platforms()[account.platform]
+        require_own_app(self.registered_apps, platform, credentials, account.workspace_id)
         server = self._servers.reach(platform, credentials)
         rules = rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
         return Connection(

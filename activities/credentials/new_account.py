@@ -25,7 +25,7 @@ class NewAccount:
         self.connection: Connection[Any] = Connection(
             wire,
             AccountFacts("", "", ""),
-            with_app_secret(apps, platform, credentials),
+            with_app_secret(apps, platform, credentials, wire.workspace),
             self._refresh,
             self._keep,
             is_trusted=is_trusted,
@@ -42,5 +42,7 @@ class NewAccount:
 
     async def _keep(self, change: Callable[[Any], Any]) -> Any:
         self.credentials = change(self.credentials)
-        self.connection.credentials = with_app_secret(self._apps, self._platform, self.credentials)
+        self.connection.credentials = with_app_secret(
+            self._apps, self._platform, self.credentials, self.connection.wire.workspace
+        )
         return self.connection.credentials

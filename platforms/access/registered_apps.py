@@ -40,6 +40,10 @@ class _Entry(BaseModel):
     client_secret: SecretStr | None = None
     workspaces: list[str] = Field(default_factory=list)
 
+    def serves(self, workspace_id: str) -> bool:
+        """Return whether a workspace may use the app."""
+        return not self.workspaces or workspace_id in self.workspaces
+
 
 class RegisteredApps:
     """The apps of one process.
@@ -72,9 +76,15 @@ class RegisteredApps:
         entry = next(own, None) or next(shared, None)
         return _app(entry) if entry else None
 
-    def by_client(self, platform: Platform[Any, Any], client_id: str) -> App | None:
-        """Return the app of a platform that has this client id: the app that an account was connected by."""
-        return next((_app(each) for each in self._of(platform) if each.client_id == client_id), None)
+    def by_client(self, platform: Platform[Any, Any], client_id: str, workspace_id: str) -> App | None:
+        """Return the app of a platform by which an account was connected; None if the workspace may not use it."""
+        entries = self._with_client(platform, client_id)
+        return next((_app(entry) for entry in entries if entry.serves(workspace_id)), None)
+
+    def is_of_others(self, platform: Platform[Any, Any], client_id: str, workspace_id: str) -> bool:
+        """Return whether a client id is that of an app which the workspace may not use."""
+        entries = self._with_client(platform, client_id)
+        return bool(entries) and not any(entry.serves(workspace_id) for entry in entries)
 
     def all_of(self, platform: Platform[Any, Any]) -> list[App]:
         """Return all apps of a platform."""
@@ -91,6 +101,9 @@ class RegisteredApps:
     def secrets(self) -> list[str]:
         """Return all values that must never be shown."""
         return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]
+
+    def _with_client(self, platform: Platform[Any, Any], client_id: str) -> list[_Entry]:
+        return [entry for entry in self._of(platform) if entry.client_id == client_id]
 
     def _of(self, platform: Platform[Any, Any]) -> tuple[_Entry, ...]:
         return self._entries.get(platform.name) or self._entries.get(platform.app_family) or ()

@@ -60,6 +60,20 @@ async def test_accounts_are_added_after_the_platform_confirmed_them(production: 
     assert (again.exit_code, again.stderr) == (1, f"Error: The workspace has no account ig_{account.user_id}.\n")
 
 
+async def test_an_account_is_not_added_with_another_workspaces_app(
+    production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await production.connect("twitter", accessToken="by-another-app")
+    app = {"clientId": "brand-app", "clientSecret": "hush", "workspaces": [production.workspace_id]}
+    monkeypatch.setenv("SOCIALSYNCER_APPS", json.dumps({"twitter": app}))
+    stdin = json.dumps({"accessToken": "by-another-app", "clientId": "brand-app"})
+    refused = await run("accounts", "add", "twitter", "--workspace", "a new one", stdin=stdin)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "clientId names an app of SOCIALSYNCER_APPS that is for other workspaces." in refused.stderr
+    added = await run("accounts", "add", "twitter", "--workspace", production.workspace_id, stdin=stdin)
+    assert json.loads(added.stdout)["accountId"] == account.id
+
+
 async def test_removing_an_account_names_its_waiting_posts_and_asks(production: Stack) -> None:
     account = await production.connect("instagram")
     posts = [

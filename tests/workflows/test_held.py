@@ -11,7 +11,7 @@ from activities import local_publish
 from domain.post import HoldReason, PostStatus, TargetStatus
 from store.models import Account, Post, Target
 from store.publishing.attempts import list_attempts
-from tests.stack import Stack
+from tests.stack import OTHERS_APP, Stack
 
 
 async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:
@@ -57,6 +57,17 @@ async def test_posts_of_a_revoked_account_are_held_until_it_is_reconnected(stack
         assert published.targets[0].hold_reason is None
         assert published.targets[0].error is None
     assert [len(await stack.public(words)) for words in ("held first", "held second")] == [1, 1]
+
+
+async def test_posts_of_an_account_with_another_workspaces_app_are_held(stack: Stack) -> None:
+    account = await stack.connect("twitter", clientId=OTHERS_APP["clientId"])
+    (target,) = (await held_post(stack, "not by this app", account)).targets
+    assert (target.hold_reason, target.error_category) == (HoldReason.RECONNECT, "auth")
+    assert target.error == (
+        "This X account was connected by an app that its workspace may not use. "
+        "Connect it again by an app of the workspace."
+    )
+    assert await stack.public("not by this app") == []
 
 
 async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: Stack) -> None:

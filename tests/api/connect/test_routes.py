@@ -24,7 +24,7 @@ from tests.api.connect.consents import (
     row_of,
     trade,
 )
-from tests.stack import Stack
+from tests.stack import OTHERS_APP, Stack
 
 
 @pytest.mark.parametrize(
@@ -277,6 +277,18 @@ class TestCredentials:
         assert token not in response.text
         again = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
         assert again.status_code == 200
+
+    async def test_another_workspaces_app_is_not_used(self, stranger: Client, stack: Stack) -> None:
+        known = await stack.connect("twitter")
+        token = (await credentials(stack, stack.workspace_id, known.id))["access_token"]
+        for more in ({}, {"clientSecret": "a guess, for which the platform would refuse the app"}):
+            given = {"accessToken": token, "refreshToken": "r", "clientId": OTHERS_APP["clientId"], **more}
+            response = await stranger.post("/v1/connect/twitter", json={"credentials": given})
+            said = await refused(response, 400, "invalid_field_value", "credentials")
+            assert said.startswith("clientId names an app that this workspace may not use.")
+        own = {"accessToken": token, "clientId": "my-own-app", "clientSecret": "my own secret"}
+        response = await stranger.post("/v1/connect/twitter", json={"credentials": own})
+        assert response.status_code == 201, response.text
 
     async def test_refused_credentials_are_reported(self, stranger: Client) -> None:
         response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"accessToken": "hunter2-secret"}})

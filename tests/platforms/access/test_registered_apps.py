@@ -35,10 +35,18 @@ def test_a_workspace_uses_its_own_app_and_the_others_the_shared_one() -> None:
 
 def test_an_account_keeps_the_app_that_it_was_connected_by() -> None:
     found = apps(twitter=[{"clientId": "new"}, {"clientId": "old", "clientSecret": "s3cret"}])
-    old = found.by_client(X, "old")
+    old = found.by_client(X, "old", "ws_1")
     assert old is not None
     assert old.secret == "s3cret"
-    assert found.by_client(X, "unknown") is None
+    assert found.by_client(X, "unknown", "ws_1") is None
+
+
+def test_an_app_is_found_by_its_client_id_for_its_workspaces_alone() -> None:
+    found = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "shared"}])
+    assert [bool(found.by_client(X, "own", workspace)) for workspace in ("ws_1", "ws_2")] == [True, False]
+    assert [found.is_of_others(X, "own", workspace) for workspace in ("ws_1", "ws_2")] == [False, True]
+    assert not any(found.is_of_others(X, client_id, "ws_2") for client_id in ("shared", "unknown", ""))
+    assert not found.is_of_others(YOUTUBE, "own", "ws_2"), "ids belong to a platform"
 
 
 def test_tiktok_calls_it_a_client_key() -> None:
