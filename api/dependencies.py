@@ -10,7 +10,16 @@ from litestar.params import SkipValidation
 from api.http.rates import Rates
 from api.shared.delivery import Delivery
 from api.shared.restoring import Restoring
-from api.shared.waiting import Checks, WaitingRequests
+from api.shared.waiting import (
+    MOST_CHECKS,
+    MOST_CHECKS_OF_ONE,
+    MOST_COUNTS,
+    MOST_COUNTS_OF_ONE,
+    TOO_MANY_CHECKS,
+    TOO_MANY_COUNTS,
+    ConcurrentRequests,
+    WaitingRequests,
+)
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.post import LATE_AFTER
 from reconcile.readiness import Readiness
@@ -32,7 +41,10 @@ class Dependencies:
     rates: Rates
     usage: WorkspaceUsage
     waiting: WaitingRequests
-    checks: Checks
+    checks: ConcurrentRequests
+    """Validations that look at files."""
+    counts: ConcurrentRequests
+    """Requests that count posts."""
     redirect_urls: frozenset[str]
     """Addresses to which platforms may send people back who connect an account; any if it is empty."""
     public_url: str | None
@@ -62,7 +74,8 @@ class Dependencies:
             rates or Rates(),
             WorkspaceUsage(database, limits),
             WaitingRequests(),
-            Checks(),
+            ConcurrentRequests(MOST_CHECKS, MOST_CHECKS_OF_ONE, TOO_MANY_CHECKS, retry_after=5),
+            ConcurrentRequests(MOST_COUNTS, MOST_COUNTS_OF_ONE, TOO_MANY_COUNTS, retry_after=1),
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
         )

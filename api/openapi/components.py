@@ -31,6 +31,7 @@ from api.platforms import PlatformsView
 from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, TargetView, VerdictView
 from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.posts.counts import CountsView
 from api.posts.history import HistoryView
 from platforms.registry import platforms
 
@@ -51,6 +52,7 @@ _VIEWS = (
     PageView,
     AttemptsView,
     HistoryView,
+    CountsView,
     DeletedView,
     VerdictView,
     PlatformsView,

@@ -194,3 +194,11 @@ PARTIAL: dict[str, Any] = {
 }
 PAGE: dict[str, Any] = {"posts": [POST], "cursor": "eyJpZCI6InBvc3RfYWJjMTIzIn0", "hasMore": True}
 DELETED: dict[str, Any] = {"id": POST["id"], "deleted": True}
+
+COUNTS: dict[str, Any] = {
+    "total": 3,
+    "counts": [
+        {"status": "published", "day": "2026-12-01", "posts": 1},
+        {"status": "scheduled", "day": "2026-12-02", "posts": 2},
+    ],
+}

@@ -7,10 +7,11 @@ from api.bulk.views import BulkResultView, BulkVerdictView
 from api.openapi import bulk_examples, examples
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
-from api.openapi.parameters import KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
+from api.openapi.parameters import COUNTS, KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
 from api.platforms import PlatformsView, platform_view
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.posts.counts import COST, MOST_COUNTED, MOST_DAYS, CountsView
 from api.posts.history import HistoryView
 from platforms.registry import platforms
 
@@ -83,6 +84,21 @@ OPERATIONS = (
         answers={"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
         errors=("unknownQuery", "wrongQuery", *ALWAYS),
         parameters=LIST,
+    ),
+    Operation(
+        method="get",
+        path=f"{_POSTS}/counts",
+        id="countPosts",
+        summary="Count posts",
+        description=(
+            "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
+            f"platform or day. To count by a day, give the first and the last one: at most {MOST_DAYS} days. At most "
+            f"{MOST_COUNTED:,} posts may match. Each request counts as {COST} requests of the API key."
+        ),
+        answer=CountsView,
+        answers={"byStatusAndDay": examples.COUNTS},
+        errors=("unknownQuery", "wrongQuery", *ALWAYS),
+        parameters=COUNTS,
     ),
     Operation(
         method="post",

@@ -9,6 +9,7 @@ from api.openapi.operation import Json
 from api.posts.filters import TARGET_STATUSES
 from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
+from store.posts.counts import Grouping
 from store.posts.list_filters import Order
 
 POST_ID = {
@@ -78,7 +79,7 @@ def _moment(name: str, description: str, example: str) -> Json:
 
 
 _CURSOR = "The `cursor` of the previous answer. The other parameters must be the same."
-LIST = (
+FILTERS: tuple[Json, ...] = (
     {
         **query(
             "status",
@@ -121,6 +122,10 @@ LIST = (
         {"type": "string", "default": "UTC"},
         "Europe/Berlin",
     ),
+)
+"""The conditions that select posts."""
+LIST: tuple[Json, ...] = (
+    *FILTERS,
     query(
         "sort",
         "`createdAt`: newest first. `scheduledFor`: soonest first; posts without a time are left out. `updatedAt`: the "
@@ -141,6 +146,21 @@ LIST = (
         {"type": "string"},
         examples.PAGE["cursor"],
     ),
+)
+
+COUNTS: tuple[Json, ...] = (
+    {
+        **query(
+            "by",
+            "Count the posts of each status, of each platform, or of each day of `scheduledFor` or `createdAt`. "
+            "Several are separated by commas.",
+            {"type": "array", "items": {"type": "string", "enum": list(Grouping)}, "default": [Grouping.STATUS]},
+            ["status", "scheduledFor"],
+        ),
+        "style": "form",
+        "explode": False,
+    },
+    *FILTERS,
 )
 
 

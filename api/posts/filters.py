@@ -32,7 +32,7 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
     take = partial(convert_parameter, first, problems)
     statuses = _statuses(conditions.get("status", ()), problems, f"{path}status")
     platform = take(f"{path}platform", parse_platform)
-    zone = take(path + ZONE, _zone) or UTC
+    zone = take(path + ZONE, parse_zone) or UTC
     hint = "" if path else _IN_A_QUERY
     bounds = {
         name: take(path + name, partial(_bound, zone=zone, end=name in {"toDate", "scheduledTo"}, hint=hint))
@@ -68,7 +68,8 @@ def _statuses(names: Sequence[str], problems: list[Problem], where: str) -> Sequ
     return names
 
 
-def _zone(text: str) -> tzinfo:
+def parse_zone(text: str) -> tzinfo:
+    """Return the time zone of this name. Raises ValueError."""
     try:
         return zone_named(text)
     except UnknownZone:

@@ -14,6 +14,7 @@ from api.posts.answers.views import attempts_view
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.clock import now_ms
+from api.posts.counts import count, read_counts_query
 from api.posts.history import history
 from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.posts.lookup import require_post, require_shown_post
@@ -46,6 +47,12 @@ class PostEndpoints(Controller):
         page = await list_posts(deps.database, workspace_id, wanted, limit)
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
+
+    @get("/counts")
+    async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Return how many posts there are of each status, platform or day."""
+        wanted = read_counts_query(request)
+        return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, wanted)))
 
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

@@ -14,7 +14,10 @@ MOST_WAITING = 1_000
 
 MOST_CHECKS, MOST_CHECKS_OF_ONE = 20, 2
 """Validations that look at files at a time in one process: in all, and of one workspace; our choice."""
-_TOO_MANY_CHECKS = Problem("Files of other validations are being checked; please wait", "rate_limited")
+TOO_MANY_CHECKS = Problem("Files of other validations are being checked; please wait", "rate_limited")
+MOST_COUNTS, MOST_COUNTS_OF_ONE = 6, 2
+"""Requests that count posts at a time in one process: each may keep PostgreSQL busy for seconds. Our choice."""
+TOO_MANY_COUNTS = Problem("Other requests of this workspace are counting posts; please wait", "rate_limited")
 
 
 class Deadline:
@@ -35,18 +38,22 @@ class Deadline:
         return max(0.0, self._end - asyncio.get_running_loop().time())
 
 
-class Checks:
-    """The validations that fetch files now. Each API process counts its own."""
+class ConcurrentRequests:
+    """Expensive requests of one kind that run now, limited in all and for each workspace, in each API process.
 
-    def __init__(self, most: int = MOST_CHECKS, most_of_one: int = MOST_CHECKS_OF_ONE) -> None:
+    `problem` and `retry_after`: how one beyond the limits is refused.
+    """
+
+    def __init__(self, most: int, most_of_one: int, problem: Problem, retry_after: int) -> None:
         self._most, self._most_of_one = most, most_of_one
+        self._problem, self._retry_after = problem, retry_after
         self._running: Counter[str] = Counter()
 
     @contextmanager
     def take(self, workspace_id: str) -> Iterator[None]:
-        """Count one more validation for the length of the block. Raises TooManyRequests."""
+        """Count one more request for the length of the block. Raises TooManyRequests."""
         if self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most:
-            raise TooManyRequests(_TOO_MANY_CHECKS, retry_after=5)
+            raise TooManyRequests(self._problem, self._retry_after)
         self._running[workspace_id] += 1
         try:
             yield

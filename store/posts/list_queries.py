@@ -21,6 +21,7 @@ PostgreSQL needs for most lists, and left objects to the garbage collector, whic
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -157,6 +158,13 @@ def ordered_query(shape: Shape) -> Select[Any]:
     joined = union_all(*choices) if not shape.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
     return select(found).order_by(*_by_sort_key(shape.order, found.c)).limit(PARAMETERS["count"])
+
+
+def matching_posts(shape: Shape) -> Select[str, str, datetime | None]:
+    """Return the query for the ids, statuses and scheduled times of all posts of a list, in no order."""
+    ours = Post.workspace_id == PARAMETERS["workspace_id"]
+    posts = select(Post.id, Post.status, Post.scheduled_for)
+    return posts.where(ours, *_conditions(shape), *_of_statuses(shape))
 
 
 # -- scans -----------------------------------------------------------------------------------------------------------

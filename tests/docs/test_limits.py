@@ -17,8 +17,9 @@ from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
+from api.posts.counts import MOST_COUNTED, MOST_DAYS
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
-from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_WAITING
+from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_COUNTS, MOST_COUNTS_OF_ONE, MOST_WAITING
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from domain.bounds import (
     LARGEST_ANSWER,
@@ -35,6 +36,7 @@ from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
 from store.media.checks import KEPT as CHECKS_KEPT
 from store.media.files import MOST_BYTES, MOST_FILES
 from store.models import Base
+from store.posts.counts import COUNT_WITHIN_S
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/limits.md").read_text()
@@ -79,6 +81,8 @@ NUMBERS = {
     "validations that look": (
         f"{MOST_CHECKS_OF_ONE} of a workspace at a time, {MOST_CHECKS} in all; {MOST_CHECKED_FILES} files"
     ),
+    "posts that a request counts": f"{MOST_COUNTED:,}; {MOST_DAYS} days; {COUNT_WITHIN_S:g} s",
+    "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
     "`audit_events`": f"the newest {MOST_ENTRIES} of a post; deleted after {AUDIT_KEPT.days} days",
     "`media_checks`": f"{CHECKS_KEPT.seconds // 60} minutes",

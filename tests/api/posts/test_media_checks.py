@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from api.shared.waiting import Checks
+from api.shared.waiting import TOO_MANY_CHECKS, ConcurrentRequests
 from domain.errors import TooManyRequests
 from reconcile.expiry import expire
 from store.models import MediaCheck
@@ -107,7 +107,7 @@ async def test_missing_worker_is_a_warning(api: Client, stack: Stack, monkeypatc
 
 
 def test_concurrent_checks_are_limited() -> None:
-    checks = Checks(most=3, most_of_one=2)
+    checks = ConcurrentRequests(3, 2, TOO_MANY_CHECKS, retry_after=5)
     with checks.take("one"), checks.take("one"):
         with pytest.raises(TooManyRequests), checks.take("one"):
             pass

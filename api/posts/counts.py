@@ -1,0 +1,144 @@
+"""The numbers of posts that a filter selects: in all, and of each status, platform and day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from api.dependencies import Dependencies
+from api.http.headers import HttpRequest
+from api.http.query import parse_choice, parse_lists
+from api.posts.answers.views import PlatformName, View
+from api.posts.filters import FILTERS, ZONE, parse_zone, read_filter
+from api.posts.listing import REPEATABLE, split_statuses
+from domain.errors import InvalidRequest, Problem
+from domain.post import PostStatus
+from domain.schedule import parse_bound
+from store.posts.counts import Grouping, PostCount, count_posts
+from store.posts.list_filters import Filter
+
+MOST_COUNTED = 200_000
+"""Posts that one request counts: some 0.2 s of PostgreSQL, five times that by platform."""
+MOST_DAYS = 100
+COST = 10
+"""Requests of an API key as which one that counts is counted."""
+_BY = "by"
+_BOUNDS = {Grouping.SCHEDULED: ("scheduledFrom", "scheduledTo"), Grouping.CREATED: ("fromDate", "toDate")}
+_TOO_MANY = Problem(
+    f"More than {MOST_COUNTED:,} posts match: count fewer at once, by a status, a tag or times", "invalid_field_value"
+)
+
+
+class CountView(View):
+    """The number of posts of one group."""
+
+    model_config = ConfigDict(title="PostCount")
+
+    optional_fields = frozenset({"status", "platform", "day"})
+
+    status: PostStatus = Field(description="Their status, if they are counted by it.", examples=["scheduled"])
+    platform: PlatformName = Field(
+        description="A platform that they go to, if they are counted by it. A post to several counts for each."
+    )
+    day: str = Field(
+        description="Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`.",
+        examples=["2026-12-03"],
+    )
+    posts: int = Field(description="How many they are.", examples=[12])
+
+
+class CountsView(View):
+    """The numbers of posts."""
+
+    model_config = ConfigDict(title="PostCounts")
+
+    total: int = Field(description="Posts that match, each counted once.", examples=[60])
+    counts: list[CountView] = Field(description="One entry per group that has posts.")
+
+
+@dataclass(frozen=True, slots=True)
+class CountsQuery:
+    """A request to count posts: which ones, by what, and the days that it covers."""
+
+    wanted: Filter
+    groupings: Sequence[Grouping]
+    zone: tzinfo
+    days: Sequence[date] = ()
+
+    @property
+    def beginnings(self) -> list[datetime]:
+        """Return when the days begin."""
+        return [parse_bound(day.isoformat(), end=False, zone=self.zone) for day in self.days]
+
+
+def read_counts_query(request: HttpRequest) -> CountsQuery:
+    """Return what is to be counted. Raises InvalidRequest with every problem."""
+    lists, query_problems = parse_lists(request, (_BY, *FILTERS), (_BY, *REPEATABLE))
+    problems: list[Problem] = []
+    wanted = read_filter(split_statuses(lists), problems)
+    groupings = _groupings(lists.get(_BY, ["status"]), problems)
+    if problems or query_problems:
+        raise InvalidRequest([*problems, *query_problems])
+    zone = parse_zone(lists[ZONE][0]) if ZONE in lists else UTC
+    return CountsQuery(wanted, groupings, zone, _days(wanted, groupings, zone))
+
+
+def _groupings(values: Sequence[str], problems: list[Problem]) -> list[Grouping]:
+    try:
+        groupings = list(dict.fromkeys(parse_choice(Grouping, name) for name in ",".join(values).split(",")))
+    except ValueError as error:
+        problems.append(Problem(f"{_BY} {error}", "invalid_field_value", _BY))
+        return []
+    if {Grouping.SCHEDULED, Grouping.CREATED} <= set(groupings):
+        sentence = f"{_BY} takes {Grouping.SCHEDULED} or {Grouping.CREATED}, not both"
+        problems.append(Problem(sentence, "invalid_field_value", _BY))
+    return groupings
+
+
+def _days(wanted: Filter, groupings: Sequence[Grouping], zone: tzinfo) -> list[date]:
+    """Return the days by which posts are counted, if they are. Raises InvalidRequest."""
+    by = next((grouping for grouping in groupings if grouping in _BOUNDS), None)
+    if by is None:
+        return []
+    names = _BOUNDS[by]
+    scheduled, created = (wanted.scheduled_from, wanted.scheduled_to), (wanted.created_from, wanted.created_to)
+    first, last = scheduled if by is Grouping.SCHEDULED else created
+    if first is None or last is None:
+        missing = [name for name, bound in zip(names, (first, last), strict=True) if bound is None]
+        raise InvalidRequest(
+            [Problem(f"{name} is required to count by {by}", "missing_required_field", name) for name in missing]
+        )
+    try:
+        begin, end = first.astimezone(zone).date(), last.astimezone(zone).date()
+    except OverflowError:
+        raise InvalidRequest(Problem(f"{names[1]} is out of range", "invalid_field_value", names[1])) from None
+    if (end - begin).days >= MOST_DAYS:
+        sentence = f"{names[0]} to {names[1]} may be at most {MOST_DAYS} days"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", names[1]))
+    return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+
+
+async def count(deps: Dependencies, workspace_id: str, api_key_id: str, wanted: CountsQuery) -> CountsView:
+    """Return the numbers of posts. Raises InvalidRequest if too many match, TooManyRequests."""
+    deps.rates.take(api_key_id, COST - 1)
+    with deps.counts.take(workspace_id):
+        async with deps.database.transaction() as session:
+            counts = await count_posts(
+                session, workspace_id, wanted.wanted, wanted.groupings, wanted.beginnings, most=MOST_COUNTED
+            )
+    if counts is None:
+        raise InvalidRequest(_TOO_MANY)
+    return CountsView.model_construct(total=counts.total, counts=[_view(group, wanted.days) for group in counts.groups])
+
+
+def _view(group: PostCount, days: Sequence[date]) -> CountView:
+    properties: dict[str, Any] = {}
+    if group.status is not None:
+        properties["status"] = group.status
+    if group.platform is not None:
+        properties["platform"] = group.platform
+    if group.day is not None:
+        properties["day"] = days[group.day].isoformat()
+    return CountView.model_construct(posts=group.posts, **properties)

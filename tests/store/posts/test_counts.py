@@ -1,0 +1,77 @@
+"""Posts are counted in the entries of an index, which holds only those of the times that are asked for."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.post import PostStatus
+from store.database import Database
+from store.posts.counts import Grouping, count_posts
+from store.posts.list_filters import Filter
+from tests.store.posts.test_lists import EPOCH, POSTS, Explain, Noting, filled, is_index_only, nodes
+
+__all__ = ["filled"]
+
+DAYS = [EPOCH + timedelta(days=number) for number in range(3)]
+OF_DAYS = Filter(scheduled_from=DAYS[0], scheduled_to=DAYS[-1] + timedelta(days=1), now=EPOCH)
+
+
+class Counting(Noting):
+    """A session that records its queries, but not the statement that limits their time."""
+
+    async def execute(self, query: Any, values: dict[str, Any] | None = None) -> Any:
+        return await self.session.execute(query) if values is None else await super().execute(query, values)
+
+
+async def scans_of(session: AsyncSession, workspace: str, wanted: Filter, *by: Grouping) -> list[dict[str, Any]]:
+    counting = Counting(session)
+    assert await count_posts(cast("AsyncSession", counting), workspace, wanted, by, DAYS, most=POSTS)
+    scans = []
+    for query in counting.queries:
+        ((explained,),) = (await session.execute(Explain(query))).all()
+        scans += [node for node in nodes(explained[0]["Plan"]) if node.get("Relation Name")]
+    return scans
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by", "most"),
+    [
+        (Filter(), (Grouping.STATUS,), POSTS),
+        (Filter(statuses=(PostStatus.FAILED,)), (Grouping.STATUS,), POSTS // 500),
+        (OF_DAYS, (Grouping.SCHEDULED,), 3 * 24 * 60),
+        (OF_DAYS, (Grouping.SCHEDULED, Grouping.STATUS), 3 * 24 * 60),
+        (Filter(created_from=DAYS[0], created_to=EPOCH + timedelta(seconds=900)), (Grouping.CREATED,), 2_000),
+    ],
+    ids=str,
+)
+async def test_no_post_is_read_to_count_it(
+    filled: tuple[Database, str], wanted: Filter, by: tuple[Grouping, ...], most: int
+) -> None:
+    database, workspace = filled
+    async with database.transaction() as session:
+        scans = await scans_of(session, workspace, wanted, *by)
+    assert all(is_index_only(scan) and scan["Heap Fetches"] == 0 for scan in scans), scans
+    read = [(scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans]
+    # The posts are counted twice: in all, and by group.
+    assert sum(read) <= 2 * most + 100, scans
+
+
+async def test_counts_are_those_of_the_rows(filled: tuple[Database, str]) -> None:
+    database, workspace = filled
+    async with database.transaction() as session:
+        counts = await count_posts(session, workspace, OF_DAYS, [Grouping.SCHEDULED], DAYS, most=POSTS)
+        assert counts is not None
+        # Every second minute has a post; none has the first one.
+        assert [group.posts for group in counts.groups] == [719, 720, 721]
+        assert [group.day for group in counts.groups] == [0, 1, 2]
+        assert await count_posts(session, workspace, Filter(), [Grouping.STATUS], most=POSTS - 1) is None
+        everything = await count_posts(session, workspace, Filter(now=EPOCH), [Grouping.STATUS], most=POSTS)
+        assert everything is not None
+        assert {str(group.status): group.posts for group in everything.groups} == {
+            "failed": POSTS // 1000,
+            "partial": POSTS // 1000,
+            "published": POSTS - POSTS // 1000 * 2 - POSTS // 10,
+            "scheduled": POSTS // 10,
+        }
