@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.accounts.connected import save_verified
+from activities.accounts.revoking import Revoking
 from activities.credentials.app_secrets import with_app_secret, with_stored_secret
 from api.http.body_validation import as_problem, known_names
 from cli.current_operator import current_operator
@@ -81,7 +82,15 @@ async def keep_account(
     vault = Vault(settings.encryption_keys)
     platform, identity = verified.platform, verified.identity
     account, _ = await save_verified(
-        session, vault, workspace_id, platform, identity, verified.credentials, verified.lifetimes, current_operator()
+        session,
+        vault,
+        workspace_id,
+        platform,
+        identity,
+        verified.credentials,
+        verified.lifetimes,
+        current_operator(),
+        revoking=Revoking(vault, settings.registered_apps) if settings.renewals else None,
     )
     return account
 

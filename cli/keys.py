@@ -15,6 +15,7 @@ from cli.workspaces import workspace_id_of
 from domain.schedule import rfc3339
 from runtime.settings import Settings, VaultSettings
 from store.accounts.resealing import START, Position, count_by_key, reseal_batch
+from store.accounts.revocations import reseal_revocations
 from store.models import ApiKey
 from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import NewKey, create_key, list_keys, revoke_key
@@ -72,6 +73,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
                 batch = await reseal_batch(session, vault, position, _BATCH)
             resealed, position = resealed + batch.resealed, batch.position
         async with database.transaction() as session:
+            unreadable = await reseal_revocations(session, vault)
             counts = await count_by_key(session)
     newest, *older = vault.key_ids
     said = [f"Sealed again: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
@@ -82,6 +84,11 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
             else "this key is not configured, so they cannot be opened; put it back, or connect these accounts again"
         )
         said.append(f"Still sealed under {key.hex()}: {count}; {why}.")
+    if unreadable:
+        said.append(
+            f"Credentials of authorizations that are still to be ended at their platforms, under a key that is not "
+            f"configured: {unreadable}. Put the key back, or leave them: they are given up after a week at most."
+        )
     if not counts:
         said.append("No credentials need an older key: it can be removed.")
     return said, not counts

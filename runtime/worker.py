@@ -46,6 +46,7 @@ from reconcile.media_disk import measure_disk_forever
 from reconcile.preflight import preflight_forever
 from reconcile.recovery import Recovery
 from reconcile.renewals import renew_forever
+from reconcile.revocations import revoke_forever
 from reconcile.sweep import sweep_forever
 from reconcile.zones import follow_zones_forever
 from runtime.background import BackgroundTask, supervised
@@ -246,7 +247,11 @@ async def running_workers(
         "sweep": lambda: sweep_forever(factory.database, posts),
         "recovery": Recovery(factory.database, posts, Runs(client)).run,
         "accounts": lambda: recheck_refused_accounts(factory, posts),
-        **({"renewals": lambda: renew_forever(factory)} if factory.accounts.renews else {}),
+        **(
+            {"renewals": lambda: renew_forever(factory), "revocations": lambda: revoke_forever(factory)}
+            if factory.accounts.renews
+            else {}
+        ),
         "zones": lambda: follow_zones_forever(factory.database, posts),
         "expiry": lambda: expire_forever(factory.database, audit_kept),
         "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),

@@ -105,6 +105,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.API: f"{_ADD}, UPDATE (browser_hash, handover, handover_hash, consumed_at, expires_at, selected_ids)",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
+    "pending_revocations": {Component.WORKER: _ALL},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }

@@ -1,6 +1,5 @@
 """The authorization that a platform gives: its code is exchanged, and the accounts that it reaches are connected."""
 
-import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,13 +9,13 @@ from activities.accounts.connect_candidates import declined_of, identified, numb
 from activities.accounts.connect_refusals import ConnectRefused, different
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
+from activities.accounts.unused_grants import note_obtained
 from platforms.access.connect import CODE_REJECTED, Candidate, Connector, Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials
 from store.accounts.connecting import begin_exchange
 from store.accounts.grants import siblings_of
-from store.accounts.removal import is_in_other_workspace
 from store.secrets.vault import VaultError
 
 _MOST_SIBLINGS = 50
@@ -58,8 +57,10 @@ async def use_grant(step: ConnectStep, connector: Connector[Any], app: App, gran
     Raises ConnectRefused, PlatformError.
     """
     row, platform = step.row, connector.platform
+    obtained = note_obtained(step, connector, app, grant)
     missing = declined_of(connector, app, grant, row.options)
     found = await _candidates(step, connector, app, grant)
+    obtained.user_ids += [number_of(each) for each in found]
     stored = await _stored(step)
     if stored is not None:
         found = [await connector.match_stored(step.line, each, stored) for each in found]
@@ -70,13 +71,7 @@ async def use_grant(step: ConnectStep, connector: Connector[Any], app: App, gran
     permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
     if len(usable) == 1:
         siblings = await _siblings(step, found) if chosen else []
-        try:
-            await save_accounts(step, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
-        except ConnectRefused:
-            await _remove_unused(step, connector, usable[0].credentials)
-            raise
-        if stored is not None and not await _is_shared(step):
-            await _remove_unused(step, connector, stored)
+        await save_accounts(step, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
         return
     kept |= {"grant": grant.dump(), "permissions": permissions, "missing": missing, "candidates": stored_of(found)}
     await step.write(sealed=step.seal(kept), outcome={"selection": options_of(platform, found)})
@@ -117,15 +112,3 @@ async def _stored(step: ConnectStep) -> Any:
         )
     except VaultError:
         return None
-
-
-async def _is_shared(step: ConnectStep) -> bool:
-    """Return whether another workspace has the same account of the platform."""
-    async with step.database.reading() as session:
-        return await is_in_other_workspace(session, step.row.workspace_id, step.row.account_id or "")
-
-
-async def _remove_unused(step: ConnectStep, connector: Connector[Any], credentials: Any) -> None:
-    """Remove at the platform what is no longer used; a failure of that does no harm."""
-    with contextlib.suppress(PlatformError):
-        await connector.remove_unused(step.line, credentials)

@@ -1,7 +1,7 @@
 """One step of connecting accounts: the connection's row, and what only a worker can read in it."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from activities.persist import persist
@@ -14,12 +14,22 @@ from store.models import PendingConnection
 from store.secrets.handover import open_handover
 
 
+@dataclass(slots=True)
+class Obtained:
+    """The credentials that an authorization gave, and the platform's ids of the accounts that it reaches, if known."""
+
+    credentials: Any = field(repr=False)
+    user_ids: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectStep:
     """One step of connecting accounts: it reads the connection's row, and writes its result there."""
 
     factory: StepContextFactory
     row: PendingConnection
+    obtained: list[Obtained] = field(default_factory=list, repr=False)
+    """What this service has now at the platform, and must not leave there if no account is connected."""
 
     @property
     def database(self) -> Database:

@@ -10,19 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.accounts.connect_refusals import different, full
 from activities.accounts.connect_step import ConnectStep
+from activities.accounts.revoking import Revoking, authorization_of, revoking_of
 from activities.credentials.plain import plain
 from activities.credentials.token_times import at_connecting
 from activities.persist import persist
-from domain.account_events import AccountAction
+from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, Actor, api_key
 from platforms.access.connect import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import Identity, Platform
-from store.accounts.connected import find_account, has_room_for, save_account
+from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
 from store.accounts.connecting import note
+from store.accounts.revocations import Authorization
 from store.audit.account_events import add_account_event
 from store.models import Account
-from store.secrets.vault import Vault
+from store.secrets.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ async def save_accounts(
                     actor,
                     grant_subject,
                     {"connection_id": row.id, "hosted": row.is_hosted},
+                    revoking=revoking_of(step.factory),
                 )
                 ends = None if account.renew_at else account.refresh_expires_at
                 about = {"account_id": account.id, "username": account.username, "created": created, **reported}
@@ -101,14 +104,18 @@ async def save_verified(
     actor: Actor,
     grant_subject: str | None = None,
     by: Mapping[str, Any] | None = None,
+    *,
+    revoking: Revoking | None,
 ) -> tuple[Account, bool]:
     """Connect an account, or reconnect it; return its row and whether it is a new one.
 
+    With `revoking`, a worker then ends the authorization that is replaced, if the platform ends no other one with it.
     `lifetimes` are what the platform has reported of the tokens; `grant_subject` names the consent if several accounts
     share it. `by` are facts about the way, for the audit trail, without secrets.
     """
     account_id = platform.account_id(identity.user_id)
-    known = await find_account(session, workspace_id, account_id) is not None
+    replaced = await lock_account(session, workspace_id, account_id)
+    earlier = _authorization_of(vault, replaced, platform) if replaced is not None and revoking is not None else None
     tokens = asdict(at_connecting(platform, credentials, lifetimes, datetime.now(UTC)))
     account = await save_account(
         session,
@@ -129,8 +136,19 @@ async def save_verified(
         workspace_id=workspace_id,
         platform=platform.name,
         account_id=account_id,
-        action=AccountAction.RECONNECTED if known else AccountAction.CONNECTED,
+        action=AccountAction.CONNECTED if replaced is None else AccountAction.RECONNECTED,
         actor=actor,
         details={"username": identity.username, **(by or {})},
     )
-    return account, not known
+    if earlier is not None and revoking is not None:
+        await revoking.later(session, earlier, RevocationCause.REPLACED)
+    return account, replaced is None
+
+
+def _authorization_of(vault: Vault, account: Account, platform: Platform[Any, Any]) -> Authorization | None:
+    """Return the authorization that an account has until now; None if its credentials cannot be read."""
+    try:
+        stored = platform.credentials.model_validate(open_credentials(vault, account))
+    except VaultError:
+        return None
+    return authorization_of(account, stored)

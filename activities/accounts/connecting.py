@@ -19,8 +19,10 @@ from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from activities.accounts.given_credentials import connect_with
 from activities.accounts.posted_codes import connect_by_code
+from activities.accounts.unused_grants import note_sealed, revoke_obtained
 from activities.commands import ConnectCommand
 from activities.credentials.plain import plain
+from activities.persist import persist
 from activities.step_context import StepContextFactory
 from platforms.access.connect import Candidate, Grant, challenge_of, connectors
 from platforms.base import Identity
@@ -70,7 +72,15 @@ class Connecting:
             refused = ConnectRefused("connection_expired", "This connection can no longer be read. Start again.")
         found = refused.outcome
         log.info("connect.refused", platform=row.platform, code=found["error"]["code"], final=found["final"])
-        await step.write(**{column: found})
+        if not found["final"] or not step.obtained:
+            await step.write(**{column: found})
+            return
+
+        async def end() -> None:
+            async with step.database.answers.transaction() as session:
+                await revoke_obtained(session, step, **{column: found})
+
+        await persist(end)
 
 
 async def _begin(step: ConnectStep) -> None:
@@ -148,6 +158,7 @@ async def _select(step: ConnectStep) -> None:
     if row.selected_ids is None or (row.selection_result is not None and row.selection_result.get("final", True)):
         return
     kept = step.kept()
+    note_sealed(step, kept)
     stored = kept["candidates"]
     chosen = []
     for each in row.selected_ids:

@@ -6,15 +6,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from activities.accounts.connect_refusals import ConnectRefused
-from activities.accounts.connect_step import ConnectStep
+from activities.accounts.connect_step import ConnectStep, Obtained
 from activities.accounts.connected import save_accounts
-from platforms.access.connect import Candidate
+from platforms.access.connect import Candidate, connectors
 from platforms.errors import ErrorKind, PlatformError
 
 
 async def connect_with(step: ConnectStep, given: Mapping[str, Any]) -> None:
     """Connect the account of given credentials. Raises ConnectRefused, PlatformError."""
-    new_account = step.factory.accounts.new_account(step.platform, _parsed(step, given), step.row.workspace_id)
+    credentials = _parsed(step, given)
+    new_account = step.factory.accounts.new_account(step.platform, credentials, step.row.workspace_id)
     try:
         identity = await new_account.whoami()
     except PlatformError as error:
@@ -24,6 +25,9 @@ async def connect_with(step: ConnectStep, given: Mapping[str, Any]) -> None:
         if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
             raise ConnectRefused("credentials_rejected", error.message, param="credentials") from error
         raise
+    connector = connectors().get(step.row.platform)
+    if connector and connector.tokens_of(new_account.credentials) != connector.tokens_of(credentials):
+        step.obtained.append(Obtained(new_account.credentials, [identity.user_id]))
     candidate = Candidate(identity.user_id, identity.username, "profile", new_account.credentials, identity=identity)
     await save_accounts(step, [candidate], "outcome", lifetimes=new_account.lifetimes)
 

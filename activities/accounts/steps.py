@@ -8,25 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
+from activities.accounts.revoking import authorization_of, revoking_of, try_revocation
 from activities.commands import AccountCommand
 from activities.credentials.token_times import platform_can_renew, rules_of
 from activities.persist import persist
 from activities.step_context import StepContextFactory
-from domain.account_events import AccountAction
+from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, api_key
 from domain.schedule import rfc3339
 from platforms.access.connect import Connector, connectors
 from platforms.access.inspection import Inspection
-from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.checks import claim_check, note_check
-from store.accounts.connected import accept_account, refuse_account
-from store.accounts.removal import delete_account_row, is_access_shared
-from store.audit.account_events import add_account_event
+from store.accounts.connected import accept_account, open_credentials, refuse_account
+from store.accounts.removal import delete_account_row
+from store.accounts.revocations import claim_revocations_of_account
+from store.audit.account_events import add_account_event, has_given_up_revocations
 from store.models import Account
 from store.secrets.vault import VaultError
 
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 _ANSWER_S = 15.0
 """The time limit for a platform's response, because the client waits for it."""
+_TRIED_AT_ONCE = 10
+"""Authorizations of a removed account that are ended while the client waits; the worker ends the others later."""
 
 
 class AccountSteps:
@@ -69,10 +71,10 @@ class AccountSteps:
 
     @activity.defn
     async def remove_account(self, command: AccountCommand) -> None:
-        """Delete an account and its tokens, then revoke the tokens if no other account needs that access.
+        """Delete an account and its tokens, then end its authorizations if no other account needs that access.
 
-        Does nothing unless a client has just requested that: the row says so, and not the command, because everybody
-        who reaches Temporal can write a command.
+        If the platform does not end one now, the worker tries it again later. Does nothing unless a client has just
+        requested that: the row says so, not the command, because everybody who reaches Temporal can write one.
         """
         about: dict[str, Any] = {
             "workspace_id": command.workspace_id,
@@ -83,29 +85,26 @@ class AccountSteps:
             account = await delete_account_row(session, **about)
             if account is None:
                 return
-            connector, credentials = connectors().get(account.platform), self._credentials_of(account)
-            gives_back = (
-                bool(account.removal_revokes)
-                and self._factory.accounts.renews
-                and await self._may_revoke(session, account, credentials)
-            )
-            details = {"username": account.username, "revokes": gives_back}
+            connector, credentials = connectors().get(account.platform), self._stored_credentials(account)
+            revoking = revoking_of(self._factory) if account.removal_revokes else None
+            # Earlier authorizations of the account, which its platform has not ended yet.
+            revocations = [] if revoking is None else await claim_revocations_of_account(session, **about)
+            own = None
+            if revoking is not None and credentials is not None:
+                authorization = authorization_of(account, credentials)
+                own = await revoking.later(session, authorization, RevocationCause.REMOVED, claimed=True)
+            details: dict[str, Any] = {"username": account.username}
+            if own is not None:
+                revocations.append(own)
+                details["revocations"] = [row.id for row in revocations]
+                details["some_remain"] = await has_given_up_revocations(session, **about)
             if connector is not None:
-                remains = connector.remains(credentials) if credentials is not None and gives_back else None
+                remains = connector.remains(credentials) if credentials is not None and own is not None else None
                 details |= {"to_remove": connector.to_remove(credentials), **({"remains": remains} if remains else {})}
             actor = api_key(account.removal_requested_by) if account.removal_requested_by else WORKER
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
-        log.info("account.removed", platform=account.platform, account_id=account.id, gives_back=gives_back)
-        if not gives_back:
-            return
-        ended = await self._revoke(account, credentials)
-
-        async def write() -> None:
-            action = AccountAction.REVOKED if ended else AccountAction.NOT_REVOKED
-            async with self._database.answers.transaction() as session:
-                add_account_event(session, action=action, actor=WORKER, **about)
-
-        await persist(write)
+        log.info("account.removed", platform=account.platform, account_id=account.id, revocations=len(revocations))
+        await asyncio.gather(*(try_revocation(self._factory, row) for row in revocations[-_TRIED_AT_ONCE:]))
 
     async def _inspect(self, account: Account, connector: Connector[Any] | None) -> Inspection:
         if connector is None:
@@ -154,38 +153,11 @@ class AccountSteps:
         await persist(write)
         log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
 
-    def _credentials_of(self, account: Account) -> Any:
-        """Return an account's credentials; None if they cannot be read."""
+    def _stored_credentials(self, account: Account) -> Any:
+        """Return an account's credentials without the secret of the operator's app; None if they cannot be read."""
         try:
-            return self._factory.accounts.credentials_of(account)
+            stored = open_credentials(self._factory.accounts.vault, account)
         except VaultError:
             log.warning("account.unreadable", account_id=account.id, platform=account.platform)
             return None
-
-    async def _may_revoke(self, session: AsyncSession, account: Account, credentials: Any) -> bool:
-        """Return whether the access of a deleted account can be ended without a loss for any other account."""
-        connector = connectors().get(account.platform)
-        if connector is None or credentials is None or not connector.can_revoke(credentials):
-            return False
-        family = connector.platform.app_family or account.platform
-        platforms_of_app = [
-            platform for platform, each in platforms().items() if (each.app_family or platform) == family
-        ]
-        shared = platforms_of_app if connector.ends_all_of_person else []
-        users = () if connector.ends_own_only else (account.user_id, *connector.user_ids(credentials))
-        return not await is_access_shared(session, account, users=users, family=shared)
-
-    async def _revoke(self, account: Account, credentials: Any) -> bool:
-        platform, connector = platforms()[account.platform], connectors()[account.platform]
-        try:
-            wire = self._factory.accounts.wire_for(platform, credentials, account.workspace_id, connector.error_of)
-            client_id, secret = platform.app_id(credentials), getattr(credentials, "client_secret", None)
-            registered = self._factory.accounts.registered_apps.by_client(platform, client_id, account.workspace_id)
-            app = App(client_id, secret, registered.options if registered else {})
-            async with asyncio.timeout(_ANSWER_S):
-                await connector.revoke(wire, app, credentials)
-        except (PlatformError, TimeoutError) as error:
-            code = error.code if isinstance(error, PlatformError) else type(error).__name__
-            log.info("account.not_revoked", account_id=account.id, platform=account.platform, code=code)
-            return False
-        return True
+        return platforms()[account.platform].credentials.model_validate(stored)

@@ -6,7 +6,7 @@ from api.accounts.actions import AccountName
 from api.accounts.schemas import AccountEventView, AccountHistoryView
 from api.dependencies import Dependencies
 from api.posts.answers.actors import actor_view, actor_words
-from domain.account_events import AccountAction
+from domain.account_events import NEEDED, AccountAction, RevocationCause
 from domain.schedule import rfc3339
 from platforms.registry import platforms
 from store.accounts.pages import find_connected_account
@@ -18,8 +18,13 @@ _DID = {
     AccountAction.CONNECTED: "connected {name}",
     AccountAction.RECONNECTED: "connected {name} again",
     AccountAction.REMOVED: "removed {name}",
-    AccountAction.REVOKED: "ended its access at {label}",
-    AccountAction.NOT_REVOKED: "could not end its access at {label}",
+    AccountAction.REVOKED: "ended {access}",
+    AccountAction.NOT_REVOKED: "could not end {access}",
+}
+_ACCESS = {
+    RevocationCause.REMOVED: "its access at {label}",
+    RevocationCause.REPLACED: "its earlier access at {label}, which a new connection has replaced",
+    RevocationCause.REFUSED: "the access at {label} that a refused connection had obtained",
 }
 
 
@@ -41,7 +46,10 @@ def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: boo
     action, key_name = AccountAction(event.action), names.get(event.actor_id or "")
     who = actor_words(event.actor_type, event.actor_id, key_name, identities=identities)
     label = platforms()[event.platform].label
-    did = _DID[action].format(name=event.details.get("username") or event.account_id, label=label)
+    access = _ACCESS[RevocationCause(event.details.get("cause", RevocationCause.REMOVED))].format(label=label)
+    did = _DID[action].format(name=event.details.get("username") or event.account_id, access=access)
+    if NEEDED.items() <= event.details.items():
+        did = f"did not end {access}: a connected account needs it"
     if event.details.get("hosted"):
         did += " on a page of this service"
     return AccountEventView(

@@ -1,6 +1,6 @@
 """The work on accounts that the api leaves to workers: asking the platform about one, and removing one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from structlog.contextvars import get_contextvars
 from activities.commands import AccountStep
 from api.accounts.schemas import RemovedAccountView, WaitingPostsView
 from api.dependencies import Dependencies
-from domain.account_events import Access, AccountAction
+from domain.account_events import Access
 from domain.audit import Actor
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
@@ -20,7 +20,7 @@ from store.accounts.checks import checked_since, may_be_checked
 from store.accounts.connected import posts_waiting_for
 from store.accounts.pages import find_connected_account
 from store.accounts.removal import request_removal
-from store.audit.account_events import account_events
+from store.audit.account_events import ended_since, last_removal
 from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
 
@@ -29,9 +29,6 @@ MOST_CHECKS = 60
 MOST_COUNTED, MOST_NAMED = 1_000, 5
 _KEPT = timedelta(days=1)
 """How long a repeat of a removal is answered as the first."""
-_OF_REMOVAL = frozenset({AccountAction.REMOVED, AccountAction.REVOKED, AccountAction.NOT_REVOKED})
-_NEWEST = 5
-"""Events among which a removal and its end are found."""
 _NOT_DONE = Problem("No worker has answered in time. Send the same request again.", "unavailable")
 
 
@@ -86,29 +83,25 @@ async def check_account(deps: Dependencies, named: AccountName) -> None:
 async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *, revoke: bool) -> RemovedAccountView:
     """Forget an account and its tokens. A repeat within a day is answered alike. Raises NotFound, Unavailable."""
     async with deps.database.reading() as session:
-        # In this order: if another request removes the account in between, its line is newer than these.
-        events = await _events(session, named)
         connected = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
-        if connected is None:
-            events = await _events(session, named)
-    if connected is None:
-        removed = _removal(events)
-        if removed is None or removed.at < datetime.now(UTC) - _KEPT:
-            raise named.unknown
-    else:
-        before = events[0].id if events else 0
+    if connected is not None:
         async with deps.database.transaction() as session:
             own = (named.workspace_id, named.platform, named.account_id)
             await request_removal(session, *own, requested_by=actor.id, revokes=revoke)
         await deps.workflows.account(_plan(named, "remove"))
-        async with deps.database.reading() as session:
-            events = await _events(session, named)
-        removed = _removal(events)
-        if removed is None or removed.id <= before:
-            raise Unavailable(_NOT_DONE)
+    async with deps.database.reading() as session:
+        stays = connected and await find_connected_account(
+            session, named.workspace_id, named.platform, named.account_id
+        )
+        removed = await last_removal(session, named.workspace_id, named.platform, named.account_id)
+        ended = set[str]() if removed is None else await ended_since(session, removed)
+    if stays is not None:
+        raise Unavailable(_NOT_DONE)
+    if removed is None or removed.at < datetime.now(UTC) - _KEPT:
+        raise named.unknown
     async with deps.database.reading() as session:
         waiting = await posts_waiting_for(session, named.workspace_id, named.account_id, MOST_COUNTED + 1)
-    return _view(named, removed, _access(removed, events), waiting)
+    return _view(named, removed, _access(removed, ended), waiting)
 
 
 def _plan(named: AccountName, step: AccountStep) -> AccountPlan:
@@ -121,22 +114,12 @@ def _plan(named: AccountName, step: AccountStep) -> AccountPlan:
     )
 
 
-async def _events(session: AsyncSession, named: AccountName) -> list[AccountEvent]:
-    return await account_events(session, named.workspace_id, named.platform, named.account_id, _NEWEST)
-
-
-def _removal(events: Sequence[AccountEvent]) -> AccountEvent | None:
-    """Return the newest line if it is the removal of the account, else None."""
-    if not events or events[0].action not in _OF_REMOVAL:
-        return None
-    return next((event for event in events if event.action == AccountAction.REMOVED), None)
-
-
-def _access(removed: AccountEvent, events: Sequence[AccountEvent]) -> Access:
-    if not removed.details.get("revokes"):
+def _access(removed: AccountEvent, ended: Collection[str]) -> Access:
+    """Return the state of the access, by the revocations that the platform has carried out since the removal."""
+    revocations = removed.details.get("revocations")
+    if not revocations:
         return Access.KEPT
-    followed = {event.action for event in events if event.id > removed.id}
-    return Access.ENDED if AccountAction.REVOKED in followed else Access.UNKNOWN
+    return Access.UNKNOWN if removed.details.get("some_remain") or set(revocations) - set(ended) else Access.ENDED
 
 
 def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Sequence[str]) -> RemovedAccountView:
@@ -147,8 +130,8 @@ def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Se
     sentences = {
         Access.ENDED: f"{named.label} has ended this service's access." + (f" {remains}" if remains else ""),
         Access.KEPT: f"This service has forgotten its access at {named.label}. {to_remove}",
-        Access.UNKNOWN: "This service has forgotten its access, and it is not known whether "
-        f"{named.label} has ended it. {to_remove}",
+        Access.UNKNOWN: f"It is not known whether {named.label} has ended all of this service's access, which this "
+        f"service uses no longer. {to_remove}",
     }
     said = [f"{username} is no longer connected.", sentences[access]]
     if count:

@@ -102,7 +102,7 @@ class RemovedAccountView(View):
     removed_at: Moment = Field(description="When it was removed.")
     access: Access = Field(
         description="The state of this service's access at the platform: `ended` there, `kept` there and deleted "
-        "here, or `unknown`.",
+        "here, or `unknown`: the platform is asked again, and a repeated request says whether it has ended everything.",
         examples=["ended"],
     )
     waiting_posts: WaitingPostsView = Field(

@@ -12,6 +12,7 @@ from abc import ABC
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import cache
 from typing import Any, ClassVar, Generic
 from urllib.parse import urlencode, urlsplit
@@ -88,6 +89,17 @@ class Candidate(Generic[C]):
     """What `Platform.whoami` returned for it, if it was called already."""
 
 
+class Ends(Enum):
+    """The reach of one revocation: whatever a platform ends together with the token that it is asked to revoke."""
+
+    AUTHORIZATION = auto()
+    """The authorization of this token alone: each connection has its own, so that of a replaced connection is ended."""
+    ACCOUNT = auto()
+    """Perhaps all that the account has granted the app. So a replaced token stays: the new one could end with it."""
+    PERSON = auto()
+    """All that the person has granted the app, on all platforms of its family."""
+
+
 Connect = Callable[[Any], Connection[Any]]
 """Opens a connection to the platform with credentials that do not belong to an account yet."""
 
@@ -135,13 +147,11 @@ class Connector(ABC, Generic[C]):
     """The endpoint that revokes tokens; None if there is none, or if revoking does not end the access."""
     revoked_tokens: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
     """The tokens to revoke, one request for each."""
-    ends_own_only: ClassVar[bool] = False
-    """Whether each connection has tokens of its own, so that revoking them is no loss for the same person elsewhere."""
+    ends: ClassVar[Ends] = Ends.ACCOUNT
+    """What revoking a token ends."""
     settings_page: ClassVar[str] = "the account's settings"
     """Where a person removes this service's access at the platform, as part of a sentence. Unverified: the platforms
     name these pages in their help, and change them."""
-    ends_all_of_person: ClassVar[bool] = False
-    """Whether revoking a token ends all that the person has granted the app, on all platforms of its family."""
     covers: ClassVar[Mapping[str, str]] = {}
     """Wider permissions that other tokens may have, each with the beginning of the permissions that it covers."""
 
@@ -256,10 +266,17 @@ class Connector(ABC, Generic[C]):
 
         By default that is the one account that gave the authorization.
         """
-        credentials = self.credentials(app, grant)
+        credentials = self.granted(app, grant, options)
         identity: Identity = await self.platform.whoami(connect(credentials))
         name = identity.username
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
+
+    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> C:
+        """Return the credentials that an authorization gave, of whichever account.
+
+        Raises PlatformError if it gave none that an account could have, or that could be revoked.
+        """
+        return self.credentials(app, grant)
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> C:
         """Return the credentials of an account: its tokens, and the id of the app without its secret."""
@@ -297,9 +314,6 @@ class Connector(ABC, Generic[C]):
         """
         return candidate
 
-    async def remove_unused(self, connect: Connect, credentials: C) -> None:
-        """Remove at the platform what these credentials opened and nothing uses any more. Raises PlatformError."""
-
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return the permissions that were asked for and not granted."""
         return [] if grant.scopes is None else [each for each in self.wanted(app, options) if each not in grant.scopes]
@@ -312,6 +326,11 @@ class Connector(ABC, Generic[C]):
     def can_revoke(self, credentials: C) -> bool:
         """Return whether `revoke` ends the access that these credentials give."""
         return self.revocation is not None
+
+    def tokens_of(self, credentials: C) -> frozenset[str]:
+        """Return the tokens that `revoke` ends."""
+        tokens = (getattr(credentials, name, None) for name in self.revoked_tokens)
+        return frozenset(token.get_secret_value() for token in tokens if token is not None)
 
     def user_ids(self, credentials: C) -> Collection[str]:
         """Return further user ids under which other accounts may use the same access."""

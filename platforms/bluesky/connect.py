@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
 from platforms.access.registered_apps import App
 from platforms.bluesky.authorized import ask_for_tokens, is_bound, revoke_authorization
 from platforms.bluesky.did import INDEX
@@ -44,7 +44,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     asked_for_by: ClassVar[str | None] = "identifier"
     pushes: ClassVar[bool] = True
     names_issuer: ClassVar[bool] = True
-    ends_own_only: ClassVar[bool] = True
+    ends: ClassVar[Ends] = Ends.AUTHORIZATION
 
     home: Home | None = None
     key: SecretStr = field(default=SecretStr(""), repr=False)
@@ -143,13 +143,16 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         if grant.more.get("sub") != home.did:
             message = "The server answered for another account than the one that was named. Sign in there as that one."
             raise PlatformError(ErrorKind.REJECTED, message, code="another_account")
-        bound = {"service": home.service, "user_id": home.did, "did": home.did, "issuer": home.issuer}
-        credentials = self.credentials(app, grant, **bound, dpop_key=self.key)
-        identity = await self.platform.whoami(connect(credentials))
-        if identity.user_id != home.did:
+        [candidate] = await super().candidates(connect, app, grant, options)
+        if candidate.id != home.did:
             raise PlatformError(ErrorKind.REJECTED, "The server names another account now.", code="another_account")
-        name = identity.username
-        return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
+        return [candidate]
+
+    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> BlueskyCredentials:
+        """Return the credentials at the server that issued the tokens, bound to the key."""
+        home = self._home
+        bound = {"service": home.service, "user_id": home.did, "did": home.did, "issuer": home.issuer}
+        return self.credentials(app, grant, **bound, dpop_key=self.key)
 
     def is_from(self, issuer: str | None) -> bool:
         """Return whether the response came from the server to which the person was sent."""
@@ -158,6 +161,11 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     def can_revoke(self, credentials: BlueskyCredentials) -> bool:
         """Return whether there is an authorization, or a session, that can be ended."""
         return credentials.is_authorized or credentials.refresh_jwt is not None
+
+    def tokens_of(self, credentials: BlueskyCredentials) -> frozenset[str]:
+        """Return the refresh token of the authorization or the session; an app password may have several sessions."""
+        token = credentials.refresh_token if credentials.is_authorized else credentials.refresh_jwt
+        return frozenset() if token is None else frozenset({token.get_secret_value()})
 
     def to_remove(self, credentials: BlueskyCredentials | None) -> str:
         """Return how an app password or an authorization is removed."""

@@ -8,7 +8,7 @@ import httpx
 from pydantic import SecretStr
 
 from platforms.access.bots import OF_APP, token_of
-from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
 from platforms.access.registered_apps import App
 from platforms.base import Connection, Identity
 from platforms.discord.connection import USER_AGENT, get, headers_of, home, webhook_path
@@ -43,6 +43,9 @@ class DiscordConnector(Connector[DiscordCredentials]):
     basic = True
     options = {"kind": ("webhook", "bot")}  # noqa: RUF012
     needs_app = False
+    revoked_tokens = ("access_token",)
+    # Each authorization makes a webhook of its own.
+    ends = Ends.AUTHORIZATION
 
     def can_revoke(self, credentials: DiscordCredentials) -> bool:
         """Return whether this service's authorization made the webhook; a person may use any other elsewhere."""
@@ -94,18 +97,23 @@ class DiscordConnector(Connector[DiscordCredentials]):
         """Return the webhook, or the channels of the server to which the person has added the bot."""
         if options.get("kind") == "bot":
             return await self._channels(connect, app, str((grant.more.get("guild") or {}).get("id") or ""))
+        credentials, hook = self.granted(app, grant, options), grant.more.get("webhook") or {}
+        name = str(hook.get("name") or "")
+        identity = Identity(credentials.user_id, name)
+        return [Candidate(credentials.user_id, name, "webhook", credentials, name, identity=identity)]
+
+    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> DiscordCredentials:
+        """Return the credentials of the new webhook. Raises PlatformError if there is none: a bot joins a server."""
         hook = grant.more.get("webhook") or {}
         number, token = str(hook.get("id") or ""), str(hook.get("token") or "")
         if not number.isdecimal() or not token:
             raise PlatformError(ErrorKind.REJECTED, "Discord made no webhook. Connect again.", code="no_webhook")
-        user_id, name = f"{WEBHOOK}{number}", str(hook.get("name") or "")
-        credentials = DiscordCredentials(
+        return DiscordCredentials(
             access_token=SecretStr(token),
-            user_id=user_id,
+            user_id=f"{WEBHOOK}{number}",
             in_channel=str(hook.get("channel_id") or "") or None,
             made_by=app.client_id,
         )
-        return [Candidate(user_id, name, "webhook", credentials, name, identity=Identity(user_id, name))]
 
     async def match_stored(
         self, connect: Connect, candidate: Candidate[DiscordCredentials], stored: DiscordCredentials
@@ -118,12 +126,6 @@ class DiscordConnector(Connector[DiscordCredentials]):
             return candidate
         kept = new.model_copy(update={"user_id": old.user_id, "replaced_by": new.webhook})
         return replace(candidate, id=old.user_id, credentials=kept, identity=Identity(old.user_id, candidate.name))
-
-    async def remove_unused(self, connect: Connect, credentials: DiscordCredentials) -> None:
-        """Delete a webhook that no account uses any more."""
-        if credentials.webhook:
-            connection = connect(credentials)
-            await connection.wire.send("DELETE", home(connection), headers=headers_of(connection))
 
     async def _channels(self, connect: Connect, app: App, guild: str) -> list[Candidate[DiscordCredentials]]:
         """Return the text channels of a server. The token response names the server, so the person may use it."""

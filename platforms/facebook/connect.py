@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Grant
+from platforms.access.connect import Candidate, Connect, Ends, Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Lifetimes
@@ -46,7 +46,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     )
     secondary = frozenset({"pages_manage_engagement", "business_management"})
     code_lifetime = "a few minutes"
-    ends_all_of_person = True
+    ends = Ends.PERSON
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
         """Exchange a code for a person's token, and that for a long-lived one. Raises PlatformError."""

@@ -2,7 +2,7 @@
 
 from abc import ABC
 
-from platforms.access.connect import Connector
+from platforms.access.connect import Connector, Ends
 from platforms.base import C
 
 
@@ -17,6 +17,6 @@ class GoogleConnector(Connector[C], ABC):
     # Either token ends the whole consent.
     revocation = "https://oauth2.googleapis.com/revoke"
     revoked_tokens = ("refresh_token",)
-    ends_all_of_person = True
+    ends = Ends.PERSON
     settings_page = "the Google account: myaccount.google.com/connections"
     query = {"access_type": "offline", "prompt": "consent"}  # noqa: RUF012

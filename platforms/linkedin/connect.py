@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.base import Connection
@@ -37,7 +37,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     # Unverified, as LinkedIn's documents do not name it. Whether it ends more of the member is not known, so it
     # is used with the last account of the app only.
     revocation = "https://www.linkedin.com/oauth/v2/revoke"
-    ends_all_of_person = True
+    ends = Ends.PERSON
     options = {"as": ("member", "pages", "both")}  # noqa: RUF012
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.connect import Connector, Ends, Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
@@ -39,7 +39,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
     revocation = "https://mastodon.social/oauth/revoke"
     revoked_tokens = ("access_token",)
     # A server issues an app the same token for the same person again; here each connection has an app of its own.
-    ends_own_only = True
+    ends = Ends.AUTHORIZATION
     covers = {"read": "read:", "write": "write:"}  # noqa: RUF012
 
     def __init__(self, found: Mapping[str, str] | None = None) -> None:
@@ -119,26 +119,17 @@ class MastodonConnector(Connector[MastodonCredentials]):
         wanted = self.wanted(app, options)
         return [each for each in wanted if each not in granted and each.partition(":")[0] not in granted]
 
-    def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:
+    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> MastodonCredentials:
         """Return the credentials for the server that `options` name; the token does not expire.
 
         The app is needed only to revoke the token. It was registered for this connection, so it is stored with it.
         """
         own = {"access_token": grant.access_token, "client_id": app.client_id, "client_secret": app.client_secret}
-        return self.target(more["options"]).model_copy(update=own)
+        return self.target(options).model_copy(update=own)
 
     def can_revoke(self, credentials: MastodonCredentials) -> bool:
         """Return whether the token is known to be that of an app of this service."""
         return credentials.client_id is not None and credentials.client_secret is not None
-
-    async def candidates(
-        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
-    ) -> list[Candidate[MastodonCredentials]]:
-        """Return the one account."""
-        credentials = self.credentials(app, grant, options=options)
-        identity = await self.platform.whoami(connect(credentials))
-        name = identity.username
-        return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 
 
 CONNECTOR = MastodonConnector()

@@ -90,7 +90,7 @@ async def _refresh_token(
     session: AsyncSession, vault: Vault, workspace_id: str, account_id: str, user_id: str, app_id: str
 ) -> str | None:
     """Return the refresh token that an account's row has for this user and app, and lock the row."""
-    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    account = await lock_account(session, workspace_id, account_id)
     if account is None or (account.user_id, account.app_id) != (user_id, app_id):
         return None
     try:
@@ -162,7 +162,7 @@ async def change_places(
     forbid: Mapping[str, set[str]] | None = None,
 ) -> Account | None:
     """Allow or forbid an account to publish to places other than its own; return it, None if there is none."""
-    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    account = await lock_account(session, workspace_id, account_id)
     if account is None:
         return None
     allow, forbid = allow or {}, forbid or {}
@@ -234,3 +234,8 @@ def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentia
 async def find_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
     """Return an account with its sealed credentials; None if the workspace has no such account."""
     return await session.get(Account, (workspace_id, account_id))
+
+
+async def lock_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
+    """Return an account with its sealed credentials, locked until the transaction ends; None if there is none."""
+    return await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)

@@ -17,6 +17,8 @@ STATE_LIFETIME = timedelta(minutes=10)
 SELECTION_LIFETIME = timedelta(minutes=30)
 """How long a person may take to choose."""
 _KEPT = timedelta(days=1)
+_LAST_STEP = timedelta(minutes=5)
+"""Longer than a step may take that began before its connection expired."""
 
 
 def digest(text: str) -> bytes:
@@ -180,6 +182,17 @@ async def begin_exchange(session: AsyncSession, connection_id: str, now: datetim
 async def note(session: AsyncSession, connection_id: str, **values: Any) -> None:
     """Write columns of a connection, for the worker."""
     await session.execute(update(PendingConnection).where(PendingConnection.id == connection_id).values(**values))
+
+
+async def claim_abandoned(session: AsyncSession, now: datetime, most: int) -> list[PendingConnection]:
+    """Return connections that have ended with tokens that no account uses, locked until the transaction ends."""
+    query = select(PendingConnection).where(
+        PendingConnection.expires_at <= now - _LAST_STEP,
+        PendingConnection.exchanged_at.is_not(None),
+        PendingConnection.sealed.is_not(None),
+    )
+    locked = query.order_by(PendingConnection.expires_at).limit(most).with_for_update(skip_locked=True)
+    return list(await session.scalars(locked))
 
 
 async def delete_old_connections(session: AsyncSession, now: datetime, most: int) -> int:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.account_events import AccountAction
+from domain.account_events import NEEDED, AccountAction
 from domain.audit import Actor
 from store.models import AccountEvent, ApiKey
 
@@ -48,6 +48,36 @@ async def account_events(
     return list(await session.scalars(query.order_by(AccountEvent.id.desc()).limit(limit)))
 
 
+async def last_removal(session: AsyncSession, workspace_id: str, platform: str, account_id: str) -> AccountEvent | None:
+    """Return the line that says who removed an account; None if it was not, or was connected again since then."""
+    query = select(AccountEvent).where(
+        *_of_account(workspace_id, platform, account_id),
+        AccountEvent.action.in_((AccountAction.CONNECTED, AccountAction.RECONNECTED, AccountAction.REMOVED)),
+    )
+    newest = await session.scalar(query.order_by(AccountEvent.id.desc()).limit(1))
+    return newest if newest is not None and newest.action == AccountAction.REMOVED else None
+
+
+async def ended_since(session: AsyncSession, event: AccountEvent) -> set[str]:
+    """Return the ids of the revocations of an account that its platform has carried out since a line was written."""
+    query = select(AccountEvent.details["revocation_id"].astext).where(
+        *_of_account(event.workspace_id, event.platform, event.account_id),
+        AccountEvent.id > event.id,
+        AccountEvent.action == AccountAction.REVOKED,
+    )
+    return {revocation_id for revocation_id in await session.scalars(query) if revocation_id is not None}
+
+
+async def has_given_up_revocations(session: AsyncSession, workspace_id: str, platform: str, account_id: str) -> bool:
+    """Return whether an authorization of an account was given up: it remains at the platform, for all that is known."""
+    given_up = select(AccountEvent.id).where(
+        *_of_account(workspace_id, platform, account_id),
+        AccountEvent.action == AccountAction.NOT_REVOKED,
+        ~AccountEvent.details.contains(NEEDED),
+    )
+    return bool(await session.scalar(select(exists(given_up))))
+
+
 async def names_of_keys(session: AsyncSession, events: Sequence[AccountEvent]) -> dict[str, str]:
     """Return the names of the API keys that did something, by their ids."""
     ids = {event.actor_id for event in events if event.actor_id is not None}
@@ -61,3 +91,11 @@ async def delete_old_account_events(session: AsyncSession, now: datetime, limit:
     old = delete(AccountEvent).where(AccountEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
     found = await session.execute(old.returning(AccountEvent.id), execution_options={"synchronize_session": False})
     return len(found.all())
+
+
+def _of_account(workspace_id: str, platform: str, account_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        AccountEvent.workspace_id == workspace_id,
+        AccountEvent.account_id == account_id,
+        AccountEvent.platform == platform,
+    )

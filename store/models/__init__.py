@@ -1,6 +1,15 @@
 """The tables."""
 
-from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, ConnectedAccount, PendingConnection, Workspace
+from store.models.accounts import (
+    Account,
+    ApiKey,
+    AppRefusal,
+    AppSetup,
+    ConnectedAccount,
+    PendingConnection,
+    PendingRevocation,
+    Workspace,
+)
 from store.models.base import Base, Id
 from store.models.maintenance import Restore, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
@@ -26,6 +35,7 @@ __all__ = [
     "LatePost",
     "MediaCheck",
     "PendingConnection",
+    "PendingRevocation",
     "Post",
     "PostTag",
     "RateLimitBucket",

@@ -207,3 +207,34 @@ class PendingConnection(Base):
     def is_hosted(self) -> bool:
         """Return whether this service receives the platform's redirect."""
         return self.selection_by is not None
+
+
+class PendingRevocation(Base):
+    """An authorization that no account needs any more, until its platform has ended it.
+
+    Written in the transaction that stops using it, and deleted with the line of the audit trail that says how it ended.
+    """
+
+    __tablename__ = "pending_revocations"
+    __table_args__ = (Index("pending_revocations_of_account", "workspace_id", "account_id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    platform: Mapped[str]
+    account_id: Mapped[str | None] = mapped_column(Id)
+    """The account whose history says how it ended; null if a refused connection did not name one."""
+    cause: Mapped[str]
+    """A domain.account_events.RevocationCause."""
+    credentials: Mapped[bytes] = mapped_column(LargeBinary)
+    """As an account's, sealed for this row alone."""
+    user_ids: Mapped[list[str]]
+    """The platform's ids of the accounts that it reaches; empty if they are not known."""
+    app_id: Mapped[str]
+    """As in `Account.app_id`."""
+    grant_subject: Mapped[str | None]
+    """As in `Account.grant_subject`."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_at: Mapped[datetime] = mapped_column(index=True)
+    """When the platform is asked next."""
+    given_up_after: Mapped[datetime]
+    """Until when a platform that does not answer is asked again."""

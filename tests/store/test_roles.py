@@ -56,6 +56,8 @@ DENIED = {
         "UPDATE pending_connections SET sealed = NULL",
         "UPDATE pending_connections SET outcome = NULL",
         "DELETE FROM pending_connections",
+        "SELECT * FROM pending_revocations",
+        "INSERT INTO pending_revocations SELECT * FROM pending_revocations",
         *ANYBODY_IS_DENIED,
         "SELECT credentials FROM accounts",
         "SELECT * FROM accounts",

@@ -154,6 +154,25 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     op.create_index("pending_connections_by_workspace", "pending_connections", ["workspace_id", "created_at"])
     op.create_index(op.f("ix_pending_connections_expires_at"), "pending_connections", ["expires_at"], unique=False)
     op.create_table(
+        "pending_revocations",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("credentials", sa.LargeBinary(), nullable=False),
+        sa.Column("user_ids", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("grant_subject", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("given_up_after", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("pending_revocations_of_account", "pending_revocations", ["workspace_id", "account_id"])
+    op.create_index(op.f("ix_pending_revocations_next_at"), "pending_revocations", ["next_at"], unique=False)
+    op.create_table(
         "restores",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("restored_to", sa.DateTime(timezone=True), nullable=False),
@@ -618,6 +637,7 @@ def downgrade() -> None:
         "revisions",
         "zone_checks",
         "restores",
+        "pending_revocations",
         "pending_connections",
         "app_setups",
         "posts",

@@ -129,19 +129,21 @@ class TestBluesky:
         assert (await stack.http.post(url, headers=headers)).status_code == 400
 
 
-class TestDiscord:
-    async def hook(self, stack: Stack, client: Client, account: str) -> str:
-        stored = await credentials(stack, client.workspace_id, account)
-        number = (stored.get("replaced_by") or stored["user_id"]).removeprefix("webhook-")
-        return f"{stack.sandbox_url}/discord/api/v10/webhooks/{number}/{stored['access_token']}"
+async def webhook_of(stack: Stack, client: Client, account: str) -> str:
+    """Return the address of the webhook that an account uses."""
+    stored = await credentials(stack, client.workspace_id, account)
+    number = (stored.get("replaced_by") or stored["user_id"]).removeprefix("webhook-")
+    return f"{stack.sandbox_url}/discord/api/v10/webhooks/{number}/{stored['access_token']}"
 
+
+class TestDiscord:
     async def status(self, stack: Stack, url: str) -> int:
         response: httpx.Response = await stack.http.get(url, headers={"User-Agent": "DiscordBot (x, 1)"})
         return response.status_code
 
     async def test_a_webhook_of_this_service_is_deleted(self, stranger: Client, stack: Stack) -> None:
         account = (await connect_discord(stranger, stack, "removed")).json()["accountId"]
-        url = await self.hook(stack, stranger, account)
+        url = await webhook_of(stack, stranger, account)
         assert await self.status(stack, url) == 200
         assert (await removed(stranger, "discord", account))["access"] == "ended"
         assert await self.status(stack, url) == 404
@@ -151,7 +153,7 @@ class TestDiscord:
         again = await connect_discord(stranger, stack, "shared", accountId=first)
         assert again.json()["accountId"] == first
         # The other workspace knows the present webhook by its own number.
-        url = await self.hook(stack, stranger, first)
+        url = await webhook_of(stack, stranger, first)
         given = {"webhookUrl": url.replace(stack.sandbox_url, "https://discord.com")}
         response = await api.post("/v1/connect/discord", json={"credentials": given})
         assert response.status_code in {200, 201}, response.text

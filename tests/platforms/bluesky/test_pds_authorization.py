@@ -50,8 +50,10 @@ def begun(server: Pds, redirect_uri: str = BACK) -> Authorization:
     return Authorization(CONNECTOR, server.client, address_of, elsewhere, redirect_uri)
 
 
-async def connected(server: Pds, sandbox: Sandbox, app: App | None = None, redirect_uri: str = BACK) -> Rig:
-    handle = (await server.open_account(sandbox)).account.username
+async def connected(
+    server: Pds, sandbox: Sandbox, app: App | None = None, redirect_uri: str = BACK, handle: str = ""
+) -> Rig:
+    handle = handle or (await server.open_account(sandbox)).account.username
     authorization = begun(server, redirect_uri)
     address = await authorization.begin(app, identifier=handle)
     back = await server.consent(address, handle)
@@ -122,6 +124,15 @@ async def test_an_authorization_is_ended_at_the_server(server: Pds, sandbox: San
     for _ in range(2):  # a repeat does no harm
         await CONNECTOR.revoke(wire, App(rig.stored.client_id or ""), rig.stored)
     assert (await refused(PLATFORM.renew(rig.connection()))).kind is ErrorKind.AUTH
+
+
+async def test_ending_one_authorization_leaves_another_of_the_same_account(server: Pds, sandbox: Sandbox) -> None:
+    old = await connected(server, sandbox)
+    new = await connected(server, sandbox, handle=old.account.username)
+    wire = replace(old.connection().wire, error_of=CONNECTOR.error_of)
+    await CONNECTOR.revoke(wire, App(old.stored.client_id or ""), old.stored)
+    assert (await refused(PLATFORM.renew(old.connection()))).kind is ErrorKind.AUTH
+    await publish(new, new.context("by the authorization that stayed"))
 
 
 async def test_a_session_is_ended_at_the_server(server: Pds, sandbox: Sandbox) -> None:

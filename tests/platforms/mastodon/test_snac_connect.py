@@ -75,3 +75,17 @@ async def test_an_access_is_ended_at_the_server(server: Snac) -> None:
     await CONNECTOR.revoke(authorization.to_server(), authorization.app, candidate.credentials)
     with pytest.raises(PlatformError):
         await PLATFORM.whoami(authorization.connection(candidate.credentials))
+
+
+async def test_ending_one_authorization_leaves_another_of_the_same_account(server: Snac) -> None:
+    name, password = await server.add_person()
+    candidates = []
+    for _ in range(2):
+        authorization = begun(server)
+        back = await consent(server, await authorization.begin(instance=server.url), name, password)
+        candidates.append((authorization, await authorization.account(await authorization.trade(back))))
+    (first, old), (second, new) = candidates
+    await CONNECTOR.revoke(first.to_server(), first.app, old.credentials)
+    with pytest.raises(PlatformError):
+        await PLATFORM.whoami(first.connection(old.credentials))
+    assert (await PLATFORM.whoami(second.connection(new.credentials))).user_id == old.id

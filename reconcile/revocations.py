@@ -1,0 +1,88 @@
+"""Ending of authorizations that no account needs any more, again and again until their platforms have done so."""
+
+import asyncio
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.accounts.connect_refusals import ConnectRefused
+from activities.accounts.connect_step import ConnectStep
+from activities.accounts.revoking import try_revocation
+from activities.accounts.unused_grants import note_sealed, revoke_obtained
+from activities.step_context import StepContextFactory
+from reconcile.rounds import repeat
+from store.accounts.connecting import claim_abandoned
+from store.accounts.revocations import claim_due_revocations
+from store.models import PendingRevocation
+from store.secrets.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 2.0
+_BATCH, _OF_WORKSPACE = 50, 5
+"""The number of revocations that begin in one round, and of them those of one workspace."""
+_CONCURRENCY = 2
+"""The number of a workspace's revocations at the same time: its accounts may name servers that do not answer."""
+
+
+async def revoke_forever(factory: StepContextFactory) -> None:
+    """Begin what is due every few seconds."""
+    revocations = Revocations(factory)
+    try:
+        await repeat(revocations.begin_due, _EVERY_S, "revocations.postponed")
+    finally:
+        await revocations.close()
+
+
+class Revocations:
+    """The running revocations of one worker. A slow server delays only the workspace that named it."""
+
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def begin_due(self) -> None:
+        """Begin the revocations that are due, also of connections that were never completed."""
+        async with self._factory.database.transaction() as session:
+            for row in await claim_abandoned(session, datetime.now(UTC), _BATCH):
+                step = ConnectStep(self._factory, row)
+                _note_sealed(step)
+                await revoke_obtained(session, step)
+        async with self._factory.database.transaction() as session:
+            due = await claim_due_revocations(session, _BATCH, _OF_WORKSPACE)
+        for revocation in due:
+            if revocation.id not in self._running:
+                self._running[revocation.id] = asyncio.create_task(self._try(revocation))
+
+    async def finished(self) -> None:
+        """Wait until no revocation is running."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Cancel all; they are tried again later."""
+        for task in self._running.values():
+            task.cancel()
+        await self.finished()
+
+    async def _try(self, revocation: PendingRevocation) -> None:
+        room = self._room.setdefault(revocation.workspace_id, asyncio.Semaphore(_CONCURRENCY))
+        try:
+            async with room:
+                await try_revocation(self._factory, revocation)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("revocations.postponed", reason=type(error).__name__)
+        except Exception:
+            log.exception("authorization.not_tried", platform=revocation.platform, revocation_id=revocation.id)
+        finally:
+            del self._running[revocation.id]
+
+
+def _note_sealed(step: ConnectStep) -> None:
+    """Note what a connection obtained; nothing if it cannot be read, or its app is gone."""
+    try:
+        note_sealed(step, step.kept())
+    except (VaultError, ConnectRefused, ValueError) as error:
+        log.warning("connect.unreadable", connection_id=step.row.id, reason=type(error).__name__)

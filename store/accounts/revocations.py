@@ -1,0 +1,166 @@
+"""Authorizations that no account needs any more, and that their platforms have yet to end."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.account_events import RevocationCause
+from domain.ids import new_id
+from store.models import Account, PendingRevocation
+from store.secrets.vault import Vault, VaultError
+
+GIVEN_UP_AFTER = timedelta(days=7)
+"""How long a platform that does not answer is asked again; our choice."""
+MOST_REVOCATIONS = 100
+"""Pending revocations of one workspace; our choice. A workspace may begin 60 connections in an hour."""
+CLAIMED_FOR = timedelta(minutes=1)
+"""How long one process alone tries a revocation: longer than a platform may take to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """An authorization at a platform: its credentials as JSON, and the accounts that it reaches."""
+
+    workspace_id: str
+    platform: str
+    account_id: str | None
+    credentials: Mapping[str, Any] = field(repr=False)
+    user_ids: Collection[str]
+    app_id: str
+    grant_subject: str | None = None
+
+
+async def add_revocation(
+    session: AsyncSession,
+    vault: Vault,
+    authorization: Authorization,
+    cause: RevocationCause,
+    *,
+    claimed: bool = False,
+) -> PendingRevocation | None:
+    """Save that an authorization is to be ended; None if the workspace has too many such already.
+
+    If it is `claimed`, the caller tries it first, and no other process does so meanwhile.
+    """
+    own = select(PendingRevocation.id).where(PendingRevocation.workspace_id == authorization.workspace_id)
+    pending = await session.scalar(select(func.count()).select_from(own.limit(MOST_REVOCATIONS).subquery()))
+    if (pending or 0) >= MOST_REVOCATIONS:
+        return None
+    now, revocation_id = datetime.now(UTC), new_id("rev")
+    row = PendingRevocation(
+        id=revocation_id,
+        workspace_id=authorization.workspace_id,
+        platform=authorization.platform,
+        account_id=authorization.account_id,
+        cause=cause.value,
+        credentials=vault.seal(dict(authorization.credentials), _context(authorization.workspace_id, revocation_id)),
+        user_ids=list(authorization.user_ids),
+        app_id=authorization.app_id,
+        grant_subject=authorization.grant_subject,
+        attempts=1 if claimed else 0,
+        next_at=now + CLAIMED_FOR if claimed else now,
+        given_up_after=now + GIVEN_UP_AFTER,
+    )
+    session.add(row)
+    return row
+
+
+async def claim_due_revocations(session: AsyncSession, most: int, most_each: int) -> list[PendingRevocation]:
+    """Return up to `most` revocations to try now, `most_each` of one workspace: no other worker gets them."""
+    number = func.row_number().over(partition_by=PendingRevocation.workspace_id, order_by=PendingRevocation.next_at)
+    due = select(PendingRevocation.id, number.label("number")).where(PendingRevocation.next_at <= func.now()).subquery()
+    first = select(due.c.id).where(due.c.number <= most_each).limit(most)
+    locked = (
+        select(PendingRevocation.id)
+        .where(PendingRevocation.id.in_(first), PendingRevocation.next_at <= func.now())
+        .with_for_update(skip_locked=True)
+    )
+    return await _claim(session, PendingRevocation.id.in_(locked))
+
+
+async def claim_revocations_of_account(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str
+) -> list[PendingRevocation]:
+    """Return the pending revocations of an account, which the caller tries now."""
+    return await _claim(
+        session,
+        and_(
+            PendingRevocation.workspace_id == workspace_id,
+            PendingRevocation.platform == platform,
+            PendingRevocation.account_id == account_id,
+        ),
+    )
+
+
+async def _claim(session: AsyncSession, which: ColumnElement[bool]) -> list[PendingRevocation]:
+    claim = update(PendingRevocation).where(which)
+    claim = claim.values(next_at=func.now() + CLAIMED_FOR, attempts=PendingRevocation.attempts + 1)
+    rows = await session.scalars(
+        claim.returning(PendingRevocation), execution_options={"populate_existing": True, "synchronize_session": False}
+    )
+    return list(rows)
+
+
+async def postpone_revocation(session: AsyncSession, revocation_id: str, pause: timedelta) -> None:
+    """Save when a revocation is tried next."""
+    own = update(PendingRevocation).where(PendingRevocation.id == revocation_id)
+    await session.execute(own.values(next_at=func.now() + pause), execution_options={"synchronize_session": False})
+
+
+async def delete_revocation(session: AsyncSession, revocation_id: str) -> bool:
+    """Delete a revocation that is over, and its credentials; False if another process has done so."""
+    own = delete(PendingRevocation).where(PendingRevocation.id == revocation_id).returning(PendingRevocation.id)
+    return await session.scalar(own, execution_options={"synchronize_session": False}) is not None
+
+
+def open_revocation(vault: Vault, row: PendingRevocation) -> dict[str, Any]:
+    """Decrypt the credentials of a revocation. Raises VaultError."""
+    return vault.open(row.credentials, _context(row.workspace_id, row.id))
+
+
+async def reseal_revocations(session: AsyncSession, vault: Vault) -> int:
+    """Seal the credentials of all pending revocations under the vault's first key; return how many cannot be opened."""
+    unreadable = 0
+    for row in await session.scalars(select(PendingRevocation).with_for_update()):
+        try:
+            row.credentials = vault.seal(open_revocation(vault, row), _context(row.workspace_id, row.id))
+        except VaultError:
+            unreadable += 1
+    return unreadable
+
+
+async def is_access_shared(
+    session: AsyncSession,
+    authorization: Authorization | PendingRevocation,
+    *,
+    users: Collection[str],
+    family: Collection[str],
+    besides_own: bool,
+) -> bool:
+    """Return whether an account of any workspace would lose its access with an authorization.
+
+    `users` are the user ids of accounts that lose it, too. `family` are the platforms on which ending a token ends
+    everything that the person has granted the app. The person is not known there, so every account of the app counts.
+    It is empty if only the token itself is ended. With `besides_own`, the account that had the authorization does not
+    count: it has another one by now.
+    """
+    shares: list[ColumnElement[bool]] = [and_(Account.platform == authorization.platform, Account.user_id.in_(users))]
+    if authorization.grant_subject is not None:
+        own = (Account.workspace_id == authorization.workspace_id, Account.platform == authorization.platform)
+        shares.append(and_(*own, Account.grant_subject == authorization.grant_subject))
+    if family and authorization.app_id:
+        shares.append(and_(Account.platform.in_(family), Account.app_id == authorization.app_id))
+    query = select(Account.id).where(or_(*shares))
+    if besides_own:
+        query = query.where(
+            or_(Account.workspace_id != authorization.workspace_id, Account.id != authorization.account_id)
+        )
+    return await session.scalar(query.limit(1)) is not None
+
+
+def _context(workspace_id: str, revocation_id: str) -> str:
+    return f"revocation/{workspace_id}/{revocation_id}"
