@@ -4,6 +4,9 @@ from collections import Counter
 from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address
 
+from api.http.unread import MOST_UNREAD
+from domain.shares import Shares
+
 MOST_CONNECTIONS = 2_000
 MOST_PER_ADDRESS = 1_000
 
@@ -26,7 +29,11 @@ class Connections:
     Behind a proxy all connections come from one address, so the second limit must be as high as the first there.
     """
 
-    def __init__(self, most: int = MOST_CONNECTIONS, most_per_address: int = MOST_PER_ADDRESS) -> None:
+    def __init__(
+        self, most: int = MOST_CONNECTIONS, most_per_address: int = MOST_PER_ADDRESS, most_unread: int = MOST_UNREAD
+    ) -> None:
+        self.unread = Shares(most_unread)
+        """The bytes of answers that clients have not read, by workspace."""
         self._most = most
         self._most_per_address = most_per_address
         self._open: Counter[str] = Counter()

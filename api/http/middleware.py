@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uuid_utils
@@ -13,9 +13,16 @@ from structlog.contextvars import bound_contextvars, unbind_contextvars
 from api.errors import error_response, error_type
 from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
+from api.http.unread import Unread
 from domain.errors import Problem
 
 log = structlog.get_logger("api.access")
+
+HEAD_ONLY = "head_only"
+"""The name in the scope of a request whose answer has no content."""
+_STRANGERS = "strangers"
+"""The share of the budget of unread answers that all callers without a workspace have."""
+_UNREAD = Problem("Too many large answers wait for their readers; please read those first", "unavailable")
 
 
 class ApiApp(Litestar):
@@ -37,51 +44,98 @@ class ApiApp(Litestar):
             ids["client_request_id"] = named
         header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
         started = time.perf_counter()
-        status = 0
         # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
-        served: HTTPScope = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = message["headers"]
-                if scope["method"] == "OPTIONS":
-                    headers = self._with_allow(headers, served.get("path_template"))
-                message["headers"] = [*map(_allowing_head, headers), header]
-            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
-                message["body"] = b""
-            await send(message)
+        served = scope
+        if scope["method"] == "HEAD":
+            served = cast("HTTPScope", {**scope, "method": "GET", HEAD_ONLY: True})
+        answer = _Answer(self, scope, served, send, header)
 
         with bound_contextvars(**ids):
             try:
                 if problem := self.host_names.refusal(scope):
-                    await _refuse(MISDIRECTED, problem, send_with_id)
+                    await _refuse(MISDIRECTED, problem, answer.send)
                 else:
-                    await super().__call__(served, receive, send_with_id)
+                    await super().__call__(served, receive, answer.send)
             finally:
                 caller = served.get("state", {}).get("caller")
                 log.info(
                     "request",
                     method=scope["method"],
                     path=served.get("path_template") or "unmatched",
-                    status=status,
+                    status=answer.status,
                     **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
                 # Values that were bound on the way must not reach the connection's next request.
                 unbind_contextvars("post_id", "workflow_id")
 
-    def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
+    def with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
         """List every method of the path: Litestar's own answer has only those of the path's first handler."""
         methods = {method for route in self.routes if route.path_format == path for method in route.methods}
         others = [header for header in headers if header[0].lower() != b"allow"]
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others
 
 
-async def _refuse(status: int, problem: Problem, send: Send) -> None:
+class _Answer:
+    """The answer to a request on its way: 503 takes its place if its workspace leaves too much unread."""
+
+    def __init__(
+        self, app: ApiApp, scope: HTTPScope, served: HTTPScope, send: Send, request_id: tuple[bytes, bytes]
+    ) -> None:
+        self.status = 0
+        self._app = app
+        self._method = scope["method"]
+        self._served = served
+        self._send = send
+        self._request_id = request_id
+        self._unread: Unread | None = scope.get("state", {}).get("unread")
+        self._beginning: Message | None = None
+        self._is_refused = False
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer: status and headers together with the first piece of the body."""
+        if self._is_refused:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message["headers"]
+            if self._method == "OPTIONS":
+                headers = self._app.with_allow(headers, self._served.get("path_template"))
+            message["headers"] = [*map(_allowing_head, headers), self._request_id]
+            self._beginning = message
+            return
+        if message["type"] == "http.response.body":
+            if self._method == "HEAD":
+                message["body"] = b""
+            if self._beginning is not None and not await self._begin(message["body"], message["more_body"]):
+                return
+            if self._unread is not None:
+                self._unread.add(len(message["body"]), is_complete=not message["more_body"])
+        await self._send(message)
+
+    async def _begin(self, piece: bytes, more: bool) -> bool:
+        """Send status and headers; False if 503 was sent in their place."""
+        beginning, self._beginning = self._beginning, None
+        holder = _holder_of(self._served)
+        if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
+            self._is_refused, self.status = True, 503
+            await _refuse(503, _UNREAD, self._send, self._request_id, (b"retry-after", b"1"))
+            return False
+        if beginning is not None:
+            await self._send(beginning)
+        return True
+
+
+def _holder_of(served: HTTPScope) -> str:
+    """Return whose share of the budget an answer takes: the caller's workspace, or the one whose file it is."""
+    state = served.get("state", {})
+    caller = state.get("caller")
+    return str(caller.workspace_id if caller else state.get("file_of", _STRANGERS))
+
+
+async def _refuse(status: int, problem: Problem, send: Send, *more: tuple[bytes, bytes]) -> None:
     body = error_response(status, [problem], error_type(status)).content
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

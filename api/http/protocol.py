@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
 from api.http.connections import Admission, Connections
+from api.http.unread import Unread
 from domain.errors import Problem
 
 KEEP_ALIVE_S = 75
@@ -49,14 +50,13 @@ class ApiProtocol(HttpToolsProtocol):
     """Seconds in which a request's head must arrive, from its first byte or from the connection's beginning."""
     body_s = 60.0
     """Seconds in which a body must arrive: 1 MiB at 18 kB/s."""
-    write_s = 120.0
-    """Seconds in which a client must have taken an answer that has filled the connection's buffer."""
 
     def __init__(self, *args: Any, connections: Connections | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.timeout_keep_alive = KEEP_ALIVE_S
         self._open = connections or Connections()
         self._admission = Admission.SERVED
+        self._unread: Unread | None = None
         self.url = b""
         self._part = _Part.HEAD
         self._begun = False
@@ -64,7 +64,6 @@ class ApiProtocol(HttpToolsProtocol):
         self._refused = False
         self._beside_content = 0
         self._deadline: TimerHandle | None = None
-        self._write_deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a request."""
@@ -73,13 +72,15 @@ class ApiProtocol(HttpToolsProtocol):
         if self._admission is Admission.CLOSED:
             transport.abort()
         else:
+            self._unread = Unread(transport, self.loop, self._open.unread)
             self._wait_for(_Part.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._open.leave(self._address)
         self._stop_waiting()
-        self._stop_write_deadline()
+        if self._unread is not None:
+            self._unread.close()
         super().connection_lost(exc)
 
     @property
@@ -112,6 +113,7 @@ class ApiProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Record that a request has begun."""
         super().on_message_begin()
+        self.scope["state"]["unread"] = self._unread
         self._begun, self._part, self._beside_content, self._complete = True, _Part.HEAD, 0, False
 
     def on_url(self, url: bytes) -> None:
@@ -121,8 +123,13 @@ class ApiProtocol(HttpToolsProtocol):
             raise ValueError("the address is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind a body are not used and not kept."""
+        """Take a header; those behind a body are not used and not kept.
+
+        Raises ValueError for an encoding of the body that nothing here reads (RFC 9112, 6.1).
+        """
         if self._part is _Part.HEAD:
+            if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                raise ValueError("the body's encoding is not known")
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -184,20 +191,23 @@ class ApiProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """Limit the time of a client that reads no answer."""
+        """Begin to measure how fast the client reads."""
         super().pause_writing()
-        self._stop_write_deadline()
-        self._write_deadline = self.loop.call_later(self.write_s, self.transport.abort)
+        if self._unread is not None:
+            self._unread.watch()
 
     def resume_writing(self) -> None:
-        """Record that the client reads its answer."""
-        self._stop_write_deadline()
+        """Give back the part of the budget that the client has read."""
         super().resume_writing()
+        if self._unread is not None:
+            self._unread.shrink()
 
-    def _stop_write_deadline(self) -> None:
-        if self._write_deadline is not None:
-            self._write_deadline.cancel()
-            self._write_deadline = None
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; drop one whose client has not read its last answer, which the kernel would keep."""
+        if self._unread is not None and self._unread.size:
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     # Refusals
 

@@ -14,6 +14,7 @@ from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.http.unread import MOST_UNREAD, SILENT_S, SLOWEST, Unread
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
@@ -65,7 +66,9 @@ NUMBERS = {
     "open connections": f"{MOST_CONNECTIONS:,}",
     "from one address": f"{MOST_PER_ADDRESS:,}",
     "idle between requests": f"{KEEP_ALIVE_S} s",
-    "an answer that the client": f"{ApiProtocol.write_s:g} s",
+    "answers that clients have not read": f"{MOST_UNREAD // MIB} MiB, half of it",
+    "speed at which": f"{SLOWEST // KIB} KiB a second over {Unread.check_s:g} s",
+    "an answer of which": f"{SILENT_S} s",
     "requests with one key": f"{DEFAULT_RATE:g} a second on average, bursts of {DEFAULT_BURST:,}",
     "posts of a workspace that are": f"{MOST_OPEN_POSTS:,}",
     "posts of a workspace in all": f"{MOST_POSTS:,}",
