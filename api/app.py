@@ -43,7 +43,7 @@ def create_connecting_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with connected() as deps:
-            app.state.deps, app.state.api_keys = deps, KeyCache(deps.database)
+            app.state.deps, app.state.api_keys = deps, KeyCache(deps.database, deps.strangers)
             yield
             # No client waits for these deliveries any more, but the next process should not have to repeat them.
             await deps.delivery.close()

@@ -1,6 +1,7 @@
 """The documents about the operator's apps, for platforms that know an app by an address."""
 
 import json
+from typing import Any
 
 from litestar import Controller, Response, get
 from litestar.params import FromPath
@@ -19,8 +20,13 @@ class AppDocuments(Controller):
     @get(PATH + "/{name:str}")
     async def app_metadata(self, name: FromPath[str], deps: Deps) -> Response[str]:
         """Return the metadata of an app; nothing in it is secret."""
-        async with deps.database.reading() as session:
-            document = await app_document(session, f"{PATH}/{name}") if name.isascii() and "\0" not in name else None
+
+        async def look_up() -> dict[str, Any] | None:
+            async with deps.database.reading() as session:
+                return await app_document(session, path)
+
+        path = f"{PATH}/{name}"
+        document = await deps.strangers.find(path, look_up) if name.isascii() and "\0" not in name else None
         if document is None:
             raise NotFound(_MISSING)
         headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}

@@ -156,16 +156,24 @@ async def _row_of_ticket(deps: Dependencies, ticket: str) -> PendingConnection |
 async def _row_of_state(deps: Dependencies, state: str) -> PendingConnection | None:
     if not _TICKET.fullmatch(state):
         return None
-    async with deps.database.reading() as session:
-        return await find_hosted(session, state)
+
+    async def look_up() -> PendingConnection | None:
+        async with deps.database.reading() as session:
+            return await find_hosted(session, state)
+
+    return await deps.strangers.find(state, look_up)
 
 
 async def _bound_row(request: HttpRequest, deps: Dependencies, connection_id: str) -> PendingConnection | None:
     """Return a connection if this browser has begun it."""
     if not _CONNECTION.fullmatch(connection_id) or _cookie_name(deps, connection_id) not in request.cookies:
         return None
-    async with deps.database.reading() as session:
-        row = await find_connection(session, connection_id)
+
+    async def look_up() -> PendingConnection | None:
+        async with deps.database.reading() as session:
+            return await find_connection(session, connection_id)
+
+    row = await deps.strangers.find(connection_id, look_up)
     return row if row is not None and row.consumed_at and _is_bound(request, deps, row) else None
 
 

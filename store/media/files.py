@@ -1,17 +1,26 @@
 """Files for platforms that fetch files themselves, kept for as long as the platforms may fetch them."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.database import Pool
 from store.locks import lock
 from store.models import HostedFile
 
 MOST_FILES = 10_000
 MOST_BYTES = 2 * 2**30
 """The limits of one workspace at any time."""
+
+# The column's storage is EXTERNAL: PostgreSQL reads the requested part of such a value, and nothing for its length.
+_OPEN = """
+SELECT workspace_id, content_type, octet_length(content), substring(content FROM 1 FOR $3) FROM media_files
+WHERE token = $1 AND expires_at > $2
+"""
+_PIECE = "SELECT substring(content FROM $2 FOR $3) FROM media_files WHERE token = $1"
 
 
 class TooManyFiles(Exception):
@@ -41,9 +50,26 @@ async def keep_file(
     return token
 
 
-async def find_file(session: AsyncSession, token: str, now: datetime) -> HostedFile | None:
-    """Return a file that has not expired."""
-    return await session.scalar(select(HostedFile).where(HostedFile.token == token, HostedFile.expires_at > now))
+@dataclass(frozen=True, slots=True)
+class FilePiece:
+    """The first piece of a file, with what its reader must know of the whole."""
+
+    workspace_id: str
+    content_type: str
+    size: int
+    content: bytes
+
+
+async def open_file(database: Pool, token: str, now: datetime, most: int) -> FilePiece | None:
+    """Return the first `most` bytes of a file that has not expired."""
+    row = await database.row(_OPEN, token, now, most)
+    return FilePiece(*row) if row else None
+
+
+async def read_piece(database: Pool, token: str, start: int, most: int) -> bytes | None:
+    """Return at most `most` bytes of a file from byte `start` on; None if the file was deleted."""
+    row = await database.row(_PIECE, token, start + 1, most)
+    return row[0] if row else None
 
 
 async def delete_expired_files(session: AsyncSession, now: datetime, most: int) -> int:

@@ -16,7 +16,7 @@ from api.posts.answers.rendering import render_post
 from platforms.base import Published
 from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
-from store.media.files import delete_expired_files, find_file, keep_file
+from store.media.files import delete_expired_files, keep_file, open_file
 from store.models import Post, Target
 from store.publishing.targets import load
 from tests.media.files import photo
@@ -234,10 +234,9 @@ async def test_files_are_served_until_they_expire(stack: Stack, public_url: str)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     async with stack.database.transaction() as session:
         assert await delete_expired_files(session, now, 1000) >= 1
-    async with stack.database.transaction() as session:
-        past = now - timedelta(days=1)
-        assert await find_file(session, live, past) is not None
-        assert await find_file(session, dead, past) is None
+    past = now - timedelta(days=1)
+    assert await open_file(stack.database, live, past, 10) is not None
+    assert await open_file(stack.database, dead, past, 10) is None
 
 
 @pytest.fixture

@@ -194,6 +194,8 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("token"),
     )
+    # Files are read in pieces. Compressed values could only be read whole, and pictures do not get smaller.
+    op.execute("ALTER TABLE media_files ALTER COLUMN content SET STORAGE EXTERNAL")
     op.create_index(op.f("ix_media_files_expires_at"), "media_files", ["expires_at"], unique=False)
     op.create_index(op.f("ix_media_files_workspace_id"), "media_files", ["workspace_id"], unique=False)
     op.create_table(
