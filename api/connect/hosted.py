@@ -43,6 +43,7 @@ _OTHER_BROWSER = (
     "This browser did not begin this connection, or began it too long ago. Begin again where you came from, and allow "
     "cookies."
 )
+_CALLER_CHOOSES = "The accounts are not chosen here. Return to where you began, and choose there."
 _FOREIGN = "This form was not sent from a page of this service. Begin again where you came from."
 
 
@@ -121,6 +122,8 @@ class HostedConnectEndpoints(Controller):
             return _error_page(problem, 503)
         if (selection := selection_of(row)) is None:
             await _problem_of(finish(deps, row))
+        elif row.selection_by == SelectionBy.CALLER and row.selected_ids is None:
+            return _error_page(_CALLER_CHOOSES, 403)
         else:
             ids = row.selected_ids or await _ids_in(request)
             if not 0 < len(ids) <= _MOST_CHOSEN:
