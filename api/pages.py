@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from litestar import Controller, Response, get
@@ -12,10 +14,10 @@ from litestar.response import Redirect
 from api.http.headers import HttpRequest
 from api.openapi.document import document, servers
 
-_DOCS = Path(__file__).with_name("docs.html")
+_DOCS = Path(__file__).with_name("docs.html").read_bytes()
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
-
-_CONNECT = Path(__file__).with_name("connect.html")
+_CONNECT = Path(__file__).with_name("connect.html").read_text(encoding="utf-8")
+_TAGS = re.compile(r'"[^"]*"')
 
 
 def strict_policy(page: str) -> str:
@@ -31,6 +33,9 @@ def strict_policy(page: str) -> str:
     )
 
 
+_CONNECT_POLICY = strict_policy(_CONNECT)
+
+
 class PageEndpoints(Controller):
     """Endpoints of the API's document and of a page that shows it."""
 
@@ -41,18 +46,41 @@ class PageEndpoints(Controller):
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi(self, request: HttpRequest) -> Response[bytes]:
-        """Return the OpenAPI document, which names the address that the caller has asked."""
-        served = document() | {"servers": servers(str(request.base_url).rstrip("/"))}
-        return Response(json.dumps(served, ensure_ascii=False).encode(), media_type="application/json")
+        """Return the OpenAPI document, which names the address that the caller has asked; 304 if the caller has it."""
+        parts = _parts()
+        address = json.dumps(servers(str(request.base_url).rstrip("/")), ensure_ascii=False).encode()
+        tag = f'"{hashlib.sha256(parts.digest + address).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if tag in _TAGS.findall(request.headers.get("if-none-match", "")):
+            return Response(b"", status_code=304, headers=headers, media_type="application/json")
+        body = b"".join((parts.before, address, parts.after))
+        return Response(body, media_type="application/json", headers=headers)
 
     @get("/docs", sync_to_thread=False)
     def docs(self) -> Response[bytes]:
         """Return a page that renders the document."""
-        return Response(_DOCS.read_bytes(), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+        return Response(_DOCS, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
     @get("/connect", sync_to_thread=False)
     def connect(self) -> Response[bytes]:
         """Return a page on which a person tries how accounts are connected."""
-        page = _CONNECT.read_text(encoding="utf-8")
-        headers = {"Content-Security-Policy": strict_policy(page), "Referrer-Policy": "same-origin"}
-        return Response(page.encode(), media_type="text/html", headers=headers)
+        headers = {"Content-Security-Policy": _CONNECT_POLICY, "Referrer-Policy": "same-origin"}
+        return Response(_CONNECT.encode(), media_type="text/html", headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _DocumentParts:
+    """The document as it is served, before and after the address at which it is served."""
+
+    before: bytes
+    after: bytes
+    digest: bytes
+
+
+@cache
+def _parts() -> _DocumentParts:
+    """Return the parts of the document. It is large, and everybody may ask for it, at addresses of their choice."""
+    mark = "\0"
+    text = json.dumps(document() | {"servers": mark}, ensure_ascii=False)
+    before, after = (part.encode() for part in text.split(json.dumps(mark)))
+    return _DocumentParts(before, after, hashlib.sha256(before + after).digest())

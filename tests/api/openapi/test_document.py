@@ -188,6 +188,25 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
     assert [server["url"] for server in served["servers"]] == ["http://api.test"]
 
 
+async def test_the_document_is_written_once(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody may ask for it, at any address, and to write it takes milliseconds."""
+    first = await api.get("/openapi.json")
+    monkeypatch.delattr("api.pages.document")
+    other = await api.get("/openapi.json", headers={"Host": "other.test"})
+    assert [server["url"] for server in other.json()["servers"]] == ["http://other.test"]
+    assert other.headers["ETag"] != first.headers["ETag"]
+    assert other.json() == first.json() | {"servers": other.json()["servers"]}
+
+
+@pytest.mark.parametrize("other", ["", '"another", ', 'W/"another",W/'])
+async def test_a_document_that_the_caller_has_is_not_sent_again(api: Client, other: str) -> None:
+    first = await api.get("/openapi.json")
+    again = await api.get("/openapi.json", headers={"If-None-Match": f"{other}{first.headers['ETag']}"})
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    changed = await api.get("/openapi.json", headers={"If-None-Match": '"another"'})
+    assert (changed.status_code, changed.content) == (200, first.content)
+
+
 @pytest.mark.timeout(240)
 # The worker in this process draws random jitter for its retries, which hypothesis attributes to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
