@@ -15,7 +15,7 @@ from structlog.typing import EventDict, WrappedLogger
 from store.secrets.secret_values import MASK, SECRETS
 
 _NAME = re.compile(
-    r"authorization|cookie|credential|passw|secret|api_?key|private_?key|encryption_?key|jwt|token$", re.IGNORECASE
+    r"authorization|cookie|credential|passw|secret|api_?key|private_?key|encryption_?key|jwt|token$|^d$", re.IGNORECASE
 )
 _NAMED = (
     r"[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|jwt|api[_-]?key|private[_-]?key|assertion|code[_-]verifier"
@@ -23,15 +23,16 @@ _NAMED = (
 )
 _SIGNED = (
     r"sig|signature|x-amz-signature|x-amz-credential|x-goog-signature|oauth_signature|hmac|policy|upload_signature"
-    r"|key|code|hash|auth|access_key|key-pair-id"
+    r"|key|code|hash|auth|access_key|key-pair-id|state"
 )
-_PATH = r"(?P<path>/bot(?=\d)|/webhooks/\d{1,30}/|/media/|/services/T\w{1,30}/B\w{1,30}/)[\w:%.-]{16,}+"
+_PATH = r"(?P<path>/bot(?=\d)|/webhooks/\d{1,30}/|/media/|/connect/start/|/services/T\w{1,30}/B\w{1,30}/)[\w:%.-]{16,}+"
 _WORD = r"""
     \b(?:
           sk_[\w-]{8,}+ | \d{6,20}:[\w-]{30,}+ | eyJ[\w-]{8,}+\.[\w-]++(?:\.[\w-]*+)?
         | (?-i:EAA[A-Za-z0-9]{20,}+ | (?:IG|TH)[A-Z]{2}[\w-]{30,}+ | AQ[A-Z][\w-]{40,}+)
         | ya29\.[\w-]++ | GOCSPX-[\w-]++ | 1//[\w-]{20,}+ | xox[a-z]-[\w-]++ | gh[a-z]_\w{20,}+
         | (?:act|rft)\.[\w!.-]{20,}+ | pina_\w{20,}+
+        | (?-i:[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}+)  # Discord's bots
       )
 """
 _FLAGS = re.VERBOSE | re.IGNORECASE | re.DOTALL
@@ -44,15 +45,19 @@ _SHAPES = re.compile(
         (?:\w{{1,20}}\s+)?)[^"'\r\n]++
     | (?P<scheme>\bBearer\s{{1,4}}|\b(?:Basic|Bot|Digest|DPoP|OAuth|Token)\s{{1,4}}(?=[\w.~+/=:-]{{16}}))
       [^\s&'",;<>]++
-    | (?P<name>(?<![\w-])(?:{_NAMED})\\{{0,3}}["']?\s{{0,4}}[:=>]\s{{0,4}}b?)
+    | (?P<name>(?<![\w-])(?:{_NAMED})\\{{0,3}}(?:["']|%(?:25)?22)?\s{{0,4}}(?:[:=>]|%(?:25)?3[AD])\s{{0,4}}
+        (?:b|Secret(?:Str|Bytes)\(b?)?)
       (?:
           \\{{1,3}}(?P<quote>["'])(?:(?!\\{{1,3}}(?P=quote)).){{0,4096}}+
         | "(?:[^"\\]|\\.)*+"?
         | '(?:[^'\\]|\\.)*+'?
         | [^\s&"',;<>)}}\]\\]++
       )
+    | (?P<quoted>(?<![\w-])(?:{_NAMED})\s{{1,4}}["'])[^\s"']{{8,}}+
+    | (?P<jwk>\\{{0,3}}["'](?:d|p|q|dp|dq|qi|k)\\{{0,3}}["']\s{{0,4}}:\s{{0,4}}\\{{0,3}}["'])[\w-]{{16,}}+
+    | (?P<state>\bstate=)[\w-]{{32,}}+
     | (?P<query>[?&;](?:{_SIGNED})=)[^\s&"'<>]++
-    | (?P<userinfo>://[^/\s:@"']{{0,256}}+:)[^\s"'@]{{1,256}}+(?=@)
+    | (?P<userinfo>://[^/\s:@"']{{0,256}}+:)(?:(?!://)[^\s"'@]){{1,256}}+(?=@)
     | (?P<usertoken>://)[^/\s:@"']{{16,256}}+(?=@)
     | {_PATH}
     | {_WORD}
