@@ -9,6 +9,7 @@ from litestar.params import SkipValidation
 
 from api.http.rates import Rates
 from api.shared.delivery import Delivery
+from api.shared.repeats import Repeats
 from api.shared.restoring import Restoring
 from api.shared.strangers import StrangerLookups
 from api.shared.waiting import (
@@ -47,6 +48,7 @@ class Dependencies:
     counts: ConcurrentRequests
     """Requests that count posts."""
     strangers: StrangerLookups
+    repeats: Repeats
     redirect_urls: frozenset[str]
     """Addresses to which platforms may send people back who connect an account; any if it is empty."""
     public_url: str | None
@@ -79,6 +81,7 @@ class Dependencies:
             ConcurrentRequests(MOST_CHECKS, MOST_CHECKS_OF_ONE, TOO_MANY_CHECKS, retry_after=5),
             ConcurrentRequests(MOST_COUNTS, MOST_COUNTS_OF_ONE, TOO_MANY_COUNTS, retry_after=1),
             StrangerLookups(),
+            Repeats(),
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
         )

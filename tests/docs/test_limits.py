@@ -20,6 +20,7 @@ from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
 from api.posts.counts import MOST_COUNTED, MOST_DAYS
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
+from api.shared.repeats import MOST_REPEATS
 from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_COUNTS, MOST_COUNTS_OF_ONE, MOST_WAITING
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from domain.bounds import (
@@ -34,6 +35,7 @@ from domain.bounds import (
 )
 from media.bandwidth import PER_SECOND
 from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
+from store.database import OF_REQUESTS
 from store.media.checks import KEPT as CHECKS_KEPT
 from store.media.files import MOST_BYTES, MOST_FILES
 from store.models import Base
@@ -87,6 +89,8 @@ NUMBERS = {
     "posts that a request counts": f"{MOST_COUNTED:,}; {MOST_DAYS} days; {COUNT_WITHIN_S:g} s",
     "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
+    "requests with the same Idempotency-Key": f"{MOST_REPEATS}",
+    "connections to the database": f"{OF_REQUESTS.connection:g} s",
     "`audit_events`": f"the newest {MOST_ENTRIES} of a post; deleted after {AUDIT_KEPT.days} days",
     "`media_checks`": f"{CHECKS_KEPT.seconds // 60} minutes",
 }
@@ -95,7 +99,7 @@ NUMBERS = {
 @pytest.mark.parametrize(("row", "number"), NUMBERS.items())
 def test_a_number_is_that_of_the_code(row: str, number: str) -> None:
     (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row}")]
-    assert re.search(rf"(?<![\d,]){re.escape(number)}(?![\d,]*\d)", line.split("|")[2])
+    assert re.search(rf"(?<![\d,]){re.escape(number)}(?![\d,]*\d)", line.split("|", 2)[2])
 
 
 @pytest.mark.parametrize("page", ["docs/limits.md", "ARCHITECTURE.md"])

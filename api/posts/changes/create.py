@@ -27,7 +27,7 @@ from domain.ids import made_at, new_id, workflow_id
 from domain.loop_share import loop_share
 from domain.plan import Plan
 from domain.post import PostStatus
-from store.models import Post
+from store.models import IdempotencyKey, Post
 from store.posts.contents import new_post
 from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
@@ -50,9 +50,23 @@ async def create(
 ) -> Answer:
     """Create the post, or answer as the first request with this key or externalId was answered.
 
-    Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
+    Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused, TooManyRequests.
     """
     request = keyed_request(workspace_id, key, payload)
+    with deps.repeats.answering(request) as is_repeat:
+        if is_repeat and request is not None and (answer := await _answer_repeat(deps, request, deadline)):
+            return answer
+        return await _create(deps, workspace_id, actor, payload, request, deadline)
+
+
+async def _create(
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    payload: JsonObject,
+    request: KeyedRequest | None,
+    deadline: Deadline,
+) -> Answer:
     # The hot path never asks for the key first. The body of a known key was valid once, but may not be any more (its
     # time is past, its account gone): so the key is looked up before a refusal is answered.
     try:
@@ -137,16 +151,23 @@ async def _outcome(
     """Wait for a post's outcome and return the answer for all requests with this key; None if the post is gone."""
     post: Post | None = None
 
+    async def read() -> Post | None:
+        return await read_post(deps.database, workspace_id, post_id)
+
     async def at_rest() -> bool:
         nonlocal post
-        post = await read_post(deps.database, workspace_id, post_id)
+        post = await deps.repeats.share(request, "post", read)
         return post is None or not post.is_moving
 
     if not await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new):
-        post = await read_post(deps.database, workspace_id, post_id)
-    if post is None:
+        post = await deps.repeats.share(request, "post", read)
+    if (outcome := post) is None:
         return None
-    return await keep(deps, request, post_id, answer_post(post, 201, waited=True))
+
+    async def answer() -> Answer:
+        return await keep(deps, request, post_id, answer_post(outcome, 201, waited=True))
+
+    return await deps.repeats.share(request, "answer", answer)
 
 
 async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
@@ -154,15 +175,21 @@ async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: De
 
     While the first waits for the outcome, a repeat does the same, because the first may have died.
     """
-    async with deps.database.transaction() as session:
-        known = await find_use(session, request)
-        if known is None:
-            return None
-        if known.response_body is not None:
-            return Answer(known.response_status or 201, known.response_body, replayed=True)
-        post = await find_post(session, request.workspace_id, known.post_id)
-        if post is not None:
-            await deliver_again(deps, session, post)
+
+    async def read_use() -> IdempotencyKey | None:
+        async with deps.database.transaction() as session:
+            use = await find_use(session, request)
+            if use is not None and use.response_body is None:
+                post = await find_post(session, request.workspace_id, use.post_id)
+                if post is not None:
+                    await deliver_again(deps, session, post)
+            return use
+
+    known = await deps.repeats.share(request, "use", read_use)
+    if known is None:
+        return None
+    if known.response_body is not None:
+        return Answer(known.response_status or 201, known.response_body, replayed=True)
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
     if answer is None:

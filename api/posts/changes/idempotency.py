@@ -76,15 +76,16 @@ async def answer_once(
 
     `change` makes the change, which begins with `take_key`, and answers. `follow` answers in the place of a first
     request that has not answered, and may never do so because its process died; what that one has changed stays.
-    Raises IdempotencyKeyReused, Conflict, Unavailable and what the two raise.
+    Raises IdempotencyKeyReused, Conflict, TooManyRequests, Unavailable and what the two raise.
     """
-    try:
-        answer = await change()
-    except KeyTakenError:
-        if request is None:
-            raise
-        return await _repeated(deps, request, post_id, follow)
-    return await keep(deps, request, post_id, answer)
+    with deps.repeats.answering(request):
+        try:
+            answer = await change()
+        except KeyTakenError:
+            if request is None:
+                raise
+            return await _repeated(deps, request, post_id, follow)
+        return await keep(deps, request, post_id, answer)
 
 
 async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyKey | None:
@@ -120,8 +121,11 @@ async def _repeated(
     post_id: str,
     follow: Callable[[IdempotencyKey], Awaitable[Answer]],
 ) -> Answer:
-    async with deps.database.reading() as session:
-        known = await find_use(session, request)
+    async def read_use() -> IdempotencyKey | None:
+        async with deps.database.reading() as session:
+            return await find_use(session, request)
+
+    known = await deps.repeats.share(request, "use", read_use)
     if known is None:
         raise Unavailable(EXPIRED, retry_after=1)
     if known.response_body is not None:
