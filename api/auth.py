@@ -83,6 +83,7 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     caller = await keys.caller_of(first_header(request.scope, b"authorization"))
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller
+    request.state.holder.workspace_id = caller.workspace_id
     deps.rates.take(caller.key_id)
     return caller.workspace_id
 

@@ -24,14 +24,19 @@ class ConnectionHeld(RuntimeError):
     """A mistake of ours: a platform was to be asked while a connection of the database's pool is held."""
 
 
+def is_connection_held() -> bool:
+    """Return whether this code holds a connection of the database."""
+    held = _HELD.get()
+    return held is not None and not held.ended
+
+
 def demand_no_connection() -> None:
     """Raise ConnectionHeld inside a transaction.
 
     Called before every request to a platform: one that answers slowly would keep the connection, and perhaps locks of
     rows, from everybody else for as long as it likes.
     """
-    held = _HELD.get()
-    if held is not None and not held.ended:
+    if is_connection_held():
         raise ConnectionHeld("a platform must not be asked inside a database transaction")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 from domain.connection_held import holding_connection
+from store.connection_shares import ConnectionShares
 
 _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
@@ -103,6 +104,7 @@ class Pool:
         )
         _ping_after_idling(self.engine)
         self._most = size + overflow
+        self._shares = ConnectionShares(self._most, limits.connection)
         self._kept: list[PoolProxiedConnection] = []
         self._returning: asyncio.Task[None] | None = None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -114,17 +116,25 @@ class Pool:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back on an exception."""
         await self._return_one()
-        with holding_connection():
-            async with self._sessions.begin() as session:
-                yield session
+        share = await self._shares.take()
+        try:
+            with holding_connection():
+                async with self._sessions.begin() as session:
+                    yield session
+        finally:
+            self._shares.release(share)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session in which every statement is its own transaction: no round trips to begin and to commit."""
         await self._return_one()
-        with holding_connection():
-            async with self._readers() as session:
-                yield session
+        share = await self._shares.take()
+        try:
+            with holding_connection():
+                async with self._readers() as session:
+                    yield session
+        finally:
+            self._shares.release(share)
 
     async def rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Run one statement as its own transaction and return its rows; `$1` is the first argument.
@@ -132,13 +142,17 @@ class Pool:
         For the few statements that every post needs: without SQLAlchemy they cost a quarter. Raises asyncpg's own
         errors.
         """
-        while self._kept and _driver_of(self._kept[-1]).is_closed():
-            await self._return_one()
-        connection = self._kept.pop() if self._kept else await self.engine.raw_connection()
+        share = await self._shares.take()
         try:
-            return list(await _driver_of(connection).fetch(statement, *arguments))
+            while self._kept and _driver_of(self._kept[-1]).is_closed():
+                await self._return_one()
+            connection = self._kept.pop() if self._kept else await self.engine.raw_connection()
+            try:
+                return list(await _driver_of(connection).fetch(statement, *arguments))
+            finally:
+                await self._keep(connection)
         finally:
-            await self._keep(connection)
+            self._shares.release(share)
 
     async def _keep(self, connection: PoolProxiedConnection) -> None:
         """Keep a connection for the next statement, unless somebody may wait for it."""

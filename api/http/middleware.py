@@ -15,6 +15,7 @@ from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
 from api.http.unread import Unread
 from domain.errors import Problem
+from domain.holder import holding
 
 log = structlog.get_logger("api.access")
 
@@ -45,19 +46,22 @@ class ApiApp(Litestar):
         header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
         started = time.perf_counter()
         # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
+        scope.setdefault("state", {})
         served = scope
         if scope["method"] == "HEAD":
             served = cast("HTTPScope", {**scope, "method": "GET", HEAD_ONLY: True})
         answer = _Answer(self, scope, served, send, header)
 
-        with bound_contextvars(**ids):
+        with bound_contextvars(**ids), holding() as holder:
+            # Dependencies may run in tasks of their own, so `authenticate` finds it here and not in its context.
+            served["state"]["holder"] = holder
             try:
                 if problem := self.host_names.refusal(scope):
                     await _refuse(MISDIRECTED, problem, answer.send)
                 else:
                     await super().__call__(served, receive, answer.send)
             finally:
-                caller = served.get("state", {}).get("caller")
+                caller = served["state"].get("caller")
                 log.info(
                     "request",
                     method=scope["method"],
@@ -88,7 +92,7 @@ class _Answer:
         self._served = served
         self._send = send
         self._request_id = request_id
-        self._unread: Unread | None = scope.get("state", {}).get("unread")
+        self._unread: Unread | None = scope["state"].get("unread")
         self._beginning: Message | None = None
         self._is_refused = False
 
@@ -128,7 +132,7 @@ class _Answer:
 
 def _holder_of(served: HTTPScope) -> str:
     """Return whose share of the budget an answer takes: the caller's workspace, or the one whose file it is."""
-    state = served.get("state", {})
+    state = served["state"]
     caller = state.get("caller")
     return str(caller.workspace_id if caller else state.get("file_of", _STRANGERS))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 
 import structlog
 
@@ -58,8 +59,8 @@ class Delivery:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[None, None, None], context: Context | None = None) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -87,7 +88,8 @@ class Delivery:
 
     def _record(self, post_id: str, version: int) -> None:
         if not self._delivered:
-            self._spawn(self._write_soon())
+            # For posts of all workspaces, so it waits for no workspace's share of the connections.
+            self._spawn(self._write_soon(), Context())
         self._delivered[post_id] = max(version, self._delivered.get(post_id, 0))
 
     async def _write_soon(self) -> None:
