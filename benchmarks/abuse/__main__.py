@@ -1,8 +1,8 @@
 """Abuse a running API and measure what a bystander notices: `uv run python -m benchmarks.abuse`.
 
 One hostile workspace and clients without a key call a stack of its own, one kind of abuse after the other. Meanwhile
-another workspace reads its posts. The benchmark fails if an answer is a server error, or if the bystander waits too
-long.
+another workspace reads its posts and publishes. The benchmark fails if an answer is a server error, or if the
+bystander waits too long.
 
 A full run makes more than 10,000 calls, --short some 600 in less than a minute.
 """
@@ -12,17 +12,22 @@ import asyncio
 import gc
 import statistics
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx
 
 from benchmarks.abuse.answers import hostile_answers
 from benchmarks.abuse.bodies import hostile_json, hostile_texts
 from benchmarks.abuse.connections import half_requests, hostile_heads
+from benchmarks.abuse.memory import Memory, listener
 from benchmarks.abuse.reads import hostile_cursors, large_pages, wrong_keys
+from benchmarks.abuse.slow_media import PLATFORM, workspace_with_account
 from benchmarks.abuse.target import Tally, Target
-from benchmarks.stack import command, stack
+from benchmarks.abuse.unread import openapi_flood, repeats, unread_media, unread_pages
+from benchmarks.stack import stack
 from cli.stack.ports import HOST, free_port
 
 Attack = Callable[[Target, int, Tally], Awaitable[None]]
@@ -35,36 +40,70 @@ KINDS: dict[str, tuple[Attack, int, int]] = {
     "large pages": (large_pages, 1_000, 60),
     "cursors": (hostile_cursors, 1_500, 120),
     "answers": (hostile_answers, 300, 100),
+    "unread media": (unread_media, 300, 60),
+    "unread pages": (unread_pages, 300, 60),
+    "openapi.json": (openapi_flood, 5_000, 500),
+    "repeats": (repeats, 900, 100),
 }
 """The kinds of abuse, and how often each is done in the full and in the short form."""
 
 MOST_MS = 250.0
 """The limit for 99 of 100 requests of a bystander."""
+MOST_S = 2.0
+"""The limit for a bystander's publishNow."""
 _EVERY_S = 0.05
-_COLUMNS = ("abuse", "calls", "answers", "bystander's reads", "median", "p99", "worst", "seconds")
+_COLUMNS = (
+    "abuse",
+    "calls",
+    "answers",
+    "bystander's reads",
+    "median",
+    "p99",
+    "worst",
+    "publishes",
+    "memory",
+    "seconds",
+)
 
 
 @dataclass(slots=True)
 class Bystander:
-    """Another workspace's client, which reads its posts during the abuse."""
+    """Another workspace's client, which reads its posts and publishes during the abuse."""
 
     url: str
     key: str
+    account_id: str
     took_ms: list[float] = field(default_factory=list)
+    published_s: list[float] = field(default_factory=list)
     failed: int = 0
 
-    async def read(self) -> None:
-        """Read until cancelled."""
+    async def act(self) -> None:
+        """Read and publish until cancelled."""
         headers = {"Authorization": f"Bearer {self.key}"}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
-            while True:
-                began = time.perf_counter()
-                try:
-                    self.failed += (await client.get("/v1/posts?limit=5")).status_code != 200
-                except httpx.TransportError:
-                    self.failed += 1
-                self.took_ms.append((time.perf_counter() - began) * 1000)
-                await asyncio.sleep(_EVERY_S)
+            await asyncio.gather(self._read(client), self._publish(client))
+
+    async def _read(self, client: httpx.AsyncClient) -> None:
+        while True:
+            began = time.perf_counter()
+            try:
+                self.failed += (await client.get("/v1/posts?limit=5")).status_code != 200
+            except httpx.TransportError:
+                self.failed += 1
+            self.took_ms.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(_EVERY_S)
+
+    async def _publish(self, client: httpx.AsyncClient) -> None:
+        targets = [{"platform": PLATFORM, "accountId": self.account_id}]
+        while True:
+            body = {"content": f"meanwhile {uuid.uuid4()}", "platforms": targets, "publishNow": True}
+            began = time.perf_counter()
+            try:
+                self.failed += (await client.post("/v1/posts", json=body)).json().get("status") != "published"
+            except httpx.TransportError:
+                self.failed += 1
+            self.published_s.append(time.perf_counter() - began)
+            await asyncio.sleep(0.5)
 
     def p99(self) -> float:
         """Return the 99th percentile of the reads, in milliseconds."""
@@ -76,28 +115,35 @@ async def abuse(kinds: list[str], *, short: bool) -> bool:
     right = True
     port = free_port()
     async with stack({"SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS": f"{HOST}:{port}"}) as dev:
-        other = (await command(dev, "keys", "create", "--workspace", "bystander")).split()[-1]
-        target = Target(dev, port)
+        key, account_id = await workspace_with_account(dev, "bystander")
+        target, api = Target(dev, port), listener(urlsplit(dev["apiUrl"]).port or 0)
         print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")
         try:
             for kind in kinds:
                 attack, whole, few = KINDS[kind]
-                tally, bystander = Tally(), Bystander(dev["apiUrl"], other)
-                reading, began = asyncio.create_task(bystander.read()), time.monotonic()
+                tally, bystander, memory = Tally(), Bystander(dev["apiUrl"], key, account_id), Memory(api)
+                tasks, began = (
+                    [asyncio.create_task(bystander.act()), asyncio.create_task(memory.watch())],
+                    time.monotonic(),
+                )
                 await asyncio.sleep(0.5)
                 await attack(target, few if short else whole, tally)
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 answers = ", ".join(f"{count} x {status}" for status, count in sorted(tally.statuses.items()))
+                slowest = max(bystander.published_s, default=0.0)
                 middle, worst = statistics.median(bystander.took_ms), max(bystander.took_ms)
                 print(
                     f"| {kind} | {tally.calls} | {answers} | {len(bystander.took_ms)} | {middle:.0f} ms "
-                    f"| {bystander.p99():.0f} ms | {worst:.0f} ms | {time.monotonic() - began:.0f} |",
+                    f"| {bystander.p99():.0f} ms | {worst:.0f} ms | {len(bystander.published_s)}, "
+                    f"at most {slowest:.1f} s | +{memory.grown:.0f} MiB | {time.monotonic() - began:.0f} |",
                     flush=True,
                 )
                 for sentence in tally.missed:
                     print(f"MISSED: {sentence}", flush=True)
-                right &= not tally.missed and not tally.broken and not bystander.failed and bystander.p99() <= MOST_MS
+                right &= not tally.missed and not tally.broken and not bystander.failed
+                right &= bystander.p99() <= MOST_MS and slowest <= MOST_S
         finally:
             await target.close()
     return right

@@ -43,6 +43,9 @@ class Target:
         self.dev, self.account_port = dev, account_port
         self.host, self.port = urlsplit(url).hostname or "", urlsplit(url).port or 80
         self.accounts: list[dict[str, Any]] = dev["accounts"]
+        self.url = url
+        self.database_url: str = dev["databaseUrl"].replace("postgresql://", "postgresql+asyncpg://")
+        self.sandbox_url: str = dev["sandboxUrl"]
         limits = httpx.Limits(max_connections=TOGETHER, max_keepalive_connections=TOGETHER)
         headers = {"Authorization": f"Bearer {key}"}
         self.client = httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60, trust_env=False)
