@@ -53,7 +53,14 @@ class KeyCache:
             return known[0]
         until = time.monotonic() + _CACHED_FOR_S
         look_up = partial(self._look_up, key)
-        caller = await (look_up() if known else self._strangers.find(key, look_up))
+        if known is not None:
+            # Other requests with this key go on with what is known, while this one asks again.
+            self._known[digest] = known[0], until
+        try:
+            caller = await (look_up() if known else self._strangers.find(key, look_up))
+        except BaseException:
+            self._known.pop(digest, None)
+            raise
         if caller is None:
             self._known.pop(digest, None)
             raise Unauthorized(_WRONG)

@@ -13,6 +13,7 @@ from store.models import ApiKey
 from store.workspaces.keys import create_key, list_keys, revoke_key
 from tests.api.conftest import client_of
 from tests.stack import Stack
+from tests.statements import Statement
 
 WITHIN_S = 2.0
 """Every process must refuse a revoked key after this time."""
@@ -47,6 +48,16 @@ async def test_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack)
             assert asyncio.get_running_loop().time() < revoked + WITHIN_S, "the key still works"
             await asyncio.sleep(0.05)
         assert (await client.get("/v1/posts")).json()["code"] == "invalid_credentials"
+
+
+async def test_requests_with_one_key_share_a_look_up(app: Any, stack: Stack, statements: list[Statement]) -> None:
+    _, key = await new_key(stack)
+    async with client_of(app, key) as client:
+        await client.get("/v1/posts")
+        await asyncio.sleep(1.1)
+        statements.clear()
+        await asyncio.gather(*(client.get("/v1/posts") for _ in range(50)))
+    assert len([each for each in statements if "api_keys" in each.text and each.verb == "SELECT"]) == 1
 
 
 async def test_an_expired_key_is_refused(app: Any, stack: Stack) -> None:
