@@ -32,7 +32,7 @@ class MediaEndpoints(Controller):
         file = await deps.strangers.find(token, look_up) if token.isascii() and "\0" not in token else None
         if file is None:
             raise NotFound(_MISSING)
-        request.state.file_of = file.workspace_id
+        request.state.unread_of = f"files of {file.workspace_id}"
         headers = {
             "Cache-Control": "private, max-age=86400",
             "Content-Length": str(file.size),

@@ -131,10 +131,10 @@ class _Answer:
 
 
 def _holder_of(served: HTTPScope) -> str:
-    """Return whose share of the budget an answer takes: the caller's workspace, or the one whose file it is."""
+    """Return whose share of the budget an answer takes: the caller's workspace, or what the handler says."""
     state = served["state"]
     caller = state.get("caller")
-    return str(caller.workspace_id if caller else state.get("file_of", _STRANGERS))
+    return str(caller.workspace_id if caller else state.get("unread_of", _STRANGERS))
 
 
 async def _refuse(status: int, problem: Problem, send: Send, *more: tuple[bytes, bytes]) -> None:

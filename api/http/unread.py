@@ -66,20 +66,27 @@ class Unread:
         amount = size if is_complete else _STREAMED
         if amount <= LARGE:
             return True
-        self._release()
         try:
-            self._share = self._budget.take(holder, amount + self.size)
+            if self._share is not None and self._share.holder == holder:
+                self._share.resize(amount + self.size)
+            else:
+                share = self._budget.take(holder, amount + self.size)
+                self._release()
+                self._share = share
         except Exhausted:
+            # What an earlier answer holds stays held: its client has not read it.
             return False
         self._is_complete = False
         self.watch()
         return True
 
     def add(self, size: int, *, is_complete: bool) -> None:
-        """Record that a piece was written."""
+        """Record that a piece is written; the last piece of a stream is empty."""
         self._written += size
         if is_complete:
             self._is_complete = True
+            if not size:
+                self.shrink()
 
     def watch(self) -> None:
         """Begin to measure the client's speed, unless that has begun."""

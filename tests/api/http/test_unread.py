@@ -113,6 +113,22 @@ async def test_a_workspace_leaves_others_room_for_unread_answers(
             assert (await same.get(path)).status_code == 200
 
 
+async def test_a_refused_answer_frees_nothing_of_an_unread_one(
+    app: Litestar, stranger: Client, page: tuple[str, int], sockets: ExitStack
+) -> None:
+    path, size = page
+    connections = Connections(most_unread=5 * size)
+    async with listening(app, connections) as url:
+        clients = [sockets.enter_context(await ask(url, key_of(stranger), path)) for _ in range(5)]
+        for client in clients:
+            more = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key_of(stranger)}\r\n\r\n"
+            await asyncio.get_running_loop().sock_sendall(client, more.encode() * 3)
+        await asyncio.sleep(1)
+        assert connections.unread.free >= 2 * size
+        answers = [await read_all(client, 1) for client in clients]
+        assert 1 <= len([answer for answer in answers if len(answer) > size]) <= 2
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_a_client_that_reads_too_slowly_is_dropped(
     app: Litestar, stranger: Client, page: tuple[str, int], sockets: ExitStack
