@@ -54,7 +54,7 @@ class KeyCache:
         until = time.monotonic() + _CACHED_FOR_S
         look_up = partial(self._look_up, key)
         if known is not None:
-            # Other requests with this key go on with what is known, while this one asks again.
+            # Other requests with this key use the known caller, while this one asks again.
             self._known[digest] = known[0], until
         try:
             caller = await (look_up() if known else self._strangers.find(key, look_up))

@@ -31,7 +31,7 @@ _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class Unread:
-    """What the client of one connection has not read, of `budget`, which all connections of a process share."""
+    """The bytes that the client of one connection has not read; all connections of a process share the `budget`."""
 
     check_s = 5.0
     """Seconds over which a client's speed is measured."""
@@ -74,7 +74,7 @@ class Unread:
                 self._release()
                 self._share = share
         except Exhausted:
-            # What an earlier answer holds stays held: its client has not read it.
+            # The share of an earlier answer stays: its client has not read that.
             return False
         self._is_complete = False
         self.watch()
@@ -95,7 +95,7 @@ class Unread:
             self._timer = self._loop.call_later(self.check_s, self._check)
 
     def shrink(self) -> None:
-        """Give back what is not needed any more: the transport has passed most of the answer to the kernel."""
+        """Release the part of the share that the answer needs no more, once the transport has passed most of it on."""
         if self._share is not None and self._is_complete:
             if (size := self.size) <= LARGE:
                 self._release()

@@ -55,7 +55,7 @@ class Repeats:
         task: asyncio.Task[T] | None = self._next.get((request, name))
         if task is None:
             task = asyncio.create_task(self._read((request, name), read))
-            # If the clients of all repeats are gone, nobody reads its error.
+            # If the clients of all repeats are gone, no request reads its error.
             task.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._next[request, name] = task
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Answers that nobody reads, the OpenAPI document asked for without end, and repeats of one request."""
+"""Unread answers, the OpenAPI document asked for without end, and repeats of one request."""
 
 import asyncio
 import os
@@ -85,7 +85,7 @@ async def _ask_and_wait(target: Target, number: int, tally: Tally, path: str) ->
         clients = []
         for _ in range(number):
             client = stack.enter_context(socket.socket())
-            # What the client's side of the machine keeps should not count.
+            # The bytes on the side of the client should not count.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.setblocking(False)
             await loop.sock_connect(client, (target.host, target.port))
