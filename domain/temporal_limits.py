@@ -30,5 +30,14 @@ LARGEST_MEMO = 2048
 SEARCH_ATTRIBUTES = {"Keyword": 10, "KeywordList": 3, "Datetime": 3, "Int": 3, "Double": 3, "Bool": 3, "Text": 3}
 """How many of each type the visibility store has columns for."""
 
-DYNAMIC_CONFIG = {"limit.maxIDLength": LONGEST_ID}
-"""The configuration that a Temporal server needs to check these limits."""
+PROBLEMS_FROM_TRY = 2
+"""After how many failures of one workflow task the server lists its workflow with problems.
+
+The default of 5 is reached after about 40 seconds, and `reconcile/recovery.py` acts on the list.
+"""
+
+DYNAMIC_CONFIG = {
+    "limit.maxIDLength": LONGEST_ID,
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": PROBLEMS_FROM_TRY,
+}
+"""The configuration that a Temporal server needs."""

@@ -1,4 +1,4 @@
-"""Recovery of lost workflows: terminated, failed, or lost with a database of Temporal's.
+"""Recovery of lost workflows: terminated, failed, lost with a database of Temporal's, or stuck after a deployment.
 
 The sweep delivers what was never delivered; recovery starts workflows that were started and have stopped.
 """
@@ -44,7 +44,7 @@ _LOCK = "recovery"
 
 
 class Recovery:
-    """The recovery of open posts without a running workflow: it starts them again from their rows."""
+    """The recovery of open posts whose workflow does not run, or does not get on: it begins again from the row."""
 
     def __init__(self, database: Database, workflows: PostWorkflows, runs: Runs) -> None:
         self._database = database
@@ -52,6 +52,8 @@ class Recovery:
         self._runs = runs
         self._logged: set[str] = set()
         """The ids of posts that need a person and were logged."""
+        self._begun_again: set[str] = set()
+        """The ids of posts whose workflow this worker has begun again."""
 
     async def run(self) -> None:
         """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""
@@ -94,7 +96,9 @@ class Recovery:
         doubtful = [
             summary
             for summary in summaries
-            if (run := running.get(summary.workflow_id)) is None or _may_be_behind(summary, run)
+            if (run := running.get(summary.workflow_id)) is None
+            or _may_be_behind(summary, run)
+            or self._begins_again(summary, run)
         ]
         for first in range(0, len(doubtful), _CONCURRENCY):
             part = doubtful[first : first + _CONCURRENCY]
@@ -111,6 +115,9 @@ class Recovery:
                 return False
             state = classify_run(facts_of_row(post), facts_of_run(run, view))
             plan = await plan_with_accounts(session, post)
+        if state is RunState.RUNNING and run and self._begins_again(summary, run):
+            await self._begin_again(summary, run)
+            return True
         if state is RunState.AHEAD:
             plan = await self._confirm_first(summary.id, run) or plan
         elif state is RunState.LOST:
@@ -121,15 +128,31 @@ class Recovery:
         self._log(summary, run, state)
         return starts
 
+    def _begins_again(self, summary: PostSummary, run: Run) -> bool:
+        """Return whether the tasks of a workflow fail, and this worker's code has not been tried from the beginning.
+
+        It is tried once: if the code has a bug, another beginning fails like the first.
+        """
+        return run.tasks_fail and summary.id not in self._begun_again
+
+    async def _begin_again(self, summary: PostSummary, run: Run) -> None:
+        """Begin a workflow again whose history other code has written, such as that of a deployment taken back."""
+        self._begun_again.add(summary.id)
+        await self._write_restart(summary, (("run", "stuck"), ("runId", run.run_id)))
+        await self._runs.begin_again(run, "its tasks failed under the code of this worker")
+        log.warning("recovery.began_again", post_id=summary.id, workflow_id=summary.workflow_id)
+
     async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
         """Write the restart into the post's history, before it happens, because its effects may appear immediately.
 
         If Temporal became unavailable in between, the repeated try is the same restart.
         """
-        ended = await self._how_it_ended(run)
+        await self._write_restart(summary, await self._how_it_ended(run))
+
+    async def _write_restart(self, summary: PostSummary, details: tuple[tuple[str, str], ...]) -> None:
         async with self._database.transaction() as session:
             if post := await lock_post(session, summary.id):
-                await add_unless_recorded(session, post, AuditEntry(Action.RESTARTED, RECOVERY, details=ended))
+                await add_unless_recorded(session, post, AuditEntry(Action.RESTARTED, RECOVERY, details=details))
 
     async def _how_it_ended(self, run: Run | None) -> tuple[tuple[str, str], ...]:
         """Return for the audit trail how a lost run ended, and who ended it if that was a person."""

@@ -30,7 +30,11 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
 
 def _stuck(facts: Facts) -> Finding:
     what = "Its workflow's tasks fail again and again: the deployed code does not fit its history, or has a bug."
-    how = "Deploy code that fits (docs/change-the-workflow.md). The post waits until then, and continues by itself."
+    how = (
+        "Deploy code that fits: the version before, or a corrected one. Each worker that starts begins the workflow of "
+        "a due post again once, within a minute. Others, and all without waiting: `temporal workflow reset` as in "
+        "docs/runbook.md, section 1 (WorkflowTasksFail). It sends nothing twice."
+    )
     return facts.finding(FindingKind.STUCK, FixedBy.PERSON, what, how)
 
 

@@ -32,3 +32,12 @@ class Ungated(PostWorkflow):
     async def run(self, plan: Plan) -> StatusView:
         await steps.reopen(plan)
         return await super().run(plan)
+
+
+@workflow.defn(name=PostWorkflow.__name__)
+class Broken(PostWorkflow):
+    """A bug: every task fails."""
+
+    @workflow.run
+    async def run(self, plan: Plan) -> StatusView:
+        raise KeyError(plan.post_id)

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.enums.v1 import EventType, PendingActivityState, ResetReapplyType
 from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -34,10 +36,14 @@ _MOST_RUNS = 10
 _LONGEST_FAILURE = 300
 _MOST_EVENTS = 1000
 """The number of newest events that are read of each of these runs."""
+_FIRST_EVENTS = 20
+"""The first events of a run that are read at a time. Its first task is mostly among them."""
 _STUCK_FROM_TRY = 3
 """From this try of one workflow task on, the deployed code does not fit the workflow's history."""
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
-"""Temporal's own attribute: set while a workflow's tasks fail repeatedly."""
+"""Temporal's own attribute: set while a workflow's tasks fail, or end without an answer, repeatedly."""
+_TASKS_FAIL = "category=WorkflowTaskFailed"
+"""Its value if the code fails, and not the worker that runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Run:
     due_at: datetime | None
     stuck: bool = False
     """Its tasks fail repeatedly: it does nothing until code that fits is deployed."""
+    tasks_fail: bool = False
+    """The same, as the visibility store lists it, seconds late; and certainly because of the code."""
     task_pending: bool = False
     """A workflow task is pending, so its view of the post may be older than the row."""
     steps: tuple[PendingStep, ...] = ()
@@ -178,6 +186,35 @@ class Runs:
         async with answering(_TIMEOUT_S):
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 
+    async def begin_again(self, run: Run, reason: str) -> None:
+        """Replace a run by one that begins with its first task, and receives all messages again.
+
+        Other code than today's may have written its history. A run that was replaced already stays as it is.
+        """
+        execution = Execution(workflow_id=run.workflow_id, run_id=run.run_id)
+        async with answering(_TIMEOUT_S):
+            request = ResetWorkflowExecutionRequest(
+                namespace=self._client.namespace,
+                workflow_execution=execution,
+                reason=reason,
+                workflow_task_finish_event_id=await self._first_task(run),
+                request_id=f"begin-again-{run.run_id}",
+                reset_reapply_type=ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE,
+            )
+            await self._client.workflow_service.reset_workflow_execution(request)
+
+    async def _first_task(self, run: Run) -> int:
+        """Return the id of the event that ended a run's first task, or that will end it."""
+        scheduled = 0
+        handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+        async for event in handle.fetch_history_events(page_size=_FIRST_EVENTS):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+                return event.event_id
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+                scheduled = scheduled or event.event_id
+        # It was scheduled, is started next, and has not ended.
+        return scheduled + 1
+
     async def terminate(self, run: Run, reason: str) -> None:
         """Terminate a run immediately; its post's rows stay unchanged."""
         async with answering(_TIMEOUT_S):
@@ -194,6 +231,7 @@ def _run_of(
     attributes = execution.typed_search_attributes
     if execution.status is None:
         raise ValueError(f"Temporal gives no status of {execution.id}")
+    problems = attributes.get(_PROBLEMS) or ()
     return Run(
         workflow_id=execution.id,
         run_id=execution.run_id,
@@ -201,7 +239,8 @@ def _run_of(
         closed_at=execution.close_time,
         post_status=attributes.get(POST_STATUS),
         due_at=attributes.get(DUE_AT),
-        stuck=stuck or bool(attributes.get(_PROBLEMS)),
+        stuck=stuck or bool(problems),
+        tasks_fail=_TASKS_FAIL in problems,
         task_pending=task_pending,
         steps=steps,
     )

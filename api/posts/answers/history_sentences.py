@@ -87,6 +87,8 @@ def _ended(event: AuditEvent, identities: bool) -> str:
     run = event.details.get("run")
     if run is None:
         return "Temporal did not know its workflow"
+    if run == "stuck":
+        return "its workflow did not fit the code of the workers"
     by = event.details.get("endedBy")
     reason = event.details.get("reason")
     named = f" by {by}" if identities and by else ""
