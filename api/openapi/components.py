@@ -32,6 +32,7 @@ from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageVi
 from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.counts import CountsView
+from api.posts.deleted import DeletionsView
 from api.posts.history import HistoryView
 from platforms.registry import platforms
 
@@ -53,6 +54,7 @@ _VIEWS = (
     AttemptsView,
     HistoryView,
     CountsView,
+    DeletionsView,
     DeletedView,
     VerdictView,
     PlatformsView,

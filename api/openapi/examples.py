@@ -202,3 +202,20 @@ COUNTS: dict[str, Any] = {
         {"status": "scheduled", "day": "2026-12-02", "posts": 2},
     ],
 }
+
+DELETIONS_CURSOR = "eyJpZCI6NDJ9"
+DELETIONS: dict[str, Any] = {
+    "posts": [
+        {
+            "id": POST["id"],
+            "deletedAt": "2026-01-20T09:12:00Z",
+            "deletedBy": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
+            "createdAt": POST["createdAt"],
+            "status": "scheduled",
+            "scheduledFor": "2026-02-01T14:00:00Z",
+            "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+        }
+    ],
+    "cursor": None,
+    "hasMore": False,
+}

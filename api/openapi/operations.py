@@ -12,6 +12,7 @@ from api.platforms import PlatformsView, platform_view
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.counts import COST, MOST_COUNTED, MOST_DAYS, CountsView
+from api.posts.deleted import DeletionsView
 from api.posts.history import HistoryView
 from platforms.registry import platforms
 
@@ -99,6 +100,20 @@ OPERATIONS = (
         answers={"byStatusAndDay": examples.COUNTS},
         errors=("unknownQuery", "wrongQuery", *ALWAYS),
         parameters=COUNTS,
+    ),
+    Operation(
+        method="get",
+        path=f"{_POSTS}/deleted",
+        id="listDeletedPosts",
+        summary="List deleted posts",
+        description=(
+            "Who deleted which posts, the last one first. It is kept for a year, or as long as the operator has set. "
+            "The content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it."
+        ),
+        answer=DeletionsView,
+        answers={"deleted": examples.DELETIONS},
+        errors=("unknownQuery", "wrongQuery", *ALWAYS),
+        parameters=page("posts", examples.DELETIONS_CURSOR),
     ),
     Operation(
         method="post",

@@ -46,11 +46,11 @@ def read_cursor(text: str, order: Order = Order.CREATED) -> Position:
     return Position(post_id, None if at is None else decode_time(at))
 
 
-def _read_attempts_cursor(text: str) -> int:
-    attempt_id = decode_cursor(text).get("id")
-    if not isinstance(attempt_id, int) or not 0 < attempt_id < 2**63:
+def _read_number(text: str) -> int:
+    number = decode_cursor(text).get("id")
+    if not isinstance(number, int) or not 0 < number < 2**63:
         raise ValueError(NO_CURSOR)
-    return attempt_id
+    return number
 
 
 def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
@@ -96,9 +96,12 @@ def _read_history_cursor(text: str) -> HistoryPosition:
     return HistoryPosition(decode_time(content.get("at")), int(match[1]), int(match[2]))
 
 
-def read_attempts_query(request: HttpRequest) -> tuple[int, int]:
-    """Return after which attempt a page of them begins, and how many it may hold. Raises InvalidRequest."""
-    after_id, limit = _read_page_query(request, _read_attempts_cursor)
+def read_numbered_query(request: HttpRequest) -> tuple[int, int]:
+    """Return after which entry a page of numbered ones begins, 0 for the first, and how many it may hold.
+
+    Raises InvalidRequest.
+    """
+    after_id, limit = _read_page_query(request, _read_number)
     return after_id or 0, limit
 
 

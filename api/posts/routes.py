@@ -15,8 +15,9 @@ from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.clock import now_ms
 from api.posts.counts import count, read_counts_query
+from api.posts.deleted import list_deleted
 from api.posts.history import history
-from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
+from api.posts.listing import cursor_after, read_history_query, read_list_query, read_numbered_query
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
 from store.posts.lists import list_posts
@@ -53,6 +54,12 @@ class PostEndpoints(Controller):
         """Return how many posts there are of each status, platform or day."""
         wanted = read_counts_query(request)
         return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, wanted)))
+
+    @get("/deleted")
+    async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Return a page of the deleted posts, the last one first."""
+        before_id, limit = read_numbered_query(request)
+        return respond(answer_view(await list_deleted(deps, workspace_id, before_id, limit)))
 
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -94,7 +101,7 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Return a page of the steps towards the platforms, oldest first."""
-        after_id, limit = read_attempts_query(request)
+        after_id, limit = read_numbered_query(request)
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)
             found = await list_attempts(session, post_id, limit + 1, after_id)

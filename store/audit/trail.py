@@ -9,17 +9,19 @@ post's row has its author: neither is written twice. When a post is deleted, the
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
 from domain.audit import Action, ActorType, AuditEntry
-from store.models import AuditEvent, Post
+from store.models import ApiKey, AuditEvent, Post
 
 AUDIT_KEPT = timedelta(days=365)
 """How long entries are kept if the operator does not set it."""
 MOST_ENTRIES = 500
 """The number of entries of one post that are kept, the newest."""
+_DELETED: ColumnElement[str] = literal_column(f"'{Action.DELETED.value}'")
+"""A literal, because the index of deletions is partial and the planner must see that it applies."""
 _RECENT = 10_000
 """The number of newest entries in which posts with too many are searched: more than all API keys write in 30 s."""
 
@@ -113,3 +115,22 @@ async def newest_event(session: AsyncSession, post_id: str) -> AuditEvent | None
     """Return the last line of a post's trail, which outlives the post; None if there is none."""
     query = select(AuditEvent).where(AuditEvent.post_id == post_id)
     return await session.scalar(query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))
+
+
+async def deletions(
+    session: AsyncSession, workspace_id: str, limit: int, before_id: int = 0
+) -> list[tuple[AuditEvent, str | None]]:
+    """Return the newest entries of deleted posts, the newest first, each with the name of its API key.
+
+    `before_id`: only entries before this one; 0 for all.
+    """
+    rows = await session.execute(deletions_query(workspace_id, limit, before_id))
+    return [(event, name or None) for event, name in rows]
+
+
+def deletions_query(workspace_id: str, limit: int, before_id: int) -> Select[AuditEvent, str]:
+    """Return the query of `deletions`."""
+    query = select(AuditEvent, ApiKey.name).join(ApiKey, ApiKey.id == AuditEvent.actor_id, isouter=True)
+    query = query.where(AuditEvent.workspace_id == workspace_id, AuditEvent.action == _DELETED)
+    query = query.where(AuditEvent.id < before_id) if before_id else query
+    return query.order_by(AuditEvent.id.desc()).limit(limit)

@@ -58,7 +58,10 @@ class AuditEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Details by the names of domain.audit, bounded and without content or secrets."""
 
-    __table_args__ = (Index("audit_events_of_post", "post_id", "at", "id"),)
+    __table_args__ = (
+        Index("audit_events_of_post", "post_id", "at", "id"),
+        Index("audit_events_deletions", "workspace_id", "id", postgresql_where=text("action = 'deleted'")),
+    )
 
 
 class AccountEvent(Base):

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
-from domain.audit import Action, Actor, AuditEntry, FieldChange
+from domain.audit import MOST_CHANGES, Action, Actor, AuditEntry, FieldChange
 from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
-from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
+from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, status_shown
+from domain.schedule import rfc3339
 from store.audit.trail import event_of, is_recorded
 from store.models import Attempt, Post, Target
 from store.publishing.outcomes import announce
@@ -57,10 +58,23 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
     """
     if not may_delete(PostStatus(post.status), await rows_of(session, post)):
         return False
-    session.add(event_of(post, AuditEntry(Action.DELETED, actor, details=(("workflowId", post.workflow_id),))))
+    session.add(event_of(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)
     return True
+
+
+def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
+    """Return what the list of deleted posts shows of a post."""
+    now = datetime.now(UTC)
+    status = status_shown(PostStatus(post.status), post.scheduled_for, now)
+    targets = [{"platform": target.platform, "accountId": target.account_id} for target in post.targets]
+    return (
+        ("workflowId", post.workflow_id),
+        ("status", status.value),
+        ("scheduledFor", rfc3339(post.scheduled_for) if post.scheduled_for else None),
+        ("targets", targets[:MOST_CHANGES]),
+    )
 
 
 async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:

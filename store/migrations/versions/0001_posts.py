@@ -520,6 +520,13 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("audit_events_of_post", "audit_events", ["post_id", "at", "id"], unique=False)
+    op.create_index(
+        "audit_events_deletions",
+        "audit_events",
+        ["workspace_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("action = 'deleted'"),
+    )
     op.create_table(
         "rate_limit_buckets",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
