@@ -52,7 +52,8 @@ async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> s
 
 async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...] = ()) -> str:
     """Run a command of a Python package that is no dependency of ours; skip the test if it cannot be installed."""
-    uv = shutil.which("uv")
+    # `uv run` names itself; it need not be on the PATH.
+    uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not installed, which brings the generator of clients")
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
