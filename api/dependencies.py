@@ -24,6 +24,7 @@ from api.shared.waiting import (
 )
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.post import LATE_AFTER
+from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
 from store.database import Database
 from store.publishing.outcomes import Outcomes
@@ -53,6 +54,8 @@ class Dependencies:
     """Addresses to which platforms may send people back who connect an account; any if it is empty."""
     public_url: str | None
     """Where people and platforms reach this API, without a slash at the end."""
+    local_hosts: LocalHosts
+    """The hosts from which workers fetch no media, as far as a URL shows it."""
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class Dependencies:
         limits: WorkspaceLimits | None = None,
         redirect_urls: Collection[str] = (),
         public_url: str | None = None,
+        local_hosts: LocalHosts | None = None,
     ) -> "Dependencies":
         """Return the dependencies that are made from these three."""
         delivery = Delivery(database, workflows)
@@ -84,6 +88,7 @@ class Dependencies:
             Repeats(),
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
+            local_hosts or LocalHosts(),
         )
 
 

@@ -29,7 +29,7 @@ class PreflightReason(StrEnum):
     PLATFORM_CAP = "platform_cap"
     """The quota of its account will be used up at its time, as its platform reports it or by the platform's rules."""
     MEDIA_REFUSED = "media_refused"
-    """A file cannot be fetched any more, or its platform does not accept it."""
+    """A file cannot be fetched, or its platform does not accept it."""
     MEDIA_NOT_CHECKED = "media_not_checked"
     """A file could not be fetched at the moment."""
 
@@ -60,7 +60,7 @@ _SENTENCES = {
         "begins again."
     ),
     PreflightReason.MEDIA_REFUSED: (
-        "A file of this post cannot be fetched any more, or {label} does not accept it. Validate the post with "
+        "A file of this post cannot be fetched, or {label} does not accept it. Validate the post with "
         "checkMedia to see which, and correct it before the post is due."
     ),
     PreflightReason.MEDIA_NOT_CHECKED: (

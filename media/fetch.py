@@ -17,6 +17,7 @@ from media.admission import MOST_FETCHES
 from media.bandwidth import Bandwidth
 from media.download import Download
 from media.example_hosts import Samples
+from media.local_hosts import LocalHosts, port_of
 from media.refusals import Refusals
 from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
@@ -80,13 +81,13 @@ class MediaFetcher:
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
         self._operator_allows = AllowedHosts(private_hosts)
+        self._local = LocalHosts(private_hosts, samples_url)
         self.max_bytes = max_bytes
         self._speed = speed
         self._bandwidth = bandwidth or Bandwidth()
         self._hosts = Shares(MOST_FETCHES)
-        samples = (self._samples.origin,) if self._samples else ()
         # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
-        self._transport = transport(AllowedHosts((*private_hosts, *samples)))
+        self._transport = transport(self._local.allowed)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -195,8 +196,9 @@ class MediaFetcher:
             raise refusals.forbidden("it holds a user name or password")
         if not is_plain_host(url.raw_host.decode()):
             raise refusals.forbidden("its host is an address in an unusual spelling")
-        port = url.port if url.port is not None else (443 if url.scheme == "https" else 80)
-        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
+        if self._local.refuses(url):
+            raise refusals.forbidden(f"{url.host} is not on the public internet")
+        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port_of(url)):
             raise refusals.forbidden(_NOT_PUBLIC)
 
 

@@ -154,7 +154,7 @@ class Refusals:
 
     def forbidden(self, why: str) -> PlatformError:
         """Refuse an address that is never requested, such as a private one."""
-        return self._rejected("media_address_forbidden", f"The URL of the {self._noun} is not fetched: {why}.")
+        return self._rejected("media_address_forbidden", f"{self._item} is not fetched: {why}.")
 
     def unreachable(self, why: str) -> PlatformError:
         """Refuse a URL that cannot work."""

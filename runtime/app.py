@@ -9,6 +9,7 @@ from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from api.http.rates import Rates
 from api.shared.workspace_usage import WorkspaceLimits
+from media.local_hosts import LocalHosts
 from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
 from reconcile.zones import announce_zones
@@ -50,6 +51,7 @@ def create_app_from_env() -> Litestar:
             limits,
             settings.redirect_urls,
             settings.public_url,
+            LocalHosts(settings.private_media_hosts, settings.sandbox_url),
         )
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)

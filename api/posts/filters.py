@@ -8,7 +8,7 @@ from api.http.query import convert_parameter, parse_platform
 from api.http.suggest import did_you_mean, unknown_zone
 from domain.errors import Problem
 from domain.post import PostStatus, TargetStatus
-from domain.schedule import parse_bound
+from domain.schedule import NoSuchTime, parse_bound
 from domain.zones import UnknownZone, zone_named
 from store.posts.list_filters import Filter
 
@@ -79,6 +79,8 @@ def parse_zone(text: str) -> tzinfo:
 def _bound(text: str, *, zone: tzinfo, end: bool, hint: str) -> datetime:
     try:
         return parse_bound(text, end=end, zone=zone)
+    except NoSuchTime as error:
+        raise ValueError(f"names a time that does not exist: {error}") from None
     except (ValueError, OverflowError):
         example = f"2026-01-31 or 2026-01-31T09:30:00Z{hint}"
         raise ValueError(f"must be an ISO 8601 date or date and time such as {example}") from None

@@ -11,6 +11,7 @@ from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
 from api.posts.changes.external_id import find_conflict
 from api.posts.clock import now_ms
+from api.posts.local_media import local_media_warnings
 from api.posts.media_checks import check_files
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
@@ -68,7 +69,9 @@ async def find_verdict(
     warnings = refused_accounts(wanted.content, accounts)
     if not problems:
         warnings += platform_cautions(wanted.content, accounts)
-        if files is not None:
+        if files is None:
+            warnings += local_media_warnings(wanted.content, deps.local_hosts)
+        else:
             problems, unseen = await files(wanted.content)
             warnings += unseen
     if wanted.is_draft:

@@ -48,13 +48,13 @@ BEGIN
     id, post_id, workspace_id, position, platform, account_id, custom_content, custom_media, settings, status,
     due_at, begun_at, confirming, edited_content, handles, platform_post_id, platform_post_url, published_at,
     editable_until, warning, media_changes, edit_history, error, error_code, error_category, retryable,
-    next_attempt_at, hold_reason, released_at
+    next_attempt_at, hold_reason, released_at, preflight_code
   )
   SELECT
     id, post_id, workspace_id, position, platform, account_id, custom_content, custom_media, settings, status,
     due_at, begun_at, confirming, edited_content, handles, platform_post_id, platform_post_url, published_at,
     editable_until, warning, media_changes, edit_history, error, error_code, error_category, retryable,
-    next_attempt_at, hold_reason, released_at
+    next_attempt_at, hold_reason, released_at, preflight_code
   FROM jsonb_populate_recordset(NULL::targets, _targets);
   RETURN _generation;
 END

@@ -12,6 +12,7 @@ from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, deliver_again, digest_of, find_use, keep, keyed_request
 from api.posts.clock import now_ms
+from api.posts.local_media import warn_of_local_media
 from api.posts.lookup import plan_for
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -108,6 +109,7 @@ async def _insert(
         created_by=actor.id,
         external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
     )
+    warn_of_local_media(post, deps.local_hosts)
     accounts = {}
     if not wanted.is_draft:
         wanted_ids = [target.account_id for target in wanted.content.targets]

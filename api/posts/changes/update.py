@@ -13,6 +13,7 @@ from api.posts.bodies.platform_rules import platform_problems
 from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
+from api.posts.local_media import targets_with_local_media, warn_of_local_media
 from api.posts.lookup import plan_for, require_post
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -55,7 +56,7 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
         before = PostStatus(post.status)
         rows = [] if may_change(before) else await rows_of(session, post)
         if may_change(before, rows):
-            accounts = await _rewrite(session, post, change.actor, payload)
+            accounts = await _rewrite(deps, session, post, change.actor, payload)
         elif any(map(may_correct, rows)):
             accounts = await correct_targets(session, post, change.actor, rows, payload)
         else:
@@ -74,7 +75,9 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
     return await answer_at_rest(deps, post.workspace_id, post.id, deadline, begun=begun)
 
 
-async def _rewrite(session: AsyncSession, post: Post, actor: Actor, payload: JsonObject) -> dict[str, ConnectedAccount]:
+async def _rewrite(
+    deps: Dependencies, session: AsyncSession, post: Post, actor: Actor, payload: JsonObject
+) -> dict[str, ConnectedAccount]:
     """Change a locked post that has not begun, or that begins again, and return its accounts.
 
     Raises InvalidRequest, Unprocessable.
@@ -85,7 +88,9 @@ async def _rewrite(session: AsyncSession, post: Post, actor: Actor, payload: Jso
     accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     if not wanted.is_draft and (problems := platform_problems(wanted.content, accounts)):
         raise Unprocessable(problems)
+    earlier = targets_with_local_media(post, deps.local_hosts)
     rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
+    warn_of_local_media(post, deps.local_hosts, earlier)
     return accounts
 
 

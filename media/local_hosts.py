@@ -1,0 +1,46 @@
+"""Hosts of media that are local by their name or number alone, so that no look-up is needed to refuse them."""
+
+from collections.abc import Collection
+from ipaddress import ip_address
+
+import httpx
+
+from media.example_hosts import Samples
+from platforms.http.addresses import is_public
+from platforms.http.hosts import AllowedHosts
+from platforms.http.urls import url_of
+
+
+class LocalHosts:
+    """The local hosts from which no file is fetched: all but those that the operator allows, and the sandbox."""
+
+    def __init__(self, private_hosts: Collection[str] = (), samples_url: str | None = None) -> None:
+        samples = (Samples(samples_url).origin,) if samples_url else ()
+        self.allowed = AllowedHosts((*private_hosts, *samples))
+
+    def refuses(self, url: httpx.URL) -> bool:
+        """Return whether a URL's host is local and not allowed at its port."""
+        return _is_local(url.host) and not self.allowed.allows(url.host, port_of(url))
+
+    def refused_host(self, address: str) -> str | None:
+        """Return the host and port of an address that is refused, as the address names them; None for others."""
+        try:
+            url = url_of(address)
+        except httpx.InvalidURL:
+            return None
+        return url.netloc.decode() if self.refuses(url) else None
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that a URL leads to."""
+    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+
+
+def _is_local(host: str) -> bool:
+    # RFC 6761, section 6.3: these names always mean the machine itself.
+    if f".{host.lower().rstrip('.')}".endswith(".localhost"):
+        return True
+    try:
+        return not is_public(str(ip_address(host)))
+    except ValueError:
+        return False
