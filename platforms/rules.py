@@ -1,15 +1,14 @@
 """A platform's limits as data, and the sentences that say which one is broken."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import unquote
 
 from domain.bounds import MAX_TEXT
 from domain.codes import ProblemCode
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
+from platforms.post_ids import PostId
 
 RequestField = Literal["content", "mediaItems", "platformSpecificData"]
 
@@ -138,49 +137,6 @@ class FileRule:
     shrinks: bool = False
     """Whether an image of too many bytes is compressed until it fits instead of being refused."""
     source: str = ""
-
-
-_USER = "{user}"
-
-
-@dataclass(frozen=True, slots=True)
-class PostId:
-    """The form of a platform's post ids: `pattern` matches a whole one, `words` continue the message "must be …"."""
-
-    pattern: str
-    words: str = "the post's number, digits alone"
-    addresses: tuple[tuple[str, str], ...] = ()
-    """The addresses of the platform's web pages of posts, and how to read the ids from them.
-
-    Each is a pattern of a URL from its host on, without its fragment, and a template of the id as `re.Match.expand`
-    takes it. `{user}` in a template is the platform's id of the account, if the address names the account in another
-    way.
-    """
-
-    def read(self, text: str, user_id: str | None = None) -> str | None:
-        """Return the id of a post, given the id or the post's address; None if the text is neither.
-
-        Without the platform's id of the account, an address that needs it is returned as it is.
-        """
-        if self.matches(text):
-            return text
-        scheme, separator, rest = text.strip().partition("://")
-        if not separator or scheme.lower() not in {"http", "https"}:
-            return None
-        host, slash, path = unquote(rest.partition("#")[0]).partition("/")
-        for pattern, template in self.addresses:
-            match = re.fullmatch(pattern, host.lower() + slash + path, re.ASCII)
-            if match is None:
-                continue
-            if user_id is None and _USER in template:
-                return text
-            if self.matches(named := match.expand(template).replace(_USER, user_id or "")):
-                return named
-        return None
-
-    def matches(self, text: str) -> bool:
-        """Return whether a text may be such an id."""
-        return re.fullmatch(self.pattern, text, re.ASCII) is not None
 
 
 @dataclass(frozen=True, slots=True)

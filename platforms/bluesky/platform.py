@@ -285,6 +285,5 @@ async def _put(
 
 
 def _published(uri: str) -> Published:
-    """Return the published post. Its address uses the account's DID, which stays valid if the handle changes."""
-    did, _, rkey = uri.removeprefix("at://").partition(f"/{COLLECTION}/")
-    return Published(uri, f"https://bsky.app/profile/{did}/post/{rkey}")
+    """Return the published post."""
+    return Published(uri, rules.RULES.post_id.page(uri))

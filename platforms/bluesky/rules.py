@@ -7,7 +7,8 @@ from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.steps.thread import check_items
 from platforms.texts.unicode import graphemes
 
@@ -27,15 +28,24 @@ _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
 
 _LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"
 
+_HOST = r"(?:bsky\.app|main\.bsky\.dev|staging\.bsky\.app)"
+
 RULES = Rules(
     post_id=PostId(
-        r"at://did:[a-z]+:[A-Za-z0-9._:%-]{1,256}/app\.bsky\.feed\.post/[A-Za-z0-9._:~-]{1,512}",
+        r"at://(?P<owner>did:[a-z]+:[A-Za-z0-9._:%-]{1,256})/app\.bsky\.feed\.post/[A-Za-z0-9._:~-]{1,512}",
         "an address such as at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k",
         addresses=(
-            (r"bsky\.app/profile/(did:[a-z]+:[^/]+)/post/([^/?]+)(?:[/?].*)?", r"at://\1/app.bsky.feed.post/\2"),
+            (
+                rf"{_HOST}/profile/(?P<owner>did:[a-z]+:[^/]+)/post/([^/?]+)(?:[/?].*)?",
+                r"at://\1/app.bsky.feed.post/\2",
+            ),
             # The address names the account by its handle, which may belong to another account tomorrow.
-            (r"bsky\.app/profile/[^/:]+/post/([^/?]+)(?:[/?].*)?", r"at://{user}/app.bsky.feed.post/\1"),
+            (rf"{_HOST}/profile/[^/:]+/post/([^/?]+)(?:[/?].*)?", r"at://{user}/app.bsky.feed.post/\1"),
         ),
+        without_id=(r"go\.bsky\.app/.+",),
+        # The page is named by the account's DID, which stays valid if the handle changes.
+        pages=((r"at://(did:[^/]+)/app\.bsky\.feed\.post/(.+)", r"https://bsky.app/profile/\1/post/\2"),),
+        owner=lambda user_id: user_id if user_id.startswith("did:") else "",
     ),
     text=TextRule(
         limit=MOST_GRAPHEMES,

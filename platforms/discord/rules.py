@@ -3,7 +3,8 @@
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.discord.settings import WEBHOOK, DiscordSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.texts.unicode import utf16_length
 
 _MESSAGES = "discord.com/developers/docs/resources/message"
@@ -22,7 +23,12 @@ def _files(kind: MediaType, *types: str) -> FileRule:
 RULES = Rules(
     post_id=PostId(
         r"[1-9][0-9]{0,19}",
-        addresses=((r"(?:(?:ptb|canary)\.)?discord(?:app)?\.com/channels/(?:[0-9]+|@me)/[0-9]+/([0-9]+)/?", r"\1"),),
+        addresses=(
+            (
+                r"(?:(?:www|ptb|canary)\.)?discord(?:app)?\.com/channels/(?:[0-9]+|@me)/[0-9]+/([0-9]+)/?(?:\?.*)?",
+                r"\1",
+            ),
+        ),
     ),
     # Whether Discord counts characters or UTF-16 units, which are more, is unverified.
     text=TextRule(limit=2000, count=utf16_length, source=f"{_MESSAGES}#create-message"),

@@ -6,6 +6,7 @@ from typing import Any
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.media import photo_ids
+from platforms.facebook.rules import RULES
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -15,11 +16,6 @@ PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
 STORY_FIELDS = "post_id,media_id,creation_time,url"
 """Meta's description has the edge, but not its fields: unverified."""
-
-
-def url_of(post_id: str) -> str:
-    """Return an address that leads to a post, for posts of which Facebook reported none."""
-    return f"https://www.facebook.com/{post_id}"
 
 
 async def find_post(
@@ -44,7 +40,7 @@ async def find_video(
 
 
 def _matching_post(post: dict[str, Any]) -> MatchingPost:
-    url = post.get("permalink_url") or url_of(post["id"])
+    url = post.get("permalink_url") or RULES.post_id.page(post["id"])
     return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]))
 
 
@@ -74,7 +70,7 @@ async def find_story(
     stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
-            return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
+            return Published(str(story["post_id"]), story.get("url") or RULES.post_id.page(str(story["post_id"])))
     unnamed = (
         MatchingPost(Published(str(story.get("post_id")), None), moment(story.get("creation_time", 0)))
         for story in stories

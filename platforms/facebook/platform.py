@@ -101,7 +101,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
             post_id = text_of(connection, story, "post_id", public=True)
-            return Published(post_id, lookup.url_of(post_id))
+            return Published(post_id, rules.RULES.post_id.page(post_id))
         fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
         return Published(text_of(connection, post, "id", public=True), post.get("permalink_url"))
@@ -132,7 +132,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         warning = await add_first_comment(GRAPH, connection, context, post_id, comment)
         if url is None:
             post = await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink_url")
-            url = post.get("permalink_url") or lookup.url_of(post_id)
+            url = post.get("permalink_url") or rules.RULES.post_id.page(post_id)
         return Published(post_id, url, warning=warning)
 
 
@@ -147,7 +147,7 @@ async def _finish(
         answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, post_type, video))
         if post_type is FacebookPostType.VIDEO_STORY:
             post_id = text_of(connection, answer, "post_id", public=True)
-            return Published(post_id, lookup.url_of(post_id))
+            return Published(post_id, rules.RULES.post_id.page(post_id))
         if answer.get("success") is not True:
             raise unreadable("Facebook", public=True)
         video["accepted"] = True

@@ -5,7 +5,8 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.facebook.settings import FacebookSettings
-from platforms.rules import CAUTION, FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
@@ -23,17 +24,24 @@ ALT_TEXT = 1000
 _STORIES_PAGE = "developers.facebook.com/docs/page-stories-api"
 _PHOTOS_PAGE = "developers.facebook.com/docs/graph-api/reference/page/photos"
 
+_HOST = r"(?:[a-z0-9-]+\.)?facebook\.com"
+"""Any of Facebook's hosts of pages: of languages, of phones."""
+
 RULES = Rules(
     post_id=PostId(
         r"[0-9]{1,32}(_[0-9]{1,32})?",
         "one or two numbers, such as 1234_5678",
         addresses=(
-            (r"(?:(?:www|m)\.)?facebook\.com/([0-9]+_[0-9]+)(?:[/?].*)?", r"\1"),
-            (r"(?:(?:www|m)\.)?facebook\.com/([0-9]+)/posts/([0-9]+)(?:[/?].*)?", r"\1_\2"),
-            (r"(?:(?:www|m)\.)?facebook\.com/[^/]+/posts/([0-9]+)(?:[/?].*)?", r"{user}_\1"),
-            (r"(?:(?:www|m)\.)?facebook\.com/(?:reel|[^/]+/videos)/([0-9]+)(?:[/?].*)?", r"\1"),
-            (r"(?:(?:www|m)\.)?facebook\.com/watch/?\?v=([0-9]+)(?:&.*)?", r"\1"),
+            (rf"{_HOST}/([0-9]+_[0-9]+)(?:[/?].*)?", r"\1"),
+            (rf"{_HOST}/([0-9]+)/posts/(?:[^/]+/)?([0-9]+)(?:[/?].*)?", r"\1_\2"),
+            (rf"{_HOST}/[^/]+/posts/(?:[^/]+/)?([0-9]+)(?:[/?].*)?", r"{user}_\1"),
+            (rf"{_HOST}/(?:permalink|story)\.php\?(?:.*&)?story_fbid=([0-9]+)&(?:.*&)?id=([0-9]+)(?:&.*)?", r"\2_\1"),
+            (rf"{_HOST}/(?:permalink|story)\.php\?(?:.*&)?id=([0-9]+)&(?:.*&)?story_fbid=([0-9]+)(?:&.*)?", r"\1_\2"),
+            (rf"{_HOST}/(?:reel|[^/]+/videos(?:/[^/]+)?)/([0-9]+)(?:[/?].*)?", r"\1"),
+            (rf"{_HOST}/watch/?(?:live/?)?\?(?:.*&)?v=([0-9]+)(?:&.*)?", r"\1"),
         ),
+        without_id=(rf"{_HOST}/share/.+", r"(?:fb\.watch|fb\.me|l\.facebook\.com)/.+"),
+        pages=((r".+", r"https://www.facebook.com/\g<0>"),),
     ),
     text=TextRule(limit=TEXT, count=len, source="general knowledge, unverified"),
     media=MediaRule(

@@ -7,7 +7,8 @@ from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _POSTS = "developers.google.com/my-business/reference/rest/v4/accounts.locations.localPosts"
 _PHOTOS = "support.google.com/business/answer/6103862"

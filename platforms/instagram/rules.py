@@ -10,7 +10,8 @@ from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _MEDIA_PAGE = "developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
 

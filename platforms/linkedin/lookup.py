@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
@@ -11,6 +10,7 @@ from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
+from platforms.linkedin.rules import RULES
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
@@ -22,7 +22,7 @@ _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 
 def published(urn: str) -> Published:
     """Return the published post with this URN and its public address."""
-    return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
+    return Published(urn, RULES.post_id.page(urn))
 
 
 async def find(

@@ -7,7 +7,8 @@ from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _SHARES = "learn.microsoft.com/en-us/linkedin/marketing/community-management/shares"
 
@@ -16,14 +17,21 @@ ALT_TEXT = 4086
 """Characters; general knowledge, unverified."""
 MEGABYTE = 1024 * 1024
 
+_HOST = r"(?:[a-z]+\.)?linkedin\.com"
+
 RULES = Rules(
     post_id=PostId(
         r"urn:li:(share|ugcPost|activity):[0-9]{1,32}",
         "a name such as urn:li:share:7123456789012345678",
         addresses=(
-            (r"(?:www\.)?linkedin\.com/feed/update/(urn:li:[A-Za-z]+:[0-9]+)(?:[/?].*)?", r"\1"),
-            (r"(?:www\.)?linkedin\.com/posts/[^/?]*-(share|ugcPost|activity)-([0-9]+)(?:[-/?].*)?", r"urn:li:\1:\2"),
+            (
+                rf"{_HOST}/(?:embed/)?(?:feed/update|analytics/post-summary)/(urn:li:[A-Za-z]+:[0-9]+)(?:[/?].*)?",
+                r"\1",
+            ),
+            (rf"{_HOST}/posts/[^/?]*[-_](share|ugcPost|activity)-([0-9]+)(?:[-/?].*)?", r"urn:li:\1:\2"),
         ),
+        without_id=(r"lnkd\.in/.+",),
+        pages=((r"urn:li:\w+:[\w-]+", r"https://www.linkedin.com/feed/update/\g<0>/"),),
     ),
     # LinkedIn counts the text as it is sent: each escape is a character, a hashtag's template 13 more (BrightBean).
     text=TextRule(

@@ -7,9 +7,10 @@ from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, ServerLimits, kept
+from platforms.mastodon.post_ids import POST_ID
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.texts.unicode import graphemes, nfc
 
 CHARACTERS_PER_UNIT = 20
@@ -17,15 +18,7 @@ CHARACTERS_PER_UNIT = 20
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
-    post_id=PostId(
-        r"[A-Za-z0-9_-]{1,64}",
-        "the post's id on the account's own server",
-        # An address with a second server in the name is another server's page of the post, under an id of its own.
-        addresses=(
-            (r"[^/]+/@[^/@]+/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
-            (r"[^/]+/users/[^/@]+/statuses/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
-        ),
-    ),
+    post_id=POST_ID,
     text=TextRule(
         limit=DEFAULTS.characters, count=length, characters_per_unit=CHARACTERS_PER_UNIT, source=_CONFIGURATION
     ),

@@ -9,6 +9,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.connection import PinterestConnection, call
+from platforms.pinterest.rules import RULES
 from platforms.pinterest.settings import PinterestSettings
 from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 
@@ -18,7 +19,7 @@ PAGE, MOST_PAGES = 100, 5
 
 def published(pin_id: str) -> Published:
     """Return the published pin with its id and its address."""
-    return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
+    return Published(pin_id, RULES.post_id.page(pin_id))
 
 
 async def find(

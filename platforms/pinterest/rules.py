@@ -5,7 +5,8 @@ from dataclasses import replace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.pinterest.settings import PinterestSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _DOCUMENT = "Pinterest's OpenAPI document v5 (5.23.0)"
 
@@ -19,7 +20,14 @@ VIDEO_SECONDS = (4, 900)
 RULES = Rules(
     post_id=PostId(
         r"[0-9]{1,32}",
-        addresses=((r"(?:[a-z]+\.)?pinterest\.[a-z.]+/pin/(?:[^/?]*--)?([0-9]+)(?:[/?].*)?", r"\1"),),
+        addresses=(
+            (
+                r"(?:[a-z]+\.)?pinterest\.(?:com?\.[a-z]{2}|com|[a-z]{2})/pin/(?:[^/?]*--)?([0-9]+)(?:[/?].*)?",
+                r"\1",
+            ),
+        ),
+        without_id=(r"pin\.it/.+",),
+        pages=((r".+", r"https://www.pinterest.com/pin/\g<0>/"),),
     ),
     text=TextRule(limit=800, count=len, source=f"{_DOCUMENT}, PinCreate.description"),
     media=MediaRule(

@@ -4,8 +4,9 @@ from enum import StrEnum
 
 from domain.post import MediaType
 from platforms.base import Draft
+from platforms.post_ids import PostId
 from platforms.reddit.settings import RedditSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 GALLERY, TITLE = 20, 300
 IMAGE_BYTES = 20 * 1024 * 1024
@@ -16,9 +17,14 @@ RULES = Rules(
         r"t3_[0-9a-z]{1,16}",
         "a name such as t3_1abcde",
         addresses=(
-            (r"(?:[a-z]+\.)?reddit\.com/(?:(?:r|user)/[^/]+/)?comments/([0-9a-z]+)(?:[/?].*)?", r"t3_\1"),
+            (
+                r"(?:[a-z]+\.)?reddit\.com/(?:(?:r|user|u)/[^/]+/)?(?:comments|gallery)/([0-9a-z]+)(?:[/?].*)?",
+                r"t3_\1",
+            ),
             (r"redd\.it/([0-9a-z]+)(?:[/?].*)?", r"t3_\1"),
         ),
+        without_id=(r"(?:[a-z]+\.)?reddit\.com/(?:r|user|u)/[^/]+/s/.+", r"reddit\.app\.link/.+"),
+        pages=((r"t3_(.+)", r"https://www.reddit.com/comments/\1/"),),
     ),
     text=TextRule(limit=40_000, count=len, source="github.com/praw-dev/praw and Reddit's own form; unverified"),
     media=MediaRule(

@@ -5,7 +5,8 @@ from datetime import timedelta
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import visible
 from platforms.texts.unicode import utf16_length
@@ -22,11 +23,24 @@ _MARKUP = 20
 SIDES, STEEPEST = 10_000, 20
 """The limits of a photo: width plus height, and the ratio of both; source: sendPhoto."""
 
+
+def _number_of_channel(user_id: str) -> str:
+    """Return the number by which addresses name a channel or supergroup; other chats have no addresses."""
+    return user_id.removeprefix("-100") if user_id.startswith("-100") else ""
+
+
 RULES = Rules(
     post_id=PostId(
         r"[0-9]{1,20}",
         "the message's number in its chat, digits alone",
-        addresses=((r"(?:t|telegram)\.me/(?:s/|c/)?[^/]+/(?:[0-9]+/)?([0-9]+)(?:\?.*)?", r"\1"),),
+        addresses=(
+            (r"(?:t|telegram)\.me/c/(?P<owner>[0-9]+)/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\2"),
+            (r"(?:t|telegram)\.me/(?:s/)?[A-Za-z0-9_]{2,}/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\1"),
+            (r"[a-z0-9_-]+\.t\.me/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\1"),
+        ),
+        # The name of a chat may change, and is stored beside titles, so only its number makes an address.
+        pages=((r".+", r"https://t.me/c/{owner}/\g<0>"),),
+        owner=_number_of_channel,
     ),
     text=TextRule(
         limit=4096,

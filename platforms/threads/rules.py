@@ -7,7 +7,8 @@ import regex
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
 from platforms.steps.thread import check_items
 from platforms.threads.settings import ThreadsSettings
 

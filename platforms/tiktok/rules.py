@@ -6,7 +6,8 @@ from datetime import timedelta
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.texts.unicode import utf16_length
 from platforms.tiktok.settings import ONLY_SELF, TikTokSettings
 
@@ -22,11 +23,17 @@ PER_MINUTE = 6
 """Photo posts and beginnings of videos, per token. Ends of videos keep to it, too: their status is read so often."""
 
 
+_HOST = r"(?:(?:www|m)\.)?tiktok\.com"
+
 RULES = Rules(
     post_id=PostId(
         r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}",
         "the video's number, or the name under which TikTok took it",
-        addresses=((r"(?:(?:www|m)\.)?tiktok\.com/@[^/]+/(?:video|photo)/([0-9]+)(?:[/?].*)?", r"\1"),),
+        addresses=(
+            (rf"{_HOST}/@[^/]*/(?:video|photo)/([0-9]+)(?:[/?].*)?", r"\1"),
+            (rf"{_HOST}/(?:v|embed(?:/v2)?|player/v1)/([0-9]+)(?:\.html)?(?:[/?].*)?", r"\1"),
+        ),
+        without_id=(r"(?:vm|vt)\.tiktok\.com/.+", rf"{_HOST}/t/.+"),
     ),
     text=TextRule(
         limit=4000,

@@ -14,6 +14,7 @@ from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclai
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
+from platforms.twitter.rules import RULES
 from platforms.twitter.settings import TwitterSettings
 
 PAGE, MOST_PAGES = 100, 5
@@ -29,8 +30,8 @@ _LEADING_MENTIONS = re.compile(r"^(?:@\w+\s+)+")
 
 
 def published(post_id: str, editable_until: datetime | None = None) -> Published:
-    """Return the published post with its id and its address, which needs no user name."""
-    return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
+    """Return the published post with its id and its address."""
+    return Published(post_id, RULES.post_id.page(post_id), editable_until)
 
 
 async def find(

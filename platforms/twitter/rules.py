@@ -7,7 +7,8 @@ from datetime import timedelta
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
 from platforms.steps.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
@@ -29,7 +30,12 @@ _CASHTAG = re.compile(
 RULES = Rules(
     post_id=PostId(
         r"[0-9]{1,19}",
-        addresses=((r"(?:(?:www|mobile)\.)?(?:x|twitter)\.com/(?:[^/]+|i/web)/status/([0-9]+)(?:[/?].*)?", r"\1"),),
+        addresses=(
+            (r"(?:(?:www|mobile|m)\.)?(?:x|twitter)\.com/(?:[^/]+|i/web)/status(?:es)?/([0-9]+)(?:[/?].*)?", r"\1"),
+        ),
+        without_id=(r"t\.co/.+",),
+        # The page needs no user name.
+        pages=((r".+", r"https://x.com/i/status/\g<0>"),),
     ),
     text=TextRule(
         limit=LIMIT,

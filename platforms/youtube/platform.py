@@ -117,8 +117,8 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
 
 
 def _published(video_id: str) -> Published:
-    """Return the published video; the address leads to a Short as well."""
-    return Published(video_id, f"https://www.youtube.com/watch?v={video_id}")
+    """Return the published video."""
+    return Published(video_id, rules.RULES.post_id.page(video_id))
 
 
 def _session_gone() -> PlatformError:

@@ -2,7 +2,8 @@
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.post_ids import PostId
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.youtube.settings import YouTubeSettings
 
 _VIDEO_PAGE = "developers.google.com/youtube/v3/docs/videos"
@@ -14,10 +15,16 @@ RULES = Rules(
         r"[A-Za-z0-9_-]{11}",
         "the video's id of 11 characters",
         addresses=(
-            (r"(?:(?:www|m)\.)?youtube\.com/watch\?(?:[^#]*&)?v=([A-Za-z0-9_-]+)(?:&.*)?", r"\1"),
-            (r"(?:(?:www|m)\.)?youtube\.com/(?:shorts|live)/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
+            (r"(?:(?:www|m|music)\.)?youtube\.com/watch/?\?(?:[^#]*&)?v=([A-Za-z0-9_-]+)(?:&.*)?", r"\1"),
+            (
+                r"(?:(?:www|m)\.)?youtube(?:-nocookie)?\.com/(?:shorts|live|embed|v)/([A-Za-z0-9_-]+)(?:[/?].*)?",
+                r"\1",
+            ),
+            (r"studio\.youtube\.com/video/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
             (r"youtu\.be/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
         ),
+        # The page leads to a Short as well.
+        pages=((r".+", r"https://www.youtube.com/watch?v=\g<0>"),),
     ),
     text=TextRule(
         limit=5000,

@@ -128,7 +128,8 @@ async def resolve(
     forget_error(target)
     if published:
         target.status = TargetStatus.PUBLISHED
-        target.platform_post_id, target.platform_post_url = platform_post_id, url
+        known_url = target.platform_post_url if platform_post_id == target.platform_post_id else None
+        target.platform_post_id, target.platform_post_url = platform_post_id, known_url or url
         target.published_at = target.published_at or now
     else:
         target.platform_post_id = target.platform_post_url = target.published_at = target.editable_until = None

@@ -53,8 +53,8 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
     target = require_target(post, body.platform, body.account_id, "accountId")
     published = body.outcome != "not_published"
     accounts = await accounts_of(session, post)
-    found, url = id_and_address(body, accounts.get(target.account_id))
-    if not await resolve_target(session, post, target, found, actor, published=published, url=url):
+    post_id, url = id_and_address(body, accounts.get(target.account_id))
+    if not await resolve_target(session, post, target, post_id, actor, published=published, url=url):
         raise Conflict(_NOTHING)
     return plan_for(post, accounts)
 
@@ -62,26 +62,32 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
 def read_resolution(payload: JsonObject) -> ResolveBody:
     """Return what the person says. Raises InvalidRequest."""
     body = read_valid(ResolveBody, payload)
-    _found(body, None)
+    _post_id(body, None)
     return body
 
 
 def id_and_address(body: ResolveBody, account: ConnectedAccount | None) -> tuple[str | None, str | None]:
-    """Return the id of the post that a person names, and its address if that was given. Raises InvalidRequest."""
-    return _found(body, account.user_id if account else "")
+    """Return the id of the post that a person names, and an address of its page if there is one.
+
+    Raises InvalidRequest, also if the post is another account's.
+    """
+    user_id, username = (account.user_id, account.username) if account else ("", "")
+    post_id = _post_id(body, user_id)
+    if post_id is None or post_id != body.platform_post_id:
+        return post_id, body.platform_post_id
+    return post_id, platforms()[body.platform].rules.post_id.page(post_id, user_id, username)
 
 
-def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | None]:
-    """Return the id that a person has given, or the address of which it is a part, and that address.
+def _post_id(body: ResolveBody, user_id: str | None) -> str | None:
+    """Return the id that a person has given, or the one in the address that the person has given.
 
     `user_id`: the platform's id of the account; None if only the form is checked. Raises InvalidRequest.
     """
-    post_id, given = platforms()[body.platform].rules.post_id, body.platform_post_id
-    if given is None:
-        return None, None
-    found = post_id.read(given, user_id)
-    if found is None:
-        either = ", or the address of the post" if post_id.addresses else ""
-        sentence = f"platformPostId must be {post_id.words}{either}"
+    rule, named = platforms()[body.platform].rules.post_id, body.platform_post_id
+    if named is None:
+        return None
+    post_id = rule.read(named, user_id)
+    if post_id is None:
+        sentence = f"platformPostId {rule.refusal(named, user_id)}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platformPostId"))
-    return found, given if found != given else None
+    return post_id

@@ -97,6 +97,22 @@ async def test_text_whose_answer_was_lost_is_found(server: Snac, rig: Rig, text:
     assert len(await server.own(rig)) == (1 if is_first else 2)
 
 
+async def test_the_address_that_the_server_shows_names_the_post(server: Snac, rig: Rig) -> None:
+    public = await publish(rig, rig.context("Named by its address"))
+    assert public.url is not None
+    # The server calls itself localhost.
+    user_id = rig.account.user_id.replace("127.0.0.1", "localhost")
+    named = PLATFORM.rules.post_id.read(public.url, user_id)
+    assert named is not None, public.url
+    # The second is that of the file, which may be written after the address was made.
+    assert (named[10:], int(public.platform_post_id[:10]) - int(named[:10]) in {0, 1}) == (
+        public.platform_post_id[10:],
+        True,
+    )
+    assert (await server.ask(rig, "GET", f"{STATUSES}/{named}"))["uri"] == public.url
+    assert PLATFORM.rules.post_id.read(public.url, rig.account.user_id) is None
+
+
 async def test_all_texts_of_one_account_are_distinguished(server: Snac, rig: Rig) -> None:
     attempts = [await lost(rig, await prepared(rig, text)) for text in TEXTS]
     found = [await assert_found(server, rig, context) for context in attempts]

@@ -15,7 +15,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from store.models import Attempt, Target
+from store.models import Account, Attempt, Target
 from store.posts.revisions import add_revision, find_revision
 from store.publishing.editing import begin_edit
 from store.publishing.sending import settle
@@ -67,6 +67,40 @@ async def test_the_address_of_the_post_is_as_good_as_its_id(stack: Stack, api: h
     body = naming(post, outcome="published", platformPostId="https://t.me/some_channel/4711?single")
     (target,) = (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).json()["platforms"]
     assert (target["platformPostId"], target["platformPostUrl"]) == ("4711", body["platformPostId"])
+
+
+async def test_post_on_a_server_is_named_by_an_address_there_or_by_its_id(stack: Stack, api: httpx.AsyncClient) -> None:
+    account = await stack.connect("mastodon")
+    async with stack.database.transaction() as session:
+        of_server = {"user_id": "7@social.test", "username": "somebody@social.test"}
+        await session.execute(update(Account).where(Account.id == account.id).values(**of_server))
+    await stack.fault("mastodon", "drop", "publish")
+    named = {"platform": "mastodon", "accountId": account.id}
+    created = {"content": "on a server of its own", "platforms": [named], "publishNow": True}
+    post = (await api.post("/v1/posts", json=created, headers={"Prefer": "wait=0"})).json()
+
+    async def is_unconfirmed() -> bool:
+        return (await stack.read(post["id"])).targets[0].status == "unconfirmed"
+
+    assert await stack.outcomes.wait(post["id"], is_unconfirmed, 20)
+    where, body = f"/v1/posts/{post['id']}/resolve", {**named, "outcome": "published"}
+
+    async def resolve(platform_post_id: str) -> tuple[str, str | None]:
+        answer = await api.post(where, json=body | {"platformPostId": platform_post_id})
+        assert answer.status_code == 200, answer.text
+        (target,) = answer.json()["platforms"]
+        return target["platformPostId"], target["platformPostUrl"]
+
+    elsewhere = await api.post(where, json=body | {"platformPostId": "https://other.test/@somebody/115"})
+    assert (elsewhere.status_code, elsewhere.json()["param"]) == (400, "platformPostId")
+    assert elsewhere.json()["error"] == (
+        "platformPostId names a post of other.test, and the posts of this account are of social.test"
+    )
+    of_gotosocial = "https://social.test/@somebody/statuses/01JBCDEFGHJKMNPQRSTVWXYZ01"
+    assert await resolve(of_gotosocial) == ("01JBCDEFGHJKMNPQRSTVWXYZ01", of_gotosocial)
+    assert await resolve("115") == ("115", "https://social.test/@somebody/115")
+    # The address of a post that is known already stays.
+    assert await resolve("https://social.test/deck/@somebody/115") == ("115", "https://social.test/@somebody/115")
 
 
 async def test_resolution_can_be_corrected(stack: Stack, api: httpx.AsyncClient) -> None:
