@@ -10,6 +10,11 @@ _MORE = r"(?:[/?].*)?"
 _ID = r"([A-Za-z0-9_-]{1,64})"
 
 
+def is_of_snac(post_id: str) -> bool:
+    """Return whether the id of a status has snac's form: a time and a digest."""
+    return re.fullmatch(r"[0-9]{10}[0-9a-f]{32}", post_id) is not None
+
+
 def _id_of_snac(scheme: str, match: re.Match[str]) -> str:
     """Return snac's id of a post: the second in which it was made, and the digest of its address."""
     path, second = match[0].partition("?")[0].rstrip("/"), match[2]

@@ -144,6 +144,16 @@ async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visib
     assert len(await server.own(rig)) == 1
 
 
+@pytest.mark.parametrize("visibility", ["public", "unlisted", "private", "direct"])
+async def test_kinds_that_the_server_does_not_tell_apart_give_no_warning(
+    server: Snac, rig: Rig, visibility: str
+) -> None:
+    public = await publish(rig, await prepared(rig, f"As {visibility} as it was", visibility=visibility))
+    assert public.warning is None
+    [status] = [each for each in await server.own(rig) if each["id"] == public.platform_post_id]
+    assert status["visibility"] == ("public" if visibility in {"public", "unlisted"} else "private")
+
+
 @pytest.mark.parametrize("visibility", ["private", "direct"])
 async def test_private_request_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
     context = await lost(rig, await prepared(rig, "For friends", visibility=visibility), before=True)
