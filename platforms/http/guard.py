@@ -91,7 +91,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 address for address in addresses if is_public(address, self._forbidden) and not is_own(address)
             ]
             if not addresses:
-                raise _forbidden(host)
+                raise _forbidden(host, port)
         connect = self._network.connect_tcp if is_allowed else self._connect_to_another
         try:
             return await _first_of(
@@ -116,7 +116,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
         if (local := stream.get_extra_info("client_addr")) and local[0] == address:
             await stream.aclose()
-            raise _forbidden(address)
+            raise _forbidden(address, port)
         return stream
 
     async def connect_unix_socket(
@@ -172,8 +172,8 @@ class GuardedTransport(Transport):
         return response
 
 
-def _forbidden(host: str) -> AddressForbidden:
-    return AddressForbidden(f"{host} is not on the public internet, or is this service's own machine")
+def _forbidden(host: str, port: int) -> AddressForbidden:
+    return AddressForbidden(f"{host}:{port} is not on the public internet, or is this service's own machine")
 
 
 _Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]

@@ -19,6 +19,9 @@ from platforms.http.hosts import is_within
 from platforms.http.refusals import NO_REFUSALS, Refusals
 from platforms.http.urls import url_of
 
+OF_OPERATOR = "operators_host"
+"""The extension of a request that says whether the operator has set the host that it goes to."""
+
 TIMED_OUT = "timed_out"
 """The code of a request that was not answered in time."""
 
@@ -112,7 +115,8 @@ class Wire:
             options["content"] = Fenced(options["content"], fence)
         try:
             url = self._address(path, sent)
-            request = httpx.Request(method, url, headers=sent, extensions={"workspace": self.workspace}, **options)
+            extensions = {"workspace": self.workspace, OF_OPERATOR: self._is_elsewhere(url)}
+            request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
         except httpx.InvalidURL as error:
             # A part of the URL, named by a person or the platform, is invalid, for example a control character. Nothing
             # is sent.
@@ -144,6 +148,11 @@ class Wire:
     def outcome(self, response: httpx.Response, error: PlatformError, *, public: bool) -> PlatformError:
         """Return the error of a response: `unconfirmed` if it answers a public request and is no trusted refusal."""
         return self.refusals.outcome(response, error) if public else error
+
+    def _is_elsewhere(self, url: httpx.URL) -> bool:
+        """Return whether a URL is on a host that replaces a further one of the platform, and not on the account's."""
+        own = _origin(httpx.URL(self.base_url)) if self.elsewhere else None
+        return any(_origin(url) == _origin(httpx.URL(known)) != own for known in self.elsewhere.values())
 
     def _check_token(self, headers: Mapping[str, str]) -> None:
         """Raise PlatformError for a token that no request can carry: it has characters that no header may have."""

@@ -38,7 +38,7 @@ class Outgoing:
 
     def to_named_servers(self) -> httpx.AsyncBaseTransport:
         """Return a transport to servers that accounts name."""
-        return to_named_servers(self._servers.private_hosts, self.to_strangers)
+        return to_named_servers(self._servers.private_hosts, self.to_strangers, self._servers.further_hosts)
 
     def to_strangers(self, allowed: AllowedHosts) -> GuardedTransport:
         """Return a transport to hosts that clients name."""

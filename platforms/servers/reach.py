@@ -13,6 +13,7 @@ from platforms.http.addresses import Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.shared_connections import SharedConnections
+from platforms.http.wire import OF_OPERATOR
 
 FORBIDDEN = "server_forbidden"
 _SETTING = "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"
@@ -37,6 +38,8 @@ class Servers:
 
     `base_urls` are by platform, or by the usual base URL of a further host of a platform. If there is a sandbox, it
     plays all other platforms.
+
+    Requests to a further host that the operator has set need no other setting, be its address private or not.
 
     An account whose own server is among `private_hosts` is reached there even if there is a sandbox: a development
     stack beside a real server. The same is true if the server is named by plain http. The transport refuses it if it is
@@ -63,6 +66,11 @@ class Servers:
         urls = [self._base_urls.get(place) for place in (platform.name, *platform.other_base_urls)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
 
+    @property
+    def further_hosts(self) -> list[str]:
+        """Return the hosts, as `host:port`, that the operator has set instead of further hosts of platforms."""
+        return [_entry(httpx.URL(url)) for usual, url in self._base_urls.items() if "://" in usual]
+
     def reach(self, platform: Platform[Any, Any], credentials: BaseModel) -> Reach:
         """Return the address at which an account is reached."""
         elsewhere = {host: self._base_urls[host] for host in platform.other_base_urls if host in self._base_urls}
@@ -73,9 +81,11 @@ class Servers:
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:
             played = self._played(platform)
-            return Reach(
-                played, named=False, is_trusted=not named, elsewhere=dict.fromkeys(platform.other_base_urls, played)
-            )
+            all_played = dict.fromkeys(platform.other_base_urls, played)
+            # The sandbox plays the further hosts for its own accounts. Before the account is known, a further host is
+            # asked for it, and the operator's come first.
+            further = all_played | elsewhere if url in platform.other_base_urls else all_played
+            return Reach(played, named=False, is_trusted=not named, elsewhere=further)
         return Reach(url, named=named, is_trusted=not named, elsewhere=elsewhere)
 
     def is_played(self, platform: Platform[Any, Any], credentials: BaseModel) -> bool:
@@ -89,27 +99,35 @@ class Servers:
 def to_named_servers(
     private_hosts: Collection[str],
     transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
+    further_hosts: Collection[str] = (),
 ) -> httpx.AsyncBaseTransport:
     """Return a transport to servers that accounts name.
 
     It connects by https to public addresses only, and by any scheme to `private_hosts` (`host:port`). If it refuses, it
-    raises PlatformError(rejected), and nothing was sent.
+    raises PlatformError(rejected), and nothing was sent. Requests that a Wire marks as meant for one of `further_hosts`
+    are not refused; an account that names such a host as its server is.
     """
     allowed = AllowedHosts(private_hosts)
-    return _Guard(allowed, SharedConnections(transport(allowed)))
+    to_operators = SharedConnections(transport(AllowedHosts(further_hosts)))
+    return _Guard(allowed, SharedConnections(transport(allowed)), to_operators)
 
 
 class _Guard(httpx.AsyncBaseTransport):
-    def __init__(self, allowed: AllowedHosts, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(
+        self, allowed: AllowedHosts, transport: httpx.AsyncBaseTransport, to_operators: httpx.AsyncBaseTransport
+    ) -> None:
         self._allowed = allowed
         self._transport = transport
+        self._to_operators = to_operators
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.extensions.get(OF_OPERATOR):
+            return await self._to_operators.handle_async_request(request)
         url = request.url
         if not is_plain_host(url.raw_host.decode()):
             raise _forbidden(f"{url.host} is an address in an unusual spelling", allowable=False)
         if url.scheme != "https" and not self._allowed.allows(*_host_and_port(url)):
-            raise _forbidden(f"{url.host} is named with http, which sends passwords in clear; name it with https")
+            raise _forbidden(f"{_entry(url)} is named with http, which sends passwords in clear; name it with https")
         try:
             return await self._transport.handle_async_request(request)
         except AddressForbidden as error:
@@ -117,6 +135,7 @@ class _Guard(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+        await self._to_operators.aclose()
 
 
 def _entry(url: httpx.URL) -> str:

@@ -7,8 +7,10 @@ import pytest
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.guard import GuardedTransport
+from platforms.http.wire import Wire
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.registry import platforms
+from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import FORBIDDEN, Reach, Servers, to_named_servers
 from tests.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
 
@@ -135,6 +137,48 @@ def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server
     bluesky = platforms()["bluesky"]
     reached = servers.reach(bluesky, bluesky.credentials.model_validate(OWN))
     assert (reached.is_trusted, reached.elsewhere) == (False, elsewhere)
+
+
+def test_operators_directory_is_asked_for_accounts_that_are_not_known_yet() -> None:
+    bluesky = platforms()["bluesky"]
+    played = f"{SANDBOX}/bluesky"
+    lookup = bluesky.credentials.model_validate({**OWN, "service": INDEX})
+    servers = Servers({PLC: "http://localhost:2582"}, SANDBOX, ["pds.test:443"])
+    reached = servers.reach(bluesky, lookup)
+    assert (reached.url, reached.elsewhere) == (played, {PLC: "http://localhost:2582", INDEX: played})
+    account = bluesky.credentials.model_validate({**OWN, "service": "https://other.test"})
+    assert servers.reach(bluesky, account).elsewhere == {PLC: played, INDEX: played}
+
+
+def wire_to(servers: Servers, transport: httpx.AsyncBaseTransport, service: str) -> Wire:
+    bluesky = platforms()["bluesky"]
+    reached = servers.reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": service}))
+    return Wire(transport, reached.url, "Test", bluesky.error_of, elsewhere=reached.elsewhere)
+
+
+async def test_further_host_of_the_operator_needs_no_other_setting() -> None:
+    async with HostileServer().running() as server:
+        server.routes["/did:plc:abc"] = answer(b"{}")
+        directory = f"http://127.0.0.1:{server.port}"
+        servers = Servers({PLC: directory})
+        async with Outgoing(servers).to_named_servers() as transport:
+            wire = wire_to(servers, transport, "https://pds.test")
+            assert (await wire.send("GET", f"{wire.host(PLC)}/did:plc:abc")).status_code == httpx.codes.OK
+            # An account that names the directory as its server gets nothing from it.
+            wire = wire_to(servers, transport, directory)
+            for path in ("/did:plc:abc", f"{directory}/did:plc:abc", f"{wire.host(PLC)}/did:plc:abc"):
+                with pytest.raises(PlatformError) as caught:
+                    await wire.send("GET", path)
+                assert caught.value.code == FORBIDDEN
+                assert f"not called: 127.0.0.1:{server.port} is named with http" in caught.value.message
+        assert len(server.requests) == 1
+
+
+async def test_refusal_names_host_and_port() -> None:
+    async with Outgoing(Servers()).to_named_servers() as transport:
+        with pytest.raises(PlatformError) as caught:
+            await wire_to(Servers(), transport, "https://localhost:8443").send("GET", "/xrpc/any")
+    assert "not called: localhost:8443 is not on the public internet" in caught.value.message
 
 
 def test_the_platforms_own_server_is_trusted() -> None:
