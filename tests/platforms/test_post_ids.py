@@ -242,5 +242,5 @@ def test_reading_hostile_addresses_takes_less_than_a_second(platform: str) -> No
     begun = time.process_time()
     for host in hosts:
         for part in ("/", "-", "a-", "1", "&v=", "?v=", "--", "%2f", "-activity-1", "story_fbid=1&", "&id=1"):
-            post_id.read(f"https://{host}/{part * (255 // len(part))}\n", "777@example.social")
+            post_id.read(f"https://{host}/{part * (2000 // len(part))}\n", "777@example.social")
     assert time.process_time() - begun < 1

@@ -81,6 +81,7 @@ WebAddress = Annotated[
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 RootSettings = Annotated[dict[str, Any], AfterValidator(_short)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_not_blank)]
+NameOrAddress = Annotated[str, Field(min_length=1, max_length=_LONGEST_URL), AfterValidator(_not_blank)]
 
 
 class RequestModel(BaseModel):
@@ -254,7 +255,7 @@ class ResolveBody(RequestModel):
     outcome: Literal["published", "not_published"] = Field(
         description="`not_published` makes the target one that can be retried.", examples=["not_published"]
     )
-    platform_post_id: Name | None = Field(
+    platform_post_id: NameOrAddress | None = Field(
         None,
         description="The post's id on the platform, or the address of its page, if it is known.",
         examples=["42"],
