@@ -95,6 +95,10 @@ async def _connect(
     # The workspace's id makes the accounts of two stacks at one sandbox differ.
     user_id = stable_user_id(f"{workspace_id}/{platform.name}/{username}")
     given = fake_credentials(platform, user_id)
+    credentials = parse_credentials(platform, given)
+    if not servers(settings).is_played(platform, credentials):
+        # The operator has set another base URL, where invented credentials do not work.
+        return
     account = SandboxAccount(
         platform=platform.name,
         account_id=platform.account_id(user_id),
@@ -105,7 +109,7 @@ async def _connect(
         premium=premium,
     )
     await introduce(sandbox_url, [account])
-    await connect_account(database, settings, workspace_id, platform, parse_credentials(platform, given))
+    await connect_account(database, settings, workspace_id, platform, credentials)
 
 
 def _sandbox_accounts(reached: Servers, vault: Vault, accounts: Iterable[Account]) -> Iterator[SandboxAccount]:

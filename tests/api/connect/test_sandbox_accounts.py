@@ -162,6 +162,14 @@ async def test_doctor_asks_the_sandbox_nothing_about_real_servers(
     assert [each.what for each in report.findings if "never had that post" in each.what] == []
 
 
+async def test_no_account_is_invented_for_a_platform_that_is_reached_elsewhere(stack: Stack) -> None:
+    workspace_id, key = await stack.new_workspace()
+    changes = {"sandbox_url": stack.sandbox_url, "base_urls": {"mastodon": "http://127.0.0.1:9"}}
+    settings = stack.settings.model_copy(update=changes)
+    accounts = await seed(settings, stack.sandbox_url, StackState(workspace_id=workspace_id, api_key=key))
+    assert {account.platform for account in accounts} == platforms().keys() - {"mastodon"}
+
+
 async def test_failure_of_an_unknown_account_is_not_programmed(stack: Stack) -> None:
     for body in ({"fault": "reject"}, {"condition": "app_refused"}):
         path = "faults" if "fault" in body else "conditions"
