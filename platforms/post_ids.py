@@ -55,7 +55,7 @@ class PostId:
         return f"must be {self.words}{', or the address of the post' if self.addresses else ''}"
 
     def page(self, post_id: str, user_id: str = "", username: str = "") -> str | None:
-        """Return an address that leads to a post; None if it cannot be told from the id and the account."""
+        """Return an address that leads to a post; None if it does not follow from the id and the account."""
         for pattern, template in self.pages:
             if match := re.fullmatch(pattern, post_id, re.ASCII):
                 owner = self.owner(user_id)

@@ -145,9 +145,7 @@ async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visib
 
 
 @pytest.mark.parametrize("visibility", ["public", "unlisted", "private", "direct"])
-async def test_kinds_that_the_server_does_not_tell_apart_give_no_warning(
-    server: Snac, rig: Rig, visibility: str
-) -> None:
+async def test_kinds_that_the_server_reports_alike_give_no_warning(server: Snac, rig: Rig, visibility: str) -> None:
     public = await publish(rig, await prepared(rig, f"As {visibility} as it was", visibility=visibility))
     assert public.warning is None
     [status] = [each for each in await server.own(rig) if each["id"] == public.platform_post_id]
