@@ -3,6 +3,7 @@
 import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.DUE_AT,
 ]
 
+_STARTS_WITHIN = timedelta(seconds=60)
+"""On a busy machine the five seconds that the SDK waits by default are too few."""
+
 
 @asynccontextmanager
 async def temporal_server(
@@ -42,20 +46,13 @@ async def temporal_server(
     ours: dict[str, Any] = {} if hurries else {"identity": f"{IDENTITY}:tests"}
     start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
 
-    async def started() -> WorkflowEnvironment:
-        return await start(
-            dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
-            dev_server_log_level="error",
-            dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
-            data_converter=DATA_CONVERTER,
-            **ours,
-            search_attributes=SEARCH_ATTRIBUTES,
-        )
-
-    try:
-        environment = await started()
-    except RuntimeError:
-        # The client waits five seconds, which a busy machine may exceed once.
-        environment = await started()
-    async with environment:
+    async with await start(
+        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+        dev_server_log_level="error",
+        dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
+        dev_server_startup_timeout=_STARTS_WITHIN,
+        data_converter=DATA_CONVERTER,
+        **ours,
+        search_attributes=SEARCH_ATTRIBUTES,
+    ) as environment:
         yield environment
