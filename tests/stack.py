@@ -316,7 +316,7 @@ class Stack:
             assert post is not None
             return post
 
-    async def settled(self, post_id: str, timeout: float = 30) -> Post:  # noqa: ASYNC109
+    async def settled(self, post_id: str, timeout: float = 60) -> Post:  # noqa: ASYNC109
         """Wait until a post is no longer waiting or publishing, and return it."""
 
         async def done() -> bool:

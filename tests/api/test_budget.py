@@ -6,12 +6,14 @@ depend on the machine's load: if two steps end together, the workflow receives t
 
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+import httpx
 from temporalio.api.enums.v1 import EventType
 
 from tests.api.conftest import Client
 from tests.api.test_hot_path import name_of
+from tests.before_due import before_due
 from tests.stack import Stack
 from tests.statements import Statement, delivered
 from tests.workflows.scenarios import comes_to
@@ -76,8 +78,10 @@ async def test_a_post_that_is_published_now_keeps_to_its_budget(
 
 
 async def test_a_scheduled_post_keeps_to_its_budget(api: Client, stack: Stack, statements: list[Statement]) -> None:
-    due = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    answer = await api.send_post(body(stack, "within the budget, later", scheduledFor=due))
+    async def create(due: datetime) -> httpx.Response:
+        return await api.send_post(body(stack, f"within the budget at {due}", scheduledFor=due.isoformat()))
+
+    _, answer = await before_due(create)
     assert answer.json()["status"] == "scheduled"
     found, tasks = await events(stack, answer.json()["id"])
     assert found == Counter(PUBLISHED) + Counter(SLEPT)

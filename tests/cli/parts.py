@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
     return False
 
 
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition; fails if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

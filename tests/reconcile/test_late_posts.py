@@ -155,10 +155,10 @@ async def test_undelivered_posts_are_reported(alone: Stack) -> None:
 
 
 async def test_preparing_is_publishing(stack: Stack) -> None:
-    await stack.fault("instagram", "accept_then_delay", "prepare", seconds=3)
+    await stack.fault("instagram", "accept_then_delay", "prepare", seconds=6)
     post = await stack.save("slow to prepare", [stack.accounts["instagram"]], media=[_image(stack)])
     await stack.start(post)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     assert target.status == TargetStatus.PENDING

@@ -51,7 +51,7 @@ async def metrics_at(port: int) -> Metrics:
 
 async def once(port: int, metric: str, **labels: str) -> Metrics:
     """Return the metrics of a process once a metric is above zero."""
-    for _ in range(100):
+    for _ in range(300):
         metrics = await metrics_at(port)
         if metrics.has(metric) and metrics.value(metric, **labels):
             return metrics

@@ -65,7 +65,7 @@ async def steps_of(stack: Stack, post: Post) -> Counter[str]:
     return steps
 
 
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
@@ -83,7 +83,7 @@ async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
 
 
 async def comes_to(handle: WorkflowHandle[Any, Any], waiting_for: str) -> StatusView:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (view := await handle.query(PostWorkflow.status)).waiting_for.startswith(waiting_for):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     return view
@@ -100,13 +100,13 @@ async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack
     before = await handle.describe()
     for hours in range(30):
         await move(stack, post, datetime.now(UTC) + timedelta(hours=hours + 6))
-    due = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
+    due = (datetime.now(UTC) + timedelta(seconds=8)).replace(microsecond=0)
     await move(stack, post, due)
     view = await comes_to(handle, "Sleeping until")
     assert (view.status, view.due_at) == (PostStatus.SCHEDULED, due)
     await stack.settled(post.id)
     (public,) = await stack.public("moved")
-    assert timedelta(0) <= datetime.fromisoformat(public["createdAt"]) - due < timedelta(seconds=3)
+    assert timedelta(0) <= datetime.fromisoformat(public["createdAt"]) - due < timedelta(seconds=10)
     assert (await comes_to(handle, "Open for edits")).status == PostStatus.PUBLISHED
     assert await continued(stack, post, times=4)
     after = await handle.describe()
@@ -303,7 +303,7 @@ async def test_a_run_that_was_continued_may_be_reset_once_the_post_is_public(sta
     first, *_ = await runs_of(stack, post)
     assert first.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
     await reset(stack, handle, "--run-id", first.run_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await handle.query(PostWorkflow.status)).status != PostStatus.PUBLISHED:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert (await stack.read(post.id)).status == PostStatus.PUBLISHED

@@ -89,7 +89,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     async def trusted() -> bool:
         return (await row(stack, account)).refusal_count == 0
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await trusted():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 

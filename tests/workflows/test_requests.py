@@ -11,6 +11,7 @@ from store.models import Post
 from store.posts.changes import lock_post, reopen
 from store.posts.revisions import find_revision
 from store.publishing.attempts import list_attempts
+from tests.before_due import before_due, passed
 from tests.stack import CLIENT, Stack
 
 
@@ -35,21 +36,26 @@ async def test_a_post_taken_off_the_schedule_is_a_draft_without_workflow(stack: 
 
 
 async def test_deleted_post_is_never_published(stack: Stack) -> None:
-    post = await stack.save("deleted in time", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
-    handle = await stack.start(post)
-    await stack.delete(post)
+    async def delete(due: datetime) -> Post:
+        due_in = due - datetime.now(UTC)
+        post = await stack.save(f"deleted before {due}", [stack.accounts["twitter"]], due_in=due_in)
+        await stack.start(post)
+        await stack.delete(post)
+        return post
+
+    due, post = await before_due(delete)
     with pytest.raises(AssertionError):
         await stack.read(post.id)
-    await handle.result()
-    await asyncio.sleep(2.5)
-    assert await stack.public("deleted in time") == []
+    await stack.client.get_workflow_handle(post.workflow_id).result()
+    await passed(due)
+    assert await stack.public(f"deleted before {due}") == []
 
 
 async def test_a_post_that_is_being_published_is_not_deleted(stack: Stack) -> None:
-    await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     post = await stack.save("out before its deletion", [stack.accounts["twitter"]])
     await stack.start(post)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await stack.read(post.id)).targets[0].status != TargetStatus.PUBLISHING:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     with pytest.raises(Conflict):
@@ -102,8 +108,10 @@ async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
             return False
 
     deleted = await asyncio.gather(*(delete(number, post) for number, post in enumerate(posts)))
-    await asyncio.sleep(2)
-    for number, in_time in enumerate(deleted):
+    for number, (post, in_time) in enumerate(zip(posts, deleted, strict=True)):
+        await passed(post.due_at or datetime.now(UTC))
+        if not in_time:
+            await stack.settled(post.id)
         public = await stack.public(f"deletion race {number}")
         assert not public if in_time else len(public) == 1
 

@@ -91,7 +91,7 @@ async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
 
 @pytest.mark.thorough
 async def test_reset_workflow_keeps_a_draft(stack: Stack) -> None:
-    post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
+    post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=10))
     handle = await comes_to(await stack.start(post), "Sleeping")
     await stack.change(post, due=None, draft=True)
     await reset(stack, handle, *WITHOUT_REQUESTS)

@@ -220,7 +220,7 @@ async def test_an_attempt_that_is_asked_for_makes_no_later_one_wait_longer(
             attempts = [attempt for attempt, _ in await list_attempts(session, post.id)]
         return [attempt.step for attempt in attempts] == ["publish", *["confirm"] * times]
 
-    assert await stack.outcomes.wait(post.id, lambda: confirmed(1), 10)
+    assert await stack.outcomes.wait(post.id, lambda: confirmed(1), 60)
     await handle.signal("retry")
     assert await stack.outcomes.wait(post.id, lambda: confirmed(2), 3)
     (waiting,) = (await stack.read(post.id)).targets

@@ -1,7 +1,7 @@
 """The search attribute WaitsFor of a post."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select
@@ -12,6 +12,7 @@ from domain.post import TargetStatus
 from platforms.registry import platforms
 from store.maintenance.waiting import waits_of
 from store.models import Attempt, Post
+from tests.before_due import before_due
 from tests.stack import Stack
 from workflows.post import PostWorkflow
 from workflows.search_attributes import POST_STATUS, WAITS_FOR
@@ -59,7 +60,7 @@ async def status_of(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
 
 
 async def ends_as(handle: WorkflowHandle[PostWorkflow, object], status: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert await status_of(handle) == status
@@ -93,7 +94,7 @@ async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, mon
     post = await stack.save("refused again and again", [stack.accounts["plain"]])
     handle, waits = await stack.start(post), list[float]()
     for count in range(1, 4):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(refusals := await refusals_of(stack, post)) < count:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         assert refusals[-1].next_attempt_at
@@ -108,7 +109,7 @@ async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, mon
 
 async def is_idle(handle: WorkflowHandle[PostWorkflow, object]) -> None:
     """Wait until the workflow waits for a time or a request, and for no step."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = (await handle.describe()).raw_description
             if not found.pending_activities and not found.HasField("pending_workflow_task"):
@@ -163,11 +164,16 @@ async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
 @pytest.mark.parametrize("deleted", [True, False])
 @pytest.mark.one_in(2)
 async def test_unwatched_end_has_the_right_status(stack: Stack, *, deleted: bool) -> None:
-    post = await stack.save(f"ends unseen {deleted}", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
-    handle = await stack.start(post)
-    if deleted:
-        async with stack.database.transaction() as session:
-            await session.execute(delete(Post).where(Post.id == post.id))
-    else:
-        await stack.write_change(post, due=None, draft=True)
+    async def change(due: datetime) -> WorkflowHandle[PostWorkflow, object]:
+        due_in = due - datetime.now(UTC)
+        post = await stack.save(f"ends unseen {deleted} at {due}", [stack.accounts["plain"]], due_in=due_in)
+        handle = await stack.start(post)
+        if deleted:
+            async with stack.database.transaction() as session:
+                await session.execute(delete(Post).where(Post.id == post.id))
+        else:
+            await stack.write_change(post, due=None, draft=True)
+        return handle
+
+    _, handle = await before_due(change)
     await ends_as(handle, "deleted" if deleted else "draft")

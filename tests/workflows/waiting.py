@@ -11,7 +11,7 @@ from tests.stack import Stack
 from tests.workflows.scenarios import Handle, comes_to
 
 
-async def until(true: Callable[[], Any], seconds: float = 30) -> None:
+async def until(true: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until this is true. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 there is no event

@@ -43,7 +43,7 @@ class TestRemove:
         self, stranger: Client, stack: Stack
     ) -> None:
         account = (await connected(stranger, stack, "mastodon", "max", instance="https://social.example"))["accountId"]
-        due = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+        due = (datetime.now(UTC) + timedelta(seconds=10)).isoformat()
         target = {"platform": "mastodon", "accountId": account}
         post = (await stranger.send_post({"content": "later", "platforms": [target], "scheduledFor": due})).json()
         removed = (await remove(stranger, "mastodon", account)).json()
@@ -165,7 +165,7 @@ async def test_account_history_names_actors(stranger: Client, stack: Stack) -> N
 
 
 async def _until(client: Client, post_id: str, status: str) -> None:
-    for _ in range(60):
+    for _ in range(120):
         post = (await client.get(f"/v1/posts/{post_id}")).json()
         if post["platforms"][0]["status"] == status:
             return

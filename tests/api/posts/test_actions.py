@@ -11,6 +11,7 @@ from domain.post import PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from store.models import Post, Target
 from tests.api.conftest import Client
+from tests.before_due import passed
 from tests.stack import Stack
 
 
@@ -45,9 +46,11 @@ class TestDelete:
         ]
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds() - 0.5)
         answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post_id}") for post_id in made))
-        await asyncio.sleep(1)
-        for number, answer in enumerate(answers):
+        await passed(due)
+        for number, (post_id, answer) in enumerate(zip(made, answers, strict=True)):
             assert answer.status_code in {200, 409}
+            if answer.status_code == 409:
+                await stack.settled(post_id)
             public = await stack.public(f"delete race {number}")
             assert len(public) == (answer.status_code == 409)
 

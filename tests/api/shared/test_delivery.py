@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client as TemporalClient
@@ -17,6 +17,7 @@ from domain.post import PostStatus
 from store.accounts.connected import find_accounts
 from store.posts.plans import plan_of
 from tests.api.conftest import Client, client_of
+from tests.before_due import passed
 from tests.serving import started
 from tests.stack import Stack
 from workflows.client.post_workflows import PostWorkflows
@@ -57,7 +58,7 @@ async def test_publish_now_survives_a_temporal_outage(stack: Stack) -> None:
 @pytest.mark.thorough
 async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack) -> None:
     changed, deleted = [
-        await stack.save(f"unreachable {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+        await stack.save(f"unreachable {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=10))
         for name in ("changed", "deleted")
     ]
     for post in (changed, deleted):
@@ -66,7 +67,7 @@ async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack)
         later = {"content": "reached", "scheduledFor": "2029-01-01T00:00:00Z"}
         assert (await client.patch(f"/v1/posts/{changed.id}", json=later)).status_code == 200
         assert (await client.delete(f"/v1/posts/{deleted.id}")).status_code == 200
-    await asyncio.sleep(7)
+    await passed(deleted.due_at or datetime.now(UTC))
     row = await stack.read(changed.id)
     assert (row.status, row.content) == (PostStatus.SCHEDULED, "reached")
     for name in ("changed", "deleted"):

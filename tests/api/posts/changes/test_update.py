@@ -9,6 +9,7 @@ import pytest
 from domain.schedule import rfc3339
 from store.models import Post
 from tests.api.conftest import Client, problems
+from tests.before_due import before_due, passed
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"
@@ -59,12 +60,14 @@ class TestDraft:
         assert (await patch(api, post_id, {"tags": [], "scheduledFor": None}))["tags"] == []
 
     async def test_is_scheduled_by_a_time(self, api: Client, stack: Stack) -> None:
-        post_id = await create(api, stack, isDraft=True, content="a draft that gets a time")
-        soon = datetime.now(UTC) + timedelta(seconds=1)
-        post = await patch(api, post_id, {"scheduledFor": rfc3339(soon)})
+        async def schedule(due: datetime) -> dict[str, Any]:
+            post_id = await create(api, stack, isDraft=True, content=f"a draft for {due}")
+            return await patch(api, post_id, {"scheduledFor": rfc3339(due)})
+
+        due, post = await before_due(schedule)
         assert (post["status"], post["isDraft"]) == ("scheduled", False)
-        assert (await stack.settled(post_id)).status == "published"
-        assert len(await stack.public("a draft that gets a time")) == 1
+        assert (await stack.settled(post["id"])).status == "published"
+        assert len(await stack.public(f"a draft for {due}")) == 1
 
     async def test_is_scheduled_by_the_time_that_it_remembers_sent_again(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, isDraft=True, scheduledFor="2029-02-01T09:00", timezone="Europe/Paris")
@@ -181,11 +184,13 @@ class TestScheduled:
         assert datetime.fromisoformat(public["createdAt"]) >= soon
 
     async def test_later_time_delays_publishing(self, api: Client, stack: Stack) -> None:
-        soon = datetime.now(UTC) + timedelta(seconds=2)
-        post_id = await create(api, stack, scheduledFor=rfc3339(soon), content="held back")
-        await patch(api, post_id, {"scheduledFor": DISTANT})
-        await asyncio.sleep(2.5)
-        assert await stack.public("held back") == []
+        async def delay(due: datetime) -> None:
+            post_id = await create(api, stack, scheduledFor=rfc3339(due), content=f"held back at {due}")
+            await patch(api, post_id, {"scheduledFor": DISTANT})
+
+        due, _ = await before_due(delay)
+        await passed(due)
+        assert await stack.public(f"held back at {due}") == []
 
     async def test_publish_now_publishes_and_waits(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT, content="at once")
@@ -194,16 +199,18 @@ class TestScheduled:
         assert len(await stack.public("at once")) == 1
 
     async def test_becomes_a_draft_and_can_be_scheduled_again(self, api: Client, stack: Stack) -> None:
-        soon = datetime.now(UTC) + timedelta(seconds=2)
-        post_id = await create(api, stack, scheduledFor=rfc3339(soon), content="taken back")
-        post = await patch(api, post_id, {"isDraft": True})
+        async def take_back(due: datetime) -> dict[str, Any]:
+            post_id = await create(api, stack, scheduledFor=rfc3339(due), content=f"taken back at {due}")
+            return await patch(api, post_id, {"isDraft": True})
+
+        due, post = await before_due(take_back)
         assert (post["status"], post["isDraft"]) == ("draft", True)
-        await asyncio.sleep(2.2)
-        assert await stack.public("taken back") == []
+        await passed(due)
+        assert await stack.public(f"taken back at {due}") == []
         again = datetime.now(UTC) + timedelta(seconds=2)
-        await patch(api, post_id, {"isDraft": False, "scheduledFor": rfc3339(again)})
-        assert (await stack.settled(post_id)).status == "published"
-        assert len(await stack.public("taken back")) == 1
+        await patch(api, post["id"], {"isDraft": False, "scheduledFor": rfc3339(again)})
+        assert (await stack.settled(post["id"])).status == "published"
+        assert len(await stack.public(f"taken back at {due}")) == 1
 
     async def test_a_timezone_alone_moves_a_wall_time(self, api: Client, stack: Stack) -> None:
         wall = await create(api, stack, scheduledFor="2029-01-01T09:00:00", timezone="Europe/Paris")
