@@ -1,17 +1,21 @@
 """The apps that their platforms refuse, as this worker knows them: their posts are held without asking the platform."""
 
+import time
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 
 from activities.persist import persist
+from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
-from store.apps.refusals import accept_app, refuse_app, refused_apps
+from store.apps.refusals import accept_app, hasten_probe, refuse_app, refused_apps
 from store.database import Database
-from store.models import Account, AppRefusal
+from store.models import Account, AppRefusal, Target
 
 log = structlog.get_logger(__name__)
+
+_HASTENED_EVERY_S = 15.0
+"""Long enough for a probe and its answer; our choice."""
 
 
 class Apps:
@@ -20,20 +24,35 @@ class Apps:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refusals: list[AppRefusal] = []
+        self._hastened_at: dict[tuple[str, str, str], float] = {}
 
     async def refresh(self) -> None:
         """Read which apps are refused now."""
         async with self._database.answers.reading() as session:
             self._refusals = await refused_apps(session)
 
-    def check(self, account: Account, applies: Callable[[str], bool], released_at: datetime | None) -> None:
+    async def check(self, account: Account, applies: Callable[[str], bool], target: Target) -> None:
         """Raise PlatformError(operator) if a refusal of the account's app applies, by its code, to this send.
 
         A target that was released since the refusal is the probe that finds out whether the platform accepts the app.
+        If a held target is tried without that, a person has asked for it: then the app is probed now.
         """
         for refusal in self._refusals_of(account):
-            if applies(refusal.code) and (released_at is None or released_at <= refusal.last_refused_at):
+            if applies(refusal.code) and (target.released_at is None or target.released_at <= refusal.last_refused_at):
+                if target.status == TargetStatus.HELD:
+                    await self._hasten_probe(refusal)
                 raise PlatformError(ErrorKind.OPERATOR, refusal.message, code=refusal.code)
+
+    async def _hasten_probe(self, refusal: AppRefusal) -> None:
+        """Probe an app now, unless it was to be probed a moment ago: a person may retry thousands of posts together."""
+        key, now = (refusal.platform, refusal.app_id, refusal.code), time.monotonic()
+        if now - self._hastened_at.get(key, float("-inf")) < _HASTENED_EVERY_S:
+            return
+        self._hastened_at[key] = now
+        async with self._database.answers.transaction() as session:
+            hastened = await hasten_probe(session, *key)
+        if hastened:
+            log.info("app.probe_hastened", platform=refusal.platform, app_id=refusal.app_id, code=refusal.code)
 
     async def refuse(self, account: Account, error: PlatformError) -> None:
         """Save that the platform refuses the account's app."""

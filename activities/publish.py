@@ -139,7 +139,7 @@ class Publishing:
         if loaded.account and loaded.account.refused_at:
             raise PlatformError(ErrorKind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
         step = self._factory.create(loaded, progress.append)
-        self._factory.apps.check(step.account, step.refusal_applies, loaded.target.released_at)
+        await self._factory.apps.check(step.account, step.refusal_applies, loaded.target)
         if loaded.sent_since:
             async with self._database.reading() as session:
                 step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.sent_since)

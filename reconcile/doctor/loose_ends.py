@@ -91,7 +91,8 @@ class LooseEnds:
         what = f"{app.platform} refuses {named} since {rfc3339(app.refused_at)} ({app.code}): {app.message}"
         how = (
             "Correct it at the platform. Posts are held until then and continue by themselves; "
-            f"the platform is tried again at {rfc3339(app.probe_at)}."
+            f"the platform is tried again at {rfc3339(app.probe_at)}, or immediately after the signal `retry` to them "
+            "(docs/runbook.md, section 2, AppRefused)."
         )
         return Finding(FindingKind.APP, FixedBy.PERSON, Subject(platform=app.platform), what, how)
 

@@ -37,6 +37,14 @@ async def refused_apps(session: AsyncSession) -> list[AppRefusal]:
     return list(await session.scalars(select(AppRefusal).order_by(*by)))
 
 
+async def hasten_probe(session: AsyncSession, platform: str, app_id: str, code: str) -> bool:
+    """Let a refusal be probed now; return whether its probe was planned for later."""
+    its_own = (AppRefusal.platform == platform, AppRefusal.app_id == app_id, AppRefusal.code == code)
+    now = datetime.now(UTC)
+    hastened = update(AppRefusal).where(*its_own, AppRefusal.probe_at > now).values(probe_at=now)
+    return bool(list(await session.scalars(hastened.returning(AppRefusal.code))))
+
+
 async def claim_probe_posts(session: AsyncSession) -> list[Post]:
     """Mark one held target of each refusal that is to be probed now as released, and return their posts.
 

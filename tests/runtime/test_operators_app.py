@@ -92,6 +92,21 @@ async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None
         await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
 
 
+async def test_a_retry_probes_a_corrected_app_immediately(stack: Stack) -> None:
+    app_id = f"app_{secrets.token_hex(4)}"
+    account = await with_app(stack, app_id)
+    await refuse_app(stack)
+    posts = [await held_post(stack, f"retried {number}", account) for number in range(3)]
+    async with stack.database.transaction() as session:
+        later = update(AppRefusal).where(AppRefusal.app_id == app_id)
+        await session.execute(later.values(probe_at=datetime.now(UTC) + timedelta(minutes=15)))
+    asked = await sends(stack)
+    await stack.client.get_workflow_handle(posts[2].workflow_id).signal("retry")
+    for post in posts:
+        await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+    assert await sends(stack) == asked + 3
+
+
 async def test_another_app_of_the_platform_is_unaffected(stack: Stack) -> None:
     account = await with_app(stack, f"app_{secrets.token_hex(4)}")
     other = await with_app(stack, f"app_{secrets.token_hex(4)}")
