@@ -20,6 +20,8 @@ WITHIN_A_MINUTE_S = 30
 The first bad sample is the one at 255 s. In life it comes up to 28 s after the incident: a scrape every 15 s, and 13 s
 until the watch has seen it or 10 s until the scrape has failed. The rules are evaluated up to 15 s later.
 """
+DOWN_WITHIN_S = 45
+"""A process that is down is reported a scrape later, so that a planned restart is not."""
 FAILING_STEPS = 'temporal_activity_execution_failed_total{activity_type="prepare"}'
 UP = {
     "socialsyncer_posts_late": 0,
@@ -76,6 +78,11 @@ INCIDENTS = {
     "a platform refuses everybody": Incident(
         waiting("discord", "platform", 25), ["PlatformRefuses"], within_s=300, grows={oldest("discord", "platform"): 15}
     ),
+    "a platform refuses some accounts": Incident(
+        waiting("discord", "platform", 25),
+        [],
+        grows={oldest("discord", "platform"): 15, settled("discord", "published"): 3},
+    ),
     "a platform takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
     "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),
     "connections end soon": Incident({'socialsyncer_accounts_expiring{platform="linkedin"}': 2}, ["AccountsExpire"]),
@@ -96,7 +103,7 @@ INCIDENTS = {
     "a worker is dead": Incident(
         {'up{job="socialsyncer",instance="worker"}': 0, **part("worker")},
         ["MetricsDown"],
-        within_s=WITHIN_A_MINUTE_S,
+        within_s=DOWN_WITHIN_S,
         late=38,
     ),
     "posts are late although every part is up": Incident({"socialsyncer_posts_late": 3}, ["PostsAreLate"], within_s=45),
@@ -116,7 +123,7 @@ INCIDENTS = {
         grows={FAILING_STEPS: 3},
     ),
     "a process is gone": Incident(
-        {'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsDown"], within_s=WITHIN_A_MINUTE_S
+        {'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsDown"], within_s=DOWN_WITHIN_S
     ),
     "answers are lost at a platform that cannot be read": Incident(
         waiting("telegram", "person", 30), ["APersonMustDecide"]
@@ -286,6 +293,45 @@ SEQUENCES = {
         },
         ["AccountsUnreadable"],
     ),
+    "a worker is restarted within 29 s": (
+        {
+            'up{job="socialsyncer",instance="worker"}': "1x16 0 0 1x82",
+            'socialsyncer_start_time_seconds{instance="worker"}': "1000x16 _ _ 1270x82",
+            'socialsyncer_part_up{part="worker"}': "1x17 0 0 0 1x80",
+            "socialsyncer_posts_late": "0x100",
+        },
+        [],
+    ),
+    "Temporal was away, and its posts are caught up": (
+        {
+            'socialsyncer_part_up{part="temporal"}': "1x16 0x8 1x80",
+            'socialsyncer_part_up{part="sweep"}': "1x18 0x16 1x80",
+            "socialsyncer_posts_undelivered": "0x18 50 100 150 200 250 300 300 270 240 210 180 150 120 90 60 30 0x80",
+        },
+        ["PartDown"],
+    ),
+    "the sweep stops": (
+        {
+            'socialsyncer_part_up{part="sweep"}': "1x18 0x80",
+            "socialsyncer_posts_undelivered": "0x18 5 9 14x80",
+        },
+        ["PartDown", "PostsUndelivered"],
+    ),
+    "an app is refused for accounts with and without its id": (
+        {
+            'socialsyncer_app_refused{platform="x",app="",code="app_secret"}': "0x16 1x20 0x80",
+            'socialsyncer_app_refused{platform="x",app="1",code="app_secret"}': "0x18 1x18 0x80",
+        },
+        ["AppRefused"],
+    ),
+    "a platform accepts posts again, and the oldest wait a little longer": (
+        {
+            'socialsyncer_targets_waiting{platform="x",for="platform"}': "0x16 9x60",
+            'socialsyncer_targets_waiting_oldest_seconds{platform="x",for="platform"}': "0x16 0+15x60",
+            'socialsyncer_targets_settled_total{platform="x",status="published"}': "0x32 0+3x60",
+        },
+        [],
+    ),
     "an app is corrected, and its posts are released in the following minutes": (
         {
             'socialsyncer_app_refused{platform="x",app="1",code="app_secret"}': "0x16 1x20 0x80",
@@ -351,3 +397,21 @@ def test_promtool_finds_no_fault_in_the_rules() -> None:
         [promtool_path(), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_an_alert_of_a_part_that_catches_up_ends_with_its_outage(tmp_path: Path) -> None:
+    changing, _ = SEQUENCES["Temporal was away, and its posts are caught up"]
+    series = [{"series": each, "values": changing.get(each, f"{value}x150")} for each, value in UP.items()]
+    case: dict[str, object] = {
+        "interval": "15s",
+        "input_series": series,
+        "promql_expr_test": [
+            {
+                "expr": 'group by (part) (last_over_time(ALERTS{alertname="PartDown",alertstate="firing"}[1h]))',
+                "eval_time": f"{LAST_S}s",
+                "exp_samples": [{"labels": '{part="temporal"}', "value": 1}],
+            }
+        ],
+    }
+    outcome = promtool(tmp_path, [case])
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
