@@ -14,9 +14,8 @@ from litestar.response import Redirect
 from api.http.headers import HttpRequest
 from api.openapi.document import document, servers
 
-_DOCS = Path(__file__).with_name("docs.html").read_bytes()
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
-_CONNECT = Path(__file__).with_name("connect.html").read_text(encoding="utf-8")
+_DOCS = Path(__file__).with_name("docs.html")
+_CONNECT = Path(__file__).with_name("connect.html")
 _TAGS = re.compile(r'"[^"]*"')
 
 
@@ -31,9 +30,6 @@ def strict_policy(page: str) -> str:
         f"default-src 'none'; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; "
         "connect-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )
-
-
-_CONNECT_POLICY = strict_policy(_CONNECT)
 
 
 class PageEndpoints(Controller):
@@ -59,13 +55,25 @@ class PageEndpoints(Controller):
     @get("/docs", sync_to_thread=False)
     def docs(self) -> Response[bytes]:
         """Return a page that renders the document."""
-        return Response(_DOCS, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+        return _page(_DOCS)
 
     @get("/connect", sync_to_thread=False)
     def connect(self) -> Response[bytes]:
         """Return a page on which a person tries how accounts are connected."""
-        headers = {"Content-Security-Policy": _CONNECT_POLICY, "Referrer-Policy": "same-origin"}
-        return Response(_CONNECT.encode(), media_type="text/html", headers=headers)
+        return _page(_CONNECT)
+
+
+@cache
+def _read(file: Path) -> tuple[bytes, str]:
+    """Return a page and its policy."""
+    page = file.read_text(encoding="utf-8")
+    return page.encode(), strict_policy(page)
+
+
+def _page(file: Path) -> Response[bytes]:
+    page, policy = _read(file)
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    return Response(page, media_type="text/html", headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Serve Temporal's Web UI to this machine's own pages only: `python -m cli.stack.web_ui --port 8233 --to URL`.
+"""Serve Temporal's Web UI to its own pages only: `python -m cli.stack.web_ui --port 8233 --to URL`.
 
-The UI checks neither the host name of a request nor its origin. So it listens at an address that no web page can guess.
-This proxy passes on requests that are addressed to this machine and come from the UI's own pages.
+The UI checks neither the host name of a request nor its origin. So it listens at an address that no web page can guess,
+or only to other containers. This proxy passes on requests that are addressed to this machine, or to one of
+`--host-names`, and that come from the UI's own pages.
 """
 
 import argparse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -64,9 +65,10 @@ class WebUi:
             await answer.aclose()
 
 
-def app(url: str) -> OwnOriginOnly:
-    """Return the proxy app of the Web UI at `url`."""
-    return OwnOriginOnly(WebUi(url), called="The Web UI", to_change="Use 127.0.0.1")
+def app(url: str, names: Iterable[str] = ()) -> OwnOriginOnly:
+    """Return the proxy app of the Web UI at `url`, for requests to this machine or to one of the names."""
+    to_change = "Use 127.0.0.1, or name it in TEMPORAL_UI_HOST_NAMES"
+    return OwnOriginOnly(WebUi(url), names, called="The Web UI", to_change=to_change)
 
 
 async def _read(receive: Any) -> bytes | None:
@@ -97,9 +99,10 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--to", required=True)
+    parser.add_argument("--host-names", default="")
     chosen = parser.parse_args()
     uvicorn.run(
-        app(chosen.to),
+        app(chosen.to, filter(None, chosen.host_names.split(","))),
         host=chosen.host,
         port=chosen.port,
         lifespan="off",

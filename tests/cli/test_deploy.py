@@ -48,7 +48,7 @@ def services() -> dict[str, Any]:
 
 
 def test_compose_file_has_all_services(services: dict[str, Any]) -> None:
-    assert services.keys() == {"postgres", "temporal", "temporal-ui", "api", "worker", "operator", *ONCE}
+    assert services.keys() == {"postgres", "temporal", "temporal-ui", "web-ui", "api", "worker", "operator", *ONCE}
     images = {name: re.sub(r"^\$\{\w+:-|}$", "", service["image"]) for name, service in services.items()}
     assert images["postgres"].startswith("postgres:18")
     assert images["temporal"].startswith("temporalio/server:1.")
@@ -93,6 +93,14 @@ def test_only_this_machine_reaches_the_ports(services: dict[str, Any]) -> None:
             assert (port["host_ip"] if isinstance(port, dict) else port.partition(":")[0]) == "127.0.0.1"
 
 
+def test_the_web_ui_is_reached_through_the_check_of_names_and_origins_alone(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if service.get("ports")} == {"api", "web-ui"}
+    assert "ports" not in services["temporal-ui"]
+    assert set(services["web-ui"]["networks"]) == {"default"}
+    assert "--to=http://temporal-ui:8080" in services["web-ui"]["command"]
+    assert not services["web-ui"].get("environment")
+
+
 def mentions(service: dict[str, Any], secret: str) -> bool:
     """Return whether a service receives a secret, by its value or, without docker-compose, by its variable."""
     text = json.dumps(service)
@@ -132,7 +140,7 @@ def test_every_container_may_do_little(services: dict[str, Any]) -> None:
         assert service["ulimits"]["core"] in (0, {}), name
         assert not service.get("privileged"), name
         assert bool(service.get("cap_add")) is (name == "postgres"), name
-    for name in OURS | {"postgres"}:
+    for name in OURS | {"postgres", "web-ui"}:
         assert services[name]["read_only"] is True, name
         assert any(re.match(r"/tmp:size=\d+m", folder) for folder in services[name]["tmpfs"]), name
         assert services[name].get("user") is None, "the image's own is no root"

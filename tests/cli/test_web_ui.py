@@ -68,6 +68,21 @@ async def test_requests_of_its_own_pages_are_passed_on(ui: tuple[Ui, httpx.Async
     assert (await client.get("/", headers={"Host": f"localhost:{client.base_url.port}"})).status_code == 201
 
 
+async def test_the_names_of_a_proxy_in_front_are_accepted() -> None:
+    behind = Ui()
+    async with (
+        served(behind) as hidden,
+        served(app(hidden, ["temporal.example.com"])) as url,
+        httpx.AsyncClient() as client,
+    ):
+        for host, origin, status in (
+            ("temporal.example.com", "https://temporal.example.com", 201),
+            ("temporal.example.com", "https://evil.example", 403),
+            ("evil.example", "https://evil.example", 403),
+        ):
+            assert (await client.post(url, headers={"Host": host, "Origin": origin})).status_code == status
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -1,11 +1,14 @@
 """The page /docs in a browser's document: it shows limits, and sends a request with the reader's key."""
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from litestar import Litestar
 
 from tests.api.clients.tools import npm_packages, run
+from tests.cli.browser import browser, program
 from tests.serving import listening
 from tests.stack import Stack
 
@@ -55,3 +58,30 @@ async def test_the_page_shows_limits_and_sends_requests(app: Litestar, stack: St
     async with listening(app) as url:
         said = await run(tmp_path, "node", "reader.js", url, stack.api_key)
     assert said.strip() == "201 Tried on the page"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.thorough
+@pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)")
+async def test_the_page_works_under_its_policy_and_in_no_frame(app: Litestar, stack: Stack, tmp_path: Path) -> None:
+    send = f"""
+      document.getElementById("key").value = {json.dumps(stack.api_key)};
+      document.querySelector("#createPost textarea").value = '{{"content": "Tried in a browser", "isDraft": true}}';
+      document.querySelector("#createPost button").click();
+    """
+    async with listening(app) as url, browser(tmp_path) as page:
+        await page.open(f"{url}/docs")
+        await page.shows("API key for the requests that you try here")
+        await page.evaluate(send)
+        for _ in range(100):
+            answer = await page.evaluate('document.querySelector("#createPost [role=status]").textContent')
+            if "Tried in a browser" in answer:
+                break
+            await asyncio.sleep(0.1)
+        assert answer.startswith("201")
+        # A style of the page applies, and a script that is added later does not run.
+        assert await page.evaluate("getComputedStyle(document.querySelector('pre')).borderRadius") == "8px"
+        await page.evaluate(
+            "document.body.append(Object.assign(document.createElement('script'), {text: 'window.bad = 1'}))"
+        )
+        assert await page.evaluate("typeof window.bad") == "undefined"

@@ -2,6 +2,8 @@
 
 import ast
 import asyncio
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -176,10 +178,23 @@ def test_no_example_holds_a_reference() -> None:
             assert '"$ref"' not in json.dumps(content["application/json"]["examples"])
 
 
+@pytest.mark.parametrize("path", ["/docs", "/connect"])
+async def test_pages_run_their_own_script_alone_and_in_no_frame(api: Client, path: str) -> None:
+    page = await api.get(path)
+    policy = dict(part.split(maxsplit=1) for part in page.headers["content-security-policy"].split("; "))
+    assert {
+        name: policy[name] for name in ("default-src", "frame-ancestors", "base-uri", "form-action")
+    } == dict.fromkeys(("default-src", "frame-ancestors", "base-uri", "form-action"), "'none'")
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    assert policy["script-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    assert policy["style-src"].startswith("'sha256-")
+    # Inline handlers and styles would not work.
+    assert re.findall(r"\s(?:style|on[a-z]+)=\"", page.text) == []
+
+
 async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
     page = await api.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in page.headers["content-security-policy"]
     assert re.findall(r"(?:src|href)=\"([^\"]*)\"", page.text) == ["data:,"]
     assert re.findall(r"https?://[^\s\"'`]+", page.text) == []
     assert (await api.get("/")).headers["location"] == "/docs"
