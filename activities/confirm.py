@@ -16,6 +16,7 @@ from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
 from domain.outcome import STALE, Outcome
+from domain.ownership import TOLERANCE
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
@@ -32,9 +33,14 @@ def _again(command: ConfirmCommand) -> TargetTransition | None:
     return None if command.again_in is None else transitions.still_unconfirmed(datetime.now(UTC) + command.again_in)
 
 
-def _as_claimed(sent: Attempt) -> TargetTransition:
-    """Return the transition of a target whose send was refused, as its answer had claimed."""
-    claim = Claim.from_json(sent.claim or {})
+def _claimed_refusal(sent: Attempt, due_at: datetime | None) -> TargetTransition | None:
+    """Return the transition of a target whose send was refused, as its answer claims; None if it claims nothing.
+
+    A claim counts once: a retry sets a later `due_at`, and asks for another send.
+    """
+    if sent.claim is None or (due_at and sent.started_at < due_at - TOLERANCE):
+        return None
+    claim = Claim.from_json(sent.claim)
     return transitions.failed(claim.message, sent.code or "", claim.category)
 
 
@@ -79,7 +85,9 @@ class Confirming:
                 finding, incomplete = await completed(step, finding)
                 transition: TargetTransition | None = results.published(finding)
             else:
-                result, transition = self._decide(command, step, finding, loaded.sent, unconfirmed_sends)
+                result, transition = self._decide(
+                    command, step, finding, loaded.sent, loaded.target.due_at, unconfirmed_sends
+                )
             outcome = await self._write_finding(command, confirmation, result, transition)
             return outcome.model_copy(update={"incomplete": incomplete})
 
@@ -89,18 +97,19 @@ class Confirming:
         step: StepContext,
         finding: Absent | Unknown | Refused | Unlisted,
         sent: Attempt,
+        due_at: datetime | None,
         unconfirmed_sends: int,
     ) -> tuple[AttemptResult | None, TargetTransition | None]:
         """Decide on a send that the platform did not return: the attempt to log and the target's change, if any."""
-        again = command.again_in
+        again, refusal = command.again_in, _claimed_refusal(sent, due_at)
         done = functools.partial(results.attempt_result, step, AttemptState.DONE)
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_without_handles:
             # The handles of the send, by which this platform finds a post, are lost with the rows.
             finding = Unknown(final=True)
         match finding:
             case Absent() if may_be_sent(finding, sent, step, unconfirmed_sends):
-                if sent.claim:
-                    return done(decisions.REFUSED_AFTER_ALL), _as_claimed(sent)
+                if refusal:
+                    return done(decisions.REFUSED_AFTER_ALL), refusal
                 return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
             case Absent() if not step.exchanges:
                 return None, _again(command)
@@ -112,8 +121,8 @@ class Confirming:
             case Unlisted():
                 result = done(decisions.PUBLIC_UNLISTED)
                 return result, transitions.unlisted(datetime.now(UTC), step.platform.label)
-            case Unknown(final=True) if sent.claim:
-                return done(decisions.REFUSED_UNREAD), _as_claimed(sent)
+            case Unknown(final=True) if refusal:
+                return done(decisions.REFUSED_UNREAD), refusal
             case Unknown(final=True):
                 return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:

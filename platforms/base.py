@@ -193,7 +193,7 @@ class Platform(ABC, Generic[S, C]):
     api: ClassVar[ApiVersion]
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
-    refusals: ClassVar[Refusals] = Refusals(bool, None)
+    refusals: ClassVar[Refusals]
     """The answers to its public requests that prove that nothing was published, with their source."""
     request_id_header: ClassVar[str] = "x-request-id"
     read_lag: ClassVar[timedelta] = timedelta(seconds=45)

@@ -12,6 +12,7 @@ FaultName = Literal[
     "accept_late",
     "accept_then_drop",
     "accept_then_500",
+    "accept_then_answer",
     "accept_then_delay",
     "accept_then_outlast",
     "rate_limited",
@@ -35,8 +36,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
     If `operation` is left out, any matches; for token_expired it is then the send. If `accountId` is left out, any
     matches. Requests without an account's token match no `accountId`. `status` and `body` apply to reject (400 by
-    default, a permanent refusal) and accept_then_500. `hold` applies to every fault: the seconds between the platform's
-    action and its answer, so that the sender can be killed in between. `seconds` means for
+    default, a permanent refusal), accept_then_500 and accept_then_answer. Without `body`, the last one has the
+    platform's own answer; `beside` adds the members of `body` to that. `hold` applies to every fault: the seconds
+    between the platform's action and its answer, so that the sender can be killed in between. `seconds` means for
 
     - accept_late: how long the platform takes to carry the request out, even if its sender stops waiting;
     - accept_then_delay: how long the answer is held back;
@@ -50,6 +52,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     times: Annotated[int, msgspec.Meta(ge=1)] = 1
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     body: Any = None
+    beside: bool = False
     seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
     account_id: str | None = msgspec.field(default=None, name="accountId")
     hold: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0

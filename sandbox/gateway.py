@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 
 from litestar.types import Receive, Scope, Send
@@ -111,6 +112,8 @@ class Gateway:
                 return None
             case "accept_then_500":
                 return self._programmed(fault, 500)
+            case "accept_then_answer":
+                return _another(fault, answer)
             case "accept_then_delay":
                 await asyncio.sleep(fault.wait)
         return answer
@@ -138,6 +141,16 @@ class Gateway:
         if unknown := sorted(request.unknown() - self._fake.without_effect):
             return self._fake.failure(400, f"Unknown to {self._fake.label}: {', '.join(unknown)} (--strict).")
         return answer
+
+
+def _another(fault: Fault, answer: Answer) -> Answer:
+    """Return the programmed answer to a request that was carried out, made of the platform's own."""
+    status, body = fault.status or answer.status, fault.body
+    if fault.beside:
+        body = {**json.loads(answer.body or b"{}"), **body}
+    if body is None:
+        return Answer(status, answer.body, answer.headers)
+    return Answer.text(body, status) if isinstance(body, str) else Answer.json(body, status)
 
 
 def _token(fake: FakePlatform, request: Request) -> str:

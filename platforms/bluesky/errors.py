@@ -9,6 +9,7 @@ from domain.rate_limits import Quota
 from platforms.bluesky.rules import POINTS
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
+from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
 
@@ -64,6 +65,16 @@ _BY_CODE = {
     "InvalidMimeType": (ErrorKind.REJECTED, "Bluesky does not take this type of file. Give a JPEG, PNG, WebP or MP4."),
 }
 """Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
+
+REFUSALS = Refusals(
+    fields("error", optional=("message",)),
+    codes(
+        *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
+        "InvalidRequest",
+    ),
+)
+"""An XRPC error is an object with `error` and `message` (atproto.com/specs/xrpc). The server checks record, token and
+limits before it writes."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -53,6 +53,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     other_base_urls = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials

@@ -9,6 +9,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
+from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
@@ -48,6 +49,14 @@ UNKNOWN_MESSAGE = "10008"
 """The code for a repeat whose first message was deleted in the meantime; reported by clients."""
 OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
 """Codes about a channel or about permissions in it: the post's fault if it names the channel or asks for more."""
+
+_NOT_BEFORE = frozenset({130000})
+"""Codes after which a message may have been made: the platform is overloaded."""
+REFUSALS = Refusals(
+    fields("message", optional=("code", "errors", "retry_after", "global")),
+    codes(*(str(code) for code in _CODES.keys() - _NOT_BEFORE), str(INVALID_FORM)),
+)
+"""Source: discord.com/developers/docs/reference#error-messages; the page on rate limits for a 429 without a code."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

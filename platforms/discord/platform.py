@@ -62,6 +62,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         PlaceSetting("channelId", "channel_id", str, looked_up=True),
         PlaceSetting("threadId", "thread_id", str, looked_up=True),
     )
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials

@@ -74,6 +74,9 @@ class WrongOffsetError(PlatformError):
         self.start, self.end = start, end
 
 
+REFUSALS = _REFUSALS.refusals()
+
+
 def error_of(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
     body = body_of(response)

@@ -36,6 +36,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     # Meta promises no consistency between a Page's writes and reads; the number is our choice.
     read_lag = timedelta(seconds=60)
     strips_metadata = True  # general knowledge, unverified
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials

@@ -8,6 +8,7 @@ import httpx
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import operators_fault
+from platforms.http.refusals import Refusals, fields
 from platforms.http.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)
@@ -48,6 +49,19 @@ _STATUSES: dict[str, tuple[ErrorKind, str]] = {
     "DEADLINE_EXCEEDED": (ErrorKind.TRANSIENT, _SERVER),
 }
 _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+
+_TRUSTED: frozenset[str] = frozenset(
+    {
+        *(name.lower() for name in _REASONS),
+        *("unauthenticated", "permission_denied", "not_found", "resource_exhausted"),
+        *("invalid_argument", "failed_precondition"),
+    }
+)
+REFUSALS = Refusals(
+    fields("error"),
+    lambda _, error: error.kind is ErrorKind.OPERATOR or error.code in _TRUSTED,
+)
+"""Source: google.rpc.Status, in which `error` is the only member."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -75,6 +75,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE})
     places = (PlaceSetting("locationId", "location_id", str),)
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials

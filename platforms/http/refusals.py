@@ -5,7 +5,7 @@ place, answers arrive cut off, and platforms have reported errors for posts that
 refusal only if its module lists it. Every other error leaves the outcome unknown, and the post is confirmed first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,15 @@ import httpx
 from platforms.errors import PASSING, PlatformError
 from platforms.http import answers
 
-Envelope = Callable[[dict[str, Any]], bool]
+_NOT_APPLIED = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.TOO_MANY_REQUESTS})
+"""Statuses that say themselves that a request was not applied; source: RFC 9110, 15.5.2, and RFC 6585, 4."""
+
+Body = Mapping[str, Any]
+"""The JSON object of an answer."""
+Envelope = Callable[[Body], bool]
 """Returns whether a JSON object has the form of a platform's own error, and contains nothing else."""
+Trust = Callable[[Body, PlatformError], bool]
+"""Returns whether an error in the platform's own form proves that nothing was published."""
 
 
 def fields(*required: str, optional: tuple[str, ...] = ()) -> Envelope:
@@ -24,18 +31,24 @@ def fields(*required: str, optional: tuple[str, ...] = ()) -> Envelope:
     return lambda body: needed <= body.keys() <= known
 
 
+def codes(*names: str) -> Trust:
+    """Return the trust in errors with these codes, as the module's PlatformErrors have them."""
+    known = frozenset(names)
+    return lambda _, error: error.code in known
+
+
 @dataclass(frozen=True, slots=True)
 class Refusals:
     """The refusals that a platform's module trusts.
 
-    An error with a status of the platform's own fault (5xx) is never trusted.
+    An error in the platform's own form is always trusted if its status is 401 or 429, and never if it is the platform's
+    own fault (5xx).
     """
 
     envelope: Envelope
     """The form of the platform's own errors. A body with anything else, such as a post's id, has not this form."""
-    codes: frozenset[str] | None
-    """The codes of errors, as the module's PlatformErrors have them, that the platform reports before it makes
-    anything."""
+    trusts: Trust
+    """Whether the platform reports an error before it makes anything. The module names the source."""
     in_success: bool = False
     """Whether the platform reports such errors with a status that means success."""
 
@@ -45,18 +58,15 @@ class Refusals:
         An unconfirmed error carries what the platform itself said, if that would be final. It counts once the platform
         shows that nothing was published.
         """
-        if not self._is_own(response):
+        if not (response.is_client_error or (self.in_success and response.is_success)):
             return error.as_unconfirmed()
-        if self.codes is None or error.code in self.codes:
+        body = answers.parse(response)
+        if not isinstance(body, dict) or not self.envelope(body):
+            return error.as_unconfirmed()
+        if response.status_code in _NOT_APPLIED or self.trusts(body, error):
             return error
         return error.as_unconfirmed(claims=error.kind not in PASSING)
 
-    def _is_own(self, response: httpx.Response) -> bool:
-        if not (response.is_client_error or (self.in_success and response.is_success)):
-            return False
-        body = answers.parse(response)
-        return isinstance(body, dict) and self.envelope(body)
 
-
-NO_REFUSALS = Refusals(lambda _: False, frozenset())
+NO_REFUSALS = Refusals(lambda _: False, codes())
 """The refusals of a platform that has none which can be trusted."""

@@ -60,7 +60,11 @@ _WORDS = {
         ErrorKind.AUTH, "Instagram publishes only for professional (business or creator) accounts."
     )
 }
-error_of = ErrorMapping("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS).error_of
+
+
+_MAPPING = ErrorMapping("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS)
+error_of = _MAPPING.error_of
+REFUSALS = _MAPPING.refusals(untrusted={2207051})
 
 _GONE = {"24/2207006", GONE}
 _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", "2207082", "unexplained"}

@@ -50,6 +50,7 @@ class Instagram(
     request_id_header = REQUEST_ID_HEADER
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials

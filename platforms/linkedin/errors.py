@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.http.refusals import Refusals, fields
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
@@ -87,6 +88,20 @@ _BY_STATUS = {
     429: (ErrorKind.RATE_LIMITED, "LinkedIn is limiting how much this account may do right now."),
 }
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling and the pages of the APIs."""
+
+_TRUSTED: frozenset[str] = frozenset(
+    {
+        *(name for name, (_, sentence) in _BY_CODE.items() if sentence != _BY_CODE["CONFLICT"][1]),
+        *(DUPLICATE, FORBIDDEN_MEDIUM, NO_COMMENTS),
+        *("http_403", "http_413", "http_426"),
+        *("MISSING_FIELD", "UNPROCESSABLE_ENTITY", "RESOURCE_NOT_FOUND"),
+    }
+)
+REFUSALS = Refusals(
+    fields("status", optional=("code", "message", "serviceErrorCode", "errorDetails", "errorDetailType")),
+    lambda _, error: error.code in _TRUSTED or error.code.startswith(NO_PRODUCT),
+)
+"""Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -49,6 +49,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = LinkedInSettings
     credentials = LinkedInCredentials

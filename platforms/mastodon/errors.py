@@ -7,6 +7,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
+from platforms.http.refusals import Body, Refusals, fields
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
 
@@ -32,6 +33,22 @@ _MEANINGS = (
     ("could not be found", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
 )
 """Parts of the message of a 404 or 422; source: github.com/mastodon/mastodon config/locales/en.yml."""
+
+_BEFORE_ALL = ("validation failed", "the post you are trying to reply to", "the post you are trying to quote")
+"""How the message of a record begins that was not saved, or that names a missing post."""
+
+
+def _trusts(body: Body, error: PlatformError) -> bool:
+    said = str(body.get("error") or "").lower()
+    if error.code in {MEDIA_GONE, MEDIA_NOT_READY, "app_token"}:
+        return True
+    return (error.status in {404, 422} and said.startswith(_BEFORE_ALL)) or (
+        error.status == 403 and any(words in said for words in _OF_THE_ACCOUNT)
+    )
+
+
+REFUSALS = Refusals(fields("error", optional=("error_description", "details")), _trusts)
+"""Source: docs.joinmastodon.org/entities/Error; github.com/mastodon/mastodon app/controllers/concerns/api."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

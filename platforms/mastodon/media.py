@@ -63,7 +63,8 @@ class Uploads:
 
         Mastodon says so only in its message, which may be in any language.
         """
-        if refusal.kind is not ErrorKind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
+        kind = (refusal.claim or refusal).kind
+        if kind is not ErrorKind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
             return refusal
         for known in self._known.values():
             try:

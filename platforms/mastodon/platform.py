@@ -38,6 +38,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     # A server reads an account's own statuses from the database that it writes to, or from a copy that is seconds
     # behind. A request that has timed out here may still be under way. The number is our choice.
     read_lag = timedelta(seconds=45)
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = MastodonSettings
     credentials = MastodonCredentials

@@ -131,8 +131,8 @@ class Containers:
         The refusal of a repeat is not documented. So a refusal counts only if the container's state agrees. A refusal
         that has been seen with posts that became public counts only after a while.
         """
-        gone = self._dialect.is_gone(error)
-        if error.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
+        refusal, gone = error.claim or error, self._dialect.is_gone(error)
+        if refusal.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
             return error
         state = (await self._state(name))[0]
         if state is ContainerState.PUBLISHED:
@@ -142,10 +142,10 @@ class Containers:
             # confirmed first.
             await self.drop(name)
             return self._error(ErrorKind.TRANSIENT, "must be given the post again.", "expired")
-        doubtful = state is ContainerState.UNREADABLE or (error.kind is ErrorKind.REJECTED and _is_doubtful(error))
+        doubtful = state is ContainerState.UNREADABLE or (refusal.kind is ErrorKind.REJECTED and _is_doubtful(error))
         if doubtful and await self._is_new_refusal(name):
             return error.as_unconfirmed()
-        return error
+        return error if state is ContainerState.UNREADABLE else refusal
 
     async def _is_new_refusal(self, name: str) -> bool:
         """Return whether a container was refused for the first time less than REFUSED_FOR ago."""

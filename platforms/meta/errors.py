@@ -1,7 +1,7 @@
 """The mapping of the Graph API's errors for all of Meta's platforms; each adds the codes that are its own."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 from platforms.meta.credentials import NO_PROOF
@@ -34,6 +35,23 @@ _OF_THE_ACCOUNT = ("permission", "authorized", "scope")
 """Parts of messages, with codes for permissions, that concern the whole account and not one post."""
 BLOCKED_FOR = timedelta(hours=6)
 """How long to wait after a temporary block; Meta names no time, the number is ours."""
+
+
+_THROTTLED = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
+_TOKEN = frozenset({102, 104, 190})
+_PERMISSIONS = frozenset({3, 10, *range(200, 300)})
+_BLOCKED = 368
+_BEFORE_ALL = _THROTTLED | _TOKEN | _PERMISSIONS | {_BLOCKED}
+"""Codes of limits, tokens and permissions, which the Graph API checks first. Source: its page on errors,
+developers.facebook.com."""
+_INVALID = 100
+"""The code of an invalid parameter; with a subcode it may be anything."""
+_MEMBERS = frozenset(
+    {
+        *("message", "type", "code", "error_subcode", "error_user_title", "error_user_msg", "error_data"),
+        *("fbtrace_id", "is_transient"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,23 @@ class ErrorMapping:
             retry_after=(_regained(response) if meaning.kind is ErrorKind.RATE_LIMITED else None) or meaning.wait,
         )
 
+    def refusals(self, *, untrusted: Collection[int] = ()) -> Refusals:
+        """Return the refusals that count after a public request.
+
+        `untrusted` are codes and subcodes that the platform has reported for posts that it had published.
+        """
+
+        def trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
+            inner = body["error"]
+            code, subcode = self._code(inner), number(inner, "error_subcode")
+            if code in untrusted or subcode in untrusted:
+                return False
+            if known := self.subcodes.get(subcode or 0) or self.codes.get(code or 0):
+                return known.kind is not ErrorKind.TRANSIENT
+            return error.kind is ErrorKind.OPERATOR or code in _BEFORE_ALL or (code == _INVALID and not subcode)
+
+        return Refusals(_is_error, trusts)
+
     def _code(self, body: Mapping[str, Any]) -> int | str | None:
         """Return the code of an error response: a number, or one of the few known names."""
         named = body.get("code")
@@ -111,19 +146,17 @@ class ErrorMapping:
         match code:
             case -1 | 1 | 2:
                 return self.server
-            case 4 | 17 | 32 | 341 | 613:
+            case int() if code in _THROTTLED:
+                # Each use case has a code of its own, 80000 to 80014, with status 400.
                 return self._throttled
-            case int() if 80000 <= code <= 80014:
-                # Each use case has a code of its own, with status 400.
-                return self._throttled
-            case 102 | 104 | 190:
+            case int() if code in _TOKEN:
                 return self._reconnect
-            case 368:
+            case int() if code == _BLOCKED:
                 message = (
                     f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
                 )
                 return Meaning(ErrorKind.CAPPED, message, wait=BLOCKED_FOR)
-            case int() if (code in {3, 10} or 200 <= code <= 299) and _is_of_the_account(spoken):
+            case int() if code in _PERMISSIONS and _is_of_the_account(spoken):
                 message = f"{self.label} does not allow this with the account's permissions."
                 return Meaning(ErrorKind.AUTH, f"{message} Reconnect the account and grant them.")
         return None
@@ -140,6 +173,11 @@ class ErrorMapping:
     def _reconnect(self) -> Meaning:
         said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
         return Meaning(ErrorKind.AUTH, said)
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    error = body.get("error")
+    return body.keys() == {"error"} and isinstance(error, dict) and error.keys() <= _MEMBERS
 
 
 def _is_of_the_account(spoken: str) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
@@ -34,6 +35,13 @@ _NOT_PERMITTED = 7
 _LACKS_SCOPES = 3
 """With status 401: the token is valid but lacks scopes, or the app is not activated. Renewing changes neither. Source:
 pinterest/api-quickstart#97."""
+
+REFUSALS = Refusals(
+    fields("code", "message", optional=("status", "details")),
+    codes(*map(str, (1, 2, _LACKS_SCOPES, _NOT_PERMITTED, 8, 9, 29, 40, 50)), UNFETCHED),
+)
+"""Pinterest's errors are a number and a message (Error in its OpenAPI document). The numbers are those that clients
+have reported for refusals of fields, boards, tokens and limits."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -35,6 +35,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials

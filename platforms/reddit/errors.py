@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
+from platforms.http.refusals import Refusals, codes
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
@@ -52,6 +54,19 @@ _BY_CODE = {
 }
 """Source: github.com/reddit-archive/reddit, r2/lib/errors.py; for IMAGES_NOTALLOWED, QUOTA_FILLED and SUBMIT_VALIDATION
 general knowledge, unverified."""
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    """Return whether a body is an error: it names no post."""
+    inner = body.get("json")
+    if body.keys() == {"json"} and isinstance(inner, dict):
+        return bool(inner.get("errors")) and not inner.get("data")
+    return "error" in body and body.keys() <= {"error", "message", "reason", "explanation", "fields"}
+
+
+REFUSALS = Refusals(_is_error, codes(*_BY_CODE, DUPLICATE), in_success=True)
+"""Reddit checks a submission before it makes the post (r2/controllers/api.py of its archive). It has answered with an
+error and the post that it made (praw-dev/praw#1768)."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

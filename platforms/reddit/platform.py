@@ -20,7 +20,6 @@ from platforms.base import (
     Unknown,
 )
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.http.refusals import Refusals
 from platforms.reddit import errors, lookup, rules
 from platforms.reddit.connection import BASE_URL, RedditConnection, call, renew
 from platforms.reddit.fields import gallery_body, submit_fields
@@ -47,11 +46,11 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     base_url = BASE_URL
     domains = ("reddit.com",)
     api = ApiVersion("oauth")
-    refusals = Refusals(bool, None, in_success=True)
     account_prefix = "rd"
     # Listings lag some seconds behind; working publishers wait a minute before they send again.
     read_lag = timedelta(seconds=60)
     finds_without_handles = True
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = RedditSettings
     credentials = RedditCredentials

@@ -35,7 +35,9 @@ async def run_once(
                 del known[name]
                 await context.save(context.handles)
                 raise
-            await note(_SENDING if error.kind is ErrorKind.UNCONFIRMED else error.message)
+            # Nothing is repeated, so a refusal that cannot be trusted is reported, too.
+            refusal = error.claim or error
+            await note(_SENDING if refusal.kind is ErrorKind.UNCONFIRMED else refusal.message)
         else:
             await note(_DONE)
     match known[name]:

@@ -1,12 +1,14 @@
 """The mapping of Telegram's error responses to kinds of PlatformError and messages for people."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
@@ -45,6 +47,23 @@ class ChatMovedError(PlatformError):
         message = "This group has become another chat at Telegram. Connect it again."
         super().__init__(ErrorKind.AUTH, message, code="chat_moved", status=status)
         self.chat_id = chat_id
+
+
+_BY_NUMBER = frozenset({401, 403, 404, 413, 429})
+
+
+def _trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
+    said = str(body.get("description") or "")
+    if error.kind is ErrorKind.UNCONFIRMED:
+        return False
+    is_known = any(re.search(words, said, re.IGNORECASE) for words, _, _ in _BY_WORDS) or "can't parse" in said
+    return is_known or isinstance(error, ChatMovedError) or body.get("error_code") in _BY_NUMBER
+
+
+REFUSALS = Refusals(
+    lambda body: body.get("ok") is False and body.keys() <= {"ok", "error_code", "description", "parameters"}, _trusts
+)
+"""Source: core.telegram.org/bots/api#making-requests."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

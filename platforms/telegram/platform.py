@@ -26,6 +26,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     api = ApiVersion("Bot API")
     sends_files = True
     account_prefix = "tg"
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = TelegramSettings
     credentials = TelegramCredentials

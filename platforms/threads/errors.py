@@ -34,9 +34,14 @@ _CODES: dict[int | str, Meaning] = {
     NOT_THERE: Meaning(ErrorKind.NOT_READY, "Threads does not find the prepared post yet.", wait=PROPAGATION_WAIT),
     "THREADS_API__LINK_LIMIT_EXCEEDED": Meaning(ErrorKind.REJECTED, "This post has more links than Threads takes."),
 }
-error_of = ErrorMapping(
-    "Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED}
-).error_of
+
+
+_MAPPING = ErrorMapping("Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED})
+error_of = _MAPPING.error_of
+_OF_APPS = 10
+"""The code of a missing access of the app. Threads has reported it for replies that it had published
+(tirthpatell/threads-go#30)."""
+REFUSALS = _MAPPING.refusals(untrusted={2207051, _OF_APPS})
 
 _PROCESSING = {
     "DOWNLOADING": (ErrorKind.TRANSIENT, _FETCH),

@@ -61,6 +61,7 @@ class Threads(
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials

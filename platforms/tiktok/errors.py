@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.refusals import Body, Refusals, codes
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-tt-logid"
@@ -95,6 +96,14 @@ _INBOX_WAIT = timedelta(hours=1)
 """Drafts leave the inbox when the account's owner publishes or deletes them, not at a time set by TikTok."""
 _WAITS = {ErrorKind.RATE_LIMITED: MINUTE, ErrorKind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
+
+
+def _is_error(body: Body) -> bool:
+    return body.keys() <= {"data", "error"} and isinstance(body.get("error"), dict) and not body.get("data")
+
+
+REFUSALS = Refusals(_is_error, codes(*(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER)))
+"""Source: TikTok's page of error handling, `error.code`."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

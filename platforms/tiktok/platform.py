@@ -40,6 +40,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE})
     pulls_from_verified_domain = True
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials

@@ -10,6 +10,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
+from platforms.http.refusals import Refusals, codes
 from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_of
 
@@ -57,6 +58,15 @@ _BY_CODE = {
 _NOT_AUTHORIZED = "not_authorized_for_resource"
 _OF_THE_ACCOUNT = ("permission", "scope")
 """Words in the message of a refusal of that name if it concerns the whole account."""
+
+REFUSALS = Refusals(
+    lambda body: "data" not in body and "id" not in body and bool(body.keys() & {"title", "detail", "errors"}),
+    codes(
+        *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
+        *(_NOT_AUTHORIZED, "unauthorized", "forbidden", "invalid_request", "too_many_requests", "326"),
+    ),
+)
+"""An error is a Problem (X API v2 OpenAPI document), which names no post."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

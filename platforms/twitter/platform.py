@@ -47,6 +47,7 @@ class Twitter(
     # X's changelog of 2025-10-03. Its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
     strips_metadata = True  # general knowledge, unverified
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials

@@ -7,6 +7,7 @@ import httpx
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import is_limit_of_a_day, operators_fault
+from platforms.http.refusals import Refusals, fields
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
@@ -62,6 +63,13 @@ _BY_REASON = {
 }
 """Source: YouTube's page of errors."""
 _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
+
+_TRUSTED: frozenset[str] = frozenset({*(name for name, meaning in _BY_REASON.items() if meaning is not _SERVER)})
+REFUSALS = Refusals(
+    fields("error"),
+    lambda _, error: error.kind is ErrorKind.OPERATOR or error.code in _TRUSTED,
+)
+"""Source: YouTube's page of errors, and google.rpc.Status."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

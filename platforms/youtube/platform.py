@@ -48,6 +48,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     read_lag = timedelta(minutes=2)
     strips_metadata = True  # general knowledge, unverified
     covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    refusals = errors.REFUSALS
     rules = rules.RULES
     settings = YouTubeSettings
     credentials = YouTubeCredentials

@@ -140,14 +140,16 @@ async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialec
 async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -> None:
     rig = await account_of(connect, "pixelfed")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, " ")))
-    assert (error.kind, error.status) == (ErrorKind.REJECTED, 403)
+    assert error.claim
+    assert (error.claim.kind, error.status) == (ErrorKind.REJECTED, 403)
     assert "Empty statuses are not allowed" in error.message
 
 
 async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Connect) -> None:
     rig = await account_of(connect, "gotosocial")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
-    assert (error.kind, error.status) == (ErrorKind.REJECTED, 400)
+    assert error.claim
+    assert (error.claim.kind, error.status) == (ErrorKind.REJECTED, 400)
 
 
 @pytest.mark.parametrize(("dialect", "language"), [("akkoma", "pt"), ("pleroma", "pt"), ("gotosocial", "pt-BR")])
@@ -185,7 +187,9 @@ async def test_unfinished_media_are_waited_for_whatever_the_language(
     context = await attempt(rig, "Look", ["a.jpg"])
     words = {"error": "Dateien, die noch nicht verarbeitet wurden, können nicht angehängt werden."}
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert error.claim
+    assert error.claim.kind is ErrorKind.REJECTED
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=206, body={"id": "1", "url": None})
     error = await refused(PLATFORM.publish(rig.connection(), context))
