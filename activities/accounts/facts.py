@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.credentials.token_times import rules_of
+from activities.credentials.renewal_outcomes import LOST
+from activities.credentials.token_times import may_rotate, rules_of
 from domain.account_health import TokenFacts
 from platforms.access.connect import connectors
 from platforms.registry import platforms
@@ -25,7 +26,10 @@ def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datet
         connection_ends_at=ends_of(account, now),
         refused_at=account.refused_at,
         refusal=account.refusal,
+        access_refused=account.access_refused_at is not None,
         renewal_refused=is_refused_renewal(account),
+        renewal_interrupted=_is_interrupted(account, now),
+        renewal_lost=LOST in {account.refusal_code, account.renewal_error if is_refused_renewal(account) else None},
         renewal_failures=account.renewal_failures,
         renewed_at=account.renewed_at or account.connected_at,
         app_refusal=refused_apps.get((account.platform, account.app_id)),
@@ -62,3 +66,10 @@ def ends_of(account: AnyAccount, now: datetime) -> datetime | None:
 def is_refused_renewal(account: AnyAccount) -> bool:
     """Return whether the last renewal was refused for good: after all other failures it has a time for the next try."""
     return account.renewal_failures > 0 and account.renew_at is None
+
+
+def _is_interrupted(account: AnyAccount, now: datetime) -> bool:
+    """Return whether the platform may have issued tokens that never arrived, and accepts no second request for them."""
+    if account.renewal_started_at is None or not may_rotate(platforms()[account.platform]):
+        return False
+    return account.renewing_until is None or account.renewing_until <= now

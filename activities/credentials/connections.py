@@ -131,6 +131,16 @@ class AccountConnections:
         """Wait for running renewals: if a response were lost, its account would be disconnected."""
         await self._renewals.close(max(self.renewing_for_s(), _LAST_RENEWALS_S))
 
+    async def _renew_used(self, account: Account, rules: TokenRules | None) -> Any:
+        """Return renewed credentials for requests; a token that is not due was refused by the platform."""
+        used, was_due = account.credentials, is_due(rules, account, datetime.now(UTC))
+        try:
+            return await self._renew(account)
+        except PlatformError:
+            if rules is not None and not was_due:
+                await self._renewals.note_refused_access(account, used)
+            raise
+
     async def _renew(self, account: Account, *, force: bool = False) -> Any:
         """Return renewed credentials for requests."""
         platform = platforms()[account.platform]
@@ -191,7 +201,7 @@ class AccountConnections:
             ),
             account=account_facts(account),
             credentials=credentials,
-            refresh=lambda: self._renew(account),
+            refresh=lambda: self._renew_used(account, rules),
             keep=lambda edit: self._keep(account, edit),
             is_due=lambda: is_due(rules, account, datetime.now(UTC)),
             is_trusted=server.is_trusted,

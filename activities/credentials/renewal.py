@@ -34,6 +34,7 @@ from store.accounts.renewals import (
     keep_renewed,
     lease_renewal,
     note_failure,
+    note_refused_access,
     release_lease,
 )
 from store.database import Database
@@ -150,6 +151,16 @@ class Renewals:
         if newest[:KEY_ID] == used[:KEY_ID]:
             return False
         return open_sealed(self._vault, *key, newest) == open_sealed(self._vault, *key, used)
+
+    async def note_refused_access(self, account: Account, used: bytes) -> None:
+        """Save that the platform refused the access token, which could not be renewed. Skipped without a database."""
+
+        async def note() -> None:
+            async with self._database.answers.transaction() as session:
+                await note_refused_access(session, (account.workspace_id, account.id), used)
+
+        if account.access_refused_at is None:
+            await self._skip_if_unavailable(note())
 
     def stop(self) -> None:
         """Begin no further renewals: running ones get all the time that is left to this process."""
@@ -337,7 +348,7 @@ class Renewals:
                 raise
 
 
-_STATE = ("renewal_started_at", "renewal_failures", "renewal_error")
+_STATE = ("renewal_started_at", "renewal_failures", "renewal_error", "access_refused_at")
 _NOT_ASKED = frozenset({"held_up", "pause"})
 """Codes of renewals that ended before the platform was asked."""
 

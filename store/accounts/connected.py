@@ -24,6 +24,7 @@ WORKS: Mapping[str, Any] = {
     "refusal_code": None,
     "refusal_count": 0,
     "recheck_at": None,
+    "access_refused_at": None,
 }
 """The columns of an account that its platform accepts."""
 _OF_TOKENS = ("expires_at", "refresh_expires_at", "scopes", "renew_at", "grant_subject")

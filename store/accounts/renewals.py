@@ -132,6 +132,11 @@ async def note_failure(
     )
 
 
+async def note_refused_access(session: AsyncSession, key: Key, used: bytes) -> None:
+    """Save that the platform refuses the access token of these credentials, which cannot be renewed now."""
+    await _update(session, key, used, access_refused_at=func.coalesce(Account.access_refused_at, func.now()))
+
+
 async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: timedelta, limit: int) -> list[Account]:
     """Return accounts whose renewal is due, for this worker only during `again_in`; the longest overdue first.
 

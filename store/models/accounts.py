@@ -82,6 +82,8 @@ class _AccountColumns:
     """The number of failed renewals since the last successful one."""
     renewal_error: Mapped[str | None]
     """The code of the last of these failures."""
+    access_refused_at: Mapped[datetime | None]
+    """When the platform refused the access token, which could not be renewed then. Null once tokens are accepted."""
     last_ok_at: Mapped[datetime | None]
     """When the platform last accepted the credentials, in a renewal or when it was asked for the account's profile."""
     inspected_at: Mapped[datetime | None]

@@ -54,6 +54,34 @@ def facts(**known: object) -> TokenFacts:
             HealthReason.RENEWAL_REFUSED,
             "X refuses to renew this connection. It works until 2026-03-01T13:00:00Z. Reconnect the account.",
         ),
+        (
+            {"renewal_lost": True, "renewal_refused": True, "connection_ends_at": NOW - DAY, "expires_at": NOW - DAY},
+            Health.NEEDS_RECONNECT,
+            False,
+            HealthReason.LOST_IN_RENEWAL,
+            (
+                "A renewal of this connection was interrupted before the answer could be stored, and X refuses to "
+                "renew it again. Reconnect the account."
+            ),
+        ),
+        (
+            {"refused_at": NOW, "refusal": "A renewal was interrupted.", "renewal_lost": True},
+            Health.NEEDS_RECONNECT,
+            False,
+            HealthReason.LOST_IN_RENEWAL,
+            "A renewal was interrupted. Its posts are held until then.",
+        ),
+        (
+            {"renewal_interrupted": True, "renewal_failures": 1, "expires_at": NOW + timedelta(hours=1)},
+            Health.WARNING,
+            True,
+            HealthReason.RENEWAL_INTERRUPTED,
+            (
+                "A renewal of this connection was interrupted before the answer could be stored. The access token is "
+                "used until X refuses it, and then X is asked again to renew it. If that fails, the account must be "
+                "reconnected."
+            ),
+        ),
         ({"renewal_failures": 3, "expires_at": NOW + timedelta(minutes=9)}, Health.HEALTHY, True, None, ""),
         (
             {"renewal_failures": 3, "expires_at": NOW - timedelta(minutes=9)},

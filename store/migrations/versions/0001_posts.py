@@ -603,6 +603,7 @@ def _create_accounts() -> None:
         sa.Column("renewal_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("renewal_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("renewal_error", sa.Text(), nullable=True),
+        sa.Column("access_refused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("inspected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("inspection", postgresql.JSONB(astext_type=sa.Text()), nullable=True),

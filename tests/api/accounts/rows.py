@@ -54,8 +54,8 @@ async def accepts(stack: Stack, token: str) -> int:
     return response.status_code
 
 
-async def revoke_at_platform(stack: Stack, platform: str, username: str) -> None:
-    """Withdraw the consent at the platform, as a person does there."""
+async def revoke_at_platform(stack: Stack, platform: str, username: str, more: str = "") -> None:
+    """Withdraw the consent at the platform, as a person does there; with `&only=access` end its access tokens."""
     accounts = (await stack.control("GET", "accounts"))["accounts"]
     found = next(each for each in accounts if (each["platform"], each["username"]) == (platform, username))
-    await stack.control("DELETE", f"tokens?platform={platform}&accountId={found['accountId']}")
+    await stack.control("DELETE", f"tokens?platform={platform}&accountId={found['accountId']}{more}")

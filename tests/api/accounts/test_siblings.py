@@ -1,29 +1,15 @@
 """Accounts that one consent connected, which share their tokens."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from activities.step_context import StepContextFactory
 from reconcile.renewals import renew_due
-from runtime import worker
-from store.database import Database
 from tests.api.accounts.rows import change_row, health_of, known_to_sandbox, remove, row_of
 from tests.api.conftest import Client
 from tests.api.connect.consents import begin, consent, trade
 from tests.stack import Stack
-
-
-@pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Return the factory of another worker."""
-    database = Database(stack.database_url, pool_size=5, max_overflow=5)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
-    await database.close()
 
 
 class TestSiblings:

@@ -11,11 +11,8 @@ from activities.step_context import StepContextFactory
 from platforms.bluesky import PLATFORM as BLUESKY
 from platforms.errors import PlatformError
 from reconcile.revocations import Revocations
-from runtime import worker
 from store.accounts.revocations import claim_due_revocations, open_revocation
-from store.database import Database
 from store.models import PendingConnection, PendingRevocation
-from store.roles import Component
 from store.secrets.vault import Vault
 from tests.api.accounts.rows import accepts, remove, row_of
 from tests.api.accounts.test_revocation import AT_HOME, asked, removed, webhook_of
@@ -23,19 +20,9 @@ from tests.api.conftest import Client
 from tests.api.connect.consents import SERVER, _query, begin, connected, consent, credentials, refused, trade
 from tests.api.connect.consents import row_of as connection_of
 from tests.api.connect.test_bots import connect_discord
-from tests.databases import url_as
 from tests.stack import Stack
 
 VERIFY = "mastodon/api/v1/accounts/verify_credentials"
-
-
-@pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Return the factory of another worker."""
-    database = Database(url_as(stack.database_url, Component.WORKER), pool_size=5, max_overflow=5)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
-    await database.close()
 
 
 @pytest.fixture
