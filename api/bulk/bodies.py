@@ -32,7 +32,7 @@ class PostItemBody(PostBody):
     idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=KEY_PATTERN)] | None = Field(
         None,
         description="As the header Idempotency-Key of a request that creates this post alone.",
-        examples=["winter-2026-row-17"],
+        examples=["winter-row-17"],
     )
 
 
@@ -67,7 +67,7 @@ class FilterBody(RequestModel):
         min_length=1,
         max_length=MAX_ITEMS,
         description="Only posts with all of these tags.",
-        examples=[["winter-2026"]],
+        examples=[["winter"]],
     )
     status: list[_Status] | None = Field(
         None,
@@ -82,10 +82,10 @@ class FilterBody(RequestModel):
         None, description="Only the post with this id of yours.", examples=["campaign-7/row-12"]
     )
     scheduled_from: _Moment | None = Field(
-        None, description=f"Only posts scheduled for then or later. {MOMENT}", examples=["2026-12-03"]
+        None, description=f"Only posts scheduled for then or later. {MOMENT}", examples=["2030-12-03"]
     )
     scheduled_to: _Moment | None = Field(
-        None, description=f"Only posts scheduled for then or earlier. {MOMENT}", examples=["2026-12-09"]
+        None, description=f"Only posts scheduled for then or earlier. {MOMENT}", examples=["2030-12-09"]
     )
     from_date: _Moment | None = Field(
         None, description=f"Only posts created then or later. {MOMENT}", examples=["2026-01-01"]

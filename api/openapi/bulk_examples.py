@@ -12,10 +12,10 @@ CREATE_MANY: dict[str, dict[str, Any]] = {
             {
                 "content": f"Winter, day {day}",
                 "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
-                "scheduledFor": f"2026-12-0{day}T09:00",
+                "scheduledFor": f"2030-12-0{day}T09:00",
                 "timezone": "Europe/Berlin",
-                "tags": ["winter-2026"],
-                "externalId": f"winter-2026/row-{day}",
+                "tags": ["winter"],
+                "externalId": f"winter/row-{day}",
             }
             for day in (1, 2)
         ]
@@ -23,12 +23,12 @@ CREATE_MANY: dict[str, dict[str, Any]] = {
 }
 
 UPDATE_MANY: dict[str, dict[str, Any]] = {
-    "moveByTag": {"filter": {"tag": ["winter-2026"], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}},
+    "moveByTag": {"filter": {"tag": ["winter"], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}},
     "eachItsOwn": {"posts": [{"id": _ID, "content": "A text that the platform takes"}]},
 }
 
 SELECT_MANY: dict[str, dict[str, Any]] = {
-    "byTag": {"filter": {"tag": ["winter-2026"], "status": ["failed", "partial"]}},
+    "byTag": {"filter": {"tag": ["winter"], "status": ["failed", "partial"]}},
     "byId": {"ids": [_ID]},
 }
 
@@ -45,10 +45,10 @@ def _many(*results: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_SET = {"httpStatus": 200, "id": _ID, "status": "scheduled", "scheduledFor": "2026-12-02T08:00:00Z"}
+_SET = {"httpStatus": 200, "id": _ID, "status": "scheduled", "scheduledFor": "2030-12-02T08:00:00Z"}
 CREATED_MANY = _many(
-    {**_SET, "httpStatus": 201, "externalId": "winter-2026/row-1"},
-    {"httpStatus": 422, "id": None, "externalId": "winter-2026/row-2", "error": ERRORS["accountNotFound"][1]},
+    {**_SET, "httpStatus": 201, "externalId": "winter/row-1"},
+    {"httpStatus": 422, "id": None, "externalId": "winter/row-2", "error": ERRORS["accountNotFound"][1]},
 )
 MOVED_MANY = _many(_SET)
 DELETED_MANY = _many({"httpStatus": 200, "id": _ID})
@@ -58,10 +58,10 @@ VALIDATED_MANY = {
     "succeeded": 1,
     "failed": 1,
     "results": [
-        {"position": 0, "externalId": "winter-2026/row-1", "valid": True, "errors": [], "warnings": []},
+        {"position": 0, "externalId": "winter/row-1", "valid": True, "errors": [], "warnings": []},
         {
             "position": 1,
-            "externalId": "winter-2026/row-2",
+            "externalId": "winter/row-2",
             "valid": False,
             "errors": ERRORS["accountNotFound"][1]["errors"],
             "warnings": [],

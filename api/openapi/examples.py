@@ -22,14 +22,14 @@ CREATE: dict[str, dict[str, Any]] = {
         "content": "Scheduled post",
         "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
         "publishNow": False,
-        "scheduledFor": "2026-02-01T14:00:00Z",
+        "scheduledFor": "2030-02-01T09:00",
         "timezone": "America/New_York",
     },
     "draft": {"content": "An idea for later", "isDraft": True},
 }
 
 PATCH: dict[str, dict[str, Any]] = {
-    "reschedule": {"scheduledFor": "2026-02-02T09:00:00", "timezone": "America/New_York"},
+    "reschedule": {"scheduledFor": "2030-02-02T09:00:00", "timezone": "America/New_York"},
     "publishNow": {"publishNow": True},
     "backToDraft": {"isDraft": True},
     "correct": {"content": "A text that the platform takes"},
@@ -171,8 +171,8 @@ SCHEDULED: dict[str, Any] = {
     "platforms": [{"platform": "twitter", "accountId": "tw_456", "content": "Scheduled post", **_WAITING}],
     "tags": [],
     "timezone": "America/New_York",
-    "scheduledFor": "2026-02-01T14:00:00Z",
-    "scheduledForLocal": "2026-02-01T09:00:00",
+    "scheduledFor": "2030-02-01T14:00:00Z",
+    "scheduledForLocal": "2030-02-01T09:00:00",
     "publishedAt": None,
     "updatedAt": "2026-01-15T10:00:00Z",
 }
@@ -198,8 +198,8 @@ DELETED: dict[str, Any] = {"id": POST["id"], "deleted": True}
 COUNTS: dict[str, Any] = {
     "total": 3,
     "counts": [
-        {"status": "published", "day": "2026-12-01", "posts": 1},
-        {"status": "scheduled", "day": "2026-12-02", "posts": 2},
+        {"status": "published", "day": "2030-12-01", "posts": 1},
+        {"status": "scheduled", "day": "2030-12-02", "posts": 2},
     ],
 }
 
@@ -212,7 +212,7 @@ DELETIONS: dict[str, Any] = {
             "deletedBy": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
             "createdAt": POST["createdAt"],
             "status": "scheduled",
-            "scheduledFor": "2026-02-01T14:00:00Z",
+            "scheduledFor": "2030-02-01T14:00:00Z",
             "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
         }
     ],

@@ -106,8 +106,8 @@ FILTERS: tuple[Json, ...] = (
         "style": "form",
         "explode": True,
     },
-    _moment("scheduledFrom", "Only posts scheduled for then or later.", "2026-12-03"),
-    _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2026-12-03"),
+    _moment("scheduledFrom", "Only posts scheduled for then or later.", "2030-12-03"),
+    _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2030-12-03"),
     _moment("fromDate", "Only posts created then or later; `scheduledFrom` is for the due time.", "2026-01-01"),
     _moment("toDate", "Only posts created then or earlier.", "2026-01-31T23:59:59Z"),
     _moment(

@@ -44,7 +44,7 @@ class CountView(View):
     )
     day: str = Field(
         description="Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`.",
-        examples=["2026-12-03"],
+        examples=["2030-12-03"],
     )
     posts: int = Field(description="How many they are.", examples=[12])
 

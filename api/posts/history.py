@@ -31,10 +31,10 @@ class FieldChangeView(View):
     before: str = Field(
         alias="from",
         description="The value before; left out for content, of which no value is kept.",
-        examples=["2026-02-01T14:00:00Z"],
+        examples=["2030-02-01T14:00:00Z"],
     )
     after: str = Field(
-        alias="to", description="The value after; left out as `from` is.", examples=["2026-02-02T14:00:00Z"]
+        alias="to", description="The value after; left out as `from` is.", examples=["2030-02-02T14:00:00Z"]
     )
     platform: str = Field(description="The platform of the target whose field it is.", examples=["instagram"])
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
@@ -64,7 +64,7 @@ class EventView(View):
     actor: ActorView = Field(description="Who did it.")
     summary: str = Field(
         description="The event as a sentence.",
-        examples=['API key "Editorial office" changed scheduledFor from 2026-02-01T14:00:00Z to 2026-02-02T14:00:00Z.'],
+        examples=['API key "Editorial office" changed scheduledFor from 2030-02-01T14:00:00Z to 2030-02-02T14:00:00Z.'],
     )
     platform: PlatformName = Field(description="The platform, if it concerns one target.")
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])

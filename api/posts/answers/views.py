@@ -231,7 +231,7 @@ class PostView(View):
     scheduled_for: Moment | None = Field(description="The instant it is scheduled for.")
     scheduled_for_local: str | None = Field(
         description="The same as wall time in `timezone`, without an offset, as `scheduledFor` takes it.",
-        examples=["2026-02-01T09:00:00"],
+        examples=["2030-02-01T09:00:00"],
     )
     external_id: str = Field(description="Your own id, if given.", examples=["campaign-7/row-12"])
     planned_for: Moment = Field(description="The instant it was scheduled for, if `publishNow` went ahead of it.")

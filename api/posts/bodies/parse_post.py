@@ -116,8 +116,8 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
         return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
     except ValueError:
         sentence = (
-            "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2026-02-01T14:00, or an "
-            "instant such as 2026-02-01T14:00:00Z"
+            "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2030-02-01T14:00, or an "
+            "instant such as 2030-02-01T14:00:00Z"
         )
         return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
     return schedule, time_problems(schedule, now)

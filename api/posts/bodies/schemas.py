@@ -158,7 +158,7 @@ class PostBody(RequestModel):
             "instant; without one it is wall time in `timezone` (a time that a clock change skips moves forward by the "
             "gap; of a repeated time the first counts). Up to 5 minutes ago counts as now."
         ),
-        examples=["2026-02-01T14:00", "2026-02-01T14:00:00Z"],
+        examples=["2030-02-01T14:00", "2030-02-01T14:00:00Z"],
     )
     is_draft: bool | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The page /docs in a browser's document: it shows limits, and sends a request with the reader's key."""
+"""The page /docs in a browser's document: it shows limits, and sends requests for the accounts of the reader's key."""
 
 import asyncio
 import json
@@ -39,7 +39,19 @@ const later = async (what) => {
   }
   const list = page.getElementById("listPosts").textContent;
   if (!list.includes("at least 1, at most 100, default 20")) throw new Error("the limit of a page is not shown");
+  const many = JSON.parse(page.querySelector("#createPosts textarea").value);
+  const ahead = many.posts.every((post) => new Date(post.scheduledFor) > new Date());
+  if (!ahead) throw new Error("an example is in the past");
+  create.querySelector("textarea").value = "of the reader";
   page.getElementById("key").value = key;
+  page.getElementById("key").onchange();
+  await later(() => page.getElementById("key-note").textContent.includes("accounts stand"));
+  if (create.querySelector("textarea").value !== "of the reader") throw new Error("the reader's text is lost");
+  const check = page.getElementById("validatePost");
+  check.querySelector("button").onclick();
+  const verdict = JSON.parse((await later(() => check.querySelector("[role=status] pre"))).textContent);
+  if (!verdict.valid) throw new Error(`the first example is refused: ${JSON.stringify(verdict)}`);
+  if (page.getElementById("getAccountHealth-platform").value === "") throw new Error("no account is filled in");
   create.querySelector("textarea").value = JSON.stringify({ content: "Tried on the page", isDraft: true });
   create.querySelector("button").onclick();
   const answer = await later(() => create.querySelector("[role=status] pre"));
