@@ -4,6 +4,7 @@ Requests that the parser refuses never reach the app. uvicorn itself bounds neit
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
@@ -147,6 +148,13 @@ class ApiProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
+        if not self.cycle.keep_alive:
+            self.cycle.transport = _LingeringTransport(self.transport, self._close_when_read)  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        """Continue with the next request, unless the connection ends with this one."""
+        if not self._refused:
+            super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """Pass content to the app."""
@@ -209,6 +217,27 @@ class ApiProtocol(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def _close_when_read(self) -> None:
+        """Close the connection once its client has taken the answer, or takes no more of it.
+
+        The kernel would keep the answer of a connection that is closed earlier, and nothing would count it.
+        """
+        self._refused = True
+        self._stop_waiting()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger(None)
+
+    def _linger(self, before: int | None) -> None:
+        size = self._unread.size if self._unread is not None else 0
+        if not size:
+            self.transport.close()
+        elif size == before:
+            self.transport.abort()
+        else:
+            self._deadline = self.loop.call_later(Unread.check_s, self._linger, size)
+
     # Refusals
 
     def send_400_response(self, msg: str) -> None:
@@ -252,6 +281,15 @@ class ApiProtocol(HttpToolsProtocol):
             # The answer to a request whose head has come is sent already.
             return self._part is _Part.HEAD
         return self._part is _Part.BODY and not cycle.response_started and not self.pipeline
+
+
+class _LingeringTransport:
+    """The transport of a request that ends its connection, as uvicorn's cycle of this request uses it."""
+
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 async def _answer_busy(_scope: Any, _receive: Any, send: Any) -> None:

@@ -29,14 +29,14 @@ def kernel_bytes() -> int:
     return int(line.split()[-1]) * 4096
 
 
-async def ask(url: str, key: str, path: str) -> socket.socket:
+async def ask(url: str, key: str, path: str, more: str = "") -> socket.socket:
     """Send a request from a socket that keeps little, and read nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(client, ("127.0.0.1", httpx.URL(url).port))
-    head = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key}\r\n\r\n"
+    head = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key}\r\n{more}\r\n"
     await loop.sock_sendall(client, head.encode())
     return client
 
@@ -185,3 +185,34 @@ async def test_the_kernel_drops_clients_that_take_nothing(
         async with asyncio.timeout(10):
             while connections._all:  # noqa: ASYNC110  the connection has no event for its end
                 await asyncio.sleep(0.1)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_connection_that_ends_counts_until_its_answer_is_read(
+    app: Litestar, stranger: Client, sockets: ExitStack
+) -> None:
+    """The kernel would keep the answers of closed connections, without a limit on their number."""
+    saved = await stranger.send_post({"content": "x" * 90_000, "isDraft": True})
+    path, size = f"/v1/posts/{saved.json()['id']}", len(saved.content)
+    assert LARGE < size < SEND_BUFFER / 2
+    connections, end = Connections(), "Connection: close\r\n"
+    async with listening(app, connections) as url:
+        client = sockets.enter_context(await ask(url, key_of(stranger), path, end))
+        sockets.enter_context(await ask(url, key_of(stranger), path, end))
+        await asyncio.sleep(0.3)
+        assert connections._all == 2
+        answer = await read_all(client)
+        assert len(answer) > size
+        assert b"\r\nconnection: close\r\n" in answer
+        client.close()
+        async with asyncio.timeout(10):
+            while connections._all:  # noqa: ASYNC110  the connection has no event for its end
+                await asyncio.sleep(0.1)
+
+
+async def test_a_request_that_ends_its_connection_is_the_last(app: Litestar, sockets: ExitStack) -> None:
+    async with listening(app) as url:
+        client = sockets.enter_context(await ask(url, "", "/healthz", "Connection: close\r\n"))
+        with suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(client, b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n")
+        assert (await read_all(client)).count(b"HTTP/1.1 ") == 1
