@@ -203,7 +203,8 @@ def is_silent(connection: socket.socket, _: int) -> None:
 )
 def test_a_lost_answer_has_its_own_error(run: Run, serve: Serve, error: type[Exception]) -> None:
     async def scenario(port: int) -> None:
-        async with httpx.AsyncClient(transport=Transport(), timeout=0.2) as client:
+        timeout = httpx.Timeout(20, read=0.2 if error is httpx.ReadTimeout else 20)
+        async with httpx.AsyncClient(transport=Transport(), timeout=timeout) as client:
             with pytest.raises(error):
                 await client.post(f"http://127.0.0.1:{port}/", json={})
 
@@ -213,7 +214,7 @@ def test_a_lost_answer_has_its_own_error(run: Run, serve: Serve, error: type[Exc
 
 def test_a_write_times_out(run: Run) -> None:
     async def scenario(port: int) -> None:
-        async with httpx.AsyncClient(transport=Transport(), timeout=0.3) as client:
+        async with httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(20, write=0.3)) as client:
             with pytest.raises(httpx.WriteTimeout):
                 await client.post(f"http://127.0.0.1:{port}/", content=bytes(64 * 2**20))
 
