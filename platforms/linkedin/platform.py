@@ -16,7 +16,7 @@ from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, cal
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads, kinds_of
-from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.linkedin.settings import PAGE, LinkedInCredentials, LinkedInSettings, own_page
 from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
@@ -48,7 +48,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     request_id_header = errors.REQUEST_ID_HEADER
     # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
-    places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
+    places = (PlaceSetting("organizationUrn", "organization_urn", own_page),)
     refusals = errors.REFUSALS
     rules = rules.RULES
     settings = LinkedInSettings
@@ -93,7 +93,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         if not await _may_post(connection, page):
             raise PlatformError(ErrorKind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
-        return Identity(number, await _name_of(connection, number))
+        return Identity(f"{PAGE}{number}", await _name_of(connection, number))
 
     async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: continues from the handles."""

@@ -10,6 +10,15 @@ from platforms.texts.patterns import TextPattern, WebAddress
 
 OrganizationUrn = Annotated[str, TextPattern(r"^urn:li:organization:\d+$", "must be like urn:li:organization:123")]
 
+PAGE = "organization-"
+"""The beginning of a company page's user id here: LinkedIn's ids of pages are numbers, and those of members may be."""
+
+
+def own_page(user_id: str) -> str:
+    """Return the URN of the page that an account is; empty for a member."""
+    return f"urn:li:organization:{user_id.removeprefix(PAGE)}" if user_id.startswith(PAGE) else ""
+
+
 TITLE, DESCRIPTION, COMMENT = 400, 4086, 1250
 """Characters of an article's title and description and of a comment; general knowledge, unverified."""
 

@@ -22,14 +22,20 @@ def broken(name: str, settings: dict[str, Any], account: AccountFacts) -> list[t
 
 @pytest.mark.parametrize(("platform", "name", "written", "kept"), OTHERS)
 def test_a_place_that_is_not_allowed_is_refused(platform: str, name: str, written: str, kept: str) -> None:
-    account = AccountFacts("xy_111", "111", "one")
+    user_id = "organization-111" if platform == "linkedin" else "111"
+    account = AccountFacts("xy_111", user_id, "one")
     assert broken(platform, {name: written}, account) == [(CODE, (name,))]
     assert broken(platform, {name: written.replace("222", "111")}, account) == [], "its own"
     assert broken(platform, {}, account) == []
     for allowed in ({name: [kept]}, {name: ["1", kept]}, {name: [ANY]}):
-        assert broken(platform, {name: written}, AccountFacts("xy_111", "111", "one", allowed=allowed)) == []
+        assert broken(platform, {name: written}, AccountFacts("xy_111", user_id, "one", allowed=allowed)) == []
     for others in ({name: ["1"]}, {"otherId": [kept]}):
-        assert broken(platform, {name: written}, AccountFacts("xy_111", "111", "one", allowed=others)) != []
+        assert broken(platform, {name: written}, AccountFacts("xy_111", user_id, "one", allowed=others)) != []
+
+
+def test_a_member_does_not_own_the_page_of_the_same_number() -> None:
+    settings, member = {"organizationUrn": "urn:li:organization:111"}, AccountFacts("li_111", "111", "one")
+    assert broken("linkedin", settings, member) == [(CODE, ("organizationUrn",))]
 
 
 def test_a_draft_without_an_account_breaks_no_rule_of_places() -> None:

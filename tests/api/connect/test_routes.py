@@ -172,6 +172,23 @@ class TestSeveral:
         # The page of which the member is an ANALYST is not among them.
         assert types == ["profile", "organization", "organization"]
 
+    async def test_a_member_and_a_page_of_the_same_number_are_two_accounts(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        """The sandbox gives a member's page the member's number."""
+        member = await connected(stranger, stack, "linkedin", "one number")
+        page = await connected(stranger, stack, "linkedin", "one number", **{"as": "pages"})
+        number = member["accountId"].removeprefix("li_")
+        assert page["accountId"] == f"li_organization-{number}"
+        stored = await credentials(stack, stranger.workspace_id, member["accountId"])
+        assert "organization_urn" not in stored
+        begun = await begin(stranger, "linkedin", **{"as": "both"})
+        response = await trade(stranger, "linkedin", await consent(stack, begun, "one number"))
+        selection = response.json()["selection"]
+        body = {"selectionId": selection["id"], "ids": [each["id"] for each in selection["options"]]}
+        chosen = (await stranger.post("/v1/connect/linkedin/select", json=body)).json()
+        assert [each["accountId"] for each in chosen["accounts"]] == [member["accountId"], page["accountId"]]
+
 
 class TestStates:
     async def test_a_repeat_is_answered_as_the_first(self, stranger: Client, stack: Stack) -> None:

@@ -45,7 +45,10 @@ async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig,
     own = f"urn:li:organization:{li.account.user_id}"
     li.stored = li.stored.model_copy(update={"organization_urn": own})
     identity = await PLATFORM.whoami(li.connection())
-    assert (identity.user_id, identity.username) == (li.account.user_id, f"{li.account.username}'s page")
+    assert (identity.user_id, identity.username) == (
+        f"organization-{li.account.user_id}",
+        f"{li.account.username}'s page",
+    )
     stranger = await connect("linkedin", credentials={"organizationUrn": PAGE})
     assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is ErrorKind.AUTH
 
@@ -145,7 +148,7 @@ class TestConditions:
         await li.sandbox.switch_on("linkedin", condition, li.account.account_id)
         own = f"urn:li:organization:{li.account.user_id}"
         li.stored = li.stored.model_copy(update={"organization_urn": own})
-        assert (await PLATFORM.whoami(li.connection())).user_id == li.account.user_id
+        assert (await PLATFORM.whoami(li.connection())).user_id == f"organization-{li.account.user_id}"
 
     async def test_a_page_is_not_said_to_have_a_post_that_linkedin_only_names(
         self, li: Rig, page: dict[str, Any]
@@ -251,7 +254,7 @@ class TestOrganisation:
         number = member.account.user_id if page == "own" else page
         member.stored = member.stored.model_copy(update={"organization_urn": f"urn:li:organization:{number}"})
         if taken:
-            assert (await PLATFORM.whoami(member.connection())).user_id == number
+            assert (await PLATFORM.whoami(member.connection())).user_id == f"organization-{number}"
         else:
             assert (await refused(PLATFORM.whoami(member.connection()))).code == "no_role"
 
