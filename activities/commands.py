@@ -79,6 +79,14 @@ class AccountCommand(BaseModel):
     request_id: str | None = None
 
 
+class ChoicesCommand(BaseModel):
+    """A saved request for the values of a setting; its row says which account it concerns."""
+
+    list_id: str
+    platform: str
+    request_id: str | None = None
+
+
 class GiveUpCommand(TargetCommand):
     """A target that is not tried any longer, and the reason."""
 

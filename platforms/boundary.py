@@ -13,7 +13,18 @@ from platforms.errors import PlatformError, unreadable
 
 log = structlog.get_logger(__name__)
 
-_STEPS = ("whoami", "quota", "prepare", "publish", "confirm_sent", "complete", "edit", "confirm_edit", "renew")
+_STEPS = (
+    "whoami",
+    "quota",
+    "prepare",
+    "publish",
+    "confirm_sent",
+    "complete",
+    "edit",
+    "confirm_edit",
+    "renew",
+    "choices",
+)
 _PUBLIC = {"publish", "edit"}
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, httpx.InvalidURL)
 """What Python raises for a value of another type, form or size than the module expects."""

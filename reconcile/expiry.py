@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reconcile.rounds import repeat
+from store.accounts.choices import delete_old_choices
 from store.accounts.connecting import delete_old_connections
 from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
@@ -29,6 +30,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_expired_files, 20),
     (delete_old_lateness, 500),
     (delete_old_checks, 100),
+    (delete_old_choices, 100),
     (delete_surplus_events, 20),
     (delete_old_connections, 500),
 )

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from activities.accounts.choices import Choosing
 from activities.accounts.connecting import Connecting
 from activities.accounts.steps import AccountSteps
 from activities.check_media import Checking
@@ -56,6 +57,7 @@ from store.audit.trail import AUDIT_KEPT
 from store.database import Database
 from store.secrets.vault import Vault
 from workflows.account import AccountWorkflow
+from workflows.choices import ChoicesWorkflow
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
@@ -185,13 +187,14 @@ def worker_group(
         Editing(factory).edit,
         Checking(factory).check_media,
         Connecting(factory).connect,
+        Choosing(factory).list_choices,
         accounts.check_account,
         accounts.remove_account,
     ]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
-        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow, AccountWorkflow],
+        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow, AccountWorkflow, ChoicesWorkflow],
         activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, local_publish.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -98,6 +98,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
     "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},
     "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
+    "choice_lists": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE (result), DELETE"},
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},
     "app_setups": {Component.API: _READ, Component.WORKER: _NOTE},
     "pending_connections": {

@@ -8,6 +8,7 @@ from litestar.params import FromPath, SkipValidation
 
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
+from api.accounts.choices import list_choices, read_choices_query
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
@@ -79,6 +80,11 @@ class AccountEndpoints(Controller):
         """Return who connected and removed an account."""
         read_query(request)
         return respond_privately(await account_history(deps, named))
+
+    @get("/{platform:str}/{account_id:str}/choices")
+    async def list_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+        """Return the values of a setting that an account may use."""
+        return respond_privately(await list_choices(deps, named, read_choices_query(request, named.platform)))
 
     @delete("/{platform:str}/{account_id:str}", status_code=200)
     async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:

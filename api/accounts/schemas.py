@@ -138,3 +138,22 @@ class AccountHistoryView(View):
     model_config = ConfigDict(title="AccountHistory")
 
     events: list[AccountEventView] = Field(description="The 100 newest, the newest first.")
+
+
+class ChoiceView(View):
+    """A value of a setting."""
+
+    model_config = ConfigDict(title="SettingChoice")
+
+    value: str = Field(description="What the setting takes.", examples=["549755885175"])
+    label: str = Field(description="Its name for people.", examples=["Recipes"])
+
+
+class ChoicesView(View):
+    """The values of a setting that an account may use."""
+
+    model_config = ConfigDict(title="SettingChoices")
+
+    setting: str = Field(description="The setting.", examples=["boardId"])
+    choices: list[ChoiceView] = Field(description="In the platform's order; at most 1,000.")
+    more: bool = Field(description="Whether there are others, which are not listed.", examples=[False])

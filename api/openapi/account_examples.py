@@ -90,3 +90,9 @@ REMOVED_KEPT: dict[str, Any] = {
     "message": "bakery is no longer connected. This service has forgotten its access at Facebook. To end it there, "
     "too, remove the app in Facebook: Settings and privacy, Settings, Business integrations.",
 }
+
+BOARDS: dict[str, Any] = {
+    "setting": "boardId",
+    "choices": [{"value": "549755885175", "label": "Recipes"}, {"value": "549755885176", "label": "Knots"}],
+    "more": False,
+}

@@ -1,17 +1,20 @@
 """The operations on connected accounts, as the API's document describes them."""
 
+from api.accounts.choices import MOST_LISTS, settings_listed
 from api.accounts.schemas import (
     AccountHealthPageView,
     AccountHealthView,
     AccountHistoryView,
     AccountPageView,
+    ChoicesView,
     RemovedAccountView,
 )
 from api.openapi import account_examples as examples
 from api.openapi.components import PLATFORM_REF
 from api.openapi.operation import ALWAYS, Json, Operation
-from api.openapi.parameters import PLATFORM, page, query
+from api.openapi.parameters import PLATFORM, page, query, required
 from domain.account_health import Health
+from platforms.registry import platforms
 
 _ACCOUNT: Json = {
     "name": "accountId",
@@ -28,6 +31,11 @@ _OF_HEALTH = query(
     "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
 )
 _PAGE = page("accounts", examples.CURSOR)
+_OF_LABEL = {platform.label: list(settings_listed(name)) for name, platform in platforms().items()}
+_LISTED = "; ".join(
+    f"{label}: {', '.join(f'`{name}`' for name in names)}" for label, names in _OF_LABEL.items() if names
+)
+_SETTINGS = [name for names in _OF_LABEL.values() for name in names]
 
 ACCOUNT_OPERATIONS = (
     Operation(
@@ -90,6 +98,32 @@ ACCOUNT_OPERATIONS = (
         answers={"history": examples.HISTORY},
         errors=("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(PLATFORM, _ACCOUNT),
+        tag="Accounts",
+    ),
+    Operation(
+        method="get",
+        path="/v1/accounts/{platform}/{accountId}/choices",
+        id="listSettingChoices",
+        summary="List the values of a setting that an account may use",
+        description=(
+            "The platform is asked for the values that a setting in `platformSpecificData` may have, with their names: "
+            f"{_LISTED}. At most {MOST_LISTS} requests of a workspace a minute."
+        ),
+        answer=ChoicesView,
+        answers={"boards": examples.BOARDS},
+        errors=("wrongPlatform", "wrongSetting", "unknownQuery", "noSuchAccount", "accountRefusedNow", *ALWAYS),
+        parameters=(
+            PLATFORM,
+            _ACCOUNT,
+            required(query("setting", "The setting.", {"type": "string", "enum": _SETTINGS}, "boardId")),
+            query(
+                "within",
+                "The value of the setting that the values depend on: `boardId` for `boardSectionId`, `subreddit` for "
+                "`flairId`.",
+                {"type": "string"},
+                "549755885175",
+            ),
+        ),
         tag="Accounts",
     ),
     Operation(

@@ -15,6 +15,7 @@ from api.accounts.schemas import (
     AccountHealthView,
     AccountHistoryView,
     AccountPageView,
+    ChoicesView,
     RemovedAccountView,
 )
 from api.bulk.bodies import (
@@ -62,6 +63,7 @@ _VIEWS = (
     BulkResultView,
     BulkVerdictView,
     AccountPageView,
+    ChoicesView,
     AccountHealthPageView,
     AccountHealthView,
     AccountHistoryView,

@@ -239,6 +239,20 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "credentials_rejected",
             "credentials",
         ),
+        (
+            "wrongSetting",
+            400,
+            "setting is required: one of boardId, boardSectionId",
+            "missing_required_field",
+            "setting",
+        ),
+        (
+            "accountRefusedNow",
+            422,
+            "Pinterest no longer accepts this account's connection. Reconnect the account.",
+            "account_refused",
+            None,
+        ),
         ("rateLimited", 429, "Too many requests with this API key; please slow down", "rate_limited", None),
         (
             "internal",

@@ -1,6 +1,6 @@
 """The connector for Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +11,14 @@ from platforms.access.bots import OF_APP, token_of
 from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
 from platforms.access.registered_apps import App
 from platforms.base import Connection, Identity
-from platforms.discord.connection import USER_AGENT, get, headers_of, home, webhook_path
+from platforms.discord.channels import EMBED, HISTORY, NEEDED, text_channels
+from platforms.discord.connection import USER_AGENT, get, home, webhook_path
 from platforms.discord.settings import WEBHOOK, DiscordCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.answers import parse
-from platforms.http.wire import Wire, segment
+from platforms.http.wire import Wire
 
-_VIEW, _SEND, _EMBED, _ATTACH, _HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 15, 1 << 16
-_ADMINISTRATOR = 1 << 3
-_NEEDED = _VIEW | _SEND | _ATTACH
-_ASKED = _NEEDED | _EMBED | _HISTORY
+_ASKED = NEEDED | EMBED | HISTORY
 """The permissions that the bot asks for. Reading the history finds messages whose response was lost."""
-_TEXT_CHANNELS = {0, 5}
-"""Text and announcement channels. Source: Discord's API document, channel types."""
 _GONE = frozenset({httpx.codes.NOT_FOUND})
 _MAY_NOT = "The bot may not publish here. Let it view the channel, send messages and attach files."
 
@@ -132,60 +127,23 @@ class DiscordConnector(Connector[DiscordCredentials]):
         token_of(app, self.platform.label)
         if not guild.isdecimal():
             raise PlatformError(ErrorKind.REJECTED, "The bot was added to no server. Connect again.", code="no_guild")
-        connection = connect(_of_bot(app, guild))
-        bot = await get(connection, "/users/@me")
-        member = await _object(connection, f"/guilds/{segment(guild)}/members/{segment(bot['id'])}")
-        roles = {str(each.get("id")): each for each in await _listed(connection, f"/guilds/{segment(guild)}/roles")}
-        own = [guild, *map(str, member.get("roles") or [])]
-        found = []
-        for channel in await _listed(connection, f"/guilds/{segment(guild)}/channels"):
-            number, name = str(channel.get("id") or ""), str(channel.get("name") or "")
-            if channel.get("type") not in _TEXT_CHANNELS or not number.isdecimal():
-                continue
-            may = _permissions(own, str(bot["id"]), roles, channel.get("permission_overwrites") or [])
-            found.append(
-                Candidate(
-                    number,
-                    f"#{name}",
-                    "channel",
-                    _of_bot(app, number),
-                    name,
-                    reason=None if may & _NEEDED == _NEEDED else _MAY_NOT,
-                    identity=Identity(number, name),
-                )
+        channels = await text_channels(connect(_of_bot(app, guild)), guild)
+        return [
+            Candidate(
+                channel.number,
+                f"#{channel.name}",
+                "channel",
+                _of_bot(app, channel.number),
+                channel.name,
+                reason=None if channel.is_open else _MAY_NOT,
+                identity=Identity(channel.number, channel.name),
             )
-        return found
+            for channel in channels
+        ]
 
 
 def _of_bot(app: App, channel: str) -> DiscordCredentials:
     return DiscordCredentials(access_token=SecretStr(OF_APP), user_id=channel, client_id=app.client_id)
-
-
-def _permissions(
-    own: Sequence[str], bot: str, roles: Mapping[str, Mapping[str, Any]], overwrites: Iterable[Mapping[str, Any]]
-) -> int:
-    """Return the permissions of a bot with its `own` roles in a channel; the first role is @everyone.
-
-    Source: Discord's API document, topics/permissions. The roles' permissions are united. Then the channel's overwrites
-    change them: those of @everyone, of the roles together and of the member.
-    """
-    may = 0
-    for each in own:
-        may |= _bits(roles.get(each, {}).get("permissions"))
-    if may & _ADMINISTRATOR:
-        return ~0
-    by_id = {str(each.get("id")): each for each in overwrites if isinstance(each, dict)}
-    for group in ([own[0]], own[1:], [bot]):
-        applied = [by_id[each] for each in group if each in by_id]
-        for overwrite in applied:
-            may &= ~_bits(overwrite.get("deny"))
-        for overwrite in applied:
-            may |= _bits(overwrite.get("allow"))
-    return may
-
-
-def _bits(text: Any) -> int:
-    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 40 else 0
 
 
 async def _channel_of(connection: Connection[DiscordCredentials]) -> str | None:
@@ -194,16 +152,6 @@ async def _channel_of(connection: Connection[DiscordCredentials]) -> str | None:
         return str((await get(connection, home(connection))).get("channel_id") or "") or None
     except PlatformError:
         return None
-
-
-async def _object(connection: Connection[DiscordCredentials], path: str) -> Mapping[str, Any]:
-    found = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
-    return found if isinstance(found, dict) else {}
-
-
-async def _listed(connection: Connection[DiscordCredentials], path: str) -> list[Mapping[str, Any]]:
-    found = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 CONNECTOR = DiscordConnector()

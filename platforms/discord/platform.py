@@ -20,7 +20,8 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.discord import errors, rules
+from platforms.choices import Choices, ListsChoices
+from platforms.discord import channels, errors, rules
 from platforms.discord.connection import DiscordConnection, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
@@ -46,7 +47,7 @@ _NO_MESSAGES = {4: "a category", 15: "a forum", 16: "a media channel"}
 """Kinds of channels in which a bot's message needs a thread; a webhook can begin one."""
 
 
-class Discord(Platform[DiscordSettings, DiscordCredentials]):
+class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[DiscordCredentials]):
     """Discord's API v10, for a bot in one channel or for a webhook."""
 
     name = "discord"
@@ -69,6 +70,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     service_fields = frozenset({"client_id", "replaced_by", "in_channel", "made_by"})
     app_options = frozenset({"botToken"})
     shares_bot = True
+    listed = channels.LISTED
 
     def check(self, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Discord that the draft breaks."""
@@ -85,6 +87,10 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     def quota_in(self, response: httpx.Response) -> Quota | None:
         """Return the quota that Discord's response headers report."""
         return errors.quota_in(response)
+
+    async def choices(self, connection: DiscordConnection, name: str, within: str) -> Choices:
+        """Return the channels of the bot's server in which it may publish."""
+        return await channels.choices(connection)
 
     async def whoami(self, connection: DiscordConnection) -> Identity:
         """Ask which channel or webhook this is. An account is a channel and not a bot, which may post in many."""

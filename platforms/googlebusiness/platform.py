@@ -26,9 +26,10 @@ from platforms.base import (
     Refused,
     Unknown,
 )
+from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.google.tokens import TOKENS
-from platforms.googlebusiness import errors, rules
+from platforms.googlebusiness import choices, errors, rules
 from platforms.googlebusiness.connection import (
     ACCOUNTS,
     BASE_URL,
@@ -60,7 +61,11 @@ PARENT = "parent"
 PHOTO_TRIES = 2
 
 
-class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials], Renews[GoogleBusinessCredentials]):
+class GoogleBusiness(
+    Platform[GoogleBusinessSettings, GoogleBusinessCredentials],
+    Renews[GoogleBusinessCredentials],
+    ListsChoices[GoogleBusinessCredentials],
+):
     """My Business API v4, for the posts of one location."""
 
     name = "googlebusiness"
@@ -80,6 +85,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials
     tokens = TOKENS
+    listed = choices.LISTED
 
     def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Google that the draft breaks; the bytes of its photo are not checked."""
@@ -96,6 +102,10 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     async def renew(self, connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
         """Exchange the account's tokens for new ones."""
         return await renew(connection)
+
+    async def choices(self, connection: GoogleBusinessConnection, name: str, within: str) -> Choices:
+        """Return the locations that the account may publish to."""
+        return await choices.locations(connection)
 
     async def whoami(self, connection: GoogleBusinessConnection) -> Identity:
         """Ask which location this is. It belongs to an account, whose number is stored in the credentials."""

@@ -7,8 +7,9 @@ import httpx
 from domain.post import MediaType
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
-from platforms.pinterest import errors, lookup, rules
+from platforms.pinterest import choices, errors, lookup, rules
 from platforms.pinterest.connection import PinterestConnection, call, renew
 from platforms.pinterest.fields import pin_body
 from platforms.pinterest.media import Video
@@ -21,7 +22,11 @@ FETCHES = 3
 two or three times."""
 
 
-class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[PinterestCredentials]):
+class Pinterest(
+    Platform[PinterestSettings, PinterestCredentials],
+    Renews[PinterestCredentials],
+    ListsChoices[PinterestCredentials],
+):
     """Pinterest's API v5, for user accounts. Pinterest fetches images; videos are uploaded."""
 
     name = "pinterest"
@@ -40,6 +45,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
     settings = PinterestSettings
     credentials = PinterestCredentials
     tokens = TOKENS
+    listed = choices.LISTED
 
     def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Pinterest that the draft breaks."""
@@ -60,6 +66,10 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
     async def renew(self, connection: PinterestConnection) -> Renewed[PinterestCredentials]:
         """Exchange the account's tokens for new ones."""
         return await renew(connection)
+
+    async def choices(self, connection: PinterestConnection, name: str, within: str) -> Choices:
+        """Return the boards of the account, or the sections of a board."""
+        return await choices.choices(connection, within if name == "boardSectionId" else "")
 
     async def whoami(self, connection: PinterestConnection) -> Identity:
         """Ask whose token this is."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
@@ -24,16 +26,21 @@ async def call(
 
     Raises PlatformError, also for errors in a response with status 200.
     """
+    response = await send(connection, method, path, public=public, **options)
+    body = json_of(response)
+    if error := error_within(body, response):
+        raise connection.wire.outcome(response, error, public=public)
+    return body
+
+
+async def send(connection: RedditConnection, method: str, path: str, **options: Any) -> httpx.Response:
+    """Return Reddit's response, whose body may still report an error. Raises PlatformError."""
     agent = user_agent(connection)
 
     def headers(credentials: RedditCredentials) -> dict[str, str]:
         return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
 
-    response = await oauth.send(connection, method, path, headers=headers, public=public, **options)
-    body = json_of(response)
-    if error := error_within(body, response):
-        raise connection.wire.outcome(response, error, public=public)
-    return body
+    return await oauth.send(connection, method, path, headers=headers, **options)
 
 
 async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:

@@ -19,8 +19,9 @@ from platforms.base import (
     Published,
     Unknown,
 )
+from platforms.choices import Choices, ListsChoices
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.reddit import errors, lookup, rules
+from platforms.reddit import choices, errors, lookup, rules
 from platforms.reddit.connection import BASE_URL, RedditConnection, call, renew
 from platforms.reddit.fields import gallery_body, submit_fields
 from platforms.reddit.media import upload
@@ -37,7 +38,7 @@ LISTED_WITHIN = timedelta(minutes=10)
 """How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
 
 
-class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentials]):
+class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentials], ListsChoices[RedditCredentials]):
     """Reddit's OAuth API, for user accounts."""
 
     name = "reddit"
@@ -55,6 +56,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     settings = RedditSettings
     credentials = RedditCredentials
     tokens = TOKENS
+    listed = choices.LISTED
 
     def check(self, draft: Draft[RedditSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Reddit that the draft breaks; those of the subreddit are not known here."""
@@ -71,6 +73,10 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
         """Exchange the account's tokens for new ones."""
         return await renew(connection)
+
+    async def choices(self, connection: RedditConnection, name: str, within: str) -> Choices:
+        """Return the flairs of a subreddit."""
+        return await choices.flairs(connection, within)
 
     async def whoami(self, connection: RedditConnection) -> Identity:
         """Ask whose token this is."""

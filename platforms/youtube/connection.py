@@ -40,10 +40,19 @@ async def renew(connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
 
 async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:
     """Return the items of a list. Raises PlatformError if it is none: that must not pass for an empty one."""
+    items, _ = await read_page(connection, resource, **params)
+    return items
+
+
+async def read_page(connection: YouTubeConnection, resource: str, **params: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the items of a page of a list, and the token of the next page; it is empty if there is none.
+
+    Raises PlatformError as `read` does.
+    """
     answer = json_of(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
-        return items
+        return items, str(answer.get("nextPageToken") or "")
     raise unreadable("YouTube")
 
 

@@ -16,12 +16,13 @@ from platforms.base import (
     PublishContext,
     Published,
 )
+from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
 from platforms.rules import Violation
 from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
-from platforms.youtube import errors, rules
+from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras
 from platforms.youtube.media import SessionGoneError, Upload
@@ -32,7 +33,11 @@ NEWEST = 50
 """Uploads that are searched, the most that YouTube lists in one response."""
 
 
-class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCredentials]):
+class YouTube(
+    Platform[YouTubeSettings, YouTubeCredentials],
+    Renews[YouTubeCredentials],
+    ListsChoices[YouTubeCredentials],
+):
     """YouTube's Data API v3, for channels."""
 
     name = "youtube"
@@ -53,6 +58,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     settings = YouTubeSettings
     credentials = YouTubeCredentials
     tokens = TOKENS
+    listed = choices.LISTED
 
     def check(self, draft: Draft[YouTubeSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of YouTube that the draft breaks."""
@@ -65,6 +71,10 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
         """Exchange the account's tokens for new ones."""
         return await renew(connection)
+
+    async def choices(self, connection: YouTubeConnection, name: str, within: str) -> Choices:
+        """Return the channel's playlists, or the categories of videos."""
+        return await (choices.playlists if name == "playlistId" else choices.categories)(connection)
 
     async def whoami(self, connection: YouTubeConnection) -> Identity:
         """Ask which channel the token is for; not every Google account has one."""

@@ -240,3 +240,21 @@ class PendingRevocation(Base):
     """When the platform is asked next."""
     given_up_after: Mapped[datetime]
     """Until when a platform that does not answer is asked again."""
+
+
+class ChoiceList(Base):
+    """A request for the values of a setting that an account may use, and the worker's result. Deleted after minutes."""
+
+    __tablename__ = "choice_lists"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    account_id: Mapped[str] = mapped_column(Id)
+    setting: Mapped[str]
+    within: Mapped[str]
+    """The value of the setting that the values depend on; empty if there is none."""
+    result: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """The values, or the platform's error; empty until a worker has asked the platform."""
+    asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"), index=True)
+
+    __table_args__ = (Index("choice_lists_of_workspace", "workspace_id", "asked_at"),)

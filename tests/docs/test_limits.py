@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.accounts.actions import MOST_CHECKS as MOST_ACCOUNT_CHECKS
+from api.accounts.choices import MOST_LISTS
 from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
 from api.bulk.validate import FILES_BEGIN_WITHIN_S
@@ -34,6 +35,8 @@ from domain.bounds import (
     MOST_ACCOUNTS,
 )
 from media.bandwidth import PER_SECOND
+from platforms.choices import MOST_CHOICES
+from store.accounts.choices import KEPT as CHOICES_KEPT
 from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
 from store.database import OF_REQUESTS
 from store.media.checks import KEPT as CHECKS_KEPT
@@ -78,6 +81,7 @@ NUMBERS = {
     "accounts of a workspace;": f"{MOST_ACCOUNTS:,}",
     "connections that a workspace": f"{MOST_AN_HOUR} an hour",
     "accounts of a workspace that": f"{MOST_ACCOUNT_CHECKS} a minute",
+    "requests of a workspace for the values": f"{MOST_LISTS} a minute; {MOST_CHOICES:,} values",
     "bytes of posts": f"{WRITES_PER_S // KIB} KiB a second on average, bursts of {WRITE_BURST // GIB} GiB",
     "requests to edit": f"{MOST_REVISIONS}",
     "steps of one target": f"{MOST_ATTEMPTS:,}",
@@ -92,6 +96,7 @@ NUMBERS = {
     "requests with the same Idempotency-Key": f"{MOST_REPEATS}",
     "connections to the database": f"{OF_REQUESTS.connection:g} s",
     "`audit_events`": f"the newest {MOST_ENTRIES} of a post; deleted after {AUDIT_KEPT.days} days",
+    "`choice_lists`": f"{CHOICES_KEPT.seconds // 60} minutes",
     "`media_checks`": f"{CHECKS_KEPT.seconds // 60} minutes",
 }
 

@@ -27,6 +27,8 @@ from domain.plan import Plan
 from domain.temporal_limits import LONGEST_FAIRNESS_KEY
 from workflows.account import WITHIN as ACCOUNT_WITHIN
 from workflows.account import AccountPlan, AccountWorkflow
+from workflows.choices import WITHIN as CHOICES_WITHIN
+from workflows.choices import ChoicesPlan, ChoicesWorkflow
 from workflows.client.failures import AWAY, answering, is_not_found, unavailable
 from workflows.client.queues import Queues
 from workflows.connect import WITHIN as CONNECT_WITHIN
@@ -47,7 +49,7 @@ _EDIT_PAUSES_S = (0.05, 0.15, 0.4, 0.8)
 _UPDATE_PAUSES_S = (0.02, 0.1, 0.3)
 """The pauses between the tries of an update that meets the end of a run."""
 _HANDLE_TIMEOUT_S = 0.1
-P = TypeVar("P", MediaCheckPlan, ConnectPlan, AccountPlan)
+P = TypeVar("P", MediaCheckPlan, ConnectPlan, AccountPlan, ChoicesPlan)
 
 
 class AnotherPost(Exception):
@@ -135,6 +137,10 @@ class PostWorkflows:
         """
         digest = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
         await self._run_short(AccountWorkflow.run, plan, f"account_{digest[:40]}/{plan.step}", ACCOUNT_WITHIN)
+
+    async def choices(self, plan: ChoicesPlan) -> None:
+        """Run a request for a setting's values; return when it ends, or at the time limit. Raises Unavailable."""
+        await self._run_short(ChoicesWorkflow.run, plan, plan.list_id, CHOICES_WITHIN)
 
     async def release(self, plan: Plan) -> None:
         """Signal a post's workflow that its held targets may continue. Raises Unavailable."""

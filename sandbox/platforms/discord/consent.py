@@ -88,14 +88,19 @@ class ConsentRoutes(FakeGuild):
     async def member(self, request: Request) -> Answer:
         """Return the bot as a member of the server."""
         self._own(request)
-        if request.params["user"] != SHARED_BOT_ID:
+        own = self.bot(request)["id"]
+        if request.params["user"] != own:
             raise refused(404, 10007, "Unknown Member")
-        return Answer.json({"user": {"id": SHARED_BOT_ID, "bot": True}, "roles": []})
+        return Answer.json({"user": {"id": own, "bot": True}, "roles": []})
 
     def _own(self, request: Request) -> list[Place]:
-        """Return the channels of a server to which the shared bot was added."""
+        """Return the channels of a server to which the bot was added. A bot of its own is in the one server of all."""
         if self.token(request) != SHARED_BOT:
-            raise refused(403, 50001, "Missing Access")
+            account, guild = self.account(request), request.params["guild"]
+            if guild != self.guild_of(account.user_id):
+                raise refused(403, 50001, "Missing Access")
+            others = (Place(_number(f"{name} {guild}"), guild, name) for name in ("news", "staff", "forum"))
+            return [Place(account.user_id, guild, "general"), *others]
         found = [each for each in self.channels if each.within == request.params["guild"]]
         if not found:
             raise refused(404, 10004, "Unknown Guild")

@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from sandbox.fake_platform import route
-from sandbox.platforms.pinterest.base import INVALID, error
+from sandbox.platforms.pinterest.base import BOARD_NOT_FOUND, INVALID, LACKS_SCOPES, error, refused
 from sandbox.platforms.pinterest.consent import ConsentRoutes
 from sandbox.wire import Answer, Request
 
@@ -22,10 +22,21 @@ class UserRoutes(ConsentRoutes):
 
     @route("GET", "/v5/boards", "auth")
     async def boards(self, request: Request) -> Answer:
-        """List the account's one board; pins may be sent to any other board too."""
+        """List the account's boards; pins may be sent to any other board too."""
         account = self.account(request)
-        board = {"id": f"5{account.user_id}", "name": "Sandbox", "privacy": "PUBLIC"}
-        return Answer.json({"items": [board], "bookmark": None})
+        names = ("Sandbox", "Recipes", "Knots")
+        boards = [{"id": f"{5 + at}{account.user_id}", "name": name} for at, name in enumerate(names)]
+        return _page(request, [board | {"privacy": "PUBLIC"} for board in boards])
+
+    @route("GET", "/v5/boards/{id}/sections", "auth")
+    async def sections(self, request: Request) -> Answer:
+        """List the sections of a board of the account: every board has the same two."""
+        account, board = self.account(request), request.params["id"]
+        if self.holds("scopes_missing", account):
+            raise refused(401, LACKS_SCOPES, "Authentication failed: the token lacks boards:read.")
+        if board[1:] != account.user_id or board[0] not in "567":
+            raise refused(404, BOARD_NOT_FOUND, "Board not found.")
+        return _page(request, [{"id": f"{board}{at}", "name": name} for at, name in enumerate(("Easy", "Hard"))])
 
     @route("POST", "/v5/oauth/token", "auth")
     async def renew(self, request: Request) -> Answer:
@@ -55,6 +66,15 @@ class UserRoutes(ConsentRoutes):
                 "scope": "boards:read boards:write pins:read pins:write user_accounts:read",
             }
         )
+
+
+def _page(request: Request, items: list[dict[str, str]]) -> Answer:
+    """Return a page of items; a bookmark is the number of the first item of the next page."""
+    size, begin = request.query.get("page_size", "25"), request.query.get("bookmark", "0")
+    if not size.isdecimal() or not 1 <= int(size) <= 250 or not begin.isdecimal():
+        raise refused(400, INVALID, "Invalid request: page_size must be from 1 to 250.")
+    end = int(begin) + int(size)
+    return Answer.json({"items": items[int(begin) : end], "bookmark": str(end) if end < len(items) else None})
 
 
 def _names_an_app(authorization: str) -> bool:

@@ -129,9 +129,17 @@ class SubmissionRoutes(StorageRoutes):
 
     @route("GET", "/r/{sr}/api/link_flair_v2", "confirm")
     async def flairs(self, request: Request) -> Answer:
-        """List the subreddit's one flair."""
+        """List the subreddit's flairs; in one whose name begins with `closed` members may use none."""
         self.account(request)
-        return Answer.json([{"id": "3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f", "text": "News", "type": "text"}])
+        if request.params["sr"].lower().startswith("closed"):
+            return self.failure(403, "Forbidden")
+        flairs = (("News", False), ("Question", False), ("Official", True))
+        return Answer.json(
+            [
+                {"id": f"3ab9a9b{at}-1c1c-11ec-8f2a-0e1c2a5d9c6f", "text": text, "type": "text", "mod_only": mod_only}
+                for at, (text, mod_only) in enumerate(flairs)
+            ]
+        )
 
     def _check(self, account: Account, fields: Mapping[str, Any], kind: str) -> None:
         subreddit, title, text = (str(fields.get(name) or "") for name in ("sr", "title", "text"))

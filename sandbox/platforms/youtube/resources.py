@@ -1,5 +1,6 @@
 """YouTube's Data API without uploads: channels, videos, playlists, comments; and Google's token endpoint."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,9 @@ from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, json_b
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 3_600
+CATEGORIES = {"1": "Film & Animation", "22": "People & Blogs", "28": "Science & Technology", "30": "Movies"}
+"""Some of YouTube's; the numbers are known in public, unverified."""
+PLAYLISTS = tuple(f"Playlist {number}" for number in range(1, 61))
 
 
 def _channels_operation(_fake: object, request: Request) -> Operation:
@@ -55,6 +59,38 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
             "contentDetails": {"relatedPlaylists": {"uploads": f"UU{account.user_id}"}},
         }
         return _list("channel", [_parts(channel, request)])
+
+    @route("GET", "/youtube/v3/videoCategories", "auth")
+    async def categories(self, request: Request) -> Answer:
+        """List the categories of a region; films can be assigned by YouTube only."""
+        self.account(request)
+        if not re.fullmatch("[A-Z]{2}", request.query.get("regionCode", "")):
+            raise refused(400, "invalidRegionCode", "The regionCode is not an ISO 3166-1 alpha-2 code.")
+        items = [
+            {
+                "kind": "youtube#videoCategory",
+                "id": number,
+                "snippet": {"title": title, "assignable": number != "30", "channelId": "UCBR8-60-B28hp2BmDPdntcQ"},
+            }
+            for number, title in CATEGORIES.items()
+        ]
+        return _list("videoCategory", [_parts(item, request) for item in items])
+
+    @route("GET", "/youtube/v3/playlists", "auth")
+    async def playlists(self, request: Request) -> Answer:
+        """List the channel's playlists, one to fifty at a time."""
+        account, count = self.account(request), request.query.get("maxResults", "5")
+        begin = request.query.get("pageToken", "0")
+        if request.query.get("mine") != "true" or not begin.isdecimal():
+            raise refused(400, "missingRequiredParameter", "No filter selected.")
+        if not count.isdecimal() or not 0 < int(count) <= 50:
+            raise refused(400, "invalidValue", "maxResults must be between 1 and 50.")
+        end = int(begin) + int(count)
+        items = [
+            _parts({"kind": "youtube#playlist", "id": f"PL{account.user_id}{at}", "snippet": {"title": title}}, request)
+            for at, title in enumerate(PLAYLISTS)
+        ]
+        return _list("playlist", items[int(begin) : end], str(end) if end < len(items) else None)
 
     @route("GET", "/youtube/v3/videos", "confirm")
     async def videos(self, request: Request) -> Answer:
@@ -197,9 +233,10 @@ def _parts(resource: dict[str, Any], request: Request) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name in wanted | {"kind", "id"}}
 
 
-def _list(kind: str, items: list[dict[str, Any]]) -> Answer:
+def _list(kind: str, items: list[dict[str, Any]], following: str | None = None) -> Answer:
     page = {"totalResults": len(items), "resultsPerPage": len(items)}
-    return Answer.json({"kind": f"youtube#{kind}ListResponse", "items": items, "pageInfo": page})
+    token = {"nextPageToken": following} if following else {}
+    return Answer.json({"kind": f"youtube#{kind}ListResponse", "items": items, "pageInfo": page, **token})
 
 
 def _timestamp(moment: float) -> str:

@@ -211,6 +211,22 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     op.create_index(op.f("ix_media_checks_expires_at"), "media_checks", ["expires_at"], unique=False)
     op.create_index(op.f("ix_media_checks_workspace_id"), "media_checks", ["workspace_id"], unique=False)
     op.create_table(
+        "choice_lists",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=False),
+        sa.Column("setting", sa.Text(), nullable=False),
+        sa.Column("within", sa.Text(), nullable=False),
+        sa.Column(
+            "result", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_choice_lists_asked_at"), "choice_lists", ["asked_at"], unique=False)
+    op.create_index("choice_lists_of_workspace", "choice_lists", ["workspace_id", "asked_at"], unique=False)
+    op.create_table(
         "posts",
         sa.Column("id", sa.String(collation="C"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
@@ -652,6 +668,7 @@ def downgrade() -> None:
         "app_setups",
         "posts",
         "post_tags",
+        "choice_lists",
         "media_checks",
         "media_files",
         "app_refusals",
