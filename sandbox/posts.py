@@ -84,6 +84,15 @@ class PublicPosts:
         """Yield an account's posts, newest first, deleted ones too."""
         return reversed(self._by_account.get((account.platform, account.account_id), ()))
 
+    def move(self, source: Account, target: Account) -> None:
+        """Let all posts of one account be those of another."""
+        moved = self._by_account.pop((source.platform, source.account_id), [])
+        for post in moved:
+            post.account_id = target.account_id
+            self.changed(post)
+        own = self._by_account[target.platform, target.account_id]
+        own[:] = sorted([*own, *moved], key=lambda post: post.created_at)
+
     def newest_first(self) -> Iterator[PublicPost]:
         """Yield every post, newest first, deleted ones too."""
         return reversed(self._collection)

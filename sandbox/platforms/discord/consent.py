@@ -54,17 +54,17 @@ class ConsentRoutes(FakeGuild):
     async def remove_webhook(self, request: Request) -> Answer:
         """Delete a webhook; only its token is needed.
 
-        The API deletes a webhook that a new one in the same channel replaces, and keeps the account's id. So a webhook
-        there that has published nothing yet now belongs to the account of the deleted one.
+        The API deletes a webhook that a newer one in the same channel replaces, and keeps the account's id. So the next
+        webhook there, and what it has published, now belongs to the account of the deleted one.
         """
         account, number = self.webhook(request), request.params["id"]
         self.world.accounts.revoke_for_app(self.platform, request.params["token"])
         channel = self.channel_of(number)
-        for hook in reversed(self.hooks):
-            other = self.world.accounts.by_user(self.platform, f"webhook-{hook.number}")
-            if other and hook.within == channel and other != account and not any(self.world.posts.of(other)):
-                self.world.accounts.move_tokens(other, account)
-                break
+        newer = (hook.number for hook in self.hooks if hook.within == channel and int(hook.number) > int(number))
+        successor = self.world.accounts.by_user(self.platform, f"webhook-{next(newer, '')}")
+        if successor is not None:
+            self.world.accounts.move_tokens(successor, account)
+            self.world.posts.move(successor, account)
         return Answer(204)
 
     @route("GET", "/guilds/{guild}/channels", "auth")
