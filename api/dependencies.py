@@ -56,6 +56,8 @@ class Dependencies:
     """Where people and platforms reach this API, without a slash at the end."""
     local_hosts: LocalHosts
     """The hosts from which workers fetch no media, as far as a URL shows it."""
+    operator_name: str | None
+    """The operator's name for people who connect an account."""
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class Dependencies:
         redirect_urls: Collection[str] = (),
         public_url: str | None = None,
         local_hosts: LocalHosts | None = None,
+        operator_name: str | None = None,
     ) -> "Dependencies":
         """Return the dependencies that are made from these three."""
         delivery = Delivery(database, workflows)
@@ -89,6 +92,7 @@ class Dependencies:
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
             local_hosts or LocalHosts(),
+            operator_name,
         )
 
 

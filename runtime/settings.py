@@ -131,6 +131,11 @@ class Settings(BaseSettings):
         le=3600,
         description="how long a worker that is stopped finishes sends and uploads before it hands them over",
     )
+    operator_name: str | None = Field(
+        default=None,
+        max_length=80,
+        description="your name for people who connect an account; pages of this service show it beside the workspace's",
+    )
     redirect_urls: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="addresses, comma-separated, to which platforms may send people back; any https one if not set",

@@ -54,11 +54,11 @@ class HostedConnectEndpoints(Controller):
     async def invite(self, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
         """Show which workspace asks for which account. Nothing is changed: a link preview may fetch the page first."""
         row = await _row_of_ticket(deps, ticket)
-        if row is None:
-            return _error_page(_GONE, 410)
+        if row is None or not _may_begin(row):
+            return _gone(row)
         async with deps.database.reading() as session:
             workspace = await name_of_workspace(session, row.workspace_id)
-        return pages.invitation(row, _label(row), workspace or "This service")
+        return pages.invitation(row, _label(row), workspace or "This service", deps.operator_name)
 
     @post(f"{START}/{{ticket:str}}", status_code=200)
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
@@ -68,8 +68,8 @@ class HostedConnectEndpoints(Controller):
         if problem := await _problem_of(deps.restoring.require_finished()):
             return _error_page(problem, 503)
         row = await _row_of_ticket(deps, ticket)
-        if row is None:
-            return _error_page(_GONE, 410)
+        if row is None or not _may_begin(row):
+            return _gone(row)
         cookie = request.cookies.get(_cookie_name(deps, row.id)) or secrets.token_urlsafe(32)
         async with deps.database.transaction() as session:
             bound = await bind_browser(session, row.id, cookie, datetime.now(UTC))
@@ -142,18 +142,23 @@ def _shown(row: PendingConnection) -> Response[bytes]:
         if row.selected_ids is not None:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
-            return _error_page(_GONE, 410)
+            return pages.ended(row, _GONE)
         if row.selection_by == SelectionBy.PAGE:
             return pages.selection(label, selection)
     return pages.finished(row, label)
 
 
 async def _row_of_ticket(deps: Dependencies, ticket: str) -> PendingConnection | None:
-    """Return the connection that a ticket may still begin."""
-    row = await _row_of_state(deps, state_of(ticket)) if _TICKET.fullmatch(ticket) else None
-    if row is None or row.authorize_url is None or row.consumed_at or row.expires_at <= datetime.now(UTC):
-        return None
-    return row
+    """Return the connection that a ticket begins, or began."""
+    return await _row_of_state(deps, state_of(ticket)) if _TICKET.fullmatch(ticket) else None
+
+
+def _may_begin(row: PendingConnection) -> bool:
+    return row.authorize_url is not None and row.consumed_at is None and row.expires_at > datetime.now(UTC)
+
+
+def _gone(row: PendingConnection | None) -> Response[bytes]:
+    return _error_page(_GONE, 410) if row is None else pages.ended(row, _GONE)
 
 
 async def _row_of_state(deps: Dependencies, state: str) -> PendingConnection | None:

@@ -67,15 +67,21 @@ def said(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def invitation(row: PendingConnection, label: str, workspace: str) -> Response[bytes]:
-    """Return the page that shows which workspace asks for which account, before the person goes to the platform."""
+def invitation(row: PendingConnection, label: str, workspace: str, operator: str | None = None) -> Response[bytes]:
+    """Return the page that shows which workspace asks for which account, before the person goes to the platform.
+
+    `operator`: the name of the party that runs this service, which people may know better than the workspace's.
+    """
+    by = f" with the service of <b>{escape(operator)}</b>" if operator else ""
+    known = f"{workspace} or {operator}" if operator else workspace
     back = f"Afterwards you return to {host_of(row.return_url)}." if row.return_url else ""
     again = f" The account {row.account_id} is reconnected; any other is refused." if row.account_id else ""
     body = (
-        f"<p><b>{escape(workspace)}</b> asks to publish to your {escape(label)} account for you. {escape(label)} asks "
-        f"for your consent on the next page, and you can take it back there at any time.{escape(again)}</p>"
+        f"<p><b>{escape(workspace)}</b> asks to publish to your {escape(label)} account for you{by}. "
+        f"{escape(label)} asks for your consent on the next page, and you can take it back there at any time."
+        f"{escape(again)}</p>"
         f'<form method="post"><button>Continue to {escape(label)}</button></form>'
-        f'<p class="soft">{escape(back)} If you do not know {escape(workspace)}, close this page.</p>'
+        f'<p class="soft">{escape(back)} If you do not know {escape(known)}, close this page.</p>'
     )
     return page(f"Connect {label}", body)
 
@@ -84,7 +90,7 @@ def selection(label: str, options: Sequence[Mapping[str, Any]], problem: str | N
     """Ask which of several pages, channels or locations are to be connected."""
     rows = "".join(_option(each) for each in options)
     body = (
-        f"{said(problem) if problem else ''}<p>Your consent covers several. Choose which to connect:</p>"
+        f"{said(problem) if problem else ''}<p>Your consent covers several accounts. Choose which to connect:</p>"
         f'<form method="post"><ul>{rows}</ul><button>Connect</button></form>'
     )
     return page(f"Choose on {label}", body, status=400 if problem else 200)
@@ -103,11 +109,23 @@ def waiting(label: str, problem: str | None) -> Response[bytes]:
     return page(f"Connect {label}", f'{said(sentence)}<form method="post"><button>Try again</button></form>')
 
 
+BEGIN_AGAIN = "To try again, ask for a new address where you got the one that led here."
+
+
+def ended(row: PendingConnection, sentence: str) -> Response[bytes]:
+    """Return the page of an address that no longer begins a connection, with the way back to the caller."""
+    link = said(BEGIN_AGAIN)
+    if row.return_url is not None:
+        back = _back(row.return_url, row, [("error", "connection_expired"), ("message", sentence)])
+        link = f'<p><a href="{escape(back)}" rel="noreferrer">Return to {escape(host_of(row.return_url))}</a></p>'
+    return page("Not connected", said(sentence) + link, status=410)
+
+
 def finished(row: PendingConnection, label: str) -> Response[bytes]:
     """Return the page with the result, which sends the person back to the caller."""
     error, names, back = error_of(row), [each["username"] for each in accounts_of(row)], returned(row)
     if error:
-        return page("Not connected", said(error["message"]), go_to=back)
+        return page("Not connected", said(error["message"]) + ("" if back else said(BEGIN_AGAIN)), go_to=back)
     if not names:
         return page(f"{label} has consented", said("Return to where you began, and choose there."), go_to=back)
     end = "" if back else " You can close this page."
@@ -119,11 +137,15 @@ def returned(row: PendingConnection) -> str | None:
     if row.return_url is None:
         return None
     error, accounts = error_of(row), accounts_of(row)
-    parameters = [("connectionId", row.id), ("platform", row.platform)]
     if error:
-        parameters += [("error", error["code"]), ("message", error["message"])]
+        parameters = [("error", error["code"]), ("message", error["message"])]
     elif accounts:
-        parameters += [("accountId", each["account_id"]) for each in accounts]
+        parameters = [("accountId", each["account_id"]) for each in accounts]
     else:
-        parameters.append(("selectionId", row.id))
-    return f"{row.return_url}{'&' if '?' in row.return_url else '?'}{urlencode(parameters)}"
+        parameters = [("selectionId", row.id)]
+    return _back(row.return_url, row, parameters)
+
+
+def _back(url: str, row: PendingConnection, parameters: Sequence[tuple[str, str]]) -> str:
+    query = urlencode([("connectionId", row.id), ("platform", row.platform), *parameters])
+    return f"{url}{'&' if '?' in url else '?'}{query}"

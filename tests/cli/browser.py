@@ -74,16 +74,22 @@ class Page:
 
     async def evaluate(self, script: str) -> Any:
         """Return the value of an expression of JavaScript."""
-        answer = await self._do("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = await self._do("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         return answer["result"].get("value")
 
-    async def picture(self, width: int, height: int) -> bytes:
-        """Return a PNG of the page in a window of this size, in CSS pixels."""
+    async def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Give the page a window of this size, in CSS pixels, for a person who prefers light or dark pages."""
         await self._do(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self._do("Emulation.setEmulatedMedia", features=[scheme])
         # Two frames later the page has its size.
         await self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def picture(self, width: int, height: int) -> bytes:
+        """Return a PNG of the page in a window of this size, in CSS pixels."""
+        await self.resize(width, height)
         return base64.b64decode((await self._do("Page.captureScreenshot", format="png"))["data"])
 
     async def _do(self, method: str, **parameters: Any) -> dict[str, Any]:

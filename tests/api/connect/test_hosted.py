@@ -13,6 +13,7 @@ import pytest
 from litestar import Litestar
 from sqlalchemy import text, update
 
+from api.connect.hosted_pages import invitation
 from store.models import PendingConnection
 from tests.api.conftest import PUBLIC_URL, Client, client_of, problems
 from tests.api.connect.consents import credentials, row_of
@@ -228,6 +229,17 @@ class TestSeveral:
         assert "<img" not in shown.text
 
 
+def test_first_page_names_the_operator_beside_the_workspace() -> None:
+    row = PendingConnection(return_url=None, account_id=None)
+    shown = bytes(invitation(row, "X", "acme", "Example <Agency>").content).decode()
+    assert (
+        "<b>acme</b> asks to publish to your X account for you with the service of <b>Example &lt;Agency&gt;</b>"
+        in shown
+    )
+    assert "If you do not know acme or Example &lt;Agency&gt;, close this page." in shown
+    assert "with the service of" not in bytes(invitation(row, "X", "acme").content).decode()
+
+
 class TestForeignRequests:
     async def test_another_browser_cannot_continue(self, app: Litestar, stranger: Client, stack: Stack) -> None:
         """A person who is sent straight to the platform's page connects nothing to the sender's workspace."""
@@ -258,6 +270,16 @@ class TestForeignRequests:
         assert returned(await browser.come_back(first)) == found
         assert (await browser.open(second)).status_code == 410
         assert (await browser.open(begun["authUrl"])).status_code == 410
+
+    async def test_address_that_has_ended_leads_back_to_the_caller(self, stranger: Client, browser: Browser) -> None:
+        begun = await begin(stranger)
+        await browser.come_back(await browser.consent(begun))
+        ended = await browser.open(begun["authUrl"])
+        (link,) = re.findall(r'<a href="([^"]+)"', ended.text)
+        assert html.unescape(link).startswith(f"{BACK}&connectionId={begun['connectionId']}")
+        assert parse_qs(urlsplit(html.unescape(link)).query)["error"] == ["connection_expired"]
+        assert "accountId" not in link
+        assert "refresh" not in ended.text
 
     async def test_a_state_ends_after_ten_minutes(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         begun = await begin(stranger)
@@ -296,6 +318,15 @@ class TestRefusals:
         assert found["error"] == ["authorization_declined"]
         assert "declined at X" in found["message"][0]
         assert (await progress(stranger, begun))["refusal"]["code"] == "authorization_declined"
+
+    async def test_person_who_declines_without_a_way_back_reads_how_to_try_again(
+        self, stranger: Client, browser: Browser
+    ) -> None:
+        begun = await begin(stranger, redirect_url=None)
+        shown = await browser.come_back(await browser.consent(begun, sandbox_decline="all"))
+        assert "declined at X" in shown.text
+        assert "To try again, ask for a new address" in shown.text
+        assert "To try again, ask for a new address" in (await browser.open(begun["authUrl"])).text
 
     async def test_unknown_platform_errors_are_not_repeated(self, stranger: Client, browser: Browser) -> None:
         begun = await begin(stranger)
