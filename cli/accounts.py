@@ -32,9 +32,11 @@ from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
 from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.accounts.pages import refusals_of_apps
+from store.apps.setups import key_ids_of_workers
 from store.audit.account_events import account_events, add_account_event, names_of_keys
 from store.maintenance.reports import ConnectionState, account_states
 from store.models import Account
+from store.secrets.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,25 @@ async def add(
         # This comes before the request to the platform, which may renew the credentials: then they must be stored.
         async with database.transaction() as session:
             _, known_id = await known_workspace(session, named)
+            await _require_known_key(session, Vault(environment.settings.encryption_keys))
         # An app that is for some workspaces is not for a new one.
         verified = await verify(platform, credentials, environment.settings, known_id or "")
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
             account = await keep_account(session, environment.settings, workspace_id, verified)
             return describe(await change_places(session, workspace_id, account.id, allow=places) or account)
+
+
+async def _require_known_key(session: AsyncSession, vault: Vault) -> None:
+    """Raise UserError if the service's workers could not read an account that this command encrypts."""
+    used, known = vault.key_ids[0].hex(), await key_ids_of_workers(session)
+    if known and used not in known:
+        raise UserError(
+            f"The service's workers do not have the encryption key of this command ({used}), so they could not publish "
+            f"for the account. They have {', '.join(known)}. Run the command with the workers' "
+            "SOCIALSYNCER_ENCRYPTION_KEYS (--data-dir takes the keys of the stack's folder), or restart the workers "
+            "with this key, too."
+        )
 
 
 async def describe_accounts(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Announcements to the API of the platforms for which there is an app; only the workers know the apps."""
+"""Announcements of the platforms for which there is an app, and of the encryption keys; only the workers know them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,9 @@ from store.database import Database
 _EVERY_S = 60.0
 
 
-async def announce_apps_forever(database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = ()) -> None:
+async def announce_apps_forever(
+    database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = (), key_ids: Sequence[bytes] = ()
+) -> None:
     """Announce them every minute: if workers have different settings, the last one counts."""
     shared = {name for name, platform in platforms().items() if platform.registers_itself or apps.is_shared(platform)}
     own = {
@@ -26,7 +28,7 @@ async def announce_apps_forever(database: Database, apps: RegisteredApps, redire
 
     async def announce() -> None:
         async with database.transaction() as session:
-            await announce_apps(session, shared, own, datetime.now(UTC), documents)
+            await announce_apps(session, shared, own, datetime.now(UTC), documents, key_ids)
 
     await repeat(announce, _EVERY_S, "apps.not_announced")
 

@@ -259,7 +259,10 @@ async def running_workers(
         "expiry": lambda: expire_forever(factory.database, audit_kept),
         "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
         "apps": lambda: announce_apps_forever(
-            factory.database, factory.accounts.registered_apps, factory.redirect_urls
+            factory.database,
+            factory.accounts.registered_apps,
+            factory.redirect_urls,
+            factory.accounts.vault.key_ids,
         ),
         "keys": lambda: check_keys_forever(factory.database, factory.accounts.vault, factory.meters),
         "disk": lambda: measure_disk_forever(factory.media_disk, factory.meters),

@@ -42,7 +42,7 @@ async def find_server(step: ConnectStep) -> dict[str, str]:
     try:
         return await connector.find(lambda credentials: _wire(step, credentials, connector), step.row.options)
     except ValueError as error:
-        raise _no_server() from error
+        raise _no_server(step) from error
     except PlatformError as error:
         if error.kind is not ErrorKind.REJECTED or error.code == FORBIDDEN:
             raise
@@ -54,7 +54,7 @@ def wire_to(step: ConnectStep, connector: Connector[Any]) -> Wire:
     try:
         target = connector.target(step.row.options)
     except ValueError:
-        raise _no_server() from None
+        raise _no_server(step) from None
     return _wire(step, target, connector)
 
 
@@ -66,13 +66,13 @@ async def register(step: ConnectStep, connector: Connector[Any], wire: Wire, app
         if error.code == FORBIDDEN or not connector.platform.registers_itself:
             raise
         message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
-        raise ConnectRefused("invalid_field_value", message, param="instance") from error
+        raise ConnectRefused("invalid_field_value", message, param=step.server_param) from error
 
 
 def _wire(step: ConnectStep, credentials: BaseModel, connector: Connector[Any]) -> Wire:
     return step.factory.accounts.wire_for(step.platform, credentials, step.row.workspace_id, connector.error_of)
 
 
-def _no_server() -> ConnectRefused:
-    message = "instance must be the address of a server, such as https://mastodon.social"
-    return ConnectRefused("invalid_field_value", message, param="instance")
+def _no_server(step: ConnectStep) -> ConnectRefused:
+    message = f"{step.server_param} must be the address of a server, such as https://mastodon.social"
+    return ConnectRefused("invalid_field_value", message, param=step.server_param)

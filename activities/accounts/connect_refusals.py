@@ -52,12 +52,12 @@ def full(most: int) -> ConnectRefused:
     return ConnectRefused("too_many_accounts", message)
 
 
-def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> ConnectRefused:
-    """Return the meaning of a platform's error for the person who connects."""
+def refusal_of(platform: Platform[Any, Any], error: PlatformError, server_param: str) -> ConnectRefused:
+    """Return the meaning of a platform's error for the person who connects; `server_param` has named the server."""
     if error.kind is ErrorKind.OPERATOR:
         return ConnectRefused("app_refused", error.message)
     if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
-        return ConnectRefused("server_forbidden", error.message, param="instance")
+        return ConnectRefused("server_forbidden", error.message, param=server_param)
     if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
         return ConnectRefused("no_accounts", error.message)
     return away(platform)

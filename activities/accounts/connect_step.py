@@ -6,6 +6,7 @@ from typing import Any
 
 from activities.persist import persist
 from activities.step_context import StepContextFactory
+from platforms.access.connect import connectors
 from platforms.base import Connection, Platform
 from platforms.registry import platforms
 from store.accounts.connecting import note
@@ -45,6 +46,14 @@ class ConnectStep:
     def is_by_code(self) -> bool:
         """Return whether a person posts the state, instead of coming back from a platform with it."""
         return self.row.state_hash is not None and self.row.redirect_url is None
+
+    @property
+    def server_param(self) -> str:
+        """Return the parameter in which a client has named the account's server, or that leads to it."""
+        connector = connectors().get(self.row.platform)
+        if connector is None or self.row.redirect_url is None:
+            return "credentials"
+        return connector.asked_for_by or next(iter(connector.needed), "credentials")
 
     def line(self, credentials: Any) -> Connection[Any]:
         """Return a connection to the platform with the credentials of an account that is being connected."""

@@ -65,7 +65,7 @@ class Connecting:
         except ConnectRefused as error:
             refused = error
         except PlatformError as error:
-            refused = refusal_of(step.platform, error)
+            refused = refusal_of(step.platform, error, step.server_param)
         except TimeoutError:
             refused = away(step.platform)
         except (VaultError, HandoverError):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from api.http.body import MAX_PROBLEMS, JsonObject, unusable_strings
@@ -124,7 +125,14 @@ def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[s
     for part in location[:-1]:
         if isinstance(part, str) and current is not None:
             current = _model_of(current, part)
-    return [field.alias or name for name, field in current.model_fields.items()] if current else []
+    return [each for name, field in current.model_fields.items() for each in _names_of(name, field)] if current else []
+
+
+def _names_of(name: str, field: FieldInfo) -> list[str]:
+    """Return all names by which a body may give a field."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [each for each in field.validation_alias.choices if isinstance(each, str)]
+    return [field.alias or name]
 
 
 def _model_of(model: type[BaseModel], alias: str) -> type[BaseModel] | None:
@@ -147,6 +155,10 @@ def as_problem(detail: ErrorDetails, known: Iterable[str], prefix: tuple[int | s
     kind = detail["type"]
     if kind == "missing":
         return Problem(f"{param} is required", "missing_required_field", param)
+    if kind == "extra_forbidden" and str(detail["loc"][-1]) in (known := list(known)):
+        return Problem(
+            f"{param} is another name of a field that is given, too: leave one out", "unknown_parameter", param
+        )
     if kind == "extra_forbidden":
         hint = did_you_mean(str(detail["loc"][-1]), known)
         return Problem(f"{param} is not a known field{hint}", "unknown_parameter", param)

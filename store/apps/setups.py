@@ -1,6 +1,6 @@
-"""The platforms for which the operator has an app: written by the workers, which know the apps, read by the API."""
+"""The operator's settings that only workers know: the platforms for which there is an app, and the encryption keys."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +17,18 @@ async def announce_apps(
     platforms_by_workspace: Mapping[str, Collection[str]],
     now: datetime,
     documents: Mapping[str, Any] | None = None,
+    key_ids: Sequence[bytes] = (),
 ) -> None:
     """Save for which platforms there is an app: for all workspaces, and for single ones by their ids.
 
-    `documents` are the documents about apps that the API publishes, by their paths.
+    `documents` are the documents about apps that the API publishes, by their paths. `key_ids` are the ids of the
+    worker's encryption keys.
     """
     values = {
         "platforms": sorted(platforms),
         "platforms_by_workspace": {workspace: sorted(names) for workspace, names in platforms_by_workspace.items()},
         "documents": dict(documents or {}),
+        "key_ids": [key_id.hex() for key_id in key_ids],
         "announced_at": now,
     }
     statement = insert(AppSetup).values(only=True, **values)
@@ -43,3 +46,8 @@ async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | Non
     found = await session.scalar(select(AppSetup.documents))
     document: dict[str, Any] | None = (found or {}).get(path)
     return document
+
+
+async def key_ids_of_workers(session: AsyncSession) -> list[str]:
+    """Return the ids of the encryption keys of the worker that started last; none before a worker has run."""
+    return list(await session.scalar(select(AppSetup.key_ids)) or ())

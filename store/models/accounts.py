@@ -141,7 +141,10 @@ class AppRefusal(Base):
 
 
 class AppSetup(Base):
-    """The platforms for which the operator has an app, from the workers' environment. One row, without secrets."""
+    """The platforms with an app of the operator's and the ids of keys, from the workers' environment; without secrets.
+
+    There is one row.
+    """
 
     __tablename__ = "app_setups"
 
@@ -152,6 +155,8 @@ class AppSetup(Base):
     """Further platforms, by the ids of the workspaces that have an app there."""
     documents: Mapped[dict[str, Any]]
     """The documents that the API publishes about apps, by path: platforms that know an app by an address read them."""
+    key_ids: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    """The ids of the workers' encryption keys, in hexadecimal."""
     announced_at: Mapped[datetime]
 
 

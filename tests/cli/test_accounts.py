@@ -1,18 +1,20 @@
 """`socialsyncer accounts`: connecting, listing and removing accounts."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cli.data_dir import Folder
 from cli.stack.ports import free_port
 from platforms.registry import platforms
 from store.accounts.connected import open_credentials
-from store.models import Account
-from store.secrets.vault import Vault
+from store.apps.setups import announce_apps
+from store.models import Account, AppSetup
+from store.secrets.vault import Vault, new_key
 from tests.cli.commands import bare, data_dir, production, run
 from tests.media.hostile import HostileServer, answer
 from tests.stack import Stack
@@ -72,6 +74,38 @@ async def test_an_account_is_not_added_with_another_workspaces_app(
     assert "clientId names an app of SOCIALSYNCER_APPS that is for other workspaces." in refused.stderr
     added = await run("accounts", "add", "twitter", "--workspace", production.workspace_id, stdin=stdin)
     assert json.loads(added.stdout)["accountId"] == account.id
+
+
+async def test_an_account_is_not_added_with_a_key_that_workers_do_not_have(
+    production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await production.connect("instagram", accessToken="by-an-old-key")
+    keys = Vault(production.settings.encryption_keys).key_ids
+    old = new_key()
+    async with production.database.transaction() as session:
+        before = (await session.scalars(select(AppSetup))).one_or_none()
+        await announce_apps(session, before.platforms if before else (), {}, datetime.now(UTC), key_ids=keys)
+    with monkeypatch.context() as patched:
+        patched.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", old)
+        refused = await run(
+            "accounts", "add", "instagram", "--workspace", "x", stdin='{"accessToken": "by-an-old-key"}'
+        )
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "The service's workers do not have the encryption key of this command" in refused.stderr
+    assert f"They have {keys[0].hex()}." in refused.stderr
+    assert old not in refused.output
+    added = await run("accounts", "add", "instagram", "--workspace", "x", stdin='{"accessToken": "by-an-old-key"}')
+    assert json.loads(added.stdout)["accountId"] == account.id
+
+
+async def test_a_field_that_is_given_under_two_names_is_named(production: Stack) -> None:
+    stdin = '{"identifier": "a.bsky.social", "password": "x", "accessToken": "y"}'
+    result = await run("accounts", "add", "bluesky", "--workspace", "x", stdin=stdin)
+    assert "accessToken is another name of a field that is given, too: leave one out" in result.stderr
+    misspelled = await run(
+        "accounts", "add", "bluesky", "--workspace", "x", stdin='{"identifier": "a.bsky.social", "passwort": "x"}'
+    )
+    assert "passwort is not a known field; did you mean password?" in misspelled.stderr
 
 
 async def test_removing_an_account_names_its_waiting_posts_and_asks(production: Stack) -> None:

@@ -118,6 +118,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("platforms", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("platforms_by_workspace", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("documents", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("key_ids", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("only"),
     )

@@ -1,14 +1,21 @@
 """Connect accounts on Bluesky and Mastodon, whose servers the client names."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from sqlalchemy import select
 
+from activities.accounts.connect_refusals import refusal_of
+from activities.accounts.connect_step import ConnectStep
+from activities.step_context import StepContextFactory
 from platforms.access.registered_apps import RegisteredApps
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from platforms.servers.reach import FORBIDDEN
 from reconcile.app_setup import documents_of
 from store.apps.setups import announce_apps
-from store.models import AppSetup
+from store.models import AppSetup, PendingConnection
 from tests.api.conftest import Client
 from tests.api.connect.consents import BACK, SERVER, _query, begin, consent, credentials, refused, row_of, trade
 from tests.stack import Stack
@@ -128,3 +135,18 @@ class TestMastodon:
             await refused(await trade(stranger, "mastodon", back, iss=sent), 422, "code_rejected")
         back = await consent(stack, await begin(stranger, "mastodon", instance=SERVER), "ann")
         assert (await trade(stranger, "mastodon", back, iss=SERVER)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("platform", "redirect_url", "param"),
+    [("bluesky", AT_HOME, "identifier"), ("mastodon", AT_HOME, "instance"), ("bluesky", None, "credentials")],
+)
+def test_a_forbidden_server_is_blamed_on_the_parameter_that_led_to_it(
+    platform: str, redirect_url: str | None, param: str
+) -> None:
+    step = ConnectStep(
+        cast("StepContextFactory", None), PendingConnection(platform=platform, redirect_url=redirect_url)
+    )
+    error = PlatformError(ErrorKind.REJECTED, "localhost is not on the public internet.", code=FORBIDDEN)
+    outcome = refusal_of(platforms()[platform], error, step.server_param).outcome
+    assert (outcome["error"]["code"], outcome["error"]["param"]) == ("server_forbidden", param)
