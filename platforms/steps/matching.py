@@ -1,22 +1,72 @@
-"""The choice among equal posts: which of them `confirm` may take for ours, by words and time."""
+"""The choice among posts of an account: which of them `confirm` may take for ours, by words and time.
+
+Platforms change the texts that they are sent, and few document how: they shorten links, name the accounts that are
+mentioned, trim lines, replace emoji and cut off what is too long. So a text that only resembles ours proves nothing.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
+from html import unescape
 from typing import Any
 
-from platforms.base import PublishContext, Published
+import regex
+
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.texts.entities import readable
+from platforms.texts.unicode import nfkc
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a platform's clock may be ahead of ours or behind it; our choice."""
 
+_ADDRESS = (
+    r"https?(?::|\.{3})[^\s<>\"]*+"
+    r"|(?<![\w.-])[\w-]++(?:\.[^\W\d_][\w-]*+)++(?:/[^\s<>\"]*+)?"
+)
+_MENTION = r"(?<!\w)@(?:\[[^\[\]]{1,300}\]\([^\s()]{1,300}\)|[\w.-]++(?:@[\w.-]++)?)"
+_CHANGED = (regex.compile(_ADDRESS), regex.compile(f"{_MENTION}|{_ADDRESS}"))
+"""What platforms write in another way: links with and without their scheme, and the accounts that are mentioned."""
+_CUT_OFF = "..."
+"""The end of a text that a platform has cut off; an ellipsis is the same in normal form KC."""
+_WORD = regex.compile(r"[\p{L}\p{N}]++")
+
+
+class Likeness(IntEnum):
+    """The likeness of a shown text to the one that was sent. A post is as like ours as the least like of its parts."""
+
+    OTHER = 0
+    RESEMBLES = 1
+    """It may be ours: too similar to send the post again, but not enough to call it ours."""
+    SAME = 2
+
 
 @dataclass(frozen=True, slots=True)
 class MatchingPost:
-    """A post on the account with the text that was sent, and when it was made by the platform's clock."""
+    """A post on the account that is or may be what was sent, and when it was made by the platform's clock."""
 
     post: Published
     made_at: datetime
+    likeness: Likeness = Likeness.SAME
+
+
+def verdict(
+    context: PublishContext[Any],
+    posts: Iterable[MatchingPost],
+    *,
+    since: datetime | None = None,
+    is_whole: bool = True,
+) -> Finding:
+    """Return the finding of a search that has read these posts; `is_whole`: no post of the time can be missing.
+
+    If one of them resembles ours, ours must not be sent again.
+    """
+    listed = list(posts)
+    same, similar = (
+        earliest_unclaimed(context, (post for post in listed if post.likeness is likeness), since=since)
+        for likeness in (Likeness.SAME, Likeness.RESEMBLES)
+    )
+    return same or (Unknown() if similar or not is_whole else Absent())
 
 
 def earliest_unclaimed(
@@ -41,6 +91,26 @@ def earliest_unclaimed(
     return first.post if first else None
 
 
+def likeness(shown: object, sent: str | None) -> Likeness:
+    """Return how like a text that a platform shows is to the one that was sent. The cost is linear in both.
+
+    Platforms change the space between words, so it makes no difference. Two texts resemble each other if one only has
+    words in addition, apart from links and mentions, or is the beginning of the other and ends with dots. Another text
+    of a series has words of its own, so it does not resemble.
+    """
+    text, ours = str(shown or ""), sent or ""
+    if text.split() == ours.split():
+        return Likeness.SAME
+    if is_too_long(text, ours):
+        return Likeness.OTHER
+    text, ours = (nfkc(unescape(readable(either))).casefold() for either in (text, ours))
+    for changed in _CHANGED if "@" in text + ours else _CHANGED[:1]:
+        words, own_words = (_WORD.findall(changed.sub(" ", either)) for either in (text, ours))
+        if _has_only_more(words, own_words) or (text.rstrip().endswith(_CUT_OFF) and _is_beginning(words, own_words)):
+            return Likeness.RESEMBLES
+    return Likeness.OTHER
+
+
 def has_same_words(shown: object, sent: str | None) -> bool:
     """Return whether a text that a platform shows has the words that were sent; platforms change the space between."""
     return str(shown or "").split() == (sent or "").split()
@@ -52,3 +122,15 @@ def is_too_long(shown: str, sent: str) -> bool:
     Platforms write up to some 130 characters of HTML for one of a text (tags and mentions), and headings of their own.
     """
     return len(shown) > 400 * len(sent) + 20_000
+
+
+def _has_only_more(words: list[str], own_words: list[str]) -> bool:
+    """Return whether one list is the other with words added, at most as many as it had."""
+    few, many = sorted((words, own_words), key=len)
+    rest = iter(many)
+    return 2 * len(few) >= len(many) and all(word in rest for word in few)
+
+
+def _is_beginning(words: list[str], own_words: list[str]) -> bool:
+    letters = "".join(words)
+    return bool(letters) and "".join(own_words).startswith(letters)
