@@ -17,3 +17,4 @@ PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 
 HELD = frozenset({HELD_FOR_ACCOUNT, HELD_FOR_OPERATOR})
 PUBLIC_AFTER_ALL = frozenset({PUBLIC, PUBLIC_UNLISTED})
+NOT_PUBLIC = frozenset({REFUSED_LATER, REFUSED_AFTER_ALL, REFUSED_UNREAD})

@@ -103,6 +103,10 @@ class FakePlatform(ABC):
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Return the platform's error for a failure with this status."""
 
+    def refused_content(self) -> Answer:
+        """Return the platform's error for a post that it does not accept. Nothing of it was made."""
+        return self.failure(400)
+
     @abstractmethod
     def unauthorized(self) -> Answer:
         """Return the platform's error for a missing or unknown token."""

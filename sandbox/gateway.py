@@ -96,7 +96,7 @@ class Gateway:
     async def _apply(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
         match fault.fault:
             case "reject":
-                return self._programmed(fault, REFUSED)
+                return self._refused(fault)
             case "drop":
                 return None
             case "rate_limited":
@@ -117,6 +117,11 @@ class Gateway:
             case "accept_then_delay":
                 await asyncio.sleep(fault.wait)
         return answer
+
+    def _refused(self, fault: Fault) -> Answer:
+        if fault.body is None and fault.status in {None, REFUSED}:
+            return self._fake.refused_content()
+        return self._programmed(fault, REFUSED)
 
     def _programmed(self, fault: Fault, default: int) -> Answer:
         status = fault.status or default

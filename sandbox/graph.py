@@ -49,6 +49,10 @@ class FakeGraph(FakePlatform, ABC):
             return graph_error(said, 2, is_transient=True, status=status)
         return graph_error(message or "Unknown path components", 2500, status=status)
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return graph_error("Invalid parameter", 100)
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return graph_error("Invalid OAuth access token - Cannot parse access token", 190)

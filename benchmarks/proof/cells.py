@@ -31,6 +31,8 @@ class Fault(StrEnum):
     LIMITED = "429"
     DROPPED = "accept-then-drop"
     BROKEN = "accept-then-500"
+    WRONG = "accept-then-wrong-answer"
+    """A gateway's page that says 403."""
     LATE = "answers-late"
     ACCEPTED_LATE = "accepts-late"
     EXPIRED = "token-expired"
@@ -155,7 +157,7 @@ _SIMPLE = frozenset({Mode.NOW, Mode.SCHEDULED})
 _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.NONE: (
         frozenset({Mode.NOW, Mode.RETRY, Mode.CANCELED}),
-        frozenset({Fault.NONE, Fault.REFUSED, Fault.DROPPED, Fault.EXPIRED}),
+        frozenset({Fault.NONE, Fault.REFUSED, Fault.DROPPED, Fault.WRONG, Fault.EXPIRED}),
     ),
     Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),

@@ -32,6 +32,11 @@ _HELD = frozenset(
 """Crashes that come while the request is in flight."""
 
 Program = dict[str, Any]
+_ACCEPTED: dict[Fault, tuple[str, Program]] = {
+    Fault.DROPPED: ("accept_then_drop", {}),
+    Fault.BROKEN: ("accept_then_500", {}),
+    Fault.WRONG: ("accept_then_answer", {"status": 403, "body": "<html>Forbidden</html>"}),
+}
 
 
 def held(cell: Cell) -> float:
@@ -87,10 +92,9 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
             yield "reject", asked, {"status": 400, "times": _FOR_GOOD}
         case Fault.LIMITED:
             yield "rate_limited", asked, {"seconds": _LIMITED_FOR, **hold}
-        case Fault.DROPPED:
-            yield "accept_then_drop", asked, hold
-        case Fault.BROKEN:
-            yield "accept_then_500", asked, hold
+        case Fault.DROPPED | Fault.BROKEN | Fault.WRONG:
+            name, answer = _ACCEPTED[cell.fault]
+            yield name, asked, {**answer, **hold}
         case Fault.LATE | Fault.ACCEPTED_LATE:
             name = "accept_then_delay" if cell.fault is Fault.LATE else "accept_late"
             yield name, asked, {"seconds": LATE}

@@ -63,8 +63,8 @@ class Verdict:
     why: str = ""
 
 
-_ANSWER_LOST = frozenset({Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.ACCEPTED_LATE, Fault.DOWN})
-_ACCEPTED = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.ACCEPTED_LATE})
+_ANSWER_LOST = frozenset({Fault.DROPPED, Fault.BROKEN, Fault.WRONG, Fault.LATE, Fault.ACCEPTED_LATE, Fault.DOWN})
+_ACCEPTED = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN, Fault.WRONG, Fault.LATE, Fault.ACCEPTED_LATE})
 _LOSE_ANSWERS = frozenset(
     {
         Crash.SENDING,

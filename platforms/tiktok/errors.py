@@ -102,7 +102,10 @@ def _is_error(body: Body) -> bool:
     return body.keys() <= {"data", "error"} and isinstance(body.get("error"), dict) and not body.get("data")
 
 
-REFUSALS = Refusals(_is_error, codes(*(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER)))
+REFUSALS = Refusals(
+    _is_error,
+    codes("invalid_params", *(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER)),
+)
 """Source: TikTok's page of error handling, `error.code`."""
 
 

@@ -63,7 +63,7 @@ REFUSALS = Refusals(
     lambda body: "data" not in body and "id" not in body and bool(body.keys() & {"title", "detail", "errors"}),
     codes(
         *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
-        *(_NOT_AUTHORIZED, "unauthorized", "forbidden", "invalid_request", "too_many_requests", "326"),
+        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "326"),
     ),
 )
 """An error is a Problem (X API v2 OpenAPI document), which names no post."""

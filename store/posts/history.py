@@ -224,7 +224,7 @@ def action_of(attempt: Attempt) -> Action:
     if step is AttemptStep.CONFIRM:
         if decision in decisions.PUBLIC_AFTER_ALL:
             return Action.PUBLISHED
-        return Action.FAILED if decision == decisions.REFUSED_LATER else Action.CONFIRMED
+        return Action.FAILED if decision in decisions.NOT_PUBLIC else Action.CONFIRMED
     if state is AttemptState.REFUSED:
         if decision in decisions.HELD:
             return Action.HELD

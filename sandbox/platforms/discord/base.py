@@ -76,6 +76,10 @@ class FakeGuild(FakePlatform, ABC):
         """Return the response to a failure, by its status alone."""
         return error(status, 0, f"{status}: {message or responses.get(status, 'Error')}")
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return error(400, 50035, "Invalid Form Body")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown token."""
         return self.failure(401)

@@ -115,6 +115,10 @@ class FakeLinkedIn(FakePlatform, ABC):
         codes = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE", 504: "GATEWAY_TIMEOUT"}
         return error(status, message or codes.get(status, "Error"), codes.get(status))
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return error(400, "A required field is missing.", "MISSING_FIELD")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return error(401, "Invalid access token", "INVALID_ACCESS_TOKEN")

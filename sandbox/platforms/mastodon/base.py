@@ -74,6 +74,10 @@ class FakeMastodon(FakePlatform, ABC):
             return Answer.text("<html><head><title>502 Bad Gateway</title></head></html>", 502)
         return Answer.json({"error": message or _WORDS.get(status, "This action could not be completed")}, status)
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return self.failure(422, "Validation failed: Text can't be blank")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return self.failure(401, "The access token is invalid")

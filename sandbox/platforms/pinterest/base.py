@@ -88,6 +88,10 @@ class FakePinterest(FakePlatform, ABC):
         """Return the response to a failure, by its status alone."""
         return error(status, 0, message or "Something went wrong on our end. Sorry about that.")
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return error(400, 1, "Invalid request: the title is too long.")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return error(401, UNAUTHORIZED, "Authentication failed.")

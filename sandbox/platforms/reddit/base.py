@@ -69,6 +69,10 @@ class FakeReddit(FakePlatform, ABC):
         """Return the response to a failure, by its status alone."""
         return Answer.json({"message": message or "Error", "error": status}, status)
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return Answer.json({"json": {"errors": [["TOO_LONG", "this is too long (max: 300)", "title"]]}})
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return self.failure(401, "Unauthorized")

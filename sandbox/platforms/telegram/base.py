@@ -39,6 +39,10 @@ class FakeBot(FakePlatform, ABC):
         """Return the response to a failure, by its status alone."""
         return refusal(status, message or responses.get(status, "Error"))
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return refusal(400, "Bad Request: message text is empty")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown token."""
         return refusal(401, "Unauthorized")

@@ -77,6 +77,10 @@ class FakeX(FakePlatform, ABC):
         title = responses.get(status, "Error")
         return problem(status, title, message or title)
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return problem(400, "Invalid Request", "One or more parameters to your request was invalid.")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return problem(401, "Unauthorized", "Unauthorized")

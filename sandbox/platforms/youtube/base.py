@@ -122,6 +122,10 @@ class FakeYouTube(FakePlatform, ABC):
         reason = {404: "notFound", 503: "backendError"}.get(status, "internalError" if status >= 500 else "badRequest")
         return problem(status, reason, message or "The request could not be completed.", "global")
 
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return problem(400, "invalidTitle", "The request metadata specifies an invalid title.", "global")
+
     def unauthorized(self) -> Answer:
         """Return the response to an unknown or missing token."""
         return problem(401, "authError", "Request had invalid authentication credentials.", "global")

@@ -88,10 +88,10 @@ async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
     retried = (await api.post(f"/v1/posts/{post['id']}/retry")).json()
     assert retried["status"] == "published"
     before = await events(api, post["id"])
-    assert [each["action"] for each in before] == ["created", "failed", "retried", "published"]
+    assert [each["action"] for each in before] == ["created", "failed", "retried", "confirmed", "published"]
     assert before[1]["httpStatus"] == 403
-    assert before[3]["platformPostId"] == retried["platforms"][0]["platformPostId"]
-    assert [each["actor"]["type"] for each in before] == ["api_key", "worker", "api_key", "worker"]
+    assert before[4]["platformPostId"] == retried["platforms"][0]["platformPostId"]
+    assert [each["actor"]["type"] for each in before] == ["api_key", "worker", "api_key", "worker", "worker"]
     assert (await api.delete(f"/v1/posts/{post['id']}")).status_code == 200
     after = await events(api, post["id"])
     assert after[:-1] == before

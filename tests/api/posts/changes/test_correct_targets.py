@@ -75,6 +75,7 @@ class TestRefusedEverywhere:
         assert [(each["step"], each["state"]) for each in attempts] == [
             ("publish", "refused"),
             ("correct", "done"),
+            ("confirm", "done"),
             ("publish", "done"),
         ]
 
@@ -234,7 +235,7 @@ class TestChosenTargets:
     async def test_only_corrected_targets_are_retried(self, api: Client, stack: Stack) -> None:
         one, two = stack.accounts["plain"], stack.accounts["twitter"]
         for _ in range(2):
-            await stack.fault("twitter", "reject", "publish", status=400, body={"title": "no", "status": 400})
+            await stack.fault("twitter", "reject", "publish", status=400)
         post = await make(api, one, two, content=words("both refused"))
         assert post["status"] == "failed"
         after = await retry(api, post, platforms=naming(two))
