@@ -27,6 +27,8 @@ from workflows.client.runs import Runs
 
 EXAMPLES = 5
 """How many findings of one kind are printed unless all are requested."""
+_CONNECTED_WITHIN_S = 4.0
+"""The time limit for each of the database and Temporal to answer at all; our choice."""
 _GROUPS = {FixedBy.SYSTEM: "healing by themselves", FixedBy.PERSON: "for a person"}
 
 
@@ -36,7 +38,7 @@ async def doctor(
     """Check, and check again if a part could not be reached; return the text to print, and the exit code."""
     began = time.monotonic()
     report = await _report(data_dir, workspace)
-    if report.exit is Exit.COULD_NOT_CHECK:
+    if report.exit is Exit.COULD_NOT_CHECK and not report.unreachable:
         # A worker that has just started answers a moment later.
         await asyncio.sleep(AGAIN_AFTER_S)
         report = await _report(data_dir, workspace)
@@ -56,21 +58,23 @@ async def _diagnose(environment: Environment[Settings], workspace: str | None) -
     away, runs, workspace_id = list[str](), None, None
     async with open_database(environment, OF_DIAGNOSES) as database, AsyncExitStack() as stack:
         try:
+            async with asyncio.timeout(_CONNECTED_WITHIN_S):
+                await database.ping()
             workspace_id = await _workspace_id(database, workspace)
         except DATABASE_ERRORS as error:
             away.append(explain_to_the_doctor(error))
         try:
-            runs = Runs(await stack.enter_async_context(temporal_client(environment)))
-        except (RPCError, RuntimeError):
+            async with asyncio.timeout(_CONNECTED_WITHIN_S):
+                runs = Runs(await stack.enter_async_context(temporal_client(environment)))
+        except (RPCError, RuntimeError, TimeoutError):
             away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
         if runs is None or away:
-            return Report(away=away)
+            return Report(away=away, unreachable=True)
         return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).diagnose()
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:
     if workspace is None:
-        await database.ping()
         return None
     async with database.reading() as session:
         return await existing_workspace(session, workspace)

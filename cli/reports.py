@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,11 @@ from cli.errors import UserError
 from cli.workspaces import existing_workspace
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
+from reconcile.doctor.waiting import BEGUN_WITHIN
 from runtime.settings import Settings
+from store.maintenance.late_posts import count_late
 from store.maintenance.reports import WaitingTarget, outcomes_since, waiting_targets
+from store.maintenance.waiting import count_waiting
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3650)
@@ -35,13 +38,35 @@ def parse_age(text: str) -> timedelta:
     return age
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingList:
+    """The targets that are due and wait, and what the list leaves out, in sentences."""
+
+    rows: list[dict[str, Any]]
+    notes: list[str]
+
+
 async def waiting(
     data_dir: Path | None, workspace: str | None, platform: str | None, reason: WaitsFor | None, most: int
-) -> list[dict[str, Any]]:
+) -> WaitingList:
     """Return at most `most` targets that are due and wait, of all workspaces unless one is named. Raises UserError."""
     async with _session(data_dir, workspace) as (session, workspace_id):
-        found = await waiting_targets(session, most, workspace_id=workspace_id, platform=platform, reason=reason)
-    return [{to_camel(name): _plain(value) for name, value in asdict(each).items()} for each in found]
+        targets = await waiting_targets(session, most, workspace_id=workspace_id, platform=platform, reason=reason)
+        counts = await count_waiting(session, workspace_id)
+        not_begun = await count_late(session, datetime.now(UTC) - BEGUN_WITHIN, workspace_id)
+    rows = [{to_camel(name): _plain(value) for name, value in asdict(target).items()} for target in targets]
+    notes = []
+    matching = sum(
+        waiting.count
+        for (its_platform, its_reason), waiting in counts.items()
+        if platform in {None, its_platform} and reason in {None, its_reason}
+    )
+    if len(rows) == most and matching > most:
+        notes.append(f"These are {most:,} of {matching:,} targets: --limit prints more.")
+    if not_begun:
+        subject = "1 post is" if not_begun == 1 else f"{not_begun:,} posts are"
+        notes.append(f"{subject} due and not begun, which this list leaves out: `socialsyncer doctor` says why.")
+    return WaitingList(rows, notes)
 
 
 async def report(data_dir: Path | None, workspace: str | None, since: str) -> list[dict[str, Any]]:

@@ -76,7 +76,10 @@ def waiting(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """List the targets that are due and wait for an account, a platform, a lost answer, a person or the operator."""
+    """List the targets that are due and wait for an account, a platform, a lost answer, a person or the operator.
+
+    On stderr, it says if there are more than --limit, and if posts are due that no worker has begun.
+    """
     from cli.reports import as_decisions
     from cli.reports import waiting as find
     from domain.waits import WaitsFor
@@ -84,11 +87,13 @@ def waiting(
 
     if platform is not None and platform not in platforms():
         raise UserError(f"There is no platform {platform!r}; there are {', '.join(sorted(platforms()))}.")
-    rows = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
+    listed = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
     if as_csv:
-        say(as_decisions(rows))
+        say(as_decisions(listed.rows))
     else:
-        print_rows(rows, as_json=as_json)
+        print_rows(listed.rows, as_json=as_json)
+    for note in listed.notes:
+        say(note, error=True)
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cli.doctor import to_text
 from cli.main import main
 from reconcile.doctor.findings import Exit, Finding, FindingKind, FixedBy, Report, Subject
 from tests.reconcile.doctor.conftest import asleep, new_workspace
+from tests.reconcile.test_readiness import black_hole
 from tests.stack import Stack
 
 
@@ -115,6 +117,17 @@ async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch
     found = await doctor()
     assert found.exit_code == 3
     assert found.stdout.startswith("The database does not answer")
+    assert "Temporal does not answer" in found.stdout
+
+
+async def test_hanging_parts_are_named_within_ten_seconds(environment: pytest.MonkeyPatch) -> None:
+    async with black_hole() as address:
+        environment.setenv("SOCIALSYNCER_DATABASE_URL", f"postgresql://u:p@{address}/d")
+        environment.setenv("TEMPORAL_ADDRESS", address)
+        began = time.monotonic()
+        found = await doctor()
+        assert time.monotonic() - began < 10
+    assert (found.exit_code, "The database does not answer" in found.stdout) == (3, True), found.stdout
     assert "Temporal does not answer" in found.stdout
 
 

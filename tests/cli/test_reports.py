@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from cli.commands.options import WAITS_FOR
 from cli.main import main
 from domain.account_events import AccountAction
 from domain.audit import api_key
+from domain.post import HoldReason
 from domain.waits import WaitsFor
 from store.accounts.connected import remove_account
 from store.audit.account_events import add_account_event
-from store.models import Account, Workspace
+from store.models import Account, Target, Workspace
 from store.workspaces.keys import create_key
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
@@ -158,3 +160,24 @@ async def test_the_history_of_an_account_names_actors_and_actions(stack: Stack) 
         unknown = await run("accounts", "history", "tw_nobody", *own_workspace)
         assert unknown.exit_code == 1
         assert "Nothing is known of an account tw_nobody" in unknown.stderr
+
+
+async def test_waiting_says_what_it_leaves_out(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        account, mine = own.accounts["plain"], ("waiting", "--workspace", own.workspace_id)
+        assert (await run(*mine)).output == "Nothing.\n"
+        held = [await own.save(f"held {number}", [account]) for number in range(3)]
+        due = await own.save("no worker has begun it", [account])
+        async with own.database.transaction() as session:
+            values = {"status": "held", "hold_reason": HoldReason.RECONNECT, "begun_at": due.created_at}
+            await session.execute(update(Target).where(Target.post_id.in_([post.id for post in held])).values(**values))
+            a_minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+            await session.execute(update(Target).where(Target.post_id == due.id).values(due_at=a_minute_ago))
+        cut = await run(*mine, "--limit", "2", "--json")
+        assert len(cut.stdout.splitlines()) == 2
+        assert cut.stderr.splitlines() == [
+            "These are 2 of 3 targets: --limit prints more.",
+            "1 post is due and not begun, which this list leaves out: `socialsyncer doctor` says why.",
+        ]
+        whole = await run(*mine, "--limit", "3", "--for", "account")
+        assert "These are" not in whole.stderr
