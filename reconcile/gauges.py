@@ -51,6 +51,9 @@ class Gauges:
         )
         self._up = meter.create_gauge("socialsyncer_part_up", "1 if a part that /readyz names is healthy, 0 if not")
         self._named: set[str] = set()
+        self._skew = meter.create_gauge_float(
+            "socialsyncer_clock_skew_seconds", "Seconds by which this machine's clock differs from the database's"
+        )
         self._found_late.add(0)
         started = meter.create_gauge("socialsyncer_start_time_seconds", "Unix time at which the process was started")
         started.set(round(time.time()))
@@ -93,6 +96,10 @@ class Gauges:
             labels = {"platform": version.platform, "version": version.name}
             # A gauge must not become negative.
             self._ends.set(max((version.until - today).days, 0), labels)
+
+    def clock_skew(self, skew: timedelta) -> None:
+        """Set by how much this machine's clock differs, in either direction: a gauge must not become negative."""
+        self._skew.set(round(abs(skew.total_seconds()), 3))
 
     def parts(self, parts: Mapping[str, bool | int]) -> None:
         """Set which parts are healthy; a queue is named once it was missing."""

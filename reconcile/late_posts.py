@@ -3,17 +3,19 @@
 The API and every worker run it, because the worker may be the unavailable part. The first process reports.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
+from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
 from reconcile.readiness import UNDELIVERED_AFTER, Readiness
 from reconcile.rounds import repeat
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
+from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import LatePostEnded, LatePostFound, count_late, end_late, note_late
 from store.maintenance.waiting import count_waiting
@@ -41,6 +43,7 @@ class LatePostWatch:
         self._late_after = late_after
         self._gauges = gauges or Gauges()
         self._readiness = readiness
+        self._clock = ClockCheck(database, self._gauges)
 
     async def run(self) -> None:
         """Check every few seconds."""
@@ -48,6 +51,7 @@ class LatePostWatch:
         async def check() -> None:
             if self._readiness and not self._gauges.off:
                 self._gauges.parts(await self._readiness.parts())
+            await self._clock.check()
             await self.check()
 
         await repeat(check, EVERY_S, "watch.postponed")
@@ -62,8 +66,8 @@ class LatePostWatch:
             await self._measure()
 
     async def _measure(self) -> None:
-        now = datetime.now(UTC)
         async with self._database.reading() as session:
+            now = await database_now(session)
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
             self._gauges.posts(late, undelivered.all)
@@ -75,8 +79,8 @@ class LatePostWatch:
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
     async def _find(self) -> list[LatePostFound]:
-        now = datetime.now(UTC)
         async with self._database.transaction() as session:
+            now = await database_now(session)
             found = await note_late(session, now - self._late_after, now, _BATCH)
         self._gauges.found_late(len(found))
         for late in found:
@@ -93,7 +97,7 @@ class LatePostWatch:
 
     async def _end(self) -> list[LatePostEnded]:
         async with self._database.transaction() as session:
-            over = await end_late(session, datetime.now(UTC), _BATCH)
+            over = await end_late(session, await database_now(session), _BATCH)
         for post in over:
             log.warning(
                 "post.began_late" if post.begun_at else "post.never_began",

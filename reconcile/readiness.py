@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
 from store.apps.refusals import refused_apps
+from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import count_late
 from store.posts.delivery import count_undelivered
@@ -65,8 +66,8 @@ class Readiness:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _rows(self) -> Parts:
-        now = datetime.now(UTC)
         async with self._database.reading() as session:
+            now = await database_now(session)
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
             refused = len(await refused_apps(session))

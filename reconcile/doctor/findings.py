@@ -50,6 +50,8 @@ class FindingKind(StrEnum):
     """A platform refuses the operator's app, and posts are held until that is fixed."""
     API_VERSION = "api_version_ends"
     """A platform will soon stop serving the API version that this release uses."""
+    CLOCK = "clock_skew"
+    """The clock of the doctor's machine differs from the database's."""
     RESTORE = "restore_unfinished"
     """A restore from a backup was recorded, and it is not finished."""
     REVISION = "revision_waits"
@@ -75,6 +77,7 @@ CAUSES = frozenset(
         FindingKind.NO_WORKER,
         FindingKind.KEY_MISSING,
         FindingKind.DISK_FULL,
+        FindingKind.CLOCK,
         FindingKind.APP,
         FindingKind.RESTORE,
         FindingKind.API_VERSION,
@@ -141,6 +144,8 @@ class Report:
 
     findings: list[Finding] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
+    unreachable: bool = False
+    """Whether the database or Temporal did not answer at all, so that nothing was compared."""
     posts: int = 0
     workflows: int = 0
     waiting: list[str] = field(default_factory=list)

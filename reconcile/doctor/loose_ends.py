@@ -1,7 +1,7 @@
 """A search for loose ends: changes that were never made, keys without a post, queues without a worker."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from temporalio.client import WorkflowExecutionStatus
 
@@ -13,6 +13,7 @@ from platforms.versions import EndingVersion, ending_versions
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
 from store.apps.refusals import refused_apps
+from store.clock import SKEWED_FROM, database_now, measure_skew
 from store.database import Database
 from store.maintenance.loose_ends import (
     LooseKey,
@@ -44,8 +45,8 @@ class LooseEnds:
 
     async def findings(self, *, waiting: bool) -> list[Finding]:
         """Return every loose end; `waiting` says that there are posts with work left."""
-        now = datetime.now(UTC)
         async with self._database.reading() as session:
+            now, skew = await database_now(session), await measure_skew(session)
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
             apps = await refused_apps(session)
@@ -53,6 +54,7 @@ class LooseEnds:
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
+        found += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         found += [self._restore(restore, waiting_confirms)] if restore else []
         codes = {code for each in due.values() for code in each.codes}
         found += [self._for_operator(cause) for code, cause in OPERATOR_CAUSES.items() if code in codes]
@@ -81,6 +83,15 @@ class LooseEnds:
         )
         how = "Run `socialsyncer restored` again, as before: it continues from there."
         return Finding(FindingKind.RESTORE, FixedBy.PERSON, Subject(), what, how)
+
+    def _skewed(self, skew: timedelta) -> Finding:
+        direction = "ahead of" if skew > timedelta(0) else "behind"
+        what = f"The clock of this machine is {abs(skew).total_seconds():.0f} s {direction} the database's."
+        how = (
+            "Let both machines follow a time server (chrony, systemd-timesyncd). Posts are published at their time all "
+            "the same, but times in logs and in this report may be wrong."
+        )
+        return Finding(FindingKind.CLOCK, FixedBy.PERSON, Subject(), what, how)
 
     def _for_operator(self, cause: OperatorCause) -> Finding:
         subject = Subject(workspace_id=self._workspace_id)

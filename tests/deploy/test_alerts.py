@@ -278,6 +278,14 @@ SEQUENCES = {
         },
         [],
     ),
+    "a worker's clock is wrong": (
+        {
+            'socialsyncer_clock_skew_seconds{instance="worker"}': "0x16 600x84",
+            'socialsyncer_part_up{part="worker",instance="worker"}': "1x16 0x84",
+            'socialsyncer_part_up{part="worker",instance="api"}': "1x100",
+        },
+        ["ClockSkew"],
+    ),
     "a lasting lack of metrics hides late posts for ten minutes": (
         {
             "socialsyncer_posts_late": "0x30 7x120",

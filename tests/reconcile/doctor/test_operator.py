@@ -1,6 +1,6 @@
 """Posts that wait for the operator of the service: doctor names the cause first, and they continue once it is gone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -79,3 +79,13 @@ async def test_a_waiting_post_names_its_cause(own: Stack, code: str, waits: str)
     report = await diagnose(own)
     assert any(waits in each for each in report.waiting), report.waiting
     assert (FindingKind.DISK_FULL in {each.kind for each in report.findings}) is (code == NO_DISK_SPACE)
+
+
+async def test_a_skewed_clock_is_named_before_what_follows_from_it(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ahead(_: object) -> timedelta:
+        return timedelta(minutes=10)
+
+    monkeypatch.setattr("reconcile.doctor.loose_ends.measure_skew", ahead)
+    text = to_text(await diagnose(own), 1)
+    assert text.startswith("clock_skew: ")
+    assert "600 s ahead of the database's" in text

@@ -1,0 +1,37 @@
+"""The comparison of this machine's clock with the database's, so that a wrong clock is reported as one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from reconcile.gauges import Gauges
+from store.clock import SKEWED_FROM, measure_skew
+from store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class ClockCheck:
+    """A check that is repeated, and logs only when the clock becomes wrong or right again."""
+
+    def __init__(
+        self, database: Database, gauges: Gauges, local_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._gauges = gauges
+        self._local_now = local_now
+        self._was_skewed = False
+
+    async def check(self) -> None:
+        """Compare once."""
+        async with self._database.reading() as session:
+            skew = await measure_skew(session, self._local_now)
+        self._gauges.clock_skew(skew)
+        is_skewed = abs(skew) >= SKEWED_FROM
+        if is_skewed and not self._was_skewed:
+            hint = "let this machine, and that of the database, follow a time server (chrony, systemd-timesyncd)"
+            log.error("clock.skewed", ahead_s=round(skew.total_seconds(), 1), hint=hint)
+        elif self._was_skewed and not is_skewed:
+            log.warning("clock.agrees", ahead_s=round(skew.total_seconds(), 1))
+        self._was_skewed = is_skewed

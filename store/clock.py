@@ -1,0 +1,28 @@
+"""The database's clock: the one that all processes share, whatever their machines' clocks say."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+SKEWED_FROM = timedelta(seconds=5)
+"""The difference from which a clock is called wrong; machines that follow a time server differ by milliseconds."""
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """Return the time of the database's clock."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def measure_skew(
+    session: AsyncSession, local_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> timedelta:
+    """Return by how much this machine's clock is ahead of the database's; zero if the answer took too long to say."""
+    began, local = time.monotonic(), local_now()
+    theirs = await database_now(session)
+    took = timedelta(seconds=time.monotonic() - began)
+    skew = local + took / 2 - theirs
+    return skew if abs(skew) > took / 2 else timedelta(0)
