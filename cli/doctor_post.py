@@ -12,6 +12,7 @@ from api.posts.history import events_view
 from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from cli.history import say_what_is_missing
+from cli.post_names import post_named
 from cli.temporal_client import temporal_client
 from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
@@ -21,7 +22,7 @@ from store.posts.history import EntrySource, HistoryEntry, HistoryPosition
 from workflows.client.runs import Runs
 
 
-async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
+async def doctor_post(data_dir: Path | None, name: str, *, as_json: bool) -> tuple[str, Exit]:
     """Return the text to print about a post, and the exit code. Raises UserError if there is no such post."""
     environment = environment_of(data_dir, Settings)
     async with open_database(environment, OF_DIAGNOSES) as database, AsyncExitStack() as stack:
@@ -29,6 +30,8 @@ async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> 
             runs = Runs(await stack.enter_async_context(temporal_client(environment)))
         except (RPCError, RuntimeError):
             runs = None
+        async with database.reading() as session:
+            post_id = await post_named(session, name)
         report = await examine(database, runs, post_id)
         if report is None:
             raise UserError(await say_what_is_missing(database, post_id))

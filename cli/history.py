@@ -12,6 +12,7 @@ from api.posts.answers.views import write
 from api.posts.history import events_view
 from cli.environment import environment_of, open_database
 from cli.errors import UserError
+from cli.post_names import post_named
 from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
@@ -38,11 +39,12 @@ class History:
     missing: str | None = None
 
 
-async def history(data_dir: Path | None, post_id: str) -> History:
-    """Return every known event of a post, in any workspace. Raises UserError."""
+async def history(data_dir: Path | None, name: str) -> History:
+    """Return every known event of a post, named as `post_named` takes it, in any workspace. Raises UserError."""
     environment = environment_of(data_dir, Settings)
     async with open_database(environment) as database:
         async with database.reading() as session:
+            post_id = await post_named(session, name)
             workspace_id, workflow_id = await _named(session, post_id)
         lines = await _lines(database, workspace_id, post_id)
     try:

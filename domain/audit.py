@@ -100,7 +100,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field that has another value now. Of content only the name is kept: `before` and `after` are None."""
+    """A field that has another value now. Of content, only its name and length are kept, as "120 characters"."""
 
     field: str
     """As the API names it."""
@@ -164,8 +164,9 @@ def _changes(before: PostContent, after: PostContent) -> Iterator[FieldChange]:
         if old != new:
             yield FieldChange(to_camel(name), _value(old), _value(new))
     for name in _NAMES_ONLY:
-        if getattr(before, name) != getattr(after, name):
-            yield FieldChange(to_camel(name))
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield FieldChange(to_camel(name), _length(old), _length(new))
     old_targets = {(each.platform, each.account_id): each for each in before.targets}
     new_targets = {(each.platform, each.account_id): each for each in after.targets}
     for platform, account in sorted(old_targets.keys() - new_targets.keys()):
@@ -175,7 +176,15 @@ def _changes(before: PostContent, after: PostContent) -> Iterator[FieldChange]:
     for key, target in new_targets.items():
         for name, shown in _OF_TARGETS.items():
             if key in old_targets and getattr(old_targets[key], name) != getattr(target, name):
-                yield FieldChange(shown, platform=key[0], account_id=key[1])
+                lengths = _length(getattr(old_targets[key], name)), _length(getattr(target, name))
+                yield FieldChange(shown, *lengths, platform=key[0], account_id=key[1])
+
+
+def _length(value: object) -> str | None:
+    """Return how long a text is, for a line that must not keep it; None if it is empty, or no text."""
+    if not value or not isinstance(value, str):
+        return None
+    return "1 character" if len(value) == 1 else f"{len(value):,} characters"
 
 
 def _value(value: object) -> str | None:

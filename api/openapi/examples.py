@@ -101,12 +101,12 @@ HISTORY: dict[str, Any] = {
             "actor": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
             "summary": (
                 'API key "Editorial office" changed scheduledFor from 2026-01-14T18:00:00Z to 2026-01-15T10:00:00Z and '
-                "content."
+                "content from 118 characters to 131 characters."
             ),
             "version": 2,
             "changes": [
                 {"field": "scheduledFor", "from": "2026-01-14T18:00:00Z", "to": "2026-01-15T10:00:00Z"},
-                {"field": "content"},
+                {"field": "content", "from": "118 characters", "to": "131 characters"},
             ],
         },
         {

@@ -30,7 +30,7 @@ class FieldChangeView(View):
     field: str = Field(description="Its name in this API.", examples=["scheduledFor"])
     before: str = Field(
         alias="from",
-        description="The value before; left out for content, of which no value is kept.",
+        description="The value before, of a text its length (`118 characters`); left out for other content.",
         examples=["2030-02-01T14:00:00Z"],
     )
     after: str = Field(

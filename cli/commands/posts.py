@@ -30,7 +30,8 @@ def doctor(
 ) -> None:
     """Compare rows, workflows and the sandbox; report each disagreement and how it is resolved. Changes nothing.
 
-    With POST, the id of a post, report its row, its workflow, its last attempts, what it waits for and what to do now.
+    With POST, the id of a post or its id or address on a platform, report its row, its workflow, its last attempts,
+    what it waits for and what to do now.
 
     Exit code 0: all agree; 1: every disagreement resolves itself; 2: some need a person; 3: a part could not be
     checked.
@@ -182,7 +183,10 @@ def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json:
 @as_json_option
 @data_dir_option
 def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Show who did what to a post, and every step towards platforms, oldest first; also of a deleted post."""
+    """Show who did what to a post, and every step towards platforms, oldest first; also of a deleted post.
+
+    POST is the id of the post here, or its id or address on a platform.
+    """
     from cli.history import history as read
     from cli.history import to_json, to_text
 

@@ -203,6 +203,7 @@ class Target(Base):
             "post_id",
             postgresql_where=text("status IN ('held', 'unconfirmed')"),
         ),
+        Index("targets_public", "platform_post_id", postgresql_where=text("platform_post_id IS NOT NULL")),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
         Index("targets_waiting", "platform", postgresql_where=text(WAITING)),
         Index(

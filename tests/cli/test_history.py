@@ -230,3 +230,17 @@ async def test_a_command_of_ours_names_its_user(own: Stack, monkeypatch: pytest.
     assert resolved["action"] == "resolved"
     assert resolved["actor"]["type"] == "operator"
     assert resolved["actor"]["id"].startswith("bob@")
+
+
+async def test_a_post_is_found_by_what_its_platform_calls_it(own: Stack) -> None:
+    post = await own.publish("a customer has only the link", [own.accounts["plain"]])
+    (target,) = (await own.read(post.id)).targets
+    assert target.platform_post_id
+    assert target.platform_post_url
+    by_id = await run("history", post.id, "--json")
+    for name in (target.platform_post_id, target.platform_post_url):
+        assert (await run("history", name, "--json")).stdout == by_id.stdout
+    found = json.loads((await run("doctor", target.platform_post_url, "--json")).stdout)
+    assert found["postId"] == post.id
+    unknown = await run("history", "https://x.com/somebody/status/1")
+    assert (unknown.exit_code, "There is no post https://x.com/somebody/status/1" in unknown.stderr) == (1, True)

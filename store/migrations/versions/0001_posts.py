@@ -443,6 +443,13 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         postgresql_where=sa.text("status IN ('held', 'unconfirmed')"),
     )
     op.create_index(
+        "targets_public",
+        "targets",
+        ["platform_post_id"],
+        unique=False,
+        postgresql_where=sa.text("platform_post_id IS NOT NULL"),
+    )
+    op.create_index(
         "targets_held",
         "targets",
         ["workspace_id", "account_id"],

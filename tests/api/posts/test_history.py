@@ -58,10 +58,10 @@ async def test_each_change_records_its_actor(stack: Stack, api: Client) -> None:
     assert changed["version"] == 2
     assert changed["changes"] == [
         {"field": "scheduledFor", "from": post["scheduledFor"], "to": patched.json()["scheduledFor"]},
-        {"field": "content"},
+        {"field": "content", "from": "11 characters", "to": "11 characters"},
         {"field": "tags"},
     ]
-    assert changed["summary"].endswith("content and tags.")
+    assert changed["summary"].endswith("content from 11 characters to 11 characters and tags.")
 
 
 async def test_audit_events_hold_no_content(stack: Stack, api: Client) -> None:
