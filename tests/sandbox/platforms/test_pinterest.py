@@ -135,3 +135,15 @@ async def test_tokens_rotate(pi: httpx.AsyncClient) -> None:
     assert (await pi.post("/v5/oauth/token", data=form)).status_code == 401
     assert (await pi.post("/v5/oauth/token", data=form, headers={"authorization": "Basic !"})).status_code == 401
     assert (await pi.post("/v5/oauth/token", data={"grant_type": "password"}, auth=APP)).status_code == 400
+
+
+async def test_boards_and_sections_come_in_pages(pi: httpx.AsyncClient) -> None:
+    first = (await pi.get("/v5/boards", params={"page_size": "2"})).json()
+    rest = (await pi.get("/v5/boards", params={"page_size": "2", "bookmark": first["bookmark"]})).json()
+    assert [board["name"] for board in (*first["items"], *rest["items"])] == ["Sandbox", "Recipes", "Knots"]
+    assert rest["bookmark"] is None
+    board = first["items"][0]["id"]
+    sections = (await pi.get(f"/v5/boards/{board}/sections")).json()["items"]
+    assert [section["name"] for section in sections] == ["Easy", "Hard"]
+    assert (await pi.get("/v5/boards/99/sections")).status_code == 404
+    assert (await pi.get("/v5/boards", params={"page_size": "251"})).status_code == 400

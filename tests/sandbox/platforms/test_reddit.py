@@ -72,7 +72,9 @@ async def test_apps_without_a_proper_user_agent_are_refused(rd: httpx.AsyncClien
 async def test_an_unknown_token_and_another_users_list(rd: httpx.AsyncClient) -> None:
     assert (await rd.get("/api/v1/me", headers={"authorization": "bearer nobody"})).status_code == 401
     assert (await rd.get("/user/somebody/submitted")).status_code == 404
-    assert (await rd.get("/r/test/api/link_flair_v2")).json()[0]["text"] == "News"
+    flairs = (await rd.get("/r/test/api/link_flair_v2")).json()
+    assert [(flair["text"], flair["mod_only"]) for flair in flairs][::2] == [("News", False), ("Official", True)]
+    assert (await rd.get("/r/closed/api/link_flair_v2")).status_code == 403
 
 
 async def test_a_submission_is_named_listed_and_deleted(rd: httpx.AsyncClient) -> None:
