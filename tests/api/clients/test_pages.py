@@ -1,0 +1,81 @@
+"""The pages that people see: they fit a phone, and axe finds no barrier in them, in light and in dark."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from litestar import Litestar
+
+from tests.api.clients.tools import installed_from_npm
+from tests.api.conftest import client_of
+from tests.cli.browser import Page, browser, program
+from tests.serving import listening
+from tests.stack import Stack
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.thorough,
+    pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
+]
+_PHONE_WIDTH = 390
+_AXE = {"axe-core": "4.10.3"}
+_VIOLATIONS = """axe.run(document, {resultTypes: ["violations"]}).then((found) => JSON.stringify(
+  found.violations.map((each) => [each.id, each.nodes.slice(0, 5).map((node) => node.html.slice(0, 200))])))"""
+
+
+_TOO_WIDE = f"""JSON.stringify(document.documentElement.scrollWidth <= {_PHONE_WIDTH} ? [] :
+  [...document.querySelectorAll("*")]
+  .filter((each) => !each.closest("pre code") && each.getBoundingClientRect().right > {_PHONE_WIDTH})
+  .slice(0, 12).map((each) => each.outerHTML.slice(0, 120)))"""
+
+
+async def fits(page: Page) -> None:
+    """Fail if a page is wider than a phone."""
+    await page.resize(_PHONE_WIDTH, 800)
+    assert json.loads(await page.evaluate(_TOO_WIDE)) == []
+
+
+async def check(page: Page, axe: str) -> None:
+    """Fail if a page is wider than a phone or has a barrier that axe knows."""
+    for dark in (False, True):
+        await page.resize(_PHONE_WIDTH, 800, dark=dark)
+        assert json.loads(await page.evaluate(_TOO_WIDE)) == []
+        await page.evaluate(axe)
+        assert json.loads(await page.evaluate(_VIOLATIONS)) == []
+
+
+@pytest.fixture
+async def axe() -> str:
+    packages = await installed_from_npm(_AXE)
+    return (packages / "node_modules/axe-core/axe.min.js").read_text()
+
+
+async def test_pages_fit_a_phone_and_have_no_barriers(app: Litestar, stack: Stack, tmp_path: Path, axe: str) -> None:
+    async with listening(app) as url, browser(tmp_path) as page:
+        await page.open(f"{url}/docs")
+        await page.shows("API key for the requests that you try here")
+        await check(page, axe)
+        # The first operation with all of its fields; axe takes minutes for the whole page.
+        await page.evaluate("document.querySelectorAll('#createPost details').forEach((each) => { each.open = true; })")
+        await fits(page)
+        await page.open(f"{url}/connect")
+        await page.shows("API key")
+        await page.evaluate(f"sessionStorage.setItem('key', {json.dumps(stack.api_key)})")
+        await page.open(f"{url}/connect?again")
+        await page.shows("Connect Bluesky")
+        await check(page, axe)
+        async with client_of(app, stack.api_key) as client:
+            begun = await client.get("/v1/connect/twitter", params={"hosted": "true"})
+        await page.open(f"{url}{urlsplit(begun.json()['authUrl']).path}")
+        await page.shows("asks to publish to your X account")
+        await check(page, axe)
+
+
+async def test_sandbox_fits_a_phone_and_has_no_barriers(stack: Stack, tmp_path: Path, axe: str) -> None:
+    mastodon = await stack.connect("mastodon", instance="https://mastodon.social")
+    await stack.publish(f"Seen by axe {tmp_path.name}", [mastodon, stack.accounts["twitter"]])
+    async with browser(tmp_path) as page:
+        await page.open(stack.sandbox_url)
+        await page.shows("Seen by axe")
+        await check(page, axe)
