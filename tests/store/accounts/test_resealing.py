@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
+from domain.account_events import RevocationCause
 from store.accounts.connected import open_credentials, save_account
 from store.accounts.resealing import START, Position, count_by_key, reseal_batch
+from store.accounts.revocations import Authorization, add_revocation, open_revocation, reseal_revocations
 from store.database import Database
-from store.models import Account
+from store.models import Account, PendingRevocation
 from store.secrets.vault import Vault, VaultError, new_key
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
@@ -136,3 +139,18 @@ async def test_next_batch_begins_at_the_position(database: Database) -> None:
     async with database.transaction() as session:
         position: Position | None = (await reseal_batch(session, ROTATING, START, 1)).position
     assert position == min(one)
+
+
+async def test_authorizations_that_are_still_to_be_ended_are_resealed(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, "of revocations")
+        for key in (OLD, FORGOTTEN):
+            held = Authorization(workspace, "mastodon", "ma_1", {"access_token": "one"}, ["1"], "app")
+            assert await add_revocation(session, Vault([key]), held, RevocationCause.REPLACED) is not None
+    async with database.transaction() as session:
+        assert await reseal_revocations(session, ROTATING) == 1
+    async with database.transaction() as session:
+        rows = list(await session.scalars(select(PendingRevocation).order_by(PendingRevocation.id)))
+        assert open_revocation(Vault([NEW]), rows[0]) == {"access_token": "one"}
+        with pytest.raises(VaultError):
+            open_revocation(ROTATING, rows[1])
