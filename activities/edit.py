@@ -55,7 +55,7 @@ class Editing:
                         written = Stopwatch()
                         edit = await self._begin_again(edit)
                     step.connection.wire.fence = Fence(self._database.answers, edit.attempt_id, written)
-                    published = await platform.edit(step.connection, _current(edit), edit.text)
+                    published = await platform.edit(step.connection, _current(edit), edit.text, step.context.handles)
             except PlatformError as error:
                 return await self._settle_error(command, edit, error)
             result = results.attempt_result(step, AttemptState.DONE, "edited")

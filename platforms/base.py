@@ -375,8 +375,10 @@ class Editable(ABC, Generic[S, C]):
     edit_window: ClassVar[timedelta]
 
     @abstractmethod
-    async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:
+    async def edit(self, connection: Connection[C], published: Published, text: str, handles: Handles) -> Published:
         """Replace the text of a published post by one request; return the new version.
+
+        `handles` are those with which the post was published; empty if they are lost.
 
         Raises PlatformError, kind `unconfirmed` if the edit may have had its effect.
         """

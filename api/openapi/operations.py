@@ -193,7 +193,7 @@ OPERATIONS = (
         summary="Edit a published tweet",
         description=(
             "Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit "
-            "gives the tweet a new id; earlier versions stay in `editHistory`."
+            "gives the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`."
         ),
         answer=PostView,
         answers={"edited": examples.POST},

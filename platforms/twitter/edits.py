@@ -3,24 +3,31 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from platforms.base import Absent, Finding, Published, Unknown
+from platforms.base import Absent, Finding, Handles, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.connection import TwitterConnection, call, data_of
 from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_fields, same_text
+from platforms.twitter.media import are_valid, media_ids, media_keys
 
 
-async def edit(connection: TwitterConnection, known: Published, text: str) -> Published:
-    """Replace the text by one request, after asking X whether it still allows edits."""
+async def edit(connection: TwitterConnection, known: Published, text: str, handles: Handles) -> Published:
+    """Replace the text by one request, after asking X whether it still allows edits.
+
+    The new version is a whole new post, so its media are named again. `handles` have their ids.
+    """
     post = await _read(connection, known.platform_post_id)
-    references = post.get("referenced_tweets") or post.get("referenced_posts") or []
-    if post.get("attachments") or any(each.get("type") == "quoted" for each in references):
-        # An edit is a whole new post, and no documentation says that it keeps pictures, a poll or a quote.
-        message = "Posts with media, a poll or a quote are not edited on X: nothing says that X would keep these."
-        raise PlatformError(ErrorKind.REJECTED, message, code="edit_not_supported")
+    attachments, references = (
+        post.get("attachments") or {},
+        post.get("referenced_tweets") or post.get("referenced_posts") or [],
+    )
+    if attachments.get("poll_ids") or any(reference.get("type") == "quoted" for reference in references):
+        message = "A tweet with a poll or a quote cannot be edited: its new version would lose them."
+        raise PlatformError(ErrorKind.REJECTED, message, code="text_only")
     until = _check_controls(post.get("edit_controls") or {}) or known.editable_until
-    body = {"text": text, "edit_options": {"previous_post_id": _newest(post)}}
+    media = _same_media(set(attachments.get("media_keys") or []), handles)
+    body = {"text": text, **media, "edit_options": {"previous_post_id": _newest(post)}}
     answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
     return published(data_of(answer, public=True)["id"], until)
 
@@ -53,6 +60,14 @@ async def _read(connection: TwitterConnection, post_id: str) -> dict[str, Any]:
     post = data_of(await call(connection, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
     require_fields(post)
     return post
+
+
+def _same_media(shown: set[str], handles: Handles) -> dict[str, Any]:
+    """Return the part of the body that names a post's media. Raises PlatformError if their ids are not known."""
+    if shown != media_keys(handles) or not are_valid(handles):
+        message = "The ids of the tweet's media are not known any more, so its new version would lose them."
+        raise PlatformError(ErrorKind.REJECTED, message, code="edit_not_supported")
+    return {"media": {"media_ids": media_ids(handles)}} if shown else {}
 
 
 def _versions(post: dict[str, Any]) -> list[str]:

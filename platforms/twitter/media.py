@@ -54,6 +54,11 @@ def media_keys(handles: dict[str, Any]) -> set[str]:
     return {upload["key"] for upload in handles.get("media", {}).values() if upload.get("key")}
 
 
+def are_valid(handles: dict[str, Any]) -> bool:
+    """Return whether a post may still name all the uploaded media."""
+    return all(upload.get("expiresAt", 0) > time.time() for upload in handles.get("media", {}).values())
+
+
 class Uploads:
     """The uploads of one post."""
 

@@ -13,6 +13,7 @@ from platforms.base import (
     Draft,
     Editable,
     Finding,
+    Handles,
     Identity,
     Platform,
     PublishContext,
@@ -114,9 +115,9 @@ class Twitter(
                 return ended_early(published, number, error)
         return published
 
-    async def edit(self, connection: TwitterConnection, published: Published, text: str) -> Published:
-        """Replace the text; the new version has a new id."""
-        return await edits.edit(connection, published, text)
+    async def edit(self, connection: TwitterConnection, published: Published, text: str, handles: Handles) -> Published:
+        """Replace the text; the new version has a new id, and the same media."""
+        return await edits.edit(connection, published, text, handles)
 
     async def confirm_edit(self, connection: TwitterConnection, published: Published, text: str) -> Finding:
         """Look among the versions of the post for the new text."""

@@ -115,7 +115,7 @@ class Runner:
             return
         if trial.sample.repeats and self._check.knows_repeats(self._connection):
             await self._repeat(trial, lost)
-        await self._edit(trial, draft)
+        await self._edit(trial, context)
         await self._remove(trial, context, lost)
         self._made.add(trial.published.platform_post_id)
 
@@ -177,14 +177,14 @@ class Runner:
             trial, "repeat", lambda: self._platform.publish(self._connection, again), refusable=True
         )
 
-    async def _edit(self, trial: Trial, draft: Draft[Any]) -> None:
+    async def _edit(self, trial: Trial, context: PublishContext[Any]) -> None:
         platform, known = self._platform, trial.published
         if not isinstance(platform, Editable) or known is None:
             return
         editable: Editable[Any, Any] = platform
-        text = f"{draft.text} (edited)"
+        text = f"{context.draft.text} (edited)"
         trial.edited = await self._try(
-            trial, "edit", lambda: editable.edit(self._connection, known, text), refusable=True
+            trial, "edit", lambda: editable.edit(self._connection, known, text, context.handles), refusable=True
         )
 
     async def _remove(self, trial: Trial, context: PublishContext[Any], lost: PublishContext[Any]) -> None:

@@ -173,7 +173,7 @@ async def all_steps(rig: Rig, server: Server, context: PublishContext[Any]) -> N
         published = Published("1234567890", None)
     await attempt(platform.complete(connection(), context, published))
     if isinstance(platform, Editable):
-        await attempt(platform.edit(connection(), published, "edited"))
+        await attempt(platform.edit(connection(), published, "edited", context.handles))
         await attempt(platform.confirm_edit(connection(), published, "edited"))
 
 

@@ -37,6 +37,8 @@ MOST_REVISIONS = 100
 """Edits that a post may be asked for, those that its platform refuses included: each leaves a row and an attempt."""
 _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 """Fields that are accepted here only to be refused with the rule that they break."""
+_MORE_THAN_TEXT = ("poll", "quoteTweetId")
+"""Settings of what a new version of a tweet would lose."""
 
 
 async def edit(
@@ -163,8 +165,8 @@ def _check_text(
     if has_media:
         raise Unprocessable(Problem("An edit changes the text only; media cannot be changed", "text_only"))
     wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]
-    if any("poll" in content.settings_for(target) for target in wanted):
-        raise Unprocessable(Problem("A tweet with a poll cannot be edited", "text_only"))
+    if any(content.settings_for(target).get(name) for target in wanted for name in _MORE_THAN_TEXT):
+        raise Unprocessable(Problem("A tweet with a poll or a quote cannot be edited", "text_only"))
     if post.answer_bytes + sum(_growth(post, target, text) for target in targets) > LARGEST_ANSWER:
         raise Unprocessable(_TOO_LARGE)
     if problems := text_problems(content, wanted, accounts, text):

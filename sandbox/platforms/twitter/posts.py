@@ -64,6 +64,9 @@ class PostRoutes(MediaRoutes):
         if body.quote_tweet_id is not None:
             self._check_target(account, body.quote_tweet_id, "quote")
         previous = self._editable(account, body.edit_options.previous_post_id) if body.edit_options else None
+        if previous and previous.detail.get("media_keys", []) != [medium.key for medium in media]:
+            # X makes such a version, and the post's media are gone.
+            raise forbidden("The edit does not keep the media.")
         if body.text and self._is_duplicate((account.account_id, body.text, tuple(medium.key for medium in media))):
             raise forbidden(DUPLICATE)
         post = self._publish(account, body, media, previous)

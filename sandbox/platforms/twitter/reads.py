@@ -108,7 +108,7 @@ class ReadRoutes(FakeX):
             "author_id": account.user_id if account else None,
             "conversation_id": post.detail.get("reply_to", history[0]),
             "entities": {"urls": [link.entity() for link in links]} if links else None,
-            "attachments": {"media_keys": post.detail["media_keys"]} if post.media else None,
+            "attachments": _attachments(post) or None,
             fields.dialect["references"]: _references(post) or None,
             "lang": "en",
         }
@@ -161,6 +161,11 @@ def _moment(query: dict[str, str], name: str) -> float | None:
     if moment.tzinfo is None:
         raise invalid(f"{name} has no time zone.", **{name: [value]})
     return moment.timestamp()
+
+
+def _attachments(post: PublicPost) -> dict[str, list[str]]:
+    media, poll = post.detail.get("media_keys"), "poll" in post.detail
+    return ({"media_keys": media} if media else {}) | ({"poll_ids": [post.detail["history"][0]]} if poll else {})
 
 
 def _references(post: PublicPost) -> list[dict[str, str]]:

@@ -51,9 +51,10 @@ async def send(connect: Connect) -> Callable[..., Awaitable[list[httpx.Request]]
     async def publish_and_edit(text: str, *media: Media, **settings: Any) -> list[httpx.Request]:
         x = await connect("twitter", premium=True)
         async with noting() as (client, requests):
-            published = await publish(x, x.context(text, media, settings=settings), client)
-            if not settings and not media:
-                await PLATFORM.edit(x.connection(client), published, f"{text}!")
+            context = x.context(text, media, settings=settings)
+            published = await publish(x, context, client)
+            if not settings:
+                await PLATFORM.edit(x.connection(client), published, f"{text}!", context.handles)
         return requests
 
     return publish_and_edit

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.access.oauth import TOKEN_RENEWED
-from platforms.base import Absent, Published, Unknown
+from platforms.base import Absent, Handles, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
@@ -18,6 +18,10 @@ from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig, Sandbox
 
 NOW = "2026-11-27T04:00:00.000Z"
+
+
+async def edit(rig: Rig, known: Published, text: str, handles: Handles | None = None) -> Published:
+    return await PLATFORM.edit(rig.connection(), known, text, handles or {})
 
 
 def with_old_token(rig: Rig) -> Any:
@@ -81,7 +85,7 @@ class TestTokens:
 class TestEdits:
     async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
         first = await publish(premium, premium.context("with a mistaek"))
-        second = await PLATFORM.edit(premium.connection(), first, "with a mistake")
+        second = await edit(premium, first, "with a mistake")
         assert second.platform_post_id != first.platform_post_id
         assert second.editable_until is not None
         assert timedelta(minutes=59) < second.editable_until - datetime.now(UTC) <= timedelta(hours=1)
@@ -90,19 +94,19 @@ class TestEdits:
 
     async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
         first = await publish(premium, premium.context("one"))
-        second = await PLATFORM.edit(premium.connection(), first, "two")
+        second = await edit(premium, first, "two")
         history = [first.platform_post_id, second.platform_post_id]
         data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        third = await PLATFORM.edit(premium.connection(), first, "three")
+        third = await edit(premium, first, "three")
         assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
 
     async def test_a_sixth_edit_is_refused(self, premium: Rig) -> None:
         known = await publish(premium, premium.context("version 0"))
         for number in range(1, 6):
-            known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
-        error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
+            known = await edit(premium, known, f"version {number}")
+        error = await refused(edit(premium, known, "version 6"))
         assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_limit_reached")
 
     @pytest.mark.parametrize(
@@ -120,7 +124,7 @@ class TestEdits:
         data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        error = await refused(PLATFORM.edit(premium.connection(), known, "not final"))
+        error = await refused(edit(premium, known, "not final"))
         assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
         assert len(await premium.posts()) == 1
 
@@ -133,36 +137,73 @@ class TestEdits:
     ) -> None:
         known = await publish(premium, premium.context("befor"))
         await sandbox.fault("twitter", "reject", "confirm", **answer)
-        error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
+        error = await refused(edit(premium, known, "before"))
         assert (error.kind, error.code) == (ErrorKind.TRANSIENT, code)
-        await PLATFORM.edit(premium.connection(), known, "before")
+        await edit(premium, known, "before")
         assert (await premium.posts())[0]["text"] == "before"
 
-    async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
-        first = await publish(premium, premium.context("quoted"))
-        known = await publish(premium, premium.context("quotes", settings={"quoteTweetId": first.platform_post_id}))
-        error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
+    @pytest.mark.parametrize("names", [["a.jpg", "b.png"], ["a.gif"], ["a.mp4"]], ids=str)
+    async def test_an_edit_keeps_the_media(self, premium: Rig, sandbox: Sandbox, names: list[str]) -> None:
+        context = premium.context("with a mistaek", [sandbox.media(name) for name in names])
+        known = await publish(premium, context)
+        for text in ("with a mistake", "without one"):
+            known = await edit(premium, known, text, context.handles)
+        newest, _, oldest = await premium.posts()
+        assert (newest["text"], newest["mediaCount"]) == ("without one", len(names))
+        first = published(oldest["platformPostId"])
+        found = await PLATFORM.confirm_edit(premium.connection(), first, "without one")
+        assert isinstance(found, Published)
+        assert found.platform_post_id == known.platform_post_id
+
+    @pytest.mark.parametrize("change", ["none", "expired", "others", "fewer"])
+    async def test_media_whose_ids_are_not_known_are_not_lost(
+        self, premium: Rig, sandbox: Sandbox, change: str
+    ) -> None:
+        context = premium.context("with a picture", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
+        known = await publish(premium, context)
+        uploads: dict[str, dict[str, Any]] = context.handles["media"]
+        match change:
+            case "none":
+                context.handles = {}
+            case "expired":
+                uploads["1"]["expiresAt"] = 1
+            case "others":
+                uploads["1"]["key"] = "3_1"
+            case _:
+                del uploads["1"]
+        error = await refused(edit(premium, known, "without a picture", context.handles))
         assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
+        assert "media" in error.message
+        assert len(await premium.posts()) == 1
+
+    @pytest.mark.parametrize("settings", [{"poll": {"options": ["Yes", "No"], "durationMinutes": 60}}, "quote"])
+    async def test_a_poll_or_a_quote_is_not_edited(self, premium: Rig, settings: Any) -> None:
+        if settings == "quote":
+            first = await publish(premium, premium.context("quoted"))
+            settings = {"quoteTweetId": first.platform_post_id}
+        known = await publish(premium, premium.context("more than words", settings=settings))
+        error = await refused(edit(premium, known, "no more"))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "text_only")
 
     async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.context("versio"))
         data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
-        await PLATFORM.edit(premium.connection(), known, "version")
+        await edit(premium, known, "version")
         assert (await premium.posts())[0]["text"] == "version"
 
     async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
-        error = await refused(PLATFORM.edit(premium.connection(), published("1"), "anything"))
+        error = await refused(edit(premium, published("1"), "anything"))
         assert (error.kind, error.code) == (ErrorKind.REJECTED, "resource_not_found")
 
     async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.context("draft & https://example.com"))
         text = "final & https://example.com"
         await sandbox.fault("twitter", "drop", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
+        assert (await refused(edit(premium, known, text))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
         await sandbox.fault("twitter", "accept_then_500", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
+        assert (await refused(edit(premium, known, text))).kind is ErrorKind.UNCONFIRMED
         found = await PLATFORM.confirm_edit(premium.connection(), known, text)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]

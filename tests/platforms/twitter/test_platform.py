@@ -93,7 +93,7 @@ async def test_a_refusal_of_the_app_by_x_is_an_operator_error(
         PLATFORM.prepare(x.connection(), with_picture),
         PLATFORM.publish(x.connection(), x.context("a text")),
         PLATFORM.confirm(x.connection(), x.context("a text", started_at=datetime.now(UTC))),
-        PLATFORM.edit(x.connection(), published("1"), "a text"),
+        PLATFORM.edit(x.connection(), published("1"), "a text", {}),
     ]
     for call in calls:
         error = await refused(call)
@@ -110,13 +110,6 @@ async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig
     context = x.context("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
     error = await refused(PLATFORM.confirm(x.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "fields_missing")
-
-
-async def test_a_post_with_a_picture_is_not_edited(connect: Connect) -> None:
-    x = await connect("twitter", premium=True)
-    known = await publish(x, x.context("with a picture", [x.sandbox.media("edited.jpg")]))
-    error = await refused(PLATFORM.edit(x.connection(), known, "without?"))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
 
 
 async def test_media_alone_are_sent_without_an_empty_text(x: Rig, sandbox: Sandbox) -> None:

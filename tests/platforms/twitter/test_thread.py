@@ -181,10 +181,10 @@ async def test_the_first_post_may_be_edited_within_and_after_its_thread(
     published = await first_of(x, context)
     await sandbox.fault("twitter", fault, "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
-    edited = await PLATFORM.edit(x.connection(), published, "first, edited")
+    edited = await PLATFORM.edit(x.connection(), published, "first, edited", {})
     done = await PLATFORM.complete(x.connection(), resumed(x, context), edited)
     assert done == edited
-    twice = await PLATFORM.edit(x.connection(), edited, "first")
+    twice = await PLATFORM.edit(x.connection(), edited, "first", {})
     assert await PLATFORM.confirm_edit(x.connection(), edited, "first") == twice
     standing = [post["text"] for post in await x.posts() if post["supersededBy"] is None]
     assert sorted(standing) == ["first", "second", "third"]

@@ -19,9 +19,8 @@ async def publish(api: Client, stack: Stack, content: str, *names: str, **more: 
         {"platform": stack.accounts[name].platform, "accountId": stack.accounts[name].id, **more}
         for name in names or ("twitter",)
     ]
-    # X's posts with media are not edited.
     for target in targets:
-        target["customMedia"] = [_PICTURE] if target["platform"] == "instagram" else []
+        target.setdefault("customMedia", [_PICTURE] if target["platform"] == "instagram" else [])
     response = await api.send_post({"content": content, "platforms": targets, "publishNow": True})
     post: dict[str, Any] = response.json()
     assert post["status"] == "published", post
@@ -58,6 +57,24 @@ async def test_makes_a_new_version_and_keeps_the_old(api: Client, stack: Stack) 
         revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
     assert [(each.state, "content" in each.body) for each in revisions] == [("applied", False)] * 2
     assert (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"][0] == twice
+
+
+async def test_a_tweet_with_a_picture_keeps_it(api: Client, stack: Stack) -> None:
+    post = await publish(api, stack, "a picture with a tpyo", customMedia=[_PICTURE])
+    response = await edit(api, post, content="a picture without a typo")
+    assert response.status_code == 200, response.text
+    (target,) = response.json()["platforms"]
+    shown = await stack.control("GET", f"posts?platform=twitter&accountId={stack.accounts['twitter'].id}")
+    (public,) = [each for each in shown["posts"] if each["platformPostId"] == target["platformPostId"]]
+    assert (public["text"], public["mediaCount"]) == ("a picture without a typo", 1)
+
+
+async def test_a_tweet_whose_pictures_are_not_known_any_more_stays(api: Client, stack: Stack) -> None:
+    post = await publish(api, stack, "a picture after a restore", customMedia=[_PICTURE])
+    await set_target(stack, post, handles={})
+    response = await edit(api, post, content="without its picture")
+    assert (response.status_code, response.json()["code"]) == (422, "edit_not_supported")
+    assert "media" in response.json()["error"]
 
 
 async def test_other_platforms_and_accounts_without_premium_are_left_alone(api: Client, stack: Stack) -> None:
@@ -120,9 +137,12 @@ class TestRules:
         response = await edit(api, post, content="x", **{field: []})
         assert (response.status_code, response.json()["code"]) == (422, "text_only")
 
-    async def test_a_poll(self, api: Client, stack: Stack) -> None:
-        poll = {"poll": {"options": ["yes", "no"], "durationMinutes": 60}}
-        post = await publish(api, stack, "which?", platformSpecificData=poll)
+    @pytest.mark.parametrize(
+        "settings",
+        [{"poll": {"options": ["yes", "no"], "durationMinutes": 60}}, {"quoteTweetId": "1445880548472328192"}],
+    )
+    async def test_a_poll_or_a_quote(self, api: Client, stack: Stack, settings: dict[str, Any]) -> None:
+        post = await publish(api, stack, f"which? {list(settings)}", platformSpecificData=settings)
         assert (await edit(api, post, content="x")).json()["code"] == "text_only"
 
     async def test_the_text_is_too_long(self, api: Client, stack: Stack) -> None:
