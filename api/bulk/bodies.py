@@ -10,7 +10,7 @@ from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.parse_patch import find_change_problems
 from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel
-from api.posts.filters import TARGET_STATUSES, ZONE, read_filter
+from api.posts.filters import LONGEST_ADDRESS, TARGET_STATUSES, ZONE, read_filter
 from api.posts.listing import read_cursor
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
@@ -80,6 +80,9 @@ class FilterBody(RequestModel):
     account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
     external_id: Name | None = Field(
         None, description="Only the post with this id of yours.", examples=["campaign-7/row-12"]
+    )
+    platform_post_id: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = Field(
+        None, description="Only posts that are public under this id on a platform, or at this address."
     )
     scheduled_from: _Moment | None = Field(
         None, description=f"Only posts scheduled for then or later. {MOMENT}", examples=["2030-12-03"]

@@ -6,7 +6,7 @@ from api.http.query import MAX_LIMIT
 from api.openapi import examples
 from api.openapi.components import PLATFORM_REF
 from api.openapi.operation import Json
-from api.posts.filters import TARGET_STATUSES
+from api.posts.filters import LONGEST_ADDRESS, TARGET_STATUSES
 from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
 from store.posts.counts import Grouping
@@ -94,6 +94,12 @@ FILTERS: tuple[Json, ...] = (
     query("platform", "Only posts with a target there.", PLATFORM_REF, "instagram"),
     query(
         "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
+    ),
+    query(
+        "platformPostId",
+        "Only posts that are public under this id on a platform, or at this address.",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_ADDRESS},
+        "https://x.com/acme/status/1234567890",
     ),
     query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
     {

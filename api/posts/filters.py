@@ -10,6 +10,7 @@ from domain.errors import Problem
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import NoSuchTime, parse_bound
 from domain.zones import UnknownZone, zone_named
+from platforms.registry import platforms
 from store.posts.list_filters import Filter
 
 TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
@@ -18,8 +19,10 @@ BOUNDS = ("fromDate", "toDate", "scheduledFrom", "scheduledTo", "updatedSince")
 """The names of conditions that hold a date or a time."""
 ZONE = "timezone"
 """The name of the zone of dates and of times without an offset. It selects nothing."""
-FILTERS = ("status", "platform", "tag", "accountId", "externalId", *BOUNDS, ZONE)
+FILTERS = ("status", "platform", "tag", "accountId", "externalId", "platformPostId", *BOUNDS, ZONE)
 """The names of all conditions."""
+LONGEST_ADDRESS = 2_048
+"""Characters of the address of a public post; as long as addresses of media may be."""
 _IN_A_QUERY = " (in a query, + is written %2B)"
 
 
@@ -48,6 +51,7 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
         platform=platform,
         account_id=first.get(f"{path}accountId"),
         external_id=first.get(f"{path}externalId"),
+        platform_post_ids=take(f"{path}platformPostId", _public_ids) or (),
         tags=tuple(dict.fromkeys(conditions.get("tag", ()))),
         created_from=bounds["fromDate"],
         created_to=bounds["toDate"],
@@ -56,6 +60,14 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
         updated_since=bounds["updatedSince"],
         now=datetime.now(UTC),
     )
+
+
+def _public_ids(text: str) -> tuple[str, ...]:
+    """Return what platforms may call the post that an id or the address of its page names. Raises ValueError."""
+    if len(text) > LONGEST_ADDRESS:
+        raise ValueError(f"must have at most {LONGEST_ADDRESS:,} characters")
+    ids = {platform.rules.post_id.read(text) for platform in platforms().values()}
+    return tuple(sorted({text} | {public_id for public_id in ids if public_id}))
 
 
 def _statuses(names: Sequence[str], problems: list[Problem], where: str) -> Sequence[str]:

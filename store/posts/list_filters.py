@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, bindparam
+from sqlalchemy import ARRAY, BindParameter, Integer, Text, bindparam
 
 from domain.ids import first_id, last_id
 from domain.post import PostStatus, TargetStatus
@@ -44,6 +44,8 @@ class Filter:
     platform: str | None = None
     account_id: str | None = None
     external_id: str | None = None
+    platform_post_ids: tuple[str, ...] = ()
+    """The ids on platforms of which one of its targets must have one; empty for any."""
     tags: tuple[str, ...] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -73,6 +75,7 @@ _TYPES = {
     "platform": Target.platform.type,
     "account_id": Target.account_id.type,
     "external_id": Post.external_id.type,
+    "platform_post_ids": ARRAY(Text()),
     "tags": Post.tags.type,
     **dict.fromkeys(("first_id", "last_id", "after_id"), Post.id.type),
     **dict.fromkeys(
@@ -90,6 +93,7 @@ def shape_and_values(workspace_id: str, wanted: Filter, count: int) -> tuple[Sha
         "platform": wanted.platform or None,
         "account_id": wanted.account_id or None,
         "external_id": wanted.external_id,
+        "platform_post_ids": list(wanted.platform_post_ids) or None,
         "first_id": first_id("post", wanted.created_from) if wanted.created_from else None,
         "last_id": last_id("post", wanted.created_to) if wanted.created_to else None,
         "scheduled_from": wanted.scheduled_from,

@@ -30,6 +30,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    any_,
     bindparam,
     exists,
     func,
@@ -172,8 +173,8 @@ def matching_posts(shape: Shape) -> Select[str, str, datetime | None]:
 
 def _scans(shape: Shape) -> Iterator[IndexScan]:
     """Yield the indexes that cover a part of the conditions; none if that of the list's order covers all."""
-    if "external_id" in shape.given:
-        # The index of external ids leads to the only possible post.
+    if not shape.given.isdisjoint({"external_id", "platform_post_ids"}):
+        # The index of these ids leads to the only possible posts.
         return
     newest_first = shape.order is Order.CREATED
     parts = [*_of_targets(shape), *_of_tags(shape)]
@@ -301,6 +302,9 @@ def _conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
         yield found.where(*(column == PARAMETERS[column.key] for column in ours))
     if "external_id" in shape.given:
         yield Post.external_id == PARAMETERS["external_id"]
+    if "platform_post_ids" in shape.given:
+        public = select(Target.post_id).where(Target.workspace_id == PARAMETERS["workspace_id"])
+        yield Post.id.in_(public.where(Target.platform_post_id == any_(PARAMETERS["platform_post_ids"])))
     if shape.tags:
         yield Post.tags.contains(PARAMETERS["tags"])
     for order in Order:

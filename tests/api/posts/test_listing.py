@@ -15,6 +15,7 @@ from domain.post import PostStatus, TargetStatus
 from store.models import Post, Target
 from store.posts.list_filters import Order, Position
 from tests.api.conftest import Client
+from tests.api.posts.test_history import tweet
 from tests.stack import Stack
 
 
@@ -259,3 +260,16 @@ class TestOnePost:
     async def test_takes_no_query(self, stranger: Client) -> None:
         post = await draft(stranger, "q")
         assert (await stranger.get(f"/v1/posts/{post['id']}?expand=1")).json()["code"] == "unknown_parameter"
+
+
+async def test_a_public_post_is_found_by_its_id_and_its_address(api: Client, stranger: Client, stack: Stack) -> None:
+    post = (await api.send_post(tweet(stack, "a link is all that a customer has", publishNow=True))).json()
+    (target,) = post["platforms"]
+    for name in (target["platformPostId"], target["platformPostUrl"]):
+        found = (await api.get("/v1/posts", params={"platformPostId": name})).json()["posts"]
+        assert [each["id"] for each in found] == [post["id"]]
+        assert (await stranger.get("/v1/posts", params={"platformPostId": name})).json()["posts"] == []
+    other = {"platformPostId": target["platformPostId"] + "0"}
+    assert (await api.get("/v1/posts", params=other)).json()["posts"] == []
+    refused = await api.get("/v1/posts", params={"platformPostId": "1" * 2049})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_field_value")
