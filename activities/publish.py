@@ -158,9 +158,10 @@ class Publishing:
             finding = await step.platform.confirm(step.connection, step.context)
             finding = await claimed(self._database, loaded, finding)
         except PlatformError as error:
-            if error.kind in PASSING | HOLD_REASONS.keys():
+            if error.kind in PASSING:
                 raise
-            finding = Unknown()
+            # The token or the app may not read. Whether it may publish, the send itself shows.
+            finding = Unknown(final=True)
         match finding, loaded.sent:
             case Published(), _:
                 finding, incomplete = await completed(step, finding)

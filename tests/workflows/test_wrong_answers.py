@@ -132,3 +132,26 @@ async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> 
     # A refusal in the platform's own words stays one if the platform cannot be read.
     believed = {"unknown"} if form.found != "by confirm" else set[str]()
     assert {name for name, row in shown.items() if row[1] == TargetStatus.FAILED} <= believed
+
+
+async def test_a_platform_that_lets_nothing_be_read_is_sent_what_it_surely_refused(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "rate_limited", "publish", seconds=1, accountId=account.id)
+    await stack.fault("twitter", "reject", "confirm", status=403, times=9, accountId=account.id)
+    post = await stack.publish("may be written and not read", [account])
+    assert (post.status, await public_texts(stack, account)) == (PostStatus.PUBLISHED, 1)
+
+
+async def test_a_retry_looks_with_the_handles_of_the_send_before(stack: Stack) -> None:
+    account = await stack.connect("instagram")
+    refusal = {"error": {**GRAPH, "code": 100, "message": "Invalid parameter"}}
+    fault = {"accountId": account.id, "status": 400, "body": refusal}
+    await stack.fault("instagram", "accept_then_answer", "publish", **fault)
+    await stack.fault("instagram", "reject", "confirm", accountId=account.id, status=400, body=refusal, times=2)
+    post = await stack.publish("public, and refused", [account], media=["https://example.com/a.jpg"])
+    for _ in range(RETRIES):
+        if post.status != PostStatus.PUBLISHED:
+            with contextlib.suppress(Conflict):
+                await stack.retry(post)
+            post = await stack.settled(post.id, timeout=60)
+    assert (post.status, await public_texts(stack, account)) == (PostStatus.PUBLISHED, 1)
