@@ -142,7 +142,7 @@ async def test_a_platform_that_lets_nothing_be_read_is_sent_what_it_surely_refus
     assert (post.status, await public_texts(stack, account)) == (PostStatus.PUBLISHED, 1)
 
 
-async def test_a_retry_looks_with_the_handles_of_the_send_before(stack: Stack) -> None:
+async def test_a_retry_confirms_with_the_handles_of_the_send_before(stack: Stack) -> None:
     account = await stack.connect("instagram")
     refusal = {"error": {**GRAPH, "code": 100, "message": "Invalid parameter"}}
     fault = {"accountId": account.id, "status": 400, "body": refusal}
