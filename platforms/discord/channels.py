@@ -31,7 +31,7 @@ async def choices(connection: DiscordConnection) -> Choices:
     """Return the channels of the account's server in which its bot may publish. Raises PlatformError."""
     if connection.credentials.webhook:
         message = "A webhook publishes to its own channel only: channelId is for bots."
-        raise PlatformError(ErrorKind.REJECTED, message, code="webhook")
+        raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
     guild = str((await get(connection, home(connection))).get("guild_id") or "")
     channels = await text_channels(connection, guild) if guild.isdecimal() else []
     return bounded((channel.number, f"#{channel.name}") for channel in channels if channel.is_open)

@@ -102,7 +102,7 @@ async def test_the_trail_names_who_signalled_a_retry(own: Stack, alice: Client) 
     await alice.get_workflow_handle(post.workflow_id).signal("retry")
     await until(own, post, PostStatus.PUBLISHED)
     events = await history(post)
-    assert actions(events) == ["created", "failed", "retried", "published"]
+    assert actions(events) == ["created", "failed", "retried", "confirmed", "published"]
     assert events[2]["actor"] == {"type": "operator", "id": ALICE}
 
 

@@ -96,7 +96,7 @@ async def test_wrong_assumption_of_a_platform_is_reported(
 
 
 async def test_refusals_are_reported_without_platform_texts(stack: Stack, factory: StepContextFactory) -> None:
-    body = {"ok": False, "error_code": 400, "description": "Bad Request: message is too long, secret words"}
+    body = {"ok": False, "error_code": 400, "description": "Bad Request: can't parse entities: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
     report = await checked(stack, factory, "telegram", only=["text"])
     assert [(each.assumption, each.holds) for each in report.otherwise] == [("published", False)]
