@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ACCOUNT_LOCKED, ErrorKind, PlatformError
 from store.accounts import connected
 from store.database import Database
 
@@ -25,8 +25,10 @@ async def verify_refusal(factory: StepContextFactory, step: StepContext, error: 
     A refused account holds all of its posts, so one post's error alone does not refuse it: the error for a forbidden
     reply or board often resembles that for a lost permission. If the platform knows the account, the step is tried
     again, and the third time the post is at fault. If the platform cannot be asked, the step is tried again as well;
-    nothing was published.
+    nothing was published. A platform that names the account's own state is believed.
     """
+    if error.code == ACCOUNT_LOCKED:
+        return error
     try:
         async with asyncio.timeout(_QUESTION_S):
             await factory.accounts.whoami(step.account)

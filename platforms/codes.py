@@ -28,6 +28,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "no_product_videos_for_pages",
     ),
     "account_refused": (
+        "account_locked",
         "another_account",
         "another_app",
         "chat_moved",

@@ -25,6 +25,11 @@ that the post was published. If confirm then finds nothing and the next send is 
 post."""
 
 
+ACCOUNT_LOCKED = "account_locked"
+"""The code if a platform says itself that it has locked the account, or that the account lacks a right: its posts are
+held, without the question whether another account or post is meant."""
+
+
 NO_PUBLIC_URL = "no_public_url"
 """The code if a platform must fetch media from this service's own address, and the operator has set none."""
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
-from platforms.http.refusals import Refusals, codes
+from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_of
 
@@ -34,6 +34,11 @@ _ACCESS = "X does not let the X app post. Check its access level and permissions
 _DUPLICATE = "duplicate content"
 """Seen with status 403 in public reports of many clients; X's documentation does not name it."""
 
+_IS_LOCKED = "account is temporarily locked"
+"""Seen with status 403 in public reports of a scheduler, 568 times in 45 days of 2026."""
+_CRYPTO = "crypto addresses are prohibited"
+"""Seen likewise, 70 times."""
+
 _BY_CODE = {
     "rate_limit_exceeded": (ErrorKind.RATE_LIMITED, "X is limiting how much this account may do right now."),
     "usage_capped": (ErrorKind.OPERATOR, _CREDITS),
@@ -48,6 +53,7 @@ _BY_CODE = {
         "X does not accept this kind of token for posting. Reconnect the account as a user.",
     ),
     "client_forbidden": (ErrorKind.OPERATOR, _ACCESS),
+    ACCOUNT_LOCKED: (ErrorKind.AUTH, "X has locked this account. Log in at x.com and unlock it."),
     "user_suspended": (ErrorKind.AUTH, "X has suspended this account. Sign in at X to see why."),
     "internal_error": (ErrorKind.TRANSIENT, _SERVER),
     DUPLICATE: (ErrorKind.REJECTED, "X refuses a post that repeats one this account made before."),
@@ -59,14 +65,28 @@ _NOT_AUTHORIZED = "not_authorized_for_resource"
 _OF_THE_ACCOUNT = ("permission", "scope")
 """Words in the message of a refusal of that name if it concerns the whole account."""
 
+_LOCKED = "326"
+"""The code of a locked account in X's older form of errors; X's page of response codes had it."""
+
+_OF_PROBLEMS = ("status", "parameter", "value", "field", "section", "resource_id", "resource_type", "errors")
+_OF_OLDER_PROBLEMS = (
+    "reason", "client_id", "required_enrollment", "registration_url", "account_id", "product_name", "period", "scope",
+)  # fmt: skip
+"""What refusals of an app and its plan have in addition; responses that clients saw."""
+_FORMS = (
+    fields("type", "title", "detail", optional=(*_OF_PROBLEMS, *_OF_OLDER_PROBLEMS)),
+    fields("code", "message"),
+    fields("errors"),
+)
+"""The forms of errors: Problem and Error of the X API v2 OpenAPI document, and that of API 1.1."""
+
 REFUSALS = Refusals(
-    lambda body: "data" not in body and "id" not in body and bool(body.keys() & {"title", "detail", "errors"}),
+    lambda body: any(form(body) for form in _FORMS),
     codes(
         *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
-        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "326"),
+        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", ACCOUNT_LOCKED),
     ),
 )
-"""An error is a Problem (X API v2 OpenAPI document), which names no post."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
@@ -79,7 +99,9 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Platf
     said = _words(problem)
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
-    code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
+    own = _code(problem) or f"http_{status}"
+    code = ACCOUNT_LOCKED if own == _LOCKED or _IS_LOCKED in said.lower() else own
+    code = DUPLICATE if _DUPLICATE in said.lower() else code
     kind, sentence = _of_the_post(said) or _by_name(problem, code, said) or _by_status(status, said)
     wait = _until_reset(response, "x-rate-limit") if kind is ErrorKind.RATE_LIMITED else None
     if kind is ErrorKind.RATE_LIMITED and (day := _day_used_up(response)):
@@ -96,15 +118,20 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Platf
 
 def _words(problem: Mapping[str, Any]) -> str:
     """Return X's message for people; a general error often has the precise message in a list inside it."""
-    beneath = problem.get("errors")
-    first = beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
+    first = _first(problem)
     words = (first.get("message"), problem.get("detail"), problem.get("message"), problem.get("title"))
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
 
 
+def _first(problem: Mapping[str, Any]) -> Mapping[str, Any]:
+    beneath = problem.get("errors")
+    return beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
+
+
 def _code(problem: Mapping[str, Any]) -> str:
-    if isinstance(problem.get("code"), int):
-        return str(problem["code"])
+    for part in (problem, _first(problem)):
+        if isinstance(part.get("code"), int):
+            return str(part["code"])
     kind = str(problem.get("type") or "")
     return _as_code(kind.rpartition("/")[2] if "/" in kind else problem.get("title"))
 
@@ -147,6 +174,9 @@ def _of_the_post(said: str) -> tuple[ErrorKind, str] | None:
             ErrorKind.REJECTED,
             "X lets this app reply to or quote only posts that mention the account or are its own.",
         )
+    if _CRYPTO in words:
+        message = "X takes no crypto addresses from accounts in their first 7 days. Remove the address, or wait."
+        return ErrorKind.REJECTED, message
     if "not allowed to post a video" in words:
         return ErrorKind.REJECTED, f"X refused: {said}"
     return None

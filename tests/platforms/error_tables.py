@@ -1,6 +1,6 @@
 """Error responses of every platform, by the kind of error that each means."""
 
-from platforms.errors import DUPLICATE, ErrorKind
+from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.meta.credentials import NO_PROOF
 from platforms.pinterest.errors import UNFETCHED
@@ -36,6 +36,7 @@ UNKNOWN = "unknown"
 INVALID, TWICE = "INVALID_ARGUMENT", "Content is a duplicate of urn:li:share:6844785523593134080"
 CLOSED, WAITING = "LOCATION_DISABLED_FOR_LOCAL_POST_API", "MEDIA_ASSET_WAITING_UPLOAD"
 NOT_AUTHORIZED = "not-authorized-for-resource"
+LOCKED = {"code": 326, "message": "To protect our users from spam, this account is locked."}
 LOST_PERMISSION = "(#10) Application does not have permission for this action"
 CASES: dict[str, dict[str, list[Case]]] = {
     "bluesky": {
@@ -286,6 +287,7 @@ CASES: dict[str, dict[str, list[Case]]] = {
             x(403, NOT_AUTHORIZED, "You can only reply to or quote posts where you are mentioned or are the author."),
             x(403, None, "You are not allowed to create a Tweet with duplicate content.", "Forbidden", DUPLICATE),
             (answer(400, {"code": 187, "message": "Status is a duplicate content."}), DUPLICATE),
+            x(403, None, "Crypto addresses are prohibited for the first 7 days of an account.", "Forbidden"),
         ],
         UNKNOWN: [
             *[x(400, "invalid-request"), x(403, NOT_AUTHORIZED), x(404, "resource-not-found"), bare(418, {})],
@@ -298,6 +300,14 @@ CASES: dict[str, dict[str, list[Case]]] = {
             x(403, None, title="Unsupported Authentication"),
             x(403, None, "Unsupported Authentication.", "Forbidden"),
             *[x(403, "user-suspended"), x(401, None, title="Unauthorized"), bare(401)],
+            x(
+                403,
+                None,
+                "Your account is temporarily locked. Please log in to unlock it.",
+                "Forbidden",
+                ACCOUNT_LOCKED,
+            ),
+            *[(answer(403, body), ACCOUNT_LOCKED) for body in (LOCKED, {"errors": [LOCKED]})],
         ],
         OPERATOR: [
             *[x(403, "client-forbidden"), x(429, "usage-capped"), x(403, "usage-capped"), x(402, "credits-depleted")],

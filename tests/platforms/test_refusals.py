@@ -33,6 +33,7 @@ def google(reason: str) -> dict[str, Any]:
 
 
 X_INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
+X_LOCKED = {"code": 326, "message": "To protect our users from spam, this account is locked."}
 X_INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
 
 ANYWHERE: list[tuple[int, Any]] = [
@@ -79,6 +80,11 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
         (201, "<html>ok</html>"),
         (201, {"data": {}}),
         *[(200, {"errors": [one]}) for one in (X_INTERNAL, X_INVALID)],
+        *[
+            (403, {**X_INVALID, "post": {"id": "1"}}),
+            (403, {"title": "Invalid Request"}),
+            (403, {**X_LOCKED, "id": "1"}),
+        ],
     ],
     "youtube": [(200, {"kind": "youtube#video"})],
 }
@@ -109,6 +115,7 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("threads", 400, graph(100), ErrorKind.REJECTED),
     ("tiktok", 403, tiktok("url_ownership_unverified"), ErrorKind.OPERATOR),
     ("twitter", 403, X_INVALID, ErrorKind.REJECTED),
+    *[("twitter", 403, body, ErrorKind.AUTH) for body in (X_LOCKED, {"errors": [X_LOCKED]})],
     ("youtube", 400, google("uploadLimitExceeded"), ErrorKind.CAPPED),
     ("youtube", 403, google("channelSuspended"), ErrorKind.AUTH),
     ("youtube", 400, google("invalidTitle"), ErrorKind.REJECTED),

@@ -59,6 +59,21 @@ async def test_posts_of_a_revoked_account_are_held_until_it_is_reconnected(stack
     assert [len(await stack.public(words)) for words in ("held first", "held second")] == [1, 1]
 
 
+async def test_posts_of_a_locked_account_are_held_although_x_still_knows_it(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    locked = {"errors": [{"code": 326, "message": "To protect our users, this account is temporarily locked."}]}
+    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=403, body=locked)
+    post = await held_post(stack, "held while locked", account)
+    (target,) = post.targets
+    assert (target.hold_reason, target.error_category) == (HoldReason.RECONNECT, "auth")
+    assert target.error is not None
+    assert "Log in at x.com and unlock it" in target.error
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(Account.id == account.id).values(recheck_at=datetime.now(UTC)))
+    await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+    assert len(await stack.public("held while locked")) == 1
+
+
 async def test_posts_of_an_account_with_another_workspaces_app_are_held(stack: Stack) -> None:
     account = await stack.connect("twitter", clientId=OTHERS_APP["clientId"])
     (target,) = (await held_post(stack, "not by this app", account)).targets

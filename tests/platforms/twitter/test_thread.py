@@ -12,7 +12,11 @@ from tests.platforms.post_steps import ready, refused, resumed, thread
 from tests.platforms.rig import Connect, Rig, Sandbox
 
 TWO: dict[str, Any] = {"threadItems": [{"content": "second"}, {"content": "third"}]}
-DUPLICATE = {"title": "Forbidden", "detail": "You are not allowed to create a Tweet with duplicate content."}
+DUPLICATE = {
+    "type": "about:blank",
+    "title": "Forbidden",
+    "detail": "You are not allowed to create a Tweet with duplicate content.",
+}
 
 
 @pytest.fixture
