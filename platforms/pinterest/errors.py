@@ -15,7 +15,12 @@ REQUEST_ID_HEADER = "x-pinterest-rid"
 
 UNFETCHED = "media_unreachable"
 """Our code for media that Pinterest could not fetch: Pinterest says so only in its message."""
-UNFETCHED_WAIT = timedelta(seconds=30)
+UNREACHED_WAIT = timedelta(seconds=30)
+UNFETCHED_WAIT = timedelta(minutes=15)
+"""Pinterest's fetching of images fails at times for some 25 minutes; source: reports of a scheduler's users in 2026.
+The numbers are ours."""
+BLOCK_WAIT = timedelta(hours=6)
+"""Pinterest does not say how long it blocks an account; the number is ours."""
 THROTTLED_WAIT = timedelta(seconds=60)
 """Our choice: Pinterest documents no header that says when a limit resets."""
 
@@ -32,13 +37,17 @@ _INACTIVE = (
 )
 _NOT_PERMITTED = 7
 """The code of a token without a permission; general knowledge, unverified."""
+_BLOCKED = 9
+"""The code of a block on an account's pins as spam; seen with status 403 and 429."""
+_OWN_FAULT = 2787
+"""The code of "Something went wrong on our end", seen with statuses that blame the client."""
 _LACKS_SCOPES = 3
 """With status 401: the token is valid but lacks scopes, or the app is not activated. Renewing changes neither. Source:
 pinterest/api-quickstart#97."""
 
 REFUSALS = Refusals(
     fields("code", "message", optional=("status", "details")),
-    codes(*map(str, (1, 2, _LACKS_SCOPES, _NOT_PERMITTED, 8, 9, 29, 40, 50)), UNFETCHED),
+    codes(*map(str, (1, 2, _LACKS_SCOPES, _NOT_PERMITTED, 8, _BLOCKED, 29, 40, 50)), UNFETCHED),
 )
 """Pinterest's errors are a number and a message (Error in its OpenAPI document). The numbers are those that clients
 have reported for refusals of fields, boards, tokens and limits."""
@@ -50,7 +59,8 @@ def error_of(response: httpx.Response) -> PlatformError:
     number, said = body.get("code"), str(body.get("message") or "")
     code = str(number) if isinstance(number, int) else f"http_{status}"
     kind, sentence = _meaning(status, number, said)
-    if "Unable to reach the URL" in said:
+    unfetched = next((wait for words, wait in _UNFETCHED if words in said), None)
+    if unfetched:
         code, kind = UNFETCHED, ErrorKind.TRANSIENT
         sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
     return PlatformError(
@@ -59,8 +69,12 @@ def error_of(response: httpx.Response) -> PlatformError:
         code=code,
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(response) if kind is ErrorKind.RATE_LIMITED else None,
+        retry_after=unfetched or _wait(kind, response),
     )
+
+
+_UNFETCHED = (("Unable to reach the URL", UNREACHED_WAIT), ("could not fetch the image", UNFETCHED_WAIT))
+"""The words of media that Pinterest could not fetch, and how long to wait for the next try."""
 
 
 def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
@@ -69,10 +83,10 @@ def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.OPERATOR, _TRIAL
     if "consumer type" in words or "restricted feature" in words:
         return ErrorKind.OPERATOR, _INACTIVE
+    if meaning := _by_number(status, number):
+        return meaning
     if status == 401:
         return ErrorKind.AUTH, _PERMISSIONS if number == _LACKS_SCOPES else _RECONNECT
-    if status == 403 and number == _NOT_PERMITTED:
-        return ErrorKind.AUTH, _PERMISSIONS
     if status == 403 and "not permitted" in words:
         return ErrorKind.REJECTED, _BOARD
     if status == 429:
@@ -86,16 +100,28 @@ def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
     return ErrorKind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
 
 
+def _by_number(status: int, number: object) -> tuple[ErrorKind, str] | None:
+    if number == _OWN_FAULT:
+        return ErrorKind.TRANSIENT, _SERVER
+    if number == _BLOCKED and status in {403, 429}:
+        return ErrorKind.CAPPED, "Pinterest takes this account's pins for spam and has blocked them for some hours."
+    if number == _NOT_PERMITTED and status == 403:
+        return ErrorKind.AUTH, _PERMISSIONS
+    return None
+
+
 def has_ended(error: PlatformError) -> bool:
     """Return whether a token has expired. One that is valid but lacks a permission gets the same status."""
     return error.status == httpx.codes.UNAUTHORIZED and error.code != str(_LACKS_SCOPES)
 
 
-def _wait(response: httpx.Response) -> timedelta:
+def _wait(kind: ErrorKind, response: httpx.Response) -> timedelta | None:
     """Return how long to wait; that the header of the rate limit counts seconds is unverified.
 
     Since 2026 the header may name several limits, the decisive one first: `60, 60;w=1;name="..."`.
     """
+    if kind is not ErrorKind.RATE_LIMITED:
+        return BLOCK_WAIT if kind is ErrorKind.CAPPED else None
     for name in ("retry-after", "x-ratelimit-reset"):
         value = response.headers.get(name, "").partition(",")[0].partition(";")[0].strip()
         # A larger number does not count seconds.

@@ -90,7 +90,7 @@ class Pinterest(
         try:
             pin = await call(connection, "POST", "/v5/pins", public=True, json=body)
         except PlatformError as error:
-            if error.code == errors.UNFETCHED:
+            if error.code == errors.UNFETCHED and error.kind is not ErrorKind.UNCONFIRMED:
                 raise await _fetch_again(context, error) from error
             if error.kind is ErrorKind.REJECTED and "media_id" in error.message:
                 await video.drop()
@@ -116,5 +116,4 @@ async def _fetch_again(context: PublishContext[PinterestSettings], error: Platfo
     await context.save(context.handles)
     if context.handles["unfetched"] >= FETCHES:
         return error.as_rejected()
-    error.retry_after = errors.UNFETCHED_WAIT
     return error

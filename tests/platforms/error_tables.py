@@ -193,7 +193,10 @@ CASES: dict[str, dict[str, list[Case]]] = {
         TRANSIENT: [
             *[pinterest(400, 235, "Unable to reach the URL. Please check", UNFETCHED), pinterest(500, 0)],
             *[bare(502, "<html>"), bare(408)],
+            pinterest(400, 1, "Sorry we could not fetch the image.", UNFETCHED),
+            *[pinterest(status, 2787, "Something went wrong on our end.") for status in (400, 403, 500)],
         ],
+        CAPPED: [pinterest(status, 9, "You've hit a block (Pins), as this looks like spam.") for status in (403, 429)],
         AUTH: [
             *[pinterest(401, 2, "Authentication failed."), pinterest(401, 3), pinterest(403, 7)],
             pinterest(401, 3, "Your token does not have sufficient permissions."),

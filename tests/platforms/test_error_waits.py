@@ -16,6 +16,7 @@ from tests.platforms.error_shapes import (
     google,
     graph,
     linkedin,
+    pinterest,
     reddit,
     telegram,
     tiktok,
@@ -70,6 +71,12 @@ WAITS: dict[str, list[tuple[Case, dict[str, str], float | None]]] = {
         (bare(500), {"retry-after": "30"}, None),
     ],
     "pinterest": [
+        (pinterest(400, 1, "Sorry we could not fetch the image."), {}, 15 * 60),
+        (pinterest(400, 235, "Unable to reach the URL."), {}, 30),
+        *[
+            (pinterest(status, 9, "You've hit a block (Pins)."), {"retry-after": "7"}, 6 * _HOUR)
+            for status in (403, 429)
+        ],
         *[(bare(429), {}, 60), (bare(429), {"x-ratelimit-reset": "12"}, 12)],
         (bare(429), {"retry-after": "7", "x-ratelimit-reset": "12"}, 7),
         *[(bare(429), {"x-ratelimit-reset": time}, 60) for time in ("soon", "0", "1770000000")],

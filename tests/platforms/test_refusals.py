@@ -59,7 +59,7 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
     ],
     "linkedin": [(201, ""), (409, {"status": 409, "code": "CONFLICT"})],
     "mastodon": [(500, {"error": "x"}), (503, {"error": "x"})],
-    "pinterest": [(201, "<html>")],
+    "pinterest": [(201, "<html>"), (400, {"code": 2787, "message": "Something went wrong on our end."})],
     "reddit": [(200, {"json": {"errors": [], "data": {}}})],
     "telegram": [
         (200, {"ok": True}),
@@ -108,6 +108,8 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("mastodon", 429, {"error": "Too many requests"}, ErrorKind.RATE_LIMITED),
     ("mastodon", 401, {"error": "The access token is invalid"}, ErrorKind.AUTH),
     ("mastodon", 403, {"error": "Your login is currently disabled"}, ErrorKind.AUTH),
+    ("pinterest", 400, {"code": 1, "message": "Sorry we could not fetch the image."}, ErrorKind.TRANSIENT),
+    ("pinterest", 403, {"code": 9, "message": "You've hit a block (Pins)."}, ErrorKind.CAPPED),
     ("threads", 400, graph(24, 4279009), ErrorKind.NOT_READY),
     ("threads", 400, graph(4), ErrorKind.RATE_LIMITED),
     ("threads", 400, graph(100, 4279013), ErrorKind.AUTH),

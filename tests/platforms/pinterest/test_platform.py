@@ -11,6 +11,7 @@ from platforms.base import Absent, PublishContext
 from platforms.errors import ErrorKind
 from platforms.pinterest import PLATFORM
 from platforms.pinterest.connection import call
+from platforms.pinterest.errors import UNFETCHED
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig
 
@@ -33,6 +34,23 @@ async def test_a_pin_is_on_its_board_with_its_title_and_link(pi: Rig) -> None:
     [body] = pi.bodies("/pins")
     assert (body["board_id"], body["board_section_id"]) == (BOARD["boardId"], "77")
     assert (body["title"], body["link"]) == ("Ten knots", "https://example.com/knots")
+
+
+@pytest.mark.parametrize("words", ["Sorry we could not fetch the image.", "Unable to reach the URL."])
+async def test_an_image_that_cannot_be_fetched_is_tried_three_times(pi: Rig, words: str) -> None:
+    context = pin(pi, "a.jpg", text=f"Fetched late: {words}")
+    await pi.sandbox.fault("pinterest", "reject", "publish", status=400, body={"code": 1, "message": words}, times=3)
+    errors = [await refused(publish(pi, context)) for _ in range(3)]
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
+    assert {error.code for error in errors} == {UNFETCHED}
+
+
+async def test_a_server_that_fails_in_the_words_of_a_refusal_is_not_believed(pi: Rig) -> None:
+    context = pin(pi, "a.jpg", text="Published after all")
+    body = {"code": 1, "message": "Sorry we could not fetch the image."}
+    await pi.sandbox.fault("pinterest", "accept_then_answer", "publish", status=500, body=body, times=4)
+    for _ in range(4):
+        assert (await refused(publish(pi, context))).kind is ErrorKind.UNCONFIRMED
 
 
 class TestVideos:
