@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
@@ -152,10 +153,17 @@ def _another(fault: Fault, answer: Answer) -> Answer:
     """Return the programmed answer to a request that was carried out, made of the platform's own."""
     status, body = fault.status or answer.status, fault.body
     if fault.beside:
-        body = {**json.loads(answer.body or b"{}"), **body}
+        body = _merged(json.loads(answer.body or b"{}"), body)
     if body is None:
         return Answer(status, answer.body, answer.headers)
     return Answer.text(body, status) if isinstance(body, str) else Answer.json(body, status)
+
+
+def _merged(body: Any, more: Any) -> Any:
+    """Return a JSON value with the members of another, also those of its objects."""
+    if not isinstance(body, dict) or not isinstance(more, dict):
+        return more
+    return body | {name: _merged(body.get(name), value) for name, value in more.items()}
 
 
 def _token(fake: FakePlatform, request: Request) -> str:

@@ -56,6 +56,9 @@ _BY_CODE = {
 general knowledge, unverified."""
 
 
+_ID = re.compile(r"(?:t3_)?([0-9a-z]{1,16})")
+
+
 def _is_error(body: Mapping[str, Any]) -> bool:
     """Return whether a body is an error: it names no post."""
     inner = body.get("json")
@@ -107,11 +110,24 @@ def error_of(response: httpx.Response) -> PlatformError:
     )
 
 
+def named_post(body: Mapping[str, Any]) -> str | None:
+    """Return the name (t3_…) of the post that a response says was made; a gallery's response has it as the id."""
+    inner = body.get("json")
+    data = inner.get("data") if isinstance(inner, dict) else None
+    for name in (data.get("name"), data.get("id")) if isinstance(data, dict) else ():
+        if isinstance(name, str) and (match := _ID.fullmatch(name)):
+            return f"t3_{match[1]}"
+    return None
+
+
 def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformError | None:
-    """Return the error for the first error in a response of any status: a code, Reddit's message and a field."""
+    """Return the error for the first error in a response of any status: a code, Reddit's message and a field.
+
+    A response that names the post is none: Reddit has reported a limit beside the post that it made.
+    """
     inner = body.get("json")
     errors = inner.get("errors") if isinstance(inner, dict) else None
-    if not isinstance(inner, dict) or not isinstance(errors, list) or not errors:
+    if not isinstance(inner, dict) or not isinstance(errors, list) or not errors or named_post(body):
         return None
     first = errors[0] if isinstance(errors[0], list) else [errors[0]]
     code, said = str(first[0]), str(first[1] if len(first) > 1 else "")

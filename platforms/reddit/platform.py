@@ -96,9 +96,8 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         except PlatformError as error:
             raise (await _known_link(context, error) if error.code == DUPLICATE else error) from error
         data = (answer.get("json") or {}).get("data") or {}
-        if data.get("id") and data.get("url"):
-            # The fullname (t3_…) is a post's id in the API. A gallery's response has the prefixed id, and no name.
-            return Published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
+        if name := errors.named_post(answer):
+            return Published(name, str(data.get("url") or rules.RULES.post_id.page(name)))
         if "websocket_url" in data:
             taken_at = datetime.now(UTC)
             context.handles[TAKEN_AT] = taken_at.isoformat()

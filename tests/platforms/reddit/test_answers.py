@@ -17,6 +17,47 @@ from tests.platforms.post_steps import publish, refused
 from tests.platforms.reddit.rig import post
 from tests.platforms.rig import Connect, Rig
 
+RECORDED: dict[str, Any] = {
+    "json": {
+        "ratelimit": 706.76,
+        "errors": [["RATELIMIT", "Looks like you've been doing that a lot. Take a break for 11 minutes.", "ratelimit"]],
+    }
+}
+"""What Reddit answered beside the post that it had made (praw-dev/praw#1768)."""
+
+
+class TestErrorsBesideThePost:
+    @pytest.mark.parametrize("errors", [RECORDED, {"json": {"errors": [["NEVER_HEARD_OF", "No.", "sr"]]}}])
+    @pytest.mark.parametrize("names", [(), ("a.jpg", "b.jpg")], ids=["text", "gallery"])
+    async def test_post_that_is_named_is_published(
+        self, rd: Rig, errors: dict[str, Any], names: tuple[str, ...]
+    ) -> None:
+        await rd.sandbox.fault("reddit", "accept_then_answer", "publish", body=errors, beside=True)
+        result = await publish(rd, post(rd, "Made all the same", *names, title="Beside"))
+        (public,) = await rd.posts()
+        assert result.platform_post_id == public["platformPostId"]
+        assert result.url == f"https://www.reddit.com/r/test/comments/{public['platformPostId'][3:]}/beside/"
+
+    async def test_name_alone_is_enough(self, rd: Rig) -> None:
+        body = RECORDED["json"] | {"data": {"name": "t3_1abcde"}}
+        await rd.sandbox.fault("reddit", "accept_then_answer", "publish", body={"json": body})
+        result = await publish(rd, post(rd, "Named only"))
+        assert (result.platform_post_id, result.url) == ("t3_1abcde", "https://www.reddit.com/comments/1abcde/")
+
+    async def test_limit_without_a_post_is_a_refusal(self, rd: Rig) -> None:
+        await rd.sandbox.fault("reddit", "reject", "publish", status=200, body=RECORDED)
+        error = await refused(publish(rd, post(rd, "Too soon")))
+        assert (error.kind, error.code) == (ErrorKind.RATE_LIMITED, "RATELIMIT")
+        assert error.retry_after == timedelta(seconds=707)
+
+    @pytest.mark.parametrize(
+        "data", [{"user_submitted_page": "x", "websocket_url": "wss://x"}, {"name": 5}, {"id": ""}]
+    )
+    async def test_anything_else_beside_an_error_is_unconfirmed(self, rd: Rig, data: dict[str, Any]) -> None:
+        body = {"json": RECORDED["json"] | {"data": data}}
+        await rd.sandbox.fault("reddit", "reject", "publish", status=200, body=body)
+        assert (await refused(publish(rd, post(rd, "Perhaps")))).kind is ErrorKind.UNCONFIRMED
+
 
 class TestLostAnswers:
     async def test_a_link_known_after_an_unconfirmed_send_is_confirmed_once(self, rd: Rig, connect: Connect) -> None:
