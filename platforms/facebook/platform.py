@@ -145,7 +145,10 @@ async def _finish(
         raise PlatformError(ErrorKind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
     if not video.get("accepted"):
         path = f"/{segment(connection.account.user_id)}/{EDGE[post_type]}"
-        answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, post_type, video))
+        try:
+            answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, post_type, video))
+        except PlatformError as error:
+            raise await videos.doubted(context, error) from error
         if post_type is FacebookPostType.VIDEO_STORY:
             post_id = text_of(connection, answer, "post_id", public=True)
             return Published(post_id, rules.RULES.post_id.page(post_id))

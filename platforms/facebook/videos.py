@@ -8,14 +8,16 @@ from enum import Enum, auto
 from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Refused, Unknown
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook import errors, lookup
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
 
-KEPT_AFTER = timedelta(minutes=10)
-"""How long a video that was to be public may read as a draft before that counts; our choice."""
+BELIEVED_AFTER = timedelta(minutes=10)
+"""How long a video that was to be public must read as not public before that counts. Reels became public after
+Facebook had refused to publish them; ayrshare.com/docs/apis/post/social-networks/facebook advises to look ten minutes
+later."""
 CHECK_PAUSES = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
 """Seconds before each check right after publishing; the workflow makes later checks, on durable timers."""
 
@@ -89,16 +91,27 @@ async def wait_until_public(connection: FacebookConnection, context: PublishCont
     raise errors.still_processing()
 
 
+async def doubted(context: PublishContext[FacebookSettings], error: PlatformError) -> PlatformError:
+    """Return the meaning of an error of the request that publishes a video: a refusal counts once the video agrees."""
+    refusal = error.claim or error
+    if refusal.kind is not ErrorKind.REJECTED:
+        return error
+    context.handles["video"]["refusedAt"] = datetime.now(UTC).isoformat()
+    await context.save(context.handles)
+    return refusal.as_unconfirmed(claims=True)
+
+
 async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime) -> Finding:
     """Find out from the video itself whether it became public; a failed one is noted for the next attempt."""
     handle = context.handles["video"]
     video = await read_video(connection, handle["id"])
+    accepted, refused_at = handle.get("accepted"), handle.get("refusedAt")
     match video.state:
         case PhaseState.PUBLIC:
             return published(connection, context, video)
         case PhaseState.DRAFT if context.draft.settings.draft:
             return Published(handle["id"], None)
-        case PhaseState.DRAFT if handle.get("accepted") and datetime.now(UTC) - sent_at > KEPT_AFTER:
+        case PhaseState.DRAFT if accepted and datetime.now(UTC) - sent_at > BELIEVED_AFTER:
             return Refused(errors.kept_as_draft())
         case PhaseState.FAILED:
             handle["failed"] = video.said
@@ -106,10 +119,13 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
             return Absent()
         case PhaseState.PUBLISHING:
             return Unknown()
-        case PhaseState.GONE if handle.get("accepted"):
-            return await lookup.find_video(connection, context, handle["id"]) or Unknown()
+        case PhaseState.GONE if accepted or refused_at:
+            if post := await lookup.find_video(connection, context, handle["id"]):
+                return post
     # To publish the same video once more makes no duplicate, but is useless if Facebook has accepted it already.
-    return Unknown() if handle.get("accepted") else Absent()
+    if accepted or (refused_at and datetime.now(UTC) - datetime.fromisoformat(refused_at) < BELIEVED_AFTER):
+        return Unknown()
+    return Absent()
 
 
 def published(connection: FacebookConnection, context: PublishContext[FacebookSettings], video: Video) -> Published:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from platforms.base import Absent, Connection, Finding, PublishContext, Published, Unknown, Unlisted
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
@@ -28,8 +28,8 @@ answered reads of existing objects like that, while publishing them worked (gitr
 UNSEEN_FOR = timedelta(minutes=1)
 """How long some of the platform's servers may not know a carousel's items, although these read as finished."""
 REFUSED_FOR = timedelta(minutes=1)
-"""How long a refusal to publish counts as doubtful: posts became public although the response said that Meta had
-blocked them (gitroomhq/postiz-app PR#1681)."""
+"""How long a refusal to publish is doubted if it is not trusted, or if the container's state cannot be read: posts
+became public although the response said that Meta had blocked them (gitroomhq/postiz-app PR#1681)."""
 UNLISTED_FOR = timedelta(minutes=10)
 """How long a post that its container reports as published is looked for among the account's posts. No documentation
 says whether Instagram lists trial reels, and reels that are not shared to the feed."""
@@ -41,8 +41,6 @@ tries is from Instagram's page of error codes (once or twice), the waits are our
 CONCURRENCY = 4
 """How many items of a carousel are built at the same time; our choice, no platform names a number."""
 
-DOUBTFUL_CODES, DOUBTFUL_SUBCODES = frozenset({"-1", "1", "2", "24"}), frozenset({"2207051"})
-"""Refusals after which posts were seen to be public: errors of Meta's own, and "action blocked"."""
 NO_SUCH_FIELD = "100"
 """The Graph API's code for an existing id whose object has no such field."""
 POST = "post"
@@ -128,13 +126,19 @@ class Containers:
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
 
-        The refusal of a repeat is not documented. So a refusal counts only if the container's state agrees. A refusal
-        that has been seen with posts that became public counts only after a while.
+        The refusal of a repeat is not documented. So a refusal counts only if the container's state agrees, and one
+        that is not trusted only after a while.
         """
         refusal, gone = error.claim or error, self._dialect.is_gone(error)
-        if refusal.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
+        if refusal.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY, ErrorKind.AUTH} and not gone:
             return error
-        state = (await self._state(name))[0]
+        try:
+            state = (await self._state(name))[0]
+        except PlatformError:
+            # The container is read before the next send.
+            return (
+                error if refusal.kind is ErrorKind.AUTH else refusal.as_unconfirmed(claims=refusal.kind not in PASSING)
+            )
         if state is ContainerState.PUBLISHED:
             return error.as_unconfirmed()
         if gone and state is ContainerState.GONE and self._age(name) > UNREADABLE_FOR:
@@ -142,9 +146,8 @@ class Containers:
             # confirmed first.
             await self.drop(name)
             return self._error(ErrorKind.TRANSIENT, "must be given the post again.", "expired")
-        doubtful = state is ContainerState.UNREADABLE or (refusal.kind is ErrorKind.REJECTED and _is_doubtful(error))
-        if doubtful and await self._is_new_refusal(name):
-            return error.as_unconfirmed()
+        if (error.claim or state is ContainerState.UNREADABLE) and await self._is_new_refusal(name):
+            return refusal.as_unconfirmed(claims=refusal.kind not in PASSING)
         return error if state is ContainerState.UNREADABLE else refusal
 
     async def _is_new_refusal(self, name: str) -> bool:
@@ -303,11 +306,6 @@ class Containers:
     async def _save(self) -> None:
         async with self._saving:
             await self._context.save(self._context.handles)
-
-
-def _is_doubtful(error: PlatformError) -> bool:
-    code, _, subcode = error.code.partition("/")
-    return code in DOUBTFUL_CODES or subcode in DOUBTFUL_SUBCODES
 
 
 def _belongs(known: str, name: str) -> bool:

@@ -44,6 +44,9 @@ _BLOCKED = 368
 _BEFORE_ALL = _THROTTLED | _TOKEN | _PERMISSIONS | {_BLOCKED}
 """Codes of limits, tokens and permissions, which the Graph API checks first. Source: its page on errors,
 developers.facebook.com."""
+_OWN_FAULTS = frozenset({-1, 1, 2})
+"""Codes of failures of Meta's own, also with status 400 and with any subcode. Posts were public after them
+(arsduo/koala#699, gitroomhq/postiz-app PR#1681)."""
 _INVALID = 100
 """The code of an invalid parameter; with a subcode it may be anything."""
 _MEMBERS = frozenset(
@@ -106,7 +109,7 @@ class ErrorMapping:
         def trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
             inner = body["error"]
             code, subcode = self._code(inner), number(inner, "error_subcode")
-            if code in untrusted or subcode in untrusted:
+            if code in _OWN_FAULTS or code in untrusted or subcode in untrusted:
                 return False
             if known := self.subcodes.get(subcode or 0) or self.codes.get(code or 0):
                 return known.kind is not ErrorKind.TRANSIENT
@@ -144,7 +147,7 @@ class ErrorMapping:
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
         """Return the meaning of a common code; source: the Graph API's page on errors, developers.facebook.com."""
         match code:
-            case -1 | 1 | 2:
+            case int() if code in _OWN_FAULTS:
                 return self.server
             case int() if code in _THROTTLED:
                 # Each use case has a code of its own, 80000 to 80014, with status 400.

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.errors import unreadable
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
@@ -52,17 +52,11 @@ class Graph:
     ) -> Answer:
         """Make something public; `read` names the fields that the response must contain.
 
-        Raises PlatformError, `unconfirmed` if it may be public: the Graph API reports failures of its own with status
-        400, too, and may have published before that.
+        Raises PlatformError, `unconfirmed` if it may be public.
         """
         params = {"fields": read} if read else None
         data = fields | proof_of(connection.credentials)
-        try:
-            return json_of(await self._send(connection, "POST", path, data=data, params=params, public=True))
-        except PlatformError as error:
-            if error.status is not None and (error.status >= 500 or error.kind is ErrorKind.TRANSIENT):
-                raise error.as_unconfirmed() from error
-            raise
+        return json_of(await self._send(connection, "POST", path, data=data, params=params, public=True))
 
     async def _send(
         self, connection: Connection[Any], method: str, path: str, *, host: str = "", **options: Any

@@ -128,8 +128,8 @@ class Threads(
         try:
             return Published(await _publish(connection, containers, POST, replies=replies), url=None)
         except PlatformError as error:
-            if replies and errors.forbids_reply(error):
-                raise errors.may_not_answer(error) from error
+            if replies and error.claim and errors.forbids_reply(error):
+                raise errors.may_not_answer(error).as_unconfirmed(claims=True) from error
             raise
 
     async def confirm_sent(
@@ -183,7 +183,8 @@ async def _publish(connection: ThreadsConnection, containers: Containers, name: 
     try:
         return await containers.publish(name)
     except PlatformError as error:
-        if error.kind is ErrorKind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
+        refusal = error.claim or error
+        if refusal.kind is ErrorKind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
             raise errors.quota_used("replies" if replies else "posts") from error
         raise
 

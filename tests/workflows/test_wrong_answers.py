@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import itertools
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
-from store.models import Account, Post
+from platforms.facebook import videos
+from store.models import Account, Post, Target
 from tests.platforms.forms import FIRST, Form, quick
 from tests.stack import Stack
 
@@ -58,6 +60,9 @@ OWN: dict[str, list[Answer]] = {
     "pinterest": [Answer("unknown", 400, {"code": 999999, "message": "No."})],
     "reddit": [
         Answer("unknown", 200, {"json": {"errors": [["NEVER_HEARD_OF", "No.", "sr"]]}}),
+        Answer(
+            "beside", 200, {"json": {"ratelimit": 706.76, "errors": [["RATELIMIT", "No.", "ratelimit"]]}}, beside=True
+        ),
     ],
     "telegram": [
         Answer("unknown", 400, {"ok": False, "error_code": 400, "description": "Bad Request: NEVER_HEARD_OF"})
@@ -89,21 +94,32 @@ async def public_texts(stack: Stack, account: Account) -> int:
     return len(posts["posts"])
 
 
-async def publish(stack: Stack, form: Form, answer: Answer) -> tuple[int, Post]:
-    """Publish a post to an account whose every answer is this one, retry it by hand, return how often it is public."""
+async def answered_by(stack: Stack, form: Form, answer: Answer) -> Account:
+    """Connect an account whose every public request is carried out, and answered by this answer."""
     account = await connect(stack, form)
     fault = {"accountId": account.id, "times": 50, "status": answer.status, "body": answer.body}
     await stack.fault(form.platform, "accept_then_answer", "publish", **fault, beside=answer.beside)
-    media = [f"{PUBLIC}{name}" for name in form.media]
-    text = f"wrong answer {next(_numbers)}" if form.text else ""
-    post = await stack.save(text, [account], media=media, settings=dict(form.settings))
-    await stack.start(post)
+    return account
+
+
+async def publish(stack: Stack, form: Form, answer: Answer) -> tuple[int, Post]:
+    """Publish a post that gets this answer, retry it by hand, and return how often it is public."""
+    account = await answered_by(stack, form, answer)
+    post = await start(stack, form, account)
     for _ in range(RETRIES):
         if (await settled(stack, post)).status == PostStatus.PUBLISHED:
             break
         with contextlib.suppress(Conflict):
             await stack.retry(post)
     return await public_texts(stack, account), await settled(stack, post)
+
+
+async def start(stack: Stack, form: Form, account: Account, **more: Any) -> Post:
+    media = [f"{PUBLIC}{name}" for name in form.media]
+    text = f"wrong answer {next(_numbers)}" if form.text else ""
+    post = await stack.save(text, [account], media=media, settings=dict(form.settings) | more)
+    await stack.start(post)
+    return post
 
 
 async def settled(stack: Stack, post: Post) -> Post:
@@ -155,3 +171,65 @@ async def test_a_retry_confirms_with_the_handles_of_the_send_before(stack: Stack
                 await stack.retry(post)
             post = await stack.settled(post.id, timeout=60)
     assert (post.status, await public_texts(stack, account)) == (PostStatus.PUBLISHED, 1)
+
+
+REEL = Form("facebook", ("a.mp4",), {"contentType": "reel"})
+THREAD = Form("threads")
+RECORDED = [
+    (Form("reddit", settings={"subreddit": "test", "title": "Recorded"}), OWN["reddit"][-1]),
+    *[
+        (REEL, Answer(f"code-{code}", 400, {"error": {**GRAPH, "code": code, **more}}))
+        for code, more in (
+            (100, {"error_subcode": 999999}),
+            (6000, {}),
+            (100, {}),
+            (1, {}),
+        )
+    ],
+]
+"""Answers that platforms have given to posts which they had published."""
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+@pytest.mark.parametrize(("form", "answer"), RECORDED, ids=lambda value: getattr(value, "name", str(value)))
+async def test_recorded_answer_leads_to_one_published_post(stack: Stack, form: Form, answer: Answer) -> None:
+    account = await answered_by(stack, form, answer)
+    post = await settled(stack, await start(stack, form, account))
+    assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("said", ["No.", "Application does not have permission for this action"])
+async def test_reply_that_threads_refuses_after_publishing_it_is_published(
+    stack: Stack, status: int, said: str
+) -> None:
+    account = await stack.connect("threads")
+    first = await settled(stack, await start(stack, THREAD, account))
+    body = {"error": {**GRAPH, "code": 10, "message": said}}
+    await stack.fault(
+        "threads", "accept_then_answer", "publish", accountId=account.id, times=50, status=status, body=body
+    )
+    reply = await settled(stack, await start(stack, THREAD, account, replyToId=first.targets[0].platform_post_id))
+    assert (await public_texts(stack, account), reply.status) == (2, PostStatus.PUBLISHED)
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+async def test_retry_finds_a_reel_that_became_public_after_its_refusal_counted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(videos, "BELIEVED_AFTER", timedelta(0))
+    account = await stack.connect("facebook", accessToken="a-token-of-a-late-reel")
+    refusal = {"error": {**GRAPH, "code": 6000}}
+    await stack.fault("facebook", "reject", "publish", accountId=account.id, status=400, body=refusal)
+    post = await settled(stack, await start(stack, REEL, account))
+    assert (await public_texts(stack, account), post.status) == (0, PostStatus.FAILED)
+    async with stack.database.reading() as session:
+        handles = (await session.get_one(Target, post.targets[0].id)).handles
+    late = {"upload_phase": "finish", "video_id": handles["video"]["id"], "video_state": "PUBLISHED"}
+    headers = {"Authorization": "Bearer a-token-of-a-late-reel"}
+    url = f"{stack.sandbox_url}/facebook/v25.0/{account.user_id}/video_reels"
+    (await stack.http.post(url, data=late, headers=headers)).raise_for_status()
+    await stack.retry(post)
+    post = await settled(stack, post)
+    assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)

@@ -250,6 +250,52 @@ async def test_a_video_is_named_by_its_post(
     assert PLATFORM.rules.post_id.matches(published.platform_post_id)
 
 
+def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
+    error = {"message": "its own words", "type": "OAuthException", "code": code}
+    return {"error": error | ({"error_subcode": subcode} if subcode else {})}
+
+
+class TestRefusedVideos:
+    """Reels became public although Facebook had refused the request that publishes them."""
+
+    REFUSALS = (graph_error(100, 999), graph_error(6000), graph_error(100), graph_error(1, 1363128), graph_error(506))
+
+    @pytest.mark.parametrize("form", [{}, {"contentType": "reel"}, {"contentType": "story"}])
+    @pytest.mark.parametrize("body", REFUSALS)
+    async def test_video_itself_is_asked_before_a_refusal_counts(
+        self, rig: Rig, form: dict[str, Any], body: dict[str, Any]
+    ) -> None:
+        context = await prepared(rig, ["a.mp4"], form)
+        await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=body)
+        assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+        finding = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
+        (post,) = await rig.posts()
+        assert isinstance(finding, Published)
+        assert finding.platform_post_id == post["platformPostId"]
+
+    @pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
+    async def test_refusal_counts_if_the_video_is_not_public_ten_minutes_later(
+        self, rig: Rig, form: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        context = await prepared(rig, ["a.mp4"], form)
+        await rig.sandbox.fault("facebook", "reject", "publish", status=400, body=graph_error(100, 999))
+        error = await refused(PLATFORM.publish(rig.connection(), context))
+        assert error.claim
+        assert error.claim.kind is ErrorKind.REJECTED
+        again = resumed(rig, context)
+        assert await PLATFORM.confirm(rig.connection(), again) == Unknown()
+        monkeypatch.setattr(videos, "BELIEVED_AFTER", timedelta(0))
+        assert await PLATFORM.confirm(rig.connection(), again) == Absent()
+
+    async def test_refused_video_that_cannot_be_read_is_found_by_its_post(self, rig: Rig) -> None:
+        context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+        body = graph_error(6000)
+        await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=body)
+        await refused(PLATFORM.publish(rig.connection(), context))
+        await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
+        assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+
+
 async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     context = rig.context("Hi", [media], started_at=datetime.now(UTC))

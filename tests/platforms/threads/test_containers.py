@@ -54,6 +54,38 @@ async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: 
     assert len(await rig.posts()) == 1
 
 
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("is_reply", [False, True])
+@pytest.mark.parametrize("said", ["its own words", "Application does not have permission for this action"])
+async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
+    rig: Rig, status: int, is_reply: bool, said: str
+) -> None:
+    """Threads has answered so (tirthpatell/threads-go#30)."""
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    settings = {"replyToId": first.platform_post_id} if is_reply else {}
+    context = rig.context("second", settings=settings, started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
+    body = graph_error(10)
+    body["error"]["message"] = said
+    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body)
+    error = await send(rig, context)
+    assert (error.kind, error.claim) == (ErrorKind.UNCONFIRMED, None), "the container reads as published"
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+    assert len(await rig.posts()) == 2
+
+
+@pytest.mark.parametrize("code", [190, 200])
+async def test_container_is_read_after_a_refusal_of_the_account(rig: Rig, code: int) -> None:
+    context = await prepared(rig, [])
+    body = graph_error(code)
+    body["error"]["message"] = "Requires a permission"
+    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=400, body=body)
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=graph_error(190))
+    assert (await send(rig, await prepared(rig, [], "other"))).kind is ErrorKind.AUTH, "it can be neither read nor sent"
+
+
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("Re", settings={"replyToId": first.platform_post_id})
@@ -62,7 +94,10 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await send(rig, context)
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10/4279067")
+    assert error.claim
+    assert (error.claim.kind, "answer or quote only" in error.claim.message) == (ErrorKind.REJECTED, True)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
 
 NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
@@ -94,7 +129,7 @@ async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
-@pytest.mark.parametrize("code", [-1, 24])
+@pytest.mark.parametrize("code", [-1, 1])
 async def test_an_internal_error_of_meta_is_unconfirmed_for_a_minute(
     rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
