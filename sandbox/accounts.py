@@ -94,6 +94,10 @@ class Accounts:
             account.grants = [*account.grants, IssuedGrant([new.access_token], new.refresh_token)][-TOKENS_KEPT:]
         return self._keep(account)
 
+    def add(self, account: Account) -> Account:
+        """Add an account without tokens of its own, if it is unknown; return the known one."""
+        return self.get(account.platform, account.account_id) or self._keep(account)
+
     def by_token(self, platform: str, token: str) -> Account | None:
         """Return the account that an access token belongs to."""
         return self._by_access_token.get((platform, token))

@@ -176,7 +176,7 @@ class Control:
             if account.platform not in self._fakes:
                 return _bad(f"Unknown platform {account.platform!r} - at `$.accounts[...].platform`")
         for account in wanted.accounts:
-            self._world.accounts.upsert(account)
+            self._fakes[account.platform].introduce(account)
         return _json({"accounts": self._account_list()})
 
     async def register_app(self, request: AnyRequest) -> Response[bytes]:
@@ -208,9 +208,10 @@ class Control:
         account = self._world.accounts.get(platform, account_id) if platform and account_id else None
         if account is None:
             return _bad("Name a known account by platform and accountId; GET /_/accounts lists them")
-        change(account)
+        holder = self._fakes[account.platform].token_holder(account)
+        change(holder)
         grants = [
-            {"renewals": grant.renewals, "replays": grant.replays, "ended": grant.ended} for grant in account.grants
+            {"renewals": grant.renewals, "replays": grant.replays, "ended": grant.ended} for grant in holder.grants
         ]
         return _json({"platform": platform, "accountId": account_id, "grants": grants})
 

@@ -153,6 +153,14 @@ class FakePlatform(ABC):
         token = token or secrets.token_urlsafe(24)
         return self.world.accounts.upsert(DescribedAccount(self.platform, account_id, user_id, username, token))
 
+    def introduce(self, described: DescribedAccount) -> None:
+        """Add an account that the control side describes, or change it."""
+        self.world.accounts.upsert(described)
+
+    def token_holder(self, account: Account) -> Account:
+        """Return the account whose tokens an account's requests carry: itself, unless a consent covers several."""
+        return account
+
     def keep_upload(self, name: str, content_type: str, content: bytes) -> str | None:
         """Keep an uploaded file for the page; return the sandbox's address of it, None if it is too large to keep.
 

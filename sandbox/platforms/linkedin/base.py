@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sandbox.accounts import Account
+from sandbox.accounts import Account, DescribedAccount
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
@@ -18,6 +18,11 @@ from sandbox.world import World
 OLDEST_VERSION = "202512"
 REQUESTS_PER_DAY = 150
 """The limit of one member and one app, with the product "Share on LinkedIn"."""
+
+PAGE = "organization-"
+"""The beginning of the user id that the API gives to a page."""
+
+_WRITES_AS_PAGE = re.compile(rb'"(?:author|owner|actor)": ?"urn:li:organization:(\d+)"')
 
 WRITING_ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 
@@ -143,6 +148,30 @@ class FakeLinkedIn(FakePlatform, ABC):
         except RefusedError as problem:
             answer = problem.answer
         return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
+
+    def introduce(self, described: DescribedAccount) -> None:
+        """Add or change an account; a page whose administrator is known gets no tokens: they are the member's."""
+        page = Account(self.platform, described.account_id, described.user_id, described.username)
+        if self.token_holder(page) is page:
+            super().introduce(described)
+        else:
+            self.world.accounts.add(page)
+
+    def token_holder(self, account: Account) -> Account:
+        """Return the member with the number of a page, who administers it; a member has tokens of its own."""
+        member = self.world.accounts.by_user(self.platform, account.user_id.removeprefix(PAGE))
+        return member or account
+
+    def account_id(self, request: Request) -> str | None:
+        """Return the API's id of the page as which a request writes, or else of the member who sends it."""
+        page = _WRITES_AS_PAGE.search(request.body)
+        account = self.world.accounts.by_user(self.platform, PAGE + page[1].decode()) if page else None
+        return account.account_id if account else super().account_id(request)
+
+    def of_author(self, author: str, member: Account) -> Account:
+        """Return the account that shows an author's posts: the page's, if people have connected pages of the member."""
+        number = author.removeprefix("urn:li:organization:")
+        return self.world.accounts.by_user(self.platform, PAGE + number) or member
 
     def writer(self, request: Request, author: str) -> Account:
         """Return the account that sends the request, if that member may write as `author`.

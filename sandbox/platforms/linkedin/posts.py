@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.linkedin.base import Medium, error, lacks, read, refused
 from sandbox.platforms.linkedin.bodies import Content, NewComment, NewPost
@@ -59,7 +60,7 @@ class PostRoutes(MediaRoutes):
         post = self.world.posts.add(
             PublicPost(
                 platform=self.platform,
-                account_id=account.account_id,
+                account_id=self.of_author(body.author, account).account_id,
                 platform_post_id=urn,
                 text=text,
                 created_at=self.world.now(),
@@ -74,7 +75,7 @@ class PostRoutes(MediaRoutes):
         return Answer(201, headers=[(b"x-restli-id", urn.encode())])
 
     @route("GET", "/rest/posts", "confirm")
-    async def of_author(self, request: Request) -> Answer:
+    async def by_author(self, request: Request) -> Answer:
         """List a page's posts, newest first; the posts of members cannot be read."""
         author, query = request.query.get("author", ""), request.query
         account = self.writer(request, author)
@@ -85,7 +86,11 @@ class PostRoutes(MediaRoutes):
         if query.get("q") != "author" or query.get("sortBy", "CREATED") not in ("CREATED", "LAST_MODIFIED"):
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "q must be author")
         count = min(int(query.get("count", "10")), 100)
-        posts = [post for post in self.world.posts.of(account) if not post.deleted and post.detail["author"] == author]
+        posts = [
+            post
+            for post in self.world.posts.of(self.of_author(author, account))
+            if not post.deleted and post.detail["author"] == author
+        ]
         elements = [_element(post) for post in posts[:count]]
         if self.holds("commentary_rewritten", account):
             elements = [{**each, "commentary": _rewritten(str(each["commentary"]))} for each in elements]
@@ -95,7 +100,7 @@ class PostRoutes(MediaRoutes):
     async def one(self, request: Request) -> Answer:
         """Return a page's post; the posts of members cannot be read."""
         account, post = self.account(request), self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or post.deleted or post.account_id != account.account_id:
+        if post is None or post.deleted or not self._is_of(account, post):
             return error(404, "The post is unknown", "NOT_FOUND")
         if ":person:" in post.detail["author"]:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPostsExternal.GET")
@@ -106,7 +111,7 @@ class PostRoutes(MediaRoutes):
         """Delete a post; if it is deleted already, the request succeeds."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
-        if post is not None and post.account_id != account.account_id:
+        if post is not None and not self._is_of(account, post):
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to delete this post")
         if post is not None and not post.deleted:
             post.deleted = True
@@ -147,10 +152,14 @@ class PostRoutes(MediaRoutes):
         """List the comments of a page's post; those of members' posts cannot be read."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or post.account_id != account.account_id or ":person:" in post.detail["author"]:
+        if post is None or not self._is_of(account, post) or ":person:" in post.detail["author"]:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to read these comments")
         elements = [{"message": {"text": text}} for text in post.detail.get("comments", [])[:COMMENTS_SHOWN]]
         return Answer.json({"elements": elements})
+
+    def _is_of(self, account: Account, post: PublicPost) -> bool:
+        """Return whether a member, or a page of the member, has published a post."""
+        return post.account_id in {account.account_id, self.of_author(post.detail["author"], account).account_id}
 
     def _attached(self, content: Content, author: str) -> list[ShownMedia]:
         parts = (content.media, content.multi_image, content.article, content.poll)

@@ -1,8 +1,9 @@
 """LinkedIn's "who am I", its pages and its token endpoint."""
 
+from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
-from sandbox.platforms.linkedin.base import FakeLinkedIn, lacks
+from sandbox.platforms.linkedin.base import PAGE, FakeLinkedIn, lacks
 from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -48,7 +49,9 @@ class UserRoutes(FakeLinkedIn):
         account = self.account(request)
         if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.roles_of(account):
             raise RefusedError(lacks("organizations.GET"))
-        return Answer.json({"id": request.params["id"], "localizedName": f"{account.username}'s page"})
+        user_id, name = f"{PAGE}{request.params['id']}", f"{account.username}'s page"
+        self.world.accounts.add(Account(self.platform, self.api_account_id(user_id), user_id, name))
+        return Answer.json({"id": request.params["id"], "localizedName": name})
 
     @route("POST", "/oauth/v2/accessToken", "auth")
     async def renew(self, request: Request) -> Answer:

@@ -180,3 +180,26 @@ async def test_failure_of_an_unknown_account_is_not_programmed(stack: Stack) -> 
         named = {"platform": "twitter", "accountId": "tw_of_nobody", **body}
         response = await stack.http.post(f"{stack.sandbox_url}/_/{path}", json=named)
         assert (response.status_code, "Unknown account 'tw_of_nobody'" in response.text) == (400, True)
+
+
+async def test_linkedin_page_and_its_member_stay_two_accounts(stranger: Client, stack: Stack) -> None:
+    page = await connected(stranger, stack, "linkedin", "of both", **{"as": "pages"})
+    member = await connected(stranger, stack, "linkedin", "of both")
+    accounts = [str(page["accountId"]), str(member["accountId"])]
+    known = await listed(stack, "linkedin")
+    assert set(accounts) <= set(known)
+    for time in ("before", "after"):
+        await stack.fault("linkedin", "accept_then_delay", "publish", accountId=accounts[0], seconds=0)
+        for account_id in reversed(accounts):
+            # The same text, as one post to both has: neither counts as a double of the other.
+            assert (await publish(stranger, "linkedin", account_id, f"{time} a restart"))["status"] == "published"
+        assert (await stack.control("GET", "faults"))["faults"] == []
+        await restart(stack, stranger)
+        assert await listed(stack, "linkedin") == known
+    assert [await texts_of(stack, account_id) for account_id in accounts] == [
+        ["after a restart", "before a restart"]
+    ] * 2
+    report = await Doctor(stack.database, Runs(stack.client), stranger.workspace_id, stack.sandbox_url).diagnose()
+    assert (report.findings, report.public) == ([], 4)
+    assert await is_held_after_a_restart(stranger, stack, "linkedin", accounts[0])
+    assert (await publish(stranger, "linkedin", accounts[1], "by the same consent"))["status"] == "held"
