@@ -10,7 +10,7 @@ from platforms.facebook.rules import RULES
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, earliest_unclaimed, likeness, verdict
 
 PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
@@ -25,9 +25,9 @@ async def find_post(
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     recent = [post for post in posts if moment(post["created_time"]) >= sent_at - CLOCKS_APART]
-    ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
+    matching = (_matching_post(post, _likeness(post, context)) for post in recent)
     # If even the last post of a full page is recent, ours may be on the next page.
-    return ours or (Unknown() if len(recent) >= PAGE else Absent())
+    return verdict(context, matching, is_whole=len(recent) < PAGE)
 
 
 async def find_video(
@@ -39,18 +39,18 @@ async def find_video(
     return earliest_unclaimed(context, (_matching_post(post) for post in posts if video_id in _media_ids(post)))
 
 
-def _matching_post(post: dict[str, Any]) -> MatchingPost:
+def _matching_post(post: dict[str, Any], like: Likeness = Likeness.SAME) -> MatchingPost:
     url = post.get("permalink_url") or RULES.post_id.page(post["id"])
-    return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]))
+    return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]), like)
 
 
-def _is_ours(post: dict[str, Any], context: PublishContext[FacebookSettings]) -> bool:
+def _likeness(post: dict[str, Any], context: PublishContext[FacebookSettings]) -> Likeness:
     ours, shown = set(photo_ids(context.handles)), set(_media_ids(post))
     if ours and shown:
-        return bool(ours & shown)
-    attached = bool(_listed(post, "attachments"))
-    same = has_same_words(post.get("message"), context.draft.text)
-    return same and (attached or not ours)
+        return Likeness.SAME if ours & shown else Likeness.OTHER
+    if ours and not _listed(post, "attachments"):
+        return Likeness.OTHER
+    return likeness(post.get("message"), context.draft.text)
 
 
 def _media_ids(post: dict[str, Any]) -> list[str]:

@@ -14,7 +14,6 @@ import httpx
 from domain.post import MediaType
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
-    Absent,
     AccountFacts,
     ApiVersion,
     Draft,
@@ -48,7 +47,7 @@ from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleB
 from platforms.http.untrusted import moment
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
 
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
@@ -156,19 +155,18 @@ class GoogleBusiness(
         if known := context.handles.get(POST):
             return await _read_post(connection, known)
         name = await _parent(connection, context)
-        query, alike, is_whole = {"pageSize": str(PAGE)}, list[dict[str, Any]](), False
+        query, alike, is_whole = {"pageSize": str(PAGE)}, dict[str, tuple[dict[str, Any], Likeness]](), False
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            alike += (post for post in posts if _is_ours(post, context.draft))
+            rated = ((post, _likeness(post, context.draft)) for post in posts)
+            alike |= {str(post["name"]): (post, like) for post, like in rated if like is not Likeness.OTHER}
             if is_whole := not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])
-        found = (MatchingPost(_published(post), _created(post)) for post in alike)
-        ours = earliest_unclaimed(context, found, since=sent_at)
-        if ours is None:
-            return Absent() if is_whole else Unknown()
-        return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id))
+        matching = [MatchingPost(_published(post), _created(post), like) for post, like in alike.values()]
+        finding = verdict(context, matching, since=sent_at, is_whole=is_whole)
+        return _verdict(alike[finding.platform_post_id][0]) if isinstance(finding, Published) else finding
 
     async def complete(
         self,
@@ -221,13 +219,12 @@ async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: 
     return error.as_rejected() if tries >= PHOTO_TRIES else error
 
 
-def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings]) -> bool:
+def _likeness(post: dict[str, Any], draft: Draft[GoogleBusinessSettings]) -> Likeness:
     event = draft.settings.event
-    return (
-        has_same_words(post.get("summary"), draft.text)
-        and post.get("topicType", "STANDARD") == draft.settings.topic
-        and (event is None or (post.get("event") or {}).get("title") == event.title)
-    )
+    if post.get("topicType", "STANDARD") != draft.settings.topic:
+        return Likeness.OTHER
+    same = likeness(post.get("summary"), draft.text)
+    return same if event is None else min(same, likeness((post.get("event") or {}).get("title"), event.title))
 
 
 def _created(post: dict[str, Any]) -> datetime:

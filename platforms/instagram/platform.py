@@ -32,9 +32,10 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
 from platforms.rules import FileRule, Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
+PAGE = 50
 
 
 class Instagram(
@@ -129,17 +130,17 @@ class Instagram(
 
 async def _find(
     connection: InstagramConnection, context: PublishContext[InstagramSettings], since: datetime
-) -> Published | None:
+) -> Finding:
     """Find the post by its caption; a story has none."""
     story = post_type_of(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
-    newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
-
-    def ours(media: dict[str, Any]) -> bool:
-        return story or has_same_words(media.get("caption"), context.draft.text)
-
-    return earliest_unclaimed(context, map(_matching_post, filter(ours, newest)), since=since)
+    newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit=str(PAGE))
+    posts = [_matching_post(media, None if story else context.draft.text) for media in newest]
+    is_whole = len(posts) < PAGE or any(post.made_at < since - CLOCKS_APART for post in posts)
+    return verdict(context, posts, since=since, is_whole=is_whole)
 
 
-def _matching_post(media: dict[str, Any]) -> MatchingPost:
-    return MatchingPost(Published(str(media["id"]), media.get("permalink")), moment(media["timestamp"]))
+def _matching_post(media: dict[str, Any], caption: str | None) -> MatchingPost:
+    shown = Published(str(media["id"]), media.get("permalink"))
+    like = Likeness.SAME if caption is None else likeness(media.get("caption"), caption)
+    return MatchingPost(shown, moment(media["timestamp"]), like)

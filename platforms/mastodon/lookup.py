@@ -16,8 +16,8 @@ from platforms.mastodon.limits import DEFAULTS, ServerLimits, limits_of
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.post_ids import is_of_snac
 from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, is_too_long
+from platforms.mastodon.text import comparable, readings, shown_text, words
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, earliest_unclaimed, is_too_long, likeness
 
 AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
@@ -139,14 +139,14 @@ class _Search:
         # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
-        likeness = _similarity(shown, self.context, raw_text_of(shown))
-        if likeness in self._likely and raw_text_of(shown) is None:
-            likeness = _similarity(shown, self.context, await read_raw_text(self.connection, shown))
-        if likeness is Similarity.OURS:
+        similarity = _similarity(shown, self.context, raw_text_of(shown))
+        if similarity in self._likely and raw_text_of(shown) is None:
+            similarity = _similarity(shown, self.context, await read_raw_text(self.connection, shown))
+        if similarity is Similarity.OURS:
             made = _created(shown) or self._sent_at
             self._ours.append(MatchingPost(published(self.connection, self.context, shown), made))
-        elif likeness in self._likely and id_of(shown) not in self.context.taken:
-            self._likely[likeness].append(shown)
+        elif similarity in self._likely and id_of(shown) not in self.context.taken:
+            self._likely[similarity].append(shown)
 
     def found(self) -> Published | None:
         """Return the post that is surely ours."""
@@ -243,7 +243,8 @@ def _similarity(
     # If a server shows more or fewer media, that proves nothing: some make them of the pictures in a text.
     if same and len(shown) == len(ours):
         return Similarity.SAME_TEXT
-    return Similarity.RESEMBLES if same or resemble(text, draft.text) else Similarity.OTHER
+    resembles = bool(words(text)) and likeness(text, draft.text) is not Likeness.OTHER
+    return Similarity.RESEMBLES if same or resembles else Similarity.OTHER
 
 
 def _created(status: dict[str, Any]) -> datetime | None:

@@ -18,7 +18,6 @@ _SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
 _NO_WORD = regex.compile(r"[\W_\uFE0F\u200D]+")
 _EMOTICON = regex.compile(r"(?<!\S)(?:<3|[:;=]-?\w)(?!\S)")
 _MARKDOWN_LINK = regex.compile(r"!?\[([^\[\]\n]*+)\]\([^)\s\[]*+\)")
-_WORD = regex.compile(r"[^\W_]+")
 
 
 @expensive
@@ -52,17 +51,6 @@ def readings(sent: str) -> set[str]:
     plain = _MARKDOWN_LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], sent)
     each = {sent, plain, _EMOTICON.sub("", plain)}
     return each | {shown_text(one, sent) for one in each}
-
-
-def resemble(one: str, other: str) -> bool:
-    """Return whether two texts differ only by words that one of them has in addition: removed or added by a server."""
-    few, many = sorted((_words(one), _words(other)), key=len)
-    rest = iter(many)
-    return bool(few) and 2 * len(few) >= len(many) and all(word in rest for word in few)
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(nfkc(text).casefold())
 
 
 def shown_text(html: str, sent: str) -> str:

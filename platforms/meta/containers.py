@@ -165,7 +165,7 @@ class Containers:
     async def confirm(
         self,
         name: str,
-        find: Callable[[datetime], Awaitable[Published | None]],
+        find: Callable[[datetime], Awaitable[Finding]],
         *,
         sent_at: datetime | None = None,
     ) -> Finding:
@@ -176,8 +176,8 @@ class Containers:
         """
         if name not in self._known:
             return Absent()
-        made_at = datetime.fromisoformat(self._known[name]["madeAt"])
-        match (await self._state(name))[0]:
+        state = (await self._state(name))[0]
+        match state:
             case ContainerState.FINISHED:
                 return Absent()
             case ContainerState.ERROR | ContainerState.EXPIRED:
@@ -185,15 +185,17 @@ class Containers:
                 return Absent()
             case ContainerState.IN_PROGRESS:
                 return Unknown()
-            case ContainerState.PUBLISHED:
-                is_late = sent_at is not None and datetime.now(UTC) - sent_at > UNLISTED_FOR
-                return await find(made_at) or (Unlisted() if is_late else Unknown())
-            case ContainerState.GONE:
-                # An unreadable container may exist all the same, and may have been published.
-                return await find(made_at) or Unknown()
-            case ContainerState.UNREADABLE:
-                # If its publication was refused, it may be tried again: the same container makes no duplicate.
-                return await find(made_at) or (Absent() if self._was_refused_long_ago(name) else Unknown())
+        finding = await find(datetime.fromisoformat(self._known[name]["madeAt"]))
+        match state, finding:
+            case _, Published():
+                return finding
+            case ContainerState.PUBLISHED, _ if sent_at and datetime.now(UTC) - sent_at > UNLISTED_FOR:
+                return Unlisted()
+            case ContainerState.UNREADABLE, Absent() if self._was_refused_long_ago(name):
+                # It may be tried again: the same container makes no duplicate.
+                return Absent()
+        # A container that is gone may exist all the same, and may have been published.
+        return Unknown()
 
     async def drop(self, name: str) -> None:
         """Forget a container that cannot be published, with its items."""

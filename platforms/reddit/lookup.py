@@ -5,24 +5,22 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.base import PublishContext, Published
+from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
 PAGE = 100
 """Posts per page, the most that Reddit returns."""
 _URL = "https://www.reddit.com"
 
 
-async def find(
-    connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
-) -> Published | None:
-    """Return the author's post of the same title in the same subreddit, made since shortly before `sent_at`.
+async def find(connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime) -> Finding:
+    """Look for the author's post of the same title in the same subreddit, made since shortly before `sent_at`.
 
     Raises PlatformError.
     """
@@ -32,31 +30,46 @@ async def find(
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
-    same = (child["data"] for child in children if _same(child["data"], context))
-    alike = (MatchingPost(Published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
-    return earliest_unclaimed(context, alike, since=sent_at)
+    posts = [_matching_post(child["data"], context) for child in children]
+    is_whole = len(posts) < PAGE or any(post.made_at < sent_at - CLOCKS_APART for post in posts)
+    return verdict(context, posts, since=sent_at, is_whole=is_whole)
+
+
+def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:
+    shown = Published(str(post["name"]), _URL + post["permalink"])
+    return MatchingPost(shown, _made_at(post), _likeness(post, context))
 
 
 def _made_at(post: dict[str, Any]) -> datetime:
     return moment(post.get("created_utc") or 0)
 
 
-def _same(post: dict[str, Any], context: PublishContext[RedditSettings]) -> bool:
+def _likeness(post: dict[str, Any], context: PublishContext[RedditSettings]) -> Likeness:
     draft = context.draft
     title, text = words_of(draft)
-    if str(post.get("subreddit")).lower() != draft.settings.subreddit.lower():
-        return False
-    if not has_same_words(post.get("title"), title):
-        return False
-    match post_type_of(draft):
+    post_type = post_type_of(draft)
+    is_elsewhere = str(post.get("subreddit")).lower() != draft.settings.subreddit.lower()
+    if is_elsewhere or bool(post.get("is_self")) is not (post_type is RedditPostType.SELF):
+        return Likeness.OTHER
+    match post_type:
         case RedditPostType.SELF:
-            return bool(post.get("is_self")) and has_same_words(post.get("selftext"), text)
+            body = likeness(post.get("selftext"), text)
         case RedditPostType.LINK:
-            return _address(post.get("url")) == _address(draft.settings.url)
-    return not post.get("is_self")
+            body = _likeness_of_links(post.get("url"), draft.settings.url)
+        case _:
+            body = Likeness.SAME
+    return min(likeness(post.get("title"), title), body)
 
 
-def _address(url: object) -> tuple[str, str, str]:
-    """Return a link's host, path and query. Whether Reddit keeps an address as it was sent is unproven."""
+def _likeness_of_links(shown: object, sent: str | None) -> Likeness:
+    """Return how like two addresses are. Whether Reddit keeps an address as it was sent is unproven."""
+    (page, query), (own_page, own_query) = _address(shown), _address(sent)
+    if page != own_page:
+        return Likeness.OTHER
+    return Likeness.SAME if query == own_query else Likeness.RESEMBLES
+
+
+def _address(url: object) -> tuple[tuple[str, str], str]:
+    """Return a link's host and path, and its query."""
     parts = urlsplit(unescape(str(url or "")))
-    return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/"), parts.query
+    return ((parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")), parts.query

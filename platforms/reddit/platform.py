@@ -110,8 +110,9 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         self, connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
     ) -> Finding:
         """Look among the author's posts. A post that Reddit accepted is not absent, however long it takes to appear."""
-        if found := await lookup.find(connection, context, sent_at):
-            return found
+        finding = await lookup.find(connection, context, sent_at)
+        if not isinstance(finding, Absent):
+            return finding
         taken_at = context.handles.get(TAKEN_AT)
         if taken_at is None:
             return _not_listed(context.draft, sent_at)
@@ -136,9 +137,10 @@ async def _found(
 ) -> Published | None:
     """Look once. If the search fails, the post may be public all the same."""
     try:
-        return await lookup.find(connection, context, sent_at)
+        finding = await lookup.find(connection, context, sent_at)
     except PlatformError:
         return None
+    return finding if isinstance(finding, Published) else None
 
 
 async def _known_link(context: PublishContext[RedditSettings], error: PlatformError) -> PlatformError:

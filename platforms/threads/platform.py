@@ -30,7 +30,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
 from platforms.rules import Violation
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
 from platforms.steps.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
@@ -39,6 +39,7 @@ from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 from platforms.threads.tokens import TOKENS
 
 POST_FIELDS = "id,permalink,text,timestamp"
+PAGE = 50
 NEXT_CHECK = timedelta(seconds=10)
 """Between checks for a post of a thread whose response was lost."""
 
@@ -218,20 +219,18 @@ async def _confirm(
 
 async def _find(
     connection: ThreadsConnection, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
-) -> Published | None:
+) -> Finding:
     """Find a post by its text."""
     start = str(int((since - CLOCKS_APART).timestamp()))
-    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit="50"))
+    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit=str(PAGE)))
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
-
-    def ours(post: dict[str, Any]) -> bool:
-        return has_same_words(post.get("text"), text) and post["id"] not in thread
-
-    return earliest_unclaimed(context, map(_matching_post, filter(ours, posts)), since=since)
+    matching = (_matching_post(post, text) for post in posts if post["id"] not in thread)
+    return verdict(context, matching, since=since, is_whole=len(posts) < PAGE)
 
 
-def _matching_post(post: dict[str, Any]) -> MatchingPost:
-    return MatchingPost(Published(str(post["id"]), post.get("permalink")), moment(post["timestamp"]))
+def _matching_post(post: dict[str, Any], text: str) -> MatchingPost:
+    shown = Published(str(post["id"]), post.get("permalink"))
+    return MatchingPost(shown, moment(post["timestamp"]), likeness(post.get("text"), text))
 
 
 async def _follow(

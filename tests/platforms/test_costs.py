@@ -9,7 +9,7 @@ from benchmarks.abuse.texts import NAMES, text
 from domain.bounds import MAX_TEXT
 from platforms.bluesky.text import facets, mentions
 from platforms.linkedin.little import little
-from platforms.mastodon.text import readings, resemble, words
+from platforms.mastodon.text import readings, words
 from platforms.steps.matching import likeness
 from platforms.tiktok.rules import title_of
 from tests.cpu import cpu_seconds
@@ -19,7 +19,6 @@ MOST_S = 0.3
 READERS: dict[str, Callable[[str], object]] = {
     "mastodon words": words,
     "mastodon readings": readings,
-    "mastodon resemble": lambda text: resemble(text, text),
     "likeness": lambda text: likeness(text[1:], text[:-1]),
     "bluesky mentions": mentions,
     "bluesky facets": lambda text: facets(text[:3_000], {}),

@@ -182,3 +182,17 @@ async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -
     await rig.sandbox.switch_on(rig.platform.name, "publishes_and_refuses", rig.account.account_id)
     assert (await refused(rig.platform.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await rig.platform.confirm(rig.connection(), context), Published)
+
+
+@pytest.mark.parametrize(("shown", "finding"), [("Nobody came to it", Absent), ("Hi https://l.example/x", Unknown)])
+async def test_post_that_resembles_a_refused_one_whose_container_is_unreadable_is_not_sent_again(
+    rig: Rig, shown: str, finding: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "REFUSED_FOR", timedelta(0))
+    context = await ready(rig, simplest(rig, "Hi https://example.com"))
+    context.handles["refusedAt"] = {"post": datetime.now(UTC).isoformat()}
+    await rig.sandbox.fault(rig.platform.name, "reject", "prepare", status=400, body=graph_error(100))
+    text = "caption" if rig.platform.name == "instagram" else "text"
+    post = {"id": "1", text: shown, "timestamp": datetime.now(UTC).isoformat()}
+    await rig.sandbox.fault(rig.platform.name, "reject", "confirm", status=200, body={"data": [post]})
+    assert isinstance(await rig.platform.confirm(rig.connection(), context), finding)

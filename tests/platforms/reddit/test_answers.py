@@ -104,7 +104,7 @@ class TestLostAnswers:
         now = datetime.now(UTC)
         for context, started_at in [
             (post(rd, "Body", title="Alike", subreddit="other"), now),
-            (post(rd, "Another body", title="Alike"), now),
+            (post(rd, "Something else", title="Alike"), now),
             (post(rd, "Body", title="Unlike"), now),
             (post(rd, "Body", title="Alike", url="https://example.com"), now),
             (post(rd, "Body", title="Alike"), now + timedelta(minutes=5)),
