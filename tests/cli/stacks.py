@@ -43,6 +43,7 @@ class DevStack:
         default_factory=lambda: {name: free_port() for name in ("api", "temporal", "ui", "sandbox")}
     )
     process: subprocess.Popen[bytes] | None = None
+    program: list[str] = field(default_factory=lambda: SOCIALSYNCER)
 
     @property
     def options(self) -> list[str]:
@@ -75,7 +76,7 @@ class DevStack:
         """Start the stack and wait until it reports that everything is ready."""
         with (self.folder / "terminal").open("wb") as terminal:
             self.process = subprocess.Popen(  # noqa: ASYNC220 it must outlive a test's event loop
-                [*SOCIALSYNCER, "dev", *self.options, *options], stdout=terminal, stderr=terminal, cwd=self.folder
+                [*self.program, "dev", *self.options, *options], stdout=terminal, stderr=terminal, cwd=self.folder
             )
         process = self.process
         await until(lambda: (self.data / "dev.json").exists() or process.poll() is not None, SECONDS_TO_START)

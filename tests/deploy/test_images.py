@@ -1,0 +1,88 @@
+"""The images of other projects: one file has all of them, and a command adds their digests."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.images import images
+
+ROOT = Path(__file__).parents[2]
+SERVICES = (ROOT / "deploy/services.yml").read_text()
+IMAGES = images()
+DIGEST = "sha256:" + "d1ce" * 16
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Copy what `python -m deploy.images` needs into a folder where it may write."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    return tmp_path
+
+
+def run(command: str, folder: Path, programs: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.images", command],
+        cwd=folder,
+        env={"PATH": programs},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+def fake_docker(folder: Path, digest: str) -> str:
+    """Put a docker that reports one digest for every image into a folder; no registry is available here."""
+    docker = folder / "docker"
+    docker.write_text(f'#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo {digest}\n')
+    docker.chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_one_file_has_every_image_of_another_project() -> None:
+    used = set(re.findall(r"\$\{(\w+_IMAGE):\?", SERVICES))
+    assert used == IMAGES.keys()
+    assert set(re.findall(r"^ +image: (?!socialsyncer:)(.*)", SERVICES, re.MULTILINE)) == {
+        f"${{{name}:?docker-compose.yml takes it from deploy/images.env}}" for name in used - {"PYTHON_IMAGE"}
+    }
+    built_on = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert set(built_on) == {"${PYTHON_IMAGE}"}
+    described = (ROOT / ".env.example").read_text()
+    assert all(f"#{name}=\n" in described for name in IMAGES)
+
+
+def test_the_schema_tool_and_the_server_are_of_one_version() -> None:
+    assert IMAGES["TEMPORAL_IMAGE"].partition(":")[2] == IMAGES["TEMPORAL_TOOLS_IMAGE"].partition(":")[2]
+
+
+def test_check_fails_as_long_as_a_digest_is_missing_and_pin_adds_all(copied: Path) -> None:
+    file = copied / "deploy/images.env"
+    file.write_text(re.sub(r"@sha256:\S+", "", file.read_text()))
+    missing = run("check", copied)
+    assert missing.returncode == 1
+    assert missing.stdout.count("NO DIGEST") == len(IMAGES)
+    pinned = run("pin", copied, fake_docker(copied, DIGEST))
+    assert (pinned.returncode, pinned.stderr) == (0, "")
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert lines == [f"{name}={tag}@{DIGEST}" for name, tag in IMAGES.items()]
+    assert run("check", copied).returncode == 0
+    later = run("pin", copied, fake_docker(copied, "sha256:" + "beef" * 16))
+    assert later.stdout.count("beef" * 16) == len(IMAGES)
+
+
+def test_pin_writes_nothing_but_digests(copied: Path) -> None:
+    file = copied / "deploy/images.env"
+    before = file.read_text()
+    refused = run("pin", copied, fake_docker(copied, "latest"))
+    assert refused.returncode != 0
+    assert "no SHA-256 digest" in refused.stderr
+    assert file.read_text() == before
+
+
+def test_the_page_on_production_admits_that_digests_are_missing() -> None:
+    has_all = run("check", ROOT).returncode == 0
+    page = (ROOT / "docs/production.md").read_text()
+    assert ("**This release has no digests**" in page) is not has_all
