@@ -10,7 +10,7 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
 from platforms.facebook.errors import WrongOffsetError, is_gone
-from platforms.facebook.rules import FacebookPostType, post_type_of
+from platforms.facebook.rules import FacebookPostType, form_of, post_type_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.http import multipart
@@ -52,7 +52,7 @@ class Uploads:
         """Upload all media, so that one request can make them public."""
         post_type = post_type_of(self._context.draft)
         if post_type.is_video:
-            await self._video(post_type)
+            await self._video()
         elif post_type is not FacebookPostType.TEXT:
             await self._photos()
 
@@ -103,7 +103,7 @@ class Uploads:
                 self._connection, await GRAPH.post_file(self._connection, f"{self._page}/photos", fields, part), "id"
             )
 
-    async def _video(self, post_type: FacebookPostType) -> None:
+    async def _video(self) -> None:
         video: dict[str, Any] = self._context.handles.get("video", {})
         if video.get("done"):
             return
@@ -111,8 +111,8 @@ class Uploads:
         try:
             async with self._context.media.open(self._context.draft.media[0]) as file:
                 if video.get("size") != file.size:
-                    video = await self._start(post_type, file.size)
-                await (self._transfer if post_type is FacebookPostType.VIDEO else self._stream)(video, file)
+                    video = await self._start(form_of(self._context.draft, file), file.size)
+                await (self._transfer if video["form"] == FacebookPostType.VIDEO else self._stream)(video, file)
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED or not is_continued:
                 raise
@@ -126,7 +126,8 @@ class Uploads:
     async def _start(self, post_type: FacebookPostType, size: int) -> dict[str, Any]:
         fields = {"upload_phase": "start"} | ({"file_size": str(size)} if post_type is FacebookPostType.VIDEO else {})
         answer = await GRAPH.post(self._connection, f"{self._page}/{EDGE[post_type]}", fields)
-        video: dict[str, Any] = {"id": text_of(self._connection, answer, "video_id"), "size": size, "offset": 0}
+        video_id = text_of(self._connection, answer, "video_id")
+        video: dict[str, Any] = {"id": video_id, "form": str(post_type), "size": size, "offset": 0}
         if post_type is FacebookPostType.VIDEO:
             video["session"] = text_of(self._connection, answer, "upload_session_id")
             video["end"] = int(answer.get("end_offset", size))

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.rate_limits import RateLimit
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError, unreadable
 from platforms.facebook import errors, lookup, rules, videos
@@ -53,6 +54,10 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         """Return the rules for the files of a reel, a story or a plain post."""
         return rules.file_rules(draft)
 
+    def prepare_rate_limits(self, draft: Draft[FacebookSettings]) -> tuple[RateLimit, ...]:
+        """Return how often an upload may begin: reels are limited. Whether a plain video is one is not known here."""
+        return (rules.REELS_PER_DAY,) if post_type_of(draft) is FacebookPostType.REEL else ()
+
     def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
         """Return whether a refusal of the app also stops this draft.
 
@@ -97,7 +102,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     async def _publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
         page, draft, post_type = f"/{segment(connection.account.user_id)}", context.draft, post_type_of(context.draft)
         if post_type in EDGE:
-            return await _finish(connection, context, post_type)
+            return await _finish(connection, context)
         if post_type is FacebookPostType.PHOTO_STORY:
             fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
@@ -137,12 +142,11 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return Published(post_id, url, warning=warning)
 
 
-async def _finish(
-    connection: FacebookConnection, context: PublishContext[FacebookSettings], post_type: FacebookPostType
-) -> Published:
+async def _finish(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
     video: dict[str, Any] = context.handles.get("video", {})
     if not video.get("done"):
         raise PlatformError(ErrorKind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
+    post_type = FacebookPostType(video["form"])
     if not video.get("accepted"):
         path = f"/{segment(connection.account.user_id)}/{EDGE[post_type]}"
         try:

@@ -1,10 +1,13 @@
 """The limits of a Facebook Page, and which settings go with which form of post."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.facebook.settings import FacebookSettings
+from platforms.files import MediaFile
 from platforms.post_ids import PostId
 from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
 
@@ -68,19 +71,21 @@ RULES = Rules(
 
 _REELS_PAGE = "developers.facebook.com/docs/video-api/guides/reels-publishing, July 30, 2026"
 _VIDEO_TYPES = ("video/mp4", "video/quicktime")
+_SECONDS, _WIDTH, _HEIGHT, _RATIO = (3, 90), 540, 960, (0.55, 0.58)
+"""The length of a reel, its least sides, and its shape: 9:16; a little more or less is left to Facebook."""
 REEL = FileRule(
     MediaType.VIDEO,
     _VIDEO_TYPES,
     max_bytes=VIDEO_BYTES,
-    min_seconds=3,
-    max_seconds=90,
-    min_width=540,
-    min_height=960,
-    min_ratio=0.55,
-    max_ratio=0.58,
+    min_seconds=_SECONDS[0],
+    max_seconds=_SECONDS[1],
+    min_width=_WIDTH,
+    min_height=_HEIGHT,
+    min_ratio=_RATIO[0],
+    max_ratio=_RATIO[1],
     source=_REELS_PAGE,
 )
-"""Upright, 9:16; a little more or less is left to Facebook."""
+REELS_PER_DAY = RateLimit(30, timedelta(days=1), source=_REELS_PAGE)
 VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
 
 
@@ -116,6 +121,23 @@ def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
         case "reel":
             return FacebookPostType.REEL
     return FacebookPostType.VIDEO if video else FacebookPostType.PHOTOS
+
+
+def form_of(draft: Draft[FacebookSettings], file: MediaFile) -> FacebookPostType:
+    """Return the form in which a video is sent: one that fits a reel is a reel.
+
+    Facebook takes an upright video of the other form as a draft (gitroomhq/postiz-app PR#1740).
+    """
+    post_type = post_type_of(draft)
+    if post_type is not FacebookPostType.VIDEO or not (file.seconds and file.width and file.height):
+        return post_type
+    fits = (
+        _SECONDS[0] <= file.seconds <= _SECONDS[1]
+        and file.width >= _WIDTH
+        and file.height >= _HEIGHT
+        and _RATIO[0] <= file.width / file.height <= _RATIO[1]
+    )
+    return FacebookPostType.REEL if fits else post_type
 
 
 def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:

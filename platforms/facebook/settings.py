@@ -24,7 +24,8 @@ class FacebookSettings(ClientModel):
     )
     content_type: Literal["story", "reel"] | None = Field(
         None,
-        description="`story` publishes one image or video for 24 hours, without the text; `reel` makes a video a reel.",
+        description="`story` publishes one image or video for 24 hours, without the text; `reel` makes a video a reel. "
+        "A video of 9:16 and 3 to 90 seconds becomes a reel in any case.",
         examples=["reel"],
     )
     title: str | None = Field(

@@ -9,9 +9,11 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Refused, Unknown
 from platforms.errors import ErrorKind
 from platforms.facebook import PLATFORM, videos
+from platforms.facebook.media import EDGE
 from tests.platforms import forms
 from tests.platforms.post_steps import refused, resumed
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig, Stop
+from tests.platforms.sources import Described
 
 FORMS = [(list(form.media), dict(form.settings)) for form in forms.FORMS if form.platform == "facebook"]
 """The media and the settings of every form of post."""
@@ -94,7 +96,14 @@ async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) 
 async def test_an_upload_that_facebook_forgot_begins_again(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], {})
     async with rig.source.open(context.draft.media[0]) as file:
-        context.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
+        context.handles["video"] = {
+            "id": "1",
+            "form": "video",
+            "session": "2",
+            "size": file.size,
+            "offset": 0,
+            "end": file.size,
+        }
     assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     await PLATFORM.publish(rig.connection(), context)
@@ -248,6 +257,49 @@ async def test_a_video_is_named_by_its_post(
     published = await PLATFORM.publish(rig.connection(), context)
     assert published.platform_post_id == post_id.format(**names)
     assert PLATFORM.rules.post_id.matches(published.platform_post_id)
+
+
+class TestUprightVideos:
+    """As a plain video, an upright one stays a draft (gitroomhq/postiz-app PR#1740)."""
+
+    @pytest.mark.parametrize(
+        ("width", "height", "seconds", "edge"),
+        [
+            (1080, 1920, 20.0, "video_reels"),
+            (540, 960, 3.0, "video_reels"),
+            (1080, 1920, 90.0, "video_reels"),
+            (1080, 1920, 90.5, "videos"),
+            (1080, 1920, 2.5, "videos"),
+            (360, 640, 20.0, "videos"),
+            (1080, 1350, 20.0, "videos"),
+            (1920, 1080, 20.0, "videos"),
+            (None, None, None, "videos"),
+        ],
+    )
+    async def test_video_that_fits_a_reel_is_sent_as_one(
+        self, rig: Rig, width: int | None, height: int | None, seconds: float | None, edge: str
+    ) -> None:
+        context = sending_of(rig, ["a.mp4"], {"title": "Waves"})
+        context.media = Described(rig.source, {"width": width, "height": height, "seconds": seconds})
+        await PLATFORM.prepare(rig.connection(), context)
+        again = resumed(rig, context)
+        published = await PLATFORM.publish(rig.connection(), again)
+        (post,) = await rig.posts()
+        assert post["platformPostId"] == published.platform_post_id
+        assert {request.url.path.rpartition("/")[2] for request in rig.sent} & set(EDGE.values()) == {edge}
+        assert await PLATFORM.confirm(rig.connection(), again) == published
+
+    async def test_draft_of_one_stays_a_draft(self, rig: Rig) -> None:
+        context = sending_of(rig, ["a.mp4"], {"draft": True})
+        context.media = Described(rig.source, {"width": 1080, "height": 1920, "seconds": 20.0})
+        await PLATFORM.prepare(rig.connection(), context)
+        await PLATFORM.publish(rig.connection(), context)
+        assert await rig.posts() == []
+
+    @pytest.mark.parametrize(("settings", "limits"), [({"contentType": "reel"}, [(30, timedelta(days=1))]), ({}, [])])
+    async def test_reels_of_a_page_are_paced(self, rig: Rig, settings: dict[str, Any], limits: list[Any]) -> None:
+        draft = sending_of(rig, ["a.mp4"], settings).draft
+        assert [(each.limit, each.per) for each in PLATFORM.prepare_rate_limits(draft)] == limits
 
 
 def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
