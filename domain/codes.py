@@ -107,6 +107,7 @@ TargetCode = Literal[
     "publish_window_passed",
     "rate_limited",
     "server_forbidden",
+    "text_only",
     "timed_out",
     "too_many_media",
     "unreachable",

@@ -48,6 +48,7 @@ _OF_CODE: dict[TargetCode, str] = {
     "publish_window_passed": "it could not be published within its time",
     "rate_limited": "the platform asks to wait",
     "server_forbidden": "the account's server has an address that is not called",
+    "text_only": "a post with a poll or a quote cannot be edited",
     "timed_out": "the platform did not answer in time",
     "too_many_media": "the workspace has too many converted images",
     "unreachable": "the platform could not be reached",

@@ -165,7 +165,9 @@ async def test_expired_open_send_is_not_failed(stack: Stack, factory: StepContex
 
 async def test_failures_in_temporal_contain_no_content(stack: Stack, factory: StepContextFactory) -> None:
     secret = "a sentence that must stay in the database"
-    await stack.fault("twitter", "reject", "publish", status=400, body={"detail": secret, "title": "Forbidden"})
+    await stack.fault(
+        "twitter", "reject", "publish", status=400, body={"type": "about:blank", "detail": secret, "title": "Forbidden"}
+    )
     post = await stack.save(secret, [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
         await ActivityEnvironment().run(Publishing(factory).publish, command(post))

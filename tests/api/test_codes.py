@@ -82,7 +82,13 @@ def test_a_platforms_own_code_is_kept_apart() -> None:
 
 
 async def test_a_failed_target_has_a_code_of_ours_and_the_platforms_own(api: Client, stack: Stack) -> None:
-    await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "publish",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+    )
     body = {
         "content": "Refused with a code of X's own",
         "platforms": [{"platform": "twitter", "accountId": stack.accounts["twitter"].id}],

@@ -51,7 +51,13 @@ async def test_a_post_that_waits_for_its_time_needs_nothing(own: Stack) -> None:
 
 
 async def test_failed_post_shows_reason_and_advice(own: Stack) -> None:
-    await own.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+    await own.fault(
+        "twitter",
+        "reject",
+        "publish",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+    )
     post = await own.publish("failed, and told why", [own.accounts["plain"]])
     report = await doctor(post)
     assert report["exitCode"] == Exit.NEEDS_A_PERSON

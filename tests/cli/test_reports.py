@@ -47,7 +47,13 @@ async def test_waiting_and_report_list_targets(stack: Stack) -> None:
         await own.start(held)
         account = await own.connect("twitter")
         await own.publish("published", [account])
-        await own.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+        await own.fault(
+            "twitter",
+            "reject",
+            "publish",
+            status=403,
+            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        )
         await own.publish("refused", [account])
 
         async def is_held() -> bool:

@@ -175,7 +175,13 @@ async def test_target_refused_before_the_send_has_begun(stack: Stack) -> None:
 
 
 async def test_retried_target_is_late_from_its_retry_on(stack: Stack) -> None:
-    await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "publish",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+    )
     post = await stack.publish("retried", [stack.accounts["twitter"]])
     assert post.status == PostStatus.FAILED
     before = datetime.now(UTC)

@@ -68,7 +68,13 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
     settings = {"SOCIALSYNCER_METRICS_PORT": str(port), "SOCIALSYNCER_LATE_AFTER_S": "1"}
     async with worker_process(alone, tmp_path, grace_s=1, platforms="twitter", settings=settings):
         await alone.settled(post.id)
-        await alone.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+        await alone.fault(
+            "twitter",
+            "reject",
+            "publish",
+            status=403,
+            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        )
         await alone.publish("refused", [account])
         await alone.fault("twitter", "accept_then_drop", "publish")
         await alone.publish("unconfirmed", [account])

@@ -54,7 +54,13 @@ async def test_a_refused_target_fails_and_a_retry_publishes_it_alone(stack: Stac
 
 async def test_platform_messages_stay_out_of_the_history(stack: Stack) -> None:
     words = "said to nobody else"
-    await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Forbidden", "detail": f"no: {words}"})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "publish",
+        status=400,
+        body={"type": "about:blank", "title": "Forbidden", "detail": f"no: {words}"},
+    )
     post = await stack.publish(words, [stack.accounts["twitter"]])
     (target,) = post.targets
     assert target.error == f"X refused: no: {words}"

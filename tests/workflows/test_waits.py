@@ -90,7 +90,14 @@ async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: St
 
 async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platforms()["twitter"], "first_retry", timedelta(seconds=20))
-    await stack.fault("twitter", "reject", "publish", times=3, status=429, body={"title": "Too Many"})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "publish",
+        times=3,
+        status=429,
+        body={"type": "about:blank", "title": "Too Many", "detail": "Too Many"},
+    )
     post = await stack.save("refused again and again", [stack.accounts["plain"]])
     handle, waits = await stack.start(post), list[float]()
     for count in range(1, 4):

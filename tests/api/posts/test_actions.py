@@ -27,7 +27,13 @@ async def create(api: Client, stack: Stack, content: str, *names: str, **more: A
 
 
 async def fail(stack: Stack, platform: str = "twitter") -> None:
-    await stack.fault(platform, "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
+    await stack.fault(
+        platform,
+        "reject",
+        "publish",
+        status=400,
+        body={"type": "about:blank", "title": "Invalid Request", "detail": "Invalid Request", "status": 400},
+    )
 
 
 class TestDelete:

@@ -82,7 +82,13 @@ async def test_audit_events_hold_no_content(stack: Stack, api: Client) -> None:
 
 
 async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
-    await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "publish",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+    )
     post = (await api.send_post(tweet(stack, "refused, then public", publishNow=True))).json()
     assert post["status"] == "failed"
     retried = (await api.post(f"/v1/posts/{post['id']}/retry")).json()

@@ -13,7 +13,7 @@ from tests.platforms.rig import Connect, Rig
 RUDE: dict[str, Any] = {
     "bluesky": {"error": "InvalidRequest", "message": "too rude"},
     "threads": {"error": {"message": "too rude", "code": 100}},
-    "twitter": {"title": "Invalid Request", "detail": "too rude"},
+    "twitter": {"type": "about:blank", "title": "Invalid Request", "detail": "too rude"},
 }
 """How each platform words a refusal."""
 

@@ -36,7 +36,10 @@ async def make(api: Client, *accounts: Account, **body: Any) -> dict[str, Any]:
 
 async def refused(api: Client, stack: Stack, content: str, *others: Account, **body: Any) -> dict[str, Any]:
     """Publish to an account of X, which refuses it, and to others, which do not."""
-    plain, answer = stack.accounts["plain"], {"title": "Invalid Request", "status": 400}
+    plain, answer = (
+        stack.accounts["plain"],
+        {"type": "about:blank", "title": "Invalid Request", "detail": "Invalid Request", "status": 400},
+    )
     await stack.fault("twitter", "reject", "publish", status=400, body=answer, accountId=plain.id)
     post = await make(api, plain, *others, content=content, **body)
     assert post["platforms"][0]["status"] == "failed"
@@ -89,7 +92,13 @@ class TestRefusedEverywhere:
 
     async def test_correction_accepts_the_body_of_get(self, api: Client, stack: Stack) -> None:
         due = datetime.now(UTC) + timedelta(seconds=1)
-        await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
+        await stack.fault(
+            "twitter",
+            "reject",
+            "publish",
+            status=400,
+            body={"type": "about:blank", "title": "Invalid Request", "detail": "Invalid Request", "status": 400},
+        )
         made = await make(
             api, stack.accounts["plain"], content=words("at its time"), publishNow=False, scheduledFor=rfc3339(due)
         )

@@ -52,7 +52,13 @@ class TestPublishNow:
     async def test_a_failed_platform_makes_it_partial_and_says_why(
         self, api: Client, stack: Stack, twitter: dict[str, str], instagram: dict[str, str]
     ) -> None:
-        await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden", "status": 403})
+        await stack.fault(
+            "twitter",
+            "reject",
+            "publish",
+            status=403,
+            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+        )
         media = [{"type": "image", "url": "https://example.com/partial.jpg"}]
         response = await api.send_post(
             {"content": "partial", "mediaItems": media, "platforms": [instagram, twitter], "publishNow": True}

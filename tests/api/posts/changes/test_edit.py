@@ -90,7 +90,14 @@ async def test_other_platforms_and_accounts_without_premium_are_left_alone(api: 
 async def test_edits_of_a_post_are_limited(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.posts.changes.edit.MOST_REVISIONS", 3)
     post = await publish(api, stack, "edited in vain")
-    await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403}, times=3)
+    await stack.fault(
+        "twitter",
+        "reject",
+        "edit",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+        times=3,
+    )
     for number in range(3):
         refused = await edit(api, post, content=f"edited in vain {number}")
         assert refused.status_code == 422, refused.text
@@ -181,7 +188,13 @@ class TestRules:
 
     async def test_the_platforms_refusal_is_passed_on(self, api: Client, stack: Stack) -> None:
         post = await publish(api, stack, "refused edit")
-        await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403})
+        await stack.fault(
+            "twitter",
+            "reject",
+            "edit",
+            status=403,
+            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+        )
         response = await edit(api, post, content="not this")
         assert response.status_code == 422
         (problem,) = response.json()["errors"]

@@ -125,7 +125,13 @@ async def test_an_edit_that_was_saved_and_not_begun_is_made_by_its_repeat(api: C
 
 async def test_a_refused_edit_is_refused_again_and_not_sent_again(api: Client, stack: Stack) -> None:
     post, key = await make(api, stack, publishNow=True), new_key()
-    await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403})
+    await stack.fault(
+        "twitter",
+        "reject",
+        "edit",
+        status=403,
+        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+    )
     edit = f"/v1/posts/{post['id']}/edit"
     first, again = [await api.post(edit, json={"content": f"refused {key}"}, headers=key) for _ in range(2)]
     assert (first.status_code, again.status_code) == (422, 422)
