@@ -9,7 +9,6 @@ import httpx
 
 from domain.rate_limits import Quota
 from platforms.base import (
-    Absent,
     AccountFacts,
     ApiVersion,
     Draft,
@@ -30,7 +29,7 @@ from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 
 PAGE, MOST_PAGES = 100, 5
@@ -221,21 +220,18 @@ async def _find(connection: DiscordConnection, context: PublishContext[DiscordSe
     bot = await get(connection, "/users/@me")
     channel = str(_channel(connection, context.draft.settings))
     newest = since = _snowflake(sent_at - CLOCKS_APART)
-    alike, seen, is_whole = list[MatchingPost](), list[dict[str, Any]](), False
+    listed, seen, is_whole = list[MatchingPost](), 0, False
     for _ in range(MOST_PAGES):
         page = await messages(connection, channel, str(newest), PAGE)
-        ours = (str(message["id"]) for message in page if _is_ours(message, bot, context))
-        alike += [MatchingPost(Published(each, url=None), _moment(int(each))) for each in ours]
-        seen += page
+        likenesses = ((str(message["id"]), _likeness(message, bot, context)) for message in page)
+        listed += (MatchingPost(Published(name, None), _moment(int(name)), like) for name, like in likenesses if like)
+        seen += len(page)
         if is_whole := len(page) < PAGE:
             break
         newest = max(int(message["id"]) for message in page)
     context.handles[CHANNEL] = channel
-    if found := earliest_unclaimed(context, alike):
-        return found
     hidden = not seen and await _has_newer(connection, channel, since)
-    doubtful = any(_may_be_ours(message, bot, context) for message in seen)
-    return Absent() if is_whole and not hidden and not doubtful else Unknown()
+    return verdict(context, listed, is_whole=is_whole and not hidden)
 
 
 async def _has_newer(connection: DiscordConnection, channel: str, since: int) -> bool:
@@ -247,22 +243,19 @@ async def _has_newer(connection: DiscordConnection, channel: str, since: int) ->
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 
-def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> bool:
-    """Return whether the bot's message shows our files with a text that Discord may have rewritten."""
-    files, own = message.get("attachments") or [], (message.get("author") or {}).get("id") == bot["id"]
-    wanted = len(context.draft.media)
-    return bool(own and wanted and len(files) == wanted and str(message["id"]) not in context.taken)
-
-
-def _is_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> bool:
-    nonce = message.get("nonce")
+def _likeness(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> Likeness:
+    """Return how like ours a message is; Discord may have rewritten the text of one that shows as many files."""
+    nonce, draft = message.get("nonce"), context.draft
     if nonce is not None:
-        return bool(nonce == of_bot(context.target_id)["nonce"])
-    author = message.get("author") or {}
-    same_text = has_same_words(message.get("content"), context.draft.text)
-    same_files = len(message.get("attachments") or []) == len(context.draft.media)
-    shows = _has_embeds(message, context.draft) and _asks(message, context.draft)
-    return bool(author.get("id") == bot["id"] and same_text and same_files and shows)
+        return Likeness.SAME if nonce == of_bot(context.target_id)["nonce"] else Likeness.OTHER
+    if (message.get("author") or {}).get("id") != bot["id"] or not _asks(message, draft):
+        return Likeness.OTHER
+    text = likeness(message.get("content"), draft.text)
+    same_files = len(message.get("attachments") or []) == len(draft.media)
+    if text is Likeness.SAME and same_files and _has_embeds(message, draft):
+        return Likeness.SAME
+    is_doubtful = same_files if draft.media else bool(draft.text.strip()) and text is not Likeness.OTHER
+    return Likeness.RESEMBLES if is_doubtful else Likeness.OTHER
 
 
 def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from platforms.base import PublishContext, Published
+from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
@@ -12,7 +12,7 @@ from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
 from platforms.linkedin.rules import RULES
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
 PAGE = 50
 _HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
@@ -25,25 +25,29 @@ def published(urn: str) -> Published:
     return Published(urn, RULES.post_id.page(urn))
 
 
-async def find(
-    connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str
-) -> Published | None:
-    """Return the page's post with the text that was sent, made since its first send. Raises PlatformError."""
+async def find(connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> Finding:
+    """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     since = datetime.fromisoformat(context.handles["sentAt"])
-    text = _letters(little(context.draft.text))
+    likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)
+    listed = [MatchingPost(published(str(post["id"])), _made_at(post), like) for post, like in likenesses if like]
+    is_whole = len(posts) < PAGE or _made_at(posts[-1]) < since - CLOCKS_APART
+    return verdict(context, listed, since=since, is_whole=is_whole)
+
+
+def _likeness(post: dict[str, Any], context: PublishContext[LinkedInSettings]) -> Likeness:
+    """Return how like ours a post is. One that shows other media is another; one that shows none may be ours."""
+    commentary, text = str(post.get("commentary") or ""), context.draft.text
     uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
-
-    def ours(post: dict[str, Any]) -> bool:
-        same = _letters(str(post.get("commentary") or "")) == text
-        shows = not uploads or bool(_urns(post.get("content")) & uploads)
-        return same and shows and post.get("lifecycleState") in _SHOWN
-
-    alike = (MatchingPost(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts))
-    return earliest_unclaimed(context, alike, since=since)
+    shown = _urns(post.get("content"))
+    if uploads and shown and not uploads & shown:
+        return Likeness.OTHER
+    if _letters(commentary) == _letters(little(text)):
+        return Likeness.SAME if bool(uploads) == bool(shown) else Likeness.RESEMBLES
+    return min(likeness(_HASHTAG.sub(r"#\1", commentary), text), Likeness.RESEMBLES)
 
 
 def _letters(commentary: str) -> str:

@@ -150,11 +150,11 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
             else:
-                if found is None and _too_late(context):
+                if isinstance(found, Absent) and _too_late(context):
                     # The post was surely never made, so the next request counts as the first one.
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
-                return found or Absent()
+                return found
         return Unknown(final=True) if _too_late(context) else Absent()
 
     async def complete(

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.rules import RULES
 from platforms.pinterest.settings import PinterestSettings
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
 
 PAGE, MOST_PAGES = 100, 5
 """Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
@@ -25,9 +25,9 @@ def published(pin_id: str) -> Published:
 async def find(
     connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
 ) -> Finding:
-    """Look on the board for an equal pin, made since shortly before `sent_at`. Raises PlatformError."""
+    """Look on the board for the pin among those made since shortly before `sent_at`. Raises PlatformError."""
     query: dict[str, str | int] = {"page_size": PAGE}
-    alike: list[MatchingPost] = []
+    listed: list[MatchingPost] = []
     for _ in range(MOST_PAGES):
         page = await call(
             connection, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query
@@ -37,21 +37,19 @@ async def find(
             raise PlatformError(
                 ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
             )
-        same = (pin for pin in pins if _has_same_content(pin, context))
-        alike += (MatchingPost(published(str(pin["id"])), _made_at(pin)) for pin in same)
+        likenesses = ((pin, _likeness(pin, context)) for pin in pins)
+        listed += (MatchingPost(published(str(pin["id"])), _made_at(pin), like) for pin, like in likenesses if like)
         if not page.get("bookmark"):
-            return earliest_unclaimed(context, alike, since=sent_at) or Absent()
+            return verdict(context, listed, since=sent_at)
         query["bookmark"] = str(page["bookmark"])
-    return earliest_unclaimed(context, alike, since=sent_at) or Unknown()
+    return verdict(context, listed, since=sent_at, is_whole=False)
 
 
-def _has_same_content(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
+def _likeness(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> Likeness:
     settings = context.draft.settings
-    return (
-        has_same_words(pin.get("title"), settings.title)
-        and has_same_words(pin.get("description"), context.draft.text)
-        and _place(pin.get("link")) == _place(settings.link)
-    )
+    if _place(pin.get("link")) != _place(settings.link):
+        return Likeness.OTHER
+    return min(likeness(pin.get("title"), settings.title), likeness(pin.get("description"), context.draft.text))
 
 
 def _made_at(pin: dict[str, Any]) -> datetime:

@@ -6,11 +6,11 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
-from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
@@ -48,23 +48,21 @@ async def find(
         "exclude": "retweets",
         "tweet.fields": FIELDS,
     }
-    found: list[MatchingPost] = []
-    doubtful = False
+    listed: list[MatchingPost] = []
+    is_whole = False
     for _ in range(MOST_PAGES):
         body = await call(connection, "GET", f"/2/users/{segment(connection.account.user_id)}/tweets", params=query)
-        for post in posts_of(body):
-            match _match(post, context):
-                case True:
-                    found.append(MatchingPost(published(str(post["id"])), _made_at(post) or sent_at))
-                case None:
-                    doubtful |= str(post["id"]) not in context.taken
-        if not body["meta"].get("next_token"):
+        likenesses = ((post, _likeness(post, context)) for post in posts_of(body))
+        listed += (
+            MatchingPost(published(str(post["id"])), _made_at(post) or sent_at, like)
+            for post, like in likenesses
+            if like
+        )
+        if is_whole := not body["meta"].get("next_token"):
             break
         query["pagination_token"] = str(body["meta"]["next_token"])
-    else:
-        doubtful = True
     # X lists the newest first.
-    return earliest_unclaimed(context, reversed(found)) or (Unknown() if doubtful else Absent())
+    return verdict(context, reversed(listed), is_whole=is_whole)
 
 
 def _made_at(post: dict[str, Any]) -> datetime | None:
@@ -94,18 +92,19 @@ def require_fields(post: dict[str, Any]) -> None:
         raise PlatformError(ErrorKind.TRANSIENT, message, code="fields_missing")
 
 
-def _match(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> bool | None:
-    """Return whether a post is ours; None if its text is ours but its media may or may not be."""
+def _likeness(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> Likeness:
+    """Return how like ours a post is; its text may be ours while its media are not."""
     shown = set((post.get("attachments") or {}).get("media_keys") or [])
     ours = media_keys(context.handles) if context.draft.media else set()
+    draft = context.draft
     if ours and ours <= shown:
-        return True
-    if bool(shown) is not bool(context.draft.media) or not same_text(post, context.draft.text, context.draft.settings):
-        return False
+        return Likeness.SAME
     answered = _answered(post)
-    if answered is not None and answered != context.draft.settings.reply_to_tweet_id:
-        return False
-    return None if ours else True
+    if bool(shown) is not bool(draft.media) or answered not in {None, draft.settings.reply_to_tweet_id}:
+        return Likeness.OTHER
+    if same_text(post, draft.text, draft.settings):
+        return Likeness.RESEMBLES if ours else Likeness.SAME
+    return min(likeness(_shown_text(post, draft.settings.quote_tweet_id), draft.text), Likeness.RESEMBLES)
 
 
 def _answered(post: dict[str, Any]) -> str | None:

@@ -21,7 +21,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras
@@ -146,9 +146,9 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
         )
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
     title, text = title_of(context.draft), context.draft.text
-    alike: list[MatchingPost] = []
+    videos: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
-        if has_same_words(snippet.get("title"), title) and has_same_words(snippet.get("description"), text):
+        if like := min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text)):
             published = _published(str(snippet["resourceId"]["videoId"]))
-            alike.append(MatchingPost(published, moment(snippet["publishedAt"])))
-    return earliest_unclaimed(context, alike, since=sent_at) or Absent()
+            videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))
+    return verdict(context, videos, since=sent_at)
