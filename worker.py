@@ -17,14 +17,17 @@ from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import Readiness
 from runtime import worker
+from runtime.background import supervised
 from runtime.database import open_database
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
+from runtime.schema import announce_process, follow_schema
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from store.database import OF_STEPS
+from store.schema.revisions import SchemaError
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
@@ -47,6 +50,7 @@ async def run(names: list[str] | None) -> None:
     configure(settings.log_level, settings.log_format)
     forbid_inspection()
     log_uncaught()
+    await announce_process("worker", settings)
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Nothing has begun before this line, so a signal may end the process without a grace.
@@ -65,7 +69,8 @@ async def run(names: list[str] | None) -> None:
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             workers = worker.running_workers(client, factory, group, watch, settings.audit_kept)
-            async with serving_health(settings, readiness, group.workers), workers:
+            schema = supervised({"schema": lambda: follow_schema(database)})
+            async with serving_health(settings, readiness, group.workers), workers, schema:
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)
@@ -124,7 +129,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))
-        except SettingsError as error:
+        except (SettingsError, SchemaError) as error:
             parser.exit(1, f"Error: {error}\n")
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()

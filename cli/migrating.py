@@ -10,10 +10,12 @@ from temporalio.service import RPCError
 
 from cli.environment import environment_of
 from cli.errors import UserError
+from cli.temporal_client import temporal_client
+from runtime.logging import configure
 from runtime.settings import MigrateSettings
-from runtime.temporal import connect
 from store.migrate import upgrade
 from store.roles import RoleError
+from store.schema.revisions import SchemaError, code_version
 from workflows.search_attributes import REGISTRY
 
 _TYPES = {
@@ -26,25 +28,43 @@ _TYPES = {
 _ATTEMPTS = 4
 
 
-async def migrate(data_dir: Path | None) -> list[str]:
+async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]:
     """Apply what is missing; return what was done, a sentence each. Raises UserError."""
     environment = environment_of(data_dir, MigrateSettings)
+    settings = environment.settings
+    configure(settings.log_level, settings.log_format)
+    sentences = await _migrate_database(settings, contract=contract)
     try:
-        await upgrade(environment.settings.database_url.get_secret_value(), environment.settings.roles)
-    except RoleError as error:
-        raise UserError(f"{error} Nothing was changed.") from None
-    done = ["The database is up to date."]
-    done += [
-        f"The database role {role.name} has the rights of the {role.component}." for role in environment.settings.roles
-    ]
-    try:
-        client = await connect(
-            address=environment.temporal_address, namespace=environment.temporal_namespace, attempts=_ATTEMPTS
-        )
-        added = await register_search_attributes(client, REGISTRY)
+        async with temporal_client(environment, attempts=_ATTEMPTS) as client:
+            added = await register_search_attributes(client, REGISTRY)
+            # The SDK's threads end with the last reference.
+            del client
     except (RPCError, RuntimeError) as error:
         raise UserError(f"The database is up to date, but Temporal does not answer: {str(error)[:300]}") from error
-    return [*done, f"Temporal's search attributes are there ({', '.join(added) if added else 'none'} added)."]
+    return [*sentences, f"Temporal's search attributes are there ({', '.join(added) if added else 'none'} added)."]
+
+
+async def _migrate_database(settings: MigrateSettings, *, contract: bool) -> list[str]:
+    try:
+        migration = await upgrade(settings.database_url.get_secret_value(), settings.roles, contract=contract)
+    except RoleError as error:
+        raise UserError(f"{error} Nothing was changed.") from None
+    except SchemaError as error:
+        raise UserError(str(error)) from None
+    if migration.newer is not None:
+        newer = f"A newer version has made the database's schema (revision {migration.newer})."
+        return [f"{newer} Version {code_version()} can use it. Nothing was changed."]
+    applied = ", ".join(revision.name for revision in migration.applied) or "nothing"
+    sentences = [f"The database is up to date ({applied} applied)."]
+    if migration.remaining:
+        remaining = ", ".join(revision.name for revision in migration.remaining)
+        sentences.append(
+            f"Revision {remaining} removes what older versions use. "
+            "After their last process has ended, run `socialsyncer migrate --contract`."
+        )
+    return sentences + [
+        f"The database role {role.name} has the rights of the {role.component}." for role in settings.roles
+    ]
 
 
 async def register_search_attributes(client: Client, registry: Mapping[str, str]) -> list[str]:

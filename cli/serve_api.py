@@ -1,5 +1,6 @@
 """The process of the API, as production and `socialsyncer dev` run it."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -8,10 +9,13 @@ import uvicorn
 from api.http.connections import Connections
 from api.http.protocol import ApiProtocol
 from cli.environment import settings_of
+from cli.errors import UserError
 from cli.stack.ports import PortRequest, require_free
 from runtime.logging import configure, log_uncaught
 from runtime.process import allow_open_files, tune_gc
+from runtime.schema import announce_process
 from runtime.settings import Settings
+from store.schema.revisions import SchemaError
 
 _OTHER_FILES = 500
 """Open files that are no client's connection: connections to the database and to Temporal, logs, and a reserve."""
@@ -26,6 +30,10 @@ def serve_api(host: str | None, port: int | None) -> None:
     port = port or settings.api_port
     require_free([PortRequest("--port", port)])
     log_uncaught()
+    try:
+        asyncio.run(announce_process("api", settings))
+    except SchemaError as error:
+        raise UserError(str(error)) from None
     tune_gc()
     allow_open_files(settings.api_connections + _OTHER_FILES)
     connections = Connections(settings.api_connections, settings.api_connections_per_address)

@@ -101,7 +101,7 @@ class Gauges:
         """Set by how much this machine's clock differs, in either direction: a gauge must not become negative."""
         self._skew.set(round(abs(skew.total_seconds()), 3))
 
-    def parts(self, parts: Mapping[str, bool | int]) -> None:
+    def parts(self, parts: Mapping[str, bool | int | str]) -> None:
         """Set which parts are healthy; a queue is named once it was missing."""
         found = {name: value for name, value in parts.items() if isinstance(value, bool)}
         self._named |= found.keys()

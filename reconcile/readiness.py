@@ -14,11 +14,13 @@ from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import count_late
 from store.posts.delivery import count_undelivered
+from store.schema.fit import schema_revision
+from store.schema.revisions import code_version
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
 
-Parts = dict[str, bool | int]
+Parts = dict[str, bool | int | str]
 
 UNDELIVERED_AFTER = timedelta(seconds=30)
 """The age from which an undelivered change counts: the sweep comes every 5 s."""
@@ -48,9 +50,10 @@ class Readiness:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 
         `worker` is false if no worker polls the posts' queue, or a platform's queue that has work; each such queue is
-        included under its name. `latePosts` and `refusedApps` are missing if the database is unavailable.
+        included under its name. `latePosts`, `refusedApps` and `schema` are missing if the database is unavailable.
+        `version` is that of the code, `schema` the revision of the database's schema.
         """
-        found: Parts = {}
+        found: Parts = {"version": code_version()}
         for parts in await asyncio.gather(*(probe.result() for probe in self._probes)):
             found |= parts
         unpolled = [name for name in found if name not in _NAMES]
@@ -71,7 +74,9 @@ class Readiness:
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
             refused = len(await refused_apps(session))
-        return {"database": True, "sweep": undelivered.untried == 0, "latePosts": late, "refusedApps": refused}
+            schema = await schema_revision(session)
+        parts: Parts = {"database": True, "sweep": undelivered.untried == 0}
+        return parts | {"latePosts": late, "refusedApps": refused, "schema": schema}
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts()
@@ -83,7 +88,7 @@ class Readiness:
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 
-_NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps")
+_NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps", "version", "schema")
 
 
 def ready(parts: Parts) -> bool:

@@ -17,6 +17,7 @@ from runtime.background import supervised
 from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import serve_metrics
+from runtime.schema import follow_schema
 from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
 from store.database import OF_REQUESTS
@@ -57,7 +58,7 @@ def create_app_from_env() -> Litestar:
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            async with supervised({"watch": watch.run}):
+            async with supervised({"watch": watch.run, "schema": lambda: follow_schema(database)}):
                 yield deps
         finally:
             await outcomes.close()

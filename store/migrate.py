@@ -1,43 +1,212 @@
-"""The migration of the database's schema and roles."""
+"""The migration of the database's schema and roles, while processes of the version before continue to work."""
 
-from collections.abc import Sequence
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from store.roles import Role, set_up_role
+from store.failures import took_too_long
+from store.models import Base
+from store.roles import Role, check_role, set_up_role
+from store.schema.fit import refuse_contracted
+from store.schema.revisions import MIGRATIONS, Kind, Revision, SchemaError, code_version, revisions
+from store.schema.shapes import read_shape
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _LOCK = 7_203_514
 """Any number, always the same: an advisory lock, so that two starting replicas do not migrate concurrently."""
+_LOCK_POLL_S = 0.5
+_LOCK_TIMEOUT = "2s"
+"""How long a change waits for a lock. Meanwhile requests for the same table wait behind it; they may wait 5 s."""
+_PAUSES_S = (1, 2, 4, 8)
+"""Seconds between two tries of a change, in which the requests that waited behind it are served."""
+_RECORD = text(
+    "INSERT INTO schema_states (revision, kind, unused_since, source, shape, version)"
+    " VALUES (:revision, :kind, :unused_since, :source, CAST(:shape AS jsonb), :version)"
+)
+_STATES = text("SELECT revision, unused_since, source, shape, version FROM schema_states ORDER BY revision")
+_BLOCKED = (
+    "Another session holds a lock that migration {name} needs, in {tries} tries of {timeout}. "
+    "Nothing of it was changed. Find the session, and run the command again: "
+    "SELECT pid, usename, xact_start, query FROM pg_stat_activity WHERE xact_start < now() - interval '2 s'"
+)
 
 
-def alembic_config() -> Config:
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The result of a migration: what was applied, and which contracts remain for `--contract`."""
+
+    applied: Sequence[Revision]
+    remaining: Sequence[Revision] = ()
+    newer: str | None = None
+    """The database's revision, if a newer version has made it. Nothing was changed then."""
+
+
+def alembic_config(folder: Path) -> Config:
     """Return Alembic's configuration; there is no ini file."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(folder))
+    config.set_main_option("path_separator", "os")
     return config
 
 
-def _upgrade(connection: Connection, roles: Sequence[Role]) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    config = alembic_config()
+async def upgrade(
+    database_url: str,
+    roles: Sequence[Role] = (),
+    *,
+    contract: bool = False,
+    folder: Path = MIGRATIONS / "versions",
+) -> Migration:
+    """Apply the migrations in `folder` that the database lacks, and set up the roles; repeatable.
+
+    A contract is applied only if `contract` is set, or if the database is empty. Each migration is a transaction of its
+    own, or several: what was applied before an error stays.
+
+    Raises:
+        RoleError: a role cannot be set up. Nothing was changed.
+        SchemaError: the schema is not one that a version of this service has made, or is locked by another session.
+    """
+    engine = create_async_engine(database_url, hide_parameters=True)
+    try:
+        async with _only_one(engine):
+            for role in roles:
+                await _in_transaction(engine, "roles", check_role, role)
+            plan = await _in_transaction(engine, "plan", _plan, revisions(folder), contract)
+            for revision in plan.applied:
+                await _apply(engine, revision, folder)
+            if plan.newer is None:
+                await _in_transaction(engine, "roles", _set_up_roles, roles)
+    finally:
+        await engine.dispose()
+    return plan
+
+
+@asynccontextmanager
+async def _only_one(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Let one process migrate at a time; others wait.
+
+    They ask again and again. A statement that waited for the lock would be one of the old transactions that the
+    creation of an index waits for, and both would wait for ever.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):  # noqa: ASYNC110 the lock is another process's
+            await asyncio.sleep(_LOCK_POLL_S)
+        yield
+        await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+
+
+def _plan(connection: Connection, known: Sequence[Revision], contract: bool) -> Migration:
+    """Return what is to be applied. Raises SchemaError."""
+    current = _current(connection)
+    if current is None:
+        return Migration(known)
+    states = [dict(row) for row in connection.execute(_STATES).mappings()]
+    names = [revision.name for revision in known]
+    if current not in names:
+        refuse_contracted(states, known)
+        return Migration((), newer=current)
+    done, pending = known[: names.index(current) + 1], known[names.index(current) + 1 :]
+    sources = {state["revision"]: state["source"] for state in states}
+    for revision in done:
+        if sources.get(revision.name) != revision.source:
+            raise SchemaError(
+                f"Revision {revision.name} of the database's schema was made by code that was never released. "
+                "It cannot be upgraded: use a new database (in development, another --data-dir)."
+            )
+    now = read_shape(connection)
+    (shape,) = (state["shape"] for state in states if state["revision"] == current)
+    if changed := sorted(name for name, digest in shape.items() if now.get(name) != digest):
+        raise SchemaError(
+            f"The database's schema is not as `migrate` has left it at revision {current}. "
+            f"It was changed by hand: {', '.join(changed)}. Undo that, and run the command again."
+        )
+    end = len(pending)
+    if not contract:
+        end = next((place for place, each in enumerate(pending) if each.kind is Kind.CONTRACT), end)
+    if any(revision.kind is not Kind.CONTRACT for revision in pending[end:]):
+        raise SchemaError(
+            f"Revision {pending[end].name} must be applied first. It removes what older versions use. After their last "
+            "process has ended, run `socialsyncer migrate --contract`."
+        )
+    return Migration(pending[:end], pending[end:])
+
+
+def _current(connection: Connection) -> str | None:
+    """Return the database's revision; None if it is empty. Raises SchemaError if `migrate` has not made its tables."""
+    here = {
+        name
+        for name in ("alembic_version", *Base.metadata.tables)
+        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"public.{name}"}) is not None
+    }
+    if not here:
+        return None
+    current = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in here else None
+    if current is None or "schema_states" not in here:
+        raise SchemaError(
+            "The database has tables that no released version has made. "
+            "Use a database of its own for this service (in development, another --data-dir)."
+        )
+    return str(current)
+
+
+async def _apply(engine: AsyncEngine, revision: Revision, folder: Path) -> None:
+    log.info("migrate.applies", revision=revision.name, kind=revision.kind)
+    if revision.in_transaction:
+        await _in_transaction(engine, revision.name, _upgrade_to, revision, folder)
+        return
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.run_sync(_upgrade_to, revision, folder)
+
+
+def _upgrade_to(connection: Connection, revision: Revision, folder: Path) -> None:
+    config = alembic_config(folder)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision.name)
+    state = {
+        "revision": revision.name,
+        "kind": revision.kind,
+        "unused_since": revision.unused_since,
+        "source": revision.source,
+        "shape": json.dumps(read_shape(connection)),
+        "version": code_version(),
+    }
+    connection.execute(_RECORD, state)
+
+
+def _set_up_roles(connection: Connection, roles: Sequence[Role]) -> None:
     for role in roles:
         set_up_role(connection, role)
 
 
-async def upgrade(database_url: str, roles: Sequence[Role] = ()) -> None:
-    """Apply every migration that the database lacks, and set up the roles; repeatable.
-
-    Raises RoleError, and changes nothing in that case.
-    """
-    engine = create_async_engine(database_url, hide_parameters=True)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade, roles)
-    finally:
-        await engine.dispose()
+async def _in_transaction(engine: AsyncEngine, name: str, change: Callable[..., T], *arguments: object) -> T:
+    """Run a change in a transaction, again if it waits too long for a lock. Raises SchemaError after the last try."""
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+                return await connection.run_sync(change, *arguments)
+        except DBAPIError as error:
+            if not took_too_long(error):
+                raise
+            if pause_s is None:
+                tries = len(_PAUSES_S) + 1
+                raise SchemaError(_BLOCKED.format(name=name, tries=tries, timeout=_LOCK_TIMEOUT)) from error
+            log.warning("migrate.waits_for_a_lock", revision=name, next_try_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+    raise AssertionError("unreachable: the loop returns or raises")

@@ -68,6 +68,7 @@ _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if c
 _LINE = "workspace_id, platform, account_id, action, actor_id, details"
 
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
+    "schema_states": {Component.API: _READ, Component.WORKER: _READ},
     # For the names of workspaces that people see in workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
@@ -116,22 +117,28 @@ Rows that are deleted with a post need no right of their own: foreign keys act w
 """
 
 
-def set_up_role(connection: Connection, role: Role) -> None:
-    """Create a role, or change its password, and give it the rights of its part and no others.
-
-    `connection` is the owner's. Raises RoleError if the role is missing and has no password, or has too many rights.
-    """
-    name = f'"{role.name}"'
+def check_role(connection: Connection, role: Role) -> bool:
+    """Return whether a role exists. Raises RoleError if it is missing and has no password, or has too many rights."""
     powers = connection.execute(_POWERS, {"name": role.name}).mappings().one_or_none()
     if powers is None and role.password is None:
         raise RoleError(f"There is no database role {role.name}: set its password, and it is made.")
     if powers is not None:
         _refuse_power(connection, role, [power for power, has in powers.items() if has])
+    return powers is not None
+
+
+def set_up_role(connection: Connection, role: Role) -> None:
+    """Create a role, or change its password, and give it the rights of its part and no others.
+
+    `connection` is the owner's. Raises RoleError as `check_role` does.
+    """
+    name = f'"{role.name}"'
+    exists = check_role(connection, role)
     if role.password is not None:
         # The verifier instead of the password, because the server may log statements.
         login = f"ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'"
-        connection.exec_driver_sql(f"{'CREATE' if powers is None else 'ALTER'} {login}")
-    if powers is None:
+        connection.exec_driver_sql(f"{'ALTER' if exists else 'CREATE'} {login}")
+    if not exists:
         # So that the owner can end the role's sessions if they hang.
         connection.exec_driver_sql(f"GRANT {name} TO CURRENT_USER")
     tables = ", ".join(Base.metadata.tables)

@@ -154,6 +154,8 @@ def _health() -> Json:
                 "type": "integer",
                 "description": "Apps that wait for the operator: approval, a product or credits are missing.",
             },
+            "version": {"type": "string", "description": "The version of the code that answers."},
+            "schema": {"type": "string", "description": "The revision of the database's schema."},
         },
         "additionalProperties": {"type": "boolean"},
     }
@@ -170,7 +172,8 @@ def _health() -> Json:
             "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
         }
 
-    ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
+    ready: Json = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
+    ready |= {"version": version("socialsyncer"), "schema": "0001"}
     return {
         "/healthz": described(
             "healthz", "Check whether the process runs", {"200": answer("It runs", alive, {"status": "ok"})}

@@ -74,11 +74,16 @@ def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bo
 
 @click.command()
 @data_dir_option
-def migrate(data_dir: Path | None) -> None:
+@click.option(
+    "--contract",
+    is_flag=True,
+    help="Also remove what only older versions use. No process of an older version may run any more.",
+)
+def migrate(data_dir: Path | None, *, contract: bool) -> None:
     """Bring the database's tables and roles and Temporal's search attributes up to date."""
     from cli.migrating import migrate as run
 
-    for sentence in asyncio.run(run(data_dir)):
+    for sentence in asyncio.run(run(data_dir, contract=contract)):
         say(sentence)
 
 

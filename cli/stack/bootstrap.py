@@ -7,12 +7,14 @@ from pydantic import SecretStr
 
 from cli.data_dir import DevAccount, StackState
 from cli.environment import settings_of
+from cli.errors import UserError
 from cli.migrating import register_search_attributes
 from cli.stack.seed import seed
 from cli.stack.temporal import Temporal
 from runtime.logging import configure
 from runtime.settings import MigrateSettings, VaultSettings
 from store.migrate import upgrade
+from store.schema.revisions import SchemaError
 from workflows.search_attributes import REGISTRY
 
 
@@ -33,8 +35,14 @@ class Bootstrap:
         )
 
     async def migrate(self, temporal: Temporal) -> None:
-        """Bring the tables, the database roles, the search attributes and the retention up to date."""
-        await upgrade(self._settings.database_url.get_secret_value(), self._roles)
+        """Bring the tables, the database roles, the search attributes and the retention up to date. Raises UserError.
+
+        No process of another version uses a stack, so what only older versions use is removed, too.
+        """
+        try:
+            await upgrade(self._settings.database_url.get_secret_value(), self._roles, contract=True)
+        except SchemaError as error:
+            raise UserError(str(error)) from None
         await temporal.keep_history()
         await register_search_attributes(await temporal.client(), REGISTRY)
 

@@ -9,12 +9,10 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# "expand", "backfill" or "contract": see docs/change-the-data.md.
+KIND = "expand"
+
 
 def upgrade() -> None:
     """Apply the change."""
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    """Take it back."""
-    ${downgrades if downgrades else "pass"}

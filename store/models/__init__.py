@@ -12,7 +12,7 @@ from store.models.accounts import (
     Workspace,
 )
 from store.models.base import Base, Id
-from store.models.maintenance import Restore, ZoneCheck
+from store.models.maintenance import Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
@@ -44,6 +44,7 @@ __all__ = [
     "RateLimitSlot",
     "Restore",
     "Revision",
+    "SchemaState",
     "Target",
     "Workspace",
     "ZoneCheck",

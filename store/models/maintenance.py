@@ -3,9 +3,28 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Identity, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Id
+
+
+class SchemaState(Base):
+    """A migration that was applied, and the schema after it. `socialsyncer migrate` writes it, processes read it."""
+
+    __tablename__ = "schema_states"
+
+    revision: Mapped[str] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str]
+    unused_since: Mapped[str | None] = mapped_column(Id)
+    """Of a contract: the revision that code must know to work without what was removed."""
+    source: Mapped[str]
+    """The SHA-256 of the migration's source."""
+    shape: Mapped[dict[str, str]] = mapped_column(JSONB)
+    """A digest of each table and function."""
+    version: Mapped[str]
+    """The version of the code that applied it."""
+    applied_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class Restore(Base):

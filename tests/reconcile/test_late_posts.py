@@ -19,6 +19,7 @@ from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
 from store.models import LatePost, Post
+from store.schema.revisions import code_version
 from tests.api.conftest import client_of
 from tests.serving import started
 from tests.stack import Stack
@@ -83,7 +84,8 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
         assert await logged(alone, lines, post) == []
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
-        expected = {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
+        expected: dict[str, Any] = {"schema": "0001", "version": code_version()}
+        expected |= {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
         expected["refusedApps"] = 0
         assert (status, parts) == (503, expected)
 

@@ -11,6 +11,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+KIND = "expand"
+
 
 FUNCTIONS = (
     "decide_send_v1",
@@ -53,6 +55,17 @@ def upgrade() -> None:
 
 def create_tables() -> None:  # noqa: PLR0915 one migration until the first release
     """Create the tables and their indexes."""
+    op.create_table(
+        "schema_states",
+        sa.Column("revision", sa.String(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("unused_since", sa.String(collation="C"), nullable=True),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("shape", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("revision"),
+    )
     op.create_table(
         "workspaces",
         sa.Column("id", sa.String(collation="C"), nullable=False),
@@ -653,37 +666,3 @@ def _create_accounts() -> None:
         unique=False,
         postgresql_where=sa.text("refused_at IS NULL"),
     )
-
-
-def downgrade() -> None:
-    """Revert the change."""
-    for name in reversed(FUNCTIONS):
-        op.execute(f"DROP FUNCTION {name} CASCADE")
-    # Each after the tables that refer to it; its indexes and triggers go with it.
-    for table in (
-        "rate_limit_slots",
-        "rate_limit_buckets",
-        "audit_events",
-        "attempts",
-        "late_posts",
-        "targets",
-        "account_events",
-        "revisions",
-        "zone_checks",
-        "restores",
-        "pending_revocations",
-        "pending_connections",
-        "app_setups",
-        "posts",
-        "post_tags",
-        "choice_lists",
-        "media_checks",
-        "media_files",
-        "app_refusals",
-        "idempotency_keys",
-        "api_keys",
-        "accounts",
-        "workspaces",
-    ):
-        op.drop_table(table)
-    op.execute("DROP FUNCTION keep_post_tags()")

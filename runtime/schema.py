@@ -1,0 +1,57 @@
+"""The check of a running process whether the database's schema fits its code, and the first line of its log."""
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+
+import structlog
+
+from runtime.settings import Settings
+from store.database import Pool, TimeLimits
+from store.failures import is_database_unavailable
+from store.schema.fit import check_schema
+from store.schema.revisions import SchemaError, code_version
+
+log = structlog.get_logger(__name__)
+
+_FIRST_CHECK = TimeLimits(statement=3, lock=3, connection=3)
+_EVERY, _AGAIN = timedelta(minutes=1), timedelta(seconds=5)
+
+
+async def announce_process(part: str, settings: Settings) -> None:
+    """Log the versions of a process's code and of the database's schema. Raises SchemaError if they do not fit.
+
+    The database may be unavailable: the process starts, and `follow_schema` checks it later.
+    """
+    database = Pool(settings.database_url.get_secret_value(), 1, 0, _FIRST_CHECK)
+    try:
+        async with asyncio.timeout(3):
+            schema = await check_schema(database)
+    except SchemaError as error:
+        log.critical("process.refuses_the_schema", part=part, version=code_version(), reason=str(error))
+        raise
+    except Exception as error:
+        if not (isinstance(error, TimeoutError) or is_database_unavailable(error)):
+            raise
+        log.warning("process.starts", part=part, version=code_version(), schema=None, reason=type(error).__name__)
+    else:
+        log.info("process.starts", part=part, version=code_version(), schema=schema)
+    finally:
+        await database.close()
+
+
+async def follow_schema(database: Pool, every: timedelta = _EVERY) -> None:
+    """Check the schema again and again, and end this process, as SIGTERM does, once it no longer fits."""
+    while True:
+        pause = every
+        try:
+            await check_schema(database)
+        except SchemaError as error:
+            log.critical("process.refuses_the_schema", version=code_version(), reason=str(error))
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception as error:
+            if not is_database_unavailable(error):
+                raise
+            pause = _AGAIN
+        await asyncio.sleep(pause.total_seconds())

@@ -1,0 +1,112 @@
+"""The migrations as their modules declare them, read without running them."""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+_FUNCTIONS = Path(__file__).parents[1] / "functions"
+_NAME = re.compile(r"\d{4}")
+_FUNCTION = re.compile(r"\b[a-z_]+_v\d+\b")
+
+
+class SchemaError(Exception):
+    """An error: the database's schema and this code do not fit. The message says why, and what to do."""
+
+
+class Kind(StrEnum):
+    """The effect of a migration on processes of the version before."""
+
+    EXPAND = "expand"
+    """It adds: they work as before."""
+    BACKFILL = "backfill"
+    """It fills rows, in batches outside a transaction: they work as before."""
+    CONTRACT = "contract"
+    """It removes what no process may use any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A migration. A contract names in `unused_since` the revision since which no code uses what it removes."""
+
+    name: str
+    previous: str | None
+    kind: Kind
+    unused_since: str | None
+    in_transaction: bool
+    source: str
+    """The SHA-256 of the module and of the functions that it installs."""
+
+
+def code_version() -> str:
+    """Return the version of this code, as pyproject.toml has it."""
+    return version("socialsyncer")
+
+
+def revisions(folder: Path = MIGRATIONS / "versions") -> tuple[Revision, ...]:
+    """Return all migrations of this code, oldest first. Raises ValueError for a module that declares too little."""
+    by_previous = {found.previous: found for found in map(_revision, sorted(folder.glob("*.py")))}
+    ordered: list[Revision] = []
+    while (following := by_previous.pop(ordered[-1].name if ordered else None, None)) is not None:
+        ordered.append(following)
+    if by_previous:
+        raise ValueError(
+            f"The migrations are no single line: {', '.join(sorted(r.name for r in by_previous.values()))}"
+        )
+    return tuple(ordered)
+
+
+def needed(known: Iterable[Revision]) -> list[str]:
+    """Return the revisions that the database must have so that this code can work: all but the contracts at the end."""
+    names: list[str] = []
+    waiting: list[str] = []
+    for revision in known:
+        waiting.append(revision.name)
+        if revision.kind is not Kind.CONTRACT:
+            names += waiting
+            waiting = []
+    return names
+
+
+def _revision(path: Path) -> Revision:
+    text = path.read_text()
+    constants = {
+        target.id: node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def constant(name: str, default: object) -> object:
+        return ast.literal_eval(constants[name]) if name in constants else default
+
+    name, kind = constant("revision", None), constant("KIND", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{path.name}: the revision must be a number of four digits, such as 0002.")
+    if kind not in list(Kind):
+        raise ValueError(f'{path.name} declares no KIND: "expand", "backfill" or "contract".')
+    kind = Kind(str(kind))
+    unused_since = constant("UNUSED_SINCE", None)
+    if (kind is Kind.CONTRACT) is not isinstance(unused_since, str):
+        raise ValueError(f"{path.name}: a contract, and no other migration, declares UNUSED_SINCE, a revision.")
+    previous = constant("down_revision", None)
+    return Revision(
+        name,
+        None if previous is None else str(previous),
+        kind,
+        None if unused_since is None else str(unused_since),
+        kind is not Kind.BACKFILL and bool(constant("IN_TRANSACTION", True)),
+        _digest(text),
+    )
+
+
+def _digest(text: str) -> str:
+    functions = [_FUNCTIONS / f"{name}.sql" for name in sorted(set(_FUNCTION.findall(text)))]
+    parts = [text, *(path.read_text() for path in functions if path.exists())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
