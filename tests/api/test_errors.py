@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -316,5 +317,11 @@ class TestHealth:
         async with without_database(stack) as client:
             assert (await client.get("/healthz")).status_code == 200
             ready = await client.get("/readyz")
-        expected = {"database": False, "temporal": True, "worker": True, "sweep": False}
+        expected = {
+            "database": False,
+            "temporal": True,
+            "worker": True,
+            "sweep": False,
+            "version": version("socialsyncer"),
+        }
         assert (ready.status_code, ready.json()) == (503, expected)

@@ -17,7 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.stack.ports import free_port
 from store.schema.revisions import code_version, revisions
-from tests.databases import new_database
+from tests.databases import empty_database, new_database
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {"api": ["-P", "-m", "cli.main", "api"], "worker": ["-P", "-m", "worker"]}
@@ -58,14 +58,6 @@ async def first_line(env: dict[str, str], *arguments: str) -> AsyncIterator[dict
         await process.communicate()
 
 
-async def empty_database(server_url: str, name: str) -> str:
-    engine = create_async_engine(f"{server_url}/postgres", isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return f"{server_url}/{name}"
-
-
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
 async def test_migrate_ends_with_the_status_of_its_work(postgres_url: str, temporal: WorkflowEnvironment) -> None:
@@ -81,11 +73,12 @@ async def test_migrate_ends_with_the_status_of_its_work(postgres_url: str, tempo
 
 
 async def test_migrate_says_what_it_has_done(postgres_url: str, temporal: WorkflowEnvironment) -> None:
-    env = environment(await empty_database(postgres_url, "migrated_by_command"), temporal)
+    database_url = await empty_database(postgres_url)
+    env = environment(database_url, temporal)
     status, out, err = await ended(env, "-P", "-m", "cli.main", "migrate")
     applied = ", ".join(revision.name for revision in revisions())
     assert (status, out.splitlines()[0]) == (0, f"The database is up to date ({applied} applied)."), err
-    engine = create_async_engine(f"{postgres_url}/migrated_by_command")
+    engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE posts ADD COLUMN mine int"))
     await engine.dispose()
@@ -99,7 +92,7 @@ async def test_migrate_says_what_it_has_done(postgres_url: str, temporal: Workfl
 async def test_a_process_refuses_a_schema_that_is_too_old(
     postgres_url: str, temporal: WorkflowEnvironment, part: str
 ) -> None:
-    env = environment(await empty_database(postgres_url, f"too_old_for_{part}"), temporal)
+    env = environment(await empty_database(postgres_url), temporal)
     status, _, err = await ended(env, *COMMANDS[part])
     assert status == 1, err
     assert "Error: The database has no schema of this service. Run `socialsyncer migrate`" in err

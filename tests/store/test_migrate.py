@@ -7,15 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from store.database import OF_REQUESTS, Database
 from store.migrate import Migration, upgrade
 from store.roles import Component
 from store.schema.fit import check_schema, fitting_revision
 from store.schema.revisions import SchemaError, revisions
-from tests.databases import ROLES, new_database, url_as
+from tests.databases import ROLES, empty_database, new_database, url_as
 from tests.store.versions import statement, versions_folder, write_migration
 
 ADD_COLUMN = statement("ALTER TABLE posts ADD COLUMN test_note text")
@@ -55,15 +53,10 @@ async def test_an_empty_database_gets_every_migration_and_its_states(postgres_ur
     removed = write_migration(
         folder, statement("ALTER TABLE posts DROP COLUMN test_note"), f'UNUSED_SINCE = "{added}"', kind="contract"
     )
-    name = "migrate_empty"
-    engine = create_async_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    migration = await upgrade(f"{postgres_url}/{name}", folder=folder)
+    url = await empty_database(postgres_url)
+    migration = await upgrade(url, folder=folder)
     assert names(migration) == ([each.name for each in revisions(folder)], [])
-    rows = await run(f"{postgres_url}/{name}", "SELECT revision, kind FROM schema_states ORDER BY 1")
+    rows = await run(url, "SELECT revision, kind FROM schema_states ORDER BY 1")
     assert rows[-2:] == [(added, "expand"), (removed, "contract")]
 
 
