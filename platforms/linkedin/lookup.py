@@ -25,13 +25,14 @@ def published(urn: str) -> Published:
     return Published(urn, RULES.post_id.page(urn))
 
 
-async def find(connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> Finding:
+async def find(
+    connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str, since: datetime
+) -> Finding:
     """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
-    since = datetime.fromisoformat(context.handles["sentAt"])
     likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)
     listed = [MatchingPost(published(str(post["id"])), _made_at(post), like) for post, like in likenesses if like]
     is_whole = len(posts) < PAGE or _made_at(posts[-1]) < since - CLOCKS_APART

@@ -140,22 +140,20 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], sent_at: datetime
     ) -> Finding:
         """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms one."""
-        if SENT_AT not in context.handles:
-            return Absent()
-        author = author_of(connection, context)
+        author, is_open = author_of(connection, context), SENT_AT in context.handles
         if ":organization:" in author:
             try:
-                found = await lookup.find(connection, context, author)
+                found = await lookup.find(connection, context, author, sent_at)
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
             else:
-                if isinstance(found, Absent) and _too_late(context):
+                if isinstance(found, Absent) and is_open and _too_late(context):
                     # The post was surely never made, so the next request counts as the first one.
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
                 return found
-        return Unknown(final=True) if _too_late(context) else Absent()
+        return Unknown(final=True) if is_open and _too_late(context) else Absent()
 
     async def complete(
         self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], done: Published

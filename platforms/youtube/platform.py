@@ -110,9 +110,11 @@ class YouTube(
     async def confirm_sent(
         self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], sent_at: datetime
     ) -> Finding:
-        """Ask the session; if it is gone, look among the channel's uploads."""
+        """Ask the session; if it is gone, or was given up after a refusal, look among the channel's uploads."""
         upload = Upload(connection, context)
-        if upload.video_id is None and upload.session is not None:
+        if upload.video_id is None:
+            if upload.session is None:
+                return await _find(connection, context, sent_at)
             try:
                 await upload.probe()
             except SessionGoneError:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from platforms.facebook import videos
+from sandbox.registry import discover
+from sandbox.world import World
 from store.models import Account, Post, Target
 from tests.platforms.forms import FIRST, Form, quick
 from tests.stack import Stack
@@ -233,3 +236,28 @@ async def test_retry_finds_a_reel_that_became_public_after_its_refusal_counted(
     await stack.retry(post)
     post = await settled(stack, post)
     assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
+
+
+PLAYED = {fake.platform: fake(World()) for fake in discover()}
+
+
+def own_refusals(platform: str) -> list[Answer]:
+    """Return refusals as the platform itself words them, also with a status of success."""
+    fake = PLAYED[platform]
+    own = {"content": fake.refused_content(), "limit": fake.rate_limited(1), "token": fake.token_expired()}
+    return [
+        Answer(f"{name}-{status}", status, json.loads(answer.body))
+        for name, answer in own.items()
+        for status in (answer.status, 200)
+    ]
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+@pytest.mark.parametrize("form", [form for form in FIRST if form.found != "never"], ids=str)
+@pytest.mark.thorough
+@pytest.mark.timeout(240)
+async def test_a_refusal_of_a_public_post_is_looked_up_before_each_repeat(stack: Stack, form: Form) -> None:
+    answers = own_refusals(form.platform)
+    results = await asyncio.gather(*(publish(stack, form, answer) for answer in answers))
+    shown = {answer.name: times for answer, (times, _) in zip(answers, results, strict=True)}
+    assert {name: times for name, times in shown.items() if times != 1} == {}
