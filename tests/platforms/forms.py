@@ -1,7 +1,7 @@
 """Every form of post that is followed through lost responses, and the account that publishes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -59,6 +59,8 @@ class Form:
         if self.account == "page":
             own = f"urn:li:organization:{rig.account.user_id}"
             rig.stored = rig.stored.model_copy(update={"organization_urn": own})
+            page = rig.platform.account_id((await rig.platform.whoami(rig.connection())).user_id)
+            rig.account = replace(rig.account, account_id=page)
         await rig.platform.whoami(rig.connection())
         return rig
 
