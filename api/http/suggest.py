@@ -23,7 +23,9 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 def unknown_platform(wrong: str) -> str:
     """Return what is wrong with the name of a platform that is not known, after the name of its field."""
-    return f"must be one of the platforms {', '.join(platforms())}{did_you_mean(wrong, platforms())}"
+    by_label = {platform.label.lower(): name for name, platform in platforms().items()}
+    name = by_label.get(wrong.strip().lower(), wrong)
+    return f"must be one of the platforms {', '.join(platforms())}{did_you_mean(name, platforms())}"
 
 
 def unknown_zone(wrong: str) -> str:

@@ -198,6 +198,14 @@ class TestShape:
         assert "did you mean twitter?" in sentences["platforms.0.platform"]
         assert "did you mean accountId?" in sentences["platforms.0.acountId"]
 
+    @pytest.mark.parametrize(("label", "name"), [("x", "twitter"), ("Google Business Profile", "googlebusiness")])
+    async def test_suggests_the_name_of_a_platform_that_goes_by_its_label(
+        self, stranger: Client, label: str, name: str
+    ) -> None:
+        body = {"content": "x", "platforms": [{"platform": label, "accountId": "a"}], "publishNow": True}
+        (problem,) = problems(await stranger.send_post(body))
+        assert f"did you mean {name}?" in problem["error"]
+
     async def test_a_flood_of_problems_is_cut_off(self, stranger: Client) -> None:
         response = await stranger.send_post({f"field{number}": number for number in range(20_000)})
         assert response.status_code == 400
