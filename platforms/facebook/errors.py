@@ -17,6 +17,16 @@ _TOO_FAST = Meaning(ErrorKind.RATE_LIMITED, "Facebook says this Page is posting 
 _IDENTITY = Meaning(
     ErrorKind.AUTH, "Facebook wants the Page's owner to confirm who they are. Open Facebook to solve it."
 )
+_LOG_IN = Meaning(
+    ErrorKind.AUTH,
+    "Facebook has locked the session of the person who connected this Page. Log in at facebook.com with that person's "
+    "account, and do what Facebook asks. Reconnect the account if it stays refused.",
+)
+_NO_ROLE = Meaning(
+    ErrorKind.AUTH,
+    "The person who connected this Page may no longer publish to it. Give that person full access to the Page, then "
+    "reconnect the account and select the Page.",
+)
 _LINK = Meaning(
     ErrorKind.REJECTED, "Facebook could not read the link. Check that it is public and no facebook.com address."
 )
@@ -46,10 +56,14 @@ _SUBCODES = {
     1404078: Meaning(
         ErrorKind.AUTH, "Facebook wants this Page to be authorised for publishing. Open the Page to solve it."
     ),
+    459: _LOG_IN,
+    464: _LOG_IN,
+    492: _NO_ROLE,
     4854002: _IDENTITY,
     1404112: _IDENTITY,
     1404006: _IDENTITY,
 }
+"""459, 464 and 492 come with code 190; source: the Graph API's page on errors."""
 _CODES: dict[int | str, Meaning] = {
     1390008: _TOO_FAST,
     389: Meaning(ErrorKind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
@@ -62,7 +76,14 @@ _CODES: dict[int | str, Meaning] = {
 WRONG_OFFSET = 1363037
 """The subcode for a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
 
-_REFUSALS = ErrorMapping("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
+_REFUSALS = ErrorMapping(
+    "Facebook",
+    owner="Page",
+    subcodes=_SUBCODES,
+    codes=_CODES,
+    # A token without rights to the Page; the words are quoted from gitroomhq/postiz-app PR#1912.
+    words={"before impersonating a user's page": _NO_ROLE},
+)
 
 
 class WrongOffsetError(PlatformError):

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ACCOUNT_LOCKED, ErrorKind, PlatformError
 from platforms.meta.errors import GONE, ErrorMapping, Meaning
 
 DAILY_CAP_WAIT = timedelta(hours=6)
@@ -56,8 +56,10 @@ _CODES: dict[int | str, Meaning] = {
     9: Meaning(ErrorKind.CAPPED, _DAY, wait=DAILY_CAP_WAIT),
 }
 _WORDS = {
-    "business account": Meaning(
-        ErrorKind.AUTH, "Instagram publishes only for professional (business or creator) accounts."
+    "instagram business": Meaning(
+        ErrorKind.AUTH,
+        "Instagram publishes only for professional (business or creator) accounts. Switch the account in the app.",
+        ACCOUNT_LOCKED,
     )
 }
 

@@ -134,11 +134,9 @@ class ErrorMapping:
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {said}")
-        if meaning := own or self._common(code, spoken) or self._by_status(response.status_code):
+        by_words = next((meaning for part, meaning in self.words.items() if part.lower() in spoken.lower()), None)
+        if meaning := own or by_words or self._common(code, spoken) or self._by_status(response.status_code):
             return meaning
-        for part, by_words in self.words.items():
-            if part in spoken:
-                return by_words
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server
         reason = f": {said}" if said else f" with status {response.status_code}."

@@ -38,6 +38,10 @@ CLOSED, WAITING = "LOCATION_DISABLED_FOR_LOCAL_POST_API", "MEDIA_ASSET_WAITING_U
 NOT_AUTHORIZED = "not-authorized-for-resource"
 LOCKED = {"code": 326, "message": "To protect our users from spam, this account is locked."}
 LOST_PERMISSION = "(#10) Application does not have permission for this action"
+IMPERSONATING = (
+    "Any of the pages_read_engagement, pages_manage_metadata or pages_messaging permission(s) must be granted before "
+    "impersonating a user's page."
+)
 CASES: dict[str, dict[str, list[Case]]] = {
     "bluesky": {
         RATE_LIMITED: [bluesky(429, "RateLimitExceeded"), bluesky(400, "TooManyOpenUploads")],
@@ -79,7 +83,8 @@ CASES: dict[str, dict[str, list[Case]]] = {
         RATE_LIMITED: graphs(4, 17, 32, 341, 613, 80001),
         CAPPED: [*graphs(368, 1390008, (4, 1390008)), graph(368, words="Deemed abusive or otherwise disallowed")],
         AUTH: [
-            *graphs(102, 104, 190, (190, 458), (190, 467), (200, 1404078)),
+            *graphs(102, 104, 190, (190, 458), (190, 467), (200, 1404078), (190, 459), (190, 464), (190, 492)),
+            graph(190, words=IMPERSONATING),
             *graphs((100, 4854002), (100, 1404112), (100, 1404006)),
             *[graph(10, words=LOST_PERMISSION), graph(200, words="(#200) Requires pages_manage_posts permission")],
             graph(200, words="(#200) The user hasn't authorized the application to perform this action"),
@@ -133,7 +138,8 @@ CASES: dict[str, dict[str, list[Case]]] = {
         CAPPED: graphs(9, 368, (9, 2207042)),
         AUTH: [
             *[*graphs(102, (25, 2207050), (190, 463)), graph(10, words=LOST_PERMISSION)],
-            graph(100, words="This is not an Instagram business account"),
+            graph(100, words="This is not an Instagram business account", named=ACCOUNT_LOCKED),
+            graph(10, words="(#10) The user is not an Instagram Business", named=ACCOUNT_LOCKED),
         ],
         REJECTED: [
             *graphs((4, 2207051), (1, 2207057), (100, 2207023), (100, 2207028), (100, 2207035), (100, 2207036)),

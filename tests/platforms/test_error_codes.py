@@ -24,7 +24,7 @@ from tests.platforms.error_shapes import (
     mastodon,
     telegram,
 )
-from tests.platforms.error_tables import AUTH, CASES, REJECTED, TRANSIENT, UNKNOWN
+from tests.platforms.error_tables import AUTH, CASES, IMPERSONATING, REJECTED, TRANSIENT, UNKNOWN
 
 NAME_REQUESTS = {"discord", "facebook", "instagram", "linkedin", "threads", "tiktok", "twitter"}
 """Platforms of which the responses of the table name the request."""
@@ -61,6 +61,14 @@ FIELDS = {
 INVALID = "INVALID_ARGUMENT"
 PRECISE = {"detail": "One or more parameters.", "errors": [{"message": "Your media IDs are invalid."}]}
 PARSE = "can't parse entities: Unsupported start tag"
+LOG_IN = (
+    "Facebook has locked the session of the person who connected this Page. Log in at facebook.com with that person's "
+    "account, and do what Facebook asks. Reconnect the account if it stays refused."
+)
+NO_ROLE = (
+    "The person who connected this Page may no longer publish to it. Give that person full access to the Page, then "
+    "reconnect the account and select the Page."
+)
 MESSAGES: list[tuple[str, Case, str]] = [
     (
         *("discord", discord(400, 50035, errors=FIELDS)),
@@ -69,6 +77,8 @@ MESSAGES: list[tuple[str, Case, str]] = [
     ("discord", discord(400, 50035, errors={"_errors": [{"message": "No."}]}), "Discord refused: No."),
     ("discord", discord(400, 50035), "Discord refused: its own words"),
     ("facebook", graph(9999, error_user_msg="Do this."), "Facebook refused: Do this."),
+    *[("facebook", graph(190, subcode), LOG_IN) for subcode in (459, 464)],
+    *[("facebook", case, NO_ROLE) for case in (graph(190, 492), graph(190, words=IMPERSONATING))],
     (
         "googlebusiness",
         google(400, INVALID, field="summary", message="Too long."),

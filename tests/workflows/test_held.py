@@ -74,6 +74,17 @@ async def test_posts_of_a_locked_account_are_held_although_x_still_knows_it(stac
     assert len(await stack.public("held while locked")) == 1
 
 
+async def test_posts_of_a_private_account_are_held_although_instagram_still_knows_it(stack: Stack) -> None:
+    account = await stack.connect("instagram")
+    error = {"message": "(#10) The user is not an Instagram Business", "type": "OAuthException", "code": 10}
+    await stack.fault("instagram", "reject", "prepare", accountId=account.id, status=400, body={"error": error})
+    post = await stack.save("held while private", [account], media=["https://example.com/a.jpg"])
+    await stack.start(post)
+    (target,) = (await comes_to_be(stack, post.id, TargetStatus.HELD)).targets
+    assert (target.hold_reason, target.error_category) == (HoldReason.RECONNECT, "auth")
+    assert "professional" in (target.error or "")
+
+
 async def test_posts_of_an_account_with_another_workspaces_app_are_held(stack: Stack) -> None:
     account = await stack.connect("twitter", clientId=OTHERS_APP["clientId"])
     (target,) = (await held_post(stack, "not by this app", account)).targets
