@@ -298,10 +298,10 @@ def _page(label: str, client_id: str, scopes: list[str], names: list[str], *, de
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
 <title>Sandbox of {html.escape(label)}: consent</title>
 <meta name="viewport" content="width=device-width"><meta name="referrer" content="same-origin">
-<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem">
+<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem"><main>
 <h1>Sandbox of {html.escape(label)}</h1>
 <form method="post"><p>The app <b>{html.escape(client_id)}</b> asks for these permissions:</p><ul>{boxes}</ul>
 <p><label>Account <input name="username" value="{first}" list="names" required></label>
 <datalist id="names">{known}</datalist></p>
 <p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></p></form>
-</body></html>"""
+</main></body></html>"""

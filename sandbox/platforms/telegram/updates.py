@@ -116,9 +116,9 @@ def _page(said: str = "") -> str:
     """Return the page of a person's Telegram; it posts to its own address."""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox of Telegram: a channel</title>
 <meta name="viewport" content="width=device-width"><meta name="referrer" content="same-origin">
-<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem">
+<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem"><main>
 <h1>Sandbox of Telegram</h1><p>{html.escape(said)}</p>
 <form method="post"><p><label>Channel <input name="chat" value="newcomer" required></label></p>
 <p><label><input type="checkbox" name="rights" value="yes" checked> The bot is an administrator</label></p>
 <p><label>Text <input name="text" size="40" required></label></p>
-<p><button>Post in the channel</button></p></form></body></html>"""
+<p><button>Post in the channel</button></p></form></main></body></html>"""

@@ -72,10 +72,22 @@ async def test_pages_fit_a_phone_and_have_no_barriers(app: Litestar, stack: Stac
         await check(page, axe)
 
 
-async def test_sandbox_fits_a_phone_and_has_no_barriers(stack: Stack, tmp_path: Path, axe: str) -> None:
-    mastodon = await stack.connect("mastodon", instance="https://mastodon.social")
-    await stack.publish(f"Seen by axe {tmp_path.name}", [mastodon, stack.accounts["twitter"]])
-    async with browser(tmp_path) as page:
+async def test_sandbox_fits_a_phone_and_has_no_barriers(app: Litestar, stack: Stack, tmp_path: Path, axe: str) -> None:
+    mastodon, twitter = (
+        await stack.connect("mastodon", instance="https://mastodon.social"),
+        await stack.connect("twitter", premium=True),
+    )
+    post = await stack.publish(f"Seen by axe {tmp_path.name}", [mastodon, twitter])
+    async with client_of(app, stack.api_key) as client, browser(tmp_path) as page:
+        edited = await client.post(f"/v1/posts/{post.id}/edit", json={"content": f"Edited for axe {tmp_path.name}"})
+        assert edited.status_code == 200, edited.text
         await page.open(stack.sandbox_url)
-        await page.shows("Seen by axe")
+        await page.shows("Edited for axe")
+        await check(page, axe)
+        begun = await client.get("/v1/connect/twitter", params={"redirect_url": "http://127.0.0.1:9/back"})
+        await page.open(begun.json()["authUrl"])
+        await page.shows("asks for these permissions")
+        await check(page, axe)
+        await page.open(f"{stack.sandbox_url}/telegram/sandbox_bot?startchannel&admin=post_messages")
+        await page.shows("Post in the channel")
         await check(page, axe)
