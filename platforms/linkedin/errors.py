@@ -51,6 +51,7 @@ _BY_CODE = {
 }
 _WAITED_FOR = frozenset({"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING_FAILED"})
 NO_PRODUCT, NO_COMMENTS = "no_product", "no_comments"
+NO_VIDEOS = "no_product_videos"
 NO_PAGES, NO_MEMBERS = "no_product_for_pages", "no_product_for_members"
 """Our codes: LinkedIn's is ACCESS_DENIED for all of them."""
 _LACKING = re.compile(

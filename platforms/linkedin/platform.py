@@ -28,6 +28,9 @@ ROLES, MOST_PAGES = 100, 20
 """A member's roles per page of the list, and pages of it that are read."""
 POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
 """The last is how LinkedIn's page on permissions spells it; responses contain the one before."""
+VIDEO_ROLE = "ADMINISTRATOR"
+"""The role with which LinkedIn surely takes a page's videos. It refuses those of a CONTENT_ADMINISTRATOR, as others
+have reported; in which words is unverified."""
 FORBIDDEN_TRIES = 6
 """How often a post may be refused for its media before they are at fault: some minutes; our choice. Shortly after an
 upload such a refusal passes by itself."""
@@ -90,7 +93,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                     ErrorKind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity"
                 )
             return Identity(str(member["sub"]), str(member.get("name") or member["sub"]))
-        if not await _may_post(connection, page):
+        if not POSTING_ROLES & await _roles(connection, page):
             raise PlatformError(ErrorKind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
         return Identity(f"{PAGE}{number}", await _name_of(connection, number))
@@ -199,20 +202,18 @@ async def _comment(connection: LinkedInConnection, urn: str, body: dict[str, Any
             raise refusal from error
 
 
-async def _may_post(connection: LinkedInConnection, page: str) -> bool:
-    """Return whether the member has a role with which LinkedIn accepts posts for a page."""
+async def _roles(connection: LinkedInConnection, page: str) -> set[str]:
+    """Return the member's roles on a page. Further pages of the list are read until a role that may post is found."""
     query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
+    names: set[str] = set()
     for start in range(0, ROLES * MOST_PAGES, ROLES):
-        roles = json_of(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
-        found = roles.get("elements") or []
-        if any(
-            page in {role.get("organization"), role.get("organizationTarget")} and role.get("role") in POSTING_ROLES
-            for role in found
-        ):
-            return True
-        if len(found) < ROLES:
-            return False
-    return False
+        listed = json_of(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
+        roles = listed.get("elements") or []
+        own = (role for role in roles if page in {role.get("organization"), role.get("organizationTarget")})
+        names |= {str(role.get("role")) for role in own}
+        if names & POSTING_ROLES or len(roles) < ROLES:
+            break
+    return names
 
 
 async def _record_media_refusal(
@@ -266,9 +267,16 @@ async def _of_author(
     named = page if page != connection.credentials.organization_urn else None
     if page and error.kind is ErrorKind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
         with suppress(PlatformError):
-            if not await _may_post(connection, page):
+            roles = await _roles(connection, page)
+            if not roles & POSTING_ROLES:
                 message = f"This LinkedIn member may not post for {page}."
                 error = PlatformError(ErrorKind.AUTH, message, code="no_role", status=error.status)
+            elif error.code == errors.NO_VIDEOS and VIDEO_ROLE not in roles:
+                # The app's other accounts may well have the right, so they are not held.
+                message = (
+                    f"LinkedIn takes videos of {page} from its administrators only, and this member is a content admin."
+                )
+                error = PlatformError(ErrorKind.REJECTED, message, code="no_video_role", status=error.status)
     return errors.of_author(error, is_page=bool(page), named=named)
 
 

@@ -28,7 +28,11 @@ _BY_WORDS: tuple[tuple[str, ErrorKind, str], ...] = (
     (r"group send failed", ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),
     (r"chat not found", ErrorKind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
     (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", ErrorKind.AUTH, _ACCESS),
-    (r"not enough rights|CHAT_WRITE_FORBIDDEN|need administrator rights|have no rights", ErrorKind.AUTH, _ACCESS),
+    (
+        r"not enough rights|CHAT_WRITE_FORBIDDEN|CHAT_ADMIN_REQUIRED|need administrator rights|have no rights",
+        ErrorKind.AUTH,
+        _ACCESS,
+    ),
     (r"caption is too long", ErrorKind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
     (r"message is too long", ErrorKind.REJECTED, "The text is too long for Telegram (4,096 characters)."),
     (r"text is empty|text must be non-empty", ErrorKind.REJECTED, "Telegram finds no text to publish in this post."),

@@ -16,14 +16,27 @@ def _takes_alt_text(seen: SampleResult) -> bool | None:
     return answers[-1].status == 200 if answers else None
 
 
+def _finalizes_without_body(seen: SampleResult) -> bool | None:
+    answers = answers_at(seen, "/finalize")
+    return all(answer.status == 200 for answer in answers) if answers else None
+
+
+def _keeps_media(seen: SampleResult) -> bool | None:
+    tweets = answers_at(seen, "/2/tweets", method="POST")
+    edits = [tweet for tweet in tweets if isinstance(tweet.sent, dict) and "edit_options" in tweet.sent]
+    return edits[-1].status == 201 if edits else None
+
+
+_FINALIZE = Assumption("finalize", "The end of an upload needs no body.", _finalizes_without_body)
+_EDIT = Assumption("edit_media", "An edit takes the media ids of the version before.", _keeps_media)
 _ALT_TEXT = Assumption("alt_text", "Alt texts are taken.", _takes_alt_text)
 
 LIVE = LiveCheck(
     samples=(
         SamplePost("text", more_text=" · ünïcödé 🧪"),
-        SamplePost("image", files=("plain.jpg",), assumptions=(_ALT_TEXT,)),
-        SamplePost("video", files=("wide.mp4",)),
+        SamplePost("image", files=("plain.jpg",), assumptions=(_ALT_TEXT, _EDIT)),
+        SamplePost("video", files=("wide.mp4",), assumptions=(_FINALIZE, _EDIT)),
     ),
     remove=_remove,
-    by_hand=("Does an edit keep the picture of a post? Edits of posts with media are refused until somebody knows.",),
+    by_hand=("Does the edited post show the same picture or video? It needs an account with X Premium.",),
 )

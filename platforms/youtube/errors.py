@@ -56,6 +56,10 @@ _BY_REASON = {
     "invalid_grant": _RECONNECT,
     "invalid_client": _APP,
     "unauthorized_client": _APP,
+    "forbidden": (
+        ErrorKind.AUTH,
+        "YouTube does not let this connection use the channel. Look into YouTube Studio, or reconnect the account.",
+    ),
     "insufficientPermissions": (
         ErrorKind.AUTH,
         "The channel's connection lacks a permission. Reconnect the account and grant all that is asked for.",

@@ -249,7 +249,10 @@ CASES: dict[str, dict[str, list[Case]]] = {
     "telegram": {
         AUTH: [
             *[telegram(401, "Unauthorized"), telegram(404, "Not Found"), telegram(403, "Forbidden: something new")],
-            *[telegram(400, f"Bad Request: {said}") for said in ("chat not found", "CHAT_WRITE_FORBIDDEN")],
+            *[
+                telegram(400, f"Bad Request: {said}")
+                for said in ("chat not found", "CHAT_WRITE_FORBIDDEN", "CHAT_ADMIN_REQUIRED")
+            ],
             telegram(403, "Forbidden: bot was blocked by the user"),
             telegram(403, "Forbidden: bot was kicked from the channel chat"),
             telegram(403, "Forbidden: bot is not a member of the channel chat"),
@@ -339,7 +342,11 @@ CASES: dict[str, dict[str, list[Case]]] = {
         AUTH: [
             *each(youtube, 401, "youtubeSignupRequired", "authorizationRequired", "somethingNew"),
             *each(youtube, 403, "channelClosed", "channelSuspended", "authenticatedUserAccountSuspended"),
-            *[youtube(403, "insufficientPermissions"), (answer(400, {"error": "invalid_grant"}), "invalid_grant")],
+            *[
+                youtube(403, "forbidden"),
+                youtube(403, "insufficientPermissions"),
+                (answer(400, {"error": "invalid_grant"}), "invalid_grant"),
+            ],
         ],
         OPERATOR: [
             *[(answer(401, {"error": code}), code) for code in ("invalid_client", "unauthorized_client")],

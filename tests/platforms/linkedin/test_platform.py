@@ -228,6 +228,17 @@ class TestConditions:
         assert known_codes(error.code).code == "app_refused"
         assert (await publish(li, image)).url
 
+    async def test_a_video_of_a_page_that_the_member_does_not_administer_stops_no_other(self, li: Rig) -> None:
+        page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
+        for condition in ("organisation", "content_administrator", "no_video_product"):
+            await li.sandbox.switch_on("linkedin", condition, li.account.account_id)
+        error = await refused(publish(li, li.context("A video", [li.sandbox.media("a.mp4")], settings=page)))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "no_video_role")
+        assert "administrator" in error.message
+        assert known_codes(error.code).code == "platform_refused"
+        error = await refused(publish(li, li.context("A member's video", [li.sandbox.media("a.mp4")])))
+        assert (error.kind, error.code) == (ErrorKind.OPERATOR, "no_product_videos_for_members")
+
     async def test_an_app_without_the_product_waits_for_the_operator(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
         error = await refused(publish(li, li.context("Not granted")))
