@@ -126,8 +126,10 @@ class Stack:
             workspace = await create_workspace(session, name or f"test {secrets.token_hex(4)}")
             return workspace, (await create_key(session, workspace)).key
 
-    async def connect(self, name: str, *, workspace_id: str = "", premium: bool = False, **credentials: Any) -> Account:
-        """Connect a new account of the sandbox."""
+    async def connect(
+        self, name: str, *, workspace_id: str = "", premium: bool = False, webhook: bool = False, **credentials: Any
+    ) -> Account:
+        """Connect a new account of the sandbox; `webhook`: by a webhook of Discord's."""
         user_id = str(secrets.randbelow(10**12) + 10**12)
         platform = platforms()[name]
         token = credentials.pop("accessToken", secrets.token_urlsafe(16))
@@ -142,9 +144,13 @@ class Stack:
             **({"refreshToken": credentials["refreshToken"]} if "refreshToken" in credentials else {}),
         }
         await self.control("POST", "accounts", {"accounts": [known]})
-        if "user_id" in platform.credentials.model_fields:
-            credentials.setdefault("userId", user_id)
-        parsed = platform.credentials.model_validate({"accessToken": token, **credentials})
+        if webhook:
+            credentials = {"webhookUrl": f"https://discord.com/api/webhooks/{user_id}/{token}"}
+        else:
+            credentials["accessToken"] = token
+            if "user_id" in platform.credentials.model_fields:
+                credentials.setdefault("userId", user_id)
+        parsed = platform.credentials.model_validate(credentials)
         async with self.database.transaction() as session:
             return await save_account(
                 session,

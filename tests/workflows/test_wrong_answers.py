@@ -16,7 +16,7 @@ from platforms.facebook import videos
 from sandbox.registry import discover
 from sandbox.world import World
 from store.models import Account, Post, Target
-from tests.platforms.forms import FIRST, Form, quick
+from tests.platforms.forms import FIRST, FORMS, Form, quick
 from tests.stack import Stack
 
 __all__ = ["quick"]
@@ -86,7 +86,7 @@ _numbers = itertools.count(1)
 
 
 async def connect(stack: Stack, form: Form) -> Account:
-    account = await stack.connect(form.platform)
+    account = await stack.connect(form.platform, webhook=form.account == "webhook")
     if form.account == "page":
         return await stack.connect(form.platform, organizationUrn=f"urn:li:organization:{account.user_id}")
     return account
@@ -137,7 +137,7 @@ async def settled(stack: Stack, post: Post) -> Post:
 
 
 @pytest.mark.usefixtures("quick_confirms", "quick")
-@pytest.mark.parametrize("form", [form for form in FIRST if form.account != "webhook"], ids=str)
+@pytest.mark.parametrize("form", FIRST, ids=str)
 @pytest.mark.thorough
 @pytest.mark.timeout(240)
 async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> None:
@@ -151,6 +151,39 @@ async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> 
     # A refusal in the platform's own words stays one if the platform cannot be read.
     believed = {"unknown"} if form.found != "by confirm" else set[str]()
     assert {name for name, row in shown.items() if row[1] == TargetStatus.FAILED} <= believed
+
+
+UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
+KNOWN = {
+    "discord": {"message": "Cannot send messages in a non-text channel", "code": 50008},
+    "telegram": {"ok": False, "error_code": 400, "description": "Bad Request: message thread not found"},
+}
+"""Refusals that the platforms name in their own codes and words."""
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+@pytest.mark.parametrize("form", UNREADABLE, ids=str)
+async def test_a_message_is_sent_again_after_a_known_refusal_and_never_after_a_lost_answer(
+    stack: Stack, form: Form
+) -> None:
+    account = await connect(stack, form)
+    refusal = {"accountId": account.id, "status": 400, "body": KNOWN[form.platform]}
+    await stack.fault(form.platform, "reject", "publish", **refusal)
+    refused = await settled(stack, await start(stack, form, account))
+    assert (refused.targets[0].status, await public_texts(stack, account)) == (TargetStatus.FAILED, 0)
+    await stack.retry(refused)
+    assert (await settled(stack, refused)).status == PostStatus.PUBLISHED
+    assert await public_texts(stack, account) == 1
+    if form.found == "by confirm":
+        return
+    await stack.fault(form.platform, "accept_then_drop", "publish", accountId=account.id)
+    lost = await settled(stack, await start(stack, form, account))
+    for _ in range(RETRIES):
+        with contextlib.suppress(Conflict):
+            await stack.retry(lost)
+        lost = await settled(stack, lost)
+    assert (lost.targets[0].status, lost.targets[0].confirming) == (TargetStatus.UNCONFIRMED, False)
+    assert await public_texts(stack, account) == 2
 
 
 async def test_a_platform_that_lets_nothing_be_read_is_sent_what_it_surely_refused(stack: Stack) -> None:
