@@ -10,6 +10,7 @@ from activities.credentials.connections import AccountConnections, not_connected
 from activities.drafts import draft_of, fingerprint
 from activities.handles import HandleKeeper
 from activities.meters import Meters
+from domain.attempts import AttemptState
 from domain.bounds import MOST_ACCOUNTS
 from domain.waits import KEY_MISSING
 from media.change_record import ChangeRecord, NoChangeRecord
@@ -129,6 +130,7 @@ class StepContextFactory:
             media=media,
             target_id=loaded.target.id,
             started_at=loaded.sent_since,
+            is_refused=loaded.sent is not None and loaded.sent.state == AttemptState.REFUSED,
             heartbeat=progress,
         )
         server = urlsplit(connection.wire.base_url).netloc

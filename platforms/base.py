@@ -174,6 +174,8 @@ class PublishContext(Generic[S]):
     """When the request that makes the post public was first sent; None if it never was."""
     ended_at: datetime | None = None
     """When the last request ended that may have made the post public, if known. A post made later is not this one."""
+    is_refused: bool = False
+    """Whether a trusted answer refused the last send. Then only a post that is listed contradicts it."""
     taken: frozenset[str] = frozenset()
     """Posts of the account that are known to belong to other targets. This post is not one of them, even if equal."""
     heartbeat: Callable[[str], None] = field(default=lambda _: None)

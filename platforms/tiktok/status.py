@@ -8,7 +8,7 @@ from typing import Any
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
+from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.tiktok import errors
 from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import caption_of
@@ -139,7 +139,7 @@ class PublishVerdict:
         return settings.privacy_level == PUBLIC and not settings.draft
 
     async def _listed(self, sent_at: datetime) -> Finding:
-        """Look among the account's public posts. A missing post proves nothing, because moderation takes hours."""
+        """Look among the account's public posts. Moderation takes hours, so absence alone proves nothing."""
         try:
             data = await call(self._connection, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
         except PlatformError as error:
@@ -148,12 +148,14 @@ class PublishVerdict:
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
         caption = caption_of(self._context.draft)
-        alike: list[MatchingPost] = []
+        listed: list[MatchingPost] = []
         for post in data.get("videos") or []:
-            if any(has_same_words(post.get(name), caption) for name in ("title", "video_description")):
-                made_at = moment(post.get("create_time") or 0)
-                alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at))
-        return earliest_unclaimed(self._context, alike, since=sent_at) or Unknown()
+            made_at = moment(post.get("create_time") or 0)
+            like = max(likeness(post.get(name), caption) for name in ("title", "video_description"))
+            if like:
+                listed.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at, like))
+        finding = verdict(self._context, listed, since=sent_at)
+        return Unknown() if finding == Absent() and not self._context.is_refused else finding
 
     async def _save(self) -> None:
         await self._context.save(self._handles)
