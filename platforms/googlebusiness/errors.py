@@ -8,7 +8,7 @@ import httpx
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import operators_fault
-from platforms.http.refusals import Refusals, fields
+from platforms.http.refusals import Refusals, fields, within
 from platforms.http.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)
@@ -58,10 +58,11 @@ _TRUSTED: frozenset[str] = frozenset(
     }
 )
 REFUSALS = Refusals(
-    fields("error"),
+    within("error", fields("code", optional=("message", "status", "details", "errors"))),
     lambda _, error: error.kind is ErrorKind.OPERATOR or error.code in _TRUSTED,
 )
-"""Source: google.rpc.Status, in which `error` is the only member."""
+"""Source: google.rpc.Status, as cloud.google.com/apis/design/errors writes it in JSON. Its codes that are trusted mean
+that the request was not carried out (google.rpc.Code)."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -31,6 +31,11 @@ def fields(*required: str, optional: tuple[str, ...] = ()) -> Envelope:
     return lambda body: needed <= body.keys() <= known
 
 
+def within(name: str, inner: Envelope) -> Envelope:
+    """Return the envelope whose only member, of this name, is an object of the form `inner`."""
+    return lambda body: body.keys() == {name} and isinstance(body[name], dict) and inner(body[name])
+
+
 def codes(*names: str) -> Trust:
     """Return the trust in errors with these codes, as the module's PlatformErrors have them."""
     known = frozenset(names)

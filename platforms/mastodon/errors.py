@@ -34,21 +34,36 @@ _MEANINGS = (
 )
 """Parts of the message of a 404 or 422; source: github.com/mastodon/mastodon config/locales/en.yml."""
 
-_BEFORE_ALL = ("validation failed", "the post you are trying to reply to", "the post you are trying to quote")
-"""How the message of a record begins that was not saved, or that names a missing post."""
+_BEFORE_ALL = {
+    404: ("the post you are trying to reply to", "the post you are trying to quote"),
+    422: (
+        *("validation failed", "the post you are trying to reply to", "the post you are trying to quote"),
+        *("cannot attach", "the status is over the character limit", "cannot post an empty status"),
+    ),
+    400: ("bad request: ",),
+    403: ("forbidden: you do not have permission to reply",),
+}
+"""How messages begin that a server reports before it saves a status, by the response's status.
+
+Source: for 404 and 422 Mastodon's app/services/post_status_service.rb, and Pleroma's and Akkoma's
+lib/pleroma/web/common_api/activity_draft.ex; for 400 and 403 GoToSocial's internal/processing/status/create.go. No
+message of snac or Pixelfed is trusted. "Duplicate record" is not one of them: Mastodon says that whenever its database
+finds a row twice (app/controllers/concerns/api/error_handling.rb), and has said it of a status that was public
+(NicolasConstant/sengi#289).
+"""
 
 
 def _trusts(body: Body, error: PlatformError) -> bool:
     said = str(body.get("error") or "").lower()
     if error.code in {MEDIA_GONE, MEDIA_NOT_READY, "app_token"}:
         return True
-    return (error.status in {404, 422} and said.startswith(_BEFORE_ALL)) or (
+    return said.startswith(_BEFORE_ALL.get(error.status or 0, ())) or (
         error.status == 403 and any(words in said for words in _OF_THE_ACCOUNT)
     )
 
 
 REFUSALS = Refusals(fields("error", optional=("error_description", "details")), _trusts)
-"""Source: docs.joinmastodon.org/entities/Error; github.com/mastodon/mastodon app/controllers/concerns/api."""
+"""Source: docs.joinmastodon.org/entities/Error; for `details` Mastodon's app/lib/validation_error_formatter.rb."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.refusals import Refusals
+from platforms.http.refusals import Refusals, fields, within
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 from platforms.meta.credentials import NO_PROOF
@@ -49,11 +49,9 @@ _OWN_FAULTS = frozenset({-1, 1, 2})
 (arsduo/koala#699, gitroomhq/postiz-app PR#1681)."""
 _INVALID = 100
 """The code of an invalid parameter; with a subcode it may be anything."""
-_MEMBERS = frozenset(
-    {
-        *("message", "type", "code", "error_subcode", "error_user_title", "error_user_msg", "error_data"),
-        *("fbtrace_id", "is_transient"),
-    }
+_MEMBERS = (
+    *("message", "type", "code", "error_subcode", "error_user_title", "error_user_msg", "error_data"),
+    *("fbtrace_id", "is_transient"),
 )
 
 
@@ -115,7 +113,7 @@ class ErrorMapping:
                 return known.kind is not ErrorKind.TRANSIENT
             return error.kind is ErrorKind.OPERATOR or code in _BEFORE_ALL or (code == _INVALID and not subcode)
 
-        return Refusals(_is_error, trusts)
+        return Refusals(within("error", fields(optional=_MEMBERS)), trusts)
 
     def _code(self, body: Mapping[str, Any]) -> int | str | None:
         """Return the code of an error response: a number, or one of the few known names."""
@@ -174,11 +172,6 @@ class ErrorMapping:
     def _reconnect(self) -> Meaning:
         said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
         return Meaning(ErrorKind.AUTH, said)
-
-
-def _is_error(body: Mapping[str, Any]) -> bool:
-    error = body.get("error")
-    return body.keys() == {"error"} and isinstance(error, dict) and error.keys() <= _MEMBERS
 
 
 def _is_of_the_account(spoken: str) -> bool:

@@ -63,7 +63,8 @@ def _is_error(body: Mapping[str, Any]) -> bool:
     """Return whether a body is an error: it names no post."""
     inner = body.get("json")
     if body.keys() == {"json"} and isinstance(inner, dict):
-        return bool(inner.get("errors")) and not inner.get("data")
+        is_known = inner.keys() <= {"errors", "data", "ratelimit", "captcha"}
+        return is_known and bool(inner.get("errors")) and not inner.get("data")
     return "error" in body and body.keys() <= {"error", "message", "reason", "explanation", "fields"}
 
 

@@ -46,7 +46,6 @@ _BY_CODE = {
         "The TikTok app behind this service has reached its number of accounts for one day.",
     ),
     "internal_error": _SERVER,
-    "internal": _SERVER,
     "server_error": _SERVER,
     "temporarily_unavailable": _SERVER,
     "access_token_invalid": _RECONNECT,
@@ -55,7 +54,6 @@ _BY_CODE = {
         ErrorKind.OPERATOR,
         "TikTok does not accept this service's client key and secret. Check the app's credentials.",
     ),
-    "auth_removed": _RECONNECT,
     "scope_not_authorized": _SCOPE,
     "scope_permission_missed": _SCOPE,
     "spam_risk_user_banned_from_posting": (
@@ -78,6 +76,11 @@ _BY_CODE = {
         ),
     ),
     "app_version_check_failed": (ErrorKind.REJECTED, "The TikTok app on the account's phone is too old for this."),
+}
+"""Error codes; source: TikTok's pages of the Content Posting API, and of OAuth."""
+_FAIL_REASONS = {
+    "internal": _SERVER,
+    "auth_removed": _RECONNECT,
     "file_format_check_failed": (
         ErrorKind.REJECTED,
         "TikTok does not take this file format. Use MP4, MOV or WebM; JPEG or WebP for photos.",
@@ -91,7 +94,7 @@ _BY_CODE = {
     "spam_risk": _SPAM,
     "publish_cancelled": (ErrorKind.REJECTED, "The post was cancelled at TikTok."),
 }
-"""Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
+"""Reasons why a post failed that TikTok had accepted; source: TikTok's page of get-video-status, `fail_reason`."""
 _INBOX_WAIT = timedelta(hours=1)
 """Drafts leave the inbox when the account's owner publishes or deletes them, not at a time set by TikTok."""
 _WAITS = {ErrorKind.RATE_LIMITED: MINUTE, ErrorKind.CAPPED: DAILY_CAP_WAIT}
@@ -99,14 +102,18 @@ _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
 def _is_error(body: Body) -> bool:
-    return body.keys() <= {"data", "error"} and isinstance(body.get("error"), dict) and not body.get("data")
+    error = body.get("error")
+    if not isinstance(error, dict) or body.get("data"):
+        return False
+    return body.keys() <= {"data", "error"} and error.keys() <= {"code", "message", "log_id"}
 
 
 REFUSALS = Refusals(
     _is_error,
-    codes("invalid_params", *(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER)),
+    codes("invalid_param", "invalid_params", *(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER)),
 )
-"""Source: TikTok's page of error handling, `error.code`."""
+"""Source: TikTok's page of error handling for the form; those of the posts' own requests for the codes, which they
+answer instead of a publish_id."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
@@ -127,7 +134,7 @@ def failed(reason: str) -> PlatformError:
 
 
 def _error(code: str, words: str, status: int | None, request_id: str | None) -> PlatformError:
-    known = _BY_CODE.get(code)
+    known = _BY_CODE.get(code) or _FAIL_REASONS.get(code)
     if known is None and status is not None and (status >= 500 or status == 408):
         known = _SERVER
     kind, sentence = known or (ErrorKind.REJECTED, f"TikTok refused: {words or code}")

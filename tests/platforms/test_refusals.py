@@ -52,15 +52,27 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
     "bluesky": [(500, atproto("InternalServerError")), (503, {"error": "NotEnoughResources"}), (200, {"cid": "bafy"})],
     "discord": [(200, {"id": 5})],
     "facebook": [(400, graph(2)), (500, graph(1)), (200, {"success": True})],
-    "googlebusiness": [(200, {"state": "LIVE"})],
+    "googlebusiness": [
+        (200, {"state": "LIVE"}),
+        (
+            400,
+            {"error": {"code": 400, "message": "No.", "status": "INVALID_ARGUMENT", "name": "accounts/1/localPosts/2"}},
+        ),
+    ],
     "instagram": [
         *[(400, graph(*codes)) for codes in ((-1, 2207001), (2,), (24, 2207008), (24, 2207006), (4, 2207051))],
         *[(500, graph(1)), (503, graph(190)), (200, {"success": True}), (302, "")],
     ],
     "linkedin": [(201, ""), (409, {"status": 409, "code": "CONFLICT"})],
-    "mastodon": [(500, {"error": "x"}), (503, {"error": "x"})],
+    "mastodon": [
+        *[(500, {"error": "x"}), (503, {"error": "x"}), (422, {"error": "Duplicate record"})],
+        (422, {"error": "Validation failed", "id": "1"}),
+    ],
     "pinterest": [(201, "<html>"), (400, {"code": 2787, "message": "Something went wrong on our end."})],
-    "reddit": [(200, {"json": {"errors": [], "data": {}}})],
+    "reddit": [
+        (200, {"json": {"errors": [], "data": {}}}),
+        (200, {"json": {"errors": [["NO_SELFS", "No.", "sr"]], "things": ["t3_1"]}}),
+    ],
     "telegram": [
         (200, {"ok": True}),
         (200, {"ok": True, "result": True}),
@@ -73,6 +85,8 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
     ],
     "tiktok": [
         *[(200, tiktok(code)) for code in ("internal_error", "rate_limit_exceeded")],
+        *[(400, tiktok(code)) for code in ("photo_pull_failed", "spam_risk", "publish_cancelled")],
+        (400, {"data": {}, "error": {"code": "invalid_params", "publish_id": "p_1"}}),
         (200, tiktok("ok")),
         (500, tiktok("internal_error")),
     ],
@@ -104,6 +118,16 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("instagram", 400, graph(190, 463), ErrorKind.AUTH),
     ("instagram", 400, graph(100), ErrorKind.REJECTED),
     ("mastodon", 422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
+    *[
+        ("mastodon", status, {"error": said}, ErrorKind.REJECTED)
+        for status, said in (
+            (422, "Cannot attach more than 4 files"),
+            (400, "Bad Request: status too long, 600 characters provided but limit is 500"),
+            (403, "Forbidden: you do not have permission to reply to this status"),
+            (422, "The status is over the character limit"),
+            (422, "Cannot post an empty status without attachments"),
+        )
+    ],
     ("mastodon", 422, {"error": "Cannot attach files that have not finished processing."}, ErrorKind.NOT_READY),
     ("mastodon", 429, {"error": "Too many requests"}, ErrorKind.RATE_LIMITED),
     ("mastodon", 401, {"error": "The access token is invalid"}, ErrorKind.AUTH),
@@ -116,6 +140,8 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("threads", 400, graph(190, 463), ErrorKind.AUTH),
     ("threads", 400, graph(100), ErrorKind.REJECTED),
     ("tiktok", 403, tiktok("url_ownership_unverified"), ErrorKind.OPERATOR),
+    ("tiktok", 400, tiktok("invalid_param"), ErrorKind.REJECTED),
+    ("tiktok", 403, tiktok("spam_risk_too_many_posts"), ErrorKind.CAPPED),
     ("twitter", 403, X_INVALID, ErrorKind.REJECTED),
     *[("twitter", 403, body, ErrorKind.AUTH) for body in (X_LOCKED, {"errors": [X_LOCKED]})],
     ("youtube", 400, google("uploadLimitExceeded"), ErrorKind.CAPPED),
