@@ -142,7 +142,10 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     async def confirm_sent(
         self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], sent_at: datetime
     ) -> Finding:
-        """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms one."""
+        """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms a text.
+
+        A member's post with media or a poll stays unconfirmed: a repeat that LinkedIn took would publish it twice.
+        """
         author, is_open = author_of(connection, context), SENT_AT in context.handles
         if ":organization:" in author:
             try:
@@ -156,7 +159,8 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
                 return found
-        return Unknown(final=True) if is_open and _too_late(context) else Absent()
+        may_be_sent = _names_repeats(context.draft) and not _too_late(context) if is_open else True
+        return Absent() if may_be_sent else Unknown(final=True)
 
     async def complete(
         self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], done: Published
@@ -278,6 +282,11 @@ async def _of_author(
                 )
                 error = PlatformError(ErrorKind.REJECTED, message, code="no_video_role", status=error.status)
     return errors.of_author(error, is_page=bool(page), named=named)
+
+
+def _names_repeats(draft: Draft[LinkedInSettings]) -> bool:
+    """Return whether LinkedIn surely refuses a repeat of the post. For media and polls that is unproven."""
+    return not draft.media and draft.settings.poll is None
 
 
 def _too_late(context: PublishContext[LinkedInSettings]) -> bool:

@@ -22,6 +22,7 @@ from tests.platforms.sources import Large
 PIECE = 256 * 1024
 TEXT = "  Süße Möwen & <b>Meer</b>\n\n https://example.com/a?b=c 👍🏽"
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
+POLL = {"question": "Which?", "options": ["Yes", "No"]}
 EVENT: dict[str, Any] = {
     "title": "Winter sale",
     "schedule": {
@@ -101,8 +102,9 @@ FORMS = [
     Form("instagram", ("a.mp4",)),
     Form("instagram", ("a.jpg",), {"contentType": "story"}),
     Form("linkedin", found="by repeating"),
-    Form("linkedin", ("a.jpg", "b.jpg"), found="by repeating"),
-    Form("linkedin", ("report.pdf",), found="by repeating"),
+    Form("linkedin", ("a.jpg", "b.jpg"), found="never", ruled_out=False),
+    Form("linkedin", ("report.pdf",), found="never", ruled_out=False),
+    Form("linkedin", settings={"poll": POLL}, found="never", ruled_out=False),
     Form("linkedin", account="page"),
     Form("linkedin", ("a.jpg", "b.jpg"), account="page"),
     Form("linkedin", ("report.pdf",), account="page"),
