@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -354,16 +355,35 @@ def plain_credentials(credentials: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def running_stack(server_url: str, environment: WorkflowEnvironment) -> AsyncIterator[Stack]:
     """Run everything except a worker; tests start and kill workers themselves or use the `stack` fixture's worker."""
-    database_url = await new_database(server_url)
+    async with stack_on(await new_database(server_url), environment) as stack:
+        stack.workspace_id, stack.api_key = await stack.new_workspace()
+        for name, platform, premium in (
+            ("twitter", "twitter", True),
+            ("plain", "twitter", False),
+            ("instagram", "instagram", False),
+        ):
+            stack.accounts[name] = await stack.connect(platform, premium=premium)
+        yield stack
+
+
+@asynccontextmanager
+async def stack_on(
+    database_url: str,
+    environment: WorkflowEnvironment,
+    *,
+    encryption_key: str | None = None,
+    sandbox_folder: Path | None = None,
+) -> AsyncIterator[Stack]:
+    """Run everything except a worker on a database and, if it is named, on the folder of an earlier sandbox."""
     database = Database(database_url)
     of_api, of_worker = Database(url_as(database_url, Component.API)), Database(url_as(database_url, Component.WORKER))
     outcomes = Outcomes(url_as(database_url, Component.API))
     await outcomes.start()
-    async with running_sandbox() as sandbox_url, httpx.AsyncClient(timeout=30) as http:
+    async with running_sandbox(sandbox_folder) as sandbox_url, httpx.AsyncClient(timeout=30) as http:
         settings = VaultSettings(
             _env_file=None,
             database_url=SecretStr(database_url),
-            encryption_keys=[SecretStr(new_key())],
+            encryption_keys=[SecretStr(encryption_key or new_key())],
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
             platform_rate_limits=False,
@@ -374,19 +394,11 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             ),
         )
         client = environment.client
-        stack = Stack(
-            *(database, database_url, of_api, of_worker, client, PostWorkflows(client), outcomes, settings),
-            *(sandbox_url, http),
-        )
-        stack.workspace_id, stack.api_key = await stack.new_workspace()
-        for name, platform, premium in (
-            ("twitter", "twitter", True),
-            ("plain", "twitter", False),
-            ("instagram", "instagram", False),
-        ):
-            stack.accounts[name] = await stack.connect(platform, premium=premium)
         try:
-            yield stack
+            yield Stack(
+                *(database, database_url, of_api, of_worker, client, PostWorkflows(client), outcomes, settings),
+                *(sandbox_url, http),
+            )
         finally:
             await outcomes.close()
             for each in (database, of_api, of_worker):
