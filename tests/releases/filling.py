@@ -81,7 +81,7 @@ async def fill(product: Product) -> dict[str, Any]:
 
 
 async def _in_flight(product: Product, add: Any) -> None:
-    """Make the posts that would go on by themselves, at last."""
+    """Make the posts that continue by themselves, last of all."""
     stack = product.stack
     now: dict[str, Any] = {"publishNow": True}
     soon: dict[str, Any] = {"scheduledFor": rfc3339(datetime.now(UTC) + timedelta(seconds=90))}

@@ -1,4 +1,4 @@
-"""What a release has stored, in a new database and a new sandbox, as if it had been stored a moment ago."""
+"""Loading of the rows of a release into a new database and a new sandbox, with all times moved to now."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What a release has promised is still there, or CHANGELOG.md says under "Breaking" that it is not."""
+"""The promises of each release: kept, or named in CHANGELOG.md under "Breaking"."""
 
 import copy
 import re

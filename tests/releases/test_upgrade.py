@@ -1,4 +1,4 @@
-"""What every release has stored continues on the present code: its schema, its posts, its keys and its accounts."""
+"""Upgrades from each release: its schema, posts, keys and accounts continue on the present code."""
 
 import asyncio
 from pathlib import Path
