@@ -51,7 +51,7 @@ async def test_migrate_brings_database_and_temporal_up_to_date(production: Stack
     result = await run("migrate")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "The database is up to date.",
+        "The database is up to date (nothing applied).",
         "Temporal's search attributes are there (none added).",
     ]
 
