@@ -345,7 +345,7 @@ class Platform(ABC, Generic[S, C]):
     async def confirm_sent(self, connection: Connection[C], context: PublishContext[S], sent_at: datetime) -> Finding:
         """Confirm a post whose public request was first sent at `sent_at`, as `confirm` does.
 
-        If text, time or anything else that two posts may share decides, `matching.earliest_unclaimed` chooses.
+        If text, time or anything else that two posts may share decides, `matching.verdict` chooses.
         """
 
     async def complete(self, connection: Connection[C], context: PublishContext[S], published: Published) -> Published:

@@ -70,7 +70,10 @@ OWN: dict[str, list[Answer]] = {
     "telegram": [
         Answer("unknown", 400, {"ok": False, "error_code": 400, "description": "Bad Request: NEVER_HEARD_OF"})
     ],
-    "threads": [Answer("reply-500", 500, {"error": {**GRAPH, "code": 10}}), Answer("unknown", 400, {"error": GRAPH})],
+    "threads": [
+        *[Answer(f"app-{status}", status, {"error": {**GRAPH, "code": 10}}) for status in (400, 500)],
+        Answer("unknown", 400, {"error": GRAPH}),
+    ],
     "tiktok": [Answer("unknown", 400, {"data": {}, "error": {"code": "never_heard_of", "message": "", "log_id": "1"}})],
     "twitter": [
         Answer("unknown", 400, {"title": "No", "detail": "No.", "type": "https://api.x.com/2/problems/never-heard-of"}),

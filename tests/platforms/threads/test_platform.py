@@ -69,6 +69,31 @@ async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> 
         assert (error.kind, error.code, error.message) == (ErrorKind.CAPPED, "quota", message)
 
 
+async def test_quota_of_the_day_is_asked_for_after_a_refusal_with_an_unknown_code(rig: Rig) -> None:
+    context = rig.context("Hi")
+    await PLATFORM.prepare(rig.connection(), context)
+    body = {"error": {"message": "Application request limit reached", "code": 99999}}
+    used = {"quota_usage": 250, "config": {"quota_total": 250, "quota_duration": 86400}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "FINISHED"})
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": [used]})
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.CAPPED, "quota")
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_post_of_a_thread_that_is_refused_after_it_became_public_is_found(rig: Rig, status: int) -> None:
+    context = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    await PLATFORM.prepare(rig.connection(), context)
+    published = await PLATFORM.publish(rig.connection(), context)
+    body = {"error": {"message": "Application does not have permission for this action", "code": 10}}
+    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body, times=9)
+    for _ in range(2):
+        assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.NOT_READY
+    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
+    assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
+
+
 async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig: Rig) -> None:
     settings = {"threadItems": [{"content": "second"}]}
     context = rig.context("first", settings=settings)
