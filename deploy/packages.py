@@ -86,8 +86,8 @@ def resolve(file: PackageFile, earlier: str = "", *options: str) -> str:
         return output.read_text()
 
 
-def faults(file: PackageFile, text: str) -> Iterator[str]:
-    """Yield what is wrong with the text of a file, in a sentence each."""
+def faults(file: PackageFile, text: str, again: dict[str, Pin]) -> Iterator[str]:
+    """Yield what is wrong with the text of a file, in a sentence each. `again` is a resolution without it."""
     date = newest_date()
     if not text.startswith(header(file, date)):
         yield f"{file.path} was not made for the date {date} of pyproject.toml."
@@ -99,16 +99,15 @@ def faults(file: PackageFile, text: str) -> Iterator[str]:
     for name in sorted(needed.keys() & pinned.keys()):
         if needed[name].version != pinned[name].version:
             yield f"{file.path} has {name} {pinned[name].version}, which does not fit pyproject.toml."
-    for name, pin in pins(resolve(file)).items():
+    for name, pin in again.items():
         same_version = name in pinned and pinned[name].version == pin.version
         if same_version and (unknown := len(pin.hashes - pinned[name].hashes)):
             yield f"{name} {pin.version} has other files at the index than {file.path}: {unknown} with another SHA-256."
 
 
-def differences(file: PackageFile, text: str, *options: str) -> Iterator[str]:
-    """Yield the packages whose version differs in a resolution that knows no earlier version."""
-    pinned = pins(text)
-    for name, pin in pins(resolve(file, "", *options)).items():
+def differences(pinned: dict[str, Pin], resolved: dict[str, Pin]) -> Iterator[str]:
+    """Yield the packages that have another version in a resolution."""
+    for name, pin in resolved.items():
         if name in pinned and pinned[name].version != pin.version:
             old, new = pinned[name].version.split("."), pin.version.split(".")
             yield f"{name} {'.'.join(old)} -> {'.'.join(new)}{' (patch release)' if old[:2] == new[:2] else ''}"
@@ -116,17 +115,18 @@ def differences(file: PackageFile, text: str, *options: str) -> Iterator[str]:
 
 def check() -> bool:
     """Print what is pinned, what does not fit, and what has other releases. Return whether everything fits."""
-    date, fit = newest_date(), True
+    fit = True
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for file in FILES:
         text = (ROOT / file.path).read_text()
-        print(f"{file.path}: {len(pins(text))} packages of {file.purpose}, of the releases up to {date}.")
-        for fault in faults(file, text):
+        pinned, again = pins(text), pins(resolve(file))
+        print(f"{file.path}: {len(pinned)} packages of {file.purpose}, of the releases up to {newest_date()}.")
+        for fault in faults(file, text, again):
             print(f"  WRONG: {fault}")
             fit = False
-        for withdrawn in differences(file, text):
+        for withdrawn in differences(pinned, again):
             print(f"  Resolved again for the same date (a release was withdrawn?): {withdrawn}")
-        for newer in differences(file, text, "--exclude-newer", now):
+        for newer in differences(pinned, pins(resolve(file, "", "--exclude-newer", now))):
             print(f"  Newer: {newer}")
     if not fit:
         print(f"{_WRITE} makes the files again.")

@@ -55,6 +55,12 @@ def test_compose_file_has_all_services(services: dict[str, Any]) -> None:
     assert not any("elastic" in str(service).lower() for service in services.values())
 
 
+def test_the_page_on_production_names_this_version() -> None:
+    page = (ROOT / "docs/production.md").read_text()
+    versions = re.findall(r"socialsyncer(?::|-(?=\d))(\d[\w.]*)", page)
+    assert set(versions) == {PROJECT["project"]["version"]}
+
+
 def test_dependencies_wait_for_health_or_success(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():

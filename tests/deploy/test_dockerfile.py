@@ -25,6 +25,8 @@ from tests.deploy.dockerfile import ROOT, Image, environment, stages, words
 
 pytestmark = [
     pytest.mark.thorough,
+    # A new machine downloads all packages first.
+    pytest.mark.timeout(400),
     pytest.mark.skipif(os.geteuid() != 0, reason="the image's build makes a user and gives folders to it"),
 ]
 SERVICES = yaml.safe_load((ROOT / "deploy/services.yml").read_text())["services"]

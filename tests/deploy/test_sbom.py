@@ -13,7 +13,8 @@ import pytest
 from deploy.licences import LIBRARIES
 from deploy.packages import pins
 
-pytestmark = pytest.mark.thorough
+# A new machine downloads all packages first.
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 
 

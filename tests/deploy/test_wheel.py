@@ -10,7 +10,8 @@ import pytest
 
 from tests.cli.stacks import DevStack
 
-pytestmark = pytest.mark.thorough
+# A new machine downloads all packages first.
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,7 +39,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     constraints = ["--constraints", str(ROOT / "deploy/requirements.txt")]
     python = ["--python", sys.executable]
-    uv(folder, "tool", "install", "--quiet", *python, *constraints, f"{wheel}[embedded]", cwd=folder)
+    uv(
+        folder,
+        "tool",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        *python,
+        *constraints,
+        f"{wheel}[embedded]",
+        cwd=folder,
+    )
     return folder
 
 
@@ -47,6 +58,11 @@ def test_every_module_comes_from_the_wheel(installed: Path, tmp_path: Path) -> N
     python = installed / "tools/socialsyncer/bin/python"
     files = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, check=True, text=True).stdout
     assert all(Path(file).is_relative_to(installed / "tools") for file in files.split())
+
+
+def test_the_same_files_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    uv(tmp_path, "build", "--quiet", "--out-dir", str(tmp_path))
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 async def test_a_stack_runs_from_the_wheel_and_publishes(installed: Path, tmp_path: Path) -> None:
