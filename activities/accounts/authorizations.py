@@ -10,7 +10,8 @@ from activities.accounts.connect_refusals import ConnectRefused, different
 from activities.accounts.connect_step import ConnectStep
 from activities.accounts.connected import save_accounts
 from activities.accounts.unused_grants import note_obtained
-from platforms.access.connect import CODE_REJECTED, Candidate, Connector, Grant
+from platforms.access.connect import CODE_REJECTED, Candidate, Connector
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials

@@ -6,7 +6,8 @@ from typing import Any
 
 from activities.accounts.connect_refusals import ConnectRefused
 from activities.credentials.plain import plain
-from platforms.access.connect import Candidate, Connector, Grant
+from platforms.access.connect import Candidate, Connector
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.base import Identity, Platform
 

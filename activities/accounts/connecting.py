@@ -24,7 +24,8 @@ from activities.commands import ConnectCommand
 from activities.credentials.plain import plain
 from activities.persist import persist
 from activities.step_context import StepContextFactory
-from platforms.access.connect import Candidate, Grant, challenge_of, connectors
+from platforms.access.connect import Candidate, challenge_of, connectors
+from platforms.access.grants import Grant
 from platforms.base import Identity
 from platforms.errors import PlatformError
 from store.accounts.connecting import find_connection

@@ -11,7 +11,8 @@ from activities.accounts.connect_step import ConnectStep, Obtained
 from activities.accounts.revoking import revoking_of
 from activities.credentials.plain import plain
 from domain.account_events import RevocationCause
-from platforms.access.connect import Connector, Grant, connectors
+from platforms.access.connect import Connector, connectors
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import PlatformError
 from store.accounts.connecting import note

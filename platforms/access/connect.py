@@ -11,7 +11,7 @@ import pkgutil
 from abc import ABC
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum, auto
 from functools import cache
 from typing import Any, ClassVar, Generic
@@ -21,9 +21,10 @@ import httpx
 from pydantic import BaseModel, SecretStr
 
 from platforms.access.codes_posted import CodePost, Inbox
+from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Lifetimes, lifetimes_of
+from platforms.access.renewal import lifetimes_of
 from platforms.base import C, Connection, Identity, Platform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
@@ -33,45 +34,6 @@ CODE_REJECTED = "code_rejected"
 """Our code for a refusal of the authorization code itself."""
 _OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
 _OF_THE_CODE = frozenset({"invalid_grant", "invalid_request"})
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The result of an authorization. `scopes` is None if the platform does not report what was granted."""
-
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
-    scopes: frozenset[str] | None = None
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
-    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the platform sent besides the tokens, if its candidates need it; JSON."""
-
-    def dump(self) -> dict[str, Any]:
-        """Return it as JSON with its secrets in clear; only the vault may be given this."""
-        return {
-            "access_token": self.access_token.get_secret_value(),
-            "refresh_token": self.refresh_token.get_secret_value() if self.refresh_token else None,
-            "scopes": None if self.scopes is None else sorted(self.scopes),
-            "expires_at": _text(self.lifetimes.expires_at),
-            "refresh_expires_at": _text(self.lifetimes.refresh_expires_at),
-            "more": dict(self.more),
-        }
-
-    @classmethod
-    def load(cls, dumped: Mapping[str, Any]) -> "Grant":
-        """Return the grant that `dump` has written."""
-        scopes, refresh = dumped["scopes"], dumped["refresh_token"]
-        return cls(
-            SecretStr(dumped["access_token"]),
-            SecretStr(refresh) if refresh else None,
-            None if scopes is None else frozenset(scopes),
-            Lifetimes(
-                _moment(dumped["expires_at"]),
-                _moment(dumped["refresh_expires_at"]),
-                None if scopes is None else tuple(scopes),
-            ),
-            dumped["more"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,11 +370,3 @@ def connectors() -> dict[str, Connector[Any]]:
         if "connect" in (info.name for info in pkgutil.iter_modules(package.__path__)):
             found[name] = importlib.import_module(f"platforms.{name}.connect").CONNECTOR
     return found
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.bluesky.authorized import ask_for_tokens, is_bound, revoke_authorization
 from platforms.bluesky.did import INDEX

@@ -8,7 +8,8 @@ import httpx
 from pydantic import SecretStr
 
 from platforms.access.bots import OF_APP, token_of
-from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.base import Connection, Identity
 from platforms.discord.channels import EMBED, HISTORY, NEEDED, text_channels

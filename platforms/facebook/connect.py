@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Ends, Grant
+from platforms.access.connect import Candidate, Connect, Ends
+from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Lifetimes

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from platforms.access.connect import Candidate, Connect, Grant
+from platforms.access.connect import Candidate, Connect
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.google.connect import GoogleConnector
 from platforms.googlebusiness.connection import places

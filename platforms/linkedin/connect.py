@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from platforms.access.connect import Candidate, Connect, Connector, Ends, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.base import Connection

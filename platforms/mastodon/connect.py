@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from platforms.access.connect import Connector, Ends, Grant
+from platforms.access.connect import Connector, Ends
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of

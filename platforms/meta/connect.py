@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from platforms.access.connect import Connector, Grant
+from platforms.access.connect import Connector
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.access.renewal import lifetimes_of
 from platforms.base import C

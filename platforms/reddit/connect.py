@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from platforms.access.connect import Connector, Grant
+from platforms.access.connect import Connector
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.reddit.connection import APP, VERSION
 from platforms.reddit.settings import RedditCredentials

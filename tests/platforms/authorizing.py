@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from platforms.access.connect import Candidate, Connector, Grant, challenge_of
+from platforms.access.connect import Candidate, Connector, challenge_of
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.base import AccountFacts, Connection
 from platforms.http.wire import Wire

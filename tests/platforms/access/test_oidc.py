@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.connect import CODE_REJECTED, Grant
+from platforms.access.connect import CODE_REJECTED
+from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
