@@ -135,7 +135,7 @@ async def settled(stack: Stack, post: Post) -> Post:
         row = await stack.read(post.id)
         return row.status not in {PostStatus.SCHEDULED, PostStatus.PUBLISHING} or row.targets[0].status == "held"
 
-    await stack.outcomes.wait(post.id, done, 25)
+    await stack.outcomes.wait(post.id, done, 10)
     return await stack.read(post.id)
 
 
