@@ -1,0 +1,174 @@
+"""A rolling upgrade, taken back and done again, beside clients: `uv run python -m tests.releases.rolling [SECONDS]`.
+
+Processes of the last release and of the present code share a database and a Temporal, and each is replaced in turn
+while posts are published now and at set times. Exits with 1 if a request was refused, or a post was late, doubled or
+left over. The seconds are how long each composition of the fleet serves.
+"""
+
+import asyncio
+import itertools
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domain.schedule import parse_date_time, rfc3339
+from store.roles import Component
+from tests.postgres import postgres_server
+from tests.releases.folders import ROOT, releases
+from tests.releases.trees import Fleet, Part, Tree, released_tree
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
+
+MOST_LATE_S = 5.0
+_EVERY_S = 0.7
+_AHEAD_S = (4, 12, 25)
+_ENDS_WITHIN_S = 90
+
+
+@dataclass(slots=True)
+class Figures:
+    """The answers that clients got, and the posts that became public."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    latest_s: float = 0
+    doubled: list[str] = field(default_factory=list)
+    unpublished: list[str] = field(default_factory=list)
+    slowest_s: float = 0
+
+    @property
+    def refused(self) -> int:
+        """Return the number of requests that were not answered by a success."""
+        return sum(count for status, count in self.statuses.items() if not status.startswith("2"))
+
+    def __str__(self) -> str:
+        """Return the figures in a sentence."""
+        return (
+            f"requests by status {dict(self.statuses)}, slowest {self.slowest_s:.1f} s; "
+            f"latest post {self.latest_s:.1f} s after its time; "
+            f"{len(self.doubled)} doubled, {len(self.unpublished)} not published"
+        )
+
+
+class Balancer:
+    """A client that sends each post to the next of the APIs that are in use."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._number = itertools.count()
+        self.apis: list[Part] = []
+        self.figures = Figures()
+        self.due: dict[str, datetime] = {}
+        self.texts: dict[str, str] = {}
+
+    async def send(self) -> None:
+        """Create a post, every second one to be published now."""
+        number = next(self._number)
+        text, account = f"rolling {number}", self._stack.accounts["plain"]
+        due = datetime.now(UTC)
+        body: dict[str, Any] = {
+            "content": text,
+            "platforms": [{"platform": account.platform, "accountId": account.id}],
+        }
+        if number % 2:
+            due += timedelta(seconds=_AHEAD_S[number % len(_AHEAD_S)])
+            body["scheduledFor"] = rfc3339(due)
+        else:
+            body["publishNow"] = True
+        api = self.apis[number % len(self.apis)]
+        headers = {"Authorization": f"Bearer {self._stack.api_key}", "Idempotency-Key": text}
+        began = asyncio.get_running_loop().time()
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+                response = await client.post(f"{api.url}/v1/posts", json=body, headers=headers)
+            status, post_id = str(response.status_code), response.json().get("id")
+        except httpx.HTTPError as error:
+            status, post_id = type(error).__name__, None
+        self.figures.statuses[status] += 1
+        self.figures.slowest_s = max(self.figures.slowest_s, asyncio.get_running_loop().time() - began)
+        if post_id:
+            self.due[text], self.texts[post_id] = due, text
+
+    async def send_for_ever(self) -> None:
+        """Create posts at an even pace, until it is cancelled; requests that have begun are answered."""
+        async with asyncio.TaskGroup() as requests:
+            try:
+                while True:
+                    requests.create_task(self.send())
+                    await asyncio.sleep(_EVERY_S)
+            except asyncio.CancelledError:
+                return
+
+    async def count(self) -> Figures:
+        """Wait until all posts are public, and return the figures."""
+        deadline = asyncio.get_running_loop().time() + _ENDS_WITHIN_S
+        while True:
+            public = (await self._stack.control("GET", "posts"))["posts"]
+            counts = Counter(post["text"] for post in public)
+            missing = [text for text in self.due if not counts[text]]
+            if not missing or asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        self.figures.unpublished = missing
+        self.figures.doubled = [text for text, number in counts.items() if number > 1]
+        late = [
+            (parse_date_time(post["createdAt"]) - self.due[post["text"]]).total_seconds()
+            for post in public
+            if post["text"] in self.due
+        ]
+        self.figures.latest_s = max(late, default=0)
+        return self.figures
+
+
+async def roll(stack: Stack, old: Tree, new: Tree, seconds: float, log: Path) -> Figures:
+    """Replace the processes of one tree by those of the other, back, and again; return the figures of the clients."""
+    fleet, balancer = Fleet(stack, log), Balancer(stack)
+    try:
+        await fleet.migrate(old)
+        await _replace(fleet, balancer, old)
+        sending = asyncio.create_task(balancer.send_for_ever())
+        await asyncio.sleep(seconds)
+        await fleet.migrate(new)
+        for tree in (new, old, new):
+            await _replace(fleet, balancer, tree)
+            await asyncio.sleep(seconds)
+        sending.cancel()
+        await sending
+        return await balancer.count()
+    finally:
+        await fleet.close()
+
+
+async def _replace(fleet: Fleet, balancer: Balancer, tree: Tree) -> None:
+    """Replace the worker and then the API, each after the new process is ready, as docs/upgrade.md says."""
+    for component in (Component.WORKER, Component.API):
+        former = [part for part in fleet.parts if part.component is component and part.process.returncode is None]
+        part = await fleet.start(tree, component)
+        if component is Component.API:
+            balancer.apis.append(part)
+            # Both serve for a while, and then the former gets no new requests.
+            await asyncio.sleep(2 * _EVERY_S)
+            balancer.apis = [part]
+        for each in former:
+            await each.stop()
+
+
+async def main(seconds: float) -> int:
+    """Run it with servers of its own, and print the figures."""
+    with tempfile.TemporaryDirectory() as folder, postgres_server() as url:
+        path = Path(folder)
+        old, new = released_tree(releases()[-1].version, path / "released"), Tree("the present code", ROOT)
+        print(f"From {old.name} to {new.name}.", flush=True)  # noqa: T201
+        async with temporal_server() as temporal, running_stack(url, temporal) as stack:
+            figures = await roll(stack, old, new, seconds, path / "log")
+    print(figures)  # noqa: T201
+    return int(bool(figures.refused or figures.doubled or figures.unpublished or figures.latest_s > MOST_LATE_S))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(float(sys.argv[1]) if sys.argv[1:] else 30)))

@@ -1,0 +1,145 @@
+"""The code of a release and the present code, each as processes of its own on one database and one Temporal."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from cli.stack.ports import free_port
+from store.roles import Component
+from tests.databases import ROLES, url_as
+from tests.releases.folders import ROOT
+from tests.stack import Stack
+
+_STARTS_WITHIN_S = 90
+_STOPS_WITHIN_S = 90
+_COMMANDS = {Component.API: ["cli.main", "api"], Component.WORKER: ["worker"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A checked-out version of the code."""
+
+    name: str
+    path: Path
+
+
+def released_tree(version: str, folder: Path) -> Tree:
+    """Unpack the code of a release's tag into a folder; without the tag, that of the last commit."""
+    tag = f"v{version}"
+    has_tag = subprocess.run(
+        ["git", "rev-parse", "--quiet", "--verify", tag], cwd=ROOT, capture_output=True, check=False
+    )
+    revision = "HEAD" if has_tag.returncode else tag
+    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    return Tree(tag if revision == tag else f"the last commit (there is no tag {tag})", folder)
+
+
+@dataclass(slots=True)
+class Part:
+    """An API or a worker, as a process of one tree."""
+
+    tree: Tree
+    component: Component
+    process: asyncio.subprocess.Process
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the address of its HTTP endpoints."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def stop(self) -> None:
+        """End it as a process manager does, and wait for its end."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(self.process.wait(), _STOPS_WITHIN_S)
+
+    def kill(self) -> None:
+        """End it immediately, if it still runs."""
+        if self.process.returncode is None:
+            self.process.kill()
+
+
+class Fleet:
+    """Processes of several trees on the services of one stack."""
+
+    def __init__(self, stack: Stack, log: Path) -> None:
+        self._stack = stack
+        self._log = log
+        self.parts: list[Part] = []
+
+    async def migrate(self, tree: Tree) -> str:
+        """Run a tree's `socialsyncer migrate` as the owner, and return what it says."""
+        roles = {
+            f"SOCIALSYNCER_{role.component.upper()}_ROLE{suffix}": value or ""
+            for role in ROLES
+            for suffix, value in (("", role.name), ("_PASSWORD", role.password))
+        }
+        env = self._environment(tree, self._stack.database_url) | roles
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "cli.main", "migrate"),
+            env=env,
+            cwd=tree.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        return out.decode()
+
+    async def start(self, tree: Tree, component: Component) -> Part:
+        """Start a process, and wait until it is ready."""
+        port = free_port()
+        env = self._environment(tree, url_as(self._stack.database_url, component))
+        env |= {"SOCIALSYNCER_API_PORT": str(port), "SOCIALSYNCER_WORKER_HEALTH_PORT": str(port)}
+        with self._log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", *_COMMANDS[component]), env=env, cwd=tree.path, stdout=log, stderr=log
+            )
+        part = Part(tree, component, process, port)
+        self.parts.append(part)
+        deadline = time.monotonic() + _STARTS_WITHIN_S
+        async with httpx.AsyncClient(trust_env=False) as client:
+            while not await _is_up(client, part):
+                assert process.returncode is None, self._log.read_text()[-2000:]
+                assert time.monotonic() < deadline, f"the {component} of {tree.name} was not ready in time"
+                await asyncio.sleep(0.2)
+        return part
+
+    async def close(self) -> None:
+        """End all processes."""
+        for part in self.parts:
+            part.kill()
+            await part.process.wait()
+
+    def _environment(self, tree: Tree, database_url: str) -> dict[str, str]:
+        settings = self._stack.settings
+        return {
+            **os.environ,
+            "PYTHONPATH": str(tree.path),
+            "NO_PROXY": "127.0.0.1",
+            "SOCIALSYNCER_DATABASE_URL": database_url.replace("+asyncpg", ""),
+            "SOCIALSYNCER_ENCRYPTION_KEYS": settings.encryption_keys[0].get_secret_value(),
+            "SOCIALSYNCER_SANDBOX_URL": self._stack.sandbox_url,
+            "SOCIALSYNCER_PRIVATE_MEDIA_HOSTS": ",".join(settings.private_media_hosts),
+            "SOCIALSYNCER_PLATFORM_RATE_LIMITS": "false",
+            "TEMPORAL_ADDRESS": self._stack.client.service_client.config.target_host,
+        }
+
+
+async def _is_up(client: httpx.AsyncClient, part: Part) -> bool:
+    try:
+        return (await client.get(f"{part.url}/healthz")).is_success
+    except httpx.HTTPError:
+        return False
