@@ -115,7 +115,10 @@ def _unknown(expected: ExpectedPost, public: Public) -> Finding:
             f"/v1/posts/{{postId}}/resolve corrects that; else correct the row {_BY_HAND}."
         )
     else:
-        how = f"Cancel its workflow before it is sent again; then correct the row {_BY_HAND}."
+        how = (
+            "Before it is sent again, the platform is asked for it, and if it shows the post, that settles it. If the "
+            f"platform cannot show it, cancel its workflow until then, and correct the row {_BY_HAND}."
+        )
     return _finding(FindingKind.UNKNOWN_PUBLIC, FixedBy.PERSON, expected, what, how)
 
 

@@ -133,7 +133,8 @@ async def test_an_impending_resend_is_reported(own: Stack, mastodon: Account) ->
     await write_target(own, post, status=TargetStatus.HELD, platform_post_id=None)
     await write(own, post, status=PostStatus.FAILED)
     found = await only(own, FindingKind.UNKNOWN_PUBLIC)
-    assert "Cancel its workflow" in found.how
+    assert "Before it is sent again, the platform is asked for it" in found.how
+    assert "cancel its workflow" in found.how
 
 
 async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> None:
