@@ -84,7 +84,7 @@ REFUSALS = Refusals(
     lambda body: any(form(body) for form in _FORMS),
     codes(
         *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
-        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", ACCOUNT_LOCKED),
+        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "payment_required", ACCOUNT_LOCKED),
     ),
 )
 

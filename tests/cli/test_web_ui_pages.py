@@ -110,7 +110,7 @@ async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_
     assert f"{waits} of default" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-waiting", tmp_path)
     shown = await opened(dev, page, failed, "user-metadata", "partial", "Open for")
-    assert "facebook @socialsyncer: failed: the platform refuses the content or its settings (2500)" in shown
+    assert "facebook @socialsyncer: failed: the platform refuses the content or its settings (100)" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-failed", tmp_path)
     shown = await opened(dev, page, published, "user-metadata", "published", "Open for edits until")
     assert "twitter @socialsyncer: published as" in shown

@@ -89,9 +89,8 @@ def test_city_that_only_resembles_another_gets_no_zone(city: str) -> None:
     st.sampled_from(sorted(name for name in zone_names() if re.fullmatch(r"[A-Z][A-Za-z]+/[A-Z][a-z]{5,}", name))),
     st.data(),
 )
-def test_city_with_a_missing_letter_gets_a_zone_that_is_written_like_it(zone: str, data: st.DataObject) -> None:
+def test_city_with_a_missing_letter_gets_no_zone_of_another_region(zone: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(zone.index("/") + 1, len(zone) - 1))
-    zones = suggested_zones(zone[:place] + zone[place + 1 :])
+    regions = {suggested.partition("/")[0] for suggested in suggested_zones(zone[:place] + zone[place + 1 :])}
     if not zone.startswith("Etc/"):
-        assert zones
-        assert zones[0].partition("/")[0] == zone.partition("/")[0]
+        assert regions <= {zone.partition("/")[0]}
