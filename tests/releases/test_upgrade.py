@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from temporalio.testing import WorkflowEnvironment
 
 from store.migrate import upgrade
 from store.models import Account
@@ -20,6 +19,7 @@ from tests.releases.product import Product, running_product, until
 from tests.stack import stack_on
 from tests.store.migration_rules import Uses, broken_rules
 from tests.store.versions import versions_folder
+from tests.temporal import temporal_server
 
 RELEASES = releases()
 _RIGHTS = text(
@@ -69,14 +69,13 @@ async def test_unreleased_migrations_keep_the_rules(postgres_url: str, tmp_path:
 @pytest.mark.thorough
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.version)
-async def test_every_stored_post_ends_as_it_must(
-    postgres_url: str, temporal: WorkflowEnvironment, tmp_path: Path, release: Release
-) -> None:
+async def test_every_stored_post_ends_as_it_must(postgres_url: str, tmp_path: Path, release: Release) -> None:
     stored = release.read("stored.json")
     url = await load(release, postgres_url, tmp_path / "sandbox")
     await upgrade(url, ROLES)
     on = {"encryption_key": stored["encryptionKey"], "sandbox_folder": tmp_path / "sandbox"}
-    async with stack_on(url, temporal, **on) as stack:
+    # A server of its own: in this process, a worker of other tests may serve the same queues of theirs.
+    async with temporal_server() as temporal, stack_on(url, temporal, **on) as stack:
         stack.workspace_id, stack.api_key = stored["workspaceId"], stored["apiKey"]
         async with stack.database.reading() as session:
             for name, account_id in stored["accounts"].items():

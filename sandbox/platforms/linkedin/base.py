@@ -151,11 +151,11 @@ class FakeLinkedIn(FakePlatform, ABC):
 
     def introduce(self, described: DescribedAccount) -> None:
         """Add or change an account; a page whose administrator is known gets no tokens: they are the member's."""
-        page = Account(self.platform, described.account_id, described.user_id, described.username)
-        if self.token_holder(page) is page:
-            super().introduce(described)
+        account = Account(self.platform, described.account_id, described.user_id, described.username)
+        if described.user_id.startswith(PAGE) and self.token_holder(account) is not account:
+            self.world.accounts.add(account)
         else:
-            self.world.accounts.add(page)
+            super().introduce(described)
 
     def token_holder(self, account: Account) -> Account:
         """Return the member with the number of a page, who administers it; a member has tokens of its own."""
