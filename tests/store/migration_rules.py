@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.engine import Engine
 
 from store.migrate import upgrade
@@ -105,13 +105,17 @@ def _rows(revision: Revision, line: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def statements_of_changes() -> AsyncIterator[list[str]]:
-    """Yield the statements that change something, as they are executed in the block."""
-    statements: list[str] = []
+async def statements_of_changes(url: str) -> AsyncIterator[list[str]]:
+    """Yield the statements that change something in a database, as they are executed in the block.
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    Other tests' workers, in this process, change other databases.
+    """
+    statements: list[str] = []
+    database = make_url(url).database
+
+    def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         line = statement.strip()
-        if _CHANGES.match(line) and not _OWN.search(line):
+        if connection.engine.url.database == database and _CHANGES.match(line) and not _OWN.search(line):
             statements.append(line)
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -127,7 +131,7 @@ async def broken_rules(url: str, folder: Path, uses: Uses) -> list[str]:
     known = revisions(folder)
     for number, revision in enumerate(known, 1):
         some = _copy_of(folder, {earlier.name for earlier in known[:number]})
-        async with statements_of_changes() as statements:
+        async with statements_of_changes(url) as statements:
             migration = await upgrade(url, folder=some, contract=True)
         if migration.applied and revision.name not in uses.revisions:
             broken += [f"{revision.name}: {problem}" for problem in problems(revision, statements, uses)]
