@@ -162,7 +162,7 @@ async def hostile_answers(target: Target, number: int, tally: Tally) -> None:
             await asyncio.sleep(_EVERY_S)
         late = await bystander.lateness()
         outcomes = [str(attempt["state"]) for attempt in await bystander.attempts(silent)]
-    tally.statuses[f"{server.answers} hostile answers; a text at worst {max(late.values()):.1f} s late"] += 1
+    tally.statuses[f"hostile answers: {server.answers}; a text at worst {max(late.values()):.1f} s late"] += 1
     if max(late.values()) > MOST_LATE_S:
         tally.missed.append(f"a bystander's text was {max(late.values()):.1f} s late")
     if len(outcomes) != 1:

@@ -29,7 +29,7 @@ class Tally:
     @property
     def broken(self) -> int:
         """Return how many answers were server errors, apart from 503, which says that the API is busy."""
-        return sum(count for status, count in self.statuses.items() if status[0] == "5" and status != "503")
+        return sum(count for status, count in self.statuses.items() if status.isdecimal() and 500 <= int(status) != 503)
 
 
 class Target:
