@@ -56,7 +56,8 @@ async def run(names: list[str] | None) -> None:
     # Nothing has begun before this line, so a signal may end the process without a grace.
     connections: list[AccountConnections] = []
     stop = _stop_signal(
-        settings.worker_grace_s + STOP_MARGIN_S, lambda: max((each.renewing_for_s() for each in connections), default=0)
+        settings.worker_grace_s + STOP_MARGIN_S,
+        lambda: max((connection.renewing_for_s() for connection in connections), default=0),
     )
     database = open_database(settings, OF_STEPS)
     try:

@@ -94,7 +94,7 @@ async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFindin
 async def _match(source: StepMedia, images: list[Media]) -> list[MediaFinding]:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            source.match_sides([await source.measure(each) for each in images])
+            source.match_sides([await source.measure(image) for image in images])
     except TimeoutError:
         return []
     except PlatformError as error:

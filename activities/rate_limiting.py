@@ -98,7 +98,7 @@ class RateLimiter:
 
     async def record_quota(self, step: StepContext) -> None:
         """Save the quota that the platform reported when it published, if little remains."""
-        reported = next((each.quota for each in reversed(step.exchanges) if each.quota), None)
+        reported = next((exchange.quota for exchange in reversed(step.exchanges) if exchange.quota), None)
         if self._on and reported and reported.resets_at and reported.remaining <= _LOW_QUOTA:
             # The requests of slots that were taken later may not have arrived yet.
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)

@@ -31,7 +31,7 @@ class Campaign:
             base_url=dev["apiUrl"], headers={"Authorization": f"Bearer {dev['apiKey']}"}, timeout=40, trust_env=False
         )
         self.sandbox = httpx.Client(base_url=dev["sandboxUrl"], timeout=40, trust_env=False)
-        self.accounts = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
+        self.accounts = {account["platform"]: account["accountId"] for account in reversed(dev["accounts"])}
         self.requests = 0
         self.steps: list[tuple[str, int, float]] = []
         self._name = f"campaign-{int(time.time())}"
@@ -129,7 +129,7 @@ class Campaign:
         for own in platforms:
             # The posts are published concurrently. Only on a platform to which no other post goes is it known which
             # target is refused.
-            alone = next(name for name in own if sum(name in each for each in platforms) == 1)
+            alone = next(name for name in own if sum(name in platform for platform in platforms) == 1)
             fault = {"platform": alone, "operation": "publish", "fault": "reject"}
             self.sandbox.post("/_/faults", json=fault).raise_for_status()
         self.many("/update", {"posts": [{"id": post["id"], "publishNow": True} for post in first]}, "publish")
@@ -142,9 +142,9 @@ class Campaign:
             again = {(target["platform"], target["accountId"]) for target in failed}
             text = f"{post['content']} (corrected)"
             targets = [
-                {"platform": each["platform"], "accountId": each["accountId"]}
-                | ({"customContent": text} if (each["platform"], each["accountId"]) in again else {})
-                for each in post["platforms"]
+                {"platform": platform["platform"], "accountId": platform["accountId"]}
+                | ({"customContent": text} if (platform["platform"], platform["accountId"]) in again else {})
+                for platform in post["platforms"]
             ]
             changes.append({"id": post["id"], "platforms": targets})
         self.many("/update", {"posts": changes}, "correct")
@@ -177,7 +177,9 @@ class Campaign:
             act()
             self.step(name, requests, began)
         left = list(self.listed())
-        if corrected != TO_REFUSE or any(each["platform"] == "threads" for post in left for each in post["platforms"]):
+        if corrected != TO_REFUSE or any(
+            platform["platform"] == "threads" for post in left for platform in post["platforms"]
+        ):
             raise SystemExit(f"{corrected} posts came out after their correction, of {TO_REFUSE}")
 
 

@@ -97,7 +97,7 @@ async def ours(
         posts = (await sandbox.get("/_/posts", params={"limit": count * len(PLATFORMS)})).json()["posts"]
         seconds = ((datetime.fromisoformat(post["createdAt"]) - due).total_seconds() for post in posts)
         # Targets of the round before are older than any of this round can be.
-        late = [each for each in seconds if each > -count / CREATES_PER_S]
+        late = [second for second in seconds if second > -count / CREATES_PER_S]
     show("ours", late, clocks.describe(count))
 
 

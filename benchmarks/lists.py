@@ -143,8 +143,10 @@ def questions() -> Iterator[Question]:
         if len(names) == 2 and {*values[0]} & {*values[1]} - {"tags"}:
             continue
         merged: dict[str, Any] = {}
-        for each in values:
-            merged |= each | ({"tags": (*merged["tags"], *each["tags"])} if "tags" in each and "tags" in merged else {})
+        for value in values:
+            merged |= value | (
+                {"tags": (*merged["tags"], *value["tags"])} if "tags" in value and "tags" in merged else {}
+            )
         order = next((order for field, order in _DEFAULT_ORDERS.items() if field in merged), Order.CREATED)
         yield Question(" & ".join(names), Filter(**{"order": order, **merged}))
 

@@ -65,7 +65,7 @@ def forget_highest(pid: int) -> None:
 
 async def measure(dev: dict[str, Any], worker: int, video: str, platforms: list[str]) -> None:
     """Publish the video to the platforms and print the memory that it cost."""
-    by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
+    by_platform = {account["platform"]: account["accountId"] for account in reversed(dev["accounts"])}
     targets = [
         {"platform": name, "accountId": by_platform[name], "platformSpecificData": SETTINGS.get(name, {})}
         for name in platforms

@@ -42,7 +42,9 @@ async def ask(address: tuple[str, int], path: str, count: int, key: str = "") ->
             status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
             if " 200 " not in f"{status} ":
                 raise SystemExit(f"{path} is answered {status}")
-            await reader.readexactly(next(int(each[15:]) for each in headers if each.startswith("content-length:")))
+            await reader.readexactly(
+                next(int(header[15:]) for header in headers if header.startswith("content-length:"))
+            )
         writer.close()
 
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
@@ -50,7 +52,7 @@ async def ask(address: tuple[str, int], path: str, count: int, key: str = "") ->
 
 async def fill(dev: dict[str, Any]) -> str:
     """Schedule some posts to two platforms; return the id of one of them."""
-    by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
+    by_platform = {account["platform"]: account["accountId"] for account in reversed(dev["accounts"])}
     targets = [{"platform": name, "accountId": by_platform[name]} for name in ("twitter", "bluesky")]
     due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     async with httpx.AsyncClient(

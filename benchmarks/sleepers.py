@@ -65,7 +65,7 @@ async def schedule(http: httpx.AsyncClient, account: dict[str, str], count: int)
 
 async def _failed(http: httpx.AsyncClient, posts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     response = (await http.post("/v1/posts/bulk", json={"posts": posts})).raise_for_status().json()
-    return [each for each in response["results"] if "error" in each]
+    return [result for result in response["results"] if "error" in result]
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ def show(events: Iterable[HistoryEvent]) -> None:
 
 
 async def _publish(http: httpx.AsyncClient, accounts: list[dict[str, Any]], **more: Any) -> str:
-    by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
+    by_platform = {account["platform"]: account["accountId"] for account in reversed(accounts)}
     targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
     key = str(uuid.uuid4())
     answer = await http.post(

@@ -129,10 +129,14 @@ async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False)
     """Yield the accounts of all workspaces with their state and health; with `refused` only those that do not work."""
     now = datetime.now(UTC)
     async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
-        async for each in account_states(session):
-            health = _health(health_view(each.account, each.refused_apps, now)) if each.account else {}
-            if not refused or each.state is not ConnectionState.CONNECTED or health["health"] == Health.NEEDS_RECONNECT:
-                named = {field.name: getattr(each, field.name) for field in fields(each)}
+        async for state in account_states(session):
+            health = _health(health_view(state.account, state.refused_apps, now)) if state.account else {}
+            if (
+                not refused
+                or state.state is not ConnectionState.CONNECTED
+                or health["health"] == Health.NEEDS_RECONNECT
+            ):
+                named = {field.name: getattr(state, field.name) for field in fields(state)}
                 shown = {
                     to_camel(name): rfc3339(value) if isinstance(value, datetime) else value
                     for name, value in named.items()

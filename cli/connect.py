@@ -180,7 +180,7 @@ def _by_credentials(
 
 def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
     """Return the ids of the options that were named, or that a person chooses in the terminal. Raises UserError."""
-    usable = [each for each in options if each["selectable"]]
+    usable = [option for option in options if option["selectable"]]
     for each in options:
         mark = f"{usable.index(each) + 1:>3}" if each["selectable"] else "  -"
         state = each["reason"] or ("already connected" if each["connected"] else each["type"])
@@ -195,6 +195,6 @@ def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list
     while True:
         answer = click.prompt("Which? Numbers, separated by commas", err=True)
         numbers = [part.strip() for part in str(answer).split(",")]
-        if all(each.isdecimal() and 1 <= int(each) <= len(usable) for each in numbers):
-            return [usable[int(each) - 1]["id"] for each in numbers]
+        if all(number.isdecimal() and 1 <= int(number) <= len(usable) for number in numbers):
+            return [usable[int(number) - 1]["id"] for number in numbers]
         say(f"Give numbers from 1 to {len(usable)}.", error=True)

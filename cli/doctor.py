@@ -104,9 +104,9 @@ def _json(finding: Finding) -> dict[str, Any]:
 
 def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
     """Return the report for people: parts that are down, other causes, waiting targets, effects, the sum."""
-    causes = [each for each in report.findings if each.kind in CAUSES]
+    causes = [finding for finding in report.findings if finding.kind in CAUSES]
     others = sorted(
-        (each for each in report.findings if each.kind not in CAUSES),
+        (finding for finding in report.findings if finding.kind not in CAUSES),
         key=lambda each: each.fixed_by is FixedBy.SYSTEM,
     )
     paragraphs = [
@@ -118,8 +118,8 @@ def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
 
 
 def _paragraphs(findings: Sequence[Finding], *, everything: bool) -> Iterator[str]:
-    for kind in dict.fromkeys(each.kind for each in findings):
-        found = [each for each in findings if each.kind is kind]
+    for kind in dict.fromkeys(finding.kind for finding in findings):
+        found = [finding for finding in findings if finding.kind is kind]
         shown = found if everything else found[:EXAMPLES]
         if len(found) > len(shown):
             yield f"{kind}: {len(found):,} in all. The first {EXAMPLES}; --all shows the others."

@@ -43,13 +43,13 @@ def to_json(report: PostReport) -> str:
     """Return the report as one JSON object."""
     targets = [
         {
-            "platform": each.platform,
-            "accountId": each.account_id,
-            "status": each.status,
-            "waitsFor": each.waits_for,
-            "explanation": each.explanation,
+            "platform": target.platform,
+            "accountId": target.account_id,
+            "status": target.status,
+            "waitsFor": target.waits_for,
+            "explanation": target.explanation,
         }
-        for each in report.targets
+        for target in report.targets
     ]
     whole = {
         "exitCode": int(report.exit),
@@ -61,7 +61,9 @@ def to_json(report: PostReport) -> str:
         "workflow": report.workflow,
         "platform": report.platform,
         "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
-        "findings": [{"kind": each.kind, "fixedBy": each.fixed_by, "what": each.what} for each in report.findings],
+        "findings": [
+            {"kind": finding.kind, "fixedBy": finding.fixed_by, "what": finding.what} for finding in report.findings
+        ],
         "now": [{"fixedBy": each.fixed_by, "text": each.text} for each in report.advice],
         "couldNotCheck": report.away,
     }
@@ -79,7 +81,7 @@ def to_text(report: PostReport) -> Iterator[str]:
         yield "The last steps towards platforms:"
         for view in events_view(_lines(report), identities=True):
             yield f"  {view.at}  {view.summary}"
-    yield from (f"{each.kind}: {each.what}" for each in report.findings)
+    yield from (f"{finding.kind}: {finding.what}" for finding in report.findings)
     yield from report.away
     yield "What to do now:"
     if not report.advice:

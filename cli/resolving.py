@@ -114,7 +114,7 @@ class TargetSettler:
                 raise Conflict(Problem("The post was deleted meanwhile", "conflict"))
             plan = await settle_target(session, post, planned.body, current_operator())
             if retry and planned.body.outcome == "not_published":
-                only = [each.id for each in post.targets if each.account_id == planned.body.account_id]
+                only = [target.id for target in post.targets if target.account_id == planned.body.account_id]
                 await reopen(session, post, current_operator(), only)
                 plan = await plan_with_accounts(session, post)
             return plan
@@ -159,7 +159,7 @@ async def resolver(data_dir: Path | None) -> AsyncIterator[TargetSettler]:
 def preview(planned: Sequence[PlannedDecision], undecided: int = 0) -> Iterator[str]:
     """Yield the changes that decisions will make, before anything is changed."""
     settles = [each for each in planned if each.effect is Effect.SETTLES]
-    published = sum(each.decision.published for each in settles)
+    published = sum(settle.decision.published for settle in settles)
     counts = f"{published} published, {len(settles) - published} not published"
     yield f"{_counted(len(settles), 'target')} to settle: {counts}."
     if same := sum(each.effect is Effect.SAME for each in planned):
@@ -204,15 +204,15 @@ def _target(post: Post | None, decision: Decision, bad: BadLines) -> Target | No
         bad.add(decision.line, f"there is no post {decision.post_id}.")
         return None
     named = [
-        each
-        for each in post.targets
-        if each.platform == decision.platform and decision.account_id in {None, each.account_id}
+        target
+        for target in post.targets
+        if target.platform == decision.platform and decision.account_id in {None, target.account_id}
     ]
     if len(named) > 1:
         accounts = ", ".join(each.account_id for each in named)
         bad.add(decision.line, f"{post.id} has several targets on {decision.platform}: name the account ({accounts}).")
     elif not named:
-        where = ", ".join(f"{each.platform} {each.account_id}" for each in post.targets)
+        where = ", ".join(f"{target.platform} {target.account_id}" for target in post.targets)
         bad.add(decision.line, f"{post.id} has no such target; it has {where}.")
     return named[0] if len(named) == 1 else None
 

@@ -166,7 +166,7 @@ def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
     """Return whether a post may be deleted: no target of it is being published."""
     if may_change(status):
         return True
-    return not any(each.sending or (each.state.moving and not _waits_for_a_time(each)) for each in targets)
+    return not any(target.sending or (target.state.moving and not _waits_for_a_time(target)) for target in targets)
 
 
 def _waits_for_a_time(target: TargetRow) -> bool:

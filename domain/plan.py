@@ -180,16 +180,16 @@ class Plan(BaseModel):
     @property
     def in_progress(self) -> bool:
         """Return whether a target has begun and is not settled: it is held or unconfirmed, for example."""
-        return any(not each.settled and each.status is not TargetStatus.PENDING for each in self.targets)
+        return any(not target.settled and target.status is not TargetStatus.PENDING for target in self.targets)
 
     @property
     def failed_or_unconfirmed(self) -> list[TargetPlan]:
         """Return the settled targets that are not known to be published: a retry reopens them."""
-        return [each for each in self.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
+        return [target for target in self.targets if target.settled and target.status is not TargetStatus.PUBLISHED]
 
     def target(self, target_id: str) -> TargetPlan | None:
         """Return a target by its id, None if the post no longer has it."""
-        return next((each for each in self.targets if each.target_id == target_id), None)
+        return next((target for target in self.targets if target.target_id == target_id), None)
 
     def replace(self, target: TargetPlan) -> None:
         """Replace the target that has the same id."""
@@ -203,7 +203,7 @@ class Plan(BaseModel):
         """
         return newer.model_copy(
             update={
-                "targets": [self._merged_target(each, kept) for each in newer.targets],
+                "targets": [self._merged_target(target, kept) for target in newer.targets],
                 "request_id": newer.request_id or self.request_id,
                 "workspace": newer.workspace or self.workspace,
             }

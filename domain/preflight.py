@@ -83,7 +83,7 @@ def is_over_quota(
     `used` are the times of its sends, `ahead` the due times of the posts that go before.
     """
     times = [*used, *ahead]
-    return any(sum(due_at - limit.per < each <= due_at for each in times) >= limit.limit for limit in limits)
+    return any(sum(due_at - limit.per < time <= due_at for time in times) >= limit.limit for limit in limits)
 
 
 def next_check(due_at: datetime, now: datetime, *, reason: PreflightReason | None) -> datetime:

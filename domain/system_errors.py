@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 def system_words(error: BaseException) -> str | None:
     """Return the number and the words of the failed system call in an error or in what caused it; None without one."""
-    for each in _with_causes(error):
+    for cause in _with_causes(error):
         # Subclasses of other modules, such as those of TLS and of name resolution, have numbers of their own.
-        if isinstance(each, OSError) and each.errno and type(each).__module__ == OSError.__module__:
-            return f"errno {each.errno}: {os.strerror(each.errno)}"
+        if isinstance(cause, OSError) and cause.errno and type(cause).__module__ == OSError.__module__:
+            return f"errno {cause.errno}: {os.strerror(cause.errno)}"
     return None
 
 

@@ -103,7 +103,7 @@ def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
 
 def answers_at(seen: SampleResult, part: str, *, method: str | None = None) -> list[RecordedExchange]:
     """Return the answered exchanges of a sample whose path contains this part, oldest first."""
-    found = [each for each in seen.exchanges if part in each.path and each.status is not None]
+    found = [exchange for exchange in seen.exchanges if part in exchange.path and exchange.status is not None]
     return [each for each in found if method in (None, each.method)]
 
 

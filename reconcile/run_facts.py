@@ -17,7 +17,7 @@ _STATES = {
 
 def facts_of_row(post: Post) -> RowFacts:
     """Return the facts in the rows of a post; its targets must be loaded."""
-    targets = {each.id: TargetStatus(each.status) for each in post.targets}
+    targets = {target.id: TargetStatus(target.status) for target in post.targets}
     return RowFacts(PostVersion(post.id, post.version), post.updated_at, targets)
 
 

@@ -25,7 +25,7 @@ async def serving_health(settings: Settings, readiness: Readiness, workers: Sequ
             async with asyncio.timeout(_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 path = head.split(b" ", 2)[1:2]
-                parts: Parts = {"worker": all(each.is_running for each in workers)}
+                parts: Parts = {"worker": all(worker.is_running for worker in workers)}
                 if path != [b"/healthz"]:
                     seen = await readiness.parts()
                     parts = {**seen, "worker": bool(parts["worker"] and seen["worker"])}

@@ -165,7 +165,7 @@ class WorkerGroup:
         Steps towards platforms stop together, so that one grace is enough for all of them. The posts' own worker
         follows, because a step is only over when its workflow has received the result.
         """
-        stops = [each.shutdown() for each in self.platforms]
+        stops = [platform.shutdown() for platform in self.platforms]
         await asyncio.gather(*stops, *([self.local_publish.stop(self.grace)] if self.local_publish else []))
         if self.continued:
             await self.continued.shutdown()

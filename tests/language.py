@@ -218,7 +218,7 @@ def files(*paths: str) -> list[Path]:
 
 
 if __name__ == "__main__":
-    found = [each for file in files(*sys.argv[1:]) for each in complaints(file)]
+    found = [complaint for file in files(*sys.argv[1:]) for complaint in complaints(file)]
     for each in found:
         sys.stdout.write(f"{each}\n")
     sys.stdout.write(f"{len(found)} in all\n")

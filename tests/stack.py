@@ -220,7 +220,8 @@ class Stack:
             content=content,
             media_items=[Media(type=_kind(url), url=url) for url in media],
             targets=[
-                TargetContent(platform=each.platform, account_id=each.id, settings=settings or {}) for each in accounts
+                TargetContent(platform=account.platform, account_id=account.id, settings=settings or {})
+                for account in accounts
             ],
             scheduled_for=due if due_in else None,
             tags=list(tags),
@@ -252,7 +253,7 @@ class Stack:
     async def plan(self, post: Post) -> Plan:
         """Return the plan of a post, for its workflow."""
         async with self.database.transaction() as session:
-            found = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
+            found = await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
         return plan_of(post, found)
 
     async def write_change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:

@@ -53,5 +53,5 @@ def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
 
 async def delivered(statements: list[Statement], post_id: str) -> None:
     """Wait until a post is recorded as delivered to its workflow, which is done in batches."""
-    while not any("= delivered.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
+    while not any("= delivered.version" in statement.text and statement.concerns(post_id) for statement in statements):  # noqa: ASYNC110
         await asyncio.sleep(0.05)

@@ -88,7 +88,7 @@ def invitation(row: PendingConnection, label: str, workspace: str, operator: str
 
 def selection(label: str, options: Sequence[Mapping[str, Any]], problem: str | None = None) -> Response[bytes]:
     """Ask which of several pages, channels or locations are to be connected."""
-    rows = "".join(_option(each) for each in options)
+    rows = "".join(_option(option) for option in options)
     body = (
         f"{said(problem) if problem else ''}<p>Your consent covers several accounts. Choose which to connect:</p>"
         f'<form method="post"><ul>{rows}</ul><button>Connect</button></form>'
@@ -140,7 +140,7 @@ def returned(row: PendingConnection) -> str | None:
     if error:
         parameters = [("error", error["code"]), ("message", error["message"])]
     elif accounts:
-        parameters = [("accountId", each["account_id"]) for each in accounts]
+        parameters = [("accountId", account["account_id"]) for account in accounts]
     else:
         parameters = [("selectionId", row.id)]
     return _back(row.return_url, row, parameters)

@@ -106,7 +106,7 @@ def read_connect(payload: JsonObject) -> ConnectBody:
         for name in sorted(given & {"code", "redirect_url", "state", "iss"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
     elif given != {"state"}:  # a body with a posted code has no other field
-        for name in sorted({"code", "redirect_url"} - given - {each.param for each in problems}):
+        for name in sorted({"code", "redirect_url"} - given - {problem.param for problem in problems}):
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
         if "accountId" in given:
             sentence = "accountId goes together with credentials; otherwise name it when the connection is begun"

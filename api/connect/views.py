@@ -84,7 +84,7 @@ def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount],
         connection_id=row.id,
         status=status,
         expires_at=rfc3339(row.expires_at),
-        accounts=[connected_view(row.platform, each) for each in accounts],
+        accounts=[connected_view(row.platform, account) for account in accounts],
         selection=_options_view(row, known) if chooses else None,
         refusal=RefusalView(error=error["message"], code=code_of(error)) if error and not accounts else None,
     )

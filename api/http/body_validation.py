@@ -131,7 +131,7 @@ def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[s
 def _names_of(name: str, field: FieldInfo) -> list[str]:
     """Return all names by which a body may give a field."""
     if isinstance(field.validation_alias, AliasChoices):
-        return [each for each in field.validation_alias.choices if isinstance(each, str)]
+        return [choice for choice in field.validation_alias.choices if isinstance(choice, str)]
     return [field.alias or name]
 
 

@@ -107,7 +107,7 @@ def schemas() -> Json:
     found[TARGET] = {
         "title": TARGET,
         "description": target["description"],
-        "oneOf": [{"$ref": each} for each in choices.values()],
+        "oneOf": [{"$ref": choice} for choice in choices.values()],
         "discriminator": {"propertyName": "platform", "mapping": choices},
     }
     found[TARGET_UPDATE] = {

@@ -37,7 +37,7 @@ def _options() -> list[Json]:
         for name, values in connector.options.items():
             labels, choices = known.setdefault(name, ([], []))
             labels.append(platforms()[platform].label)
-            choices += [each for each in values if each not in choices]
+            choices += [value for value in values if value not in choices]
     return [
         query(
             name,

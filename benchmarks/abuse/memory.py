@@ -38,7 +38,10 @@ def listener(port: int) -> psutil.Process:
     """Return the process of this user that listens at a port."""
     for process in psutil.process_iter():
         try:
-            if any(each.laddr.port == port and each.status == "LISTEN" for each in process.net_connections("tcp")):
+            if any(
+                connection.laddr.port == port and connection.status == "LISTEN"
+                for connection in process.net_connections("tcp")
+            ):
                 return process
         except psutil.Error:
             continue

@@ -116,7 +116,7 @@ async def _lateness(sandbox: httpx.AsyncClient, due: dict[str, datetime]) -> dic
     end = max(due.values()) + timedelta(minutes=1)
     while True:
         posts = (await sandbox.get("/_/posts")).json()["posts"]
-        public = {each["text"]: datetime.fromisoformat(each["createdAt"]) for each in posts if each["text"] in due}
+        public = {post["text"]: datetime.fromisoformat(post["createdAt"]) for post in posts if post["text"] in due}
         if len(public) == len(due) or datetime.now(UTC) > end:
             return {
                 text: (public.get(text, at + timedelta(minutes=1)) - at).total_seconds() for text, at in due.items()

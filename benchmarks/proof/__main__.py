@@ -61,7 +61,7 @@ class _Ended:
     def is_right(self) -> bool:
         """Return whether everything ended as it must."""
         posts = report.right(self.posts) or not self.posts
-        return posts and all(each.is_right for each in self.renewals) and not self.disagreements
+        return posts and all(renewal.is_right for renewal in self.renewals) and not self.disagreements
 
 
 async def prove(
@@ -123,9 +123,9 @@ async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> l
         await asyncio.sleep(_BETWEEN_RUNS_S if run else 0)
         doctor_report = json.loads(await command(dev, "doctor", "--json", may_fail=True))
         found = [
-            f"{each['kind']}: {each.get('postId', '')} {each['what']}"
-            for each in doctor_report["findings"]
-            if not report.is_rightly_found(each, posts)
+            f"{finding['kind']}: {finding.get('postId', '')} {finding['what']}"
+            for finding in doctor_report["findings"]
+            if not report.is_rightly_found(finding, posts)
         ]
         if not found and not doctor_report["couldNotCheck"]:
             break
@@ -190,7 +190,15 @@ def _print(ended: _Ended, took: float) -> None:
     posts, disagreements = ended.posts, ended.disagreements
     if posts:
         print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
-    print("\n".join([*report.failures(posts), *(f"doctor: {each}" for each in disagreements), *report.left_out()]))
+    print(
+        "\n".join(
+            [
+                *report.failures(posts),
+                *(f"doctor: {disagreement}" for disagreement in disagreements),
+                *report.left_out(),
+            ]
+        )
+    )
     if ended.renewals:
         print(f"\n{report.renewals_table(ended.renewals)}\n")
         print("\n".join([*report.renewals_failures(ended.renewals), report.renewals_total(ended.renewals)]))

@@ -57,7 +57,7 @@ class Accounts:
     async def _connect(self, name: str, count: int) -> list[str]:
         prefix = "webhook-" if PLATFORMS[name].webhook else ""
         people = [f"proof_{next(self._numbers)}" for _ in range(count)]
-        seeds = [f"{self._api_key}/{api_name_of(name)}/{each}" for each in people]
+        seeds = [f"{self._api_key}/{api_name_of(name)}/{person}" for person in people]
         owners = [_Owner(prefix + stable_user_id(seed), each) for seed, each in zip(seeds, people, strict=True)]
         connected = await self._enter(name, owners)
         self._known |= dict(zip(connected, owners, strict=True))

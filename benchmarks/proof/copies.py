@@ -48,8 +48,8 @@ class Copies:
             with self._nothing_is_restarted():
                 await self._kill(had)
                 for store in stores:
-                    for each in self._files(store, self._product.folder):
-                        shutil.rmtree(each) if each.is_dir() else each.unlink()
+                    for file in self._files(store, self._product.folder):
+                        shutil.rmtree(file) if file.is_dir() else file.unlink()
                     await _copied(self._files(store, self._copy), self._product.folder)
             await self._product.rows("SELECT 1")
             options = [f"--{store}" for store in sorted(stores)]

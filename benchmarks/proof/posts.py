@@ -254,8 +254,8 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, 
 
 def tried_for(attempts: Sequence[dict[str, Any]]) -> timedelta:
     """Return the time from the first send to the end of the last attempt."""
-    sends = [each["startedAt"] for each in attempts if each["step"] == "publish"]
-    ends = [each["finishedAt"] for each in attempts if each.get("finishedAt")]
+    sends = [attempt["startedAt"] for attempt in attempts if attempt["step"] == "publish"]
+    ends = [attempt["finishedAt"] for attempt in attempts if attempt.get("finishedAt")]
     if not sends or not ends:
         return timedelta(0)
     return datetime.fromisoformat(max(ends)) - datetime.fromisoformat(min(sends))

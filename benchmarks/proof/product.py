@@ -108,7 +108,10 @@ class Product:
                 # Its start is still in progress.
                 return None
             step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
-            begun = (each.state == step and each.activity_type.name in _STEPS for each in found.pending_activities)
+            begun = (
+                activity.state == step and activity.activity_type.name in _STEPS
+                for activity in found.pending_activities
+            )
             decides = task == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
             return workflow_id if any(begun) or decides else None
 

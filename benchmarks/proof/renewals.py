@@ -135,7 +135,7 @@ class Renewals:
         if not there:
             return None
         await asyncio.gather(*map(self._evaluate, renewals))
-        right = sum(each.is_right for each in renewals)
+        right = sum(renewal.is_right for renewal in renewals)
         self._say(f"renewals {struck} at {point}: {right} of {len(renewals)} right")
         return renewals
 
@@ -169,7 +169,7 @@ class Renewals:
         if renewals[0].point is Point.SENT:
             grants = await asyncio.gather(*map(self._grants, renewals))
             return all(sum(each["renewals"] for each in found) == 1 for found in grants)
-        return {each.account_id for each in renewals} <= self._product.inside.renewing()
+        return {renewal.account_id for renewal in renewals} <= self._product.inside.renewing()
 
     async def _evaluate(self, renewal: Renewal) -> None:
         renewal.why = await self._fault(renewal)

@@ -180,7 +180,7 @@ def failures(posts: Sequence[Post]) -> list[str]:
             [
                 f"{post.verdict.kind}: {post.cell} ({post.post_id}, {post.mark}): {post.verdict.why}",
                 *([f"lived through {', '.join(post.later)} later"] if post.later else []),
-                *(_attempt(each) for each in post.attempts),
+                *(_attempt(attempt) for attempt in post.attempts),
                 f"uv run python -m benchmarks.proof --only {post.cell}",
             ]
         )
@@ -226,10 +226,10 @@ def renewals_table(renewals: Sequence[Renewal]) -> str:
     """Return how many renewals ended as they must, by what happened to the worker and by the renewal's point."""
     if not renewals:
         return ""
-    points = [point for point in Point if any(each.point is point for each in renewals)]
+    points = [point for point in Point if any(renewal.point is point for renewal in renewals)]
     lines = [["renewals", *points]]
     for struck in Interruption:
-        mine = [each for each in renewals if each.struck is struck]
+        mine = [renewal for renewal in renewals if renewal.struck is struck]
         if mine:
             lines.append(
                 [struck, *(_renewals_entry([each for each in mine if each.point is point]) for point in points)]
@@ -240,15 +240,15 @@ def renewals_table(renewals: Sequence[Renewal]) -> str:
 def _renewals_entry(renewals: Sequence[Renewal]) -> str:
     if not renewals:
         return "-"
-    right = sum(each.is_right for each in renewals)
+    right = sum(renewal.is_right for renewal in renewals)
     named = " named" if (renewals[0].point, renewals[0].struck) in CANNOT_BE_KEPT else ""
     return f"{right}{named}" + (f" {len(renewals) - right}L" if right < len(renewals) else "")
 
 
 def renewals_total(renewals: Sequence[Renewal]) -> str:
     """Return how many connections were lost, in one sentence."""
-    lost = sum(not each.is_right for each in renewals)
-    named = sum(each.is_right and (each.point, each.struck) in CANNOT_BE_KEPT for each in renewals)
+    lost = sum(not renewal.is_right for renewal in renewals)
+    named = sum(renewal.is_right and (renewal.point, renewal.struck) in CANNOT_BE_KEPT for renewal in renewals)
     return (
         f"{len(renewals)} renewals struck: connections lost {lost} (L); {named} that no process could keep are named "
         "`lost_in_renewal`"
@@ -258,9 +258,10 @@ def renewals_total(renewals: Sequence[Renewal]) -> str:
 def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
     """Return all facts about each account whose renewal did not end as it must."""
     return [
-        f"{each.platform} {each.account_id} {each.struck} at {each.point} ({', '.join(each.posts)}): {each.why}"
-        for each in renewals
-        if each.why
+        f"{renewal.platform} {renewal.account_id} {renewal.struck} at {renewal.point} "
+        f"({', '.join(renewal.posts)}): {renewal.why}"
+        for renewal in renewals
+        if renewal.why
     ]
 
 

@@ -168,9 +168,11 @@ def sandbox_apps() -> str:
 def _with_apps() -> list[str]:
     """Return the platforms that people authorize a registered app at, by the names of SOCIALSYNCER_APPS."""
     found = (
-        each
-        for each in connectors().values()
-        if each.needs_app and not each.platform.registers_itself and each.own_app("http://127.0.0.1/") is None
+        connector
+        for connector in connectors().values()
+        if connector.needs_app
+        and not connector.platform.registers_itself
+        and connector.own_app("http://127.0.0.1/") is None
     )
     return sorted({each.platform.app_family or each.name for each in found})
 

@@ -321,7 +321,7 @@ class Connector(ABC, Generic[C]):
     def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
         """Return the permissions that an account lacks: those needed to publish, and the others."""
         wide = tuple(self.covers[each] for each in granted if each in self.covers)
-        lacking = [each for each in self.scopes if each not in granted and not each.startswith(wide)]
+        lacking = [scope for scope in self.scopes if scope not in granted and not scope.startswith(wide)]
         return [each for each in lacking if each not in self.secondary], [
             each for each in lacking if each in self.secondary
         ]

@@ -110,9 +110,11 @@ class RegisteredApps:
 
 
 def _entries(name: str, given: Any) -> list[_Entry]:
-    served = [each for each in platforms().values() if name in {each.name, each.app_family}]
+    served = [platform for platform in platforms().values() if name in {platform.name, platform.app_family}]
     if not served:
-        known = sorted({name for each in platforms().values() for name in (each.name, each.app_family) if name})
+        known = sorted(
+            {name for platform in platforms().values() for name in (platform.name, platform.app_family) if name}
+        )
         raise ValueError(f"{name[:40]!r} is no platform: {', '.join(known)}")
     options = {option for each in served for option in each.app_options}
     found = []

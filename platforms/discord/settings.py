@@ -83,7 +83,7 @@ class Embed(ClientModel):
     def characters(self) -> int:
         """Return the number of characters that Discord adds up over all embeds of a message."""
         texts = [self.title, self.description, self.author and self.author.name, self.footer and self.footer.text]
-        texts += [text for each in self.fields for text in (each.name, each.value)]
+        texts += [text for field in self.fields for text in (field.name, field.value)]
         return sum(len(text) for text in texts if text)
 
 

@@ -19,7 +19,7 @@ def _went_to_its_own_host(seen: SampleResult) -> bool | None:
 
 
 def _is_public(seen: SampleResult) -> bool | None:
-    reported = [value for each in seen.exchanges for value in values_of(each.body, "published")]
+    reported = [value for exchange in seen.exchanges for value in values_of(exchange.body, "published")]
     return reported[-1] is True if reported else None
 
 

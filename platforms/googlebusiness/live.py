@@ -15,7 +15,7 @@ async def _remove(
 
 
 def _states(seen: SampleResult) -> bool | None:
-    reported = [value for each in seen.exchanges for value in values_of(each.body, "state")]
+    reported = [value for exchange in seen.exchanges for value in values_of(exchange.body, "state")]
     return set(reported) <= {"PROCESSING", "LIVE", "RECURRING"} if reported else None
 
 

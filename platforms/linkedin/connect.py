@@ -70,7 +70,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         for page in range(_MOST_PAGES):
             query = {"q": "roleAssignee", "state": "APPROVED", "start": str(page * _A_PAGE), "count": str(_A_PAGE)}
             elements = json_of(await call(connection, "GET", "/rest/organizationAcls", params=query)).get("elements")
-            roles += [each for each in elements or [] if isinstance(each, dict)]
+            roles += [element for element in elements or [] if isinstance(element, dict)]
             if not isinstance(elements, list) or len(elements) < _A_PAGE:
                 break
         named = {str(each.get("organization") or each.get("organizationTarget")): each.get("role") for each in roles}

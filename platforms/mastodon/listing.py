@@ -52,7 +52,7 @@ async def thread(connection: MastodonConnection, settings: MastodonSettings) -> 
             raise
         return []
     answers = found.get("descendants")
-    return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
+    return [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
 
 
 def home(connection: MastodonConnection) -> AsyncIterator[list[Status]]:

@@ -221,7 +221,11 @@ def _similarity(
     status: dict[str, Any], context: PublishContext[MastodonSettings], raw: str | None = None
 ) -> Similarity:
     draft = context.draft
-    shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
+    shown = [
+        str(attachment.get("id"))
+        for attachment in status.get("media_attachments") or []
+        if isinstance(attachment, dict)
+    ]
     ours = media_ids(context.handles) if draft.media else []
     if set(shown) & set(ours):
         return Similarity.OURS

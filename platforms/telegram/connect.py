@@ -62,7 +62,9 @@ class TelegramConnector(Connector[TelegramCredentials]):
                 raise
             # Another process asks at this moment and gets the same updates.
             return Inbox(())
-        last = max((each["update_id"] for each in updates if isinstance(each.get("update_id"), int)), default=None)
+        last = max(
+            (update["update_id"] for update in updates if isinstance(update.get("update_id"), int)), default=None
+        )
 
         async def forget() -> None:
             if last is not None:

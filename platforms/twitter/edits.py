@@ -74,7 +74,7 @@ def _versions(post: dict[str, Any]) -> list[str]:
     # X's documentation shows the first name, its OpenAPI document the second.
     versions = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or []
     # The response to a new post has had an empty string in this list.
-    return [each for each in versions if str(each).isdecimal()] or [post["id"]]
+    return [version for version in versions if str(version).isdecimal()] or [post["id"]]
 
 
 def _newest(post: dict[str, Any]) -> str:

@@ -110,7 +110,7 @@ def _likeness(post: dict[str, Any], context: PublishContext[TwitterSettings]) ->
 def _answered(post: dict[str, Any]) -> str | None:
     """Return the id of the post that a post replies to; None if it is no reply or X does not say."""
     references = post.get("referenced_tweets") or post.get("referenced_posts") or []
-    return next((str(each.get("id")) for each in references if each.get("type") == "replied_to"), None)
+    return next((str(reference.get("id")) for reference in references if reference.get("type") == "replied_to"), None)
 
 
 def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:

@@ -55,12 +55,12 @@ class Doctor:
             report.waiting = await self._waiting()
             if self._sandbox_url:
                 await self._check_platforms(report, self._sandbox_url)
-        explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
+        explained = {finding.subject.workflow_id for finding in report.findings if finding.kind in _SILENT}
         if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
             report.away.append(f"No worker reported the state of {workflows} that had to be asked.")
         now = datetime.now(UTC)
-        report.findings = sorted((each.as_of(now) for each in report.findings), key=_order)
+        report.findings = sorted((finding.as_of(now) for finding in report.findings), key=_order)
         return report
 
     async def _check_workflows(self, report: Report) -> None:
@@ -96,7 +96,7 @@ class Doctor:
     async def _check_platforms(self, report: Report, sandbox_url: str) -> None:
         async def diagnose() -> list[Finding]:
             # Rows are read first: a post that is published meanwhile is public and not yet known, and is checked again.
-            rows = [each async for each in expected_posts(self._database)]
+            rows = [post async for post in expected_posts(self._database)]
             platforms = PublicComparison(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
             report.public = platforms.compared
             return list(platforms.findings())

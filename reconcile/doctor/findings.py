@@ -155,7 +155,7 @@ class Report:
 
     def of(self, fixed_by: FixedBy) -> Sequence[Finding]:
         """Return the findings that heal in this way."""
-        return [each for each in self.findings if each.fixed_by is fixed_by]
+        return [finding for finding in self.findings if finding.fixed_by is fixed_by]
 
     @property
     def exit(self) -> Exit:

@@ -34,9 +34,9 @@ class UnknownPosts:
             return []
         begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].read_lag
         candidates, words = self._found[_account_key(expected)], _words(expected)
-        fitting = (each for each in candidates if begin <= each.made_at <= end + _CLOCKS_APART)
+        fitting = (candidate for candidate in candidates if begin <= candidate.made_at <= end + _CLOCKS_APART)
         mine = [each for each in fitting if _plain(each.text) in words][:most]
-        self._found[_account_key(expected)] = [each for each in candidates if each not in mine]
+        self._found[_account_key(expected)] = [candidate for candidate in candidates if candidate not in mine]
         return mine
 
 

@@ -72,7 +72,7 @@ class PostReport:
     def advice(self) -> list[Advice]:
         """Return what to do now, without repetitions; empty if there is nothing to do."""
         found = [target.advice for target in self.targets if target.advice]
-        return list(dict.fromkeys([*found, *(Advice(each.fixed_by, each.how) for each in self.findings)]))
+        return list(dict.fromkeys([*found, *(Advice(finding.fixed_by, finding.how) for finding in self.findings)]))
 
     @property
     def exit(self) -> Exit:
@@ -92,24 +92,24 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
         post = await post_and_targets(session, post_id)
         if post is None:
             return None
-        accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
+        accounts = await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
         attempts = await newest_attempts(session, post, ATTEMPTS)
         platform = [
             waiting_sentence(name, waits, count, now)
             for (name, waits), count in sorted((await count_waiting(session)).items())
-            if name in {each.platform for each in post.targets if each.status not in _SETTLED}
+            if name in {target.platform for target in post.targets if target.status not in _SETTLED}
         ]
         apps = [
             f"{platforms()[app.platform].label} refuses the app since {rfc3339(app.refused_at)}: {app.message}"
             for app in await refused_apps(session)
-            if any(each.platform == app.platform for each in post.targets)
+            if any(target.platform == app.platform for target in post.targets)
         ]
     report = PostReport(
         post.id,
         post.workspace_id,
         post.workflow_id,
         _row(post),
-        [_target(post, each, accounts.get(each.account_id), now) for each in post.targets],
+        [_target(post, target, accounts.get(target.account_id), now) for target in post.targets],
         attempts,
         platform=[*platform, *apps],
     )
@@ -138,7 +138,9 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
         await asyncio.sleep(AGAIN_AFTER_S)
         before = {each.identity for each in first}
         report.findings += [
-            each.as_of(datetime.now(UTC)) for each in await examination.findings(case) if each.identity in before
+            finding.as_of(datetime.now(UTC))
+            for finding in await examination.findings(case)
+            if finding.identity in before
         ]
 
 
@@ -168,7 +170,11 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
 
 async def _unserved(runs: Runs, post: Post, now: datetime) -> list[str]:
     """Return sentences about the queues of a due post that no worker polls."""
-    due = {each.platform for each in post.targets if each.status not in _SETTLED and each.due_at and each.due_at <= now}
+    due = {
+        target.platform
+        for target in post.targets
+        if target.status not in _SETTLED and target.due_at and target.due_at <= now
+    }
     queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in sorted(due))]
     return [
         f"No worker asks for work of the queue {name}: start one that serves it."

@@ -22,13 +22,13 @@ class PublicComparison:
         self, seen: SandboxPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
     ) -> None:
         # An account that the sandbox does not know is on a separate server.
-        self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
+        self._expected_posts = [post for post in expected_posts if _account_key(post) in seen.accounts]
         self._seen = seen
         # Workspaces may share an account, so all of its posts must be known to compare one.
-        self._compared = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
+        self._compared = [post for post in self._expected_posts if workspace_id in {None, post.target.workspace_id}]
         self._public = {(post.account_key, post.id): post for post in seen.posts}
         self._unknown_posts = UnknownPosts(seen, self._expected_posts)
-        self._claims = Counter((_account_key(each), each.target.platform_post_id) for each in self._expected_posts)
+        self._claims = Counter((_account_key(post), post.target.platform_post_id) for post in self._expected_posts)
 
     @property
     def compared(self) -> int:
@@ -41,7 +41,7 @@ class PublicComparison:
     def findings(self) -> Iterator[Finding]:
         """Yield all disagreements."""
         # Each target without a known public post is matched with one first, before any post is called a double.
-        hidden = [each for each in self._expected_posts if self._shown(each) is None]
+        hidden = [post for post in self._expected_posts if self._shown(post) is None]
         found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
         for expected in self._compared:
             shown = self._shown(expected)

@@ -139,7 +139,7 @@ def _row_ahead(facts: Facts, run: Run, row: str, status: str, target: Target | N
     what = f"The row says {row}, its workflow still {status}."
     how = "By itself: its next step finds the row settled and sends nothing."
     moments = [step.next_at for step in run.steps if step.next_at] or ([run.due_at] if run.due_at else [])
-    by = min((each for each in moments if each > facts.now), default=None)
+    by = min((moment for moment in moments if moment > facts.now), default=None)
     return facts.finding(FindingKind.ROW_AHEAD, FixedBy.SYSTEM, what, how, by=by, target=target)
 
 

@@ -87,9 +87,9 @@ class LiveReport:
             for step in trial.steps
         ]
         assumptions = [
-            {"name": each.assumption, "statement": each.statement, "verdict": _WORDS[each.holds].lower()}
-            for each in self.verdicts
-            if each.sample == trial.sample.name
+            {"name": verdict.assumption, "statement": verdict.statement, "verdict": _WORDS[verdict.holds].lower()}
+            for verdict in self.verdicts
+            if verdict.sample == trial.sample.name
         ]
         return {
             "sample": trial.sample.name,
@@ -98,7 +98,7 @@ class LiveReport:
             "foundAfterSeconds": None if trial.found_after is None else round(trial.found_after, 1),
             "steps": steps,
             "assumptions": assumptions,
-            "exchanges": [self._exchange(each) for each in trial.exchanges],
+            "exchanges": [self._exchange(exchange) for exchange in trial.exchanges],
         }
 
     def _exchange(self, each: RecordedExchange) -> dict[str, Any]:

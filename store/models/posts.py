@@ -69,7 +69,7 @@ class Post(Base):
     @property
     def is_moving(self) -> bool:
         """Return whether a step for it is running or about to run; its targets must be loaded."""
-        states = (TargetState(TargetStatus(each.status), each.confirming) for each in self.targets)
+        states = (TargetState(TargetStatus(target.status), target.confirming) for target in self.targets)
         return is_moving(PostStatus(self.status), states)
 
     targets: Mapped[list["Target"]] = relationship(

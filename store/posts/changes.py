@@ -80,7 +80,7 @@ def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
 async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
     """Return the states of a locked post's targets, in their order."""
     out = await _open_sends(session, post)
-    return [row_of(each, sending=each.id in out) for each in post.targets]
+    return [row_of(target, sending=target.id in out) for target in post.targets]
 
 
 async def reopen(
@@ -242,7 +242,9 @@ async def confirm_first(
 
 
 async def _open_sends(session: AsyncSession, post: Post) -> set[str]:
-    query = select(Attempt.target_id).where(Attempt.target_id.in_([each.id for each in post.targets]), _IS_OPEN_SEND)
+    query = select(Attempt.target_id).where(
+        Attempt.target_id.in_([target.id for target in post.targets]), _IS_OPEN_SEND
+    )
     return set(await session.scalars(query))
 
 

@@ -19,7 +19,9 @@ def _prepares(post: Post, target: Target) -> bool:
 
 async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     """Return the plan of a post that is not a draft, with its accounts' names; its targets must be loaded."""
-    return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
+    return plan_of(
+        post, await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
+    )
 
 
 async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:

@@ -126,7 +126,7 @@ async def acquire(
     row = await database.row(
         _ACQUIRE,
         *(account.platform, account.server, account.account_id, target_id, last_attempt_id),
-        json.dumps([each.as_json() for each in buckets]),
+        json.dumps([bucket.as_json() for bucket in buckets]),
         *(asks, KEPT, MISSED_AFTER),
     )
     return Slot(row["wait"], row["per"]) if row else None

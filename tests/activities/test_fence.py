@@ -75,7 +75,9 @@ async def test_attempt_closed_by_another_worker_is_not_sent(
     assert await stack.public(text) == []
     async with stack.database.transaction() as session:
         attempts = await session.scalars(select(Attempt).where(Attempt.target_id == post.targets[0].id))
-        assert [(each.step, each.state, each.code) for each in attempts] == [("publish", "unconfirmed", "worker_lost")]
+        assert [(attempt.step, attempt.state, attempt.code) for attempt in attempts] == [
+            ("publish", "unconfirmed", "worker_lost")
+        ]
 
 
 async def test_own_open_attempt_is_sent_however_late(
@@ -107,7 +109,7 @@ async def edit(factory: StepContextFactory, stack: Stack, post: Post) -> Outcome
 
 async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
     requests = (await stack.control("GET", "requests"))["requests"]
-    return [each for each in requests if each["accountId"] == account.id and each["operation"] == "edit"]
+    return [request for request in requests if request["accountId"] == account.id and request["operation"] == "edit"]
 
 
 async def test_edit_closed_by_another_worker_is_not_sent(

@@ -99,7 +99,7 @@ async def test_instagram_is_queried_once_for_quota(stack: Stack, factory: StepCo
         (target,) = (await stack.read(post.id)).targets
         assert target.hold_reason == "platform_cap"
         assert target.next_attempt_at == outcome.resumes_at
-    assert [each["operation"] for each in await requests(stack, account)] == ["confirm"], "one asks for all"
+    assert [request["operation"] for request in await requests(stack, account)] == ["confirm"], "one asks for all"
 
 
 async def test_failed_quota_query_delays_no_post(stack: Stack, factory: StepContextFactory) -> None:
@@ -144,7 +144,7 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
         assert not any(task.done() for task in slow), "they were not waited for"
         assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
     await database.close()
-    asked = [each for each in await requests(stack, account) if "publishing_limit" in each["path"]]
+    asked = [request for request in await requests(stack, account) if "publishing_limit" in request["path"]]
     assert len(asked) == 1, "one asks, and a platform that is silent is left alone for a while"
 
 

@@ -57,7 +57,7 @@ async def test_requests_with_one_key_share_a_look_up(app: Any, stack: Stack, sta
         await asyncio.sleep(1.1)
         statements.clear()
         await asyncio.gather(*(client.get("/v1/posts") for _ in range(50)))
-    assert len([each for each in statements if "api_keys" in each.text]) == 1
+    assert len([statement for statement in statements if "api_keys" in statement.text]) == 1
 
 
 async def test_an_expired_key_is_refused(app: Any, stack: Stack) -> None:

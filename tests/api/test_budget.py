@@ -40,7 +40,7 @@ def body(stack: Stack, text: str, **when: object) -> dict[str, object]:
     accounts = (stack.accounts["plain"], stack.accounts["twitter"])
     return {
         "content": text,
-        "platforms": [{"platform": each.platform, "accountId": each.id} for each in accounts],
+        "platforms": [{"platform": account.platform, "accountId": account.id} for account in accounts],
         **when,
     }
 
@@ -48,7 +48,7 @@ def body(stack: Stack, text: str, **when: object) -> dict[str, object]:
 async def events(stack: Stack, post_id: str) -> tuple[Counter[str], int]:
     """Return the types of the events of a post's workflow once it waits for edits, and the number of its tasks."""
     handle = await comes_to(stack.client.get_workflow_handle(post_id), "Open for edits")
-    names = [EventType.Name(each.event_type).removeprefix(_PREFIX) for each in (await handle.fetch_history()).events]
+    names = [EventType.Name(event.event_type).removeprefix(_PREFIX) for event in (await handle.fetch_history()).events]
     tasks = names.count(f"{_TASKS}COMPLETED")
     return Counter(name for name in names if not name.startswith(_TASKS)), tasks
 
@@ -57,9 +57,9 @@ async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int
     """Return the statements that wrote something for a post, by their names, and how many opened a step."""
     ids = {post_id}
     await delivered(statements, post_id)
-    for each in statements:
-        if each.text.startswith("SELECT create_post_v1") and each.concerns(post_id):
-            ids.update(re.findall(r"tgt_[0-9a-f]+", each.arguments))
+    for statement in statements:
+        if statement.text.startswith("SELECT create_post_v1") and statement.concerns(post_id):
+            ids.update(re.findall(r"tgt_[0-9a-f]+", statement.arguments))
     own = [each for each in statements if each.concerns(*ids)]
     names = Counter(name_of(each.text) for each in own)
     opened = sum("last_send" in each.text for each in own)

@@ -41,7 +41,7 @@ async def bulk(api: Client, action: str, body: dict[str, Any], **headers: str) -
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     assert answer["total"] == len(answer["results"]) == answer["succeeded"] + answer["failed"]
-    assert [each["position"] for each in answer["results"]] == list(range(answer["total"]))
+    assert [result["position"] for result in answer["results"]] == list(range(answer["total"]))
     return answer
 
 
@@ -50,7 +50,7 @@ async def make(api: Client, stack: Stack, count: int, **more: Any) -> tuple[str,
     tag = f"tag-{uuid.uuid4()}"
     answer = await bulk(api, "", {"posts": [body_of(stack, tag, **more) for _ in range(count)]})
     assert answer["failed"] == 0, answer
-    return tag, [each["id"] for each in answer["results"]]
+    return tag, [result["id"] for result in answer["results"]]
 
 
 async def tagged(api: Client, tag: str) -> list[dict[str, Any]]:
@@ -84,9 +84,9 @@ async def test_a_repeat_creates_nothing_and_answers_the_same_posts(api: Client, 
     body = {"posts": [body_of(stack, tag), {**keyed_request, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
     first = await bulk(api, "", body)
     again = await bulk(api, "", body)
-    assert [each["id"] for each in again["results"]] == [each["id"] for each in first["results"]]
-    assert [each.get("replayed") for each in first["results"]] == [None, None]
-    assert [each.get("replayed") for each in again["results"]] == [True, True]
+    assert [result["id"] for result in again["results"]] == [result["id"] for result in first["results"]]
+    assert [result.get("replayed") for result in first["results"]] == [None, None]
+    assert [result.get("replayed") for result in again["results"]] == [True, True]
     assert len(await tagged(api, tag)) == 2
 
 
@@ -107,9 +107,9 @@ async def test_due_posts_are_published_and_awaited(api: Client, stack: Stack) ->
     body, wait = {"posts": [due, another]}, {"Prefer": "wait=50"}
     response = await api.post("/v1/posts/bulk", json=body, headers=wait)
     assert response.headers["preference-applied"] == "wait=50"
-    assert [each["status"] for each in response.json()["results"]] == ["published", "published"]
+    assert [result["status"] for result in response.json()["results"]] == ["published", "published"]
     assert len(await stack.public(due["content"])) == len(await stack.public(another["content"])) == 1
-    assert [each["status"] for each in (await bulk(api, "", body, **wait))["results"]] == ["published", "published"]
+    assert [result["status"] for result in (await bulk(api, "", body, **wait))["results"]] == ["published", "published"]
     assert len(await stack.public(due["content"])) == 1
 
 
@@ -201,7 +201,7 @@ async def test_a_filter_selects_what_the_list_selects(api: Client, stack: Stack)
 async def test_changes_need_a_key_and_creates_need_one_for_each_post(api: Client) -> None:
     for action in ("update", "delete", "retry"):
         response = await api.post(f"/v1/posts/bulk/{action}", json={})
-        assert [each["param"] for each in problems(response)][-1] == "Idempotency-Key"
+        assert [problem["param"] for problem in problems(response)][-1] == "Idempotency-Key"
     assert (await api.get("/v1/posts/bulk")).status_code in {404, 405}
 
 
@@ -210,8 +210,8 @@ async def test_posts_are_changed_each_by_its_own_fields(api: Client, stack: Stac
     shown = (await api.get(f"/v1/posts/{ids[0]}")).json()
     posts = [{**shown, "content": "changed"}, {"id": ids[1], "tags": ["b"]}, {"id": "post_" + "0" * 32, "tags": []}]
     answer = await bulk(api, "/update", {"posts": posts}, **new_key())
-    assert [each["httpStatus"] for each in answer["results"]] == [200, 200, 404]
-    assert [each["id"] for each in answer["results"]] == [post["id"] for post in posts]
+    assert [result["httpStatus"] for result in answer["results"]] == [200, 200, 404]
+    assert [result["id"] for result in answer["results"]] == [post["id"] for post in posts]
     assert answer["results"][2]["error"]["code"] == "not_found"
     changed = [(await api.get(f"/v1/posts/{each}")).json() for each in ids]
     assert (changed[0]["content"], changed[1]["tags"]) == ("changed", ["b"])
@@ -223,12 +223,12 @@ async def test_repeated_bulk_shift_moves_posts_once(api: Client, stack: Stack) -
     answers_ = await asyncio.gather(*(bulk(api, "/update", body, **key) for _ in range(3)))
     assert answers_[0] == answers_[1] == answers_[2]
     posts = await tagged(api, tag)
-    assert {each["id"] for each in answers_[0]["results"]} == set(ids)
+    assert {result["id"] for result in answers_[0]["results"]} == set(ids)
     # Clocks change in that night.
     assert {post["scheduledForLocal"] for post in posts} == {"2029-03-25T09:00:00"}
     assert {post["scheduledFor"] for post in posts} == {"2029-03-25T07:00:00Z"}
     again = await bulk(api, "/update", body, **new_key())
-    assert {each["scheduledFor"] for each in again["results"]} == {"2029-03-26T07:00:00Z"}
+    assert {result["scheduledFor"] for result in again["results"]} == {"2029-03-26T07:00:00Z"}
 
 
 async def test_cursor_reaches_posts_beyond_one_request(
@@ -240,7 +240,7 @@ async def test_cursor_reaches_posts_beyond_one_request(
     seen: list[str] = []
     while True:
         answer = await bulk(api, "/update", body, **new_key())
-        seen += [each["id"] for each in answer["results"]]
+        seen += [result["id"] for result in answer["results"]]
         if not answer["hasMore"]:
             break
         body["cursor"] = answer["cursor"]
@@ -252,7 +252,7 @@ async def test_posts_are_deleted_by_tag_and_the_others_stay(api: Client, stack: 
     (tag, ids), (other, _) = await make(api, stack, 2), await make(api, stack, 1)
     body, key = {"filter": {"tag": [tag]}}, new_key()
     answer = await bulk(api, "/delete", body, **key)
-    assert sorted(each["id"] for each in answer["results"]) == sorted(ids)
+    assert sorted(result["id"] for result in answer["results"]) == sorted(ids)
     assert await tagged(api, tag) == []
     assert len(await tagged(api, other)) == 1
     assert await bulk(api, "/delete", body, **key) == answer
@@ -266,17 +266,17 @@ async def test_failed_posts_are_retried_by_filter(api: Client, stack: Stack) -> 
     assert first.json()["status"] == "failed"
     body, key = {"filter": {"tag": [tag], "status": ["failed", "partial"]}}, new_key()
     answer = await bulk(api, "/retry", body, **key)
-    assert [(each["id"], each["status"]) for each in answer["results"]] == [(ids[0], "published")]
+    assert [(result["id"], result["status"]) for result in answer["results"]] == [(ids[0], "published")]
     assert await bulk(api, "/retry", body, **key) == answer
     refused = await bulk(api, "/retry", {"ids": ids}, **new_key())
-    assert {each["error"]["code"] for each in refused["results"]} == {"nothing_to_retry"}
+    assert {result["error"]["code"] for result in refused["results"]} == {"nothing_to_retry"}
 
 
 async def test_posts_of_other_workspaces_are_not_found(api: Client, stranger: Client, stack: Stack) -> None:
     tag, ids = await make(api, stack, 1)
     for action, body in (("delete", {"ids": ids}), ("update", {"posts": [{"id": ids[0], "tags": []}]})):
         answer = await bulk(stranger, f"/{action}", body, **new_key())
-        assert [each["httpStatus"] for each in answer["results"]] == [404]
+        assert [result["httpStatus"] for result in answer["results"]] == [404]
     assert (await bulk(stranger, "/delete", {"filter": {"tag": [tag]}}, **new_key()))["total"] == 0
     assert len(await tagged(api, tag)) == 1
 
@@ -308,9 +308,9 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
     # A post that matches only since then is not part of this request.
     assert (await api.send_post(body_of(stack, tag))).status_code == 201
     answer = await bulk(api, "/update", body, **key)
-    assert [each["id"] for each in answer["results"]] == sorted(ids, reverse=True)
+    assert [result["id"] for result in answer["results"]] == sorted(ids, reverse=True)
     # A commit that was under way may have completed after the posts were read.
-    assert {each["id"] for each in answer["results"] if each.get("replayed")} >= changed
+    assert {result["id"] for result in answer["results"] if result.get("replayed")} >= changed
     times = {post["id"]: post["scheduledFor"] for post in await tagged(api, tag)}
     assert {times[each] for each in ids} == {"2029-02-02T14:00:00Z"}
     assert len(times) == 7
@@ -323,7 +323,7 @@ async def test_a_repeat_finishes_posts_that_the_first_request_left(
     with monkeypatch.context() as patched:
         patched.setattr(answers, "_LONGEST_S", -1.0)
         first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
-    assert {(each["httpStatus"], each["retryAfter"]) for each in first["results"]} == {(503, 1)}
+    assert {(result["httpStatus"], result["retryAfter"]) for result in first["results"]} == {(503, 1)}
     assert (await bulk(api, "/delete", {"ids": ids}, **key))["succeeded"] == 2
 
 
@@ -338,9 +338,9 @@ async def test_one_failing_post_does_not_affect_others(
     with monkeypatch.context() as patched:
         patched.setattr(Delivery, "deliver_rest", broken)
         first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
-    assert {(each["httpStatus"], each["error"]["code"]) for each in first["results"]} == {(500, "internal_error")}
+    assert {(result["httpStatus"], result["error"]["code"]) for result in first["results"]} == {(500, "internal_error")}
     again = await bulk(api, "/delete", {"ids": ids}, **key)
-    assert [each.get("replayed") for each in again["results"]] == [True, True]
+    assert [result.get("replayed") for result in again["results"]] == [True, True]
 
 
 async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:

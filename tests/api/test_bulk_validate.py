@@ -54,7 +54,7 @@ async def test_a_changed_row_of_an_import_is_named_with_its_post(api: Client, st
     corrected = [rows[0], {**rows[1], "content": f"{rows[1]['content']}, corrected"}]
     same, other = await verdicts(api, corrected)
     assert (same["valid"], other["valid"]) == (True, False)
-    assert [(each["code"], each["postId"]) for each in other["errors"]] == [("external_id_taken", created[1]["id"])]
+    assert [(error["code"], error["postId"]) for error in other["errors"]] == [("external_id_taken", created[1]["id"])]
     refused = (await api.post("/v1/posts/bulk", json={"posts": corrected})).json()["results"][1]["error"]
     assert refused["postId"] == refused["errors"][0]["postId"] == created[1]["id"]
 
@@ -62,11 +62,11 @@ async def test_a_changed_row_of_an_import_is_named_with_its_post(api: Client, st
 async def test_files_of_each_post_are_checked(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     posts = [body_of(stack, "files", mediaItems=media) for media in ([GOOD], [MISSING], [])]
     results = await verdicts(api, posts, checkMedia=True)
-    assert [[each["code"] for each in item["errors"]] for item in results] == [[], ["media_refused"], []]
+    assert [[error["code"] for error in item["errors"]] for item in results] == [[], ["media_refused"], []]
     assert [item["valid"] for item in await verdicts(api, posts)] == [True, True, True]
     monkeypatch.setattr(validate, "FILES_BEGIN_WITHIN_S", -1.0)
     late = await verdicts(api, posts, checkMedia=True)
-    codes = [[each["code"] for each in item["warnings"]] for item in late]
+    codes = [[warning["code"] for warning in item["warnings"]] for item in late]
     assert codes == [["media_not_checked"], ["media_not_checked"], []]
 
 

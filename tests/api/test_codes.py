@@ -107,7 +107,7 @@ async def test_a_problem_names_the_target_that_it_concerns(api: Client, stack: S
     targets = [{"platform": platform, "accountId": account_id} for platform, account_id in accounts]
     answer = await api.send_post({"content": "x" * 600, "platforms": targets, "publishNow": True})
     assert answer.status_code == 422
-    found = [(each["param"], each["platform"], each["accountId"]) for each in problems(answer)]
+    found = [(problem["param"], problem["platform"], problem["accountId"]) for problem in problems(answer)]
     assert found == [("content", *account) for account in accounts]
 
 

@@ -130,7 +130,7 @@ class TestBodies:
         assert (response.status_code, body["code"], body["param"]) == (400, "invalid_field_value", param)
         verdict = await api.post("/v1/posts/validate", content=raw, headers=JSON)
         assert verdict.status_code == 200, verdict.text
-        assert [each["param"] for each in verdict.json()["errors"]] == [each["param"] for each in body["errors"]]
+        assert [error["param"] for error in verdict.json()["errors"]] == [error["param"] for error in body["errors"]]
 
     async def test_emoji_and_every_script_are_text(self, api: Client) -> None:
         content = "🏳️‍🌈 שלום こんにちは \U0001f600"

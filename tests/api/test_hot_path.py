@@ -56,8 +56,8 @@ async def test_a_post_that_is_published_now_costs_five_writes_and_one_activity(
     assert len([each for each in own if "last_send" in each.text]) == 1
     handle = stack.client.get_workflow_handle(post.workflow_id)
     events = (await (await comes_to(handle, "Open for edits")).fetch_history()).events
-    actions = [each for each in events if each.event_type in ACTIONS]
-    assert [EventType.Name(each.event_type).removeprefix("EVENT_TYPE_") for each in actions] == [
+    actions = [event for event in events if event.event_type in ACTIONS]
+    assert [EventType.Name(action.event_type).removeprefix("EVENT_TYPE_") for action in actions] == [
         "WORKFLOW_EXECUTION_STARTED",
         "MARKER_RECORDED",
         "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",

@@ -97,7 +97,7 @@ async def test_total_text_length_is_limited(stranger: Client) -> None:
     assert problems(response)[0]["param"] == "content"
     assert "may have 200,000 characters in all" in problems(response)[0]["error"]
     fitting = await stranger.send_post({"platforms": targets[:8], "publishNow": True})
-    assert {each["code"] for each in problems(fitting)} == {"account_not_found"}
+    assert {problem["code"] for problem in problems(fitting)} == {"account_not_found"}
 
 
 def small(number: int) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ async def test_head_reads_one_piece(app: Litestar, stack: Stack, statements: lis
         answer = await client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["Content-Length"] == str(3 * PIECE)
-        assert len([each for each in statements if "media_files" in str(each)]) <= 1
+        assert len([statement for statement in statements if "media_files" in str(statement)]) <= 1
         # The connection can be used again.
         assert len((await client.get(path)).content) == 3 * PIECE
 
@@ -89,4 +89,4 @@ async def test_strangers_cause_one_look_up_of_what_does_not_exist(
         answers = await asyncio.gather(*(client.get(path) for _ in range(20)))
     assert {answer.status_code for answer in answers} <= {404, 410}
     tables = ("media_files", "app_setups", "pending_connections")
-    assert 1 <= len([each for each in statements if any(table in str(each) for table in tables)]) <= 4
+    assert 1 <= len([statement for statement in statements if any(table in str(statement) for table in tables)]) <= 4

@@ -23,14 +23,14 @@ async def test_every_platforms_rules_are_served(api: Client) -> None:
         assert view["label"] == platform.label
         assert (view["text"]["limit"], view["text"]["unit"]) == (rules.text.limit, rules.text.unit)
         assert view["media"]["maxOf"] == dict(rules.media.max_of)
-        assert {each["type"] for each in view["files"]} == {rule.kind for rule in rules.files}
-        assert {each["type"] for each in view["files"]} <= set(view["media"]["maxOf"])
-        assert all(each["source"] for each in view["files"])
+        assert {file["type"] for file in view["files"]} == {rule.kind for rule in rules.files}
+        assert {file["type"] for file in view["files"]} <= set(view["media"]["maxOf"])
+        assert all(file["source"] for file in view["files"])
         jsonschema_rs.validator_for(view["settings"])
 
 
 async def test_limits_differ_by_platform(api: Client) -> None:
-    listed = {each["platform"]: each for each in (await api.get("/v1/platforms")).json()["platforms"]}
+    listed = {platform["platform"]: platform for platform in (await api.get("/v1/platforms")).json()["platforms"]}
     assert listed["twitter"]["text"]["premiumLimit"] == 25_000
     assert listed["telegram"]["text"]["limit"] == 4096
     assert listed["telegram"]["text"]["withMedia"] == {"image": 1024, "video": 1024, "gif": 1024, "document": 1024}
@@ -42,7 +42,7 @@ async def test_limits_differ_by_platform(api: Client) -> None:
         "mixes": True,
         "source": "",
     }
-    [image] = [each for each in listed["instagram"]["files"] if each["type"] == "image"]
+    [image] = [file for file in listed["instagram"]["files"] if file["type"] == "image"]
     assert (image["contentTypes"], image["maxBytes"], image["minSeconds"]) == (["image/jpeg"], 8 * 2**20, None)
     assert "shareToFeed" in listed["instagram"]["settings"]["properties"]
 

@@ -13,7 +13,7 @@ async def test_a_post_is_read_by_one_statement(api: Client, stack: Stack, statem
     answer = await api.get(f"/v1/posts/{post.id}")
     assert answer.json()["content"] == "read by one statement"
     # The key is looked up once a second, whatever the request.
-    own = [each for each in statements if each.concerns(post.id, stack.workspace_id)]
+    own = [statement for statement in statements if statement.concerns(post.id, stack.workspace_id)]
     assert [each.verb for each in own] == ["SELECT"]
 
 
@@ -28,7 +28,7 @@ async def test_a_page_of_the_newest_posts_is_read_by_one_statement(
         statements.clear()
         page = (await api.get(f"/v1/posts{query}{cursor}")).json()
         assert page["posts"]
-        own = [each for each in statements if each.concerns(stack.workspace_id)]
+        own = [statement for statement in statements if statement.concerns(stack.workspace_id)]
         assert [each.verb for each in own] == ["WITH"]
         if not page["hasMore"]:
             break

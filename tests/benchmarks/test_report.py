@@ -90,7 +90,7 @@ def test_renewals_are_counted_by_point_and_losses_named() -> None:
     assert rows[0] == ["renewals", "sent", "stored"]
     assert rows[2:] == [["killed", "1 named", "1 1L"], ["frozen 20 s", "-", "1"]]
     assert "connections lost 1 (L); 1 that" in renewals_total(renewals)
-    assert [each for each in renewals_failures(renewals) if "tt_1 killed at stored" in each]
+    assert [failure for failure in renewals_failures(renewals) if "tt_1 killed at stored" in failure]
     assert renewals_table([]) == ""
     assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", renewals)
 

@@ -119,7 +119,7 @@ async def browser(folder: Path) -> AsyncIterator[Page]:
         port = active.read_text().splitlines()[0]
         async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
             targets = (await client.get(f"http://127.0.0.1:{port}/json/list")).json()
-        address = next(each["webSocketDebuggerUrl"] for each in targets if each["type"] == "page")
+        address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
         async with connect(address, max_size=None, proxy=None) as connection:
             yield Page(connection)
     finally:

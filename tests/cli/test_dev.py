@@ -127,7 +127,7 @@ async def test_an_account_that_is_added_again_by_its_name_is_reconnected(
 ) -> None:
     one, _ = stacks
     where = ("--data-dir", one.data)
-    known = next(each for each in one.dev["accounts"] if each["platform"] == platform)
+    known = next(account for account in one.dev["accounts"] if account["platform"] == platform)
     _, listed, _ = await socialsyncer("accounts", "list", *where)
     name = next(each for each in map(json.loads, listed.splitlines()) if each["accountId"] == known["accountId"])[
         "username"

@@ -59,7 +59,7 @@ async def check_reports(own: Stack) -> None:
     answer = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)
     assert answer["exitCode"] == 1
     assert answer["compared"]["posts"] == 1
-    assert [(each["kind"], each["fixedBy"], each["postId"]) for each in answer["findings"]] == [
+    assert [(finding["kind"], finding["fixedBy"], finding["postId"]) for finding in answer["findings"]] == [
         ("workflow_lost", "system", post.id)
     ]
     assert "hush" not in found.stdout + json.dumps(answer)

@@ -62,7 +62,7 @@ async def test_failed_post_shows_reason_and_advice(own: Stack) -> None:
     report = await doctor(post)
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
     assert "failed" in report["targets"][0]["explanation"]
-    assert [each["action"] for each in report["attempts"]] == ["failed"]
+    assert [attempt["action"] for attempt in report["attempts"]] == ["failed"]
     (advice,) = report["now"]
     assert advice["fixedBy"] == "person"
 
@@ -98,7 +98,7 @@ async def test_terminated_post_names_the_operator_and_its_recovery(own: Stack, a
     await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
     report = await doctor(post)
     assert f"{ALICE} terminated it: an exercise." in report["workflow"]
-    assert [each["kind"] for each in report["findings"]] == ["workflow_lost"]
+    assert [finding["kind"] for finding in report["findings"]] == ["workflow_lost"]
     assert report["exitCode"] == Exit.FIXES_ITSELF
 
 

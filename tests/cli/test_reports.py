@@ -132,7 +132,7 @@ async def test_an_account_whose_connection_ends_is_listed_with_its_health(stack:
                 row.renew_at = None
         for more in (("--workspace", own.workspace_id), ("--all",)):
             lines = [json.loads(line) for line in (await run("accounts", "list", *more)).stdout.splitlines()]
-            found = {each["accountId"]: each for each in lines}
+            found = {line["accountId"]: line for line in lines}
             assert found[ends.id]["health"] == "warning"
             assert found[ends.id]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
             assert found[ended.id]["health"] == "needs_reconnect"

@@ -50,7 +50,7 @@ async def rewind(stack: Stack, post: Post) -> None:
         await session.execute(
             update(Target).where(Target.post_id == post.id).values(status=TargetStatus.PENDING, handles={}, **nothing)
         )
-        await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
+        await session.execute(delete(Attempt).where(Attempt.target_id.in_([target.id for target in post.targets])))
 
 
 async def due_at(stack: Stack, post: Post, due: datetime) -> None:
@@ -180,7 +180,7 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
         assert [each.status_code for each in refused] == [503] * 6
         assert {each.headers["retry-after"] for each in refused} == {"30"}
         assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
-        assert FindingKind.RESTORE in {each.kind for each in (await diagnose(stack, platforms=False)).findings}
+        assert FindingKind.RESTORE in {finding.kind for finding in (await diagnose(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
             await finish_restore(session, open_one.id, datetime.now(UTC))
         async with asyncio.timeout(30):

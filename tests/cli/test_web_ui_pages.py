@@ -59,8 +59,8 @@ async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str
     def stands(target: dict[str, Any]) -> bool:
         return target["status"] == status and (status != "publishing" or "error" in target)
 
-    accounts = {each["platform"]: each["accountId"] for each in reversed(dev.dev["accounts"])}
-    targets = [{"platform": each, "accountId": accounts[each]} for each in platforms]
+    accounts = {account["platform"]: account["accountId"] for account in reversed(dev.dev["accounts"])}
+    targets = [{"platform": platform, "accountId": accounts[platform]} for platform in platforms]
     key = {"Authorization": f"Bearer {dev.dev['apiKey']}"}
     async with httpx.AsyncClient(trust_env=False, timeout=40, base_url=dev.dev["apiUrl"], headers=key) as client:
         body = {"content": text, "platforms": targets, "publishNow": True}

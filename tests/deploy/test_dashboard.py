@@ -26,7 +26,9 @@ def made_metrics() -> set[str]:
 
 
 def test_every_expression_uses_served_metrics() -> None:
-    asked = {name for each in expressions() for name in re.findall(r"\b(?:socialsyncer|temporal)_\w+", each)}
+    asked = {
+        name for expression in expressions() for name in re.findall(r"\b(?:socialsyncer|temporal)_\w+", expression)
+    }
     ours = {re.sub(r"_(total|bucket)$", "", name) for name in asked - OF_TEMPORAL}
     assert ours <= made_metrics()
     assert len(asked) > 8

@@ -27,7 +27,7 @@ def test_the_walk_has_every_step() -> None:
     assert len(FUNCTIONS) >= 20
 
 
-@pytest.mark.parametrize(("module", "name"), FUNCTIONS, ids=[".".join(each) for each in FUNCTIONS])
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS, ids=[".".join(function) for function in FUNCTIONS])
 def test_a_function_of_the_walk_exists(module: str, name: str) -> None:
     assert pkgutil.resolve_name(f"{module.replace('/', '.')}:{name}")
 

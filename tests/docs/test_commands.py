@@ -38,6 +38,6 @@ def test_a_command_has_the_options_that_a_document_gives_it(document: Path) -> N
         f"{name} {option}"
         for name, rest in NAMED.findall(document.read_text().replace("\\|", "/"))
         for option in OPTION.findall(rest)
-        if option not in {"--help", *(each for parameter in COMMANDS[name].params for each in parameter.opts)}
+        if option not in {"--help", *(opt for parameter in COMMANDS[name].params for opt in parameter.opts)}
     }
     assert unknown == set()

@@ -79,7 +79,7 @@ def test_status_change_clears_the_last_failure(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_possibly_public_target_is_resent_only_after_confirmed_absence(name: str) -> None:
     transition, to = CASES[name]
-    if to is not None and to.is_unsent and any(each.may_be_public for each in transition.expects):
+    if to is not None and to.is_unsent and any(expect.may_be_public for expect in transition.expects):
         assert name == "pending"
     assert PUBLISHED not in transition.expects or to is None
 

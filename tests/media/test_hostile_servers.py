@@ -102,7 +102,7 @@ async def worker(server: HostileServer, speed: MinimumSpeed) -> AsyncIterator[tu
 def spools() -> int:
     """Return how many unnamed files this process has open, if the system lists them."""
     folder = Path("/proc/self/fd")
-    names = [str(each.readlink()) for each in folder.iterdir() if each.is_symlink()] if folder.exists() else []
+    names = [str(path.readlink()) for path in folder.iterdir() if path.is_symlink()] if folder.exists() else []
     return sum("socialsyncer-" in name for name in names)
 
 

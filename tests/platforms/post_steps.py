@@ -71,4 +71,4 @@ async def _parent(rig: Rig, post_id: str) -> Any:
     if rig.platform.name == "threads":
         return (await rig.read(f"/v1.0/{post_id}", fields="replied_to")).get("replied_to", {}).get("id")
     shown = (await rig.read(f"/2/tweets/{post_id}", **{"tweet.fields": "referenced_tweets"}))["data"]
-    return next((each["id"] for each in shown.get("referenced_tweets", []) if each["type"] == "replied_to"), None)
+    return next((tweet["id"] for tweet in shown.get("referenced_tweets", []) if tweet["type"] == "replied_to"), None)

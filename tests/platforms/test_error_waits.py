@@ -29,7 +29,7 @@ _HOUR = 3600.0
 
 def usage(*minutes: Any) -> dict[str, str]:
     """Return Meta's header with the estimated minutes of a limit."""
-    times = [{"estimated_time_to_regain_access": each} for each in minutes]
+    times = [{"estimated_time_to_regain_access": minute} for minute in minutes]
     return {"x-business-use-case-usage": httpx.Response(200, json={"1755": times}).text}
 
 

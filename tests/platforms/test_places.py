@@ -17,7 +17,7 @@ OTHERS = [
 def broken(name: str, settings: dict[str, Any], account: AccountFacts) -> list[tuple[str, tuple[str | int, ...]]]:
     platform = platforms()[name]
     draft = Draft("Hi", (), platform.settings.model_validate(settings))
-    return [(each.code, each.path) for each in platform.violations(draft, account)]
+    return [(violation.code, violation.path) for violation in platform.violations(draft, account)]
 
 
 @pytest.mark.parametrize(("platform", "name", "written", "kept"), OTHERS)

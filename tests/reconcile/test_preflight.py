@@ -57,7 +57,7 @@ async def refuse(stack: Stack, account: Account) -> None:
 async def warnings(stack: Stack, post: Post) -> list[tuple[str, str]]:
     """Return the platforms and codes of a post's warnings as clients read them."""
     shown = render_post(await stack.read(post.id))
-    return [(each["platform"], each["code"]) for each in shown.get("warnings", [])]
+    return [(warning["platform"], warning["code"]) for warning in shown.get("warnings", [])]
 
 
 async def history(stack: Stack, post: Post) -> list[tuple[str, str | None, dict[str, Any]]]:
@@ -153,7 +153,7 @@ async def test_posts_that_are_due_soon_or_late_are_left_alone(own: Stack, due_in
 async def test_a_post_is_checked_a_few_times_only(own: Stack) -> None:
     post = await own.save("checked four times", [await own.connect("twitter")], due_in=timedelta(hours=23))
     hours = [0.0, 1, 16, 17.5, 20, 22.01, 22.2, 22.68, 22.7, 22.9]
-    found = [await check(own, after=timedelta(hours=each)) for each in hours]
+    found = [await check(own, after=timedelta(hours=hour)) for hour in hours]
     assert found == [1, 0, 0, 1, 0, 1, 0, 1, 0, 0]
     assert await history(own, post) == []
 

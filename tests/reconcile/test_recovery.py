@@ -54,7 +54,7 @@ async def rewind(stack: Stack, post: Post) -> None:
             .where(Target.post_id == post.id)
             .values(status=TargetStatus.PENDING, platform_post_id=None, platform_post_url=None, published_at=None)
         )
-        await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
+        await session.execute(delete(Attempt).where(Attempt.target_id.in_([target.id for target in post.targets])))
 
 
 async def test_a_terminated_workflow_is_started_again_and_publishes_once(stack: Stack, recovery: Recovery) -> None:

@@ -54,7 +54,7 @@ async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
     async with stack.database.transaction() as session:
         ids = [target.id for target in post.targets]
         rows = await session.scalars(select(Attempt).where(Attempt.target_id.in_(ids)).order_by(Attempt.id))
-        return [(each.step, each.state) for each in rows]
+        return [(row.step, row.state) for row in rows]
 
 
 async def cut_at(handle: Handle) -> list[datetime]:

@@ -25,9 +25,9 @@ async def test_a_refused_app_is_refused_until_the_condition_is_cleared(sandbox: 
         answer = await sandbox.x.post("/2/tweets", json={"text": text})
         assert (answer.status_code, answer.json()["detail"]) == (402, "credits depleted")
     assert (await sandbox.x.get("/2/users/me")).status_code == 402
-    assert [each["condition"] for each in (await sandbox.control.get("/_/conditions")).json()["conditions"]] == [
-        "app_refused"
-    ]
+    assert [
+        condition["condition"] for condition in (await sandbox.control.get("/_/conditions")).json()["conditions"]
+    ] == ["app_refused"]
     await sandbox.control.delete("/_/conditions?platform=instagram")
     assert (await sandbox.x.post("/2/tweets", json={"text": "third"})).status_code == 402
     await sandbox.control.delete("/_/conditions?platform=twitter")

@@ -55,7 +55,7 @@ async def test_an_empty_database_gets_every_migration_and_its_states(postgres_ur
     )
     url = await empty_database(postgres_url)
     migration = await upgrade(url, folder=folder)
-    assert names(migration) == ([each.name for each in revisions(folder)], [])
+    assert names(migration) == ([revision.name for revision in revisions(folder)], [])
     rows = await run(url, "SELECT revision, kind FROM schema_states ORDER BY 1")
     assert rows[-2:] == [(added, "expand"), (removed, "contract")]
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(
-    each.parent.name for each in ROOT.glob("*/__init__.py") if each.parent.name not in {"store", "tests", "benchmarks"}
+    path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"store", "tests", "benchmarks"}
 )
 # A type and an address are no queries.
 ALLOWED = {"AsyncSession", "make_url"}
@@ -21,9 +21,9 @@ def queries(source: str) -> Iterator[str]:
         match node:
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "sqlalchemy":
                 if module != "sqlalchemy.exc":
-                    yield from (f"{module}.{each.name}" for each in names if each.name not in ALLOWED)
+                    yield from (f"{module}.{name.name}" for name in names if name.name not in ALLOWED)
             case ast.Import(names=names):
-                yield from (each.name for each in names if each.name.partition(".")[0] == "sqlalchemy")
+                yield from (name.name for name in names if name.name.partition(".")[0] == "sqlalchemy")
             case ast.Call(func=ast.Attribute(value=ast.Name(id="session"), attr=attr)) if attr in ASKING:
                 yield f"session.{attr}"
             case ast.Call(func=ast.Attribute(attr="row" | "rows" as attr), args=[ast.Constant() | ast.JoinedStr(), *_]):
@@ -40,5 +40,5 @@ def test_queries_are_in_store_only() -> None:
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     # Bluesky calls a login a session.
     files = [file for file in files if file.parent.parts[-2:] != ("platforms", "bluesky")]
-    found = {(str(file.relative_to(ROOT)), each) for file in files for each in queries(file.read_text())}
+    found = {(str(file.relative_to(ROOT)), query) for file in files for query in queries(file.read_text())}
     assert found == set()

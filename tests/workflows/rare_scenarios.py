@@ -66,9 +66,9 @@ async def amended_while_prepared(stack: Stack) -> Handle:
     await begun(handle, "prepare")
     targets = [
         TargetContent(
-            platform=each.platform, account_id=each.id, custom_media=[] if each.platform == "twitter" else None
+            platform=account.platform, account_id=account.id, custom_media=[] if account.platform == "twitter" else None
         )
-        for each in accounts
+        for account in accounts
     ]
     due = datetime.now(UTC) + timedelta(seconds=4)
     await stack.change(post, due=due, content=f"{WORDS} a second thought", targets=targets)

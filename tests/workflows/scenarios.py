@@ -75,7 +75,7 @@ async def begun(handle: Handle, activity: str) -> str:
     async def so() -> bool:
         steps = (await handle.describe()).raw_description.pending_activities
         doing = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        found.extend(each.activity_id for each in steps if each.activity_type.name == activity and each.state == doing)
+        found.extend(step.activity_id for step in steps if step.activity_type.name == activity and step.state == doing)
         return bool(found)
 
     await until(so)

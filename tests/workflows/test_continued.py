@@ -49,7 +49,7 @@ async def stack(impatient: Stack) -> AsyncIterator[Stack]:
 
 async def runs_of(stack: Stack, post: Post) -> list[WorkflowExecution]:
     """Return a post's runs, the first one first."""
-    found = [each async for each in stack.client.list_workflows(f"WorkflowId = '{post.workflow_id}'")]
+    found = [workflow async for workflow in stack.client.list_workflows(f"WorkflowId = '{post.workflow_id}'")]
     return sorted(found, key=lambda each: each.start_time)
 
 
@@ -243,9 +243,9 @@ async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
             select(Attempt).where(Attempt.target_id == target.id, Attempt.step == "confirm").order_by(Attempt.id)
         )
         pauses = [
-            round((each.next_attempt_at - each.finished_at).total_seconds())
-            for each in confirms
-            if each.next_attempt_at and each.finished_at
+            round((confirm.next_attempt_at - confirm.finished_at).total_seconds())
+            for confirm in confirms
+            if confirm.next_attempt_at and confirm.finished_at
         ]
     assert 4 <= len(pauses) <= 6, "a run that began to count again would try a seventh time"
     assert pauses == [wait.total_seconds() for wait in waits[1 : len(pauses) + 1]]

@@ -34,7 +34,7 @@ async def patches_of(stack: Stack, post: Post) -> list[str]:
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     markers = [event.marker_recorded_event_attributes for event in history.events]
     details = [marker.details["patch-data"] for marker in markers if marker.marker_name == "core_patch"]
-    return [payload.data.decode() for each in details for payload in each.payloads]
+    return [payload.data.decode() for detail in details for payload in detail.payloads]
 
 
 async def tasks_fail(runs: Runs, post: Post) -> None:

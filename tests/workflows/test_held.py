@@ -23,7 +23,7 @@ async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds:
 
 async def sends(stack: Stack) -> int:
     requests = (await stack.control("GET", "requests"))["requests"]
-    return sum(each["platform"] == "twitter" and each["operation"] == "publish" for each in requests)
+    return sum(request["platform"] == "twitter" and request["operation"] == "publish" for request in requests)
 
 
 async def row(stack: Stack, account: Account) -> Account:

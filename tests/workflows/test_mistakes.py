@@ -30,7 +30,7 @@ async def test_post_is_published_once_corrected_code_is_deployed(stack: Stack, m
     assert post.status == PostStatus.PUBLISHED
     assert len(await stack.public("held up")) == 1
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
-    failed = [each for each in history.events if each.HasField("workflow_task_failed_event_attributes")]
+    failed = [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
     assert mistakes == ["made"]
     assert len(failed) == 1
 

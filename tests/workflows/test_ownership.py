@@ -141,7 +141,7 @@ async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stac
         await session.execute(delete(Target).where(Target.id == row.targets[0].id))
         await session.execute(update(Post).where(Post.id == post.id).values(version=Post.version + 1))
     settled = await stack.settled(post.id)
-    assert [(each.id, each.status) for each in settled.targets] == [(row.targets[1].id, TargetStatus.PUBLISHED)]
+    assert [(target.id, target.status) for target in settled.targets] == [(row.targets[1].id, TargetStatus.PUBLISHED)]
 
 
 @pytest.mark.parametrize("status", [PostStatus.SCHEDULED, PostStatus.PUBLISHING])

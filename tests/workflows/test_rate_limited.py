@@ -70,7 +70,7 @@ async def save(stack: Stack, account: Account, words: str, **values: Any) -> Pos
 
 
 async def start(stack: Stack, account: Account, *words: str, **values: Any) -> list[Post]:
-    posts = [await save(stack, account, each, **values) for each in words]
+    posts = [await save(stack, account, word, **values) for word in words]
     for post in posts:
         await stack.start(post)
     return posts
@@ -91,9 +91,9 @@ async def sends(stack: Stack, account: Account) -> list[float]:
     """Return the times at which the account's publish requests came, oldest first, whatever the response was."""
     requests = (await stack.control("GET", "requests"))["requests"]
     return sorted(
-        datetime.fromisoformat(each["at"]).timestamp()
-        for each in requests
-        if each["accountId"] == account.id and each["operation"] == "publish"
+        datetime.fromisoformat(request["at"]).timestamp()
+        for request in requests
+        if request["accountId"] == account.id and request["operation"] == "publish"
     )
 
 

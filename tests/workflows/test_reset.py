@@ -61,7 +61,7 @@ async def test_nothing_is_sent_again(stack: Stack, scenario: str, how: tuple[str
     await says(handle, before)
     row = await stack.read(before.post_id)
     assert row.status == before.status == PostStatus.PUBLISHED
-    assert [each.platform_post_id for each in row.targets] == [each.platform_post_id for each in before.targets]
+    assert [target.platform_post_id for target in row.targets] == [target.platform_post_id for target in before.targets]
     assert await stack.control("GET", "posts") == public
 
 

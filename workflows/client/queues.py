@@ -60,5 +60,5 @@ class Queues:
                     raise
                 answer = await self._client.workflow_service.describe_task_queue(request)
         oldest = datetime.now(UTC) - _POLLED_WITHIN
-        polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
+        polled = any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in answer.pollers)
         return QueueState(polled, answer.stats.approximate_backlog_count)

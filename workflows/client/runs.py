@@ -114,7 +114,9 @@ class Runs:
             named = ", ".join(_quoted(each) for each in ids[first : first + _IDS_PER_QUERY])
             query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
             async with answering(_TIMEOUT_S):
-                found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS_PER_QUERY)]
+                found += [
+                    _run_of(workflow) async for workflow in self._client.list_workflows(query, page_size=_IDS_PER_QUERY)
+                ]
         return found
 
     async def latest(self, workflow_id: str) -> Run | None:

@@ -83,7 +83,9 @@ def _writable(fields: JsonObject, may_set: frozenset[str], are_shown: frozenset[
 def _shown_target(answer: Callable[[], JsonObject], target: JsonObject) -> Callable[[], JsonObject]:
     def known() -> JsonObject:
         account = target.get("platform"), target.get("accountId")
-        same = (each for each in answer()["platforms"] if (each["platform"], each["accountId"]) == account)
+        same = (
+            platform for platform in answer()["platforms"] if (platform["platform"], platform["accountId"]) == account
+        )
         return next(same, {})
 
     return known

@@ -53,7 +53,9 @@ async def retry(
             await require_tries_left(session, post)
             only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
             if not await reopen(session, post, change.actor, only):
-                raise Conflict(_HELD if any(each.status == TargetStatus.HELD for each in post.targets) else _NOTHING)
+                raise Conflict(
+                    _HELD if any(target.status == TargetStatus.HELD for target in post.targets) else _NOTHING
+                )
             deps.usage.count_bytes(workspace_id, post.answer_bytes)
             plan = plan_for(post, await accounts_of(session, post))
         deps.delivery.deliver(plan)

@@ -84,7 +84,7 @@ async def _rewrite(
     """
     now = now_ms()
     wanted = read_patch(post, payload, now)
-    account_ids = {each.account_id for each in wanted.content.targets}
+    account_ids = {target.account_id for target in wanted.content.targets}
     accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     if not wanted.is_draft and (problems := platform_problems(wanted.content, accounts)):
         raise Unprocessable(problems)

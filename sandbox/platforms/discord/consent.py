@@ -101,7 +101,7 @@ class ConsentRoutes(FakeGuild):
                 raise refused(403, 50001, "Missing Access")
             others = (Place(_number(f"{name} {guild}"), guild, name) for name in ("news", "staff", "forum"))
             return [Place(account.user_id, guild, "general"), *others]
-        found = [each for each in self.channels if each.within == request.params["guild"]]
+        found = [channel for channel in self.channels if channel.within == request.params["guild"]]
         if not found:
             raise refused(404, 10004, "Unknown Guild")
         return found

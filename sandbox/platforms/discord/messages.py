@@ -176,7 +176,11 @@ def _poll(poll: Any) -> dict[str, Any] | None:
         case {"question": {"text": str(question)}, "answers": [*answers]} if 0 < len(question) <= QUESTION:
             options = [str((answer.get("poll_media") or {}).get("text") or "") for answer in answers]
             hours = poll.get("duration", 24)
-            if 0 < len(options) <= ANSWERS and all(0 < len(each) <= ANSWER for each in options) and hours in POLL_HOURS:
+            if (
+                0 < len(options) <= ANSWERS
+                and all(0 < len(option) <= ANSWER for option in options)
+                and hours in POLL_HOURS
+            ):
                 return {"question": question, "options": options}
     raise invalid("poll", "POLL_INVALID", "The poll is not one that Discord takes.")
 

@@ -60,7 +60,9 @@ class ConsentRoutes(FakePage):
     async def permissions(self, request: Request) -> Answer:
         """List what the person has granted and declined."""
         _, scopes = self._person(request)
-        said = [{"permission": each, "status": "granted" if each in scopes else "declined"} for each in sorted(_SCOPES)]
+        said = [
+            {"permission": scope, "status": "granted" if scope in scopes else "declined"} for scope in sorted(_SCOPES)
+        ]
         return Answer.json({"data": said})
 
     @route("GET", "/me/accounts", "auth")

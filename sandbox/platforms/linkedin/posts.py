@@ -93,7 +93,7 @@ class PostRoutes(MediaRoutes):
         ]
         elements = [_element(post) for post in posts[:count]]
         if self.holds("commentary_rewritten", account):
-            elements = [{**each, "commentary": _rewritten(str(each["commentary"]))} for each in elements]
+            elements = [{**element, "commentary": _rewritten(str(element["commentary"]))} for element in elements]
         return Answer.json({"elements": elements, "paging": {"start": 0, "count": count}})
 
     @route("GET", "/rest/posts/{urn}", "confirm")
@@ -191,7 +191,7 @@ def _duplicate(urn: str) -> Answer:
 def _note(content: Content) -> str | None:
     if content.article:
         return f"{content.article.title} · {content.article.source}"
-    return " · ".join(each.text for each in content.poll.options) if content.poll else None
+    return " · ".join(option.text for option in content.poll.options) if content.poll else None
 
 
 def _element(post: PublicPost) -> dict[str, Any]:

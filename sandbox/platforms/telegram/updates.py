@@ -43,8 +43,8 @@ class UpdateRoutes(FakeBot):
             raise RefusedError(self.unauthorized())
         offset, allowed = int(given.get("offset") or 0), given.get("allowed_updates") or ["message", "channel_post"]
         if offset:
-            self._updates = [each for each in self._updates if each["update_id"] >= offset]
-        wanted = [each for each in self._updates if set(allowed) & set(each)]
+            self._updates = [update for update in self._updates if update["update_id"] >= offset]
+        wanted = [update for update in self._updates if set(allowed) & set(update)]
         return done(wanted[: int(given.get("limit") or 100)])
 
     @route("GET", f"/{SHARED_BOT_NAME}", "auth")
@@ -96,7 +96,9 @@ class UpdateRoutes(FakeBot):
         return {"status": "member" if known.may_post else "left"}
 
     def _chat(self, name: str) -> Account:
-        known = (each for each in self.world.accounts if (each.platform, each.username) == (self.platform, name))
+        known = (
+            account for account in self.world.accounts if (account.platform, account.username) == (self.platform, name)
+        )
         number = str(10**9 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) % (8 * 10**9))
         return next(known, None) or self.new_account(number, name[:32])
 

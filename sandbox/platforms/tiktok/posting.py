@@ -64,7 +64,9 @@ class PostingRoutes(FakeTikTok):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.by_upload = {each.upload_id: each for each in self.publications if each.upload_id}
+        self.by_upload = {
+            publication.upload_id: publication for publication in self.publications if publication.upload_id
+        }
 
     @route("POST", "/v2/post/publish/video/init/", "prepare")
     async def begin_video(self, request: Request) -> Answer:

@@ -49,7 +49,7 @@ def test_the_secrets_of_other_workspaces_apps_are_not_added() -> None:
     tokens = [
         with_app_secret(APPS, platforms()["discord"], discord, workspace).access_token for workspace in ("ws_1", "ws_2")
     ]
-    assert [each.get_secret_value() for each in tokens] == [OF_APP, "their bot"]
+    assert [token.get_secret_value() for token in tokens] == [OF_APP, "their bot"]
 
 
 def test_accounts_own_secret_is_kept() -> None:

@@ -57,5 +57,5 @@ async def accepts(stack: Stack, token: str) -> int:
 async def revoke_at_platform(stack: Stack, platform: str, username: str, more: str = "") -> None:
     """Withdraw the consent at the platform, as a person does there; with `&only=access` end its access tokens."""
     accounts = (await stack.control("GET", "accounts"))["accounts"]
-    found = next(each for each in accounts if (each["platform"], each["username"]) == (platform, username))
+    found = next(account for account in accounts if (account["platform"], account["username"]) == (platform, username))
     await stack.control("DELETE", f"tokens?platform={platform}&accountId={found['accountId']}{more}")

@@ -118,7 +118,7 @@ class TestRemove:
     async def test_concurrent_removals_are_one(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "rob"))["accountId"]
         answers = await asyncio.gather(*(remove(stranger, "twitter", account) for _ in range(4)))
-        assert {each.status_code for each in answers} == {200}
+        assert {answer.status_code for answer in answers} == {200}
         async with stack.database.reading() as session:
             lines = await session.scalars(select(AccountEvent.action).where(AccountEvent.account_id == account))
             assert sorted(lines) == ["connected", "removed", "revoked"]
@@ -157,9 +157,9 @@ async def test_account_history_names_actors(stranger: Client, stack: Stack) -> N
     await trade(stranger, "twitter", await consent(stack, begun, "sue"))
     await remove(stranger, "twitter", account)
     events = (await stranger.get(f"/v1/accounts/twitter/{account}/history")).json()["events"]
-    assert [each["action"] for each in events] == ["revoked", "removed", "reconnected", "connected"]
-    assert {each["actor"]["type"] for each in events[1:]} == {"api_key"}
-    assert all(each["actor"]["id"].startswith("key_") for each in events[1:])
+    assert [event["action"] for event in events] == ["revoked", "removed", "reconnected", "connected"]
+    assert {event["actor"]["type"] for event in events[1:]} == {"api_key"}
+    assert all(event["actor"]["id"].startswith("key_") for event in events[1:])
     assert events[0]["summary"] == "This service ended its access at X."
     assert events[1]["summary"].endswith(" removed sue.")
 

@@ -19,9 +19,9 @@ class TestList:
         made.append(await connected(stranger, stack, "reddit", "dan"))
         ids = sorted(each["accountId"] for each in made)
         whole = (await stranger.get("/v1/accounts")).json()
-        assert [each["accountId"] for each in whole["accounts"]] == ids
+        assert [account["accountId"] for account in whole["accounts"]] == ids
         assert (whole["cursor"], whole["hasMore"]) == (None, False)
-        first = next(each for each in whole["accounts"] if each["accountId"] == made[0]["accountId"])
+        first = next(account for account in whole["accounts"] if account["accountId"] == made[0]["accountId"])
         assert first == {
             "platform": "twitter",
             "accountId": made[0]["accountId"],
@@ -34,7 +34,7 @@ class TestList:
         pages, cursor = list[str](), dict[str, str]()
         while True:
             page = (await stranger.get("/v1/accounts", params={"limit": "3", **cursor})).json()
-            pages += [each["accountId"] for each in page["accounts"]]
+            pages += [account["accountId"] for account in page["accounts"]]
             if not page["hasMore"]:
                 break
             cursor = {"cursor": page["cursor"]}
@@ -91,7 +91,9 @@ class TestHealth:
         soon = now + timedelta(days=3, hours=1)
         await change_row(stack, stranger, ends, expires_at=soon, refresh_expires_at=soon)
         await change_row(stack, stranger, gone, refused_at=now, refusal="Reddit has suspended cyd.")
-        found = {each["accountId"]: each for each in (await stranger.get("/v1/accounts/health")).json()["accounts"]}
+        found = {
+            account["accountId"]: account for account in (await stranger.get("/v1/accounts/health")).json()["accounts"]
+        }
         assert {key: (each["health"], each["tokenValid"], each["reason"]) for key, each in found.items()} == {
             well: ("healthy", True, None),
             ends: ("warning", True, "expiring"),
@@ -101,17 +103,17 @@ class TestHealth:
         assert found[ends]["expiresAt"] is not None
         assert "tweet.write" in found[well]["permissions"]
         ill = (await stranger.get("/v1/accounts/health", params={"health": "needs_reconnect"})).json()
-        assert [each["accountId"] for each in ill["accounts"]] == [gone]
+        assert [account["accountId"] for account in ill["accounts"]] == [gone]
         assert not ill["hasMore"]
         assert await health_of(stranger, "reddit", gone) == found[gone]
 
     async def test_list_by_health_continues_at_its_cursor(self, stranger: Client, stack: Stack) -> None:
         made = sorted([(await connected(stranger, stack, "twitter", name))["accountId"] for name in ("a1", "b1", "c1")])
         page = (await stranger.get("/v1/accounts/health", params={"health": "healthy", "limit": "2"})).json()
-        assert ([each["accountId"] for each in page["accounts"]], page["hasMore"]) == (made[:2], True)
+        assert ([account["accountId"] for account in page["accounts"]], page["hasMore"]) == (made[:2], True)
         query = {"health": "healthy", "limit": "2", "cursor": page["cursor"]}
         rest = (await stranger.get("/v1/accounts/health", params=query)).json()
-        assert ([each["accountId"] for each in rest["accounts"]], rest["hasMore"]) == (made[2:], False)
+        assert ([account["accountId"] for account in rest["accounts"]], rest["hasMore"]) == (made[2:], False)
 
     async def test_declined_permissions_are_named(self, stranger: Client, stack: Stack) -> None:
         begun = await begin(stranger, "facebook")
@@ -180,7 +182,7 @@ class TestCheck:
         again = await row_of(stack, stranger, account)
         assert again is not None
         assert again.inspected_at == asked_at
-        assert {each["health"] for each in answers} == {"healthy"}
+        assert {answer["health"] for answer in answers} == {"healthy"}
 
     async def test_x_is_checked_once_a_day(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "jim"))["accountId"]
@@ -197,7 +199,7 @@ class TestCheck:
         assert row is not None
         async with stack.database.transaction() as session:
             for number in range(MOST_CHECKS):
-                values = {each.key: getattr(row, each.key) for each in Account.__mapper__.column_attrs}
+                values = {attr.key: getattr(row, attr.key) for attr in Account.__mapper__.column_attrs}
                 values |= {"id": f"rd_x{number}", "inspected_at": datetime.now(UTC)}
                 session.add(Account(**values))
         response = await stranger.get(f"/v1/accounts/reddit/{account}/health", params={"check": "true"})

@@ -18,9 +18,9 @@ class TestSiblings:
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(client, "googlebusiness")
         found = (await trade(client, "googlebusiness", await consent(stack, begun, person))).json()["selection"]
-        body = {"selectionId": found["id"], "ids": [each["id"] for each in found["options"]]}
+        body = {"selectionId": found["id"], "ids": [option["id"] for option in found["options"]]}
         chosen = (await client.post("/v1/connect/googlebusiness/select", json=body)).json()
-        return [each["accountId"] for each in chosen["accounts"]]
+        return [account["accountId"] for account in chosen["accounts"]]
 
     async def test_accounts_of_one_consent_are_renewed_together(
         self, stranger: Client, stack: Stack, factory: StepContextFactory
@@ -32,7 +32,7 @@ class TestSiblings:
         assert renewed[0]["access_token"] == renewed[1]["access_token"]
         assert renewed[0]["user_id"] != renewed[1]["user_id"]
         rows = [await row_of(stack, stranger, each) for each in (first, second)]
-        assert len({(each.expires_at, each.grant_subject) for each in rows if each}) == 1
+        assert len({(row.expires_at, row.grant_subject) for row in rows if row}) == 1
 
     async def test_siblings_due_together_are_renewed_once(
         self, stranger: Client, stack: Stack, factory: StepContextFactory
@@ -51,7 +51,7 @@ class TestSiblings:
         await renew_due(factory)
         async with asyncio.timeout(30):
             while True:
-                found = [await known_to_sandbox(stack, client, each) for each in accounts]
+                found = [await known_to_sandbox(stack, client, account) for account in accounts]
                 if all(each["access_token"] != before for each in found):
                     return found
                 await asyncio.sleep(0.1)
@@ -67,8 +67,8 @@ class TestSiblings:
         response = await trade(stranger, "googlebusiness", await consent(stack, begun, "sisters"))
         assert (response.status_code, response.json()["accountId"]) == (200, first)
         rows = [await row_of(stack, stranger, each) for each in (first, second)]
-        assert [each and each.refused_at for each in rows] == [None, None]
-        assert len({each.grant_subject for each in rows if each}) == 1
+        assert [row and row.refused_at for row in rows] == [None, None]
+        assert len({row.grant_subject for row in rows if row}) == 1
 
     async def test_access_needed_by_a_sibling_is_not_revoked(self, stranger: Client, stack: Stack) -> None:
         first, second = await self._two(stranger, stack, "cousins")

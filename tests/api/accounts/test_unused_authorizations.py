@@ -43,7 +43,7 @@ async def history(client: Client, platform: str, account_id: str) -> list[tuple[
     """Return the actions of an account and their sentences, the newest first."""
     response = await client.get(f"/v1/accounts/{platform}/{account_id}/history")
     assert response.status_code == 200, response.text
-    return [(each["action"], each["summary"]) for each in response.json()["events"]]
+    return [(event["action"], event["summary"]) for event in response.json()["events"]]
 
 
 async def newest(client: Client, platform: str, account_id: str) -> tuple[str, str]:

@@ -66,7 +66,7 @@ class TestDiscordBot:
         response = await connect_discord(stranger, stack, "guild one", kind="bot")
         assert response.status_code == 200, response.text
         selection = response.json()["selection"]
-        assert [(each["name"], each["selectable"]) for each in selection["options"]] == [
+        assert [(option["name"], option["selectable"]) for option in selection["options"]] == [
             ("#general", True),
             ("#news", True),
             ("#staff", False),

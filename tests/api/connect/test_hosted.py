@@ -204,7 +204,7 @@ class TestSeveral:
         found = returned(await browser.open(chosen.headers["location"]))
         assert len(found["accountId"]) == 2
         stands = await progress(stranger, begun, "facebook")
-        assert {each["username"] for each in stands["accounts"]} == {"baker", "baker 2"}
+        assert {account["username"] for account in stands["accounts"]} == {"baker", "baker 2"}
         # The form is sent again: nothing changes, and the response is the same.
         again = await browser.send(url, ids=[boxes[0][0]])
         assert returned(await browser.open(again.headers["location"])) == found
@@ -354,12 +354,12 @@ class TestRefusals:
         given = {"hosted": "true", "redirect_url": "//evil.example/"}
         response = await stranger.get("/v1/connect/twitter", params=given)
         assert response.status_code == 400
-        assert [each["param"] for each in problems(response)] == ["redirect_url"]
+        assert [problem["param"] for problem in problems(response)] == ["redirect_url"]
 
     async def test_choose_needs_hosted(self, stranger: Client) -> None:
         given = {"choose": "caller", "redirect_url": BACK}
         response = await stranger.get("/v1/connect/twitter", params=given)
-        assert [each["param"] for each in problems(response)] == ["choose"]
+        assert [problem["param"] for problem in problems(response)] == ["choose"]
 
 
 async def test_no_secret_is_in_a_row_a_log_or_an_address_of_ours(

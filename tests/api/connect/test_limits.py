@@ -45,8 +45,8 @@ async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:
 async def test_concurrent_connections_respect_the_limit(stranger: Client, stack: Stack) -> None:
     backs = [await consent(stack, await begin(stranger, "twitter"), f"limited {number}") for number in range(4)]
     answers: list[httpx.Response] = await asyncio.gather(*(trade(stranger, "twitter", back) for back in backs))
-    assert sorted(each.status_code for each in answers) == [201, 201, 422, 422]
-    assert {each.json()["code"] for each in answers if each.status_code == 422} == {"too_many_accounts"}
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 422, 422]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 422} == {"too_many_accounts"}
     async with stack.database.reading() as session:
         assert await count_accounts(session, stranger.workspace_id, 10) == 2
     # A known account may always be connected again.

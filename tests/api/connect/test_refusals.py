@@ -143,9 +143,9 @@ class TestRefusals:
     async def test_a_body_needs_code_or_credentials_not_both(self, stranger: Client) -> None:
         body = {"code": "c", "redirect_url": BACK, "credentials": {}}
         response = await stranger.post("/v1/connect/twitter", json=body)
-        assert {each["param"] for each in problems(response)} == {"code", "redirect_url"}
+        assert {problem["param"] for problem in problems(response)} == {"code", "redirect_url"}
         response = await stranger.post("/v1/connect/twitter", json={})
-        assert {(each["param"], each["code"]) for each in problems(response)} == {
+        assert {(problem["param"], problem["code"]) for problem in problems(response)} == {
             ("code", "missing_required_field"),
             ("redirect_url", "missing_required_field"),
         }

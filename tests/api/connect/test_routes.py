@@ -112,17 +112,17 @@ class TestSeveral:
         found = response.json()
         assert (found["accountId"], found["username"]) == (None, None)
         options = found["selection"]["options"]
-        assert [(each["name"], each["type"], each["selectable"], each["connected"]) for each in options] == [
+        assert [(option["name"], option["type"], option["selectable"], option["connected"]) for option in options] == [
             ("shopkeeper", "location", True, False),
             ("Other", "location", True, False),
         ]
-        body = {"selectionId": found["selection"]["id"], "ids": [each["id"] for each in options]}
+        body = {"selectionId": found["selection"]["id"], "ids": [option["id"] for option in options]}
         wrong = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": ["999"]})
         await refused(wrong, 400, "invalid_field_value", "ids.0")
         chosen = await stranger.post("/v1/connect/googlebusiness/select", json=body)
         assert chosen.status_code == 201, chosen.text
         accounts = chosen.json()["accounts"]
-        assert {each["username"] for each in accounts} == {"shopkeeper", "Other"}
+        assert {account["username"] for account in accounts} == {"shopkeeper", "Other"}
         assert chosen.json()["accountId"] == accounts[0]["accountId"]
         # A repeated request gets the same response, and another choice is refused.
         again = await stranger.post("/v1/connect/googlebusiness/select", json=body)
@@ -143,7 +143,7 @@ class TestSeveral:
         await stack.switch_on("facebook", "several_pages")
         begun = await begin(stranger, "facebook")
         found = (await trade(stranger, "facebook", await consent(stack, begun, "baker"))).json()["selection"]
-        assert [(each["name"], each["selectable"]) for each in found["options"]] == [
+        assert [(option["name"], option["selectable"]) for option in found["options"]] == [
             ("baker", True),
             ("baker 2", True),
             ("baker 3", False),
@@ -168,7 +168,7 @@ class TestSeveral:
         begun = await begin(stranger, "linkedin", **{"as": "both"})
         assert "w_organization_social" in _query(begun["authUrl"])["scope"]
         response = await trade(stranger, "linkedin", await consent(stack, begun, "editor"))
-        types = [each["type"] for each in response.json()["selection"]["options"]]
+        types = [option["type"] for option in response.json()["selection"]["options"]]
         # The page of which the member is an ANALYST is not among them.
         assert types == ["profile", "organization", "organization"]
 
@@ -185,9 +185,9 @@ class TestSeveral:
         begun = await begin(stranger, "linkedin", **{"as": "both"})
         response = await trade(stranger, "linkedin", await consent(stack, begun, "one number"))
         selection = response.json()["selection"]
-        body = {"selectionId": selection["id"], "ids": [each["id"] for each in selection["options"]]}
+        body = {"selectionId": selection["id"], "ids": [option["id"] for option in selection["options"]]}
         chosen = (await stranger.post("/v1/connect/linkedin/select", json=body)).json()
-        assert [each["accountId"] for each in chosen["accounts"]] == [member["accountId"], page["accountId"]]
+        assert [account["accountId"] for account in chosen["accounts"]] == [member["accountId"], page["accountId"]]
 
 
 class TestStates:
@@ -251,11 +251,11 @@ class TestCredentials:
     async def test_a_platform_without_an_authorization_names_its_credentials(self, stranger: Client) -> None:
         begun = (await stranger.get("/v1/connect/bluesky")).json()
         assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
-        assert {each["name"]: each["secret"] for each in begun["fields"]}["password"]
+        assert {field["name"]: field["secret"] for field in begun["fields"]}["password"]
 
     async def test_internal_credentials_are_not_requested(self, stranger: Client) -> None:
         begun = (await stranger.get("/v1/connect/telegram")).json()
-        assert [(each["name"], each["secret"], each["required"]) for each in begun["fields"]] == [
+        assert [(field["name"], field["secret"], field["required"]) for field in begun["fields"]] == [
             ("botToken", True, True),
             ("chatId", False, True),
         ]
@@ -280,7 +280,7 @@ class TestCredentials:
         response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": named | given})
         await refused(response, 400, "invalid_field_value", "credentials")
         fields = (await stranger.get("/v1/connect/bluesky")).json()["fields"]
-        assert {each["name"] for each in fields} == {"service", "identifier", "password"}
+        assert {field["name"] for field in fields} == {"service", "identifier", "password"}
 
     @pytest.mark.parametrize("platform", ["mastodon", "telegram", "bluesky"])
     async def test_an_account_is_connected_by_credentials(self, stranger: Client, stack: Stack, platform: str) -> None:

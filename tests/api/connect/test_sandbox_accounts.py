@@ -163,7 +163,7 @@ async def test_doctor_asks_the_sandbox_nothing_about_real_servers(
     await seed(settings, stack.sandbox_url, StackState(workspace_id=workspace_id, api_key=key))
     assert account.id not in await listed(stack, platform)
     report = await Doctor(stack.database, Runs(stack.client), workspace_id, stack.sandbox_url).diagnose()
-    assert [each.what for each in report.findings if "never had that post" in each.what] == []
+    assert [finding.what for finding in report.findings if "never had that post" in finding.what] == []
 
 
 async def test_no_account_is_invented_for_a_platform_that_is_reached_elsewhere(stack: Stack) -> None:

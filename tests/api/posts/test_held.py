@@ -89,4 +89,4 @@ async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> 
 async def test_invalid_publish_within_is_refused(api: Client, stack: Stack, seconds: object) -> None:
     refused = await api.send_post(body(stack.accounts["plain"], publishWithin=seconds))
     assert refused.status_code == 400
-    assert [each["param"] for each in problems(refused)] == ["publishWithin"]
+    assert [problem["param"] for problem in problems(refused)] == ["publishWithin"]

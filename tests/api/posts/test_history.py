@@ -77,7 +77,7 @@ async def test_audit_events_hold_no_content(stack: Stack, api: Client) -> None:
     assert (await api.patch(f"/v1/posts/{post['id']}", json=body)).status_code == 200
     (changed,) = await lines_of(stack.database, post["id"])
     assert "secret" not in str(changed.details)
-    named = [(each["field"], each.get("platform")) for each in changed.details["changes"]]
+    named = [(change["field"], change.get("platform")) for change in changed.details["changes"]]
     assert named == [("content", None), ("mediaItems", None), ("tags", None), ("customContent", "twitter")]
 
 
@@ -212,7 +212,7 @@ async def test_history_says_how_late_a_post_began(stack: Stack, api: Client) -> 
         early = row.begun_at - timedelta(seconds=42)
         target = await session.merge(row)
         target.due_at = early
-    late = [each for each in await events(api, post["id"]) if each["action"] == "late"]
+    late = [event for event in await events(api, post["id"]) if event["action"] == "late"]
     assert len(late) == 1
     assert "waited 42 s until a worker had begun" in late[0]["summary"]
 
@@ -261,5 +261,5 @@ async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
         now = datetime.now(UTC)
         released = await claim_released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
     assert post["id"] in {each.id for each in released}
-    found = [each["action"] for each in await events(api, post["id"])]
+    found = [event["action"] for event in await events(api, post["id"])]
     assert found[:3] == ["created", "held", "released"]

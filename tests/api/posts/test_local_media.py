@@ -52,7 +52,9 @@ def test_addresses_show_whether_their_host_is_local(url: str, host: str | None) 
 
 def test_hosts_that_the_operator_allows_are_not_warned_of() -> None:
     content = PostContent(media_items=[Media(type=MediaType.IMAGE, url=LOCAL)], targets=[])
-    assert [each.param for each in local_media_warnings(content, LocalHosts(["localhost:3001"]))] == ["mediaItems.0"]
+    assert [warning.param for warning in local_media_warnings(content, LocalHosts(["localhost:3001"]))] == [
+        "mediaItems.0"
+    ]
     assert local_media_warnings(content, LocalHosts(["localhost:3000"])) == []
     assert local_media_warnings(content, LocalHosts(samples_url="http://localhost:3000")) == []
 
@@ -69,7 +71,7 @@ async def test_validate_names_local_media_without_fetching(api: Client, stack: S
 async def test_answers_warn_of_local_media_until_they_are_corrected(api: Client, stack: Stack) -> None:
     created = (await api.send_post(body(stack, mediaItems=[image(LOCAL)]))).json()
     path = f"/v1/posts/{created['id']}"
-    assert [each["code"] for each in created["warnings"]] == ["media_refused"]
+    assert [warning["code"] for warning in created["warnings"]] == ["media_refused"]
     assert (await api.get(path)).json()["warnings"] == created["warnings"]
     renamed = (await api.patch(path, json={"content": words("another text")})).json()
     assert renamed["warnings"] == created["warnings"]
@@ -77,7 +79,7 @@ async def test_answers_warn_of_local_media_until_they_are_corrected(api: Client,
     assert "warnings" not in corrected
     own = {**corrected["platforms"][0], "customMedia": [image(LOCAL)]}
     changed = await api.patch(path, json={"platforms": [own]})
-    assert [each["code"] for each in changed.json()["warnings"]] == ["media_refused"]
+    assert [warning["code"] for warning in changed.json()["warnings"]] == ["media_refused"]
 
 
 async def test_refusal_names_the_host_and_the_reason(api: Client, stack: Stack) -> None:

@@ -20,7 +20,7 @@ MISSING = {"type": "image", "url": "https://nonexistent.invalid/a.jpg"}
 
 def body_of(stack: Stack, *names: str, **more: Any) -> dict[str, Any]:
     accounts = [stack.accounts[name] for name in names]
-    targets = [{"platform": each.platform, "accountId": each.id} for each in accounts]
+    targets = [{"platform": account.platform, "accountId": account.id} for account in accounts]
     return {"content": "checked", "mediaItems": [GOOD], "platforms": targets, "publishNow": True, **more}
 
 
@@ -39,7 +39,7 @@ async def test_a_file_that_cannot_be_fetched_is_named_for_each_target(api: Clien
     before = (await api.get("/v1/posts")).json()["posts"]
     verdict = await validate(api, body_of(stack, "instagram", "twitter", mediaItems=[GOOD, MISSING]))
     assert verdict["valid"] is False
-    assert [(each["code"], each["param"], each["platform"]) for each in verdict["errors"]] == [
+    assert [(error["code"], error["param"], error["platform"]) for error in verdict["errors"]] == [
         ("media_refused", "mediaItems.1", "instagram"),
         ("media_refused", "mediaItems.1", "twitter"),
     ]
@@ -57,12 +57,12 @@ async def test_a_drafts_files_are_warnings(api: Client, stack: Stack) -> None:
     body = body_of(stack, "twitter", mediaItems=[MISSING], publishNow=False, isDraft=True)
     verdict = await validate(api, body)
     assert (verdict["valid"], verdict["errors"]) == (True, [])
-    assert [each["code"] for each in verdict["warnings"]] == ["media_refused"]
+    assert [warning["code"] for warning in verdict["warnings"]] == ["media_refused"]
 
 
 async def test_files_are_not_fetched_if_the_body_is_invalid(api: Client, stack: Stack) -> None:
     verdict = await validate(api, body_of(stack, "twitter", content="x" * 30_000, mediaItems=[MISSING]))
-    assert {each["code"] for each in verdict["errors"]} == {"invalid_field_value"}
+    assert {error["code"] for error in verdict["errors"]} == {"invalid_field_value"}
     async with stack.database.reading() as session:
         assert await session.scalar(select(func.count()).where(MediaCheck.content["content"].astext.like("xxx%"))) == 0
 
@@ -77,7 +77,7 @@ async def test_files_are_checked_only_on_request(api: Client, stack: Stack) -> N
 async def test_number_of_checked_files_is_limited(api: Client, stack: Stack) -> None:
     accounts = [await stack.connect("instagram") for _ in range(6)]
     media = [{"type": "image", "url": f"https://example.com/{number}.jpg"} for number in range(10)]
-    targets = [{"platform": each.platform, "accountId": each.id} for each in accounts]
+    targets = [{"platform": account.platform, "accountId": account.id} for account in accounts]
     body = {"content": "many", "mediaItems": media, "platforms": targets, "publishNow": True}
     (warning,) = (await validate(api, body))["warnings"]
     assert warning["code"] == "media_not_checked"
@@ -93,7 +93,9 @@ async def test_check_of_a_slow_server_is_bounded(api: Client, stack: Stack, monk
     monkeypatch.setattr("activities.check_media.CHECK_TIMEOUT_S", 0.0)
     verdict = await validate(api, body_of(stack, "twitter"))
     assert verdict["valid"] is True
-    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "mediaItems.0")]
+    assert [(warning["code"], warning["param"]) for warning in verdict["warnings"]] == [
+        ("media_not_checked", "mediaItems.0")
+    ]
 
 
 async def test_missing_worker_is_a_warning(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,9 @@ async def test_missing_worker_is_a_warning(api: Client, stack: Stack, monkeypatc
     monkeypatch.setattr("workflows.client.post_workflows.PostWorkflows.check_media", nothing)
     verdict = await validate(api, body_of(stack, "twitter"))
     assert verdict["valid"] is True
-    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "platforms.0")]
+    assert [(warning["code"], warning["param"]) for warning in verdict["warnings"]] == [
+        ("media_not_checked", "platforms.0")
+    ]
 
 
 def test_concurrent_checks_are_limited() -> None:

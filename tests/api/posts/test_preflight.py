@@ -30,7 +30,7 @@ async def test_clients_read_warnings_and_the_history(stack: Stack, api: Client) 
     await check(stack, after=timedelta(hours=2, minutes=2))
     assert "warnings" not in (await api.get(path)).json()
     lines = (await api.get(f"{path}/history")).json()["events"]
-    assert [(each["action"], each.get("accountId")) for each in lines] == [
+    assert [(line["action"], line.get("accountId")) for line in lines] == [
         ("created", None),
         ("warned", account.id),
         ("warning_cleared", account.id),

@@ -40,7 +40,7 @@ async def test_a_drafts_platform_problems_are_warnings(stranger: Client) -> None
     target = {"platform": "instagram", "accountId": "ig_none"}
     verdict = await validate(stranger, {"content": "later", "platforms": [target], "isDraft": True})
     assert (verdict["valid"], verdict["errors"]) == (True, [])
-    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [
+    assert [(warning["code"], warning["param"]) for warning in verdict["warnings"]] == [
         ("invalid_field_value", "mediaItems"),
         ("account_not_found", "platforms.0.accountId"),
     ]
@@ -58,7 +58,7 @@ async def test_possible_platform_refusals_are_warnings(api: Client, stack: Stack
     body = {"content": "look", "mediaItems": media, "platforms": targets, "publishNow": True}
     verdict = await validate(api, body)
     assert (verdict["valid"], verdict["errors"]) == (True, [])
-    assert [(each["code"], each["param"], each["platform"]) for each in verdict["warnings"]] == [
+    assert [(warning["code"], warning["param"], warning["platform"]) for warning in verdict["warnings"]] == [
         ("platform_caution", "platforms.0.platformSpecificData.replyToTweetId", "twitter"),
         ("platform_caution", "mediaItems", "facebook"),
         ("platform_caution", "platforms.2.platformSpecificData.replyToId", "threads"),

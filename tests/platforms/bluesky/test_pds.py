@@ -55,7 +55,7 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
 
 
 async def value_of(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
-    [record] = [each for each in await server.posts(rig) if each["uri"] == published.platform_post_id]
+    [record] = [post for post in await server.posts(rig) if post["uri"] == published.platform_post_id]
     value: dict[str, Any] = record["value"]
     return value
 
@@ -129,7 +129,7 @@ async def test_reply_and_quote_name_their_posts(server: Pds, rig: Rig) -> None:
     assert value["reply"]["root"]["uri"] == first.platform_post_id
     assert value["reply"]["parent"]["uri"] == answer.platform_post_id
     assert value["embed"]["record"]["record"]["uri"] == first.platform_post_id
-    [known] = [each for each in await server.posts(other) if each["uri"] == first.platform_post_id]
+    [known] = [post for post in await server.posts(other) if post["uri"] == first.platform_post_id]
     assert value["embed"]["record"]["record"]["cid"] == value["reply"]["root"]["cid"] == known["cid"]
 
 

@@ -79,7 +79,7 @@ def body_of(request: httpx.Request) -> dict[str, Any]:
         return body
     form = form_of(request)
     body = json.loads(form.pop("payload_json"))
-    assert set(form) == {f"files[{each['id']}]" for each in body["attachments"]}
+    assert set(form) == {f"files[{attachment['id']}]" for attachment in body["attachments"]}
     return body
 
 

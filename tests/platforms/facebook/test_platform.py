@@ -299,7 +299,7 @@ class TestUprightVideos:
     @pytest.mark.parametrize(("settings", "limits"), [({"contentType": "reel"}, [(30, timedelta(days=1))]), ({}, [])])
     async def test_reels_of_a_page_are_paced(self, rig: Rig, settings: dict[str, Any], limits: list[Any]) -> None:
         draft = sending_of(rig, ["a.mp4"], settings).draft
-        assert [(each.limit, each.per) for each in PLATFORM.prepare_rate_limits(draft)] == limits
+        assert [(limit.limit, limit.per) for limit in PLATFORM.prepare_rate_limits(draft)] == limits
 
 
 def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:

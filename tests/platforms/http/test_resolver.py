@@ -151,7 +151,7 @@ async def test_a_host_is_looked_up_by_one_thread_at_a_time(name_servers: NameSer
     await asyncio.sleep(0.1)
     name_servers.over.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
-    assert all(isinstance(each, socket.gaierror) for each in outcomes)
+    assert all(isinstance(outcome, socket.gaierror) for outcome in outcomes)
     assert name_servers.asked == {"slow.test": 1}
 
 

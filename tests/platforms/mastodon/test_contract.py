@@ -91,7 +91,7 @@ async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_kno
     assert {("POST", "v2/media"), ("POST", "v1/statuses"), ("GET", "v1/media"), ("GET", "v1/accounts")} <= used
     for request in requests:
         described = operation(request)
-        known = {each["name"] for each in described.get("parameters", [])}
+        known = {parameter["name"] for parameter in described.get("parameters", [])}
         # `lang` chooses the language of errors at every path (github.com/mastodon/mastodon, concerns/localized.rb).
         assert set(request.url.params) <= known | {"lang"}
         if request.url.path.endswith("/statuses") and request.method == "POST":

@@ -96,8 +96,8 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     async with listening() as (client, requests):
         published = await publish(rig, rig.context("Three", items), client)
     shown = await status(rig, published.platform_post_id)
-    assert [each["description"] for each in shown["media_attachments"]] == ["Möwen", None, "moving"]
-    assert [each["type"] for each in shown["media_attachments"]] == ["image", "image", "gifv"]
+    assert [attachment["description"] for attachment in shown["media_attachments"]] == ["Möwen", None, "moving"]
+    assert [attachment["type"] for attachment in shown["media_attachments"]] == ["image", "image", "gifv"]
     uploads = [parts_of(request) for request in requests if request.url.path.endswith("/media")]
     names = [parts[-1].get_filename() for parts in uploads]
     assert len(set(names)) == 3

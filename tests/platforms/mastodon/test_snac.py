@@ -196,7 +196,7 @@ async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str
     [status] = await server.own(rig)
     assert isinstance(found, Published)
     assert found.platform_post_id == status["id"]
-    ours = [each for each in status["media_attachments"] if each["description"] == "what it shows"]
+    ours = [attachment for attachment in status["media_attachments"] if attachment["description"] == "what it shows"]
     assert len(ours) == len(names)
 
 

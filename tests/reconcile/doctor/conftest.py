@@ -69,7 +69,7 @@ async def only(stack: Stack, kind: FindingKind, *, platforms: bool = True) -> Fi
     """Return the only finding, which is of this kind, once Temporal lists what it has done."""
     report = await diagnose(stack, platforms=platforms)
     for _ in range(10):
-        if [each.kind for each in report.findings] == [kind]:
+        if [finding.kind for finding in report.findings] == [kind]:
             return report.findings[0]
         await asyncio.sleep(0.3)
         report = await diagnose(stack, platforms=platforms)

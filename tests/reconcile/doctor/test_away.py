@@ -56,7 +56,7 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
     began = time.monotonic()
     report = await diagnose(own)
     assert time.monotonic() - began < 5
-    findings = {(each.kind, each.fixed_by, each.subject.platform) for each in report.findings}
+    findings = {(finding.kind, finding.fixed_by, finding.subject.platform) for finding in report.findings}
     assert findings == {
         (FindingKind.LATE, FixedBy.SYSTEM, "twitter"),
         (FindingKind.NO_WORKER, FixedBy.PERSON, "posts"),
@@ -86,7 +86,7 @@ async def test_send_of_a_dead_worker_is_confirmed_by_the_next(own: Stack) -> Non
         (await session.get_one(Attempt, attempt.id)).started_at = datetime.now(UTC) - timedelta(seconds=20)
     report = await diagnose(own)
     # A worker that polled a minute ago still counts as running.
-    assert {each.kind for each in report.findings} - {FindingKind.NO_WORKER} == {FindingKind.SENDING}
+    assert {finding.kind for finding in report.findings} - {FindingKind.NO_WORKER} == {FindingKind.SENDING}
     async with at_work(own):
         (target,) = (await own.settled(post.id)).targets
         assert (target.status, target.platform_post_id) == (TargetStatus.PUBLISHED, public)
@@ -110,6 +110,6 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     began = time.monotonic()
     report = await diagnose(own)
     assert time.monotonic() - began < 20
-    assert {each.kind for each in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
+    assert {finding.kind for finding in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
     assert report.away == ["No worker reported the state of 5 workflows that had to be asked."]
     assert report.exit is Exit.COULD_NOT_CHECK

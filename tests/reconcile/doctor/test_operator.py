@@ -53,7 +53,7 @@ async def test_posts_wait_for_a_key_that_a_worker_lacks(own: Stack) -> None:
     await set_credentials(own, account, account.credentials)
     await handle.signal("retry")
     assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
-    assert FindingKind.KEY_MISSING not in {each.kind for each in (await diagnose(own)).findings}
+    assert FindingKind.KEY_MISSING not in {finding.kind for finding in (await diagnose(own)).findings}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_a_waiting_post_names_its_cause(own: Stack, code: str, waits: str)
         await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
     report = await diagnose(own)
     assert any(waits in each for each in report.waiting), report.waiting
-    assert (FindingKind.DISK_FULL in {each.kind for each in report.findings}) is (code == NO_DISK_SPACE)
+    assert (FindingKind.DISK_FULL in {finding.kind for finding in report.findings}) is (code == NO_DISK_SPACE)
 
 
 async def test_a_skewed_clock_is_named_before_what_follows_from_it(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,13 +56,15 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
         await write(own, post, status=PostStatus.FAILED)
     report = await diagnose(own)
     found = {
-        str(each.subject.platform): each.what for each in report.findings if each.kind is FindingKind.UNKNOWN_PUBLIC
+        str(finding.subject.platform): finding.what
+        for finding in report.findings
+        if finding.kind is FindingKind.UNKNOWN_PUBLIC
     }
     assert sorted(found) == sorted({api_name_of(name) for name in posts})
     for name, post in posts.items():
         assert f"shows it as {post.targets[0].platform_post_id}." in found[api_name_of(name)]
     assert report.exit is Exit.NEEDS_A_PERSON
-    assert not any("signs" in each.what + each.how for each in report.findings)
+    assert not any("signs" in finding.what + finding.how for finding in report.findings)
 
 
 async def test_a_duplicate_ends_with_the_deletion_of_one_copy(own: Stack, mastodon: Account) -> None:
@@ -111,7 +113,7 @@ async def test_a_publication_unknown_to_the_platform_needs_a_person(own: Stack, 
     second = await published(own, "doctor: had", "mastodon")
     await write_target(own, first, platform_post_id=second.targets[0].platform_post_id)
     report = await diagnose(own)
-    assert [each.kind for each in report.findings] == [FindingKind.NOT_PUBLIC, FindingKind.NOT_PUBLIC]
+    assert [finding.kind for finding in report.findings] == [FindingKind.NOT_PUBLIC, FindingKind.NOT_PUBLIC]
 
 
 async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: Stack) -> None:
@@ -165,7 +167,7 @@ async def test_other_findings_are_reported_without_the_sandbox(own: Stack) -> No
     await note_started(own, post)
     own.sandbox_url = f"http://127.0.0.1:{free_port()}"
     report = await diagnose(own)
-    assert [each.kind for each in report.findings] == [FindingKind.LOST]
+    assert [finding.kind for finding in report.findings] == [FindingKind.LOST]
     assert report.exit is Exit.COULD_NOT_CHECK
     assert report.away == [
         f"There is no sandbox at {own.sandbox_url} (ConnectError). So rows could not be compared with platforms."

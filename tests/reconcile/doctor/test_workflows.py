@@ -53,7 +53,7 @@ async def rewind(stack: Stack, post: Post) -> None:
     await write(stack, post, **values)
     await write_target(stack, post, status=TargetStatus.PENDING, platform_post_id=None, published_at=None)
     async with stack.database.transaction() as session:
-        await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
+        await session.execute(delete(Attempt).where(Attempt.target_id.in_([target.id for target in post.targets])))
 
 
 async def test_a_healthy_system_agrees(own: Stack) -> None:
@@ -102,7 +102,9 @@ async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20))
     report = await diagnose(own)
-    assert [(each.kind, each.fixed_by) for each in report.findings] == [(FindingKind.NOT_STARTED, FixedBy.PERSON)]
+    assert [(finding.kind, finding.fixed_by) for finding in report.findings] == [
+        (FindingKind.NOT_STARTED, FixedBy.PERSON)
+    ]
     assert report.exit is Exit.NEEDS_A_PERSON
 
 
@@ -225,7 +227,7 @@ async def test_targets_of_a_partial_post_are_compared(own: Stack) -> None:
             await session.merge(target)
             (await session.get_one(type(target), target.id)).status = status
     report = await diagnose(own, platforms=False)
-    assert {(each.kind, each.fixed_by) for each in report.findings} == {
+    assert {(finding.kind, finding.fixed_by) for finding in report.findings} == {
         (FindingKind.TARGET, FixedBy.SYSTEM),
         (FindingKind.TARGET, FixedBy.PERSON),
     }
@@ -244,7 +246,9 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
         search_attributes=attributes_of(await own.plan(post), PostStatus.SCHEDULED),
     )
     async with asyncio.timeout(60):
-        while not (stuck := [each for each in (await diagnose(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 there is no event
+        while not (  # noqa: ASYNC110 there is no event
+            stuck := [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.STUCK]
+        ):
             await asyncio.sleep(0.5)
     assert [(each.subject.post_id, each.fixed_by) for each in stuck] == [(post.id, FixedBy.PERSON)]
 
@@ -274,7 +278,7 @@ async def test_an_abandoned_edit_is_reported(own: Stack) -> None:
     assert (await only(own, FindingKind.REVISION)).fixed_by is FixedBy.SYSTEM
     await own.client.get_workflow_handle(post.workflow_id).terminate()
     report = await diagnose(own)
-    assert {(each.kind, each.fixed_by) for each in report.findings} == {(FindingKind.REVISION, FixedBy.PERSON)}
+    assert {(finding.kind, finding.fixed_by) for finding in report.findings} == {(FindingKind.REVISION, FixedBy.PERSON)}
 
 
 async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> None:

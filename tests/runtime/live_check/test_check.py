@@ -91,7 +91,7 @@ async def test_wrong_assumption_of_a_platform_is_reported(
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
     given = {"replyToId": other.targets[0].platform_post_id}
     report = await checked(stack, factory, "threads", given=given, only=["reply to another's post"])
-    assert {each.holds for each in report.verdicts if each.assumption == "reply"} == {refuses}
+    assert {verdict.holds for verdict in report.verdicts if verdict.assumption == "reply"} == {refuses}
     assert [each.assumption for each in report.otherwise] == ([] if refuses else ["reply"])
 
 
@@ -120,7 +120,7 @@ async def test_wrongly_absent_post_is_reported(
     nothing = {"data": [], "meta": {"result_count": 0}}
     await stack.fault("twitter", "reject", "confirm", status=200, body=nothing, times=12)
     report = await checked(stack, factory, "twitter", only=["text"])
-    held = {each.assumption: each.holds for each in report.verdicts}
+    held = {verdict.assumption: verdict.holds for verdict in report.verdicts}
     assert (held["published"], held["found"], held["absence"]) == (True, True, False)
 
 

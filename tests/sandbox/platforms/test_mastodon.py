@@ -113,7 +113,7 @@ async def test_a_body_may_be_a_form(server: Server) -> None:
     assert status["visibility"] == "unlisted"
     medium = (await server.upload()).json()
     shown = (await server.client.post("/v1/statuses", data={"media_ids[]": [medium["id"]]})).json()
-    assert [each["id"] for each in shown["media_attachments"]] == [medium["id"]]
+    assert [attachment["id"] for attachment in shown["media_attachments"]] == [medium["id"]]
 
 
 @pytest.mark.thorough

@@ -85,7 +85,7 @@ async def test_a_repeat_without_change_writes_one_line(own: Stack) -> None:
         assert row
         said = [await add_unless_recorded(session, row, each) for each in (HELD, HELD, RELEASED, HELD)]
     assert said == [True, False, True, True]
-    assert [each.action for each in await entries(own.database, post)] == ["held", "released", "held"]
+    assert [entry.action for entry in await entries(own.database, post)] == ["held", "released", "held"]
 
 
 async def test_a_step_that_is_run_again_finds_its_line_by_the_run(own: Stack) -> None:
@@ -117,7 +117,7 @@ async def test_lines_are_deleted_when_they_are_old(own: Stack) -> None:
     await expire(own.worker_database, now, timedelta(days=9))
     assert len(await entries(own.database, post)) == 2
     await expire(own.worker_database, now, timedelta(days=7))
-    assert [each.action for each in await entries(own.database, post)] == ["released"]
+    assert [entry.action for entry in await entries(own.database, post)] == ["released"]
 
 
 async def test_no_process_changes_a_line_and_the_api_deletes_none(own: Stack) -> None:
@@ -163,7 +163,7 @@ async def test_lines_of_clients_are_about_what_clients_can_do(own: Stack) -> Non
         else:
             with pytest.raises(ProgrammingError, match="no client can do this"):
                 await write(own.api_database, post, AuditEntry(action, actor))
-    assert {each.action for each in await entries(own.database, post)} == done
+    assert {entry.action for entry in await entries(own.database, post)} == done
 
 
 async def test_lines_of_a_workspace_are_about_its_posts(own: Stack, stack: Stack) -> None:

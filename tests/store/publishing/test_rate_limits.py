@@ -77,7 +77,7 @@ def seconds(slot: Slot) -> int:
 
 
 async def test_slots_beyond_limit_come_in_later_windows(database: Database, workspace: str, bucket: Bucket) -> None:
-    slots = [await ask(database, bucket, each, A_MINUTE) for each in await targets(database, workspace, 8)]
+    slots = [await ask(database, bucket, target, A_MINUTE) for target in await targets(database, workspace, 8)]
     assert [seconds(slot) for slot in slots] == [0, 0, 0, 60, 60, 60, 120, 120]
     assert slots[3].window == A_MINUTE.per
 
@@ -114,7 +114,7 @@ async def test_each_send_needs_a_slot_of_its_own(database: Database, workspace: 
 
 async def test_longest_wait_of_several_limits_counts(database: Database, workspace: str, bucket: Bucket) -> None:
     day = RateLimit(2, timedelta(days=1))
-    slots = [await ask(database, bucket, each, A_MINUTE, day) for each in await targets(database, workspace, 3)]
+    slots = [await ask(database, bucket, target, A_MINUTE, day) for target in await targets(database, workspace, 3)]
     assert [seconds(slot) for slot in slots] == [0, 0, 86_400]
     assert slots[2].window == day.per
 
@@ -195,8 +195,8 @@ async def test_accounts_servers_and_steps_do_not_wait_for_each_other(
 
 
 async def test_old_slots_are_deleted(database: Database, workspace: str, bucket: Bucket) -> None:
-    for each in await targets(database, workspace, 3):
-        await ask(database, bucket, each, A_MINUTE)
+    for target in await targets(database, workspace, 3):
+        await ask(database, bucket, target, A_MINUTE)
     await age(database, bucket, rate_limits.KEPT)
     (last,) = await targets(database, workspace, 1)
     await ask(database, bucket, last, A_MINUTE)
@@ -268,7 +268,7 @@ async def test_reported_limit_replaces_that_of_the_longest_window(
     async with database.transaction() as session:
         await record_quota(session, bucket, now, 50, now + timedelta(minutes=5), limit=2, asked=True)
     day, hour = RateLimit(100, timedelta(days=1)), RateLimit(100, timedelta(hours=1))
-    slots = [await ask(database, bucket, each, day, hour) for each in await targets(database, workspace, 3)]
+    slots = [await ask(database, bucket, target, day, hour) for target in await targets(database, workspace, 3)]
     assert [seconds(slot) for slot in slots] == [0, 0, 86_400]
 
 

@@ -194,7 +194,7 @@ async def test_database_and_domain_derive_post_status_alike(
     post = await save(database, workspace, targets=len(targets))
     for row, (status, confirming) in zip(post.targets, targets, strict=True):
         await put(database, row, status=status, confirming=confirming)
-    states = [TargetState(*each) for each in targets]
+    states = [TargetState(*target) for target in targets]
     async with announcements(database) as heard:
         await database.rows("SELECT refresh_post_v1($1, now())", post.id)
     assert (await read(database, post)).status == post_status(states)

@@ -123,7 +123,7 @@ class TestSettle:
         change = transitions.failed("No.", "no", ErrorCategory.REJECTED)
         settled = await settle(database, target.id, BeforeSend(version), change, REFUSED)
         assert settled.write is write
-        lines = [(each.step, each.state, each.code) for each in await attempts(database, target)]
+        lines = [(attempt.step, attempt.state, attempt.code) for attempt in await attempts(database, target)]
         assert lines == ([("prepare", "refused", "no")] if write is WriteResult.MADE else [])
         begun_at = (await read(database, post)).targets[0].begun_at
         assert (begun_at is not None) is (write is WriteResult.MADE)
@@ -211,7 +211,7 @@ class TestSettle:
         for post in posts:
             found = await read(database, post)
             assert found.status == expected
-            assert found.published_at == min(each.published_at for each in found.targets if each.published_at)
+            assert found.published_at == min(target.published_at for target in found.targets if target.published_at)
             states = [line.state for target in post.targets for line in await attempts(database, target)]
             assert states == ["done", "refused" if one_fails else "done", "done"]
         assert sorted(heard) == sorted(post.id for post in posts)

@@ -53,7 +53,7 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         await own.workflows.start(late)
 
         async def found(view: ListView) -> set[str]:
-            ids = {each.id async for each in own.client.list_workflows(view.query)}
+            ids = {workflow.id async for workflow in own.client.list_workflows(view.query)}
             return {name for name, post in posts.items() if post.workflow_id in ids}
 
         now = datetime.now(UTC)

@@ -226,7 +226,7 @@ class TestShape:
 )
 async def test_a_zone_that_does_not_exist_is_guessed(stranger: Client, zone: str, meant: str) -> None:
     answer = await stranger.send_post({"content": "x", "scheduledFor": "2027-01-01T09:00", "timezone": zone})
-    assert [each["error"].rpartition("; ")[2] for each in problems(answer) if each["param"] == "timezone"] == [
+    assert [problem["error"].rpartition("; ")[2] for problem in problems(answer) if problem["param"] == "timezone"] == [
         f"did you mean {meant}?"
     ]
 

@@ -24,7 +24,7 @@ def words(about: str) -> str:
 
 
 def naming(*accounts: Account, **more: Any) -> list[dict[str, Any]]:
-    return [{"platform": each.platform, "accountId": each.id, **more} for each in accounts]
+    return [{"platform": account.platform, "accountId": account.id, **more} for account in accounts]
 
 
 async def make(api: Client, *accounts: Account, **body: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class TestRefusedEverywhere:
         assert "hint" not in published["platforms"][0]
         assert (len(await stack.public(old)), len(await stack.public(new))) == (0, 1)
         attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
-        assert [(each["step"], each["state"]) for each in attempts] == [
+        assert [(attempt["step"], attempt["state"]) for attempt in attempts] == [
             ("publish", "refused"),
             ("correct", "done"),
             ("confirm", "done"),
@@ -201,7 +201,7 @@ class TestPartial:
         # The public target gets its present text as its own.
         body = {"content": new, "platforms": [failed, {**public, "customContent": old}]}
         after = await patch(api, post, body)
-        assert [each["content"] for each in after["platforms"]] == [new, old]
+        assert [platform["content"] for platform in after["platforms"]] == [new, old]
         assert (await retry(api, post))["status"] == "published"
         assert (len(await stack.public(new)), len(await stack.public(old))) == (1, 1)
 
@@ -209,7 +209,7 @@ class TestPartial:
         other = await stack.connect("telegram")
         await stack.fault("telegram", "accept_then_drop", "publish")
         post = await refused(api, stack, words("lost"), other)
-        assert [each["status"] for each in post["platforms"]] == ["failed", "unconfirmed"]
+        assert [platform["status"] for platform in post["platforms"]] == ["failed", "unconfirmed"]
         assert (await patch(api, post, {"content": "another"}, 409))["param"] == "platforms.1"
         assert "resolve" in post["platforms"][1]["hint"]
 
@@ -248,7 +248,7 @@ class TestChosenTargets:
         post = await make(api, one, two, content=words("both refused"))
         assert post["status"] == "failed"
         after = await retry(api, post, platforms=naming(two))
-        assert [each["status"] for each in after["platforms"]] == ["failed", "published"]
+        assert [platform["status"] for platform in after["platforms"]] == ["failed", "published"]
         assert after["status"] == "partial"
         assert (await retry(api, post))["status"] == "published"
         assert len(await stack.public(post["content"])) == 2
@@ -325,7 +325,7 @@ class TestHeld:
         assert (held["status"], public["status"]) == ("held", "published")
         await patch(api, post, {"content": "another"}, 409)
         after = await patch(api, post, {"platforms": [{**held, "customContent": new}, public]})
-        assert [each["status"] for each in after["platforms"]] == ["held", "published"]
+        assert [platform["status"] for platform in after["platforms"]] == ["held", "published"]
         await stack.reconnect(account)
         await stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id).signal("release")
         assert (await stack.settled(post["id"])).status == "published"

@@ -55,7 +55,7 @@ async def test_makes_a_new_version_and_keeps_the_old(api: Client, stack: Stack) 
     assert [each["content"] for each in twice["editHistory"]] == ["with a tpyo", "without a typo"]
     async with stack.database.transaction() as session:
         revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
-    assert [(each.state, "content" in each.body) for each in revisions] == [("applied", False)] * 2
+    assert [(revision.state, "content" in revision.body) for revision in revisions] == [("applied", False)] * 2
     assert (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"][0] == twice
 
 
@@ -103,7 +103,7 @@ async def test_edits_of_a_post_are_limited(api: Client, stack: Stack, monkeypatc
         assert refused.status_code == 422, refused.text
         assert refused.json()["code"] != "edit_limit_reached"
     answers = await asyncio.gather(*(edit(api, post, content=f"edited in vain again {n}") for n in range(3)))
-    assert {(each.status_code, each.json()["code"]) for each in answers} == {(422, "edit_limit_reached")}
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "edit_limit_reached")}
     async with stack.database.transaction() as session:
         revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
     assert len(revisions) == 3

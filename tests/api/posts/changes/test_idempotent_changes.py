@@ -137,7 +137,7 @@ async def test_a_refused_edit_is_refused_again_and_not_sent_again(api: Client, s
     assert (first.status_code, again.status_code) == (422, 422)
     assert first.json() == again.json()
     attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
-    assert sum(each["step"] == "edit" for each in attempts) == 1
+    assert sum(attempt["step"] == "edit" for attempt in attempts) == 1
 
 
 async def test_repeat_after_another_change_changes_nothing(api: Client, stack: Stack) -> None:

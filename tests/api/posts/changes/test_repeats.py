@@ -80,5 +80,5 @@ async def test_repeats_while_a_post_is_publishing_cost_few_statements(
     assert {answer.content for answer in answers if answer.status_code == 201} == {answers[-1].content}
     assert [answer.status_code for answer in answers].count(201) == 100
     post_id = answers[-1].json()["id"]
-    own = [each for each in statements if each.concerns(key) or each.concerns(post_id)]
+    own = [statement for statement in statements if statement.concerns(key) or statement.concerns(post_id)]
     assert len([each for each in own if each.verb == "SELECT"]) < 40

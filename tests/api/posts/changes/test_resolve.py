@@ -36,7 +36,7 @@ async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[s
 
 def body_of(post: dict[str, Any]) -> dict[str, Any]:
     """Return a body that publishes to the post's accounts."""
-    targets = [{"platform": each["platform"], "accountId": each["accountId"]} for each in post["platforms"]]
+    targets = [{"platform": platform["platform"], "accountId": platform["accountId"]} for platform in post["platforms"]]
     return {"platforms": targets, "publishNow": True}
 
 
@@ -207,13 +207,13 @@ async def test_attempts_list_every_step(stack: Stack, api: httpx.AsyncClient) ->
     post = await unconfirmed(stack, api, "the story")
     await api.post(f"/v1/posts/{post['id']}/resolve", json=naming(post, outcome="not_published"))
     attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
-    assert [(each["step"], each["state"]) for each in attempts if each["step"] != "prepare"] == [
+    assert [(attempt["step"], attempt["state"]) for attempt in attempts if attempt["step"] != "prepare"] == [
         ("publish", "unconfirmed"),
         ("confirm", "done"),
         ("resolve", "done"),
     ]
     assert attempts[-1]["decision"] == "a person says it is not published"
-    assert all(each["finishedAt"] >= each["startedAt"] for each in attempts)
+    assert all(attempt["finishedAt"] >= attempt["startedAt"] for attempt in attempts)
 
 
 async def test_invalid_resolutions_have_their_own_codes(stack: Stack, api: httpx.AsyncClient) -> None:

@@ -301,7 +301,7 @@ class TestBodyOfGet:
         post_id = await create(api, stack, platforms=targets, scheduledFor=DISTANT)
         post = (await api.get(f"/v1/posts/{post_id}")).json()
         after = await patch(api, post_id, {"platforms": post["platforms"][1:]})
-        assert [each["customContent"] for each in after["platforms"]] == ["for plain"]
+        assert [platform["customContent"] for platform in after["platforms"]] == ["for plain"]
 
     async def test_a_post_without_text(self, api: Client, stack: Stack) -> None:
         post_id = await create(
