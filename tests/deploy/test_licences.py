@@ -81,3 +81,15 @@ def test_the_page_has_the_licences_of_the_code() -> None:
         for name in names.split(", ")
     }
     assert libraries == LIBRARIES
+
+
+def test_every_document_of_a_platform_has_its_licence_beside_it_and_on_the_page() -> None:
+    specs = ROOT / "tests/specs"
+    folders = {path.name: (path / "LICENSE").read_text() for path in specs.iterdir() if path.is_dir()}
+    listed = rows("Documents of the platforms in the repository")
+    assert {name.strip("`") for name in listed} == folders.keys()
+    titles = {"MIT": "Permission is hereby granted", "Apache-2.0": "Apache License", "GFDL-1.3": "Free Documentation"}
+    for name, expression in listed.items():
+        assert any(titles[part] in folders[name.strip("`")] for part in identifiers(expression.strip("`"))), name
+    readme = (specs / "README.md").read_text()
+    assert all(f"| `{name}/" in readme for name in folders)

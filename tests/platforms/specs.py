@@ -1,5 +1,6 @@
-"""The platforms' own documents of their APIs. They are not ours to distribute: tests skip without them."""
+"""The platforms' own documents of their APIs: those that may be distributed, and a place for others."""
 
+import gzip
 import json
 from functools import cache
 from pathlib import Path
@@ -12,21 +13,31 @@ import yaml
 
 from sandbox.wire import Request
 
-SPECS = Path(__file__).parents[3] / "shared" / "specs"
+SHIPPED = Path(__file__).parents[1] / "specs"
+"""Documents with a free licence; the folder's README.md names their sources."""
+NOT_SHIPPED = Path(__file__).parents[3] / "shared" / "specs"
+"""Documents whose licence does not allow us to distribute them. Tests that need them skip if they are missing."""
 
 
 def needs(path: str) -> pytest.MarkDecorator:
-    """Return a mark that skips tests if a document, or a folder of documents, is missing."""
-    return pytest.mark.skipif(
-        not (SPECS / path).exists(), reason=f"{SPECS / path} is missing, and is not ours to distribute"
-    )
+    """Return a mark that skips tests if a document that we may not distribute, or a folder of those, is missing."""
+    place = NOT_SHIPPED / path
+    return pytest.mark.skipif(not place.exists(), reason=f"{place} is missing, and is not ours to distribute")
+
+
+def read(path: str) -> str:
+    """Return the text of a document."""
+    compressed = SHIPPED / f"{path}.gz"
+    if compressed.exists():
+        return gzip.decompress(compressed.read_bytes()).decode()
+    plain = SHIPPED / path
+    return (plain if plain.exists() else NOT_SHIPPED / path).read_text(encoding="utf-8")
 
 
 @cache
 def document(path: str) -> Any:
     """Return the content of a document."""
-    text = (SPECS / path).read_text(encoding="utf-8")
-    return yaml.safe_load(text) if path.endswith(".yaml") else json.loads(text)
+    return json.loads(read(path)) if path.endswith(".json") else yaml.load(read(path), yaml.CSafeLoader)
 
 
 @cache

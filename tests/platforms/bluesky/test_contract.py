@@ -12,13 +12,9 @@ from platforms.bluesky import PLATFORM
 from tests.platforms.bluesky.rig import sized
 from tests.platforms.post_steps import every_step, publish
 from tests.platforms.rig import Rig, noting
-from tests.platforms.specs import SPECS, document, needs
+from tests.platforms.specs import document, read
 
 __all__ = ["PLATFORM"]
-
-DATETIME = SPECS / "bluesky" / "interop-test-files" / "syntax"
-
-pytestmark = needs("bluesky/lexicons")
 
 FORMATS = {
     "at-uri": r"at://did:[a-z]+:[\w.:%-]+/[\w.]+/[\w.~:-]+",
@@ -39,7 +35,7 @@ class Unknown(Exception):
 
 
 def lexicon(name: str) -> dict[str, Any]:
-    definitions: dict[str, Any] = document(f"bluesky/lexicons/{name.replace('.', '/')}.json")["defs"]
+    definitions: dict[str, Any] = document("bluesky/lexicons.json")[name]["defs"]
     return definitions
 
 
@@ -209,7 +205,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
 async def test_the_time_of_a_record_is_written_as_the_protocol_prefers(rig: Rig) -> None:
     await publish(rig, rig.context("Hi"))
     written = rig.saved[-1]["records"]["post"]["createdAt"]
-    vectors = (DATETIME / "datetime_syntax_valid.txt").read_text().splitlines()
+    vectors = read("bluesky/datetime_syntax_valid.txt").splitlines()
     preferred = vectors[1]
     assert [len(part) for part in regex.split(r"[-T:.Z]", written)] == [
         len(part) for part in regex.split(r"[-T:.Z]", preferred)

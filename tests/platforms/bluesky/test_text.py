@@ -14,18 +14,14 @@ from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
 from platforms.texts.unicode import graphemes
-from tests.platforms.specs import SPECS
+from tests.platforms.specs import read
 
-SYNTAX = SPECS / "bluesky" / "interop-test-files" / "syntax"
 ACCOUNT = AccountFacts("bs_1", "did:plc:1", "alice.example")
 FAMILY = "👩‍👩‍👧‍👦"
 
 
 def vectors(name: str) -> list[str]:
-    if not SYNTAX.is_dir():
-        pytest.skip(f"the AT Protocol's test vectors are not ours to ship and are not at {SYNTAX}")
-    lines = (SYNTAX / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for line in read(f"bluesky/{name}").splitlines() if line and not line.startswith("#")]
 
 
 def number_of(identifier: str) -> int:

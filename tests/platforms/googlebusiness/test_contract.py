@@ -15,7 +15,7 @@ from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
 from tests.platforms.googlebusiness.test_platform import BUTTON, EVENT, OFFER
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, noting
-from tests.platforms.specs import document, needs
+from tests.platforms.specs import document
 
 DAY, TIME = {"year": int, "month": int, "day": int}, {"hours": int, "minutes": int}
 POST: dict[str, Any] = {
@@ -66,7 +66,6 @@ def test_a_misspelt_field_would_be_seen() -> None:
     assert not fits({"media": [{"sourceURL": "x"}]}, POST)
 
 
-@needs("google")
 @pytest.mark.parametrize(
     ("file", "host", "path", "methods"),
     [

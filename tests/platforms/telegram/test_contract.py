@@ -8,11 +8,9 @@ import pytest
 
 from tests.platforms.post_steps import every_step
 from tests.platforms.rig import Connect, noting
-from tests.platforms.specs import document, form_of, needs
+from tests.platforms.specs import document, form_of
 
-DOCUMENT = "telegram/telegram-bot-api.json"
-
-pytestmark = needs(DOCUMENT)
+DOCUMENT = "telegram/bot-api.json"
 
 MEDIA = {
     "parseMode": "HTML",

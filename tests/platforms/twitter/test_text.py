@@ -1,4 +1,4 @@
-"""The length of texts as X counts it: against the vectors of X's own library if available, and by facts of our own."""
+"""The length of texts as X counts it: against the vectors of X's own library, and by facts of our own."""
 
 import itertools
 import time
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,13 +14,7 @@ from platforms import twitter
 from platforms.twitter.links import link_spans
 from platforms.twitter.text import weighted_length
 from tests.cpu import cpu_seconds
-from tests.platforms.specs import SPECS
-
-VECTORS = SPECS / "x" / "twitter-text"
-
-needs_vectors = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason=f"the vectors of X's text library are not ours to ship and are not at {VECTORS}"
-)
+from tests.platforms.specs import document
 
 
 def links(text: str) -> list[str]:
@@ -29,11 +22,10 @@ def links(text: str) -> list[str]:
 
 
 def vectors(file: str, *groups: str) -> list[dict[str, Any]]:
-    tests: dict[str, list[dict[str, Any]]] = yaml.safe_load((VECTORS / file).read_text(encoding="utf-8"))["tests"]
+    tests: dict[str, list[dict[str, Any]]] = document(f"twitter-text/{file}")["tests"]
     return [case for group in groups or tests for case in tests[group]]
 
 
-@needs_vectors
 def test_every_weighted_length_of_the_vectors() -> None:
     cases = vectors(
         "conformance-validate.yml",
@@ -45,7 +37,6 @@ def test_every_weighted_length_of_the_vectors() -> None:
         assert weighted_length(case["text"]) == case["expected"]["weightedLength"], case["description"]
 
 
-@needs_vectors
 def test_the_vectors_of_the_older_configuration_differ_only_where_it_did_not_discount_emoji() -> None:
     differing = [
         case["description"]
@@ -58,7 +49,6 @@ def test_the_vectors_of_the_older_configuration_differ_only_where_it_did_not_dis
     ]
 
 
-@needs_vectors
 def test_the_vectors_that_say_whether_a_text_of_140_fits() -> None:
     # The vectors are older than the limit of 280; their limit is half of it.
     for case in vectors("conformance-validate.yml", "tweets"):
@@ -66,7 +56,6 @@ def test_the_vectors_that_say_whether_a_text_of_140_fits() -> None:
             assert 0 < weighted_length(case["text"]) <= 280, case["description"]
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     "group", ["urls", "urls_with_indices", "urls_with_directional_markers", "tco_urls_with_params"]
 )
@@ -88,7 +77,6 @@ def test_the_top_level_domains_are_listed_in_their_order() -> None:
     assert {"com", "network", "social"} <= set(latin)
 
 
-@needs_vectors
 def test_every_top_level_domain_of_the_vectors() -> None:
     cases = vectors("conformance-tlds.yml")
     assert len(cases) > 1500
@@ -96,7 +84,6 @@ def test_every_top_level_domain_of_the_vectors() -> None:
         assert links(case["text"]) == case["expected"], case["description"]
 
 
-@needs_vectors
 def test_every_link_without_a_scheme_of_the_vectors() -> None:
     for case in vectors("conformance-validate.yml", "urls_without_protocol"):
         assert (links(case["text"]) == [case["text"]]) is case["expected"], case["description"]

@@ -11,11 +11,8 @@ from platforms.youtube.connection import BASE_URL
 from tests.platforms.post_steps import every_step
 from tests.platforms.rig import Connect, noting
 from tests.platforms.specs import document as read
-from tests.platforms.specs import needs
 
 DOCUMENT = "google/youtube.v3.json"
-
-pytestmark = needs(DOCUMENT)
 
 ANYWHERE = {"uploadType"}
 """Parameters of uploads, which the document describes once for all methods."""
