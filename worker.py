@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from activities.credentials.connections import AccountConnections
+from accounts.credentials.connections import AccountConnections
 from media.decoding.confinement import forbid_inspection
 from platforms.registry import platforms
 from reconcile.gauges import Gauges

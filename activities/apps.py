@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import structlog
 
-from activities.persist import persist
 from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
 from store.apps.refusals import accept_app, hasten_probe, refuse_app, refused_apps
 from store.database import Database
 from store.models import Account, AppRefusal, Target
+from store.persist import persist
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.account_facts import account_facts
+from accounts.facts import account_facts
 from activities.commands import CheckMediaCommand
 from activities.heartbeat import heartbeating
-from activities.persist import persist
 from activities.step_context import StepContextFactory
 from domain.content import PostContent
 from domain.post import Media
@@ -21,6 +20,7 @@ from platforms.registry import platforms
 from store.accounts.connected import find_account
 from store.media.checks import find_check, note_findings
 from store.models import Account
+from store.persist import persist
 
 CHECK_TIMEOUT_S = 15.0
 """The time limit for checking the files of one target; our choice."""

@@ -11,7 +11,6 @@ from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
-from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
@@ -22,6 +21,7 @@ from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import PlatformError
 from store.models import Attempt
+from store.persist import persist
 from store.publishing.claims import posts_of_other_targets
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import count_unconfirmed_sends

@@ -6,20 +6,21 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from accounts.credentials.connections import not_connected
 from activities import results
 from activities.commands import EditCommand
-from activities.credentials.connections import not_connected
 from activities.errors import retry_error, wait_before_retry
-from activities.fence import Fence, Stopwatch
+from activities.fence import Fence
 from activities.heartbeat import heartbeating
-from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
+from domain.stopwatch import Stopwatch
 from platforms.base import Absent, Editable, Published
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
+from store.persist import persist
 from store.publishing.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
 
 log = structlog.get_logger(__name__)

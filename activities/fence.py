@@ -5,37 +5,16 @@ Meanwhile another worker counts the attempt as lost, confirms that there is no p
 resumes, it must not send.
 """
 
-import time
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.ownership import must_recheck_attempt
+from domain.stopwatch import Stopwatch
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
 from store.publishing.sending import is_still_sending
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """The time since its start: the longer one of the wall clock's and the monotonic clock's.
-
-    The wall clock may be set back, and the monotonic clock may stop while a machine sleeps.
-    """
-
-    _wall: float = field(default_factory=time.time)
-    _monotonic: float = field(default_factory=time.monotonic)
-
-    def restart(self) -> None:
-        """Restart at zero."""
-        self._wall, self._monotonic = time.time(), time.monotonic()
-
-    @property
-    def passed(self) -> timedelta:
-        """Return the time since the start."""
-        return timedelta(seconds=max(time.time() - self._wall, time.monotonic() - self._monotonic))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from activities.persist import persist
 from activities.step_context import StepContext
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptState
 from domain.ownership import last_moment
@@ -10,6 +9,7 @@ from platforms.base import Absent, Finding, Published, Unknown
 from platforms.http.wire import TIMED_OUT
 from store.database import Database
 from store.models import Attempt
+from store.persist import persist
 from store.publishing.claims import claim_public_post
 from store.publishing.targets import LoadedTarget
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from activities.persist import persist
 from platforms.base import Handles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
+from store.persist import persist
 from store.publishing.sending import VERSION, save_handles
 from store.publishing.targets import EARLIER
 

@@ -1,10 +1,10 @@
 """Counters of targets' outcomes, for the person on call."""
 
 from datetime import timedelta
-from enum import StrEnum
 
 from temporalio.common import MetricMeter
 
+from accounts.credentials.renewal_outcomes import RenewalOutcome
 from domain.outcome import Outcome
 from domain.post import RESULTS, TargetStatus
 from domain.preflight import PreflightReason
@@ -13,18 +13,6 @@ from platforms.registry import platforms
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 """Seconds. One is normal, a minute is late, a day is the default of `publishWithin`."""
-
-
-class RenewalOutcome(StrEnum):
-    """The outcome of a renewal of an account's tokens."""
-
-    RENEWED = "renewed"
-    REFUSED = "refused"
-    """Refused for good: the owner must reconnect the account."""
-    FAILED = "failed"
-    """It is tried again."""
-    OPERATOR = "operator"
-    """The platform refuses the operator's app."""
 
 
 class Meters:

@@ -9,7 +9,6 @@ from activities import results
 from activities.commands import TargetCommand
 from activities.errors import media_busy_error, rate_limited_error, retry_error, shortened, time_left
 from activities.heartbeat import heartbeating
-from activities.persist import persist
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import refuse_account, verify_refusal
 from activities.step_context import StepContext, StepContextFactory
@@ -22,6 +21,7 @@ from media.admission import MediaBusy
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.models import Attempt
+from store.persist import persist
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import finished_step
 

@@ -21,11 +21,10 @@ from activities.errors import (
     shortened,
     time_left,
 )
-from activities.fence import Fence, Stopwatch
+from activities.fence import Fence
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
-from activities.persist import persist
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import refuse_account, verify_refusal
@@ -36,6 +35,7 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
+from domain.stopwatch import Stopwatch
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from platforms.access.oauth import TOKEN_RENEWED
@@ -44,6 +44,7 @@ from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account
 from store.models import Attempt
+from store.persist import persist
 from store.publishing.claims import claim_public_post, posts_of_other_targets
 from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load

@@ -5,11 +5,11 @@ import asyncio
 import structlog
 from temporalio import activity
 
-from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
 from platforms.errors import ACCOUNT_LOCKED, ErrorKind, PlatformError
 from store.accounts import connected
 from store.database import Database
+from store.persist import persist
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from accounts.credentials.connections import AccountConnections, not_connected
 from activities.apps import Apps
-from activities.credentials.connections import AccountConnections, not_connected
 from activities.drafts import draft_of, fingerprint
 from activities.handles import HandleKeeper
 from activities.meters import Meters

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.credentials.plain import plain
+from accounts.credentials.plain import plain
 from api.accounts.account_history import event_view
 from api.accounts.schemas import AccountHealthView
 from api.accounts.views import health_view

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.accounts.connected import save_verified
-from activities.accounts.revoking import Revoking
-from activities.credentials.app_secrets import with_app_secret, with_stored_secret
+from accounts.connecting.saving import save_verified
+from accounts.credentials.app_secrets import with_app_secret, with_stored_secret
+from accounts.revoking import Revoking
 from api.http.body_validation import as_problem, known_names
 from cli.current_operator import current_operator
 from cli.errors import UserError

@@ -1,6 +1,6 @@
 """The live check of a platform: the posts on a real account, their removal, and the assumptions that they verify.
 
-Each platform's package has a module `live` with its LIVE. `runtime.live_check` runs them through the same adapters as
+Each platform's package has a module `live` with its LIVE. `cli.live_check` runs them through the same adapters as
 the worker does; docs/live-check.md says how an operator starts that.
 """
 

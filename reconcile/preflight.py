@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.accounts.facts import facts_of
+from accounts.facts import facts_of
 from activities.meters import Meters
 from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, is_over_quota, next_check
 from domain.rate_limits import RateLimit

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from activities.account_facts import account_facts
+from accounts.facts import account_facts
 from activities.drafts import draft_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason

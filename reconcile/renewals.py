@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from activities.credentials.token_times import may_rotate, rules_of
+from accounts.token_times import may_rotate, rules_of
 from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms

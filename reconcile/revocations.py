@@ -7,10 +7,10 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.accounts.connect_refusals import ConnectRefused
-from activities.accounts.connect_step import ConnectStep
-from activities.accounts.revoking import try_revocation
-from activities.accounts.unused_grants import note_sealed, revoke_obtained
+from accounts.connecting.context import ConnectContext
+from accounts.connecting.refusals import ConnectRefused
+from accounts.connecting.unused_grants import note_sealed, revoke_obtained
+from accounts.revoking import try_revocation
 from activities.step_context import StepContextFactory
 from reconcile.rounds import repeat
 from store.accounts.connecting import claim_abandoned
@@ -48,7 +48,7 @@ class Revocations:
         """Begin the revocations that are due, also of connections that were never completed."""
         async with self._factory.database.transaction() as session:
             for row in await claim_abandoned(session, datetime.now(UTC), _BATCH):
-                step = ConnectStep(self._factory, row)
+                step = ConnectContext(self._factory.database, self._factory.accounts, row)
                 _note_sealed(step)
                 await revoke_obtained(session, step)
         async with self._factory.database.transaction() as session:
@@ -71,7 +71,7 @@ class Revocations:
         room = self._room.setdefault(revocation.workspace_id, asyncio.Semaphore(_CONCURRENCY))
         try:
             async with room:
-                await try_revocation(self._factory, revocation)
+                await try_revocation(self._factory.database, self._factory.accounts, revocation)
         except (SQLAlchemyError, OSError) as error:
             log.warning("revocations.postponed", reason=type(error).__name__)
         except Exception:
@@ -80,7 +80,7 @@ class Revocations:
             del self._running[revocation.id]
 
 
-def _note_sealed(step: ConnectStep) -> None:
+def _note_sealed(step: ConnectContext) -> None:
     """Note what a connection obtained; nothing if it cannot be read, or its app is gone."""
     try:
         note_sealed(step, step.kept())

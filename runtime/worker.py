@@ -13,13 +13,13 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from activities.accounts.choices import Choosing
-from activities.accounts.connecting import Connecting
-from activities.accounts.steps import AccountSteps
+from accounts.credentials.connections import AccountConnections
+from activities.account import AccountSteps
 from activities.check_media import Checking
+from activities.choices import Choosing
 from activities.complete import Completing
 from activities.confirm import Confirming
-from activities.credentials.connections import AccountConnections
+from activities.connect import Connecting
 from activities.edit import Editing
 from activities.local_publish import LocalPublish
 from activities.meters import Meters
@@ -110,7 +110,7 @@ async def factory(
             platforms_at=transports,
             named_servers=named_servers,
             registered_apps=settings.registered_apps,
-            meters=meters,
+            record_renewal=meters.record_renewal,
             renews=settings.renewals,
         )
         try:

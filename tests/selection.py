@@ -11,6 +11,7 @@ import pytest
 
 _FOLDER = Path(__file__).parent
 _ONE_IN = {
+    "accounts": 2,
     "activities": 2,
     "api": 2,
     "api/accounts": 3,

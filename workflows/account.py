@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.accounts.steps import AccountSteps
+    from activities.account import AccountSteps
     from activities.commands import AccountCommand, AccountStep
 
 WITHIN = timedelta(seconds=25)

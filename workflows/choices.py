@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.accounts.choices import Choosing
+    from activities.choices import Choosing
     from activities.commands import ChoicesCommand
 
 WITHIN = timedelta(seconds=25)

@@ -8,8 +8,8 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.accounts.connecting import Connecting
     from activities.commands import ConnectCommand
+    from activities.connect import Connecting
 
 WITHIN = timedelta(seconds=25)
 """The time limit of a step, including the wait for a worker: X accepts a code for 30 seconds."""

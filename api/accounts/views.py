@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.accounts.facts import AnyAccount, facts_of
+from accounts.facts import AnyAccount, facts_of
 from api.accounts.schemas import AccountHealthView, AccountView
 from domain.account_health import HealthReport, TokenFacts, report_on
 from domain.schedule import rfc3339

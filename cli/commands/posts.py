@@ -244,7 +244,7 @@ def live_check(
     Reports which assumptions of this software about the platform were wrong. Exit code 0: none; 1: some.
     """
     with explaining_missing_packages():
-        from cli.live_check import parse_settings, run_check, write_report
+        from cli.live_check.command import parse_settings, run_check, write_report
 
     given = parse_settings(settings)
     checking = run_check(platform, account_id, workspace, data_dir, given=given, only=only, asks=not yes)

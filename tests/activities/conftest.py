@@ -2,11 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from activities.credentials.renewal import Renewals
+from accounts.credentials.renewal import Renewals
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault
-from tests.activities.credentials.renewing import Platform, Process
+from tests.accounts.credentials.renewing import Platform, Process
 from tests.stack import Stack
 
 

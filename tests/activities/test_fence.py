@@ -11,13 +11,14 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.commands import EditCommand, TargetCommand
 from activities.edit import Editing
-from activities.fence import Fence, Stopwatch
+from activities.fence import Fence
 from activities.publish import Publishing
 from activities.step_context import StepContextFactory
 from domain.content import EditedText
 from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
+from domain.stopwatch import Stopwatch
 from platforms.base import Editable
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport

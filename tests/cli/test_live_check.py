@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.environment import Environment
-from cli.live_check import file_named, host_of
+from cli.live_check.command import file_named, host_of
 from tests.cli.commands import production, run
 from tests.stack import Stack
 

@@ -35,7 +35,7 @@ def words_in(file: Path) -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and node.value in WORDS}
 
 
-@pytest.mark.parametrize("package", ["store", "activities", "api"])
+@pytest.mark.parametrize("package", ["store", "accounts", "activities", "api"])
 def test_states_are_not_typed_as_strings(package: str) -> None:
     files = [file for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts]
     found = {(str(file.relative_to(ROOT)), word) for file in files for word in words_in(file)}

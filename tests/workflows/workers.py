@@ -23,7 +23,7 @@ from workflows.post import PostWorkflow
 
 # import-linter checks the workflow's imports; loading them again for every post would prove nothing more.
 PASSED_THROUGH = SandboxRestrictions.default.with_passthrough_modules(
-    "activities", "domain", "media", "platforms", "store"
+    "accounts", "activities", "domain", "media", "platforms", "store"
 )
 SANDBOXED: dict[str, Any] = {"workflow_runner": SandboxedWorkflowRunner(restrictions=PASSED_THROUGH)}
 # Without a cache, every task of a workflow begins with a replay of all earlier ones.

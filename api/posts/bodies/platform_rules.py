@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from activities.account_facts import account_facts
+from accounts.facts import account_facts
 from api.http.body import MAX_PROBLEMS
 from api.http.body_validation import as_problem, in_contract_order, known_names
 from api.posts.bodies.schemas import PostBody

@@ -156,6 +156,6 @@ async def _held(folder: Path) -> None:
 
 _PATCHES: dict[str, Callable[[Any, Path], None]] = {
     "platforms.http.wire": lambda module, folder: hold_before_first_byte(module.Wire, folder),
-    "activities.credentials.renewal": hold_renewals,
+    "accounts.credentials.renewal": hold_renewals,
 }
 """The functions that change modules of the product, by module; each runs once."""

@@ -6,15 +6,16 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select
 
-from activities.accounts.connect_refusals import refusal_of
-from activities.accounts.connect_step import ConnectStep
-from activities.step_context import StepContextFactory
+from accounts.connecting.context import ConnectContext
+from accounts.connecting.refusals import refusal_of
+from accounts.credentials.connections import AccountConnections
 from platforms.access.registered_apps import RegisteredApps
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.servers.reach import FORBIDDEN
 from reconcile.app_setup import documents_of
 from store.apps.setups import announce_apps
+from store.database import Database
 from store.models import AppSetup, PendingConnection
 from tests.api.conftest import Client
 from tests.api.connect.consents import BACK, SERVER, _query, begin, consent, credentials, refused, row_of, trade
@@ -144,8 +145,10 @@ class TestMastodon:
 def test_a_forbidden_server_is_blamed_on_the_parameter_that_led_to_it(
     platform: str, redirect_url: str | None, param: str
 ) -> None:
-    step = ConnectStep(
-        cast("StepContextFactory", None), PendingConnection(platform=platform, redirect_url=redirect_url)
+    step = ConnectContext(
+        cast("Database", None),
+        cast("AccountConnections", None),
+        PendingConnection(platform=platform, redirect_url=redirect_url),
     )
     error = PlatformError(ErrorKind.REJECTED, "localhost is not on the public internet.", code=FORBIDDEN)
     outcome = refusal_of(platforms()[platform], error, step.server_param).outcome

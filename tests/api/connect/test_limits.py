@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.accounts import connected as saving
+from accounts.connecting import saving
 from api.app import create_app
 from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies

@@ -1,0 +1,84 @@
+"""One step of connecting accounts: the connection's row, and what only a worker can read in it."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.credentials.connections import AccountConnections
+from domain.bounds import MOST_ACCOUNTS
+from platforms.access.connect import connectors
+from platforms.base import Connection, Platform
+from platforms.registry import platforms
+from store.accounts.connecting import note
+from store.database import Database
+from store.models import PendingConnection
+from store.persist import persist
+from store.secrets.handover import open_handover
+
+
+@dataclass(slots=True)
+class Obtained:
+    """The credentials that an authorization gave, and the platform's ids of the accounts that it reaches, if known."""
+
+    credentials: Any = field(repr=False)
+    user_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectContext:
+    """One step of connecting accounts: it reads the connection's row, and writes its result there."""
+
+    database: Database
+    accounts: AccountConnections
+    row: PendingConnection
+    most_accounts: int = MOST_ACCOUNTS
+    """How many accounts a workspace may connect; 0 for any number."""
+    obtained: list[Obtained] = field(default_factory=list, repr=False)
+    """What this service has now at the platform, and must not leave there if no account is connected."""
+
+    @property
+    def platform(self) -> Platform[Any, Any]:
+        """Return the platform whose accounts are connected."""
+        return platforms()[self.row.platform]
+
+    @property
+    def is_by_code(self) -> bool:
+        """Return whether a person posts the state, instead of coming back from a platform with it."""
+        return self.row.state_hash is not None and self.row.redirect_url is None
+
+    @property
+    def server_param(self) -> str:
+        """Return the parameter in which a client has named the account's server, or that leads to it."""
+        connector = connectors().get(self.row.platform)
+        if connector is None or self.row.redirect_url is None:
+            return "credentials"
+        return connector.asked_for_by or next(iter(connector.needed), "credentials")
+
+    def line(self, credentials: Any) -> Connection[Any]:
+        """Return a connection to the platform with the credentials of an account that is being connected."""
+        return self.accounts.new_account(self.platform, credentials, self.row.workspace_id).connection
+
+    def kept(self) -> dict[str, Any]:
+        """Return what earlier steps have sealed into the row. Raises VaultError."""
+        return self.accounts.vault.open(self.row.sealed or b"", self._context)
+
+    def handed_over(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """Return what the API has handed over to the worker alone. Raises HandoverError."""
+        return open_handover(base64.b64decode(kept["private_key"]), self.row.handover or b"", self.row.id)
+
+    def seal(self, kept: dict[str, Any]) -> bytes:
+        """Return what the next steps need, sealed."""
+        return self.accounts.vault.seal(kept, self._context)
+
+    async def write(self, **values: Any) -> None:
+        """Save columns of the row."""
+
+        async def write() -> None:
+            async with self.database.answers.transaction() as session:
+                await note(session, self.row.id, **values)
+
+        await persist(write)
+
+    @property
+    def _context(self) -> str:
+        return f"connection/{self.row.workspace_id}/{self.row.id}"

@@ -1,0 +1,50 @@
+"""Connecting of an account by credentials that the client already has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from accounts.connecting.context import ConnectContext, Obtained
+from accounts.connecting.refusals import ConnectRefused
+from accounts.connecting.saving import save_accounts
+from platforms.access.connect import Candidate, connectors
+from platforms.errors import ErrorKind, PlatformError
+
+
+async def connect_with(step: ConnectContext, given: Mapping[str, Any]) -> None:
+    """Connect the account of given credentials. Raises ConnectRefused, PlatformError."""
+    credentials = _parsed(step, given)
+    new_account = step.accounts.new_account(step.platform, credentials, step.row.workspace_id)
+    try:
+        identity = await new_account.whoami()
+    except PlatformError as error:
+        if error.kind is ErrorKind.AUTH and "no longer accepts this" in error.message:
+            message = f"{step.platform.label} does not accept these credentials. Check them and try again."
+            raise ConnectRefused("credentials_rejected", message, param="credentials") from error
+        if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+            raise ConnectRefused("credentials_rejected", error.message, param="credentials") from error
+        raise
+    connector = connectors().get(step.row.platform)
+    if connector and connector.tokens_of(new_account.credentials) != connector.tokens_of(credentials):
+        step.obtained.append(Obtained(new_account.credentials, [identity.user_id]))
+    candidate = Candidate(identity.user_id, identity.username, "profile", new_account.credentials, identity=identity)
+    await save_accounts(step, [candidate], "outcome", lifetimes=new_account.lifetimes)
+
+
+def _parsed(step: ConnectContext, given: Mapping[str, Any]) -> BaseModel:
+    platform = step.platform
+    try:
+        credentials: BaseModel = platform.credentials.model_validate(dict(given))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
+        raise ConnectRefused("invalid_field_value", message, param="credentials") from None
+    if any(getattr(credentials, name) is not None for name in platform.service_fields):
+        message = f"{platform.label} does not take these credentials: this service alone writes some of them."
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
+    apps, client_id = step.accounts.registered_apps, platform.app_id(credentials)
+    if apps.is_of_others(platform, client_id, step.row.workspace_id):
+        message = "clientId names an app that this workspace may not use. Leave it out, or name an app of your own."
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
+    return credentials

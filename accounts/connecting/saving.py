@@ -1,0 +1,154 @@
+"""Saving of accounts whose credentials the platform has verified, with their lines in the audit trail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from accounts.connecting.context import ConnectContext
+from accounts.connecting.refusals import different, full
+from accounts.credentials.plain import plain
+from accounts.revoking import Revoking, authorization_of, revoking_of
+from accounts.token_times import at_connecting
+from domain.account_events import AccountAction, RevocationCause
+from domain.audit import WORKER, Actor, api_key
+from platforms.access.connect import Candidate
+from platforms.access.renewal import Lifetimes
+from platforms.base import Identity, Platform
+from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
+from store.accounts.connecting import note
+from store.accounts.revocations import Authorization
+from store.audit.account_events import add_account_event
+from store.models import Account
+from store.persist import persist
+from store.secrets.vault import Vault, VaultError
+
+log = structlog.get_logger(__name__)
+
+
+async def save_accounts(
+    step: ConnectContext,
+    chosen: Sequence[Candidate[Any]],
+    column: str,
+    permissions: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    lifetimes: Lifetimes | None = None,
+    siblings: Sequence[Candidate[Any]] = (),
+) -> None:
+    """Save the accounts and the connection's result in one transaction; `siblings` get the new tokens, too.
+
+    `column` is that of the connection's row which takes the result. Raises ConnectRefused, PlatformError.
+    """
+    row, platform = step.row, step.platform
+    verified: list[tuple[Identity, Any]] = []
+    for each in (*chosen, *siblings):
+        new_account = step.accounts.new_account(platform, each.credentials, row.workspace_id)
+        verified.append((each.identity or await new_account.whoami(), new_account.credentials))
+    own = verified[: len(chosen)]
+    if row.account_id and [platform.account_id(each.user_id) for each, _ in own] != [row.account_id]:
+        raise different(platform, row)
+    # Accounts of one consent have the same tokens, which are renewed for all of them together.
+    grant_subject = row.id if len(verified) > 1 else None
+    actor = api_key(row.begun_by) if row.begun_by else WORKER
+    reported = {"permissions": list(permissions), "missing": list(missing)}
+
+    async def write() -> None:
+        async with step.database.answers.transaction() as session:
+            most, ids = step.most_accounts, [platform.account_id(each.user_id) for each, _ in verified]
+            if most and not await has_room_for(session, row.workspace_id, ids, most):
+                raise full(most)
+            accounts = []
+            for identity, credentials in verified:
+                account, created = await save_verified(
+                    session,
+                    step.accounts.vault,
+                    row.workspace_id,
+                    platform,
+                    identity,
+                    credentials,
+                    lifetimes,
+                    actor,
+                    grant_subject,
+                    {"connection_id": row.id, "hosted": row.is_hosted},
+                    revoking=revoking_of(step.accounts),
+                )
+                ends = None if account.renew_at else account.refresh_expires_at
+                about = {"account_id": account.id, "username": account.username, "created": created, **reported}
+                about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
+                accounts.append(about)
+            # The tokens belong to the accounts now.
+            await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
+
+    await persist(write)
+    log.info(
+        "connect.connected",
+        platform=row.platform,
+        accounts=[each.user_id for each, _ in verified],
+        connection_id=row.id,
+        hosted=row.is_hosted,
+        key_id=row.begun_by,
+    )
+
+
+async def save_verified(
+    session: AsyncSession,
+    vault: Vault,
+    workspace_id: str,
+    platform: Platform[Any, Any],
+    identity: Identity,
+    credentials: Any,
+    lifetimes: Lifetimes | None,
+    actor: Actor,
+    grant_subject: str | None = None,
+    by: Mapping[str, Any] | None = None,
+    *,
+    revoking: Revoking | None,
+) -> tuple[Account, bool]:
+    """Connect an account, or reconnect it; return its row and whether it is a new one.
+
+    With `revoking`, a worker then ends the authorization that is replaced, if the platform ends no other one with it.
+    `lifetimes` are what the platform has reported of the tokens; `grant_subject` names the consent if several accounts
+    share it. `by` are facts about the way, for the audit trail, without secrets.
+    """
+    account_id = platform.account_id(identity.user_id)
+    replaced = await lock_account(session, workspace_id, account_id)
+    earlier = _authorization_of(vault, replaced, platform) if replaced is not None and revoking is not None else None
+    tokens = asdict(at_connecting(platform, credentials, lifetimes, datetime.now(UTC)))
+    account = await save_account(
+        session,
+        vault,
+        workspace_id=workspace_id,
+        account_id=account_id,
+        platform=platform.name,
+        user_id=identity.user_id,
+        username=identity.username,
+        premium=identity.premium,
+        limits=identity.limits,
+        app_id=platform.app_id(credentials),
+        credentials=plain(credentials),
+        tokens=tokens | {"grant_subject": grant_subject},
+    )
+    add_account_event(
+        session,
+        workspace_id=workspace_id,
+        platform=platform.name,
+        account_id=account_id,
+        action=AccountAction.CONNECTED if replaced is None else AccountAction.RECONNECTED,
+        actor=actor,
+        details={"username": identity.username, **(by or {})},
+    )
+    if earlier is not None and revoking is not None:
+        await revoking.later(session, earlier, RevocationCause.REPLACED)
+    return account, replaced is None
+
+
+def _authorization_of(vault: Vault, account: Account, platform: Platform[Any, Any]) -> Authorization | None:
+    """Return the authorization that an account has until now; None if its credentials cannot be read."""
+    try:
+        stored = platform.credentials.model_validate(open_credentials(vault, account))
+    except VaultError:
+        return None
+    return authorization_of(account, stored)

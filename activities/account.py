@@ -1,0 +1,165 @@
+"""Worker steps on connected accounts on demand: check an account with its platform, and remove an account.
+
+The API cannot read tokens, so a worker does both. The results are in rows; Temporal carries ids only.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from temporalio import activity
+
+from accounts.revoking import authorization_of, revoking_of, try_revocation
+from accounts.token_times import platform_can_renew, rules_of
+from activities.commands import AccountCommand
+from activities.step_context import StepContextFactory
+from domain.account_events import AccountAction, RevocationCause
+from domain.audit import WORKER, api_key
+from domain.schedule import rfc3339
+from platforms.access.connect import Connector, connectors
+from platforms.access.inspection import Inspection
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from store.accounts.checks import claim_check, note_check
+from store.accounts.connected import accept_account, open_credentials, refuse_account
+from store.accounts.removal import delete_account_row
+from store.accounts.revocations import claim_revocations_of_account
+from store.audit.account_events import add_account_event, has_given_up_revocations
+from store.models import Account
+from store.persist import persist
+from store.secrets.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+_ANSWER_S = 15.0
+"""The time limit for a platform's response, because the client waits for it."""
+_TRIED_AT_ONCE = 10
+"""Authorizations of a removed account that are ended while the client waits; the worker ends the others later."""
+
+
+class AccountSteps:
+    """The activities that check and remove accounts."""
+
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+
+    @activity.defn
+    async def check_account(self, command: AccountCommand) -> None:
+        """Ask the platform about an account, unless it was asked a moment ago, and save the result."""
+        key, connector = (command.workspace_id, command.account_id), connectors().get(command.platform)
+        every = connector.checked_every if connector else Connector.checked_every
+        async with self._database.transaction() as session:
+            account = await claim_check(session, key, every)
+        if account is None:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                found = await self._inspect(account, connector)
+        except PlatformError as error:
+            await self._not_accepted(account, error)
+        except TimeoutError:
+            label = platforms()[account.platform].label
+            await self._not_accepted(
+                account, PlatformError(ErrorKind.TRANSIENT, f"{label} did not answer.", code="timed_out")
+            )
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+        else:
+            await self._accepted(account, found)
+
+    @activity.defn
+    async def remove_account(self, command: AccountCommand) -> None:
+        """Delete an account and its tokens, then end its authorizations if no other account needs that access.
+
+        If the platform does not end one now, the worker tries it again later. Does nothing unless a client has just
+        requested that: the row says so, not the command, because everybody who reaches Temporal can write one.
+        """
+        about: dict[str, Any] = {
+            "workspace_id": command.workspace_id,
+            "platform": command.platform,
+            "account_id": command.account_id,
+        }
+        async with self._database.transaction() as session:
+            account = await delete_account_row(session, **about)
+            if account is None:
+                return
+            connector, credentials = connectors().get(account.platform), self._stored_credentials(account)
+            revoking = revoking_of(self._factory.accounts) if account.removal_revokes else None
+            # Earlier authorizations of the account, which its platform has not ended yet.
+            revocations = [] if revoking is None else await claim_revocations_of_account(session, **about)
+            own = None
+            if revoking is not None and credentials is not None:
+                authorization = authorization_of(account, credentials)
+                own = await revoking.later(session, authorization, RevocationCause.REMOVED, claimed=True)
+            details: dict[str, Any] = {"username": account.username}
+            if own is not None:
+                revocations.append(own)
+                details["revocations"] = [row.id for row in revocations]
+                details["some_remain"] = await has_given_up_revocations(session, **about)
+            if connector is not None:
+                remains = connector.remains(credentials) if credentials is not None and own is not None else None
+                details |= {"to_remove": connector.to_remove(credentials), **({"remains": remains} if remains else {})}
+            actor = api_key(account.removal_requested_by) if account.removal_requested_by else WORKER
+            add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
+        log.info("account.removed", platform=account.platform, account_id=account.id, revocations=len(revocations))
+        await asyncio.gather(
+            *(try_revocation(self._database, self._factory.accounts, row) for row in revocations[-_TRIED_AT_ONCE:])
+        )
+
+    async def _inspect(self, account: Account, connector: Connector[Any] | None) -> Inspection:
+        if connector is None:
+            await self._factory.accounts.whoami(account)
+            return Inspection()
+        return await connector.inspect(self._factory.accounts.connect(account))
+
+    async def _accepted(self, account: Account, found: Inspection) -> None:
+        platform = platforms()[account.platform]
+        renewed = rules_of(platform) is not None and platform_can_renew(
+            platform, self._factory.accounts.credentials_of(account)
+        )
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await accept_account(session, account)
+                await note_check(
+                    session,
+                    (account.workspace_id, account.id),
+                    account.credentials,
+                    inspection={"missing": list(found.missing), "notes": list(found.notes)},
+                    scopes=found.scopes,
+                    expires_at=found.expires_at,
+                    ends=not renewed,
+                )
+
+        await persist(write)
+
+    async def _not_accepted(self, account: Account, error: PlatformError) -> None:
+        refused = error.kind is ErrorKind.AUTH
+        said = (
+            f"At {rfc3339(datetime.now(UTC))} {platforms()[account.platform].label} could not be asked: {error.message}"
+        )
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                if refused:
+                    await refuse_account(session, account, account.credentials, error.message, error.code)
+                await note_check(
+                    session,
+                    (account.workspace_id, account.id),
+                    account.credentials,
+                    inspection={} if refused else {"unanswered": said},
+                )
+
+        await persist(write)
+        log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
+
+    def _stored_credentials(self, account: Account) -> Any:
+        """Return an account's credentials without the secret of the operator's app; None if they cannot be read."""
+        try:
+            stored = open_credentials(self._factory.accounts.vault, account)
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+            return None
+        return platforms()[account.platform].credentials.model_validate(stored)

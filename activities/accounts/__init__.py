@@ -1,1 +1,0 @@
-"""The activities that connect, check and remove accounts."""

@@ -1,0 +1,72 @@
+"""The request to a platform for the values of a setting that an account may use. The API cannot read tokens."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from temporalio import activity
+
+from activities.commands import ChoicesCommand
+from activities.step_context import StepContextFactory
+from platforms.choices import ListsChoices
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from store.accounts.choices import find_choice_list, note_choices
+from store.accounts.connected import find_account
+from store.models import Account, ChoiceList
+from store.persist import persist
+from store.secrets.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+_ANSWER_S = 15.0
+"""The time limit for a platform's responses, because the client waits for them."""
+
+
+class Choosing:
+    """The activity that lists the values of settings."""
+
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+
+    @activity.defn
+    async def list_choices(self, command: ChoicesCommand) -> None:
+        """Save the values that a request asks for, or the error of the platform."""
+        async with self._database.reading() as session:
+            wanted = await find_choice_list(session, command.list_id)
+            if wanted is None:
+                return
+            account = await find_account(session, wanted.workspace_id, wanted.account_id)
+        if account is None:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                result = await self._list(account, wanted)
+        except PlatformError as error:
+            result = _error(error)
+        except TimeoutError:
+            label = platforms()[account.platform].label
+            result = _error(PlatformError(ErrorKind.TRANSIENT, f"{label} did not answer.", code="timed_out"))
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+            return
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await note_choices(session, command.list_id, result)
+
+        await persist(write)
+
+    async def _list(self, account: Account, wanted: ChoiceList) -> dict[str, Any]:
+        platform = platforms()[account.platform]
+        if not isinstance(platform, ListsChoices):
+            raise TypeError(f"{platform.name} lists no choices")
+        connection = self._factory.accounts.connect(account)
+        found = await platform.choices(connection, wanted.setting, wanted.within)
+        return {"choices": [[choice.value, choice.label] for choice in found.items], "more": found.more}
+
+
+def _error(error: PlatformError) -> dict[str, Any]:
+    wait = None if error.retry_after is None else int(error.retry_after.total_seconds())
+    return {"kind": error.kind.value, "error": error.message, "status": error.status, "retryAfter": wait}

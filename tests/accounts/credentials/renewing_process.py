@@ -1,0 +1,80 @@
+"""A worker process that renews one account and is stopped at a chosen point.
+
+Run as `python -m tests.accounts.credentials.renewing_process WORKSPACE ACCOUNT POINT SIGNAL`, with a worker's
+environment.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from accounts.credentials import renewal
+from platforms.errors import PlatformError
+from runtime import worker
+from runtime.settings import VaultSettings, read_settings
+from store.accounts import renewals
+from store.database import Database
+from store.models import Account
+
+SHORT_LEASE = timedelta(seconds=1)
+
+
+def _strike() -> None:
+    sys.stdout.write("struck\n")
+    sys.stdout.flush()
+    os.kill(os.getpid(), getattr(signal, sys.argv[4]))
+
+
+def _around(name: str, *, before: bool = False, after: bool = False, later_s: float | None = None) -> None:
+    """Send this process the signal before or after a function of the renewal, or some time after it has ended."""
+    function: Callable[..., Awaitable[Any]] = getattr(renewal, name)
+
+    async def struck(*given: Any, **more: Any) -> Any:
+        if before:
+            _strike()
+        result = await function(*given, **more)
+        if after:
+            _strike()
+        if later_s is not None:
+            asyncio.get_running_loop().call_later(later_s, _strike)
+        return result
+
+    setattr(renewal, name, struck)
+
+
+def _prepare(point: str) -> None:
+    match point:
+        case "leased":
+            _around("_within", before=True)
+        case "before the first byte":
+            _around("_demand_in_time", after=True)
+        case "sent":
+            _around("_demand_in_time", later_s=0.5)
+        case "answered":
+            _around("persist", before=True)
+        case "stored":
+            _around("persist", after=True)
+
+
+async def main(workspace: str, account_id: str, point: str) -> None:
+    renewals.LEASE = SHORT_LEASE
+    _prepare(point)
+    settings = read_settings(VaultSettings)
+    database = Database(settings.database_url.get_secret_value(), pool_size=2, max_overflow=0)
+    async with worker.factory(settings, database) as factory:
+        async with database.transaction() as session:
+            account = await session.get_one(Account, (workspace, account_id))
+        try:
+            said = str(await factory.accounts.renew(account))
+        except PlatformError as error:
+            said = error.code
+    await database.close()
+    sys.stdout.write(f"ended: {said}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:4]))
