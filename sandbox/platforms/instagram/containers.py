@@ -7,7 +7,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
-from sandbox.platforms.instagram.base import Container, FakeInstagram
+from sandbox.platforms.instagram.base import FakeInstagram, InstagramContainer
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Request
 
@@ -23,10 +23,6 @@ RATIOS = (0.75, 1.91)
 """Publishers tested it in May 2026; the reference still says 4:5."""
 REEL_SECONDS = (3, 900)
 STORY_SECONDS = (3, 60)
-
-IMAGE_PROCESSING_SECONDS = 1.5
-VIDEO_PROCESSING_SECONDS = 8.0
-"""How long a container is in progress if `realistic` is set (unverified; real times vary widely)."""
 
 
 class _Item(NamedTuple):
@@ -55,30 +51,31 @@ class ContainerRoutes(FakeInstagram):
         self.containers.put(container.id, container)
         return Answer.json({"id": container.id})
 
-    def _carousel(self, account: Account, values: dict[str, Any], caption: str) -> Container:
+    def _carousel(self, account: Account, values: dict[str, Any], caption: str) -> InstagramContainer:
         ids = list_parameter(values, "children")
         if len(ids) not in CAROUSEL_ITEMS:
             raise refused(
                 "Invalid parameter", 100, 2207028, "Your post won't work as a carousel. It needs 2 to 10 items."
             )
-        children = [self.containers.get(child_id) for child_id in ids]
-        now = self.world.now()
+        ready_at = now = self.world.now()
         shown: list[ShownMedia] = []
-        for child_id, child in zip(ids, children, strict=True):
-            if child is None or child.account_id != account.account_id or not child.is_child:
-                raise refused("Media not found", 24, 2207006, f"The media with id {child_id} cannot be found.")
-            if child.status_code(now) not in ("FINISHED", "IN_PROGRESS"):
+        for child_id in ids:
+            child = self.child(account, child_id)
+            if child is None:
+                raise self._missing_container(child_id)
+            if child.status(now) not in ("FINISHED", "IN_PROGRESS"):
                 raise refused("Media expired", -1, 2207020, f"The media with id {child_id} has expired or failed.")
             shown += child.media
-        latest = max(child.ready_at for child in children if child is not None)
-        return self._container(account, "CAROUSEL", shown, caption, max(latest, now))
+            ready_at = max(ready_at, child.ready_at)
+        return self._container(account, "CAROUSEL", shown, caption, ready_at)
 
-    async def _single(self, request: Request, account: Account, values: dict[str, Any], caption: str) -> Container:
+    async def _single(
+        self, request: Request, account: Account, values: dict[str, Any], caption: str
+    ) -> InstagramContainer:
         is_child = flag(values, "is_carousel_item") is True
         item = _item(values, is_child=is_child)
-        own_host = urlsplit(request.base_url).netloc
         try:
-            fetched = await fetch(item.url, own_host)
+            fetched = await fetch(item.url, urlsplit(request.base_url).netloc)
         except FetchError as error:
             raise refused(
                 "Only photo or video can be accepted as media type.",
@@ -88,22 +85,14 @@ class ContainerRoutes(FakeInstagram):
             ) from error
         if not item.is_video:
             _check_image(item, fetched)
-        shown = self._shown(fetched, item, values)
-        seconds = VIDEO_PROCESSING_SECONDS if item.is_video else IMAGE_PROCESSING_SECONDS
-        ready_at = self.world.now() + (seconds if self.world.realistic else 0)
+        shown = self.shown_media("video" if item.is_video else "image", fetched, values.get("alt_text"))
+        ready_at = self.processed_at(is_video=item.is_video)
         container = self._container(account, item.kind, [shown], caption, ready_at, is_child=is_child)
         if item.is_video:
             container.error = _video_error(item, fetched)
             if self.holds("videos_unprocessable", account):
                 container.error = "Error: 2207085 - The video could not be processed."
         return container
-
-    def _shown(self, fetched: Fetched, item: _Item, values: dict[str, Any]) -> ShownMedia:
-        alt = values.get("alt_text")
-        source = fetched.sample.path if fetched.sample else None
-        if source is None and fetched.content is not None and fetched.format is not None:
-            source = self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
-        return ShownMedia("video" if item.is_video else "image", source, str(alt) if alt else None)
 
     def _container(
         self,
@@ -114,14 +103,14 @@ class ContainerRoutes(FakeInstagram):
         ready_at: float,
         *,
         is_child: bool = False,
-    ) -> Container:
-        return Container(
+    ) -> InstagramContainer:
+        return InstagramContainer(
             id=self.ids.next(),
             account_id=account.account_id,
             kind=kind,
             created_at=self.world.now(),
             ready_at=ready_at,
-            caption=caption,
+            text=caption,
             is_child=is_child,
             media=shown,
         )

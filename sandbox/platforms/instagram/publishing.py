@@ -1,13 +1,11 @@
 """POST /{ig-id}/media_publish, and the requests that change published media."""
 
-from contextlib import suppress
-
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.graph import flag, invalid, missing_object, parameters, refused
 from sandbox.ids import shortcode
-from sandbox.operations import Operation
-from sandbox.platforms.instagram.base import Comment, Container, FakeInstagram
+from sandbox.meta_containers import publishing
+from sandbox.platforms.instagram.base import Comment, FakeInstagram, InstagramContainer
 from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -16,46 +14,13 @@ POSTS_PER_DAY = 100
 COMMENT_LENGTH = 2200
 
 
-def _publish(fake: "PublishRoutes", request: Request) -> Operation:
-    # Recorded before anything can fail: if a client reads the container after this, it confirms whether it was
-    # published.
-    with suppress(RefusedError):
-        fake.attempted.add(str(parameters(request).get("creation_id", "")))
-    return "publish"
-
-
 class PublishRoutes(FakeInstagram):
     """The routes of media_publish, comments and the comment switch."""
 
-    @route("POST", "/{id}/media_publish", _publish)
-    async def publish(self, request: Request) -> Answer:
+    @route("POST", "/{id}/media_publish", publishing)
+    async def publish_media(self, request: Request) -> Answer:
         """Make a finished container public, once."""
-        account = self.owner(request)
-        creation_id = str(parameters(request).get("creation_id") or "")
-        if not creation_id:
-            raise invalid("The parameter creation_id is required")
-        container = self.containers.get(creation_id)
-        if container is None or container.account_id != account.account_id or container.is_child:
-            raise refused("Media not found", 24, 2207006, f"The media with id {creation_id} cannot be found.")
-        match container.status_code(self.world.now()):
-            case "IN_PROGRESS":
-                raise refused("Media is not ready", 9007, 2207027, "The media is not ready, please wait for a moment")
-            case "ERROR":
-                raise refused("Media upload failed", -1, 2207053, container.error)
-            case "EXPIRED":
-                raise refused("Media expired", -1, 2207020, "The media you are trying to access has expired.")
-            case "PUBLISHED":
-                # The code is unverified. Observed: a second publish fails and publishes nothing twice.
-                raise refused("Media already published", 9007, 2207027, "The media has already been published.")
-        day = self.world.windows.take((self.platform, account.account_id, "posts"), POSTS_PER_DAY, 86_400)
-        if not day.allowed:
-            raise refused(
-                "Application request limit reached", 9, 2207042, "You reached the maximum number of posts for today."
-            )
-        made = self._make_public(account, container)
-        if self.holds("publishes_and_refuses", account):
-            raise refused("Action is blocked", 4, 2207051, "We restrict certain activity to protect our community.")
-        return Answer.json({"id": made.platform_post_id})
+        return await self.publish(request)
 
     @route("POST", "/{id}/comments", "edit")
     async def comment(self, request: Request) -> Answer:
@@ -94,26 +59,45 @@ class PublishRoutes(FakeInstagram):
             raise missing_object(request.params["id"], "post")
         return account, post
 
-    def _make_public(self, account: Account, container: Container) -> PublicPost:
-        now, media_id = self.world.now(), self.ids.next()
-        code = shortcode(now, media_id)
+    def _missing(self, object_id: str) -> RefusedError:
+        return missing_object(object_id)
+
+    def _missing_container(self, container_id: str) -> RefusedError:
+        return refused("Media not found", 24, 2207006, f"The media with id {container_id} cannot be found.")
+
+    def _unpublishable(self, container: InstagramContainer, status: str) -> RefusedError:
+        match status:
+            case "IN_PROGRESS":
+                return refused("Media is not ready", 9007, 2207027, "The media is not ready, please wait for a moment")
+            case "ERROR":
+                return refused("Media upload failed", -1, 2207053, container.error)
+            case "EXPIRED":
+                return refused("Media expired", -1, 2207020, "The media you are trying to access has expired.")
+            case _:
+                # The code is unverified. Observed: a second publish fails and publishes nothing twice.
+                return refused("Media already published", 9007, 2207027, "The media has already been published.")
+
+    def _count_post(self, account: Account, container: InstagramContainer) -> None:
+        day = self.world.windows.take((self.platform, account.account_id, "posts"), POSTS_PER_DAY, 86_400)
+        if not day.allowed:
+            raise refused(
+                "Application request limit reached", 9, 2207042, "You reached the maximum number of posts for today."
+            )
+
+    def _public_post(self, account: Account, container: InstagramContainer, now: float, post_id: str) -> PublicPost:
+        code = shortcode(now, post_id)
         kind = {"REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}.get(container.kind, "post")
         path = f"reel/{code}" if kind == "reel" else f"p/{code}"
         if kind == "story":
-            path = f"stories/{account.username}/{media_id}"
-        post = self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=media_id,
-                text=container.caption,
-                created_at=now,
-                kind=kind,
-                url=f"https://www.instagram.com/{path}/",
-                media=container.media,
-                detail={"shortcode": code},
-            )
+            path = f"stories/{account.username}/{post_id}"
+        return PublicPost(
+            platform=self.platform,
+            account_id=account.account_id,
+            platform_post_id=post_id,
+            text=container.text,
+            created_at=now,
+            kind=kind,
+            url=f"https://www.instagram.com/{path}/",
+            media=container.media,
+            detail={"shortcode": code},
         )
-        container.media_id = media_id
-        self.containers.put(container.id, container)
-        return post

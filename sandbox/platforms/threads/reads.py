@@ -1,35 +1,19 @@
 """Threads' reads: containers, posts, lists of them, the daily quota, profile and token."""
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.graph import invalid, missing_object, parameters, refused, selected, timestamp
-from sandbox.operations import Operation
-from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, FakeThreads, not_there
+from sandbox.graph import invalid, parameters, refused, selected, timestamp
+from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, FakeThreads, ThreadsContainer
 from sandbox.posts import PublicPost
 from sandbox.wire import Answer, Request
 
 DAY = 86_400
 
 
-def _node(fake: "ReadRoutes", request: Request) -> Operation:
-    """Return the step of a read: prepare for a container that no client has tried to publish yet, else confirm."""
-    container = fake.containers.get(request.params["id"])
-    if container is None:
-        return "confirm"
-    return "confirm" if container.post_id is not None or container.id in fake.attempted else "prepare"
-
-
 class ReadRoutes(FakeThreads):
     """The routes of every GET request."""
-
-    @route("GET", "/me", "auth")
-    async def me(self, request: Request) -> Answer:
-        """Return the account that the token belongs to."""
-        return Answer.json(self._profile(self.account(request), request))
 
     @route("GET", "/debug_token", "auth")
     async def debug(self, request: Request) -> Answer:
@@ -68,24 +52,7 @@ class ReadRoutes(FakeThreads):
         quota = selected(known, str(parameters(request).get("fields", "")), "ThreadsPublishingLimit")
         return Answer.json({"data": [{name: value for name, value in quota.items() if name != "id"}]})
 
-    @route("GET", "/{id}", _node)
-    async def node(self, request: Request) -> Answer:
-        """Read a container, a post or the profile."""
-        account = self.account(request)
-        object_id, fields = request.params["id"], str(parameters(request).get("fields", ""))
-        if object_id == account.user_id:
-            return Answer.json(self._profile(account, request))
-        if self.holds("reads_refused", account):
-            raise missing_object(request.params["id"])
-        container = self.containers.get(object_id)
-        if container is not None and container.account_id == account.account_id:
-            return Answer.json(selected(self._status(container), fields, "ThreadsContainer"))
-        post = self.world.posts.get(self.platform, object_id)
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise not_there()
-        return Answer.json(selected(_described(post, account), fields, "ThreadsPost"))
-
-    def _status(self, container: Container) -> dict[str, Any]:
+    def _container_fields(self, container: ThreadsContainer, account: Account) -> dict[str, Any]:
         status = container.status(self.world.now())
         return {"id": container.id, "status": status, "error_message": container.error if status == "ERROR" else None}
 
@@ -94,47 +61,38 @@ class ReadRoutes(FakeThreads):
         since, limit = str(values.get("since", "0")), str(values.get("limit", "25"))
         if not since.isdecimal() or not limit.isdecimal():
             raise invalid("param since and limit must be numbers")
-        found: Iterator[PublicPost] = (
+        matching_posts = (
             post
             for post in self.world.posts.of(account)
             if not post.deleted and bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
         )
-        posts = list(islice(found, min(int(limit), 100)))
-        fields = str(values.get("fields", ""))
-        answer: dict[str, Any] = {
-            "data": [selected(_described(post, account), fields, "ThreadsPost") for post in posts]
-        }
-        if posts:
-            answer["paging"] = {"cursors": {"before": posts[0].platform_post_id, "after": posts[-1].platform_post_id}}
-        return Answer.json(answer)
+        return self.listed(account, matching_posts, int(limit), str(values.get("fields", "")))
 
-    def _profile(self, account: Account, request: Request) -> dict[str, Any]:
-        known = {
+    def _profile_fields(self, account: Account) -> dict[str, Any]:
+        return {
             "id": account.user_id,
             "username": account.username,
             "name": account.username,
             "threads_profile_picture_url": None,
             "threads_biography": None,
         }
-        return selected(known, str(parameters(request).get("fields", "")), "ThreadsUser")
 
-
-def _described(post: PublicPost, account: Account) -> dict[str, Any]:
-    kinds = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
-    kind = post.detail["media_type"]
-    return {
-        "id": post.platform_post_id,
-        "media_product_type": "THREADS",
-        "media_type": kinds.get(kind, kind),
-        "permalink": post.url,
-        "shortcode": post.detail["shortcode"],
-        "text": post.text or None,
-        "timestamp": timestamp(post.created_at),
-        "username": account.username,
-        "owner": {"id": account.user_id},
-        "is_quote_post": post.kind == "quote",
-        "is_reply": bool(post.detail["reply_to"]),
-        "replied_to": {"id": post.detail["reply_to"]} if post.detail["reply_to"] else None,
-        "media_url": None,
-        "alt_text": post.media[0].alt if post.media else None,
-    }
+    def _post_fields(self, post: PublicPost, account: Account) -> dict[str, Any]:
+        kinds = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
+        kind = post.detail["media_type"]
+        return {
+            "id": post.platform_post_id,
+            "media_product_type": "THREADS",
+            "media_type": kinds.get(kind, kind),
+            "permalink": post.url,
+            "shortcode": post.detail["shortcode"],
+            "text": post.text or None,
+            "timestamp": timestamp(post.created_at),
+            "username": account.username,
+            "owner": {"id": account.user_id},
+            "is_quote_post": post.kind == "quote",
+            "is_reply": bool(post.detail["reply_to"]),
+            "replied_to": {"id": post.detail["reply_to"]} if post.detail["reply_to"] else None,
+            "media_url": None,
+            "alt_text": post.media[0].alt if post.media else None,
+        }
