@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.access.renewal import Lifetimes, Renews, TokenRules
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from store.accounts.renewals import Tokens
 from store.models import Account
 
@@ -16,22 +16,22 @@ _SPREAD = 0.1
 """Times are moved by up to a tenth either way, so that accounts that were connected together are not due together."""
 
 
-def rules_of(platform: Platform[Any, Any]) -> TokenRules | None:
+def rules_of(platform: AnyPlatform) -> TokenRules | None:
     """Return the rules of a platform's tokens, None if its credentials do not expire."""
     return platform.tokens if isinstance(platform, Renews) else None
 
 
-def rules_for(platform: Platform[Any, Any], credentials: Any) -> TokenRules | None:
+def rules_for(platform: AnyPlatform, credentials: Any) -> TokenRules | None:
     """Return the rules of the tokens in these credentials; platforms may issue several kinds."""
     return platform.rules_of(credentials) if isinstance(platform, Renews) else None
 
 
-def may_rotate(platform: Platform[Any, Any]) -> bool:
+def may_rotate(platform: AnyPlatform) -> bool:
     """Return whether a platform issues refresh tokens that work once."""
     return isinstance(platform, Renews) and any(each.rotates for each in (platform.tokens, *platform.other_tokens))
 
 
-def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
+def at_connecting(platform: AnyPlatform, credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
     """Return the facts about an account's tokens when it is connected with them.
 
     `reported` is what the platform has just said of them; without it their age is not known.
@@ -46,7 +46,7 @@ def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Life
 
 
 def at_renewal(
-    platform: Platform[Any, Any], credentials: Any, reported: Lifetimes, before: datetime | None, now: datetime
+    platform: AnyPlatform, credentials: Any, reported: Lifetimes, before: datetime | None, now: datetime
 ) -> Tokens:
     """Return the facts about tokens in a new response; what the response leaves out is taken from the rules.
 
@@ -67,7 +67,7 @@ def at_renewal(
     return Tokens(expires_at, ends, _list(reported.scopes), now + _spread(renews) if renews else None)
 
 
-def platform_can_renew(platform: Platform[Any, Any], credentials: Any) -> bool:
+def platform_can_renew(platform: AnyPlatform, credentials: Any) -> bool:
     """Return whether credentials hold all that renewing them needs."""
     return isinstance(platform, Renews) and platform.can_renew(credentials)
 

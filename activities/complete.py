@@ -61,7 +61,7 @@ class Completing:
                 if error.kind not in PASSING:
                     done = replace(public, warning=error.message)
                 else:
-                    delay = wait_before_retry(platforms()[command.platform], error)
+                    delay = wait_before_retry(error)
                     if delay < time_left():
                         raise retry_error(platforms()[command.platform], error, delay) from error
                     done = replace(public, warning=f"What follows the post was given up. {error.message}")

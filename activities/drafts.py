@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from platforms.base import Draft, Platform
+from platforms.base import AnyPlatform, Draft
 from platforms.errors import ErrorKind, PlatformError
 from store.models import Post, Target
 
 
-def draft_of(platform: Platform[Any, Any], post: Post, target: Target) -> Draft[Any]:
+def draft_of(platform: AnyPlatform, post: Post, target: Target) -> Draft[Any]:
     """Return a target's post as it would be sent. Raises PlatformError(rejected) for settings that no longer parse."""
     settings = merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings)
     try:

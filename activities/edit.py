@@ -95,7 +95,7 @@ class Editing:
     async def _settle_error(self, command: EditCommand, edit: Edit, error: PlatformError) -> Outcome:
         platform = platforms()[command.platform]
         again = error.kind in PASSING or error.kind is ErrorKind.UNCONFIRMED
-        delay = wait_before_retry(platform, error) if again else None
+        delay = wait_before_retry(error) if again else None
         confirming = error.kind is ErrorKind.UNCONFIRMED or error.code == "edit_unconfirmed"
         decision = f"confirming or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
         result = results.attempt_result(

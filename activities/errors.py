@@ -2,18 +2,18 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import count_waiting_tries, note_waiting_try
+from activities.options import FIRST_RETRY, LONGEST_RETRY
 from domain.outcome import Outcome
 from domain.post import HoldReason
 from domain.system_errors import system_words
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from media.admission import MediaBusy
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
 
 HOLD_REASONS = {
@@ -34,13 +34,13 @@ def count_tries(tries_before: int = 0) -> int:
     return tries_before + activity.info().attempt - count_waiting_tries()
 
 
-def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
+def wait_before_retry(error: PlatformError, tries_before: int = 0) -> timedelta:
     """Return the wait that the platform asks for, otherwise an exponential one with jitter, within its bounds."""
     if error.retry_after is not None:
         return error.retry_after
     tries = count_tries(tries_before)
-    doubled: timedelta = platform.first_retry * 2 ** min(max(tries - 1, 0), 20)
-    return min(doubled, platform.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
+    doubled: timedelta = FIRST_RETRY * 2 ** min(max(tries - 1, 0), 20)
+    return min(doubled, LONGEST_RETRY) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
 
 
 def time_left() -> timedelta:
@@ -56,7 +56,7 @@ def shortened(wait: timedelta) -> timedelta:
     return max(min(wait, time_left() / 2), timedelta(0))
 
 
-def final_error(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome) -> ApplicationError:
+def final_error(platform: AnyPlatform, error: PlatformError, outcome: Outcome) -> ApplicationError:
     """Return the error that ends a step for good: red in the Web UI, with the outcome for the workflow."""
     return ApplicationError(
         f"{platform.label}: {error.kind} ({error.code})",
@@ -67,7 +67,7 @@ def final_error(platform: Platform[Any, Any], error: PlatformError, outcome: Out
     )
 
 
-def rate_limited_error(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
+def rate_limited_error(platform: AnyPlatform, wait: timedelta) -> ApplicationError:
     """Return the error that makes Temporal run a step again once the account's rate limit allows it."""
     note_waiting_try()
     return ApplicationError(
@@ -78,7 +78,7 @@ def rate_limited_error(platform: Platform[Any, Any], wait: timedelta) -> Applica
     )
 
 
-def retry_error(platform: Platform[Any, Any], error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
+def retry_error(platform: AnyPlatform, error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
     """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 
     It contains only our own words and the platform's code: it stays in the history, which must not contain content.
@@ -94,12 +94,12 @@ def retry_error(platform: Platform[Any, Any], error: PlatformError, delay: timed
     return ApplicationError(
         f"{platform.label}: {error.kind} ({error.code})" + (f", {words}" if words else ""),
         type=error.kind,
-        next_retry_delay=wait_before_retry(platform, error) if delay is None else delay,
+        next_retry_delay=wait_before_retry(error) if delay is None else delay,
         category=ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 
-def media_busy_error(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
+def media_busy_error(platform: AnyPlatform, busy: MediaBusy, delay: timedelta) -> ApplicationError:
     """Return the error that makes Temporal run a step again after `delay`, when other media have been fetched."""
     note_waiting_try()
     return ApplicationError(

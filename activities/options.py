@@ -32,7 +32,17 @@ CONTINUES_AS_ACTIVITY = "continues_as_activity"
 The error's only detail is the worker's own queue.
 """
 
-LONGEST_WAIT_AFTER_CRASH = timedelta(minutes=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=10)
+"""Bounds of the exponential backoff between attempts if the platform names no time itself."""
+
+RETRY_POLICY = RetryPolicy(initial_interval=FIRST_RETRY, maximum_interval=timedelta(minutes=1))
+"""Temporal's policy for retrying a step after its worker died, a time-out, or a mistake of ours.
+
+An error that a platform causes names its own wait. Temporal doubles its wait for every earlier attempt, those that only
+waited for a slot or for other media included, so the longest is a minute. There is no maximum of attempts: a worker
+that is shut down uses one up, so a small maximum would lose posts on deploys.
+"""
+
 FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """The waits before the first attempts to confirm a send."""
 
@@ -73,19 +83,6 @@ def prepare_ahead(post_id: str) -> timedelta:
 def queue_of(platform: str) -> str:
     """Return the task queue of a platform. Each has its own, so that a slow platform does not delay the others."""
     return f"publish-{platform}"
-
-
-def retry_policy(name: str) -> RetryPolicy:
-    """Return Temporal's policy for retrying a step after its worker died, a time-out, or a mistake of ours.
-
-    An error that a platform causes names its own wait. Temporal doubles its wait for every earlier attempt, those that
-    only waited for a slot or for other media included, so the longest is a minute. There is no maximum of attempts: a
-    worker that is shut down uses one up, so a small maximum would lose posts on deploys.
-    """
-    platform = platforms()[name]
-    return RetryPolicy(
-        initial_interval=platform.first_retry, maximum_interval=min(platform.longest_retry, LONGEST_WAIT_AFTER_CRASH)
-    )
 
 
 def edit_window(name: str) -> timedelta:

@@ -82,7 +82,7 @@ class Preparing:
         platform = platforms()[command.platform]
         if error.kind is ErrorKind.AUTH and step:
             error = await verify_refusal(self._factory, step, error)
-        delay = results.wait_for_next_try(platform, error)
+        delay = results.wait_for_next_try(error)
         await self._rate_limiter.record_refusal(step, error, delay, was_sent=False)
         if error.kind in PASSING:
             raise retry_error(platform, error, delay) from error

@@ -346,7 +346,7 @@ class Publishing:
         platform, was_sent = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is ErrorKind.AUTH and step:
             error = await verify_refusal(self._factory, step, error)
-        delay = results.wait_for_next_try(platform, error, command.tries)
+        delay = results.wait_for_next_try(error, command.tries)
         if error.kind in HOLD_REASONS and await self._holds(step, error):
             decision = decisions.HELD_FOR_ACCOUNT
             if error.kind is ErrorKind.OPERATOR:

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from activities.errors import HOLD_REASONS, wait_before_retry
 from activities.step_context import StepContext
 from domain import transitions
 from domain.attempts import AttemptResult, AttemptState, Claim
 from domain.transitions import TargetTransition
-from platforms.base import Platform, Published
+from platforms.base import AnyPlatform, Published
 from platforms.errors import CATEGORY, ErrorKind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
@@ -68,12 +67,12 @@ def wait_while_held(error: PlatformError) -> timedelta | None:
     return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is ErrorKind.CAPPED else None
 
 
-def wait_for_next_try(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
+def wait_for_next_try(error: PlatformError, tries_before: int = 0) -> timedelta:
     """Return the wait after a refusal before the next try; `tries_before`: refusals of earlier steps."""
-    return wait_while_held(error) or wait_before_retry(platform, error, tries_before)
+    return wait_while_held(error) or wait_before_retry(error, tries_before)
 
 
-def quota_used_up(platform: Platform[Any, Any], wait: timedelta) -> PlatformError:
+def quota_used_up(platform: AnyPlatform, wait: timedelta) -> PlatformError:
     """Return the error of a target that is not sent because its account has used up its quota."""
     message = f"{platform.label} lets this account publish no more for now."
     return PlatformError(ErrorKind.CAPPED, message, code="platform_cap", retry_after=wait)

@@ -18,7 +18,7 @@ from media.disk import MediaDisk
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
+from platforms.base import AccountFacts, AnyPlatform, Connection, Draft, Handles, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange
 from platforms.registry import platforms
@@ -32,7 +32,7 @@ from store.secrets.vault import VaultError
 class StepContext:
     """The context of a running step: platform, connection, draft and media."""
 
-    platform: Platform[Any, Any]
+    platform: AnyPlatform
     connection: Connection[Any]
     context: PublishContext[Any]
     keeper: HandleKeeper
@@ -150,7 +150,7 @@ class StepContextFactory:
     def files_of_check(
         self,
         check: MediaCheck,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         draft: Draft[Any],
         account: AccountFacts,
         progress: Callable[[str], None],

@@ -13,7 +13,7 @@ from api.http.query import read_query
 from api.posts.answers.views import PlatformName, View, write
 from domain.post import MediaType
 from platforms.access.connect import connectors
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.rules import FileRule
 from store.apps.setups import platforms_with_app
@@ -139,7 +139,7 @@ class PlatformEndpoints(Controller):
         return Response(_written(with_app), media_type="application/json")
 
 
-def platform_view(platform: Platform[Any, Any], *, with_app: bool = True) -> PlatformView:
+def platform_view(platform: AnyPlatform, *, with_app: bool = True) -> PlatformView:
     """Return a platform's rules as clients read them; `with_app` says that the operator has an app there."""
     text, media = platform.rules.text, platform.rules.media
     return PlatformView(

@@ -26,7 +26,7 @@ from cli.workspaces import known_workspace, workspace_id_of
 from domain.account_events import AccountAction
 from domain.account_health import Health
 from domain.schedule import rfc3339
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
@@ -252,9 +252,7 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
         yield session, await workspace_id_of(session, named, may_make=False)
 
 
-async def _introduce(
-    sandbox_url: str, platform: Platform[Any, Any], credentials: BaseModel, about: SandboxDetails
-) -> None:
+async def _introduce(sandbox_url: str, platform: AnyPlatform, credentials: BaseModel, about: SandboxDetails) -> None:
     """Register the account with the sandbox; if the credentials contain no id, the id follows from the token."""
     fields = plain(credentials)
     known = (await known_accounts(sandbox_url, platform.name)).get(about.username or "")

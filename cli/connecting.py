@@ -14,7 +14,7 @@ from api.http.body_validation import as_problem, known_names
 from cli.current_operator import current_operator
 from cli.errors import UserError
 from platforms.access.renewal import Lifetimes, Renewed
-from platforms.base import AccountFacts, Connection, Identity, Platform
+from platforms.base import AccountFacts, AnyPlatform, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.registry import platforms
@@ -31,7 +31,7 @@ _CONNECTION_ENDED = "no longer accepts this"
 """Part of the platforms' messages if they know no reason; it is wrong for an account that was never connected."""
 
 
-def platform_named(name: str) -> Platform[Any, Any]:
+def platform_named(name: str) -> AnyPlatform:
     """Return a platform by its name. Raises UserError."""
     platform = platforms().get(name)
     if platform is None:
@@ -39,7 +39,7 @@ def platform_named(name: str) -> Platform[Any, Any]:
     return platform
 
 
-def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+def parse_credentials(platform: AnyPlatform, given: Mapping[str, Any]) -> BaseModel:
     """Return the credentials as the platform's own model. Raises UserError, which names wrong fields but no values."""
     SECRETS.remember_fields(given)
     try:
@@ -59,7 +59,7 @@ def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) ->
 class Verified:
     """Credentials that a platform accepts, renewed if necessary, and their account."""
 
-    platform: Platform[Any, Any]
+    platform: AnyPlatform
     identity: Identity
     credentials: BaseModel
     lifetimes: Lifetimes | None = None
@@ -67,7 +67,7 @@ class Verified:
 
 
 async def connect_account(
-    database: Database, settings: VaultSettings, workspace_id: str, platform: Platform[Any, Any], credentials: BaseModel
+    database: Database, settings: VaultSettings, workspace_id: str, platform: AnyPlatform, credentials: BaseModel
 ) -> Account:
     """Verify the credentials with the platform and connect their account. Raises UserError."""
     verified = await verify(platform, credentials, settings, workspace_id)
@@ -95,9 +95,7 @@ async def keep_account(
     return account
 
 
-async def verify(
-    platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings, workspace_id: str
-) -> Verified:
+async def verify(platform: AnyPlatform, credentials: BaseModel, settings: VaultSettings, workspace_id: str) -> Verified:
     """Ask the platform for the account of credentials, which is for a workspace. Raises UserError."""
     reached = servers(settings)
     server, outgoing = reached.reach(platform, credentials), Outgoing(reached)
@@ -142,7 +140,7 @@ async def verify(
             raise UserError(_explanation(platform, error)) from error
 
 
-def _explanation(platform: Platform[Any, Any], error: PlatformError) -> str:
+def _explanation(platform: AnyPlatform, error: PlatformError) -> str:
     if error.code == FORBIDDEN:
         return error.message
     if error.kind is not ErrorKind.AUTH:

@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
 from cli.errors import UserError
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.places import ANY
 
 
-def parse_places(platform: Platform[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
+def parse_places(platform: AnyPlatform, pairs: Sequence[str]) -> dict[str, set[str]]:
     """Return the places that pairs such as `channelId=123` name, in the form of settings. Raises UserError."""
     known = {place.name: place for place in platform.places}
     found: defaultdict[str, set[str]] = defaultdict(set)

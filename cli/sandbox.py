@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from cli.errors import UserError
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 
 _TIMEOUT = 10.0
 
@@ -31,7 +31,7 @@ class SandboxAccount(BaseModel):
     """The server that the account names, on platforms that have several."""
 
 
-def own_server(platform: Platform[Any, Any], credentials: BaseModel) -> str | None:
+def own_server(platform: AnyPlatform, credentials: BaseModel) -> str | None:
     """Return the server that an account names; None if it is the platform's usual one."""
     address = platform.address(credentials)
     return None if address == platform.base_url else address
@@ -42,7 +42,7 @@ def stable_user_id(seed: str) -> str:
     return str(10**16 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % (9 * 10**16))
 
 
-def fake_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
+def fake_credentials(platform: AnyPlatform, user_id: str) -> dict[str, str]:
     """Return invented credentials for every field of the platform; only the sandbox accepts them."""
     invented = {
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",

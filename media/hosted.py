@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from domain.post import Media, MediaType
 from media.step_media import StepMedia
-from platforms.base import Draft, Platform
+from platforms.base import AnyPlatform, Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import FileRule
 
@@ -20,12 +20,12 @@ CONCURRENCY = 3
 """Files of one post that are fetched at the same time; our choice."""
 
 
-def covers_of(platform: Platform[Any, Any], draft: Draft[Any]) -> dict[str, FileRule]:
+def covers_of(platform: AnyPlatform, draft: Draft[Any]) -> dict[str, FileRule]:
     """Return by its URL what each cover that the draft names must be."""
     return {url: rule for name, rule in platform.covers.items() if (url := getattr(draft.settings, name))}
 
 
-def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
+def unchecked(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
     """Return the media that the platform will fetch, and covers, that have not been checked yet, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
@@ -34,13 +34,13 @@ def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[st
     return list({item.url: item for item in media if item.url not in done}.values())
 
 
-def files_of(platform: Platform[Any, Any], draft: Draft[Any]) -> list[Media]:
+def files_of(platform: AnyPlatform, draft: Draft[Any]) -> list[Media]:
     """Return all files that a draft names, covers and those of a thread's posts included, each once."""
     covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
     return list({item.url: item for item in [*covers, *_media_of(draft)]}.values())
 
 
-async def host_files(platform: Platform[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
+async def host_files(platform: AnyPlatform, media: list[Media], source: StepMedia) -> dict[str, str]:
     """Return for each URL the address that the platform is given. Raises PlatformError."""
 
     async def address(item: Media) -> str:
@@ -68,7 +68,7 @@ async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) ->
     return [each for each in found if not isinstance(each, BaseException)]
 
 
-def with_hosted_urls(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
+def with_hosted_urls(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
     """Return the draft with the addresses that its platform is given, also of covers and of a thread's posts."""
     if all(url == address for url, address in known.items()):
         return draft

@@ -4,7 +4,6 @@ import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import structlog
 
@@ -24,7 +23,7 @@ from media.refusals import TOO_LARGE
 from media.shared_file import SharedFile
 from media.shared_files import SharedFiles
 from media.stored import StoredFile
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
@@ -61,7 +60,7 @@ class StepMedia:
         tools: MediaTools,
         workspace_id: str,
         post_id: str,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         rules: Iterable[FileRule],
         record: ChangeRecord | NoChangeRecord,
         progress: Callable[[str], None],

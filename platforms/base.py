@@ -204,9 +204,6 @@ class Platform(ABC, Generic[S, C]):
     """Whether the request that makes a post public carries its files."""
     finds_without_handles: ClassVar[bool] = False
     """Whether `confirm` finds a post without the handles of its send, so that not finding it means something."""
-    first_retry: ClassVar[timedelta] = timedelta(seconds=2)
-    longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
-    """Bounds of the exponential backoff between attempts if the platform names no time itself."""
     pulls_media: ClassVar[frozenset[MediaType]] = frozenset()
     """The kinds of media that the platform fetches from their URLs; all others are sent to it as bytes."""
     other_base_urls: ClassVar[tuple[str, ...]] = ()
@@ -358,6 +355,10 @@ class Platform(ABC, Generic[S, C]):
         called again. Nothing here unpublishes the post.
         """
         return published
+
+
+AnyPlatform = Platform[Any, Any]
+"""A platform of which neither the settings nor the credentials are known."""
 
 
 class ReportsQuota(ABC, Generic[C]):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platforms.base import Connection, Finding, Platform, PublishContext, Published
+from platforms.base import AnyPlatform, Connection, Finding, PublishContext, Published
 from platforms.errors import PlatformError
 
 FILE = "file:"
@@ -93,7 +93,7 @@ class LiveCheck:
     """Questions that no program can answer, for the person who runs the check."""
 
 
-def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
+def live_check_of(platform: AnyPlatform) -> LiveCheck:
     """Return a platform's live check."""
     check = importlib.import_module(f"platforms.{platform.name}.live").LIVE
     if not isinstance(check, LiveCheck):

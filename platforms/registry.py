@@ -3,16 +3,15 @@
 import importlib
 import pkgutil
 from functools import cache
-from typing import Any
 
 import platforms as package
-from platforms.base import Platform
+from platforms.base import AnyPlatform, Platform
 
 
 @cache
-def platforms() -> dict[str, Platform[Any, Any]]:
+def platforms() -> dict[str, AnyPlatform]:
     """Return every platform by the name that clients write in `platform`, in alphabetical order."""
-    found: dict[str, Platform[Any, Any]] = {}
+    found: dict[str, AnyPlatform] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
         platform = getattr(importlib.import_module(f"platforms.{module}"), "PLATFORM", None)
         if isinstance(platform, Platform):

@@ -45,7 +45,7 @@ def _on_queue_of(target: TargetPlan, queue: str | None = None) -> _PlatformOptio
     return {
         "task_queue": queue or options.queue_of(target.platform),
         "heartbeat_timeout": options.HEARTBEAT_TIMEOUT,
-        "retry_policy": options.retry_policy(target.platform),
+        "retry_policy": options.RETRY_POLICY,
         "cancellation_type": _WAIT_FOR_END,
         "summary": name_of(target),
     }

@@ -9,7 +9,7 @@ from accounts.credentials.plain import plain
 from platforms.access.connect import Candidate, Connector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.base import Identity, Platform
+from platforms.base import AnyPlatform, Identity
 
 
 def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
@@ -39,7 +39,7 @@ def identified(found: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
     ]
 
 
-def options_of(platform: Platform[Any, Any], found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
+def options_of(platform: AnyPlatform, found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
     """Return the options from which a person may choose, without secrets."""
     return [
         {

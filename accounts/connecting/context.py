@@ -7,7 +7,7 @@ from typing import Any
 from accounts.credentials.connections import AccountConnections
 from domain.bounds import MOST_ACCOUNTS
 from platforms.access.connect import connectors
-from platforms.base import Connection, Platform
+from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
 from store.accounts.connecting import note
 from store.database import Database
@@ -37,7 +37,7 @@ class ConnectContext:
     """What this service has now at the platform, and must not leave there if no account is connected."""
 
     @property
-    def platform(self) -> Platform[Any, Any]:
+    def platform(self) -> AnyPlatform:
         """Return the platform whose accounts are connected."""
         return platforms()[self.row.platform]
 

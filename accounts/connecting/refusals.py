@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.servers.reach import FORBIDDEN
 from store.models import PendingConnection
@@ -22,7 +22,7 @@ class ConnectRefused(Exception):
         self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
 
 
-def declined(platform: Platform[Any, Any], error: str) -> ConnectRefused:
+def declined(platform: AnyPlatform, error: str) -> ConnectRefused:
     """Return the refusal by a person, or by a platform that did not ask the person."""
     if error in DENIALS:
         message = f"The authorization was declined at {platform.label}. Nothing was connected."
@@ -37,7 +37,7 @@ def declined(platform: Platform[Any, Any], error: str) -> ConnectRefused:
     return ConnectRefused("app_refused", message)
 
 
-def different(platform: Platform[Any, Any], row: PendingConnection) -> ConnectRefused:
+def different(platform: AnyPlatform, row: PendingConnection) -> ConnectRefused:
     """Return the refusal of an account that is not the one to be reconnected."""
     message = (
         f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
@@ -52,7 +52,7 @@ def full(most: int) -> ConnectRefused:
     return ConnectRefused("too_many_accounts", message)
 
 
-def refusal_of(platform: Platform[Any, Any], error: PlatformError, server_param: str) -> ConnectRefused:
+def refusal_of(platform: AnyPlatform, error: PlatformError, server_param: str) -> ConnectRefused:
     """Return the meaning of a platform's error for the person who connects; `server_param` has named the server."""
     if error.kind is ErrorKind.OPERATOR:
         return ConnectRefused("app_refused", error.message)
@@ -63,7 +63,7 @@ def refusal_of(platform: Platform[Any, Any], error: PlatformError, server_param:
     return away(platform)
 
 
-def away(platform: Platform[Any, Any]) -> ConnectRefused:
+def away(platform: AnyPlatform) -> ConnectRefused:
     """Return the error if a platform does not respond: the same request may be repeated."""
     message = f"{platform.label} does not answer right now. Send the same request again."
     return ConnectRefused("unavailable", message, final=False)

@@ -17,7 +17,7 @@ from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, Actor, api_key
 from platforms.access.connect import Candidate
 from platforms.access.renewal import Lifetimes
-from platforms.base import Identity, Platform
+from platforms.base import AnyPlatform, Identity
 from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
 from store.accounts.connecting import note
 from store.accounts.revocations import Authorization
@@ -97,7 +97,7 @@ async def save_verified(
     session: AsyncSession,
     vault: Vault,
     workspace_id: str,
-    platform: Platform[Any, Any],
+    platform: AnyPlatform,
     identity: Identity,
     credentials: Any,
     lifetimes: Lifetimes | None,
@@ -145,7 +145,7 @@ async def save_verified(
     return account, replaced is None
 
 
-def _authorization_of(vault: Vault, account: Account, platform: Platform[Any, Any]) -> Authorization | None:
+def _authorization_of(vault: Vault, account: Account, platform: AnyPlatform) -> Authorization | None:
     """Return the authorization that an account has until now; None if its credentials cannot be read."""
     try:
         stored = platform.credentials.model_validate(open_credentials(vault, account))

@@ -1,20 +1,18 @@
 """The secrets of the operator's apps in requests: added for each request, and never stored with an account."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from platforms.access.bots import bot_of
 from platforms.access.registered_apps import RegisteredApps
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
 
 C = TypeVar("C", bound=BaseModel)
 
 
-def require_own_app(
-    apps: RegisteredApps, platform: Platform[Any, Any], credentials: BaseModel, workspace_id: str
-) -> None:
+def require_own_app(apps: RegisteredApps, platform: AnyPlatform, credentials: BaseModel, workspace_id: str) -> None:
     """Raise PlatformError if stored credentials name an app that is for other workspaces."""
     if apps.is_of_others(platform, platform.app_id(credentials), workspace_id):
         message = (
@@ -24,7 +22,7 @@ def require_own_app(
         raise PlatformError(ErrorKind.AUTH, message, code="account_not_connected")
 
 
-def with_app_secret(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C, workspace_id: str) -> C:
+def with_app_secret(apps: RegisteredApps, platform: AnyPlatform, credentials: C, workspace_id: str) -> C:
     """Return credentials with the secret of the app that they name; an account's own secret stays.
 
     The secret of an app that the workspace may not use is not added. The credentials are for requests only: before they

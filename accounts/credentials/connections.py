@@ -17,7 +17,7 @@ from accounts.token_times import at_renewal, is_due, platform_can_renew, rules_f
 from domain.stopwatch import Stopwatch
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
-from platforms.base import Connection, Identity, Platform
+from platforms.base import AnyPlatform, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
@@ -34,7 +34,7 @@ _LAST_RENEWALS_S = 3.0
 """Together with the time for saving a response, this is what `worker.STOP_MARGIN_S` leaves once all workers ended."""
 
 
-def not_connected(platform: Platform[Any, Any]) -> PlatformError:
+def not_connected(platform: AnyPlatform) -> PlatformError:
     """Return the error of a target whose account is no longer connected."""
     return PlatformError(
         ErrorKind.AUTH,
@@ -91,7 +91,7 @@ class AccountConnections:
 
     def wire_for(
         self,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         credentials: BaseModel,
         workspace_id: str,
         error_of: Callable[[httpx.Response], PlatformError] | None = None,
@@ -100,7 +100,7 @@ class AccountConnections:
         wire = self._wire(platform, self._servers.reach(platform, credentials), workspace_id)
         return replace(wire, error_of=error_of) if error_of else wire
 
-    def new_account(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> NewAccount:
+    def new_account(self, platform: AnyPlatform, credentials: Any, workspace_id: str) -> NewAccount:
         """Return the connection of an account that is being connected."""
         server = self._servers.reach(platform, credentials)
         wire = self._wire(platform, server, workspace_id)
@@ -206,7 +206,7 @@ class AccountConnections:
             is_trusted=server.is_trusted,
         )
 
-    def _wire(self, platform: Platform[Any, Any], server: Reach, workspace_id: str) -> Wire:
+    def _wire(self, platform: AnyPlatform, server: Reach, workspace_id: str) -> Wire:
         return Wire(
             transport=self._named_servers if server.named else self._platforms_at[platform.name],
             base_url=server.url,

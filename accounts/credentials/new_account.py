@@ -6,7 +6,7 @@ from typing import Any
 from accounts.credentials.app_secrets import with_app_secret, with_stored_secret
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed
-from platforms.base import AccountFacts, Connection, Identity, Platform
+from platforms.base import AccountFacts, AnyPlatform, Connection, Identity
 from platforms.http.wire import Wire
 
 
@@ -14,7 +14,7 @@ class NewAccount:
     """Credentials of no account yet, and their changes while their platform is asked."""
 
     def __init__(
-        self, platform: Platform[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, is_trusted: bool
+        self, platform: AnyPlatform, wire: Wire, credentials: Any, apps: RegisteredApps, *, is_trusted: bool
     ) -> None:
         self.credentials = credentials
         """The credentials as they are to be stored: without the secret of the operator's app."""

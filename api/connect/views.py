@@ -17,7 +17,7 @@ from api.connect.schemas import (
     SelectionView,
 )
 from domain.schedule import rfc3339
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from store.models import ConnectedAccount, PendingConnection
 
 EXPIRED = {"code": "connection_expired", "message": "It was not finished in time. Start again."}
@@ -90,7 +90,7 @@ def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount],
     )
 
 
-def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]:
+def credential_fields(platform: AnyPlatform) -> list[CredentialFieldView]:
     """Return the fields of a platform's credentials by the names that clients write."""
     model: type[BaseModel] = platform.credentials
     return [

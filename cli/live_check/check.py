@@ -11,7 +11,7 @@ from cli.live_check.files import CheckFiles
 from cli.live_check.recording import Recording
 from cli.live_check.report import LiveReport
 from cli.live_check.trial import Runner, Trial
-from platforms.base import Connection, Draft, Platform
+from platforms.base import AnyPlatform, Connection, Draft
 from platforms.live import FILE, LiveCheck, SamplePost, live_check_of
 
 
@@ -20,7 +20,7 @@ class Check:
 
     def __init__(
         self,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         connection: Connection[Any],
         files: CheckFiles,
         *,

@@ -9,7 +9,7 @@ from cli.live_check.shapes import headers_shape, path_shape, shape_of
 from cli.live_check.trial import Trial
 from cli.live_check.verdicts import Verdict, verdicts_on
 from domain.schedule import rfc3339
-from platforms.base import AccountFacts, Platform
+from platforms.base import AccountFacts, AnyPlatform
 from platforms.errors import ErrorKind
 from platforms.live import LiveCheck, RecordedExchange
 
@@ -22,7 +22,7 @@ class LiveReport:
 
     def __init__(
         self,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         check: LiveCheck,
         account: AccountFacts,
         began: datetime,

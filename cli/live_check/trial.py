@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from cli.live_check.files import CheckFiles
 from platforms.base import (
     Absent,
+    AnyPlatform,
     Connection,
     Draft,
     Editable,
     Finding,
     Handles,
-    Platform,
     PublishContext,
     Published,
     Unknown,
@@ -85,7 +85,7 @@ class Runner:
 
     def __init__(
         self,
-        platform: Platform[Any, Any],
+        platform: AnyPlatform,
         connection: Connection[Any],
         check: LiveCheck,
         files: CheckFiles,

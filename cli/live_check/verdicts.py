@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from cli.live_check.trial import Trial
-from platforms.base import Platform, Unknown
+from platforms.base import AnyPlatform, Unknown
 from platforms.live import LiveCheck
 
 
@@ -19,7 +18,7 @@ class Verdict:
     holds: bool | None
 
 
-def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
+def verdicts_on(platform: AnyPlatform, check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
     """Yield a verdict on each assumption."""
     if trial.skipped:
         for own in trial.sample.assumptions:
@@ -31,7 +30,7 @@ def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) ->
         yield Verdict(trial.sample.name, own.name, own.statement, own.holds(trial))
 
 
-def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
+def _shared(platform: AnyPlatform, check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
     published = trial.published
     expected_refusal = trial.sample.assumptions and trial.sample.needs and not published
     if not expected_refusal:

@@ -1,7 +1,6 @@
 """The first content of a stack: a workspace, an API key, and accounts on every platform of the sandbox."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +15,7 @@ from cli.sandbox import (
     platforms_of,
     stable_user_id,
 )
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.servers.reach import Servers
 from runtime.settings import VaultSettings
@@ -61,7 +60,7 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
     ]
 
 
-def _wanted() -> Iterator[tuple[Platform[Any, Any], str, bool]]:
+def _wanted() -> Iterator[tuple[AnyPlatform, str, bool]]:
     for platform in platforms().values():
         two = platform.name == _SECOND_ACCOUNT
         yield platform, "socialsyncer", two
@@ -87,7 +86,7 @@ async def _connect(
     settings: VaultSettings,
     sandbox_url: str,
     workspace_id: str,
-    platform: Platform[Any, Any],
+    platform: AnyPlatform,
     username: str,
     *,
     premium: bool,

@@ -25,7 +25,7 @@ from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.access.renewal import lifetimes_of
-from platforms.base import C, Connection, Identity, Platform
+from platforms.base import AnyPlatform, C, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.registry import platforms
@@ -118,7 +118,7 @@ class Connector(ABC, Generic[C]):
     """Wider permissions that other tokens may have, each with the beginning of the permissions that it covers."""
 
     @property
-    def platform(self) -> Platform[Any, Any]:
+    def platform(self) -> AnyPlatform:
         """Return the platform that it belongs to."""
         return platforms()[self.name]
 

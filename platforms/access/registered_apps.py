@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.registry import platforms
 
 _BY_PLATFORM = TypeAdapter(dict[str, Any])
@@ -68,7 +68,7 @@ class RegisteredApps:
             raise ValueError('must be a JSON object by platform, such as {"twitter": {"clientId": "…"}}') from None
         return cls({name: _entries(name, each) for name, each in given.items()})
 
-    def of_workspace(self, platform: Platform[Any, Any], workspace_id: str) -> App | None:
+    def of_workspace(self, platform: AnyPlatform, workspace_id: str) -> App | None:
         """Return the app by which a workspace connects accounts of a platform."""
         found = self._of(platform)
         own = (each for each in found if workspace_id in each.workspaces)
@@ -76,21 +76,21 @@ class RegisteredApps:
         entry = next(own, None) or next(shared, None)
         return _app(entry) if entry else None
 
-    def by_client(self, platform: Platform[Any, Any], client_id: str, workspace_id: str) -> App | None:
+    def by_client(self, platform: AnyPlatform, client_id: str, workspace_id: str) -> App | None:
         """Return the app of a platform by which an account was connected; None if the workspace may not use it."""
         entries = self._with_client(platform, client_id)
         return next((_app(entry) for entry in entries if entry.serves(workspace_id)), None)
 
-    def is_of_others(self, platform: Platform[Any, Any], client_id: str, workspace_id: str) -> bool:
+    def is_of_others(self, platform: AnyPlatform, client_id: str, workspace_id: str) -> bool:
         """Return whether a client id is that of an app which the workspace may not use."""
         entries = self._with_client(platform, client_id)
         return bool(entries) and not any(entry.serves(workspace_id) for entry in entries)
 
-    def all_of(self, platform: Platform[Any, Any]) -> list[App]:
+    def all_of(self, platform: AnyPlatform) -> list[App]:
         """Return all apps of a platform."""
         return [_app(each) for each in self._of(platform)]
 
-    def is_shared(self, platform: Platform[Any, Any]) -> bool:
+    def is_shared(self, platform: AnyPlatform) -> bool:
         """Return whether a platform has an app for all workspaces."""
         return any(not each.workspaces for each in self._of(platform))
 
@@ -102,10 +102,10 @@ class RegisteredApps:
         """Return all values that must never be shown."""
         return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]
 
-    def _with_client(self, platform: Platform[Any, Any], client_id: str) -> list[_Entry]:
+    def _with_client(self, platform: AnyPlatform, client_id: str) -> list[_Entry]:
         return [entry for entry in self._of(platform) if entry.client_id == client_id]
 
-    def _of(self, platform: Platform[Any, Any]) -> tuple[_Entry, ...]:
+    def _of(self, platform: AnyPlatform) -> tuple[_Entry, ...]:
         return self._entries.get(platform.name) or self._entries.get(platform.app_family) or ()
 
 

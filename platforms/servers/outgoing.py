@@ -1,10 +1,8 @@
 """The transports of one process for all its outgoing requests: to platforms, servers of accounts and hosts of media."""
 
-from typing import Any
-
 import httpx
 
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, PlatformNames, Resolver
@@ -24,7 +22,7 @@ class Outgoing:
         self._own_names = Resolver(OWN_NAMES)
         self._strange_names = Resolver(STRANGE_NAMES)
 
-    def to_platform(self, platform: Platform[Any, Any]) -> GuardedTransport:
+    def to_platform(self, platform: AnyPlatform) -> GuardedTransport:
         """Return a transport to a platform, unless it is a server that an account names.
 
         A sandbox, or another base URL that the operator has set for the platform, may have a private address.

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 from pydantic import BaseModel
 
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.addresses import Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
@@ -61,7 +60,7 @@ class Servers:
         self.forbidden = tuple(forbidden)
         self._allowed = AllowedHosts(private_hosts)
 
-    def hosts_in_place_of(self, platform: Platform[Any, Any]) -> list[str]:
+    def hosts_in_place_of(self, platform: AnyPlatform) -> list[str]:
         """Return the hosts, as `host:port`, that the operator has set for a platform instead of its own."""
         urls = [self._base_urls.get(place) for place in (platform.name, *platform.other_base_urls)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
@@ -71,7 +70,7 @@ class Servers:
         """Return the hosts, as `host:port`, that the operator has set instead of further hosts of platforms."""
         return [_entry(httpx.URL(url)) for usual, url in self._base_urls.items() if "://" in usual]
 
-    def reach(self, platform: Platform[Any, Any], credentials: BaseModel) -> Reach:
+    def reach(self, platform: AnyPlatform, credentials: BaseModel) -> Reach:
         """Return the address at which an account is reached."""
         elsewhere = {host: self._base_urls[host] for host in platform.other_base_urls if host in self._base_urls}
         if url := self._base_urls.get(platform.name):
@@ -88,11 +87,11 @@ class Servers:
             return Reach(played, named=False, is_trusted=not named, elsewhere=further)
         return Reach(url, named=named, is_trusted=not named, elsewhere=elsewhere)
 
-    def is_played(self, platform: Platform[Any, Any], credentials: BaseModel) -> bool:
+    def is_played(self, platform: AnyPlatform, credentials: BaseModel) -> bool:
         """Return whether the sandbox plays the server at which an account is reached."""
         return self._sandbox_url is not None and self.reach(platform, credentials).url == self._played(platform)
 
-    def _played(self, platform: Platform[Any, Any]) -> str:
+    def _played(self, platform: AnyPlatform) -> str:
         return f"{self._sandbox_url}/{platform.name}"
 
 

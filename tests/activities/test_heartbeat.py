@@ -12,6 +12,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.errors import media_busy_error, wait_before_retry
 from activities.heartbeat import count_waiting_tries, heartbeating
+from activities.options import FIRST_RETRY
 from media.admission import MediaBusy
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -57,8 +58,8 @@ async def test_tries_that_only_waited_do_not_lengthen_the_next_wait(
     environment = ActivityEnvironment()
     environment.info = replace(ActivityEnvironment.default_info(), attempt=attempt, heartbeat_details=details)
     failure = PlatformError(ErrorKind.TRANSIENT, "The platform had an error.", code="server_error")
-    wait = environment.run(wait_before_retry, TWITTER, failure)
-    expected = TWITTER.first_retry * 2**doubled
+    wait = environment.run(wait_before_retry, failure)
+    expected = FIRST_RETRY * 2**doubled
     assert expected * 0.8 <= wait <= expected * 1.2
 
 

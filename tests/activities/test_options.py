@@ -32,7 +32,7 @@ class Waiting:
             wait_often_then_die,
             schedule_to_close_timeout=timedelta(hours=1),
             heartbeat_timeout=timedelta(seconds=1),
-            retry_policy=options.retry_policy("youtube"),
+            retry_policy=options.RETRY_POLICY,
         )
 
 

@@ -16,7 +16,7 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.access.renewal import Renews
-from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
+from platforms.base import AccountFacts, AnyPlatform, Connection, Draft, Handles, PublishContext
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
 from tests.platforms.sources import MediaFromUrl
@@ -112,7 +112,7 @@ class Rig:
     Without an `address` and a `client`, the sandbox plays the platform.
     """
 
-    platform: Platform[Any, Any]
+    platform: AnyPlatform
     sandbox: Sandbox
     account: AccountFacts
     stored: Any

@@ -8,8 +8,8 @@ from sqlalchemy import delete, select
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
+from activities import errors
 from domain.post import TargetStatus
-from platforms.registry import platforms
 from store.maintenance.waiting import waits_of
 from store.models import Attempt, Post
 from tests.before_due import before_due
@@ -89,7 +89,7 @@ async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: St
 
 
 async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platforms()["twitter"], "first_retry", timedelta(seconds=20))
+    monkeypatch.setattr(errors, "FIRST_RETRY", timedelta(seconds=20))
     await stack.fault(
         "twitter",
         "reject",

@@ -15,7 +15,7 @@ from api.posts.bodies.schemas import PostBody
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from domain.loop_share import loop_share
-from platforms.base import AccountFacts, Draft, Platform
+from platforms.base import AccountFacts, AnyPlatform, Draft
 from platforms.registry import platforms
 from platforms.rules import Violation
 from platforms.texts.expensive import MOST_CHARACTERS, TooMuchText, one_request
@@ -135,7 +135,7 @@ def _target_problems(
     yield from (field_path.problem(violation) for violation in violations)
 
 
-def _strictly(platform: Platform[Any, Any], settings: dict[str, Any]) -> BaseModel:
+def _strictly(platform: AnyPlatform, settings: dict[str, Any]) -> BaseModel:
     # As JSON, because strict then still lets a string be a date or an enum's value, but never a number or a flag.
     return platform.settings.model_validate_json(json.dumps(settings), strict=True)  # type: ignore[no-any-return]
 
@@ -171,9 +171,7 @@ class _FieldPath:
         return ("platforms", self._position, "platformSpecificData")
 
 
-def _settings_problems(
-    error: ValidationError, platform: Platform[Any, Any], field_path: _FieldPath
-) -> Iterator[Problem]:
+def _settings_problems(error: ValidationError, platform: AnyPlatform, field_path: _FieldPath) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_input=False):
         # A field missing at the root may be given there or at the target; people look at the target.
         prefix = field_path.settings(detail["loc"] if detail["type"] != "missing" else ())

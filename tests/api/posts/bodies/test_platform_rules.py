@@ -6,7 +6,7 @@ import pytest
 
 from api.posts.bodies.platform_rules import platform_problems
 from domain.content import PostContent, TargetContent
-from platforms.base import Platform
+from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from store.models import ConnectedAccount
 
@@ -14,7 +14,7 @@ from store.models import ConnectedAccount
 @pytest.fixture(autouse=True)
 def with_root_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make X stand for the two platforms with root-level settings, whichever of them exist."""
-    known: dict[str, Platform[Any, Any]] = {**platforms(), "tiktok": platforms()["twitter"]}
+    known: dict[str, AnyPlatform] = {**platforms(), "tiktok": platforms()["twitter"]}
     known.pop("facebook", None)
     monkeypatch.setattr("api.posts.bodies.platform_rules.platforms", lambda: known)
 
