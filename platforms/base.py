@@ -105,8 +105,8 @@ class Published:
             object.__setattr__(self, "url", None)
 
 
-def _check_id(found: object) -> None:
-    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+def _check_id(value: object) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
         raise ValueError("it has no id")
 
 
@@ -181,6 +181,10 @@ class PublishContext(Generic[S]):
     heartbeat: Callable[[str], None] = field(default=lambda _: None)
 
 
+def _no_quota(_: httpx.Response) -> Quota | None:
+    return None
+
+
 class Platform(ABC, Generic[S, C]):
     """A platform that posts are published to."""
 
@@ -195,6 +199,12 @@ class Platform(ABC, Generic[S, C]):
     api: ClassVar[ApiVersion]
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
+    broken_rules: Callable[[str, Draft[S], AccountFacts], list[Violation]]
+    """Returns every rule that a draft breaks, worded with the platform's label; sends no request."""
+    error_of: Callable[[httpx.Response], PlatformError]
+    """Maps an error response to a PlatformError. The account's Wire is built with this."""
+    quota_in: Callable[[httpx.Response], Quota | None] = staticmethod(_no_quota)
+    """Returns the quota that the response to a public request reports."""
     refusals: ClassVar[Refusals]
     """The answers to its public requests that prove that nothing was published, with their source."""
     request_id_header: ClassVar[str] = "x-request-id"
@@ -266,16 +276,17 @@ class Platform(ABC, Generic[S, C]):
         """
         return self.base_url
 
-    @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return every rule of the platform that the draft breaks. Sends no request."""
+        return self.broken_rules(self.label, draft, account)
 
     def violations(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return everything about a draft that the platform or this service would reject. Sends no request."""
-        found = self.check(draft, account)
+        violations = self.check(draft, account)
         if account.user_id:
-            found += refused_places(self.places, draft.settings, account.account_id, account.user_id, account.allowed)
-        return found
+            own = (account.account_id, account.user_id)
+            violations += refused_places(self.places, draft.settings, *own, account.allowed)
+        return violations
 
     def cautions(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return warnings for the author of a valid draft: what the platform may reject or change. Sends no request."""
@@ -285,10 +296,6 @@ class Platform(ABC, Generic[S, C]):
         """Return the rules for the files of this draft, at most one per kind of media."""
         return self.rules.files
 
-    @abstractmethod
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError. The account's Wire is built with this."""
-
     def may_still_work(self, draft: Draft[S]) -> timedelta:
         """Return how long the platform may process the request that makes a draft public, once it is fully sent."""
         carries_files = self.sends_files and bool(draft.media)
@@ -297,10 +304,6 @@ class Platform(ABC, Generic[S, C]):
     def prepare_rate_limits(self, draft: Draft[S]) -> tuple[RateLimit, ...]:
         """Return how often an account may begin to upload or build such a draft."""
         return self.rules.prepare_rate_limits
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that the response to a public request reports."""
-        return None
 
     def prepares(self, draft: Draft[S]) -> bool:
         """Return whether something must be uploaded or built before this draft can be published."""

@@ -4,13 +4,9 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
-from domain.rate_limits import Quota
 from platforms.access.renewal import Renewed, Renews, TokenRules
 from platforms.base import (
     Absent,
-    AccountFacts,
     ApiVersion,
     Draft,
     Finding,
@@ -31,7 +27,6 @@ from platforms.bluesky.tid import CLOCKS, tid
 from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import ErrorKind, PlatformError
-from platforms.rules import Violation
 from platforms.steps.thread import ThreadItem, ended_early
 
 MENTION_TRIES = 3
@@ -53,7 +48,10 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     other_base_urls = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    error_of = staticmethod(errors.error_of)
+    quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
@@ -72,23 +70,11 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         """Return the account's own server."""
         return credentials.service
 
-    def check(self, draft: Draft[BlueskySettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Bluesky that the draft and its thread break."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
-
     def prepares(self, draft: Draft[BlueskySettings]) -> bool:
         """Return whether there are media to upload, or a handle or post to look up."""
         settings = draft.settings
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that Bluesky's response headers report."""
-        return errors.quota_in(response)
 
     def rules_of(self, credentials: BlueskyCredentials) -> TokenRules:
         """Return the rules of an app password's session, or of an authorization."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
 from platforms.post_ids import PostId
@@ -84,7 +84,7 @@ THUMBNAIL = FileRule(
 )
 
 
-def check(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
+def check(label: str, draft: Draft[BlueskySettings], _: AccountFacts) -> list[Violation]:
     """Return everything Bluesky would reject, in the post and in the thread that follows it."""
     found = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:

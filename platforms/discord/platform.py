@@ -7,9 +7,7 @@ from typing import Any
 
 import httpx
 
-from domain.rate_limits import Quota
 from platforms.base import (
-    AccountFacts,
     ApiVersion,
     Draft,
     Finding,
@@ -28,7 +26,6 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
-from platforms.rules import Violation
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 
@@ -62,7 +59,10 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         PlaceSetting("channelId", "channel_id", str, looked_up=True),
         PlaceSetting("threadId", "thread_id", str, looked_up=True),
     )
+    error_of = staticmethod(errors.error_of)
+    quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials
@@ -71,21 +71,9 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
     shares_bot = True
     listed = channels.LISTED
 
-    def check(self, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Discord that the draft breaks."""
-        return rules.check(self.label, draft, account)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
-
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:
         """Return False: files are sent with the message itself."""
         return False
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that Discord's response headers report."""
-        return errors.quota_in(response)
 
     async def choices(self, connection: DiscordConnection, name: str, within: str) -> Choices:
         """Return the channels of the bot's server in which it may publish."""

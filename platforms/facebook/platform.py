@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from domain.rate_limits import RateLimit
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError, unreadable
@@ -37,14 +35,12 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     # Meta promises no consistency between a Page's writes and reads; the number is our choice.
     read_lag = timedelta(seconds=60)
     strips_metadata = True  # general knowledge, unverified
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials
-
-    def check(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Facebook that the draft breaks."""
-        return rules.check(self.label, draft, account)
 
     def cautions(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
         """Warn of GIFs, which become photos."""
@@ -64,10 +60,6 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         A missing proof stops only accounts that have none.
         """
         return applies_to(code, credentials)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response of the Graph API to a PlatformError."""
-        return errors.error_of(response)
 
     async def whoami(self, connection: FacebookConnection) -> Identity:
         """Ask which Page the token is for. A person has no `category` and cannot be published to."""

@@ -9,12 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from domain.post import MediaType
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
-    AccountFacts,
     ApiVersion,
     Draft,
     Finding,
@@ -46,7 +43,6 @@ from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.http.untrusted import moment
 from platforms.places import PlaceSetting
-from platforms.rules import Violation
 from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
 
 PAGE, MOST_PAGES = 100, 5
@@ -79,20 +75,14 @@ class GoogleBusiness(
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE})
     places = (PlaceSetting("locationId", "location_id", str),)
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials
     tokens = TOKENS
     listed = choices.LISTED
-
-    def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Google that the draft breaks; the bytes of its photo are not checked."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
         """Return False: Google fetches the photo from its URL when the post is made."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -41,8 +41,8 @@ _PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-
 """A pattern of texts that surely are telephone numbers: Google's content policy forbids them in a post's text."""
 
 
-def check(label: str, draft: Draft[GoogleBusinessSettings]) -> list[Violation]:
-    """Return everything Google would reject."""
+def check(label: str, draft: Draft[GoogleBusinessSettings], _: AccountFacts) -> list[Violation]:
+    """Return everything Google would reject; the file of the photo is not checked."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip():

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from domain.post import MediaType
 from domain.rate_limits import Quota
 from platforms.access.renewal import Renewed, Renews
@@ -31,7 +29,7 @@ from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
-from platforms.rules import FileRule, Violation
+from platforms.rules import FileRule
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
@@ -51,15 +49,13 @@ class Instagram(
     request_id_header = REQUEST_ID_HEADER
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials
     tokens = TOKENS
-
-    def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Instagram that the draft breaks; the bytes of its media are not checked."""
-        return rules.check(self.label, draft)
 
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files; stories have their own."""
@@ -71,10 +67,6 @@ class Instagram(
         A missing proof stops only accounts that have none.
         """
         return applies_to(code, credentials)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response of the Graph API to a PlatformError."""
-        return errors.error_of(response)
 
     async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:
         """Exchange the account's tokens for new ones."""

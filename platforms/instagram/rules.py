@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.instagram.settings import InstagramSettings
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -95,8 +95,8 @@ def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
     return InstagramPostType.REEL if draft.media[0].type is MediaType.VIDEO else InstagramPostType.IMAGE
 
 
-def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
-    """Return everything Instagram would reject; a story's text is never sent, so it is not checked."""
+def check(label: str, draft: Draft[InstagramSettings], _: AccountFacts) -> list[Violation]:
+    """Return everything Instagram would reject; neither a story's text, which is never sent, nor files are checked."""
     text = "" if draft.settings.content_type == "story" else draft.text
     found = RULES.check(label, text, draft.media)
     for limit, unit, pattern in ((HASHTAGS, "hashtags", r"#\w+"), (MENTIONS, "mentions", r"(?<![\w.])@[\w.]+")):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.access.renewal import Renewed, Renews
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
+from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
@@ -19,7 +19,6 @@ from platforms.linkedin.media import Uploads, kinds_of
 from platforms.linkedin.settings import PAGE, LinkedInCredentials, LinkedInSettings, own_page
 from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
-from platforms.rules import Violation
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
 SENT_AT = "sentAt"
@@ -52,19 +51,13 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", own_page),)
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = LinkedInSettings
     credentials = LinkedInCredentials
     tokens = TOKENS
-
-    def check(self, draft: Draft[LinkedInSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of LinkedIn that the draft breaks."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     def prepares(self, draft: Draft[LinkedInSettings]) -> bool:
         """Return whether there is something to upload, such as an article's picture."""

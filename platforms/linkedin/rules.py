@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.post_ids import PostId
@@ -84,7 +84,7 @@ RULES = Rules(
 )
 
 
-def check(label: str, draft: Draft[LinkedInSettings]) -> list[Violation]:
+def check(label: str, draft: Draft[LinkedInSettings], _: AccountFacts) -> list[Violation]:
     """Return everything LinkedIn would reject."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from domain.rate_limits import Quota
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
@@ -16,7 +15,7 @@ from platforms.mastodon.fields import depends_on_server, status_body
 from platforms.mastodon.limits import DEFAULTS, limits_of
 from platforms.mastodon.media import Uploads, media_ids
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
-from platforms.rules import FileRule, Violation
+from platforms.rules import FileRule
 
 REFUSALS = "refusals"
 """The count, in the handles, of how often the server surely refused the post."""
@@ -38,7 +37,10 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     # A server reads an account's own statuses from the database that it writes to, or from a copy that is seconds
     # behind. A request that has timed out here may still be under way. The number is our choice.
     read_lag = timedelta(seconds=45)
+    error_of = staticmethod(errors.error_of)
+    quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = MastodonSettings
     credentials = MastodonCredentials
@@ -47,21 +49,9 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         """Return the account's own server."""
         return credentials.instance
 
-    def check(self, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule that the draft breaks; those of the account's own server, if they are known."""
-        return rules.check(self.label, draft, account)
-
     def file_rules(self, draft: Draft[MastodonSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files without the sizes, because each upload asks the account's server for its own."""
         return tuple(replace(rule, max_bytes=None) for rule in rules.RULES.files)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that Mastodon's response headers report."""
-        return errors.quota_in(response)
 
     async def whoami(self, connection: MastodonConnection) -> Identity:
         """Ask whose token this is, and what the server allows.

@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import httpx
-
 from domain.post import MediaType
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
@@ -15,7 +13,7 @@ from platforms.pinterest.fields import pin_body
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
 from platforms.pinterest.tokens import TOKENS
-from platforms.rules import FileRule, Violation
+from platforms.rules import FileRule
 
 FETCHES = 3
 """How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; working publishers ask
@@ -40,24 +38,18 @@ class Pinterest(
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials
     tokens = TOKENS
     listed = choices.LISTED
 
-    def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Pinterest that the draft breaks."""
-        return rules.check(self.label, draft)
-
     def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules for the files of this draft: several images must have the same sides."""
         return rules.file_rules(draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     def prepares(self, draft: Draft[PinterestSettings]) -> bool:
         """Return whether there is a video to upload."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from domain.post import MediaType
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.pinterest.settings import PinterestSettings
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -72,7 +72,7 @@ def file_rules(draft: Draft[PinterestSettings]) -> tuple[FileRule, ...]:
     return tuple(replace(rule, same_sides=True) for rule in RULES.files)
 
 
-def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:
+def check(label: str, draft: Draft[PinterestSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Pinterest would reject."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)

@@ -3,13 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
-from domain.rate_limits import Quota
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
-    AccountFacts,
     ApiVersion,
     Draft,
     Finding,
@@ -28,7 +24,6 @@ from platforms.reddit.media import upload
 from platforms.reddit.rules import RedditPostType, post_type_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.reddit.tokens import TOKENS
-from platforms.rules import Violation
 
 TAKEN_AT = "takenAt"
 """When Reddit accepted an image, in the handles. It makes the post a little later and does not return its id."""
@@ -51,24 +46,15 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     # Listings lag some seconds behind; working publishers wait a minute before they send again.
     read_lag = timedelta(seconds=60)
     finds_without_handles = True
+    error_of = staticmethod(errors.error_of)
+    quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = RedditSettings
     credentials = RedditCredentials
     tokens = TOKENS
     listed = choices.LISTED
-
-    def check(self, draft: Draft[RedditSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Reddit that the draft breaks; those of the subreddit are not known here."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that Reddit's response headers report."""
-        return errors.quota_in(response)
 
     async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
         """Exchange the account's tokens for new ones."""

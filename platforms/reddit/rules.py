@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from domain.post import MediaType
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.reddit.settings import RedditSettings
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -65,9 +65,9 @@ def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
     return title.strip(), text.strip()
 
 
-def check(label: str, draft: Draft[RedditSettings]) -> list[Violation]:
-    """Return everything Reddit would reject."""
-    settings, (title, _) = draft.settings, words_of(draft)
+def check(label: str, draft: Draft[RedditSettings], _: AccountFacts) -> list[Violation]:
+    """Return everything Reddit would reject; the rules of the subreddit are not known here."""
+    settings, title = draft.settings, words_of(draft)[0]
     found = RULES.check(label, draft.text, draft.media)
     if not title and settings.title is None:
         said = f"{label} needs a title: a text, whose first line is it, or the setting title"

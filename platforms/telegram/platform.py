@@ -4,11 +4,8 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
-import httpx
-
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
-from platforms.rules import Violation
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
 from platforms.telegram.connection import TelegramConnection, ask, send
@@ -26,7 +23,9 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     api = ApiVersion("Bot API")
     sends_files = True
     account_prefix = "tg"
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = TelegramSettings
     credentials = TelegramCredentials
@@ -34,14 +33,6 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     app_options = frozenset({"botToken"})
     shares_bot = True
     bot_names_app = True
-
-    def check(self, draft: Draft[TelegramSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Telegram that the draft breaks."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     def prepares(self, draft: Draft[TelegramSettings]) -> bool:
         """Return False: files are sent with the message itself, because a bot cannot upload them before."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
@@ -89,7 +89,7 @@ RULES = Rules(
 )
 
 
-def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
+def check(label: str, draft: Draft[TelegramSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Telegram would reject."""
     settings, text = draft.settings, draft.text
     # The markup is read only if the text can still fit.

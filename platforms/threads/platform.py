@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx
 from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
@@ -62,15 +61,13 @@ class Threads(
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
     tokens = TOKENS
-
-    def check(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Threads that the draft and its thread break; the bytes of media are not checked."""
-        return rules.check(self.label, draft)
 
     def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
         """Warn of replies to others' posts, for which most apps have no access."""
@@ -82,10 +79,6 @@ class Threads(
         A missing proof stops only accounts that have none.
         """
         return applies_to(code, credentials)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response of the Graph API to a PlatformError."""
-        return errors.error_of(response)
 
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
         """Return True: every post gets a container, because a text published in one step could not be confirmed."""

@@ -6,7 +6,7 @@ import regex
 
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
 from platforms.steps.thread import check_items
@@ -77,8 +77,8 @@ def cautions(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
     return [caution("replyToId", f"{label} lets an app answer others' posts only if it was granted {access}")]
 
 
-def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
-    """Return everything Threads would reject, in the post and in those that follow it."""
+def check(label: str, draft: Draft[ThreadsSettings], _: AccountFacts) -> list[Violation]:
+    """Return everything Threads would reject, in the post and in those that follow it; files are not checked."""
     settings = draft.settings
     found = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:

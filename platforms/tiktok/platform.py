@@ -3,14 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.access.renewal import Renewed, Renews
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
-from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.connection import TikTokConnection, call, read, renew
 from platforms.tiktok.fields import photo_body
@@ -40,19 +37,13 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE})
     pulls_from_verified_domain = True
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials
     tokens = TOKENS
-
-    def check(self, draft: Draft[TikTokSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of TikTok that the draft breaks."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
         """Return whether a refusal of the app, by its code, also stops this draft.

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.texts.unicode import utf16_length
@@ -95,7 +95,7 @@ def title_of(text: str) -> str:
     return plain
 
 
-def check(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
+def check(label: str, draft: Draft[TikTokSettings], _: AccountFacts) -> list[Violation]:
     """Return everything TikTok would reject, as far as it is known without the creator's options."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)

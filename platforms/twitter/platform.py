@@ -3,9 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
-from domain.rate_limits import Quota
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     AccountFacts,
@@ -48,15 +45,14 @@ class Twitter(
     # X's changelog of 2025-10-03. Its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
     strips_metadata = True  # general knowledge, unverified
+    error_of = staticmethod(errors.error_of)
+    quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
     tokens = TOKENS
-
-    def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of X that the draft and its thread break."""
-        return rules.check(self.label, draft, premium=account.premium)
 
     def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
         """Warn of replies and quotes, which X allows to few apps."""
@@ -66,17 +62,9 @@ class Twitter(
         """Return the rules of files, which are wider for a long video."""
         return rules.file_rules(premium=account.premium)
 
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
-
     def prepares(self, draft: Draft[TwitterSettings]) -> bool:
         """Return whether there are media to upload, in the post or in the thread after it."""
         return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
-
-    def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Return the quota that X's response headers report."""
-        return errors.quota_in(response)
 
     async def renew(self, connection: TwitterConnection) -> Renewed[TwitterCredentials]:
         """Exchange the account's tokens for new ones."""

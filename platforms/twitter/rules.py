@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
 from platforms.steps.thread import check_items
@@ -97,11 +97,11 @@ def cautions(label: str, draft: Draft[TwitterSettings]) -> list[Violation]:
     return found
 
 
-def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[Violation]:
+def check(label: str, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
     """Return everything X would reject, in the post and in the thread that follows it."""
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
-        found = RULES.check(label, text, media, premium=premium)
+        found = RULES.check(label, text, media, premium=account.premium)
         # Whether X counts a symbol that occurs twice is not known; X decides that itself.
         if len({name.upper() for name in _CASHTAG.findall(text)}) > 1:
             found.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))

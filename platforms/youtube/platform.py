@@ -2,14 +2,10 @@
 
 from datetime import datetime, timedelta
 
-import httpx
-
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
-    AccountFacts,
     ApiVersion,
-    Draft,
     Finding,
     Identity,
     Platform,
@@ -20,7 +16,6 @@ from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
-from platforms.rules import Violation
 from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
@@ -53,20 +48,14 @@ class YouTube(
     read_lag = timedelta(minutes=2)
     strips_metadata = True  # general knowledge, unverified
     covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    error_of = staticmethod(errors.error_of)
     refusals = errors.REFUSALS
+    broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = YouTubeSettings
     credentials = YouTubeCredentials
     tokens = TOKENS
     listed = choices.LISTED
-
-    def check(self, draft: Draft[YouTubeSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of YouTube that the draft breaks."""
-        return rules.check(self.label, draft)
-
-    def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map an error response to a PlatformError."""
-        return errors.error_of(response)
 
     async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
         """Exchange the account's tokens for new ones."""

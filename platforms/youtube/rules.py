@@ -1,7 +1,7 @@
 """YouTube's limits: one video, its title, description and tags."""
 
 from domain.post import MediaType
-from platforms.base import Draft
+from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.youtube.settings import YouTubeSettings
@@ -64,7 +64,7 @@ def tags_length(tags: list[str]) -> int:
     return sum(len(tag) + (2 if " " in tag else 0) for tag in tags) + max(len(tags) - 1, 0)
 
 
-def check(label: str, draft: Draft[YouTubeSettings]) -> list[Violation]:
+def check(label: str, draft: Draft[YouTubeSettings], _: AccountFacts) -> list[Violation]:
     """Return everything YouTube would reject."""
     found = RULES.check(label, draft.text, draft.media)
     if any(sign in draft.text for sign in "<>"):
