@@ -1,15 +1,17 @@
 """The one shape of every error's answer; no other module of the API knows status codes of errors."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from typing_extensions import TypedDict
 
+from api.views import described, view, write_json
+from domain.codes import ProblemCode
 from domain.errors import (
     Conflict,
     IdempotencyKeyReused,
@@ -25,8 +27,66 @@ from store.failures import is_database_unavailable, took_too_long
 
 log = structlog.get_logger(__name__)
 
+ErrorType = Literal[
+    "invalid_request_error", "authentication_error", "idempotency_error", "rate_limit_error", "api_error"
+]
+
 _LONGEST = 300
 """Characters kept of a path or sentence that repeats what a client sent."""
+
+
+@view()
+class ProblemView(TypedDict):
+    """One thing that is wrong."""
+
+    error: Annotated[str, described("A sentence for a person.", "Instagram requires media for all posts")]
+    code: Annotated[ProblemCode, described("For a program.", "invalid_field_value")]
+    param: Annotated[str | None, described("The dotted path of the field at fault.", "mediaItems")]
+    platform: NotRequired[
+        Annotated[
+            str,
+            described(
+                "The platform of the target that it concerns, as the body names it, if it concerns one target.",
+                "instagram",
+            ),
+        ]
+    ]
+    accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
+    platformCode: NotRequired[Annotated[str, described("The platform's own code, if it refused an edit.", "187")]]
+    postId: NotRequired[
+        Annotated[
+            str,
+            described(
+                "The existing post, if the `code` is `external_id_taken`.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
+            ),
+        ]
+    ]
+
+
+@view("ApiError")
+class ErrorView(TypedDict):
+    """Every error has this shape."""
+
+    error: Annotated[str, described("The first problem, as a sentence for a person.", "Invalid API key")]
+    type: Annotated[ErrorType, described("The kind of error.", "authentication_error")]
+    code: Annotated[ProblemCode, described("The first problem, for a program.", "invalid_credentials")]
+    param: NotRequired[Annotated[str, described("The dotted path of the field at fault, if there is one.", "content")]]
+    postId: NotRequired[
+        Annotated[
+            str,
+            described(
+                "The existing post, if the `code` is `external_id_taken`.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
+            ),
+        ]
+    ]
+    errors: Annotated[list[ProblemView], described("All problems, the first included.")]
+
+
+class _Place(TypedDict):
+    """The fields of an error that not every error has, in their place among the others."""
+
+    param: NotRequired[str]
+    postId: NotRequired[str]
 
 
 class Unauthorized(PostsError):
@@ -49,6 +109,7 @@ _STATUS: dict[type[PostsError], int] = {
     Unavailable: 503,
 }
 
+_TYPES: dict[int, ErrorType] = {401: "authentication_error", 429: "rate_limit_error"}
 _OF_FRAMEWORK = {
     404: Problem("There is no such endpoint; /docs lists all", "not_found"),
     405: Problem(
@@ -63,29 +124,40 @@ _TOO_SLOW = Problem("The database took too long to answer this; please try again
 _AWAY = Problem("The service is not available right now; please try again", "unavailable")
 
 
-def error_type(status: int, *, idempotency: bool = False) -> str:
+def error_type(status: int, *, idempotency: bool = False) -> ErrorType:
     """Return the `type` of an error by its status."""
     if idempotency:
         return "idempotency_error"
     if status >= 500:
         return "api_error"
-    return {401: "authentication_error", 429: "rate_limit_error"}.get(status, "invalid_request_error")
+    return _TYPES.get(status, "invalid_request_error")
 
 
-def as_json(problem: Problem) -> dict[str, str | None]:
-    """Return a problem as an entry of `errors`; without platform and account if it concerns no target."""
-    found: dict[str, str | None] = {
-        "error": _text(problem.error),
-        "code": problem.code,
-        "param": _text(problem.param) if problem.param else None,
-    }
-    beside = {
-        "platform": problem.platform,
-        "accountId": problem.account_id,
-        "platformCode": problem.platform_code,
-        "postId": problem.post_id,
-    }
-    return found | {name: _text(value) for name, value in beside.items() if value}
+def problem_view(problem: Problem) -> ProblemView:
+    """Return a problem as clients read it; without platform and account if it concerns no target."""
+    shown = ProblemView(
+        error=_text(problem.error), code=problem.code, param=_text(problem.param) if problem.param else None
+    )
+    if problem.platform:
+        shown["platform"] = _text(problem.platform)
+    if problem.account_id:
+        shown["accountId"] = _text(problem.account_id)
+    if problem.platform_code:
+        shown["platformCode"] = _text(problem.platform_code)
+    if problem.post_id:
+        shown["postId"] = _text(problem.post_id)
+    return shown
+
+
+def error_view(problems: Sequence[Problem], kind: ErrorType) -> ErrorView:
+    """Return an error as clients read it: the first problem as the contract shows it, and all of them in `errors`."""
+    views = [problem_view(problem) for problem in problems]
+    first, place = views[0], _Place()
+    if first["param"] is not None:
+        place["param"] = first["param"]
+    if "postId" in first:
+        place["postId"] = first["postId"]
+    return {"error": first["error"], "type": kind, "code": first["code"], **place, "errors": views}
 
 
 def _text(value: str) -> str:
@@ -99,7 +171,7 @@ class Refusal:
 
     status: int
     problems: Sequence[Problem]
-    kind: str
+    kind: ErrorType
     retry_after: int | None = None
 
 
@@ -121,16 +193,11 @@ def refusal_of(error: Exception) -> Refusal:
 
 
 def error_response(
-    status: int, problems: Sequence[Problem], kind: str, headers: dict[str, str] | None = None
+    status: int, problems: Sequence[Problem], kind: ErrorType, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
-    """Answer with the first problem as the contract shows it, and all of them in `errors`."""
-    every = [as_json(problem) for problem in problems]
-    first = every[0]
-    body: dict[str, Any] = {"error": first["error"], "type": kind, "code": first["code"]}
-    body |= {name: first[name] for name in ("param", "postId") if first.get(name) is not None}
-    body["errors"] = every
-    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(raw, media_type="application/json", status_code=status, headers=headers or {})
+    """Answer with an error."""
+    body = write_json(error_view(problems, kind))
+    return Response(body, media_type="application/json", status_code=status, headers=headers or {})
 
 
 def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[bytes]:

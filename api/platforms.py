@@ -1,16 +1,16 @@
 """Serve the platforms' rules as data, so that clients can check a post while it is being written."""
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, Response, get
-from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.dependencies import Deps
 from api.http.headers import HttpRequest
 from api.http.query import read_query
-from api.posts.answers.views import PlatformName, View, write
+from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
 from platforms.access.connect import connectors
 from platforms.base import AnyPlatform
@@ -19,109 +19,113 @@ from platforms.rules import FileRule
 from store.apps.setups import platforms_with_app
 
 
-class TextRuleView(View):
+@view()
+class TextRuleView(TypedDict):
     """The limits of a text's length."""
 
-    limit: int = Field(description="The most units of a text.", examples=[280])
-    premium_limit: int | None = Field(description="The most for paying accounts, if it differs.", examples=[25000])
-    with_media: dict[str, int] = Field(
-        description="The most with media of a type, if it differs: of a caption.",
-        examples=[{"image": 1024}],
-    )
-    unit: str = Field(description="What is counted.", examples=["weighted characters"])
-    source: str = Field(description="The source of the number.", examples=["help.x.com"])
+    limit: Annotated[int, described("The most units of a text.", 280)]
+    premiumLimit: Annotated[int | None, described("The most for paying accounts, if it differs.", 25000)]
+    withMedia: Annotated[
+        dict[str, int], described("The most with media of a type, if it differs: of a caption.", {"image": 1024})
+    ]
+    unit: Annotated[str, described("What is counted.", "weighted characters")]
+    source: Annotated[str, described("The source of the number.", "help.x.com")]
 
 
-class MediaRuleView(View):
+@view()
+class MediaRuleView(TypedDict):
     """The number of media that a post may have."""
 
-    required: bool = Field(description="Whether every post needs media.", examples=[True])
-    max_items: int = Field(description="The most media items in a post.", examples=[10])
-    max_of: dict[str, int] = Field(
-        description="The most items of each type; types that are missing are not taken.", examples=[{"image": 10}]
-    )
-    mixes: bool = Field(description="Whether one post may hold several types.", examples=[True])
-    source: str = Field(description="The source of the numbers.", examples=["developers.facebook.com"])
+    required: Annotated[bool, described("Whether every post needs media.", True)]
+    maxItems: Annotated[int, described("The most media items in a post.", 10)]
+    maxOf: Annotated[
+        dict[str, int], described("The most items of each type; types that are missing are not taken.", {"image": 10})
+    ]
+    mixes: Annotated[bool, described("Whether one post may hold several types.", True)]
+    source: Annotated[str, described("The source of the numbers.", "developers.facebook.com")]
 
 
-class FileRuleView(View):
+@view()
+class FileRuleView(TypedDict):
     """The limits of one type of media file; null means no limit."""
 
-    type: MediaType = Field(description="The type of media item.", examples=["image"])
-    content_types: list[str] = Field(
-        description="What the platform takes; images of other types are converted to JPEG.", examples=[["image/jpeg"]]
-    )
-    min_bytes: int | None = Field(description="The smallest file.", examples=[75000])
-    max_bytes: int | None = Field(description="The largest file.", examples=[8388608])
-    min_seconds: float | None = Field(description="The shortest video.", examples=[3])
-    max_seconds: float | None = Field(description="The longest video.", examples=[900])
-    min_width: int | None = Field(description="In pixels.", examples=[250])
-    max_width: int | None = Field(description="In pixels; wider images are scaled down.", examples=[6000])
-    min_height: int | None = Field(description="In pixels.", examples=[250])
-    max_height: int | None = Field(description="In pixels; higher images are scaled down.", examples=[6000])
-    max_shorter: int | None = Field(
-        description="Pixels of the shorter side; larger images are scaled down.", examples=[1080]
-    )
-    max_longer: int | None = Field(
-        description="Pixels of the longer side; larger images are scaled down.", examples=[1920]
-    )
-    min_ratio: float | None = Field(description="Width divided by height, at least.", examples=[0.8])
-    max_ratio: float | None = Field(description="Width divided by height, at most.", examples=[1.91])
-    same_sides: bool = Field(
-        description="Whether the images of one post are scaled to the same sides, and refused if their shapes differ.",
-        examples=[False],
-    )
-    shrinks: bool = Field(description="Whether too large an image is compressed, not refused.", examples=[False])
-    source: str = Field(description="The source of the numbers.", examples=["developers.facebook.com"])
+    type: Annotated[MediaType, described("The type of media item.", "image")]
+    contentTypes: Annotated[
+        list[str], described("What the platform takes; images of other types are converted to JPEG.", ["image/jpeg"])
+    ]
+    minBytes: Annotated[int | None, described("The smallest file.", 75000)]
+    maxBytes: Annotated[int | None, described("The largest file.", 8388608)]
+    minSeconds: Annotated[float | None, described("The shortest video.", 3)]
+    maxSeconds: Annotated[float | None, described("The longest video.", 900)]
+    minWidth: Annotated[int | None, described("In pixels.", 250)]
+    maxWidth: Annotated[int | None, described("In pixels; wider images are scaled down.", 6000)]
+    minHeight: Annotated[int | None, described("In pixels.", 250)]
+    maxHeight: Annotated[int | None, described("In pixels; higher images are scaled down.", 6000)]
+    maxShorter: Annotated[int | None, described("Pixels of the shorter side; larger images are scaled down.", 1080)]
+    maxLonger: Annotated[int | None, described("Pixels of the longer side; larger images are scaled down.", 1920)]
+    minRatio: Annotated[float | None, described("Width divided by height, at least.", 0.8)]
+    maxRatio: Annotated[float | None, described("Width divided by height, at most.", 1.91)]
+    sameSides: Annotated[
+        bool,
+        described(
+            "Whether the images of one post are scaled to the same sides, and refused if their shapes differ.", False
+        ),
+    ]
+    shrinks: Annotated[bool, described("Whether too large an image is compressed, not refused.", False)]
+    source: Annotated[str, described("The source of the numbers.", "developers.facebook.com")]
 
 
-class ConnectRuleView(View):
+@view()
+class ConnectRuleView(TypedDict):
     """The way to connect an account of a platform."""
 
-    method: Literal["oauth", "code", "credentials", "both"] = Field(
-        description=(
+    method: Annotated[
+        Literal["oauth", "code", "credentials", "both"],
+        described(
             "`oauth`: by an authorization at the platform. `code`: by a code that a person posts where this service's "
             "bot is. Credentials are taken, too. `both`: by credentials, and by an authorization if the connection is "
-            "begun with the `options`."
+            "begun with the `options`.",
+            "oauth",
         ),
-        examples=["oauth"],
-    )
-    configured: bool = Field(
-        description="Whether it works here: by an authorization, whether this service has an app there.",
-        examples=[True],
-    )
-    options: dict[str, list[str]] = Field(
-        description="Parameters of beginning a connection, with their values; any value if there are none.",
-        examples=[{"as": ["member", "pages", "both"]}],
-    )
+    ]
+    configured: Annotated[
+        bool, described("Whether it works here: by an authorization, whether this service has an app there.", True)
+    ]
+    options: Annotated[
+        dict[str, list[str]],
+        described(
+            "Parameters of beginning a connection, with their values; any value if there are none.",
+            {"as": ["member", "pages", "both"]},
+        ),
+    ]
 
 
-class PlatformView(View):
+@view("PlatformRules")
+class PlatformView(TypedDict):
     """The rules of one platform. Accounts on servers of their own may have others, which publishing goes by."""
 
-    model_config = ConfigDict(title="PlatformRules")
+    platform: Annotated[PlatformName, described("The platform.")]
+    label: Annotated[str, described("Its name for people.", "Instagram")]
+    text: Annotated[TextRuleView, described("The limit of a text.")]
+    media: Annotated[MediaRuleView, described("The limits of the number of media.")]
+    files: Annotated[list[FileRuleView], described("What the files must be, type by type.")]
+    altText: Annotated[
+        int | None,
+        described(
+            "The most characters of a media item's altText; null if no limit is known or none is accepted.", 1000
+        ),
+    ]
+    connect: Annotated[ConnectRuleView, described("How an account is connected.")]
+    settings: Annotated[
+        dict[str, Any], described("The JSON Schema of platformSpecificData.", {"type": "object", "properties": {}})
+    ]
 
-    platform: PlatformName = Field(description="The platform.")
-    label: str = Field(description="Its name for people.", examples=["Instagram"])
-    text: TextRuleView = Field(description="The limit of a text.")
-    media: MediaRuleView = Field(description="The limits of the number of media.")
-    files: list[FileRuleView] = Field(description="What the files must be, type by type.")
-    alt_text: int | None = Field(
-        description="The most characters of a media item's altText; null if no limit is known or none is accepted.",
-        examples=[1000],
-    )
-    connect: ConnectRuleView = Field(description="How an account is connected.")
-    settings: dict[str, Any] = Field(
-        description="The JSON Schema of platformSpecificData.", examples=[{"type": "object", "properties": {}}]
-    )
 
-
-class PlatformsView(View):
+@view("PlatformList")
+class PlatformsView(TypedDict):
     """Every platform there is."""
 
-    model_config = ConfigDict(title="PlatformList")
-
-    platforms: list[PlatformView] = Field(description="In alphabetical order.")
+    platforms: Annotated[list[PlatformView], described("In alphabetical order.")]
 
 
 class PlatformEndpoints(Controller):
@@ -147,28 +151,50 @@ def platform_view(platform: AnyPlatform, *, with_app: bool = True) -> PlatformVi
         label=platform.label,
         text=TextRuleView(
             limit=text.limit,
-            premium_limit=text.premium_limit,
-            with_media=dict(text.with_media),
+            premiumLimit=text.premium_limit,
+            withMedia=dict(text.with_media),
             unit=text.unit,
             source=text.source,
         ),
         media=MediaRuleView(
             required=media.required,
-            max_items=media.max_items,
-            max_of=dict(media.max_of),
+            maxItems=media.max_items,
+            maxOf=dict(media.max_of),
             mixes=media.mixes,
             source=media.source,
         ),
         files=[_file_view(rule) for rule in platform.rules.files],
-        alt_text=platform.rules.alt_text,
+        altText=platform.rules.alt_text,
         connect=_connect_view(platform.name, with_app=with_app),
         settings=platform.settings.model_json_schema(),
     )
 
 
 def _file_view(rule: FileRule) -> FileRuleView:
-    same = {name: getattr(rule, name) for name in FileRuleView.model_fields if hasattr(rule, name)}
-    return FileRuleView(type=rule.kind, content_types=list(rule.types), **same)
+    return FileRuleView(
+        type=rule.kind,
+        contentTypes=list(rule.types),
+        minBytes=rule.min_bytes,
+        maxBytes=rule.max_bytes,
+        minSeconds=_decimal(rule.min_seconds),
+        maxSeconds=_decimal(rule.max_seconds),
+        minWidth=rule.min_width,
+        maxWidth=rule.max_width,
+        minHeight=rule.min_height,
+        maxHeight=rule.max_height,
+        maxShorter=rule.max_shorter,
+        maxLonger=rule.max_longer,
+        minRatio=_decimal(rule.min_ratio),
+        maxRatio=_decimal(rule.max_ratio),
+        sameSides=rule.same_sides,
+        shrinks=rule.shrinks,
+        source=rule.source,
+    )
+
+
+def _decimal(number: float | None) -> float | None:
+    """Return a number that is written with a decimal point, also if the rule has a whole one."""
+    return None if number is None else float(number)
 
 
 def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
@@ -184,4 +210,4 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
 @lru_cache(maxsize=16)
 def _written(with_app: frozenset[str]) -> bytes:
     views = [platform_view(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
-    return write(PlatformsView(platforms=views))
+    return write_json(PlatformsView(platforms=views))

@@ -195,7 +195,7 @@ async def history(account_id: str, workspace: str | None, data_dir: Path | None)
     if not events:
         raise UserError(f"Nothing is known of an account {account_id} of this workspace.")
     views = [event_view(event, names, identities=True) for event in events]
-    return [f"{view.at}  {view.summary}" for view in views]
+    return [f"{view['at']}  {view['summary']}" for view in views]
 
 
 async def allow(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
@@ -239,8 +239,8 @@ def describe(account: Account) -> dict[str, Any]:
 
 
 def _health(view: AccountHealthView) -> dict[str, Any]:
-    about: dict[str, Any] = {"health": view.health.value}
-    return about | ({"recommendations": view.recommendations} if view.recommendations else {})
+    about: dict[str, Any] = {"health": view["health"].value}
+    return about | ({"recommendations": view["recommendations"]} if view["recommendations"] else {})
 
 
 @asynccontextmanager

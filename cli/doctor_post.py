@@ -7,8 +7,8 @@ from pathlib import Path
 
 from temporalio.service import RPCError
 
-from api.posts.answers.views import write
 from api.posts.history import events_view
+from api.views import write_json
 from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from cli.history import say_what_is_missing
@@ -60,7 +60,7 @@ def to_json(report: PostReport) -> str:
         "targets": targets,
         "workflow": report.workflow,
         "platform": report.platform,
-        "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
+        "attempts": [json.loads(write_json(view)) for view in events_view(_lines(report), identities=True)],
         "findings": [
             {"kind": finding.kind, "fixedBy": finding.fixed_by, "what": finding.what} for finding in report.findings
         ],
@@ -80,7 +80,7 @@ def to_text(report: PostReport) -> Iterator[str]:
     if report.attempts:
         yield "The last steps towards platforms:"
         for view in events_view(_lines(report), identities=True):
-            yield f"  {view.at}  {view.summary}"
+            yield f"  {view['at']}  {view['summary']}"
     yield from (f"{finding.kind}: {finding.what}" for finding in report.findings)
     yield from report.away
     yield "What to do now:"

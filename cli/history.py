@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
 from activities.operators import OperatorRequest
-from api.posts.answers.views import write
 from api.posts.history import events_view
+from api.views import write_json
 from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from cli.post_names import post_named
@@ -126,11 +126,11 @@ def to_text(found: History) -> list[str]:
     """Return a line for each event: when, and what in a sentence."""
     shown = []
     for view in events_view(found.lines, identities=True):
-        version = f" (version {view.version})" if "version" in view.model_fields_set else ""
-        shown.append(f"{view.at}  {view.summary}{version}")
+        version = f" (version {view['version']})" if "version" in view else ""
+        shown.append(f"{view['at']}  {view['summary']}{version}")
     return shown
 
 
 def to_json(found: History) -> list[str]:
     """Return a JSON object for each event."""
-    return [write(view).decode() for view in events_view(found.lines, identities=True)]
+    return [write_json(view).decode() for view in events_view(found.lines, identities=True)]

@@ -56,6 +56,6 @@ def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: boo
         at=rfc3339(event.at),
         action=action,
         actor=actor_view(event.actor_type, event.actor_id, key_name, identities=identities),
-        connection_id=event.details.get("connection_id"),
+        connectionId=event.details.get("connection_id"),
         summary=f"{who} {did}.",
     )

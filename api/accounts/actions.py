@@ -142,11 +142,11 @@ def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Se
         )
     return RemovedAccountView(
         platform=named.platform,
-        account_id=named.account_id,
+        accountId=named.account_id,
         username=username,
         removed=True,
-        removed_at=rfc3339(removed.at),
+        removedAt=rfc3339(removed.at),
         access=access,
-        waiting_posts=WaitingPostsView(count=count, more=more, first=list(waiting[:MOST_NAMED])),
+        waitingPosts=WaitingPostsView(count=count, more=more, first=list(waiting[:MOST_NAMED])),
         message=" ".join(said),
     )

@@ -57,7 +57,7 @@ class AccountEndpoints(Controller):
         page, has_more = found[: wanted.limit], len(found) > wanted.limit
         views = [account_view(account, refused_apps, now) for account in page]
         cursor = accounts_cursor(page[-1].id) if has_more else None
-        return respond_privately(AccountPageView(accounts=views, cursor=cursor, has_more=has_more))
+        return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
 
     @get("/health")
     async def list_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -111,11 +111,11 @@ async def _health_page(deps: Dependencies, workspace_id: str, wanted: AccountsQu
         refused_apps = await refusals_of_apps(session, rows)
     for account in rows:
         view = health_view(account, refused_apps, now)
-        if wanted.health in {None, view.health}:
+        if wanted.health in {None, view["health"]}:
             if len(found) == wanted.limit:
                 break
             found.append(view)
         after = account.id
     else:
         has_more = len(rows) == limit
-    return AccountHealthPageView(accounts=found, cursor=accounts_cursor(after) if has_more else None, has_more=has_more)
+    return AccountHealthPageView(accounts=found, cursor=accounts_cursor(after) if has_more else None, hasMore=has_more)

@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from api.bulk.views import BulkItemView
 from api.dependencies import Dependencies
-from api.errors import refusal_of
-from api.posts.answers.answer import Answer, refusal_view
+from api.errors import error_view, refusal_of
+from api.posts.answers.answer import Answer
 from api.posts.at_rest import wait_until_at_rest
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
@@ -28,10 +27,11 @@ _TOO_MANY_REQUESTS = 429
 
 @dataclass(frozen=True, slots=True)
 class BulkCall:
-    """One post of a request for many, and the call that serves it alone. `named` tells the client which it is."""
+    """One post of a request for many, and the call that serves it alone. An id tells the client which one it is."""
 
     call: Callable[[], Awaitable[Answer]]
-    named: dict[str, Any]
+    post_id: str | None = None
+    external_id: str | None = None
 
 
 async def answer_each(items: Sequence[BulkCall]) -> list[BulkItemView]:
@@ -54,44 +54,42 @@ async def answer_each(items: Sequence[BulkCall]) -> list[BulkItemView]:
 
 def is_worth_repeating(results: Sequence[BulkItemView]) -> bool:
     """Return whether a repeat of the request may have another answer: then this answer is not kept."""
-    return any(item.http_status == _TOO_MANY_REQUESTS or item.http_status >= 500 for item in results)
+    return any(item["httpStatus"] == _TOO_MANY_REQUESTS or item["httpStatus"] >= 500 for item in results)
 
 
 async def wait_for_outcomes(
     deps: Dependencies, workspace_id: str, results: Sequence[BulkItemView], deadline: Deadline
-) -> Sequence[BulkItemView]:
-    """Return results with the posts' statuses once none is being published any more, or the deadline is over."""
-    moving = [item.id for item in results if item.id and _status(item) == PostStatus.PUBLISHING]
+) -> None:
+    """Give results the posts' statuses once none is being published any more, or the deadline is over."""
+    moving = [item["id"] for item in results if item["id"] and item.get("status") == PostStatus.PUBLISHING]
     if not moving:
-        return results
+        return
     await asyncio.gather(*(wait_until_at_rest(deps, post_id, deadline) for post_id in moving))
     async with deps.database.reading() as session:
         statuses = await statuses_of(session, workspace_id, moving)
-    return [
-        item.model_copy(update={"status": PostStatus(statuses[item.id])}) if item.id in statuses else item
-        for item in results
-    ]
-
-
-def _status(item: BulkItemView) -> PostStatus | None:
-    return item.status if "status" in item.model_fields_set else None
+    for item in results:
+        if item["id"] in statuses:
+            item["status"] = PostStatus(statuses[item["id"]])
 
 
 def _done(position: int, answer: Answer) -> BulkItemView:
-    said = json.loads(answer.body)
-    given: dict[str, Any] = {"replayed": True} if answer.replayed else {}
-    if "status" in said:
-        given |= {"status": PostStatus(said["status"]), "scheduled_for": said["scheduledFor"]}
-    if "externalId" in said:
-        given["external_id"] = said["externalId"]
-    return BulkItemView.model_construct(position=position, http_status=answer.status, id=said["id"], **given)
+    body = json.loads(answer.body)
+    item = BulkItemView(position=position, httpStatus=answer.status, id=body["id"])
+    if "externalId" in body:
+        item["externalId"] = body["externalId"]
+    if "status" in body:
+        item["status"], item["scheduledFor"] = PostStatus(body["status"]), body["scheduledFor"]
+    if answer.replayed:
+        item["replayed"] = True
+    return item
 
 
-def _refused(position: int, item: BulkCall, error: Exception) -> BulkItemView:
+def _refused(position: int, call: BulkCall, error: Exception) -> BulkItemView:
     refusal = refusal_of(error)
-    given: dict[str, Any] = {"id": None} | item.named
+    item = BulkItemView(position=position, httpStatus=refusal.status, id=call.post_id)
+    if call.external_id is not None:
+        item["externalId"] = call.external_id
     if refusal.retry_after is not None:
-        given["retry_after"] = refusal.retry_after
-    return BulkItemView.model_construct(
-        position=position, http_status=refusal.status, error=refusal_view(refusal, MOST_PROBLEMS), **given
-    )
+        item["retryAfter"] = refusal.retry_after
+    item["error"] = error_view(refusal.problems[:MOST_PROBLEMS], refusal.kind)
+    return item

@@ -12,8 +12,7 @@ from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, size_of, sized
-from api.posts.answers.answer import Answer
-from api.posts.answers.views import write
+from api.posts.answers.answer import Answer, answer_view
 from api.posts.changes import create, delete_post, retry, update
 from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
@@ -48,16 +47,16 @@ class ManyPosts:
     async def create(self, payload: JsonObject) -> Answer:
         """Create each post as POST /v1/posts does. Raises InvalidRequest, TooManyRequests, IdempotencyKeyReused."""
         async with loop_share(size_of(payload)):
-            wanted = [(sized(body), key) for body, key in read_create_many(payload)]
+            posts = [(sized(body), key) for body, key in read_create_many(payload)]
 
         def item(body: JsonObject, key: str | None) -> BulkCall:
             external_id = body.get("externalId")
-            named = {"external_id": external_id} if isinstance(external_id, str) else {}
             return BulkCall(
-                partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Deadline(0)), named
+                partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Deadline(0)),
+                external_id=external_id if isinstance(external_id, str) else None,
             )
 
-        return await self._once(payload, "", None, lambda *_: [item(*each) for each in wanted], len(wanted))
+        return await self._once(payload, "", None, lambda *_: [item(body, key) for body, key in posts], len(posts))
 
     async def update(self, payload: JsonObject) -> Answer:
         """Change each post as PATCH /v1/posts/{postId} does. Raises as `create` does."""
@@ -97,7 +96,7 @@ class ManyPosts:
         def items(bulk_id: str, found: Sequence[str]) -> list[BulkCall]:
             # Each post's key is derived from this use of the request's key: only a repeat gets the same one.
             return [
-                BulkCall(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), {"id": post_id})
+                BulkCall(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), post_id)
                 for post_id in (found if wanted else post_ids)
             ]
 
@@ -134,7 +133,7 @@ class ManyPosts:
                 bulk_id, found = known.post_id, known.post_ids or []
         results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
         final = not is_worth_repeating(results)
-        results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.deadline))
+        await wait_for_outcomes(deps, self.workspace_id, results, self.deadline)
         answer = _answer(results, cursor_after(Position(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
         log.info("bulk", action=action or "/create", posts=len(results))
         answer = await keep(deps, request, bulk_id, answer) if final else answer
@@ -154,13 +153,14 @@ class ManyPosts:
 
 
 def _answer(results: list[BulkItemView], cursor: str | None) -> Answer:
-    failed = sum("error" in item.model_fields_set for item in results)
-    view = BulkResultView.model_construct(
-        total=len(results),
-        succeeded=len(results) - failed,
-        failed=failed,
-        results=results,
-        cursor=cursor,
-        has_more=cursor is not None,
+    failed = sum("error" in item for item in results)
+    return answer_view(
+        BulkResultView(
+            total=len(results),
+            succeeded=len(results) - failed,
+            failed=failed,
+            results=results,
+            cursor=cursor,
+            hasMore=cursor is not None,
+        )
     )
-    return Answer(200, write(view))

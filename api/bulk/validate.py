@@ -2,14 +2,14 @@
 
 import asyncio
 from contextlib import nullcontext
-from typing import Any
 
 from api.bulk.answers import MOST_PROBLEMS
 from api.bulk.bodies import ValidateManyBody, read_create_many
 from api.bulk.views import BulkVerdictView, ItemVerdictView
 from api.dependencies import Dependencies
+from api.errors import problem_view
 from api.http.body import JsonObject, size_of, sized
-from api.posts.answers.answer import Answer, answer_view, problem_view
+from api.posts.answers.answer import Answer, answer_view
 from api.posts.media_checks import check_files, platforms_with_files
 from api.posts.validate import CHECK_MEDIA, FileCheck, Verdict, find_verdict
 from domain.content import PostContent
@@ -51,7 +51,7 @@ async def _verdicts(
 def _answer(bodies: list[JsonObject], verdicts: list[Verdict]) -> Answer:
     failed = sum(bool(verdict.errors) for verdict in verdicts)
     return answer_view(
-        BulkVerdictView.model_construct(
+        BulkVerdictView(
             total=len(verdicts),
             succeeded=len(verdicts) - failed,
             failed=failed,
@@ -61,12 +61,12 @@ def _answer(bodies: list[JsonObject], verdicts: list[Verdict]) -> Answer:
 
 
 def _item(position: int, body: JsonObject, verdict: Verdict) -> ItemVerdictView:
-    external_id = body.get("externalId")
-    named: dict[str, Any] = {"external_id": external_id} if isinstance(external_id, str) else {}
-    return ItemVerdictView.model_construct(
+    item = ItemVerdictView(
         position=position,
         valid=not verdict.errors,
         errors=[problem_view(problem) for problem in verdict.errors[:MOST_PROBLEMS]],
         warnings=[problem_view(problem) for problem in verdict.warnings[:MOST_PROBLEMS]],
-        **named,
     )
+    if isinstance(external_id := body.get("externalId"), str):
+        item["externalId"] = external_id
+    return item

@@ -45,7 +45,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     fields = credential_fields(platforms()[platform])
     if connector is None:
         return ConnectionView(
-            method="credentials", auth_url=None, state=None, connection_id=None, expires_at=None, fields=fields
+            method="credentials", authUrl=None, state=None, connectionId=None, expiresAt=None, fields=fields
         )
     redirect_url, account_id, by_code = found.get("redirect_url"), found.get("accountId"), connector.by_code
     hosted = found.get("hosted") == "true" and not by_code
@@ -82,10 +82,10 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     asked = address_of(row, state)
     return ConnectionView(
         method="code" if by_code else "oauth",
-        auth_url=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
+        authUrl=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
         state=None if hosted else state,
-        connection_id=row.id,
-        expires_at=rfc3339(now + STATE_LIFETIME),
+        connectionId=row.id,
+        expiresAt=rfc3339(now + STATE_LIFETIME),
         fields=fields,
     )
 

@@ -88,6 +88,6 @@ class ConnectEndpoints(Controller):
         accounts = [connected_view(row.platform, each) for each in accounts_of(row)]
         first = accounts_of(row)[0]
         view = SelectedView(
-            platform=row.platform, account_id=first["account_id"], username=first["username"], accounts=accounts
+            platform=row.platform, accountId=first["account_id"], username=first["username"], accounts=accounts
         )
         return respond_privately(view, 201)

@@ -1,11 +1,12 @@
 """The bodies and answers of connecting an account."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
-from api.posts.answers.views import Moment, PlatformName, View
 from api.posts.bodies.schemas import Name, RequestModel
+from api.views import Moment, PlatformName, described, view
 from domain.codes import ProblemCode
 
 LONGEST_CODE = 4096
@@ -65,122 +66,122 @@ class SelectBody(RequestModel):
     )
 
 
-class CredentialFieldView(View):
+@view("CredentialField")
+class CredentialFieldView(TypedDict):
     """One of the fields of a platform's credentials."""
 
-    model_config = ConfigDict(title="CredentialField")
-
-    name: str = Field(description="Its name in `credentials`.", examples=["botToken"])
-    secret: bool = Field(description="Whether it must not be shown.", examples=[True])
-    required: bool = Field(description="Whether it may not be left out.", examples=[True])
-    description: str | None = Field(description="What it is.", examples=["The account's handle or DID."])
+    name: Annotated[str, described("Its name in `credentials`.", "botToken")]
+    secret: Annotated[bool, described("Whether it must not be shown.", True)]
+    required: Annotated[bool, described("Whether it may not be left out.", True)]
+    description: Annotated[str | None, described("What it is.", "The account's handle or DID.")]
 
 
-class ConnectionView(View):
+@view("Connection")
+class ConnectionView(TypedDict):
     """The way to connect an account of a platform."""
 
-    model_config = ConfigDict(title="Connection")
-
-    method: Literal["oauth", "code", "credentials"] = Field(
-        description=(
+    method: Annotated[
+        Literal["oauth", "code", "credentials"],
+        described(
             "`oauth`: send the person to `authUrl`. `code`: the person adds the bot at `authUrl` and posts `state` "
-            "there; send `state` alone until it is found. `credentials`: ask for `fields`."
+            "there; send `state` alone until it is found. `credentials`: ask for `fields`.",
+            "oauth",
         ),
-        examples=["oauth"],
-    )
-    auth_url: str | None = Field(
-        description="Where the person consents; null without an authorization.",
-        examples=["https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4"],
-    )
-    state: str | None = Field(
-        description="Send it back with the code. It works once. Null with `hosted`: this service sends it.",
-        examples=["mF_9B5f4"],
-    )
-    connection_id: str | None = Field(
-        description="`GET /v1/connect/{platform}/{connectionId}` returns its state.",
-        examples=["sel_019bc10f"],
-    )
-    expires_at: Moment | None = Field(description="Until when the state works: 10 minutes.")
-    fields: list[CredentialFieldView] = Field(description="What `credentials` may hold.")
+    ]
+    authUrl: Annotated[
+        str | None,
+        described(
+            "Where the person consents; null without an authorization.",
+            "https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4",
+        ),
+    ]
+    state: Annotated[
+        str | None,
+        described("Send it back with the code. It works once. Null with `hosted`: this service sends it.", "mF_9B5f4"),
+    ]
+    connectionId: Annotated[
+        str | None, described("`GET /v1/connect/{platform}/{connectionId}` returns its state.", "sel_019bc10f")
+    ]
+    expiresAt: Annotated[Moment | None, described("Until when the state works: 10 minutes.")]
+    fields: Annotated[list[CredentialFieldView], described("What `credentials` may hold.")]
 
 
-class OptionView(View):
+@view("AccountOption")
+class OptionView(TypedDict):
     """A page, channel, location or profile that can be connected."""
 
-    model_config = ConfigDict(title="AccountOption")
-
-    id: str = Field(description="To be sent in `ids`.", examples=["123"])
-    name: str = Field(description="Its name.", examples=["Bakery"])
-    username: str | None = Field(description="Its name as an account, if it has one.", examples=["bakery"])
-    type: str = Field(description="What it is: profile, page, organization, location …", examples=["location"])
-    connected: bool = Field(description="Whether it is an account of this workspace.", examples=[False])
-    selectable: bool = Field(description="Whether it can be chosen.", examples=[True])
-    reason: str | None = Field(description="Why it cannot be chosen.", examples=["You may not publish to this Page."])
+    id: Annotated[str, described("To be sent in `ids`.", "123")]
+    name: Annotated[str, described("Its name.", "Bakery")]
+    username: Annotated[str | None, described("Its name as an account, if it has one.", "bakery")]
+    type: Annotated[str, described("What it is: profile, page, organization, location …", "location")]
+    connected: Annotated[bool, described("Whether it is an account of this workspace.", False)]
+    selectable: Annotated[bool, described("Whether it can be chosen.", True)]
+    reason: Annotated[str | None, described("Why it cannot be chosen.", "You may not publish to this Page.")]
 
 
-class SelectionView(View):
+@view("AccountSelection")
+class SelectionView(TypedDict):
     """The accounts of one authorization, if there are several."""
 
-    model_config = ConfigDict(title="AccountSelection")
-
-    id: str = Field(description="To be sent as `selectionId`.", examples=["sel_019bc10f"])
-    expires_at: Moment = Field(description="Until when it can be chosen from: 30 minutes.")
-    options: list[OptionView] = Field(description="What the consent covers; `selectable` says what can be connected.")
+    id: Annotated[str, described("To be sent as `selectionId`.", "sel_019bc10f")]
+    expiresAt: Annotated[Moment, described("Until when it can be chosen from: 30 minutes.")]
+    options: Annotated[list[OptionView], described("What the consent covers; `selectable` says what can be connected.")]
 
 
-class ConnectedView(View):
+@view("ConnectedAccount")
+class ConnectedView(TypedDict):
     """A connected account, or the selection that has to be made first."""
 
-    model_config = ConfigDict(title="ConnectedAccount")
-    optional_fields = frozenset({"selection"})
+    platform: Annotated[PlatformName, described("The platform.")]
+    accountId: Annotated[str | None, described("The account; null if `selection` has to be made.", "tw_456")]
+    username: Annotated[str | None, described("Its name at the platform.", "jane")]
+    connectedAt: Annotated[Moment | None, described("When it was connected, or connected again.")]
+    permissions: Annotated[list[str], described("What the platform has granted.", ["tweet.write"])]
+    missingPermissions: Annotated[
+        list[str], described("What was declined and is not needed to publish.", ["offline.access"])
+    ]
+    expiresAt: Annotated[
+        Moment | None,
+        described("When the connection ends if it is not renewed; null if it is renewed, or has no known end."),
+    ]
+    selection: NotRequired[
+        Annotated[SelectionView | None, described("Which accounts there are, if there are several.")]
+    ]
 
-    platform: PlatformName = Field(description="The platform.")
-    account_id: str | None = Field(description="The account; null if `selection` has to be made.", examples=["tw_456"])
-    username: str | None = Field(description="Its name at the platform.", examples=["jane"])
-    connected_at: Moment | None = Field(description="When it was connected, or connected again.")
-    permissions: list[str] = Field(description="What the platform has granted.", examples=[["tweet.write"]])
-    missing_permissions: list[str] = Field(
-        description="What was declined and is not needed to publish.", examples=[["offline.access"]]
-    )
-    expires_at: Moment | None = Field(
-        description="When the connection ends if it is not renewed; null if it is renewed, or has no known end."
-    )
-    selection: SelectionView | None = Field(None, description="Which accounts there are, if there are several.")
 
-
-class RefusalView(View):
+@view("ConnectionRefusal")
+class RefusalView(TypedDict):
     """Why a connection did not come about."""
 
-    model_config = ConfigDict(title="ConnectionRefusal")
-
-    error: str = Field(description="What happened and what to do, for a person.", examples=["Start again."])
-    code: ProblemCode = Field(description="The same for a program.", examples=["authorization_declined"])
+    error: Annotated[str, described("What happened and what to do, for a person.", "Start again.")]
+    code: Annotated[ProblemCode, described("The same for a program.", "authorization_declined")]
 
 
-class ProgressView(View):
+@view("ConnectionProgress")
+class ProgressView(TypedDict):
     """The state of a connection that was begun."""
 
-    model_config = ConfigDict(title="ConnectionProgress")
+    platform: Annotated[PlatformName, described("The platform.")]
+    connectionId: Annotated[str, described("The connection.", "sel_019bc10f")]
+    status: Annotated[
+        Literal["pending", "selection", "connected", "failed"],
+        described(
+            "`pending`: the person has not returned, or a worker is busy. `selection`: the person has "
+            "to choose. `connected`: see `accounts`. `failed`: nothing was connected; see `refusal`.",
+            "connected",
+        ),
+    ]
+    expiresAt: Annotated[Moment, described("Until when a person may consent, or choose.")]
+    accounts: Annotated[list[ConnectedView], described("What was connected.")]
+    selection: Annotated[SelectionView | None, described("The accounts to choose from, until some were chosen.")]
+    refusal: Annotated[RefusalView | None, described("Why it failed, or why it does not continue for now.")]
 
-    platform: PlatformName = Field(description="The platform.")
-    connection_id: str = Field(description="The connection.", examples=["sel_019bc10f"])
-    status: Literal["pending", "selection", "connected", "failed"] = Field(
-        description="`pending`: the person has not returned, or a worker is busy. `selection`: the person has "
-        "to choose. `connected`: see `accounts`. `failed`: nothing was connected; see `refusal`.",
-        examples=["connected"],
-    )
-    expires_at: Moment = Field(description="Until when a person may consent, or choose.")
-    accounts: list[ConnectedView] = Field(description="What was connected.")
-    selection: SelectionView | None = Field(description="The accounts to choose from, until some were chosen.")
-    refusal: RefusalView | None = Field(description="Why it failed, or why it does not continue for now.")
 
-
-class SelectedView(View):
+@view("SelectedAccounts")
+class SelectedView(TypedDict):
     """The accounts that were chosen; the first stands outside of the list, too."""
 
-    model_config = ConfigDict(title="SelectedAccounts")
-
-    platform: PlatformName = Field(description="The platform.")
-    account_id: str = Field(description="The first account.", examples=["gb_123"])
-    username: str = Field(description="Its name at the platform.", examples=["Bakery"])
-    accounts: list[ConnectedView] = Field(description="All that were connected.")
+    platform: Annotated[PlatformName, described("The platform.")]
+    accountId: Annotated[str, described("The first account.", "gb_123")]
+    username: Annotated[str, described("Its name at the platform.", "Bakery")]
+    accounts: Annotated[list[ConnectedView], described("All that were connected.")]

@@ -29,12 +29,12 @@ def connected_view(platform: str, account: Mapping[str, Any]) -> ConnectedView:
     expires_at = account["expires_at"]
     return ConnectedView(
         platform=platform,
-        account_id=account["account_id"],
+        accountId=account["account_id"],
         username=account["username"],
-        connected_at=rfc3339(datetime.fromisoformat(account["connected_at"])),
+        connectedAt=rfc3339(datetime.fromisoformat(account["connected_at"])),
         permissions=account["permissions"],
-        missing_permissions=account["missing"],
-        expires_at=rfc3339(datetime.fromisoformat(expires_at)) if expires_at else None,
+        missingPermissions=account["missing"],
+        expiresAt=rfc3339(datetime.fromisoformat(expires_at)) if expires_at else None,
     )
 
 
@@ -42,12 +42,12 @@ def selection_view(row: PendingConnection, known: Mapping[str, ConnectedAccount]
     """Return a selection that has to be made."""
     return ConnectedView(
         platform=row.platform,
-        account_id=None,
+        accountId=None,
         username=None,
-        connected_at=None,
+        connectedAt=None,
         permissions=[],
-        missing_permissions=[],
-        expires_at=None,
+        missingPermissions=[],
+        expiresAt=None,
         selection=_options_view(row, known),
     )
 
@@ -65,7 +65,7 @@ def _options_view(row: PendingConnection, known: Mapping[str, ConnectedAccount])
         )
         for each in selection_of(row) or ()
     ]
-    return SelectionView(id=row.id, expires_at=rfc3339(row.expires_at), options=options)
+    return SelectionView(id=row.id, expiresAt=rfc3339(row.expires_at), options=options)
 
 
 def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
@@ -81,9 +81,9 @@ def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount],
         status, chooses, error = "failed", False, EXPIRED
     return ProgressView(
         platform=row.platform,
-        connection_id=row.id,
+        connectionId=row.id,
         status=status,
-        expires_at=rfc3339(row.expires_at),
+        expiresAt=rfc3339(row.expires_at),
         accounts=[connected_view(row.platform, account) for account in accounts],
         selection=_options_view(row, known) if chooses else None,
         refusal=RefusalView(error=error["message"], code=code_of(error)) if error and not accounts else None,

@@ -7,8 +7,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic import BaseModel, TypeAdapter
 
 from api.accounts.schemas import (
     AccountHealthPageView,
@@ -28,8 +27,9 @@ from api.bulk.bodies import (
 )
 from api.bulk.views import BulkResultView, BulkVerdictView
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
+from api.errors import ErrorView
 from api.platforms import PlatformsView
-from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, TargetView, VerdictView
+from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, TargetView, VerdictView
 from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.counts import CountsView
@@ -77,10 +77,11 @@ _NULL = {"type": "null"}
 _PLATFORM: Json = {"title": "Platform", "description": "A platform.", "type": "string", "enum": list(platforms())}
 
 
-def name_of(model: type[BaseModel]) -> str:
-    """Return the name of a model of a body or an answer in the document."""
-    title = model.model_config.get("title")
-    return title or model.__name__.removesuffix("View").removesuffix("Body")
+def schema_name(described: type[Any]) -> str:
+    """Return the name of the schema of a body or an answer."""
+    if not issubclass(described, BaseModel):
+        return str(described.__pydantic_config__["title"])
+    return described.model_config.get("title") or described.__name__.removesuffix("Body")
 
 
 def ref(name: str) -> Json:
@@ -94,7 +95,7 @@ PLATFORM_REF = ref(_PLATFORM["title"])
 def schemas() -> Json:
     """Return every schema by its name."""
     found = _of_bodies_and_views() | {_PLATFORM["title"]: _PLATFORM}
-    for body in (*(name_of(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
+    for body in (*(schema_name(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
         found[body] = _without_nulls(found[body])
     target = found.pop(TARGET)
     choices: Json = {}
@@ -113,11 +114,11 @@ def schemas() -> Json:
     found[TARGET_UPDATE] = {
         "title": TARGET_UPDATE,
         "description": f"{target['description']} A target of an answer can be sent back.",
-        "anyOf": [*found[TARGET]["oneOf"], ref(name_of(TargetView))],
+        "anyOf": [*found[TARGET]["oneOf"], ref(schema_name(TargetView))],
     }
     for change in _CHANGES:
-        del found[name_of(change)]["properties"]["externalId"]
-        found[name_of(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
+        del found[schema_name(change)]["properties"]["externalId"]
+        found[schema_name(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
     for schema in found.values():
         # pydantic's titles of fields are their names again, spelled worse.
         for field in schema.get("properties", {}).values():
@@ -126,11 +127,13 @@ def schemas() -> Json:
 
 
 def _of_bodies_and_views() -> Json:
-    described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((body, "validation") for body in _BODIES),
-        *((view, "serialization") for view in _VIEWS),
-    ]
-    _, definitions = models_json_schema(described, ref_template=PREFIX + "{model}")
+    _, definitions = TypeAdapter.json_schemas(
+        [
+            *((body, "validation", TypeAdapter(body)) for body in _BODIES),
+            *((view, "serialization", TypeAdapter(view)) for view in _VIEWS),
+        ],
+        ref_template=PREFIX + "{model}",
+    )
     found = definitions["$defs"]
     return _renamed(found, {name: schema["title"] for name, schema in found.items()})
 

@@ -6,13 +6,13 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from api.errors import ErrorView
 from api.openapi.account_operations import ACCOUNT_OPERATIONS
-from api.openapi.components import name_of, ref, schemas
+from api.openapi.components import ref, schema_name, schemas
 from api.openapi.connect_operations import CONNECT_OPERATIONS
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import Json, Operation
 from api.openapi.operations import OPERATIONS
-from api.posts.answers.views import ErrorView
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
@@ -97,7 +97,7 @@ def _operation(operation: Operation) -> Json:
                 str(status): {
                     "description": HTTPStatus(status).phrase,
                     "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
-                    "content": _content(name_of(operation.answer), answers),
+                    "content": _content(schema_name(operation.answer), answers),
                 }
                 for status, answers in (
                     (operation.status, operation.answers),
@@ -111,7 +111,7 @@ def _operation(operation: Operation) -> Json:
     if operation.body:
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": _content(name_of(operation.body), operation.bodies),
+            "content": _content(schema_name(operation.body), operation.bodies),
         }
     return described
 
@@ -138,7 +138,7 @@ def _error_responses(names: Iterable[str]) -> Json:
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
-            "content": _content(name_of(ErrorView), found),
+            "content": _content(schema_name(ErrorView), found),
         }
         for status, found in sorted(by_status.items())
     }

@@ -18,7 +18,7 @@ class Operation:
     id: str
     summary: str
     description: str
-    answer: type[BaseModel]
+    answer: type[Any]
     answers: dict[str, Json]
     errors: Sequence[str]
     status: int = 200

@@ -306,9 +306,7 @@ OPERATIONS = (
             "created or validated; files when they are fetched, before anything is sent."
         ),
         answer=PlatformsView,
-        answers={
-            "platforms": {"platforms": [platform_view(platforms()["pinterest"]).model_dump(mode="json", by_alias=True)]}
-        },
+        answers={"platforms": {"platforms": [platform_view(platforms()["pinterest"])]}},
         errors=("unknownQuery", *ALWAYS),
         tag="Platforms",
     ),

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Annotated, NotRequired
 
-from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_choice, parse_lists
-from api.posts.answers.views import PlatformName, View
 from api.posts.filters import FILTERS, ZONE, parse_zone, read_filter
 from api.posts.listing import REPEATABLE, split_statuses
+from api.views import PlatformName, described, view
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
 from domain.schedule import parse_bound
@@ -31,31 +31,32 @@ _TOO_MANY = Problem(
 )
 
 
-class CountView(View):
+@view("PostCount")
+class CountView(TypedDict):
     """The number of posts of one group."""
 
-    model_config = ConfigDict(title="PostCount")
+    status: NotRequired[Annotated[PostStatus, described("Their status, if they are counted by it.", "scheduled")]]
+    platform: NotRequired[
+        Annotated[
+            PlatformName,
+            described("A platform that they go to, if they are counted by it. A post to several counts for each."),
+        ]
+    ]
+    day: NotRequired[
+        Annotated[
+            str,
+            described("Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`.", "2030-12-03"),
+        ]
+    ]
+    posts: Annotated[int, described("How many they are.", 12)]
 
-    optional_fields = frozenset({"status", "platform", "day"})
 
-    status: PostStatus = Field(description="Their status, if they are counted by it.", examples=["scheduled"])
-    platform: PlatformName = Field(
-        description="A platform that they go to, if they are counted by it. A post to several counts for each."
-    )
-    day: str = Field(
-        description="Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`.",
-        examples=["2030-12-03"],
-    )
-    posts: int = Field(description="How many they are.", examples=[12])
-
-
-class CountsView(View):
+@view("PostCounts")
+class CountsView(TypedDict):
     """The numbers of posts."""
 
-    model_config = ConfigDict(title="PostCounts")
-
-    total: int = Field(description="Posts that match, each counted once.", examples=[60])
-    counts: list[CountView] = Field(description="One entry per group that has posts.")
+    total: Annotated[int, described("Posts that match, each counted once.", 60)]
+    counts: Annotated[list[CountView], described("One entry per group that has posts.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +131,15 @@ async def count(deps: Dependencies, workspace_id: str, api_key_id: str, wanted: 
             )
     if counts is None:
         raise InvalidRequest(_TOO_MANY)
-    return CountsView.model_construct(total=counts.total, counts=[_view(group, wanted.days) for group in counts.groups])
+    return CountsView(total=counts.total, counts=[_view(group, wanted.days) for group in counts.groups])
 
 
 def _view(group: PostCount, days: Sequence[date]) -> CountView:
-    properties: dict[str, Any] = {}
+    shown = CountView(posts=group.posts)
     if group.status is not None:
-        properties["status"] = group.status
+        shown["status"] = group.status
     if group.platform is not None:
-        properties["platform"] = group.platform
+        shown["platform"] = group.platform
     if group.day is not None:
-        properties["day"] = days[group.day].isoformat()
-    return CountView.model_construct(posts=group.posts, **properties)
+        shown["day"] = days[group.day].isoformat()
+    return shown

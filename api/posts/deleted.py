@@ -1,11 +1,14 @@
 """The list of deleted posts, from the audit trail, which outlives them."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
 from api.posts.answers.actors import ActorView, actor_view
-from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
 from api.posts.listing import cursor_after
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.ids import made_at
 from domain.post import PostStatus
 from domain.schedule import rfc3339
@@ -13,39 +16,34 @@ from store.audit.trail import deletions
 from store.models import AuditEvent
 
 
-class DeletedTargetView(View):
+@view("DeletedTarget")
+class DeletedTargetView(TypedDict):
     """A target that a deleted post had."""
 
-    model_config = ConfigDict(title="DeletedTarget")
-
-    platform: PlatformName = Field(description="The platform.")
-    account_id: str = Field(description="The account.", examples=["ig_123"])
+    platform: Annotated[PlatformName, described("The platform.")]
+    accountId: Annotated[str, described("The account.", "ig_123")]
 
 
-class DeletionView(View):
+@view("PostDeletion")
+class DeletionView(TypedDict):
     """A post that was deleted. Its content was deleted with it."""
 
-    model_config = ConfigDict(title="PostDeletion")
-
-    id: str = Field(
-        description="The post, whose history can still be read.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"]
-    )
-    deleted_at: Moment = Field(description="When it was deleted.")
-    deleted_by: ActorView = Field(description="Who deleted it.")
-    created_at: Moment = Field(description="When it was created.")
-    status: PostStatus = Field(description="Its status when it was deleted.", examples=["scheduled"])
-    scheduled_for: Moment | None = Field(description="The time that it had then.")
-    platforms: list[DeletedTargetView] = Field(description="Its targets; the first 50 if there were more.")
+    id: Annotated[str, described("The post, whose history can still be read.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
+    deletedAt: Annotated[Moment, described("When it was deleted.")]
+    deletedBy: Annotated[ActorView, described("Who deleted it.")]
+    createdAt: Annotated[Moment, described("When it was created.")]
+    status: Annotated[PostStatus, described("Its status when it was deleted.", "scheduled")]
+    scheduledFor: Annotated[Moment | None, described("The time that it had then.")]
+    platforms: Annotated[list[DeletedTargetView], described("Its targets; the first 50 if there were more.")]
 
 
-class DeletionsView(View):
+@view("PostDeletions")
+class DeletionsView(TypedDict):
     """One page of the deleted posts."""
 
-    model_config = ConfigDict(title="PostDeletions")
-
-    posts: list[DeletionView] = Field(description="The last one deleted first.")
-    cursor: NextCursor = Field(examples=["eyJpZCI6NDJ9"])
-    has_more: HasMore = Field(examples=[False])
+    posts: Annotated[list[DeletionView], described("The last one deleted first.")]
+    cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6NDJ9"])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]
 
 
 async def list_deleted(deps: Dependencies, workspace_id: str, before_id: int, limit: int) -> DeletionsView:
@@ -53,24 +51,24 @@ async def list_deleted(deps: Dependencies, workspace_id: str, before_id: int, li
     async with deps.database.reading() as session:
         entries = await deletions(session, workspace_id, limit + 1, before_id)
     page, more = entries[:limit], len(entries) > limit
-    return DeletionsView.model_construct(
+    return DeletionsView(
         posts=[_view(event, key_name) for event, key_name in page],
         cursor=cursor_after(page[-1][0].id) if more else None,
-        has_more=more,
+        hasMore=more,
     )
 
 
 def _view(event: AuditEvent, key_name: str | None) -> DeletionView:
     details = event.details
-    return DeletionView.model_construct(
+    return DeletionView(
         id=event.post_id,
-        deleted_at=rfc3339(event.at),
-        deleted_by=actor_view(event.actor_type, event.actor_id, key_name, identities=False),
-        created_at=rfc3339(made_at(event.post_id)),
+        deletedAt=rfc3339(event.at),
+        deletedBy=actor_view(event.actor_type, event.actor_id, key_name, identities=False),
+        createdAt=rfc3339(made_at(event.post_id)),
         status=PostStatus(details["status"]),
-        scheduled_for=details["scheduledFor"],
+        scheduledFor=details["scheduledFor"],
         platforms=[
-            DeletedTargetView.model_construct(platform=target["platform"], account_id=target["accountId"])
+            DeletedTargetView(platform=target["platform"], accountId=target["accountId"])
             for target in details["targets"]
         ],
     )

@@ -1,16 +1,17 @@
 """A post's history as clients read it."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, NotRequired, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
 from api.posts.answers.actors import ActorView, actor_view
 from api.posts.answers.history_sentences import sentence_of
-from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.audit import Action
 from domain.codes import TargetCode
 from domain.errors import NotFound
@@ -20,71 +21,68 @@ from platforms.codes import known_codes
 from store.posts.history import HistoryEntry, HistoryPosition, read_history
 
 
-class FieldChangeView(View):
+class _ChangedField(TypedDict):
+    field: Annotated[str, described("Its name in this API.", "scheduledFor")]
+
+
+# `from` can be the name of a field only in this form.
+_Values = TypedDict(
+    "_Values",
+    {
+        "from": NotRequired[
+            Annotated[
+                str,
+                described(
+                    "The value before, of a text its length (`118 characters`); left out for other content.",
+                    "2030-02-01T14:00:00Z",
+                ),
+            ]
+        ],
+        "to": NotRequired[Annotated[str, described("The value after; left out as `from` is.", "2030-02-02T14:00:00Z")]],
+    },
+)
+
+
+@view("HistoryChange")
+class FieldChangeView(_ChangedField, _Values):
     """A field that got another value."""
 
-    model_config = ConfigDict(title="HistoryChange")
-
-    optional_fields = frozenset({"from", "to", "platform", "accountId"})
-
-    field: str = Field(description="Its name in this API.", examples=["scheduledFor"])
-    before: str = Field(
-        alias="from",
-        description="The value before, of a text its length (`118 characters`); left out for other content.",
-        examples=["2030-02-01T14:00:00Z"],
-    )
-    after: str = Field(
-        alias="to", description="The value after; left out as `from` is.", examples=["2030-02-02T14:00:00Z"]
-    )
-    platform: str = Field(description="The platform of the target whose field it is.", examples=["instagram"])
-    account_id: str = Field(description="The account of that target.", examples=["ig_123"])
+    platform: NotRequired[Annotated[str, described("The platform of the target whose field it is.", "instagram")]]
+    accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
 
 
-class EventView(View):
+@view("HistoryEvent")
+class EventView(TypedDict):
     """An action on a post, or a result of publishing it."""
 
-    model_config = ConfigDict(title="HistoryEvent")
-
-    optional_fields = frozenset(
-        {
-            "platform",
-            "accountId",
-            "version",
-            "changes",
-            "httpStatus",
-            "errorCode",
-            "platformCode",
-            "platformPostId",
-            "nextAttemptAt",
-        }
-    )
-
-    at: Moment = Field(description="When it happened; for a step towards a platform, when it began.")
-    action: Action = Field(description="What was done, or its outcome.", examples=["changed"])
-    actor: ActorView = Field(description="Who did it.")
-    summary: str = Field(
-        description="The event as a sentence.",
-        examples=['API key "Editorial office" changed scheduledFor from 2030-02-01T14:00:00Z to 2030-02-02T14:00:00Z.'],
-    )
-    platform: PlatformName = Field(description="The platform, if it concerns one target.")
-    account_id: str = Field(description="The account of that target.", examples=["ig_123"])
-    version: int = Field(description="The number of the post's version that this change made.", examples=[2])
-    changes: list[FieldChangeView] = Field(description="The fields that it changed.")
-    http_status: int = Field(description="The platform's HTTP status.", examples=[429])
-    error_code: TargetCode = Field(description="What went wrong.", examples=["timed_out"])
-    platform_code: str = Field(description="The platform's own code.", examples=["http_429"])
-    platform_post_id: str = Field(description="The post's id on the platform.", examples=["17841400123456789"])
-    next_attempt_at: Moment = Field(description="When it is tried again.")
+    at: Annotated[Moment, described("When it happened; for a step towards a platform, when it began.")]
+    action: Annotated[Action, described("What was done, or its outcome.", "changed")]
+    actor: Annotated[ActorView, described("Who did it.")]
+    summary: Annotated[
+        str,
+        described(
+            "The event as a sentence.",
+            'API key "Editorial office" changed scheduledFor from 2030-02-01T14:00:00Z to 2030-02-02T14:00:00Z.',
+        ),
+    ]
+    platform: NotRequired[Annotated[PlatformName, described("The platform, if it concerns one target.")]]
+    accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
+    version: NotRequired[Annotated[int, described("The number of the post's version that this change made.", 2)]]
+    changes: NotRequired[Annotated[list[FieldChangeView], described("The fields that it changed.")]]
+    httpStatus: NotRequired[Annotated[int, described("The platform's HTTP status.", 429)]]
+    errorCode: NotRequired[Annotated[TargetCode, described("What went wrong.", "timed_out")]]
+    platformCode: NotRequired[Annotated[str, described("The platform's own code.", "http_429")]]
+    platformPostId: NotRequired[Annotated[str, described("The post's id on the platform.", "17841400123456789")]]
+    nextAttemptAt: NotRequired[Annotated[Moment, described("When it is tried again.")]]
 
 
-class HistoryView(View):
+@view("History")
+class HistoryView(TypedDict):
     """One page of a post's history."""
 
-    model_config = ConfigDict(title="History")
-
-    events: list[EventView] = Field(description="Oldest first.")
-    cursor: NextCursor = Field(examples=["eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"])
-    has_more: HasMore = Field(examples=[False])
+    events: Annotated[list[EventView], described("Oldest first.")]
+    cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]
 
 
 async def history(
@@ -98,9 +96,8 @@ async def history(
     if found is None:
         raise NotFound(NO_SUCH_POST)
     page, more = found[:limit], len(found) > limit
-    return HistoryView.model_construct(
-        events=events_view(page), cursor=history_cursor(page[-1].position) if more else None, has_more=more
-    )
+    cursor = history_cursor(page[-1].position) if more else None
+    return HistoryView(events=events_view(page), cursor=cursor, hasMore=more)
 
 
 def events_view(entries: Sequence[HistoryEntry], *, identities: bool = False) -> list[EventView]:
@@ -108,33 +105,30 @@ def events_view(entries: Sequence[HistoryEntry], *, identities: bool = False) ->
     return [_event(entry, identities=identities) for entry in entries]
 
 
-_PLAIN: dict[str, Literal["version", "http_status", "platform_post_id", "next_attempt_at"]] = {
-    "version": "version",
-    "httpStatus": "http_status",
-    "platformPostId": "platform_post_id",
-    "nextAttemptAt": "next_attempt_at",
-}
-
-
 def _event(entry: HistoryEntry, *, identities: bool) -> EventView:
     event, details = entry.event, entry.event.details
-    given: dict[str, Any] = {name: details[key] for key, name in _PLAIN.items() if key in details}
-    if event.platform:
-        given |= {"platform": event.platform, "account_id": event.account_id}
-    if changes := details.get("changes"):
-        given["changes"] = [FieldChangeView.model_construct(**_change(change)) for change in changes]
-    codes = known_codes(details.get("code"))
-    given |= {"error_code": codes.code} if codes.code else {}
-    given |= {"platform_code": codes.platform_code} if codes.platform_code else {}
-    return EventView.model_construct(
+    shown = EventView(
         at=rfc3339(event.at),
         action=Action(event.action),
         actor=actor_view(event.actor_type, event.actor_id, entry.actor_name, identities=identities),
         summary=sentence_of(entry, identities=identities),
-        **given,
     )
-
-
-def _change(change: dict[str, Any]) -> dict[str, Any]:
-    names = {"from": "before", "to": "after", "accountId": "account_id"}
-    return {names.get(name, name): value for name, value in change.items()}
+    if event.platform and event.account_id:
+        shown["platform"], shown["accountId"] = event.platform, event.account_id
+    if "version" in details:
+        shown["version"] = details["version"]
+    if details.get("changes"):
+        # The audit trail has them as answers do.
+        shown["changes"] = cast("list[FieldChangeView]", details["changes"])
+    if "httpStatus" in details:
+        shown["httpStatus"] = details["httpStatus"]
+    codes = known_codes(details.get("code"))
+    if codes.code:
+        shown["errorCode"] = codes.code
+    if codes.platform_code:
+        shown["platformCode"] = codes.platform_code
+    if "platformPostId" in details:
+        shown["platformPostId"] = details["platformPostId"]
+    if "nextAttemptAt" in details:
+        shown["nextAttemptAt"] = details["nextAttemptAt"]
+    return shown

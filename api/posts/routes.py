@@ -9,8 +9,8 @@ from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_keyed_request, read_request
 from api.posts.answers.answer import answer_post, answer_posts, answer_view
+from api.posts.answers.rendering import render_attempts
 from api.posts.answers.response import respond
-from api.posts.answers.views import attempts_view
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.clock import now_ms
@@ -107,7 +107,7 @@ class PostEndpoints(Controller):
             found = await list_attempts(session, post_id, limit + 1, after_id)
         page, more = found[:limit], len(found) > limit
         cursor = cursor_after(page[-1][0].id) if more else None
-        return respond(answer_view(attempts_view(page, cursor)))
+        return respond(answer_view(render_attempts(page, cursor)))
 
     @get("/{post_id:str}/history")
     async def get_history(

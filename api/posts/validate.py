@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from api.dependencies import Dependencies
+from api.errors import problem_view
 from api.http.body import JsonObject, SizedBody, size_of
-from api.posts.answers.answer import Answer, answer_view, problem_view
+from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
@@ -40,7 +41,7 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
     wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
     verdict = await find_verdict(deps, workspace_id, body, files if checks else None, wrong)
     return answer_view(
-        VerdictView.model_construct(
+        VerdictView(
             valid=not verdict.errors,
             errors=[problem_view(problem) for problem in verdict.errors],
             warnings=[problem_view(problem) for problem in verdict.warnings],

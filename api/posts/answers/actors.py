@@ -3,38 +3,37 @@
 `identities`: with the names of operators, which other operators see and clients do not.
 """
 
-from typing import Any
+from typing import Annotated, NotRequired
 
-from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
-from api.posts.answers.views import View
+from api.views import described, view
 from domain.audit import ActorType
 
 
-class ActorView(View):
+@view("HistoryActor")
+class ActorView(TypedDict):
     """The actor of an event."""
 
-    model_config = ConfigDict(title="HistoryActor")
-
-    optional_fields = frozenset({"id", "name"})
-
-    type: ActorType = Field(description="`operator` is a person who runs this service.", examples=["api_key"])
-    id: str = Field(
-        description="The id of the API key; the key itself is kept nowhere.",
-        examples=["key_019bc10e51307c4f8d2b7f3a6c0e9d41"],
-    )
-    name: str = Field(description="The name of the API key, if it has one.", examples=["Editorial office"])
+    type: Annotated[ActorType, described("`operator` is a person who runs this service.", "api_key")]
+    id: NotRequired[
+        Annotated[
+            str,
+            described("The id of the API key; the key itself is kept nowhere.", "key_019bc10e51307c4f8d2b7f3a6c0e9d41"),
+        ]
+    ]
+    name: NotRequired[Annotated[str, described("The name of the API key, if it has one.", "Editorial office")]]
 
 
 def actor_view(actor_type: str, actor_id: str | None, name: str | None, *, identities: bool) -> ActorView:
     """Return an actor; `name` is that of an API key, if it has one."""
     kind = ActorType(actor_type)
-    given: dict[str, Any] = {}
+    actor = ActorView(type=kind)
     if actor_id and (identities or kind is ActorType.API_KEY):
-        given["id"] = actor_id
+        actor["id"] = actor_id
     if name:
-        given["name"] = name
-    return ActorView.model_construct(type=kind, **given)
+        actor["name"] = name
+    return actor
 
 
 def actor_words(actor_type: str, actor_id: str | None, name: str | None, *, identities: bool) -> str:

@@ -1,21 +1,22 @@
-"""Posts as answers show them: the JSON that `PostView` describes, built once and not validated again."""
+"""Posts and their attempts as answers show them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
-from pydantic_core import to_json
-
+from api.errors import ProblemView
 from api.http.body import JsonObject
+from api.posts.answers.views import AttemptsView, AttemptView, ChangeView, MediaView, PostView, TargetView, VersionView
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, public_text, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
 from domain.waits import waits_for
-from platforms.codes import known_codes, public_codes
+from platforms.codes import Codes, known_codes, public_codes
 from platforms.registry import platforms
-from store.models import Post, Target
+from store.models import Attempt, Post, Target
 from store.posts.shown import ShownPost, ShownTarget
 
-_TIME_PASSED = {
+_TIME_PASSED: ProblemView = {
     "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
     "code": "scheduled_time_passed",
     "param": "scheduledFor",
@@ -24,10 +25,10 @@ _SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED
 """Statuses of nearly all targets: if the row has no warning or error, their answer needs no further fields."""
 
 
-def render_post(post: Post | ShownPost) -> JsonObject:
+def render_post(post: Post | ShownPost) -> PostView:
     """Return a post as clients read it; its targets must be loaded. Values not given are left out, not null."""
     is_draft = post.status == PostStatus.DRAFT
-    shown: JsonObject = {
+    shown: PostView = {
         "id": post.id,
         "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)).value,
         "content": post.content,
@@ -58,12 +59,12 @@ def render_post(post: Post | ShownPost) -> JsonObject:
     return shown
 
 
-def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[JsonObject]:
+def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[ProblemView]:
     """Return the reasons why targets will fail, as the last check before the post's time found them."""
     return [
         {
             "error": warning_sentence(PreflightReason(target.preflight_code), platforms()[target.platform].label),
-            "code": target.preflight_code,
+            "code": PreflightReason(target.preflight_code).value,
             "param": f"platforms.{position}.accountId",
             "platform": target.platform,
             "accountId": target.account_id,
@@ -73,14 +74,9 @@ def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[JsonObj
     ]
 
 
-def write_json(shown: JsonObject) -> bytes:
-    """Return the bytes of an answer."""
-    return to_json(shown, inf_nan_mode="null")
-
-
-def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
+def _target(post: Post | ShownPost, target: Target | ShownTarget) -> TargetView:
     text = public_text(target.edited_content, post.content, target.custom_content)
-    shown: JsonObject = {
+    shown: TargetView = {
         "platform": target.platform,
         "accountId": target.account_id,
         "status": target.status,
@@ -96,17 +92,17 @@ def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
     if target.settings:
         shown["platformSpecificData"] = target.settings
     if target.media_changes:
-        shown["mediaChanges"] = target.media_changes
+        shown["mediaChanges"] = cast("list[ChangeView]", target.media_changes)
     if target.warning:
         shown["warning"] = target.warning
     if target.edit_history:
-        shown["editHistory"] = target.edit_history
+        shown["editHistory"] = cast("list[VersionView]", target.edit_history)
     if target.status not in _SMOOTH or target.next_attempt_at or target.hold_reason or target.error or target.warning:
         _show_difficulties(shown, target, TargetStatus(target.status))
     return shown
 
 
-def _show_difficulties(shown: JsonObject, target: Target | ShownTarget, status: TargetStatus) -> None:
+def _show_difficulties(shown: TargetView, target: Target | ShownTarget, status: TargetStatus) -> None:
     """Add what a target waits for, what went wrong with it, and how to continue."""
     if target.next_attempt_at:
         shown["nextAttemptAt"] = rfc3339(target.next_attempt_at)
@@ -122,19 +118,20 @@ def _show_difficulties(shown: JsonObject, target: Target | ShownTarget, status: 
         shown["waitsFor"] = waits.value
     if status.is_explained or target.error:
         shown["error"] = target.error or "The platform's answer was lost."
-        shown |= _codes(target)
+        codes = _codes(target)
+        shown["errorCode"] = codes.code
+        if codes.platform_code:
+            shown["platformCode"] = codes.platform_code
         shown["errorCategory"] = target.error_category
         shown["retryable"] = bool(target.retryable)
     if hint := _hint(target, status):
         shown["hint"] = hint
 
 
-def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
+def _codes(target: Target | ShownTarget) -> Codes:
     category = ErrorCategory(target.error_category) if target.error_category else None
     hold = HoldReason(target.hold_reason) if target.hold_reason else None
-    found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
-    platform = {"platformCode": found.platform_code} if found.platform_code else {}
-    return {"errorCode": found.code, **platform}
+    return known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
 
 
 def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
@@ -152,11 +149,40 @@ def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
     return None
 
 
-def _media(items: list[JsonObject]) -> list[JsonObject]:
+def _media(items: list[JsonObject]) -> list[MediaView]:
     return [
-        {"type": item["type"], "url": item["url"], **({"altText": item["alt_text"]} if "alt_text" in item else {})}
+        {"type": item["type"], "url": item["url"], "altText": item["alt_text"]}
+        if "alt_text" in item
+        else {"type": item["type"], "url": item["url"]}
         for item in items
     ]
+
+
+def render_attempts(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None) -> AttemptsView:
+    """Return a page of the attempt log as clients read it; `cursor` leads to the next."""
+    return {
+        "attempts": [_attempt(attempt, target) for attempt, target in attempts],
+        "cursor": cursor,
+        "hasMore": cursor is not None,
+    }
+
+
+def _attempt(attempt: Attempt, target: Target) -> AttemptView:
+    codes = known_codes(attempt.code)
+    return {
+        "platform": target.platform,
+        "accountId": target.account_id,
+        "step": attempt.step,
+        "state": attempt.state,
+        "startedAt": rfc3339(attempt.started_at),
+        "finishedAt": _moment(attempt.finished_at),
+        "httpStatus": attempt.http_status,
+        "errorCode": codes.code,
+        "platformCode": codes.platform_code,
+        "requestId": attempt.request_id,
+        "decision": attempt.decision,
+        "nextAttemptAt": _moment(attempt.next_attempt_at),
+    }
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -1,10 +1,13 @@
 """Write answers as HTTP."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from litestar import Response
 
 from api.posts.answers.answer import Answer
-from api.posts.answers.views import View, write
 from api.shared.waiting import Deadline
+from api.views import write_json
 
 _PRIVATE = {"Cache-Control": "no-store"}
 
@@ -19,6 +22,6 @@ def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-def respond_privately(view: View, status: int = 200) -> Response[bytes]:
+def respond_privately(view: Mapping[str, Any], status: int = 200) -> Response[bytes]:
     """Write what is known of an account, which no cache may keep."""
-    return Response(write(view), status_code=status, media_type="application/json", headers=_PRIVATE)
+    return Response(write_json(view), status_code=status, media_type="application/json", headers=_PRIVATE)

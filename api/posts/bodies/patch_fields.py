@@ -1,6 +1,6 @@
 """Sort the fields of a PATCH body: those that may change the post, and read-only ones, which GET returns as well."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from api.http.body import JsonObject
@@ -16,9 +16,7 @@ _POST, _TARGET = (
 )
 _NAMES_IT = "externalId"
 """Set when the post is created, and never again."""
-_POST_SHOWN, _TARGET_SHOWN = (
-    frozenset(field.alias or name for name, field in view.model_fields.items()) for view in (PostView, TargetView)
-)
+_POST_SHOWN, _TARGET_SHOWN = (view.__required_keys__ | view.__optional_keys__ for view in (PostView, TargetView))
 _EMPTY = {
     "content": 'send "" for no text',
     "mediaItems": "send [] for none",
@@ -42,9 +40,9 @@ def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[P
     answer leaves it out, its value is `null`: some generated clients send it back so. A field whose `null` has no
     meaning is a problem. Fields that are not known are left in.
     """
-    shown: JsonObject | None = None
+    shown: PostView | None = None
 
-    def answer() -> JsonObject:
+    def answer() -> PostView:
         nonlocal shown
         if shown is None:
             shown = render_post(post)
@@ -80,8 +78,8 @@ def _writable(fields: JsonObject, may_set: frozenset[str], are_shown: frozenset[
     }
 
 
-def _shown_target(answer: Callable[[], JsonObject], target: JsonObject) -> Callable[[], JsonObject]:
-    def known() -> JsonObject:
+def _shown_target(answer: Callable[[], Mapping[str, Any]], target: JsonObject) -> Callable[[], Mapping[str, Any]]:
+    def known() -> Mapping[str, Any]:
         account = target.get("platform"), target.get("accountId")
         same = (
             platform for platform in answer()["platforms"] if (platform["platform"], platform["accountId"]) == account
@@ -92,7 +90,11 @@ def _shown_target(answer: Callable[[], JsonObject], target: JsonObject) -> Calla
 
 
 def _fields(
-    given: JsonObject, may_set: Collection[str], are_shown: Collection[str], known: Callable[[], JsonObject], path: str
+    given: JsonObject,
+    may_set: Collection[str],
+    are_shown: Collection[str],
+    known: Callable[[], Mapping[str, Any]],
+    path: str,
 ) -> tuple[JsonObject, list[Problem]]:
     kept: JsonObject = {}
     problems: list[Problem] = []

@@ -1,0 +1,60 @@
+"""The parts of which descriptions of answers consist.
+
+An answer is described once, as the type of a JSON object: code builds the object itself, mypy compares it with the
+type, and the OpenAPI document has its schema from the type. Values are our own and are not validated again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema, with_config
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, to_json
+
+from platforms.registry import platforms
+
+T = TypeVar("T", bound=type)
+
+
+def view(name: str | None = None) -> Callable[[T], T]:
+    """Return a decorator of the type of an answer; `name` is the schema's, if it is not the class's without `View`."""
+
+    def describe(answer: T) -> T:
+        return with_config(title=name or answer.__name__.removesuffix("View"), extra="forbid")(answer)
+
+    return describe
+
+
+def described(description: str, *examples: object) -> FieldInfo:
+    """Return what a schema says about a field."""
+    field: FieldInfo = Field(description=description, examples=list(examples) or None)
+    return field
+
+
+class ValueOf:
+    """A marker of a string that is a value of an enumeration."""
+
+    def __init__(self, enumeration: type[Any]) -> None:
+        self._enumeration = enumeration
+
+    def __get_pydantic_core_schema__(self, _source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Describe the string as the enumeration."""
+        return handler(self._enumeration)
+
+
+Moment = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-01-15T10:00:00Z"]}, mode="serialization"
+    ),
+]
+PlatformName = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": list(platforms()), "examples": ["instagram"]}, mode="serialization")
+]
+NextCursor = Annotated[str | None, Field(description="Send it back for the next page; null on the last.")]
+HasMore = Annotated[bool, Field(description="Whether there is a next page.")]
+
+
+def write_json(answer: Mapping[str, Any]) -> bytes:
+    """Return the bytes of an answer."""
+    return to_json(answer, inf_nan_mode="null")
