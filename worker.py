@@ -22,6 +22,7 @@ from runtime.database import open_database
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
+from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
 from runtime.schema import announce_process, follow_schema
 from runtime.settings import SettingsError, VaultSettings, read_settings
@@ -61,15 +62,13 @@ async def run(names: list[str] | None) -> None:
     )
     database = open_database(settings, OF_STEPS)
     try:
-        async with worker.factory(settings, database, runtime.metric_meter) as factory:
-            connections.append(factory.accounts)
-            group = worker.worker_group(
-                client, factory, names or platforms(), timedelta(seconds=settings.worker_grace_s)
-            )
+        async with open_parts(settings, database, runtime.metric_meter) as parts:
+            connections.append(parts.accounts)
+            group = worker.worker_group(client, parts, names or platforms(), timedelta(seconds=settings.worker_grace_s))
             # Health checks report the worker as alive until its steps have finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            workers = worker.running_workers(client, factory, group, watch, settings.audit_kept)
+            workers = worker.running_workers(client, parts, group, watch, settings.audit_kept)
             schema = supervised({"schema": lambda: follow_schema(database)})
             async with serving_health(settings, readiness, group.workers), workers, schema:
                 log.info("worker.started", platforms=names or list(platforms()))

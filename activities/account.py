@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from accounts.credentials.connections import AccountConnections
 from accounts.revoking import authorization_of, revoking_of, try_revocation
 from accounts.token_times import platform_can_renew, rules_of
 from activities.commands import AccountCommand
-from activities.step_context import StepContextFactory
 from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, api_key
 from domain.schedule import rfc3339
@@ -26,6 +26,7 @@ from store.accounts.connected import accept_account, open_credentials, refuse_ac
 from store.accounts.removal import delete_account_row
 from store.accounts.revocations import claim_revocations_of_account
 from store.audit.account_events import add_account_event, has_given_up_revocations
+from store.database import Database
 from store.models import Account
 from store.persist import persist
 from store.secrets.vault import VaultError
@@ -41,9 +42,9 @@ _TRIED_AT_ONCE = 10
 class AccountSteps:
     """The activities that check and remove accounts."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
 
     @activity.defn
     async def check_account(self, command: AccountCommand) -> None:
@@ -86,7 +87,7 @@ class AccountSteps:
             if account is None:
                 return
             connector, credentials = connectors().get(account.platform), self._stored_credentials(account)
-            revoking = revoking_of(self._factory.accounts) if account.removal_revokes else None
+            revoking = revoking_of(self._accounts) if account.removal_revokes else None
             # Earlier authorizations of the account, which its platform has not ended yet.
             revocations = [] if revoking is None else await claim_revocations_of_account(session, **about)
             own = None
@@ -105,19 +106,19 @@ class AccountSteps:
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
         log.info("account.removed", platform=account.platform, account_id=account.id, revocations=len(revocations))
         await asyncio.gather(
-            *(try_revocation(self._database, self._factory.accounts, row) for row in revocations[-_TRIED_AT_ONCE:])
+            *(try_revocation(self._database, self._accounts, row) for row in revocations[-_TRIED_AT_ONCE:])
         )
 
     async def _inspect(self, account: Account, connector: Connector[Any] | None) -> Inspection:
         if connector is None:
-            await self._factory.accounts.whoami(account)
+            await self._accounts.whoami(account)
             return Inspection()
-        return await connector.inspect(self._factory.accounts.connect(account))
+        return await connector.inspect(self._accounts.connect(account))
 
     async def _accepted(self, account: Account, found: Inspection) -> None:
         platform = platforms()[account.platform]
         renewed = rules_of(platform) is not None and platform_can_renew(
-            platform, self._factory.accounts.credentials_of(account)
+            platform, self._accounts.credentials_of(account)
         )
 
         async def write() -> None:
@@ -158,7 +159,7 @@ class AccountSteps:
     def _stored_credentials(self, account: Account) -> Any:
         """Return an account's credentials without the secret of the operator's app; None if they cannot be read."""
         try:
-            stored = open_credentials(self._factory.accounts.vault, account)
+            stored = open_credentials(self._accounts.vault, account)
         except VaultError:
             log.warning("account.unreadable", account_id=account.id, platform=account.platform)
             return None

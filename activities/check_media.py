@@ -9,15 +9,16 @@ from temporalio import activity
 from accounts.facts import account_facts
 from activities.commands import CheckMediaCommand
 from activities.heartbeat import heartbeating
-from activities.step_context import StepContextFactory
 from domain.content import PostContent
 from domain.post import Media
-from media.hosted import files_of
-from media.step_media import StepMedia
+from media.change_record import NoChangeRecord
+from media.hosted import covers_of, files_of
+from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import find_account
+from store.database import Database
 from store.media.checks import find_check, note_findings
 from store.models import Account
 from store.persist import persist
@@ -32,9 +33,9 @@ MediaFinding = dict[str, Any]
 class Checking:
     """The activity that checks the files of validations."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
+    def __init__(self, database: Database, media: MediaTools) -> None:
+        self._database = database
+        self._media = media
 
     @activity.defn
     async def check_media(self, command: CheckMediaCommand) -> None:
@@ -54,8 +55,18 @@ class Checking:
                 # The rules have reported it already.
                 return
             draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
-            source = self._factory.files_of_check(
-                check, platform, draft, _facts(account, target.account_id), progress.append
+            rules = platform.file_rules(draft, _facts(account, target.account_id))
+            # The files as a step would have them; nothing is recorded.
+            source = StepMedia(
+                self._media,
+                check.workspace_id,
+                check.id,
+                platform,
+                rules,
+                NoChangeRecord(),
+                progress.append,
+                covers_of(platform, draft),
+                check.id,
             )
             findings = await _check_each(source, files_of(platform, draft))
             if not findings and (images := source.images_to_match(draft.media)):
@@ -66,7 +77,7 @@ class Checking:
                     await note_findings(session, command.check_id, command.position, findings)
 
             await persist(write)
-            self._factory.forget_files(command.check_id)
+            self._media.files.forget(command.check_id)
 
 
 def _facts(account: Account | None, account_id: str) -> AccountFacts:

@@ -6,13 +6,14 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from accounts.credentials.connections import AccountConnections
 from activities.commands import ChoicesCommand
-from activities.step_context import StepContextFactory
 from platforms.choices import ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.choices import find_choice_list, note_choices
 from store.accounts.connected import find_account
+from store.database import Database
 from store.models import Account, ChoiceList
 from store.persist import persist
 from store.secrets.vault import VaultError
@@ -26,9 +27,9 @@ _ANSWER_S = 15.0
 class Choosing:
     """The activity that lists the values of settings."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
 
     @activity.defn
     async def list_choices(self, command: ChoicesCommand) -> None:
@@ -62,7 +63,7 @@ class Choosing:
         platform = platforms()[account.platform]
         if not isinstance(platform, ListsChoices):
             raise TypeError(f"{platform.name} lists no choices")
-        connection = self._factory.accounts.connect(account)
+        connection = self._accounts.connect(account)
         found = await platform.choices(connection, wanted.setting, wanted.within)
         return {"choices": [[choice.value, choice.label] for choice in found.items], "more": found.more}
 

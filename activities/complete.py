@@ -14,6 +14,7 @@ from domain.outcome import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, PlatformError
 from platforms.registry import platforms
+from store.database import Database
 from store.persist import persist
 from store.publishing.sending import open_target
 from store.publishing.targets import add_details
@@ -41,9 +42,9 @@ async def completed(step: StepContext, published: Published) -> tuple[Published,
 class Completing:
     """The activity that does the steps after a publication."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
+    def __init__(self, database: Database, contexts: StepContextFactory) -> None:
+        self._database = database
+        self._contexts = contexts
 
     @activity.defn
     async def complete(self, command: TargetCommand) -> Outcome:
@@ -55,7 +56,7 @@ class Completing:
             target = loaded.target
             public = Published(loaded.target.platform_post_id, target.platform_post_url, target.editable_until)
             try:
-                step = self._factory.create(loaded, progress.append)
+                step = self._contexts.create(loaded, progress.append)
                 done = await step.platform.complete(step.connection, step.context, public)
             except PlatformError as error:
                 if error.kind not in PASSING:

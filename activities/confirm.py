@@ -11,6 +11,7 @@ from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
+from activities.meters import Meters
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
@@ -20,6 +21,7 @@ from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import PlatformError
+from store.database import Database
 from store.models import Attempt
 from store.persist import persist
 from store.publishing.claims import posts_of_other_targets
@@ -47,10 +49,10 @@ def _claimed_refusal(sent: Attempt, due_at: datetime | None) -> TargetTransition
 class Confirming:
     """The activity that confirms unconfirmed targets."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
-        self._meters = factory.meters
+    def __init__(self, database: Database, contexts: StepContextFactory, meters: Meters) -> None:
+        self._database = database
+        self._contexts = contexts
+        self._meters = meters
 
     @activity.defn
     async def confirm(self, command: ConfirmCommand) -> Outcome:
@@ -68,7 +70,7 @@ class Confirming:
                 return loaded.outcome
             confirmation, step = ConfirmationOf(loaded.sent.id, datetime.now(UTC)), None
             try:
-                step = self._factory.create(loaded)
+                step = self._contexts.create(loaded)
                 step.context.taken = taken
                 step.context = step.for_confirmation()
                 if loaded.sent.code == ROWS_LOST:

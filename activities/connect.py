@@ -20,14 +20,15 @@ from accounts.connecting.posted_codes import connect_by_code
 from accounts.connecting.refusals import ConnectRefused, away, declined, refusal_of
 from accounts.connecting.saving import save_accounts
 from accounts.connecting.unused_grants import note_sealed, revoke_obtained
+from accounts.credentials.connections import AccountConnections
 from accounts.credentials.plain import plain
 from activities.commands import ConnectCommand
-from activities.step_context import StepContextFactory
 from platforms.access.connect import Candidate, challenge_of, connectors
 from platforms.access.grants import Grant
 from platforms.base import Identity
 from platforms.errors import PlatformError
 from store.accounts.connecting import find_connection
+from store.database import Database
 from store.persist import persist
 from store.secrets.handover import HandoverError, new_pair
 from store.secrets.vault import VaultError
@@ -42,17 +43,19 @@ _STEP_S = 21.0
 class Connecting:
     """The worker's part of connecting accounts."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
+    def __init__(self, database: Database, accounts: AccountConnections, most_accounts: int) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._most_accounts = most_accounts
 
     @activity.defn
     async def connect(self, command: ConnectCommand) -> None:
         """Take one step, and save its result. A repeated step continues from the saved state."""
-        async with self._factory.database.reading() as session:
+        async with self._database.reading() as session:
             row = await find_connection(session, command.connection_id)
         if row is None:
             return
-        step = ConnectContext(self._factory.database, self._factory.accounts, row, self._factory.most_accounts)
+        step = ConnectContext(self._database, self._accounts, row, self._most_accounts)
         take, column = {
             "begin": (_begin, "outcome"),
             "push": (_push, "outcome"),

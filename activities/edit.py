@@ -29,9 +29,9 @@ log = structlog.get_logger(__name__)
 class Editing:
     """The activity that edits published posts on platforms that allow it."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database: Database = factory.database
+    def __init__(self, database: Database, contexts: StepContextFactory) -> None:
+        self._database = database
+        self._contexts = contexts
 
     @activity.defn
     async def edit(self, command: EditCommand) -> Outcome | None:
@@ -49,7 +49,7 @@ class Editing:
             try:
                 if not isinstance(platform, Editable) or edit.loaded.account is None:
                     raise not_connected(platform)
-                step = self._factory.create(edit.loaded)
+                step = self._contexts.create(edit.loaded)
                 published = await self._confirmed(platform, step, edit)
                 if published is None:
                     if edit.left_by:

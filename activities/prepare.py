@@ -6,11 +6,12 @@ import structlog
 from temporalio import activity
 
 from activities import results
+from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.errors import media_busy_error, rate_limited_error, retry_error, shortened, time_left
 from activities.heartbeat import heartbeating
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import refuse_account, verify_refusal
+from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep
@@ -20,6 +21,7 @@ from domain.transitions import BeforeSend
 from media.admission import MediaBusy
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
+from store.database import Database
 from store.models import Attempt
 from store.persist import persist
 from store.publishing.sending import open_target, settle
@@ -46,10 +48,19 @@ async def prepare_target(step: StepContext) -> Attempt | None:
 class Preparing:
     """The activity that prepares targets ahead of their time."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
-        self._rate_limiter = RateLimiter(factory.database, on=factory.platform_rate_limits)
+    def __init__(
+        self,
+        database: Database,
+        contexts: StepContextFactory,
+        rate_limiter: RateLimiter,
+        refused_accounts: RefusedAccounts,
+        apps: Apps,
+    ) -> None:
+        self._database = database
+        self._contexts = contexts
+        self._rate_limiter = rate_limiter
+        self._refused_accounts = refused_accounts
+        self._apps = apps
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
@@ -60,7 +71,7 @@ class Preparing:
                 return STALE if loaded is None else loaded.outcome
             step: StepContext | None = None
             try:
-                step = self._factory.create(loaded, progress.append)
+                step = self._contexts.create(loaded, progress.append)
                 await self._rate_limiter.before_preparing(step)
                 async with step.keeper.deferring():
                     prepared = await prepare_target(step)
@@ -81,16 +92,16 @@ class Preparing:
         """Save why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
         platform = platforms()[command.platform]
         if error.kind is ErrorKind.AUTH and step:
-            error = await verify_refusal(self._factory, step, error)
+            error = await self._refused_accounts.verify(step, error)
         delay = results.wait_for_next_try(error)
         await self._rate_limiter.record_refusal(step, error, delay, was_sent=False)
         if error.kind in PASSING:
             raise retry_error(platform, error, delay) from error
         # The owner learns of it before the post is due, and may fix it in time.
         if error.kind is ErrorKind.AUTH and step:
-            await refuse_account(self._database, step, error)
+            await self._refused_accounts.hold(step, error)
         if error.kind is ErrorKind.OPERATOR and step:
-            await self._factory.apps.refuse(step.account, error)
+            await self._apps.refuse(step.account, error)
         note = results.attempt_result(step, AttemptState.REFUSED, "tried again when the post is due", error)
         before = BeforeSend(command.version, due=False)
         warned = transitions.warned(error.message)

@@ -9,6 +9,7 @@ import structlog
 from temporalio import activity
 
 from activities import results
+from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
@@ -24,10 +25,11 @@ from activities.errors import (
 from activities.fence import Fence
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
+from activities.meters import Meters
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import refuse_account, verify_refusal
+from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
@@ -38,11 +40,13 @@ from domain.post import RESULTS, TargetStatus
 from domain.stopwatch import Stopwatch
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
+from media.shared_files import SharedFiles
 from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account
+from store.database import Database
 from store.models import Attempt
 from store.persist import persist
 from store.publishing.claims import claim_public_post, posts_of_other_targets
@@ -86,11 +90,23 @@ async def _finish_unless_worker_stops(sending: Coroutine[Any, Any, Published]) -
 class Publishing:
     """The activity that publishes targets: open, acquire a rate limit slot, prepare, begin, send, settle."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
-        self._database = factory.database
-        self._rate_limiter = RateLimiter(factory.database, on=factory.platform_rate_limits)
-        self._meters = factory.meters
+    def __init__(
+        self,
+        database: Database,
+        contexts: StepContextFactory,
+        rate_limiter: RateLimiter,
+        refused_accounts: RefusedAccounts,
+        apps: Apps,
+        files: SharedFiles,
+        meters: Meters,
+    ) -> None:
+        self._database = database
+        self._contexts = contexts
+        self._rate_limiter = rate_limiter
+        self._refused_accounts = refused_accounts
+        self._apps = apps
+        self._files = files
+        self._meters = meters
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -139,8 +155,8 @@ class Publishing:
             self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
         if loaded.account and loaded.account.refused_at:
             raise PlatformError(ErrorKind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
-        step = self._factory.create(loaded, progress.append)
-        await self._factory.apps.check(step.account, step.refusal_applies, loaded.target)
+        step = self._contexts.create(loaded, progress.append)
+        await self._apps.check(step.account, step.refusal_applies, loaded.target)
         if loaded.sent_since:
             async with self._database.reading() as session:
                 step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.sent_since)
@@ -249,7 +265,7 @@ class Publishing:
         published, incomplete = await completed(step, published)
         outcome = await self._settle_and_log(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
-        await self._factory.apps.accept(step.account, step.refusal_applies)
+        await self._apps.accept(step.account, step.refusal_applies)
         if step.account.refusal_count:
             async with self._database.answers.transaction() as session:
                 await accept_account(session, step.account, published=True)
@@ -345,14 +361,14 @@ class Publishing:
         """Save a definite refusal; raise if Temporal is to run the step again soon."""
         platform, was_sent = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is ErrorKind.AUTH and step:
-            error = await verify_refusal(self._factory, step, error)
+            error = await self._refused_accounts.verify(step, error)
         delay = results.wait_for_next_try(error, command.tries)
         if error.kind in HOLD_REASONS and await self._holds(step, error):
             decision = decisions.HELD_FOR_ACCOUNT
             if error.kind is ErrorKind.OPERATOR:
                 decision = decisions.HELD_FOR_OPERATOR
                 if step:
-                    await self._factory.apps.refuse(step.account, error)
+                    await self._apps.refuse(step.account, error)
             wait = results.wait_while_held(error)
             result = results.attempt_result(step, AttemptState.REFUSED, decision, error, wait)
             outcome = await self._settle_and_log(command, basis, results.held(error), result)
@@ -360,7 +376,7 @@ class Publishing:
             return outcome
         if error.kind not in PASSING | HOLD_REASONS.keys():
             # The owner may replace the file at the same address before trying again.
-            self._factory.forget_files(command.post_id)
+            self._files.forget(command.post_id)
             result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
             outcome = await self._settle_and_log(command, basis, results.refused(error), result)
             if outcome.status is TargetStatus.FAILED:
@@ -378,4 +394,4 @@ class Publishing:
 
     async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
         """Return whether a refusal holds the target; False if its account was reconnected meanwhile."""
-        return step is None or error.kind is not ErrorKind.AUTH or await refuse_account(self._database, step, error)
+        return step is None or error.kind is not ErrorKind.AUTH or await self._refused_accounts.hold(step, error)

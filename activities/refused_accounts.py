@@ -5,9 +5,10 @@ import asyncio
 import structlog
 from temporalio import activity
 
-from activities.step_context import StepContext, StepContextFactory
+from accounts.credentials.connections import AccountConnections
+from activities.step_context import StepContext
 from platforms.errors import ACCOUNT_LOCKED, ErrorKind, PlatformError
-from store.accounts import connected
+from store.accounts.connected import refuse_account
 from store.database import Database
 from store.persist import persist
 
@@ -19,40 +20,46 @@ _QUESTION_S = 20
 """The seconds in which the platform must report the account of the credentials."""
 
 
-async def verify_refusal(factory: StepContextFactory, step: StepContext, error: PlatformError) -> PlatformError:
-    """Return the meaning of an error of kind `auth`, after asking the platform for the account.
+class RefusedAccounts:
+    """The accounts that their platforms refuse, as the steps of one worker find them out."""
 
-    A refused account holds all of its posts, so one post's error alone does not refuse it: the error for a forbidden
-    reply or board often resembles that for a lost permission. If the platform knows the account, the step is tried
-    again, and the third time the post is at fault. If the platform cannot be asked, the step is tried again as well;
-    nothing was published. A platform that names the account's own state is believed.
-    """
-    if error.code == ACCOUNT_LOCKED:
-        return error
-    try:
-        async with asyncio.timeout(_QUESTION_S):
-            await factory.accounts.whoami(step.account)
-    except PlatformError as answer:
-        if answer.kind is ErrorKind.AUTH:
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
+
+    async def verify(self, step: StepContext, error: PlatformError) -> PlatformError:
+        """Return the meaning of an error of kind `auth`, after asking the platform for the account.
+
+        A refused account holds all of its posts, so one post's error alone does not refuse it: the error for a
+        forbidden reply or board often resembles that for a lost permission. If the platform knows the account, the step
+        is tried again, and the third time the post is at fault. If the platform cannot be asked, the step is tried
+        again as well; nothing was published. A platform that names the account's own state is believed.
+        """
+        if error.code == ACCOUNT_LOCKED:
             return error
-        return _later(error)
-    except TimeoutError:
-        return _later(error)
-    log.info("account.accepted_still", account_id=step.account.id, code=error.code)
-    return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
+        try:
+            async with asyncio.timeout(_QUESTION_S):
+                await self._accounts.whoami(step.account)
+        except PlatformError as answer:
+            if answer.kind is ErrorKind.AUTH:
+                return error
+            return _later(error)
+        except TimeoutError:
+            return _later(error)
+        log.info("account.accepted_still", account_id=step.account.id, code=error.code)
+        return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
 
+    async def hold(self, step: StepContext, error: PlatformError) -> bool:
+        """Hold all posts of an account that its platform refuses; False if it was reconnected meanwhile."""
 
-async def refuse_account(database: Database, step: StepContext, error: PlatformError) -> bool:
-    """Hold all posts of an account that its platform refuses; False if it was reconnected meanwhile."""
+        async def refuse() -> bool:
+            async with self._database.answers.transaction() as session:
+                used = step.account.credentials
+                return await refuse_account(session, step.account, used, error.message, error.code)
 
-    async def refuse() -> bool:
-        async with database.answers.transaction() as session:
-            used = step.account.credentials
-            return await connected.refuse_account(session, step.account, used, error.message, error.code)
-
-    noted = await persist(refuse)
-    log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
-    return noted
+        noted = await persist(refuse)
+        log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
+        return noted
 
 
 def _later(error: PlatformError) -> PlatformError:

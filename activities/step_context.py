@@ -1,29 +1,24 @@
 """The context of a step that sends requests to a platform: the account's connection, the draft, the media."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.credentials.connections import AccountConnections, not_connected
-from activities.apps import Apps
 from activities.drafts import draft_of, fingerprint
 from activities.handles import HandleKeeper
-from activities.meters import Meters
 from domain.attempts import AttemptState
-from domain.bounds import MOST_ACCOUNTS
 from domain.waits import KEY_MISSING
-from media.change_record import ChangeRecord, NoChangeRecord
-from media.disk import MediaDisk
+from media.change_record import ChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
-from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, AnyPlatform, Connection, Draft, Handles, PublishContext
+from platforms.base import AnyPlatform, Connection, Handles, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange
 from platforms.registry import platforms
 from store.database import Database
-from store.models import Account, MediaCheck
+from store.models import Account
 from store.publishing.targets import LoadedTarget
 from store.secrets.vault import VaultError
 
@@ -76,26 +71,11 @@ async def _save_nothing(_: Handles) -> None:
 
 
 class StepContextFactory:
-    """The factory of step contexts, and what the steps of one worker share."""
+    """The factory of step contexts of one worker."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        accounts: AccountConnections,
-        media: MediaTools,
-        meters: Meters,
-        platform_rate_limits: bool = True,
-        redirect_urls: Sequence[str] = (),
-        most_accounts: int = MOST_ACCOUNTS,
-    ) -> None:
-        self.database = database
-        self.accounts = accounts
-        self.meters = meters
-        self.apps = Apps(database)
-        self.platform_rate_limits = platform_rate_limits
-        self.redirect_urls = redirect_urls
-        self.most_accounts = most_accounts
+    def __init__(self, database: Database, accounts: AccountConnections, media: MediaTools) -> None:
+        self._database = database
+        self._accounts = accounts
         self._media = media
 
     def create(self, loaded: LoadedTarget, progress: Callable[[str], None] = lambda _: None) -> StepContext:
@@ -105,13 +85,13 @@ class StepContextFactory:
             raise not_connected(platform)
         draft = draft_of(platform, loaded.post, loaded.target)
         exchanges: list[Exchange] = []
-        keeper = HandleKeeper(self.database, loaded.target.id, loaded.target.handles, fingerprint(draft))
+        keeper = HandleKeeper(self._database, loaded.target.id, loaded.target.handles, fingerprint(draft))
         try:
-            connection = self.accounts.connect(loaded.account, exchanges.append)
+            connection = self._accounts.connect(loaded.account, exchanges.append)
         except VaultError as error:
             message = "The service cannot read the account's credentials at the moment."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=KEY_MISSING) from error
-        record = ChangeRecord(self.database, loaded.target.id, loaded.target.media_changes)
+        record = ChangeRecord(self._database, loaded.target.id, loaded.target.media_changes)
         media = StepMedia(
             self._media,
             loaded.post.workspace_id,
@@ -146,32 +126,3 @@ class StepContextFactory:
             last_send_id=loaded.sent.id if loaded.sent else 0,
             last_send_code=loaded.sent.code if loaded.sent else None,
         )
-
-    def files_of_check(
-        self,
-        check: MediaCheck,
-        platform: AnyPlatform,
-        draft: Draft[Any],
-        account: AccountFacts,
-        progress: Callable[[str], None],
-    ) -> StepMedia:
-        """Return the files of a validation as a step would have them; no request is sent and nothing is recorded."""
-        rules = platform.file_rules(draft, account)
-        covers = covers_of(platform, draft)
-        return StepMedia(
-            self._media, check.workspace_id, check.id, platform, rules, NoChangeRecord(), progress, covers, check.id
-        )
-
-    @property
-    def files(self) -> SharedFiles:
-        """Return the files of posts."""
-        return self._media.files
-
-    @property
-    def media_disk(self) -> MediaDisk:
-        """Return the disk space that media share."""
-        return self._media.admission.disk
-
-    def forget_files(self, post_id: str) -> None:
-        """Fetch a post's media again from now on."""
-        self._media.files.forget(post_id)

@@ -28,8 +28,8 @@ from domain.account_health import Health
 from domain.schedule import rfc3339
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
+from runtime.parts import servers
 from runtime.settings import Settings, VaultSettings
-from runtime.worker import servers
 from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.accounts.pages import refusals_of_apps
 from store.apps.setups import key_ids_of_workers

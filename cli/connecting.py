@@ -20,8 +20,8 @@ from platforms.http.wire import Wire
 from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import FORBIDDEN
+from runtime.parts import servers
 from runtime.settings import VaultSettings
-from runtime.worker import servers
 from store.database import Database
 from store.models import Account
 from store.secrets.secret_values import SECRETS

@@ -6,11 +6,13 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from activities.step_context import StepContextFactory
+from accounts.credentials.connections import AccountConnections
+from activities.apps import Apps
 from platforms.errors import PlatformError
 from reconcile.rounds import repeat
 from store.accounts.connected import accept_account, claim_accounts_to_recheck
 from store.apps.refusals import claim_probe_posts
+from store.database import Database
 from store.failures import is_database_unavailable
 from store.maintenance.holds import claim_released_posts
 from store.models import Account
@@ -29,15 +31,17 @@ _ANSWER_S = 20.0
 """The time limit for a server's response about one account."""
 
 
-async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostWorkflows) -> None:
+async def recheck_refused_accounts(
+    database: Database, accounts: AccountConnections, apps: Apps, workflows: PostWorkflows
+) -> None:
     """Check every few seconds."""
-    checks = AccountChecks(factory)
+    checks = AccountChecks(database, accounts)
 
     async def check() -> None:
-        await start_account_checks(factory, checks)
-        await factory.apps.refresh()
-        await probe_apps(factory, workflows)
-        while await release_posts(factory, workflows) == _BATCH:
+        await checks.ask_due()
+        await apps.refresh()
+        await probe_apps(database, workflows)
+        while await release_posts(database, workflows) == _BATCH:
             pass
 
     try:
@@ -46,21 +50,21 @@ async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostW
         await checks.close()
 
 
-async def start_account_checks(factory: StepContextFactory, checks: "AccountChecks") -> None:
-    """Begin to ask the platforms of refused accounts whether they accept them again."""
-    async with factory.database.transaction() as session:
-        due = await claim_accounts_to_recheck(session)
-    for account in due:
-        checks.ask(account)
-
-
 class AccountChecks:
     """The running checks of refused accounts. A slow server delays only its own accounts."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
         self._out: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def ask_due(self) -> None:
+        """Begin to ask the platforms of refused accounts whether they accept them again."""
+        async with self._database.transaction() as session:
+            due = await claim_accounts_to_recheck(session)
+        for account in due:
+            self.ask(account)
 
     def ask(self, account: Account) -> None:
         """Ask an account's platform whether it accepts the account, unless a check is running already."""
@@ -83,10 +87,10 @@ class AccountChecks:
     async def _ask(self, account: Account) -> None:
         about = {"account_id": account.id, "platform": account.platform}
         try:
-            room = self._room.setdefault(self._factory.accounts.server_of(account), asyncio.Semaphore(_CONCURRENCY))
+            room = self._room.setdefault(self._accounts.server_of(account), asyncio.Semaphore(_CONCURRENCY))
             async with room, asyncio.timeout(_ANSWER_S):
-                await self._factory.accounts.whoami(account)
-            async with self._factory.database.answers.transaction() as session:
+                await self._accounts.whoami(account)
+            async with self._database.answers.transaction() as session:
                 await accept_account(session, account)
         except PlatformError as error:
             log.info("account.still_refused", code=error.code, **about)
@@ -99,19 +103,19 @@ class AccountChecks:
             log.info("account.accepted", **about)
 
 
-async def probe_apps(factory: StepContextFactory, workflows: PostWorkflows) -> None:
+async def probe_apps(database: Database, workflows: PostWorkflows) -> None:
     """Release one held post for each refused app that is to be probed now: if it is published, the others follow."""
-    async with factory.database.transaction() as session:
+    async with database.transaction() as session:
         plans = [await plan_with_accounts(session, post) for post in await claim_probe_posts(session)]
     for plan in plans:
         await workflows.release(plan)
         log.info("app.probed", post_id=plan.post_id, workflow_id=plan.workflow_id)
 
 
-async def release_posts(factory: StepContextFactory, workflows: PostWorkflows) -> int:
+async def release_posts(database: Database, workflows: PostWorkflows) -> int:
     """Signal the workflows of held posts whose accounts work again; return how many there were."""
     now = datetime.now(UTC)
-    async with factory.database.transaction() as session:
+    async with database.transaction() as session:
         posts = await claim_released_posts(session, now, released_before=now - _RELEASED_AGAIN_AFTER, limit=_BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
     for plan in plans:

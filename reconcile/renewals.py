@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from accounts.credentials.connections import AccountConnections
 from accounts.token_times import may_rotate, rules_of
-from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from reconcile.rounds import repeat
 from store.accounts.connected import refuse_account
 from store.accounts.renewals import claim_due, never_renew
+from store.database import Database
 from store.failures import is_database_unavailable
 from store.models import Account
 
@@ -29,41 +30,41 @@ _AGAIN_IN = timedelta(minutes=2)
 """The time after which another worker may renew an account whose renewal was begun and never ended."""
 
 
-async def renew_forever(factory: StepContextFactory) -> None:
+async def renew_forever(database: Database, accounts: AccountConnections) -> None:
     """Renew every half minute."""
 
     async def renew_all() -> None:
-        while await renew_due(factory) == _BATCH:
+        while await renew_due(database, accounts) == _BATCH:
             pass
 
     await repeat(renew_all, _EVERY_S, "renewals.postponed")
 
 
-async def renew_due(factory: StepContextFactory) -> int:
+async def renew_due(database: Database, accounts: AccountConnections) -> int:
     """Renew some of the accounts whose renewal is due; return how many were renewed."""
     rotating = [name for name, platform in platforms().items() if may_rotate(platform)]
-    async with factory.database.transaction() as session:
+    async with database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
     room = asyncio.Semaphore(_CONCURRENCY)
 
     async def renew(account: Account) -> None:
         async with room:
-            await _renew(factory, account)
+            await _renew(database, accounts, account)
 
     await asyncio.gather(*map(renew, due))
     return len(due)
 
 
-async def _renew(factory: StepContextFactory, account: Account) -> None:
+async def _renew(database: Database, accounts: AccountConnections, account: Account) -> None:
     key, used = (account.workspace_id, account.id), account.credentials
     try:
-        if not await factory.accounts.renew(account):
-            async with factory.database.answers.transaction() as session:
+        if not await accounts.renew(account):
+            async with database.answers.transaction() as session:
                 await never_renew(session, key, used)
     except PlatformError as error:
         # The renewal itself has saved and logged it.
         if error.kind is ErrorKind.AUTH and _has_ended(account):
-            async with factory.database.answers.transaction() as session:
+            async with database.answers.transaction() as session:
                 await refuse_account(session, account, used, error.message, error.code)
     except Exception as error:
         if not is_database_unavailable(error):

@@ -10,11 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from accounts.connecting.context import ConnectContext
 from accounts.connecting.refusals import ConnectRefused
 from accounts.connecting.unused_grants import note_sealed, revoke_obtained
+from accounts.credentials.connections import AccountConnections
 from accounts.revoking import try_revocation
-from activities.step_context import StepContextFactory
 from reconcile.rounds import repeat
 from store.accounts.connecting import claim_abandoned
 from store.accounts.revocations import claim_due_revocations
+from store.database import Database
 from store.models import PendingRevocation
 from store.secrets.vault import VaultError
 
@@ -27,9 +28,9 @@ _CONCURRENCY = 2
 """The number of a workspace's revocations at the same time: its accounts may name servers that do not answer."""
 
 
-async def revoke_forever(factory: StepContextFactory) -> None:
+async def revoke_forever(database: Database, accounts: AccountConnections) -> None:
     """Begin what is due every few seconds."""
-    revocations = Revocations(factory)
+    revocations = Revocations(database, accounts)
     try:
         await repeat(revocations.begin_due, _EVERY_S, "revocations.postponed")
     finally:
@@ -39,19 +40,20 @@ async def revoke_forever(factory: StepContextFactory) -> None:
 class Revocations:
     """The running revocations of one worker. A slow server delays only the workspace that named it."""
 
-    def __init__(self, factory: StepContextFactory) -> None:
-        self._factory = factory
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
         self._running: dict[str, asyncio.Task[None]] = {}
         self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def begin_due(self) -> None:
         """Begin the revocations that are due, also of connections that were never completed."""
-        async with self._factory.database.transaction() as session:
+        async with self._database.transaction() as session:
             for row in await claim_abandoned(session, datetime.now(UTC), _BATCH):
-                step = ConnectContext(self._factory.database, self._factory.accounts, row)
+                step = ConnectContext(self._database, self._accounts, row)
                 _note_sealed(step)
                 await revoke_obtained(session, step)
-        async with self._factory.database.transaction() as session:
+        async with self._database.transaction() as session:
             due = await claim_due_revocations(session, _BATCH, _OF_WORKSPACE)
         for revocation in due:
             if revocation.id not in self._running:
@@ -71,7 +73,7 @@ class Revocations:
         room = self._room.setdefault(revocation.workspace_id, asyncio.Semaphore(_CONCURRENCY))
         try:
             async with room:
-                await try_revocation(self._factory.database, self._factory.accounts, revocation)
+                await try_revocation(self._database, self._accounts, revocation)
         except (SQLAlchemyError, OSError) as error:
             log.warning("revocations.postponed", reason=type(error).__name__)
         except Exception:

@@ -3,41 +3,17 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-import httpx
 from temporalio.client import Client
-from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from accounts.credentials.connections import AccountConnections
-from activities.account import AccountSteps
-from activities.check_media import Checking
-from activities.choices import Choosing
-from activities.complete import Completing
-from activities.confirm import Confirming
-from activities.connect import Connecting
-from activities.edit import Editing
 from activities.local_publish import LocalPublish
-from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
-from activities.posts import PostActivities
-from activities.prepare import Preparing
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
-from media.admission import MOST_STEPS, Admission
-from media.decoder_pool import DecoderPool
-from media.disk import MediaDisk
-from media.fetch import MediaFetcher
-from media.public_files import PublicFiles
-from media.shared_files import SharedFiles
-from media.step_media import MediaTools
+from media.admission import MOST_STEPS
 from platforms.registry import platforms
-from platforms.servers.outgoing import Outgoing
-from platforms.servers.reach import Servers
 from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever
@@ -52,10 +28,8 @@ from reconcile.sweep import sweep_forever
 from reconcile.zones import follow_zones_forever
 from runtime.background import BackgroundTask, supervised
 from runtime.log_context import LogContext
-from runtime.settings import Settings, VaultSettings
+from runtime.parts import WorkerParts
 from store.audit.trail import AUDIT_KEPT
-from store.database import Database
-from store.secrets.vault import Vault
 from workflows.account import AccountWorkflow
 from workflows.choices import ChoicesWorkflow
 from workflows.client.post_workflows import PostWorkflows
@@ -79,67 +53,6 @@ _STEPS_WITHOUT_MEDIA = 40
 """Steps of one platform beyond those with media that may run at a time: texts do not wait for media."""
 _ROWS = 20
 """Short database steps that run at a time. Platforms that do not answer do not use these slots."""
-
-
-def servers(settings: Settings) -> Servers:
-    """Return the addresses at which the operator lets platforms be reached."""
-    return Servers(
-        settings.base_urls, settings.sandbox_url, settings.private_account_hosts, settings.forbidden_networks
-    )
-
-
-@contextlib.asynccontextmanager
-async def factory(
-    settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
-) -> AsyncIterator[StepContextFactory]:
-    """Open the parts that all steps share: the HTTP transports, the vault, the media tools, the metrics."""
-    reached = servers(settings)
-    outgoing = Outgoing(reached)
-    media = _media_tools(settings, database, outgoing)
-    async with contextlib.AsyncExitStack() as stack:
-        transports: dict[str, httpx.AsyncBaseTransport] = {
-            name: await stack.enter_async_context(outgoing.to_platform(platform))
-            for name, platform in platforms().items()
-        }
-        named_servers = await stack.enter_async_context(outgoing.to_named_servers())
-        meters = Meters(meter)
-        accounts = AccountConnections(
-            database=database,
-            vault=Vault(settings.encryption_keys),
-            servers=reached,
-            platforms_at=transports,
-            named_servers=named_servers,
-            registered_apps=settings.registered_apps,
-            record_renewal=meters.record_renewal,
-            renews=settings.renewals,
-        )
-        try:
-            yield StepContextFactory(
-                database=database,
-                accounts=accounts,
-                media=media,
-                meters=meters,
-                platform_rate_limits=settings.platform_rate_limits,
-                redirect_urls=settings.redirect_urls,
-                most_accounts=settings.max_accounts,
-            )
-        finally:
-            await accounts.close()
-            await media.close()
-
-
-def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> MediaTools:
-    limit = None if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
-    admission = Admission(MediaDisk(limit), fetches=settings.media_fetches)
-    fetcher = MediaFetcher(
-        private_hosts=settings.private_media_hosts,
-        samples_url=settings.sandbox_url or None,
-        transport=outgoing.to_strangers,
-    )
-    public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
-    return MediaTools(
-        SharedFiles(fetcher, admission), DecoderPool(memory=settings.media_memory_mb * 2**20), public_files, admission
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,24 +86,13 @@ class WorkerGroup:
 
 
 def worker_group(
-    client: Client, factory: StepContextFactory, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
+    client: Client, parts: WorkerParts, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
 ) -> WorkerGroup:
     """Return the workers of one process that serves these platforms."""
-    publishing, posts, served = Publishing(factory), PostActivities(factory.database, factory.meters), list(platforms)
+    posts, served = parts.posts(), list(platforms)
     own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
-    local_publish, accounts = LocalPublish(publishing, served, own_queue), AccountSteps(factory)
-    towards_platforms: list[Callable[..., Any]] = [
-        Preparing(factory).prepare,
-        local_publish.publish_from_queue,
-        Confirming(factory).confirm,
-        Completing(factory).complete,
-        Editing(factory).edit,
-        Checking(factory).check_media,
-        Connecting(factory).connect,
-        Choosing(factory).list_choices,
-        accounts.check_account,
-        accounts.remove_account,
-    ]
+    local_publish = LocalPublish(parts.publishing(), served, own_queue)
+    towards_platforms = [local_publish.publish_from_queue, *parts.towards_platforms()]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
@@ -236,7 +138,7 @@ def worker_group(
 @contextlib.asynccontextmanager
 async def running_workers(
     client: Client,
-    factory: StepContextFactory,
+    parts: WorkerParts,
     workers: WorkerGroup | None = None,
     watch: LatePostWatch | None = None,
     audit_kept: timedelta = AUDIT_KEPT,
@@ -246,35 +148,36 @@ async def running_workers(
     Tasks that have begun by then are finished.
     """
     posts = PostWorkflows(client)
+    database, accounts = parts.database, parts.accounts
     tasks: dict[str, BackgroundTask] = {
-        "sweep": lambda: sweep_forever(factory.database, posts),
-        "recovery": Recovery(factory.database, posts, Runs(client)).run,
-        "accounts": lambda: recheck_refused_accounts(factory, posts),
+        "sweep": lambda: sweep_forever(database, posts),
+        "recovery": Recovery(database, posts, Runs(client)).run,
+        "accounts": lambda: recheck_refused_accounts(database, accounts, parts.apps, posts),
         **(
-            {"renewals": lambda: renew_forever(factory), "revocations": lambda: revoke_forever(factory)}
-            if factory.accounts.renews
+            {
+                "renewals": lambda: renew_forever(database, accounts),
+                "revocations": lambda: revoke_forever(database, accounts),
+            }
+            if accounts.renews
             else {}
         ),
-        "zones": lambda: follow_zones_forever(factory.database, posts),
-        "expiry": lambda: expire_forever(factory.database, audit_kept),
-        "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
+        "zones": lambda: follow_zones_forever(database, posts),
+        "expiry": lambda: expire_forever(database, audit_kept),
+        "preflight": lambda: preflight_forever(database, parts.meters, parts.media.files),
         "apps": lambda: announce_apps_forever(
-            factory.database,
-            factory.accounts.registered_apps,
-            factory.redirect_urls,
-            factory.accounts.vault.key_ids,
+            database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids
         ),
-        "keys": lambda: check_keys_forever(factory.database, factory.accounts.vault, factory.meters),
-        "disk": lambda: measure_disk_forever(factory.media_disk, factory.meters),
-        "watch": (watch or LatePostWatch(factory.database)).run,
+        "keys": lambda: check_keys_forever(database, accounts.vault, parts.meters),
+        "disk": lambda: measure_disk_forever(parts.media.admission.disk, parts.meters),
+        "watch": (watch or LatePostWatch(database)).run,
     }
-    workers = workers or worker_group(client, factory, platforms())
-    async with polling(workers, factory), supervised(tasks):
+    workers = workers or worker_group(client, parts, platforms())
+    async with polling(workers, parts), supervised(tasks):
         yield
 
 
 @contextlib.asynccontextmanager
-async def polling(workers: WorkerGroup, factory: StepContextFactory) -> AsyncIterator[None]:
+async def polling(workers: WorkerGroup, parts: WorkerParts) -> AsyncIterator[None]:
     """Let workers take tasks for the length of the block. Tasks that have begun by then are finished."""
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers.workers:
@@ -282,5 +185,5 @@ async def polling(workers: WorkerGroup, factory: StepContextFactory) -> AsyncIte
         try:
             yield
         finally:
-            factory.accounts.stop_renewing()
+            parts.accounts.stop_renewing()
             await workers.finish()

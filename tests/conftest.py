@@ -15,6 +15,7 @@ from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from runtime import worker
 from runtime.background import supervised
+from runtime.parts import open_parts
 from store.database import Database
 from store.roles import Component
 from tests.databases import url_as
@@ -98,13 +99,15 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     async with running_stack(postgres_url, temporal) as stack:
         database = Database(url_as(stack.database_url, Component.WORKER))
         async with (
-            worker.factory(stack.settings, database) as factory,
-            worker.polling(worker.worker_group(stack.client, factory, platforms()), factory),
+            open_parts(stack.settings, database) as parts,
+            worker.polling(worker.worker_group(stack.client, parts, platforms()), parts),
             supervised(
                 {
-                    "accounts": lambda: recheck_refused_accounts(factory, stack.workflows),
+                    "accounts": lambda: recheck_refused_accounts(
+                        parts.database, parts.accounts, parts.apps, stack.workflows
+                    ),
                     "apps": lambda: announce_apps_forever(
-                        database, factory.accounts.registered_apps, factory.redirect_urls
+                        database, parts.accounts.registered_apps, parts.redirect_urls
                     ),
                 }
             ),

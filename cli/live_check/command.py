@@ -17,7 +17,7 @@ from cli.terminal import say
 from cli.workspaces import workspace_id_of
 from media.public_files import PublicFiles
 from platforms.live import live_check_of
-from runtime import worker
+from runtime.parts import open_parts
 from runtime.settings import VaultSettings
 from sandbox import media as samples
 from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
@@ -76,11 +76,11 @@ async def run_check(
         say(f"They are: {', '.join(names)}.", error=True)
         if asks:
             await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
-        async with worker.factory(environment.settings, database) as factory:
+        async with open_parts(environment.settings, database) as parts:
             files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
             check = Check(
                 platform,
-                factory.accounts.connect(account),
+                parts.accounts.connect(account),
                 files,
                 given=given,
                 only=names,

@@ -18,8 +18,8 @@ from cli.sandbox import (
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.servers.reach import Servers
+from runtime.parts import servers
 from runtime.settings import VaultSettings
-from runtime.worker import servers
 from store.accounts.connected import list_accounts, open_credentials
 from store.database import Database
 from store.models import Account

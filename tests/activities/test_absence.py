@@ -8,14 +8,11 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import ConfirmCommand, TargetCommand
-from activities.confirm import Confirming
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
 from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
 from platforms.http.timeouts import LONGEST_ANSWER_S
 from platforms.http.wire import TIMED_OUT
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.models import Attempt, Post
 from tests.stack import Stack
 
@@ -26,18 +23,18 @@ FAILED = {"fault": "reject", "status": 500}
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        yield factory
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        yield parts
 
 
-async def dropped(stack: Stack, factory: StepContextFactory, text: str, *, files: bool, how: dict[str, object]) -> Post:
+async def dropped(stack: Stack, parts: WorkerParts, text: str, *, files: bool, how: dict[str, object]) -> Post:
     await stack.fault("discord", operation="publish", **how)  # type: ignore[arg-type]
     media = [f"{stack.sandbox_url}/_/media/a.jpg"] if files else []
     post = await stack.save(text, [await stack.connect("discord")], media=media)
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
-    assert (await ActivityEnvironment().run(Publishing(factory).publish, command)).status is TargetStatus.UNCONFIRMED
+    assert (await ActivityEnvironment().run(parts.publishing().publish, command)).status is TargetStatus.UNCONFIRMED
     return await stack.read(post.id)
 
 
@@ -56,7 +53,7 @@ async def dropped(stack: Stack, factory: StepContextFactory, text: str, *, files
 )
 async def test_absence_counts_later_after_a_request_with_files(
     stack: Stack,
-    factory: StepContextFactory,
+    parts: WorkerParts,
     request: pytest.FixtureRequest,
     *,
     files: bool,
@@ -65,7 +62,7 @@ async def test_absence_counts_later_after_a_request_with_files(
     ago: timedelta,
     status: TargetStatus,
 ) -> None:
-    post = await dropped(stack, factory, f"absent: {request.node.callspec.id}", files=files, how=how)
+    post = await dropped(stack, parts, f"absent: {request.node.callspec.id}", files=files, how=how)
     (target,) = post.targets
     async with stack.database.transaction() as session:
         (sent,) = await session.scalars(
@@ -77,4 +74,4 @@ async def test_absence_counts_later_after_a_request_with_files(
     command = ConfirmCommand(
         post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
     )
-    assert (await ActivityEnvironment().run(Confirming(factory).confirm, command)).status is status
+    assert (await ActivityEnvironment().run(parts.confirming().confirm, command)).status is status

@@ -10,10 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import EditCommand, TargetCommand
-from activities.edit import Editing
 from activities.fence import Fence
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
 from domain.content import EditedText
 from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
@@ -24,7 +21,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.models import Account, Attempt, Post, Revision
 from store.posts.revisions import add_revision
 from tests.stack import CLIENT, Stack
@@ -33,9 +30,9 @@ LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        yield factory
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        yield parts
 
 
 def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.publish.Stopwatch") -> None:
@@ -50,15 +47,15 @@ def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.pu
     monkeypatch.setattr(of, stopwatch)
 
 
-async def publish(factory: StepContextFactory, post: Post) -> Outcome:
+async def publish(parts: WorkerParts, post: Post) -> Outcome:
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
-    return await ActivityEnvironment().run(Publishing(factory).publish, command)
+    return await ActivityEnvironment().run(parts.publishing().publish, command)
 
 
 @pytest.mark.parametrize("clock", ["wall", "monotonic"])
 async def test_attempt_closed_by_another_worker_is_not_sent(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, clock: str
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch, clock: str
 ) -> None:
     text = f"frozen by its {clock} clock"
     post = await stack.save(text, [stack.accounts["plain"]])
@@ -67,11 +64,11 @@ async def test_attempt_closed_by_another_worker_is_not_sent(
 
     async def thaws(*args: Any) -> Any:
         # Another run of the step finds an attempt whose worker does not respond.
-        others.append(await publish(factory, post))
+        others.append(await publish(parts, post))
         return await send(*args)
 
     monkeypatch.setattr(platforms()["twitter"], "publish", thaws)
-    mine = await publish(factory, post)
+    mine = await publish(parts, post)
     assert [(each.status, each.confirming) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
     assert await stack.public(text) == []
     async with stack.database.transaction() as session:
@@ -82,15 +79,15 @@ async def test_attempt_closed_by_another_worker_is_not_sent(
 
 
 async def test_own_open_attempt_is_sent_however_late(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("late, and still its own", [stack.accounts["plain"]])
     frozen(monkeypatch, "wall")
-    assert (await publish(factory, post)).status is TargetStatus.PUBLISHED
+    assert (await publish(parts, post)).status is TargetStatus.PUBLISHED
     assert len(await stack.public("late, and still its own")) == 1
 
 
-async def edit(factory: StepContextFactory, stack: Stack, post: Post) -> Outcome | None:
+async def edit(parts: WorkerParts, stack: Stack, post: Post) -> Outcome | None:
     """Run the one edit of a post once more."""
     (target,) = post.targets
     async with stack.database.transaction() as session:
@@ -105,7 +102,7 @@ async def edit(factory: StepContextFactory, stack: Stack, post: Post) -> Outcome
         platform=target.platform,
         revision_id=revision_id,
     )
-    return await ActivityEnvironment().run(Editing(factory).edit, command)
+    return await ActivityEnvironment().run(parts.editing().edit, command)
 
 
 async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
@@ -114,7 +111,7 @@ async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
 
 
 async def test_edit_closed_by_another_worker_is_not_sent(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited by a frozen worker", [account])
@@ -125,12 +122,12 @@ async def test_edit_closed_by_another_worker_is_not_sent(
 
     async def thaws(*args: Any) -> Any:
         with pytest.raises(ApplicationError, match="edit_unconfirmed"):
-            await edit(factory, stack, post)
+            await edit(parts, stack, post)
         return await send(*args)
 
     monkeypatch.setattr(platform, "edit", thaws)
     with pytest.raises(ApplicationError, match="overtaken"):
-        await edit(factory, stack, post)
+        await edit(parts, stack, post)
     assert await edits_of(stack, account) == []
     async with stack.database.transaction() as session:
         (attempt,) = await session.scalars(
@@ -139,41 +136,39 @@ async def test_edit_closed_by_another_worker_is_not_sent(
         assert (attempt.state, attempt.code) == ("unconfirmed", "worker_lost")
 
 
-async def test_unconfirmed_edit_is_not_sent_again_after_failed_confirmation(
-    stack: Stack, factory: StepContextFactory
-) -> None:
+async def test_unconfirmed_edit_is_not_sent_again_after_failed_confirmation(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited once", [account])
     await stack.fault("twitter", "accept_then_drop", "edit", accountId=account.id)
     with pytest.raises(ApplicationError, match="unconfirmed"):
-        await edit(factory, stack, post)
+        await edit(parts, stack, post)
     await stack.fault("twitter", "reject", "confirm", status=503, accountId=account.id)
     with pytest.raises(ApplicationError, match="service_unavailable"):
-        await edit(factory, stack, post)
+        await edit(parts, stack, post)
     async with stack.database.transaction() as session:
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         assert list(await session.scalars(query)) == ["unconfirmed"]
-    assert await edit(factory, stack, post)
+    assert await edit(parts, stack, post)
     assert len(await edits_of(stack, account)) == 1
 
 
 async def test_edit_that_was_not_made_is_sent_by_a_new_attempt(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platforms()["twitter"], "read_lag", timedelta(0))
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited after all", [account])
     await stack.fault("twitter", "drop", "edit", accountId=account.id)
     with pytest.raises(ApplicationError):
-        await edit(factory, stack, post)
-    assert await edit(factory, stack, post)
+        await edit(parts, stack, post)
+    assert await edit(parts, stack, post)
     async with stack.database.transaction() as session:
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         assert list(await session.scalars(query.order_by(Attempt.id))) == ["refused", "done"]
 
 
 async def test_nothing_is_sent_while_the_database_is_unavailable(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> bool:
         raise OSError("away")

@@ -9,13 +9,13 @@ import httpx
 import pytest
 from PIL import Image
 
-from activities.step_context import StepContext, StepContextFactory
+from activities.step_context import StepContext
 from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.answers.rendering import render_post
 from platforms.base import Published
 from platforms.errors import ErrorKind, PlatformError
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.media.files import delete_expired_files, keep_file, open_file
 from store.models import Post, Target
 from store.publishing.targets import load
@@ -32,17 +32,17 @@ async def public_url(stack: Stack) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def factory(stack: Stack, public_url: str) -> AsyncIterator[StepContextFactory]:
+async def parts(stack: Stack, public_url: str) -> AsyncIterator[WorkerParts]:
     settings = stack.settings.model_copy(update={"public_url": public_url})
-    async with worker.factory(settings, stack.worker_database) as factory:
-        yield factory
+    async with open_parts(settings, stack.worker_database) as parts:
+        yield parts
 
 
-async def opened(stack: Stack, factory: StepContextFactory, post: Post) -> StepContext:
+async def opened(stack: Stack, parts: WorkerParts, post: Post) -> StepContext:
     async with stack.database.transaction() as session:
         loaded = await load(session, post.targets[0].id)
     assert loaded is not None
-    return factory.create(loaded)
+    return parts.contexts.create(loaded)
 
 
 async def published(step: StepContext) -> Published:
@@ -57,10 +57,10 @@ async def target_of(stack: Stack, post: Post) -> Target:
 
 
 async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(
-    stack: Stack, factory: StepContextFactory, public_url: str
+    stack: Stack, parts: WorkerParts, public_url: str
 ) -> None:
     post = await stack.save("converted on the way", [stack.accounts["instagram"]], media=["https://example.com/x.png"])
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     await step.check_media()
     [item] = step.context.draft.media
     assert item.url.startswith(f"{public_url}/media/")
@@ -83,13 +83,13 @@ async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(
     ]
 
 
-async def test_next_try_examines_no_file_again(stack: Stack, factory: StepContextFactory) -> None:
+async def test_next_try_examines_no_file_again(stack: Stack, parts: WorkerParts) -> None:
     media = ["https://example.com/y.png", "https://example.com/y.jpg"]
     post = await stack.save("looked at once", [stack.accounts["instagram"]], media=media)
-    first = await opened(stack, factory, post)
+    first = await opened(stack, parts, post)
     await first.check_media()
     await first.keeper.flush()
-    again = await opened(stack, factory, post)
+    again = await opened(stack, parts, post)
     assert [item.url for item in again.context.draft.media] == [item.url for item in first.context.draft.media]
     assert again.context.draft.media[1].url == media[1]
     assert again.context.handles == {}
@@ -110,12 +110,10 @@ async def test_post_fails_without_a_public_address_and_names_the_setting(stack: 
     assert "mediaChanges" not in render_post(post)["platforms"][0]
 
 
-async def test_file_that_instagram_cannot_show_is_refused_before_a_request(
-    stack: Stack, factory: StepContextFactory
-) -> None:
+async def test_file_that_instagram_cannot_show_is_refused_before_a_request(stack: Stack, parts: WorkerParts) -> None:
     media = [f"{stack.sandbox_url}/_/health"]
     post = await stack.save("no picture", [stack.accounts["instagram"]], media=media)
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert caught.value.kind is ErrorKind.REJECTED
@@ -133,13 +131,13 @@ COVERS = [
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
 @pytest.mark.one_in(3)
 async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
-    stack: Stack, factory: StepContextFactory, platform: str, name: str, settings: dict[str, Any]
+    stack: Stack, parts: WorkerParts, platform: str, name: str, settings: dict[str, Any]
 ) -> None:
     settings = {**settings, name: f"{stack.sandbox_url}/_/health"}
     post = await stack.save(
         "no cover", [await stack.connect(platform)], media=["https://example.com/a.mp4"], settings=settings
     )
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_unsupported")
@@ -148,23 +146,23 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
 async def test_fitting_cover_is_checked_once_and_not_converted(
-    stack: Stack, factory: StepContextFactory, platform: str, name: str, settings: dict[str, Any]
+    stack: Stack, parts: WorkerParts, platform: str, name: str, settings: dict[str, Any]
 ) -> None:
     cover = "https://example.com/cover.jpg"
     media = ["https://example.com/a.mp4"]
     post = await stack.save("covered", [await stack.connect(platform)], media=media, settings={**settings, name: cover})
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     await step.check_media()
     assert step.keeper.addresses[cover] == cover
     await step.keeper.flush()
-    again = await opened(stack, factory, post)
-    factory.forget_files(post.id)
+    again = await opened(stack, parts, post)
+    parts.media.files.forget(post.id)
     assert again.context.draft == step.context.draft
     assert again.keeper.addresses == step.keeper.addresses
 
 
 async def test_tiktoks_photos_are_always_served_from_our_own_address(
-    stack: Stack, factory: StepContextFactory, public_url: str
+    stack: Stack, parts: WorkerParts, public_url: str
 ) -> None:
     settings = {
         "contentPreviewConfirmed": True,
@@ -173,7 +171,7 @@ async def test_tiktoks_photos_are_always_served_from_our_own_address(
     }
     account = await stack.connect("tiktok")
     post = await stack.save("verified", [account], media=["https://example.com/photo.jpg"], settings=settings)
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     await step.check_media()
     [item] = step.context.draft.media
     assert item.url.startswith(f"{public_url}/media/")
@@ -187,8 +185,8 @@ async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(s
     }
     account = await stack.connect("tiktok")
     post = await stack.save("no address", [account], media=["https://example.com/photo.jpg"], settings=settings)
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        step = await opened(stack, factory, post)
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        step = await opened(stack, parts, post)
         with pytest.raises(PlatformError) as caught:
             await step.check_media()
     assert (caught.value.kind, caught.value.code) == (ErrorKind.OPERATOR, "no_public_url")
@@ -196,13 +194,13 @@ async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(s
 
 
 async def test_a_cover_that_instagram_could_not_show_is_converted(
-    stack: Stack, factory: StepContextFactory, public_url: str
+    stack: Stack, parts: WorkerParts, public_url: str
 ) -> None:
     cover = "https://example.com/cover.png"
     post = await stack.save(
         "a cover", [stack.accounts["instagram"]], media=["https://example.com/a.mp4"], settings={"reelCover": cover}
     )
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     await step.check_media()
     assert step.context.draft.settings.reel_cover.startswith(f"{public_url}/media/")
     assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["converted", "compressed"]
@@ -211,10 +209,10 @@ async def test_a_cover_that_instagram_could_not_show_is_converted(
 
 
 async def test_video_metadata_are_removed_and_reported(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
-    step = await opened(stack, factory, post)
+    step = await opened(stack, parts, post)
     monkeypatch.setattr(type(step.platform), "strips_metadata", False)
     async with step.context.media.open(step.context.draft.media[0]) as file:
         assert (file.width, file.height) == (540, 960)
@@ -240,11 +238,11 @@ async def test_files_are_served_until_they_expire(stack: Stack, public_url: str)
 
 
 @pytest.fixture
-async def carousels(stack: Stack, public_url: str) -> AsyncIterator[StepContextFactory]:
+async def carousels(stack: Stack, public_url: str) -> AsyncIterator[WorkerParts]:
     hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
     settings = stack.settings.model_copy(update={"public_url": public_url, "private_media_hosts": hosts})
-    async with worker.factory(settings, stack.worker_database) as factory:
-        yield factory
+    async with open_parts(settings, stack.worker_database) as parts:
+        yield parts
 
 
 async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
@@ -274,7 +272,7 @@ async def sides_of(step: StepContext) -> list[tuple[int, int]]:
     ],
 )
 async def test_images_of_one_pin_get_the_same_sides(
-    stack: Stack, carousels: StepContextFactory, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
+    stack: Stack, carousels: WorkerParts, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
 ) -> None:
     words = f"alike {sizes}"
     post = await pin_of(stack, public_url, words, *sizes)
@@ -291,7 +289,7 @@ async def test_images_of_one_pin_get_the_same_sides(
 
 
 async def test_images_of_different_shapes_are_refused_before_a_request_to_pinterest(
-    stack: Stack, carousels: StepContextFactory, public_url: str
+    stack: Stack, carousels: WorkerParts, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
     step = await opened(stack, carousels, post)
@@ -303,7 +301,7 @@ async def test_images_of_different_shapes_are_refused_before_a_request_to_pinter
     assert step.exchanges == []
 
 
-async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: StepContextFactory, public_url: str) -> None:
+async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: WorkerParts, public_url: str) -> None:
     post = await pin_of(stack, public_url, "alone", (640, 480))
     step = await opened(stack, carousels, post)
     await step.check_media()
@@ -311,13 +309,13 @@ async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: StepC
 
 
 async def test_images_of_one_shape_need_no_public_address(
-    stack: Stack, carousels: StepContextFactory, public_url: str
+    stack: Stack, carousels: WorkerParts, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "as they are", (600, 900), (1000, 1500))
     hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
-    async with worker.factory(
+    async with open_parts(
         stack.settings.model_copy(update={"private_media_hosts": hosts}), stack.worker_database
-    ) as factory:
-        step = await opened(stack, factory, post)
+    ) as parts:
+        step = await opened(stack, parts, post)
         await step.check_media()
     assert [item.url for item in step.context.draft.media] == [item["url"] for item in post.media_items]

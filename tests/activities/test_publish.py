@@ -12,23 +12,20 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
-from activities.complete import Completing
 from activities.posts import PostActivities
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
 from domain.post import PostStatus, TargetStatus
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.models import Attempt, Post, Target
 from tests.stack import Stack
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        yield factory
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        yield parts
 
 
 def command(post: Post) -> TargetCommand:
@@ -59,23 +56,21 @@ async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("media", [(), ("https://example.com/left.jpg",)])
-async def test_abandoned_send_is_not_repeated(
-    stack: Stack, factory: StepContextFactory, media: tuple[str, ...]
-) -> None:
+async def test_abandoned_send_is_not_repeated(stack: Stack, parts: WorkerParts, media: tuple[str, ...]) -> None:
     text = f"left behind {len(media)}"
     post = await stack.save(text, [stack.accounts["twitter"]], media=media)
     await leave_behind(stack, post)
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert outcome.status is TargetStatus.UNCONFIRMED
     assert outcome.confirming
     assert await stack.public(text) == []
     assert await attempts(stack, post) == [("publish", "unconfirmed")]
 
 
-async def test_concurrent_runs_send_once(stack: Stack, factory: StepContextFactory) -> None:
+async def test_concurrent_runs_send_once(stack: Stack, parts: WorkerParts) -> None:
     """Temporal may run a step again while its first run, cut off from the server, still continues."""
     post = await stack.save("twice at once", [stack.accounts["instagram"]], media=["https://example.com/twice.jpg"])
-    publishing = Publishing(factory)
+    publishing = parts.publishing()
     await asyncio.gather(
         *(ActivityEnvironment().run(publishing.publish, command(post)) for _ in range(4)), return_exceptions=True
     )
@@ -87,11 +82,11 @@ async def test_concurrent_runs_send_once(stack: Stack, factory: StepContextFacto
 @pytest.mark.parametrize("kind", [ErrorKind.RATE_LIMITED, ErrorKind.REJECTED, ErrorKind.CAPPED])
 @pytest.mark.parametrize("answer", ["lost", "awaited"])
 async def test_refusal_of_one_run_does_not_override_another_runs_send(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, kind: ErrorKind, answer: str
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch, kind: ErrorKind, answer: str
 ) -> None:
     text = f"sent while another was refused: {kind}, {answer}"
     post = await stack.save(text, [stack.accounts["instagram"]], media=["https://example.com/refused.jpg"])
-    publishing = Publishing(factory)
+    publishing = parts.publishing()
 
     async def prepare(*_: object) -> None:
         monkeypatch.undo()
@@ -109,27 +104,27 @@ async def test_refusal_of_one_run_does_not_override_another_runs_send(
     assert (await attempts(stack, post))[-1] == ("publish", "unconfirmed")
 
 
-async def test_a_published_target_is_not_sent_again(stack: Stack, factory: StepContextFactory) -> None:
+async def test_a_published_target_is_not_sent_again(stack: Stack, parts: WorkerParts) -> None:
     post = await stack.publish("once is enough", [stack.accounts["plain"]])
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert outcome.platform_post_id == post.targets[0].platform_post_id
     assert len(await stack.public("once is enough")) == 1
 
 
-async def test_a_deleted_post_is_not_sent(stack: Stack, factory: StepContextFactory) -> None:
+async def test_a_deleted_post_is_not_sent(stack: Stack, parts: WorkerParts) -> None:
     post = await stack.save("deleted before", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
         await session.delete(await session.get_one(Post, post.id))
-    assert (await ActivityEnvironment().run(Publishing(factory).publish, command(post))).stale
+    assert (await ActivityEnvironment().run(parts.publishing().publish, command(post))).stale
     assert await stack.public("deleted before") == []
 
 
-async def test_missing_account_holds_the_target_with_a_message(stack: Stack, factory: StepContextFactory) -> None:
+async def test_missing_account_holds_the_target_with_a_message(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("no account", [account])
     async with stack.database.transaction() as session:
         await session.delete(await session.merge(account))
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert outcome.status is TargetStatus.HELD
     (target,) = (await stack.read(post.id)).targets
     assert target.hold_reason == "account_needs_reconnecting"
@@ -137,11 +132,11 @@ async def test_missing_account_holds_the_target_with_a_message(stack: Stack, fac
     assert target.error == "This X account is not connected. Connect it again."
 
 
-async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, factory: StepContextFactory) -> None:
+async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, parts: WorkerParts) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=90)
     post = await stack.save("later", [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
-        await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+        await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert failure.value.next_retry_delay is not None
     assert timedelta(seconds=60) < failure.value.next_retry_delay < timedelta(seconds=95)
     (target,) = (await stack.read(post.id)).targets
@@ -152,7 +147,7 @@ async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, factory:
     assert target.error_code
 
 
-async def test_expired_open_send_is_not_failed(stack: Stack, factory: StepContextFactory) -> None:
+async def test_expired_open_send_is_not_failed(stack: Stack, parts: WorkerParts) -> None:
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
     given_up = GiveUpCommand(**command(post).model_dump(), code=GiveUpReason.WINDOW_PASSED)
@@ -163,19 +158,19 @@ async def test_expired_open_send_is_not_failed(stack: Stack, factory: StepContex
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 
 
-async def test_failures_in_temporal_contain_no_content(stack: Stack, factory: StepContextFactory) -> None:
+async def test_failures_in_temporal_contain_no_content(stack: Stack, parts: WorkerParts) -> None:
     secret = "a sentence that must stay in the database"
     await stack.fault(
         "twitter", "reject", "publish", status=400, body={"type": "about:blank", "detail": secret, "title": "Forbidden"}
     )
     post = await stack.save(secret, [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
-        await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+        await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert secret not in f"{failure.value} {failure.value.details}"
 
 
 async def test_unsaved_handles_after_the_send_make_it_unconfirmed(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("overtaken while sending", [stack.accounts["twitter"]])
 
@@ -187,7 +182,7 @@ async def test_unsaved_handles_after_the_send_make_it_unconfirmed(
         return Published("1", None)
 
     monkeypatch.setattr(platforms()["twitter"], "publish", publish)
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")
 
 
@@ -199,24 +194,22 @@ def at_its_end(left: timedelta) -> ActivityEnvironment:
     return environment
 
 
-async def test_expired_follow_up_is_reported(stack: Stack, factory: StepContextFactory) -> None:
+async def test_expired_follow_up_is_reported(stack: Stack, parts: WorkerParts) -> None:
     await stack.fault("instagram", "reject", "confirm", status=503, times=3)
     picture = ("https://example.com/given-up.jpg",)
     post = await stack.save("given up", [stack.accounts["instagram"]], media=picture)
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     with pytest.raises(ApplicationError):
-        await at_its_end(timedelta(minutes=30)).run(Completing(factory).complete, command(post))
+        await at_its_end(timedelta(minutes=30)).run(parts.completing().complete, command(post))
     assert (await stack.read(post.id)).targets[0].warning is None
-    outcome = await at_its_end(timedelta(milliseconds=100)).run(Completing(factory).complete, command(post))
+    outcome = await at_its_end(timedelta(milliseconds=100)).run(parts.completing().complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, outcome.incomplete) == (TargetStatus.PUBLISHED, False)
     assert (target.warning or "").startswith("What follows the post was given up.")
 
 
-async def test_late_public_id_is_saved(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_late_public_id_is_saved(stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.tiktok.status.CHECK_PAUSES", (0,))
     monkeypatch.setattr("platforms.tiktok.status.CHECKS_FOR_ID", 1)
     account = await stack.connect("tiktok", refreshToken="r", clientKey="k", clientSecret="s")
@@ -226,17 +219,17 @@ async def test_late_public_id_is_saved(
     for ids in ([], [], ["7301"]):
         body = {"data": {"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": ids}, "error": {"code": "ok"}}
         await stack.fault("tiktok", "reject", "confirm", status=200, body=body)
-    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     assert outcome.platform_post_id != "7301"
-    outcome = await at_its_end(timedelta(hours=1)).run(Completing(factory).complete, command(post))
+    outcome = await at_its_end(timedelta(hours=1)).run(parts.completing().complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (outcome.platform_post_id, target.platform_post_id) == ("7301", "7301")
     assert (target.platform_post_url or "").endswith("/video/7301")
 
 
 async def test_assigned_key_is_saved_with_the_attempt(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("known by its key", [stack.accounts["twitter"]])
     rows = list[dict[str, Any]]()
@@ -251,6 +244,6 @@ async def test_assigned_key_is_saved_with_the_attempt(
 
     monkeypatch.setattr(platforms()["twitter"], "assign_key", assign_key)
     monkeypatch.setattr(platforms()["twitter"], "publish", publish)
-    await ActivityEnvironment().run(Publishing(factory).publish, command(post))
+    await ActivityEnvironment().run(parts.publishing().publish, command(post))
     before, sending = rows
     assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)

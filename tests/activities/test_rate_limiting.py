@@ -12,13 +12,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import rate_limiting
 from activities.commands import TargetCommand
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from domain.rate_limits import Quota, RateLimit
 from platforms.registry import platforms
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.database import Database
 from store.models import Account, Post, RateLimitSlot
 from store.publishing.attempts import list_attempts
@@ -30,20 +28,20 @@ LONG = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
     settings = stack.settings.model_copy(update={"platform_rate_limits": True})
-    async with worker.factory(settings, stack.worker_database) as factory:
-        yield factory
+    async with open_parts(settings, stack.worker_database) as parts:
+        yield parts
 
 
-async def publish(factory: StepContextFactory, post: Post) -> Outcome:
+async def publish(parts: WorkerParts, post: Post) -> Outcome:
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
     environment = ActivityEnvironment()
     environment.info = replace(
         environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(hours=24)
     )
-    outcome: Outcome = await environment.run(Publishing(factory).publish, command)
+    outcome: Outcome = await environment.run(parts.publishing().publish, command)
     return outcome
 
 
@@ -59,39 +57,39 @@ def waits(outcome: Outcome) -> timedelta:
 
 
 async def test_quota_in_response_limits_later_posts(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await stack.connect("twitter")
     until = datetime.now(UTC) + LONG
     monkeypatch.setattr(type(platforms()["twitter"]), "quota_in", lambda *_: Quota(1, until))
     first, second, third = [await stack.save(f"quota {number}", [account]) for number in range(3)]
-    assert (await publish(factory, first)).status is TargetStatus.PUBLISHED
+    assert (await publish(parts, first)).status is TargetStatus.PUBLISHED
     monkeypatch.setattr(type(platforms()["twitter"]), "quota_in", lambda *_: None)
-    assert (await publish(factory, second)).status is TargetStatus.PUBLISHED
+    assert (await publish(parts, second)).status is TargetStatus.PUBLISHED
     asked = len(await requests(stack, account))
-    assert timedelta(minutes=4) < waits(await publish(factory, third)) <= LONG
+    assert timedelta(minutes=4) < waits(await publish(parts, third)) <= LONG
     assert len(await requests(stack, account)) == asked
     async with stack.database.transaction() as session:
         assert await list_attempts(session, third.id) == []
 
 
-async def test_rate_limited_refusal_delays_all_posts_of_account(stack: Stack, factory: StepContextFactory) -> None:
+async def test_rate_limited_refusal_delays_all_posts_of_account(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=90, accountId=account.id)
     first, second = [await stack.save(f"limited {number}", [account]) for number in range(2)]
-    refused = await publish(factory, first)
+    refused = await publish(parts, first)
     assert (refused.status, refused.error_code, refused.tries) == (TargetStatus.PUBLISHING, "too_many_requests", 1)
     asked = len(await requests(stack, account))
-    assert timedelta(seconds=60) < waits(await publish(factory, second)) < timedelta(seconds=95)
+    assert timedelta(seconds=60) < waits(await publish(parts, second)) < timedelta(seconds=95)
     assert len(await requests(stack, account)) == asked
 
 
-async def test_instagram_is_queried_once_for_quota(stack: Stack, factory: StepContextFactory) -> None:
+async def test_instagram_is_queried_once_for_quota(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
     full = {"data": [{"quota_usage": 100, "config": {"quota_total": 100, "quota_duration": 86_400}}]}
     await stack.fault("instagram", "reject", "confirm", status=200, body=full, accountId=account.id)
     posts = [await stack.save(f"full {number}", [account], media=["https://example.com/f.jpg"]) for number in range(3)]
-    outcomes = await asyncio.gather(*(publish(factory, post) for post in posts))
+    outcomes = await asyncio.gather(*(publish(parts, post) for post in posts))
     for outcome, post in zip(outcomes, posts, strict=True):
         assert outcome.status is TargetStatus.HELD
         assert outcome.resumes_at is not None
@@ -102,24 +100,24 @@ async def test_instagram_is_queried_once_for_quota(stack: Stack, factory: StepCo
     assert [request["operation"] for request in await requests(stack, account)] == ["confirm"], "one asks for all"
 
 
-async def test_failed_quota_query_delays_no_post(stack: Stack, factory: StepContextFactory) -> None:
+async def test_failed_quota_query_delays_no_post(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("threads")
     await stack.fault("threads", "reject", "confirm", status=500, accountId=account.id)
-    outcome = await publish(factory, await stack.save("an unknown quota", [account]))
+    outcome = await publish(parts, await stack.save("an unknown quota", [account]))
     assert outcome.status is TargetStatus.PUBLISHED
 
 
 @pytest.mark.parametrize(("named", "days"), [(True, 2), (False, 32)])
 async def test_reported_reset_time_is_bounded(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, *, named: bool, days: int
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch, *, named: bool, days: int
 ) -> None:
     """A server that an account names may report any time."""
     credentials: dict[str, Any] = {"instance": "https://social.example"} if named else {}
     account = await stack.connect("mastodon", **credentials)
     until = datetime.now(UTC) + timedelta(days=27_000)
     monkeypatch.setattr(type(platforms()["mastodon"]), "quota_in", lambda *_: Quota(-1, until))
-    assert (await publish(factory, await stack.save("reported until 2100", [account]))).status is TargetStatus.PUBLISHED
-    outcome = await publish(factory, await stack.save("held by the report", [account]))
+    assert (await publish(parts, await stack.save("reported until 2100", [account]))).status is TargetStatus.PUBLISHED
+    outcome = await publish(parts, await stack.save("held by the report", [account]))
     assert outcome.status is TargetStatus.HELD
     assert outcome.resumes_at
     assert timedelta(days=days - 1) < outcome.resumes_at - datetime.now(UTC) <= timedelta(days=days)
@@ -133,11 +131,9 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
     settings = stack.settings.model_copy(update={"platform_rate_limits": True})
     # As two workers: the second must not ask while the first is asking.
-    async with worker.factory(settings, database) as one, worker.factory(settings, database) as two:
+    async with open_parts(settings, database) as one, open_parts(settings, database) as two:
         posts = [await stack.save(f"asked slowly {number}", [account]) for number in range(4)]
-        slow = [
-            asyncio.create_task(publish(factory, post)) for factory, post in zip((one, two) * 2, posts, strict=True)
-        ]
+        slow = [asyncio.create_task(publish(parts, post)) for parts, post in zip((one, two) * 2, posts, strict=True)]
         await asyncio.sleep(0.5)
         outcome = await publish(two, await stack.save("no question", [await stack.connect("telegram")]))
         assert outcome.status is TargetStatus.PUBLISHED
@@ -149,7 +145,7 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
 
 
 async def test_waiting_to_prepare_uses_up_no_publish_slot(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiktok = platforms()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
@@ -161,7 +157,7 @@ async def test_waiting_to_prepare_uses_up_no_publish_slot(
         await record_quota(session, stack.bucket(account, "prepare"), now, 0, now + timedelta(seconds=40))
     media = ["https://example.com/w.mp4"]
     video = await stack.save("waits to upload", [account], media=media, settings=CONSENT)
-    assert waits(await publish(factory, video)) < timedelta(seconds=41)
+    assert waits(await publish(parts, video)) < timedelta(seconds=41)
     async with stack.database.transaction() as session:
         slots = await session.scalars(select(RateLimitSlot).where(RateLimitSlot.account_id == account.id))
         assert {slot.step: slot.taken for slot in slots} == {"prepare": False}
@@ -170,22 +166,22 @@ async def test_waiting_to_prepare_uses_up_no_publish_slot(
     async with stack.database.transaction() as session:
         now = datetime.now(UTC)
         await record_quota(session, stack.bucket(account, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
-    assert (await publish(factory, photos)).status is TargetStatus.PUBLISHED
+    assert (await publish(parts, photos)).status is TargetStatus.PUBLISHED
 
 
-async def test_step_itself_waits_for_near_slot(stack: Stack, factory: StepContextFactory) -> None:
+async def test_step_itself_waits_for_near_slot(stack: Stack, parts: WorkerParts) -> None:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:
         await record_quota(session, stack.bucket(account, "publish"), now, 0, now + timedelta(seconds=1))
-    outcome = await publish(factory, await stack.save("a second later", [account]))
+    outcome = await publish(parts, await stack.save("a second later", [account]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert datetime.now(UTC) - now >= timedelta(seconds=1)
 
 
 async def test_disabled_rate_limiting_writes_nothing(stack: Stack) -> None:
     account = await stack.connect("twitter")
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        assert (await publish(factory, await stack.save("at once", [account]))).status is TargetStatus.PUBLISHED
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        assert (await publish(parts, await stack.save("at once", [account]))).status is TargetStatus.PUBLISHED
     async with stack.database.transaction() as session:
         assert (await session.scalars(select(RateLimitSlot).where(RateLimitSlot.account_id == account.id))).all() == []
 

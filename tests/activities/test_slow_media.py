@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from activities.options import queue_of
 from domain.post import PostStatus
 from runtime import worker
+from runtime.parts import open_parts
 from store.models import Attempt, Post
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.media.hostile import slow as comes_slowly
@@ -40,7 +41,7 @@ async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
         settings = stack.settings.model_copy(
             update={"private_media_hosts": hosts, "private_account_hosts": own_servers}
         )
-        async with worker.factory(settings, stack.database) as factory, worker.running_workers(stack.client, factory):
+        async with open_parts(settings, stack.database) as parts, worker.running_workers(stack.client, parts):
             yield stack, server
 
 

@@ -12,7 +12,7 @@ from media.shared_files import SharedFiles
 from media.spool import Spool
 from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
-from runtime import worker
+from runtime.parts import open_parts
 from store.publishing.targets import load
 from tests.media.descriptors import open_files
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
@@ -204,18 +204,18 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
     settings = stack.settings.model_copy(update={"private_media_hosts": allowed})
     accounts = [await stack.connect(platform) for platform in ("youtube", "mastodon")]
     post = await stack.save("one request", accounts, media=[f"http://{here}/a.mp4"])
-    async with worker.factory(settings, stack.worker_database) as factory:
+    async with open_parts(settings, stack.worker_database) as parts:
 
         async def publish(number: int) -> None:
             async with stack.database.transaction() as session:
                 job = await load(session, post.targets[number].id)
             assert job is not None
-            step = factory.create(job)
+            step = parts.contexts.create(job)
             await step.platform.prepare(step.connection, step.context)
             await step.platform.publish(step.connection, step.context)
 
         await asyncio.gather(publish(0), publish(1))
-        factory.forget_files(post.id)
+        parts.media.files.forget(post.id)
     assert len(server.requests) == 1
     assert len(await stack.public("one request")) == 2
 

@@ -12,7 +12,7 @@ from platforms.base import Connection, Identity
 from platforms.registry import platforms
 from reconcile import account_rechecks
 from reconcile.account_rechecks import AccountChecks
-from runtime import worker
+from runtime.parts import open_parts
 from store.models import Account
 from tests.stack import Stack
 
@@ -69,8 +69,8 @@ async def test_checks_of_one_server_are_limited_and_time_out(
 ) -> None:
     monkeypatch.setattr(account_rechecks, "_CONCURRENCY", 2)
     monkeypatch.setattr(account_rechecks, "_ANSWER_S", 0.5)
-    async with worker.factory(stack.settings, stack.database) as factory:
-        checks = AccountChecks(factory)
+    async with open_parts(stack.settings, stack.database) as parts:
+        checks = AccountChecks(parts.database, parts.accounts)
         hung = [await stack.connect("telegram") for _ in range(3)]
         for account in hung:
             checks.ask(account)

@@ -18,6 +18,7 @@ from platforms.registry import platforms
 from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
+from runtime.parts import open_parts
 from store.models import LatePost, Post
 from store.schema.revisions import code_version
 from tests.api.conftest import client_of
@@ -39,11 +40,9 @@ def lines() -> Iterator[list[EventDict]]:
 
 @asynccontextmanager
 async def worker_of(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        group = worker.worker_group(stack.client, factory, platforms, _GRACE)
-        async with worker.running_workers(
-            stack.client, factory, group, LatePostWatch(stack.worker_database, LATE_AFTER)
-        ):
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        group = worker.worker_group(stack.client, parts, platforms, _GRACE)
+        async with worker.running_workers(stack.client, parts, group, LatePostWatch(stack.worker_database, LATE_AFTER)):
             yield
 
 

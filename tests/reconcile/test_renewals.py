@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from activities.step_context import StepContextFactory
 from reconcile.gauges import Gauges
 from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
 from reconcile.renewals import renew_due
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ends_of_accounts
 from store.database import Database
@@ -23,10 +22,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
     database = Database(stack.database_url, pool_size=5, max_overflow=5)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
+    async with open_parts(stack.settings, database) as parts:
+        yield parts
     await database.close()
 
 
@@ -42,11 +41,11 @@ async def due(stack: Stack, account: Account, more: str = "") -> None:
         await session.execute(text(statement), {"id": account.id})
 
 
-async def renewed(stack: Stack, factory: StepContextFactory, account: Account, more: str = "") -> Account:
+async def renewed(stack: Stack, parts: WorkerParts, account: Account, more: str = "") -> Account:
     """Renew an account that is due, and return its row; the stack's own worker may have renewed it first."""
     before = await row(stack, account)
     await due(stack, account, more)
-    await renew_due(factory)
+    await renew_due(parts.database, parts.accounts)
     async with asyncio.timeout(30):
         while True:
             kept = await row(stack, account)
@@ -64,31 +63,29 @@ def token_of(stack: Stack, account: Account) -> str:
 
 
 @pytest.mark.parametrize("platform", ["instagram", "threads"])
-async def test_tokens_without_refresh_token_are_renewed(
-    stack: Stack, factory: StepContextFactory, platform: str
-) -> None:
+async def test_tokens_without_refresh_token_are_renewed(stack: Stack, parts: WorkerParts, platform: str) -> None:
     account = await stack.connect(platform)
-    kept = await renewed(stack, factory, account)
+    kept = await renewed(stack, parts, account)
     assert token_of(stack, kept) != token_of(stack, account)
     assert kept.expires_at is not None
     assert 59 * DAY < kept.expires_at - datetime.now(UTC) <= 60 * DAY
     assert kept.renew_at is not None
     assert 26 * DAY < kept.renew_at - datetime.now(UTC) < 34 * DAY
     assert kept.scopes is None or "instagram_business_content_publish" in kept.scopes
-    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
+    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
 
 
-async def test_refresh_tokens_are_kept_alive(stack: Stack, factory: StepContextFactory) -> None:
+async def test_refresh_tokens_are_kept_alive(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("tiktok", refreshToken="kept alive", clientKey="key")
-    kept = await renewed(stack, factory, account)
+    kept = await renewed(stack, parts, account)
     assert kept.refresh_expires_at is not None
     assert kept.refresh_expires_at - datetime.now(UTC) > 179 * DAY
-    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
+    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
 
 
-async def test_failed_renewals_are_not_repeated(stack: Stack, factory: StepContextFactory) -> None:
+async def test_failed_renewals_are_not_repeated(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("linkedin")
-    kept = await renewed(stack, factory, account)
+    kept = await renewed(stack, parts, account)
     assert (kept.renew_at, kept.renewal_failures, kept.credentials) == (None, 0, account.credentials)
 
 
@@ -96,11 +93,11 @@ async def test_failed_renewals_are_not_repeated(stack: Stack, factory: StepConte
     ("ended", "refused"), [("now() - interval '1 hour'", True), ("now() + interval '1 hour'", False)]
 )
 async def test_a_refused_account_is_held_once_its_token_has_ended(
-    stack: Stack, factory: StepContextFactory, ended: str, *, refused: bool
+    stack: Stack, parts: WorkerParts, ended: str, *, refused: bool
 ) -> None:
     account = await stack.connect("twitter", refreshToken=f"revoked {refused}", clientId="app")
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
-    kept = await renewed(stack, factory, account, f", expires_at = {ended}")
+    kept = await renewed(stack, parts, account, f", expires_at = {ended}")
     async with asyncio.timeout(30):
         while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
@@ -108,31 +105,31 @@ async def test_a_refused_account_is_held_once_its_token_has_ended(
     assert (kept.renew_at, kept.renewal_error) == (None, "invalid_request")
 
 
-async def test_an_outage_is_tried_again_by_itself(stack: Stack, factory: StepContextFactory) -> None:
+async def test_an_outage_is_tried_again_by_itself(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "reject", "auth", status=503, times=1)
-    kept = await renewed(stack, factory, account)
+    kept = await renewed(stack, parts, account)
     assert (kept.refused_at, kept.renewal_failures) == (None, 1)
     assert kept.renew_at is not None
     assert kept.renew_at - datetime.now(UTC) < timedelta(seconds=10)
-    assert (await renewed(stack, factory, account)).renewal_failures == 0
+    assert (await renewed(stack, parts, account)).renewal_failures == 0
 
 
-async def test_an_unclear_renewal_waits_until_the_token_has_ended(stack: Stack, factory: StepContextFactory) -> None:
+async def test_an_unclear_renewal_waits_until_the_token_has_ended(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("twitter", refreshToken="perhaps used up", clientId="app")
     await due(stack, account, UNCLEAR)
-    await renew_due(factory)
+    await renew_due(parts.database, parts.accounts)
     assert (await row(stack, account)).credentials == account.credentials
-    assert (await renewed(stack, factory, account, UNCLEAR.replace("+", "-"))).renewed_at is not None
+    assert (await renewed(stack, parts, account, UNCLEAR.replace("+", "-"))).renewed_at is not None
 
 
-async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepContextFactory) -> None:
+async def test_two_workers_renew_each_account_once(stack: Stack, parts: WorkerParts) -> None:
     accounts = [await stack.connect("pinterest", refreshToken=f"once {n}", clientId="app") for n in range(5)]
     for account in accounts:
         await due(stack, account)
     database = Database(stack.database_url, pool_size=5, max_overflow=5)
-    async with worker.factory(stack.settings, database) as second:
-        await asyncio.gather(renew_due(factory), renew_due(second))
+    async with open_parts(stack.settings, database) as second:
+        await asyncio.gather(renew_due(parts.database, parts.accounts), renew_due(second.database, second.accounts))
     await database.close()
     async with asyncio.timeout(30):
         while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 there is no event
@@ -143,8 +140,8 @@ async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepCo
 
 async def test_disabled_renewals_renew_nothing(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"renewals": False})
-    async with worker.factory(settings, stack.database) as factory:
-        assert factory.accounts.renews is False
+    async with open_parts(settings, stack.database) as parts:
+        assert parts.accounts.renews is False
 
 
 class CountingGauges(Gauges):

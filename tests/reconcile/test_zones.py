@@ -20,6 +20,7 @@ from domain.schedule import parse_date_time, rfc3339
 from domain.zones import reread, zone_named, zone_version
 from reconcile.zones import announce_zones, follow_zones, follow_zones_forever
 from runtime import worker
+from runtime.parts import open_parts
 from store.database import Database
 from store.maintenance.zones import note_version
 from store.models import Post, Revision, ZoneCheck
@@ -278,8 +279,8 @@ class TestEveryWorker:
             Worker(stack.client, task_queue="zones", activities=[PostActivities(stack.worker_database).read_plan])
         )
         async with (
-            worker.factory(stack.settings, stack.worker_database) as factory,
-            worker.running_workers(stack.client, factory, group),
+            open_parts(stack.settings, stack.worker_database) as parts,
+            worker.running_workers(stack.client, parts, group),
         ):
             noted = await a_check(stack)
         assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)

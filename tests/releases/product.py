@@ -13,6 +13,7 @@ from api.dependencies import Dependencies
 from platforms.registry import platforms
 from reconcile.recovery import Recovery
 from runtime import worker
+from runtime.parts import open_parts
 from tests.api.conftest import PUBLIC_URL, Client, client_of
 from tests.serving import started
 from tests.stack import Stack
@@ -82,8 +83,8 @@ async def running_product(stack: Stack) -> AsyncIterator[Product]:
     async with (
         started(create_app(deps)) as app,
         client_of(app, stack.api_key) as api,
-        worker.factory(stack.settings, stack.worker_database) as factory,
-        worker.running_workers(stack.client, factory, worker.worker_group(stack.client, factory, platforms())),
+        open_parts(stack.settings, stack.worker_database) as parts,
+        worker.running_workers(stack.client, parts, worker.worker_group(stack.client, parts, platforms())),
     ):
         api.workspace_id = stack.workspace_id
         yield Product(stack, api)

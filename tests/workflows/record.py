@@ -15,6 +15,7 @@ from typing import Any
 from temporalio.client import WorkflowHistory
 
 from runtime import worker
+from runtime.parts import open_parts
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
@@ -77,8 +78,8 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
         for name in names:
             settings = stack.settings.model_copy(update={"platform_rate_limits": name in RATE_LIMITED})
             async with (
-                worker.factory(settings, stack.worker_database) as factory,
-                worker.running_workers(stack.client, factory),
+                open_parts(settings, stack.worker_database) as parts,
+                worker.running_workers(stack.client, parts),
             ):
                 await record(stack, name)
 

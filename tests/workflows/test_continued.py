@@ -14,6 +14,7 @@ from temporalio.common import SearchAttributePair
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
 from runtime import worker
+from runtime.parts import open_parts
 from store.models import Attempt, Post
 from store.posts.delivery import record_delivered
 from store.publishing.attempts import list_attempts
@@ -35,8 +36,8 @@ async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
     async with (
         temporal_server(longest_history=LONGEST_HISTORY) as environment,
         running_stack(postgres_url, environment) as running,
-        worker.factory(running.settings, running.worker_database) as factory,
-        worker.running_workers(running.client, factory),
+        open_parts(running.settings, running.worker_database) as parts,
+        worker.running_workers(running.client, parts),
     ):
         yield running
 

@@ -21,6 +21,7 @@ from activities.publish import Publishing
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
+from runtime.parts import open_parts
 from runtime.temporal import connect
 from store.models import Attempt, Post, Target
 from tests.stack import Stack, running_stack
@@ -125,8 +126,8 @@ async def test_temporary_refusal_is_retried_after_the_platforms_wait(stack: Stac
 
 @pytest.mark.parametrize("local", [True, False])
 async def test_worker_leaves_unserved_platforms_alone(stack: Stack, *, local: bool) -> None:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        step = LocalPublish(Publishing(factory), ["bluesky"])
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        step = LocalPublish(parts.publishing(), ["bluesky"])
         command = TargetCommand(post_id="post_1", version=1, target_id="target_1", platform="twitter")
         environment = ActivityEnvironment()
         environment.info = replace(environment.info, is_local=local)
@@ -141,15 +142,15 @@ class TestUnjoinedLocalStep:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.factory(stack.settings, stack.worker_database) as factory,
+            open_parts(stack.settings, stack.worker_database) as parts,
             Worker(
                 stack.client,
                 task_queue=POSTS_QUEUE,
                 workflows=[PostWorkflow],
-                activities=[LocalPublish(Publishing(factory), []).publish],
+                activities=[LocalPublish(parts.publishing(), []).publish],
                 workflow_runner=UnsandboxedWorkflowRunner(),
             ),
-            Worker(stack.client, task_queue=TWITTER, activities=[Publishing(factory).publish]),
+            Worker(stack.client, task_queue=TWITTER, activities=[parts.publishing().publish]),
         ):
             yield stack
 
@@ -170,8 +171,8 @@ class TestSeveralWorkers:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.factory(stack.settings, stack.worker_database) as one,
-            worker.factory(stack.settings, stack.worker_database) as other,
+            open_parts(stack.settings, stack.worker_database) as one,
+            open_parts(stack.settings, stack.worker_database) as other,
         ):
             client = await connect(address=stack.client.service_client.config.target_host)
             async with (
@@ -200,8 +201,8 @@ class TestFullLocalSlots:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.factory(stack.settings, stack.worker_database) as factory,
-            worker.running_workers(stack.client, factory, worker.worker_group(stack.client, factory, ["twitter"])),
+            open_parts(stack.settings, stack.worker_database) as parts,
+            worker.running_workers(stack.client, parts, worker.worker_group(stack.client, parts, ["twitter"])),
         ):
             yield stack
 
@@ -237,8 +238,8 @@ class TestTimedOutLocalStep:
 
     @pytest.fixture
     async def publishing(self, stack: Stack) -> AsyncIterator[Publishing]:
-        async with worker.factory(stack.settings, stack.worker_database) as factory:
-            yield Publishing(factory)
+        async with open_parts(stack.settings, stack.worker_database) as parts:
+            yield parts.publishing()
 
     async def sent(self, stack: Stack, text: str) -> tuple[Post, TargetCommand]:
         """Save a post whose platform accepts it, and responds two seconds late."""

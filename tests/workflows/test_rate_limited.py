@@ -19,6 +19,7 @@ from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from platforms.tiktok import errors
 from runtime import worker
+from runtime.parts import open_parts
 from store.models import Account, Post
 from store.publishing.attempts import list_attempts
 from tests.api.conftest import client_of
@@ -40,8 +41,8 @@ async def rate_limited(postgres_url: str) -> AsyncIterator[Stack]:
         # TikTok fetches photos from our own addresses only; the sandbox does not check them.
         stack.settings.public_url = "https://posts.example.com"
         async with (
-            worker.factory(stack.settings, stack.worker_database) as factory,
-            worker.running_workers(stack.client, factory),
+            open_parts(stack.settings, stack.worker_database) as parts,
+            worker.running_workers(stack.client, parts),
         ):
             yield stack
 

@@ -15,6 +15,7 @@ import pytest
 from domain.post import PostStatus
 from platforms.mastodon.platform import Mastodon
 from runtime import worker
+from runtime.parts import open_parts
 from store.accounts.connected import save_account
 from store.models import Account, Post
 from store.secrets.vault import Vault
@@ -39,8 +40,8 @@ async def working(postgres_url: str, proxy: Lossy) -> AsyncIterator[Stack]:
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         settings = stack.settings.model_copy(update={"private_account_hosts": [urlsplit(proxy.url).netloc]})
         async with (
-            worker.factory(settings, stack.worker_database) as factory,
-            worker.running_workers(stack.client, factory),
+            open_parts(settings, stack.worker_database) as parts,
+            worker.running_workers(stack.client, parts),
         ):
             yield stack
 

@@ -14,10 +14,9 @@ from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED
 from activities.posts import PostActivities
-from activities.publish import Publishing
 from domain.outcome import Outcome
 from platforms.registry import platforms
-from runtime import worker
+from runtime.parts import open_parts
 from tests.stack import Stack
 from workflows.post import PostWorkflow
 
@@ -43,8 +42,8 @@ async def posts_worker(
     """Run posts' workflows on a separate queue, with this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = PostActivities(stack.worker_database)
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        local_publish = LocalPublish(Publishing(factory), platforms())
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        local_publish = LocalPublish(parts.publishing(), platforms())
         activities: list[Callable[..., Any]] = [
             posts.read_plan,
             posts.reopen,

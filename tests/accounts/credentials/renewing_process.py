@@ -14,7 +14,7 @@ from typing import Any
 
 from accounts.credentials import renewal
 from platforms.errors import PlatformError
-from runtime import worker
+from runtime.parts import open_parts
 from runtime.settings import VaultSettings, read_settings
 from store.accounts import renewals
 from store.database import Database
@@ -65,11 +65,11 @@ async def main(workspace: str, account_id: str, point: str) -> None:
     _prepare(point)
     settings = read_settings(VaultSettings)
     database = Database(settings.database_url.get_secret_value(), pool_size=2, max_overflow=0)
-    async with worker.factory(settings, database) as factory:
+    async with open_parts(settings, database) as parts:
         async with database.transaction() as session:
             account = await session.get_one(Account, (workspace, account_id))
         try:
-            said = str(await factory.accounts.renew(account))
+            said = str(await parts.accounts.renew(account))
         except PlatformError as error:
             said = error.code
     await database.close()

@@ -14,12 +14,10 @@ from temporalio.testing import ActivityEnvironment
 from accounts.credentials import renewal
 from accounts.credentials.renewal import Renewals
 from activities.commands import TargetCommand
-from activities.publish import Publishing
-from activities.step_context import StepContextFactory
 from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter.tokens import TOKENS
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_sealed, remove_account, seal_credentials
 from store.accounts.renewals import keep_renewed, lease_renewal
 from store.accounts.resealing import START, reseal_batch
@@ -33,21 +31,21 @@ SLOW_S = 8.0
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Return a factory with a pool of two connections."""
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    """Return a parts with a pool of two connections."""
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
+    async with open_parts(stack.settings, database) as parts:
+        yield parts
     await database.close()
 
 
-async def publish(factory: StepContextFactory, post: Post) -> Any:
+async def publish(parts: WorkerParts, post: Post) -> Any:
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
     with contextlib.suppress(ApplicationError):
         # A public request is not repeated in the step that has renewed its token.
-        return await ActivityEnvironment().run(Publishing(factory).publish, command)
-    return await ActivityEnvironment().run(Publishing(factory).publish, command)
+        return await ActivityEnvironment().run(parts.publishing().publish, command)
+    return await ActivityEnvironment().run(parts.publishing().publish, command)
 
 
 async def expire(stack: Stack, account: Account, *, answer_after: float, posts: int = 1) -> None:
@@ -62,15 +60,15 @@ async def renewals(stack: Stack) -> int:
 
 
 @pytest.mark.thorough
-async def test_slow_renewal_delays_no_other_account(stack: Stack, factory: StepContextFactory) -> None:
+async def test_slow_renewal_delays_no_other_account(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("twitter", refreshToken="slow to renew", clientId="app")
     before = await renewals(stack)
     posts = [await stack.save(f"renewed slowly {number}", [account]) for number in range(5)]
     await expire(stack, account, answer_after=SLOW_S, posts=len(posts))
-    slow = [asyncio.create_task(publish(factory, post)) for post in posts]
+    slow = [asyncio.create_task(publish(parts, post)) for post in posts]
     await asyncio.sleep(1)
     other = await stack.connect("telegram")
-    outcome = await publish(factory, await stack.save("not held up", [other]))
+    outcome = await publish(parts, await stack.save("not held up", [other]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert not any(task.done() for task in slow), "it was not waited for"
     assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}

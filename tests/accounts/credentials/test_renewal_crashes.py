@@ -18,10 +18,9 @@ import pytest
 from sqlalchemy import text
 
 from accounts.credentials import renewal
-from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from reconcile.renewals import renew_due
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.accounts import renewals
 from store.accounts.connected import open_credentials
 from store.database import Database
@@ -37,12 +36,12 @@ AFTER_THE_PLATFORM = ("sent", "answered")
 
 
 @pytest.fixture
-async def factory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepContextFactory]:
-    """Return the factory of another worker, which waits less than in production for a process that may be alive."""
+async def parts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerParts]:
+    """Return the parts of another worker, which waits less than in production for a process that may be alive."""
     monkeypatch.setattr(renewal, "_SAVE_WITHIN_S", 0.5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
+    async with open_parts(stack.settings, database) as parts:
+        yield parts
     await database.close()
 
 
@@ -111,12 +110,12 @@ def token_of(stack: Stack, account: Account) -> str:
     return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
 
 
-async def works(stack: Stack, factory: StepContextFactory, account: Account) -> None:
+async def works(stack: Stack, parts: WorkerParts, account: Account) -> None:
     """Check that the account can be used and renewed, and that the platform has received no token twice."""
     current = await row(stack, account)
-    assert (await factory.accounts.whoami(current)).user_id == account.user_id
-    assert await factory.accounts.renew(await row(stack, account))
-    assert (await factory.accounts.whoami(await row(stack, account))).user_id == account.user_id
+    assert (await parts.accounts.whoami(current)).user_id == account.user_id
+    assert await parts.accounts.renew(await row(stack, account))
+    assert (await parts.accounts.whoami(await row(stack, account))).user_id == account.user_id
     assert [(grant["replays"], grant["ended"]) for grant in await grants(stack, account)] == [(0, False)]
 
 
@@ -126,7 +125,7 @@ async def works(stack: Stack, factory: StepContextFactory, account: Account) -> 
 )
 @pytest.mark.thorough
 async def test_frozen_process_loses_no_tokens(
-    stack: Stack, factory: StepContextFactory, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with renewing(stack, account, point, signal.SIGSTOP) as frozen:
         # Its lease expires meanwhile.
@@ -135,14 +134,14 @@ async def test_frozen_process_loses_no_tokens(
         with monkeypatch.context() as impatient:
             impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
             with pytest.raises(PlatformError) as raised:
-                await factory.accounts.renew(used)
+                await parts.accounts.renew(used)
         assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "renewing"), (
             "it waits for the frozen one"
         )
         frozen.process.send_signal(signal.SIGCONT)
         assert await frozen.ends() == "ended: True"
     assert [grant["renewals"] for grant in await grants(stack, account)] == [1]
-    await works(stack, factory, account)
+    await works(stack, parts, account)
 
 
 @pytest.mark.parametrize(
@@ -150,18 +149,18 @@ async def test_frozen_process_loses_no_tokens(
 )
 @pytest.mark.thorough
 async def test_killed_process_loses_tokens_only_between_response_and_row(
-    stack: Stack, factory: StepContextFactory, account: Account, point: str
+    stack: Stack, parts: WorkerParts, account: Account, point: str
 ) -> None:
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
         await killed.ends()
     await asyncio.sleep(1.2)
-    await works(stack, factory, account)
+    await works(stack, parts, account)
 
 
 @pytest.mark.parametrize("point", AFTER_THE_PLATFORM)
 @pytest.mark.thorough
 async def test_tokens_lost_before_saving_are_detected_without_early_cost(
-    stack: Stack, factory: StepContextFactory, account: Account, point: str
+    stack: Stack, parts: WorkerParts, account: Account, point: str
 ) -> None:
     """The one remaining window: the platform has made tokens, and the process that requested them is dead."""
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
@@ -172,19 +171,19 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
     assert kept.renewal_started_at is not None
     assert token_of(stack, kept) == token_of(stack, account)
     # The access token is valid for five more minutes, and a second use of the refresh token would end it.
-    assert (await factory.accounts.whoami(kept)).user_id == account.user_id
+    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
-    await renew_due(factory)
+    await renew_due(parts.database, parts.accounts)
     assert [(grant["renewals"], grant["ended"]) for grant in await grants(stack, account)] == [(1, False)]
     # After the access token has expired, a second use of the refresh token costs nothing.
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
     with pytest.raises(PlatformError) as raised:
-        await factory.accounts.whoami(await row(stack, account))
+        await parts.accounts.whoami(await row(stack, account))
     assert (raised.value.kind, raised.value.code) == (ErrorKind.AUTH, "lost_in_renewal")
     # Later checks of the refused account do not replace the reason by the platform's own word.
     with pytest.raises(PlatformError) as raised:
-        await factory.accounts.renew(await row(stack, account))
+        await parts.accounts.renew(await row(stack, account))
     assert raised.value.code == "lost_in_renewal"
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renew_at) == ("lost_in_renewal", None)
@@ -194,14 +193,14 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
 async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Account) -> None:
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.factory(stack.settings, database) as factory:
-        step = asyncio.create_task(factory.accounts.renew(account))
+    async with open_parts(stack.settings, database) as parts:
+        step = asyncio.create_task(parts.accounts.renew(account))
         async with asyncio.timeout(30):
             while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         step.cancel()
-        factory.accounts.stop_renewing()
-        assert factory.accounts.renewing_for_s() > 0
+        parts.accounts.stop_renewing()
+        assert parts.accounts.renewing_for_s() > 0
     await database.close()
     kept = await row(stack, account)
     assert token_of(stack, kept) != token_of(stack, account)
@@ -210,7 +209,7 @@ async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Acco
 
 @pytest.mark.thorough
 async def test_renewed_tokens_survive_a_database_outage(
-    stack: Stack, factory: StepContextFactory, account: Account, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover: for some seconds the row cannot be written."""
     loop, write = asyncio.get_running_loop(), renewals.keep_renewed
@@ -225,10 +224,10 @@ async def test_renewed_tokens_survive_a_database_outage(
 
     monkeypatch.setattr(renewal, "keep_renewed", away)
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 60)
-    assert await factory.accounts.renew(account)
+    assert await parts.accounts.renew(account)
     assert tries > 1
     monkeypatch.undo()
-    await works(stack, factory, account)
+    await works(stack, parts, account)
 
 
 async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: Stack, account: Account) -> None:
@@ -241,8 +240,8 @@ async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: 
 
 
 async def _five_questions(stack: Stack, database: Database, account: Account) -> None:
-    async with worker.factory(stack.settings, database) as factory:
+    async with open_parts(stack.settings, database) as parts:
         rows = [await row(stack, account) for _ in range(5)]
-        answers = await asyncio.gather(*map(factory.accounts.whoami, rows))
+        answers = await asyncio.gather(*map(parts.accounts.whoami, rows))
         assert {answer.user_id for answer in answers} == {account.user_id}
     await database.close()

@@ -1,11 +1,10 @@
-"""The factory of another worker's steps, beside the worker of the stack."""
+"""The parts of another worker's steps, beside the worker of the stack."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from activities.step_context import StepContextFactory
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from store.database import Database
 from store.roles import Component
 from tests.databases import url_as
@@ -13,9 +12,9 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Return the factory of another worker."""
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    """Return the parts of another worker."""
     database = Database(url_as(stack.database_url, Component.WORKER), pool_size=5, max_overflow=5)
-    async with worker.factory(stack.settings, database) as factory:
-        yield factory
+    async with open_parts(stack.settings, database) as parts:
+        yield parts
     await database.close()

@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.step_context import StepContextFactory
 from reconcile.renewals import renew_due
+from runtime.parts import WorkerParts
 from tests.api.accounts.rows import change_row, health_of, known_to_sandbox, remove, row_of
 from tests.api.conftest import Client
 from tests.api.connect.consents import begin, consent, trade
@@ -23,32 +23,32 @@ class TestSiblings:
         return [account["accountId"] for account in chosen["accounts"]]
 
     async def test_accounts_of_one_consent_are_renewed_together(
-        self, stranger: Client, stack: Stack, factory: StepContextFactory
+        self, stranger: Client, stack: Stack, parts: WorkerParts
     ) -> None:
         first, second = await self._two(stranger, stack, "twins")
         before = await known_to_sandbox(stack, stranger, second)
         await change_row(stack, stranger, first, renew_at=datetime.now(UTC) - timedelta(seconds=1))
-        renewed = await self._renewed(stranger, stack, factory, [first, second], before["access_token"])
+        renewed = await self._renewed(stranger, stack, parts, [first, second], before["access_token"])
         assert renewed[0]["access_token"] == renewed[1]["access_token"]
         assert renewed[0]["user_id"] != renewed[1]["user_id"]
         rows = [await row_of(stack, stranger, each) for each in (first, second)]
         assert len({(row.expires_at, row.grant_subject) for row in rows if row}) == 1
 
     async def test_siblings_due_together_are_renewed_once(
-        self, stranger: Client, stack: Stack, factory: StepContextFactory
+        self, stranger: Client, stack: Stack, parts: WorkerParts
     ) -> None:
         both = await self._two(stranger, stack, "triplets")
         before = await known_to_sandbox(stack, stranger, both[0])
         for each in both:
             await change_row(stack, stranger, each, renew_at=datetime.now(UTC) - timedelta(seconds=1))
-        renewed = await self._renewed(stranger, stack, factory, both, before["access_token"])
+        renewed = await self._renewed(stranger, stack, parts, both, before["access_token"])
         assert len({each["access_token"] for each in renewed}) == 1
 
     async def _renewed(
-        self, client: Client, stack: Stack, factory: StepContextFactory, accounts: list[str], before: str
+        self, client: Client, stack: Stack, parts: WorkerParts, accounts: list[str], before: str
     ) -> list[dict[str, Any]]:
         """Renew what is due, and return the credentials; the stack's own worker may have renewed them first."""
-        await renew_due(factory)
+        await renew_due(parts.database, parts.accounts)
         async with asyncio.timeout(30):
             while True:
                 found = [await known_to_sandbox(stack, client, account) for account in accounts]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from activities.step_context import StepContextFactory
 from platforms.bluesky import PLATFORM as BLUESKY
 from platforms.errors import PlatformError
 from reconcile.revocations import Revocations
+from runtime.parts import WorkerParts
 from store.accounts.revocations import claim_due_revocations, open_revocation
 from store.models import PendingConnection, PendingRevocation
 from store.secrets.vault import Vault
@@ -26,9 +26,9 @@ VERIFY = "mastodon/api/v1/accounts/verify_credentials"
 
 
 @pytest.fixture
-async def revocations(factory: StepContextFactory) -> AsyncIterator[Revocations]:
+async def revocations(parts: WorkerParts) -> AsyncIterator[Revocations]:
     """Return the background task of a worker, which tests run round by round."""
-    running = Revocations(factory)
+    running = Revocations(parts.database, parts.accounts)
     yield running
     await running.close()
 
@@ -97,7 +97,7 @@ class TestReplaced:
         assert await asked(stack, VERIFY, own["access_token"]) == 200
 
     async def test_an_authorization_of_bluesky_is_ended(
-        self, stranger: Client, stack: Stack, factory: StepContextFactory, revocations: Revocations
+        self, stranger: Client, stack: Stack, parts: WorkerParts, revocations: Revocations
     ) -> None:
         known = await stack.connect("bluesky")
         query = {"redirect_url": AT_HOME, "identifier": f"{known.username.replace('_', '-')}.bsky.social"}
@@ -110,7 +110,7 @@ class TestReplaced:
             response = await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME)
             account = response.json()["accountId"]
             stored = BLUESKY.credentials.model_validate(await credentials(stack, stranger.workspace_id, account))
-            connections.append(factory.accounts.new_account(BLUESKY, stored, stranger.workspace_id).connection)
+            connections.append(parts.accounts.new_account(BLUESKY, stored, stranger.workspace_id).connection)
         await run(revocations)
         assert (await newest(stranger, "bluesky", account))[0] == "revoked"
         with pytest.raises(PlatformError):

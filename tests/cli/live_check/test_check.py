@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from activities.step_context import StepContextFactory
 from cli.live_check.check import Check
 from cli.live_check.command import file_named
 from cli.live_check.files import CheckFiles, in_the_sandbox
@@ -16,7 +15,7 @@ from cli.live_check.report import LiveReport
 from domain.schedule import rfc3339
 from platforms.live import live_check_of
 from platforms.registry import platforms
-from runtime import worker
+from runtime.parts import WorkerParts, open_parts
 from tests.stack import Stack
 
 GIVEN = {"pinterest": {"boardId": "549755885175"}}
@@ -24,9 +23,9 @@ TOKEN = "a-secret-token-that-no-report-shows"
 
 
 @pytest.fixture
-async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    async with worker.factory(stack.settings, stack.worker_database) as factory:
-        yield factory
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        yield parts
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +42,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def checked(
-    stack: Stack, factory: StepContextFactory, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
+    stack: Stack, parts: WorkerParts, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
 ) -> LiveReport:
     given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
     check = Check(
-        platforms()[platform], factory.accounts.connect(account), files, **{"given": GIVEN.get(platform, {}), **more}
+        platforms()[platform], parts.accounts.connect(account), files, **{"given": GIVEN.get(platform, {}), **more}
     )
     async with asyncio.timeout(100):
         return await check.run()
@@ -57,8 +56,8 @@ async def checked(
 
 @pytest.mark.parametrize("platform", list(platforms()))
 @pytest.mark.one_in(14)
-async def test_sandbox_meets_all_assumptions(stack: Stack, factory: StepContextFactory, platform: str) -> None:
-    report = await checked(stack, factory, platform)
+async def test_sandbox_meets_all_assumptions(stack: Stack, parts: WorkerParts, platform: str) -> None:
+    report = await checked(stack, parts, platform)
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
     check, by_name = live_check_of(platforms()[platform]), dict[str, set[bool | None]]()
@@ -74,31 +73,29 @@ async def test_sandbox_meets_all_assumptions(stack: Stack, factory: StepContextF
     assert "A test of SocialSyncer" not in sent
 
 
-async def test_a_linkedin_page_shows_its_posts(stack: Stack, factory: StepContextFactory) -> None:
+async def test_a_linkedin_page_shows_its_posts(stack: Stack, parts: WorkerParts) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"}
-    report = await checked(stack, factory, "linkedin", credentials=page, only=["text"])
+    report = await checked(stack, parts, "linkedin", credentials=page, only=["text"])
     held = {verdict.assumption: verdict.holds for verdict in report.verdicts}
     assert (held["found"], held["escapes"]) == (True, True), "\n".join(report.lines())
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_wrong_assumption_of_a_platform_is_reported(
-    stack: Stack, factory: StepContextFactory, *, refuses: bool
-) -> None:
+async def test_wrong_assumption_of_a_platform_is_reported(stack: Stack, parts: WorkerParts, *, refuses: bool) -> None:
     other = await stack.publish(f"another's, {refuses}", [await stack.connect("threads")])
     if not refuses:
         error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
     given = {"replyToId": other.targets[0].platform_post_id}
-    report = await checked(stack, factory, "threads", given=given, only=["reply to another's post"])
+    report = await checked(stack, parts, "threads", given=given, only=["reply to another's post"])
     assert {verdict.holds for verdict in report.verdicts if verdict.assumption == "reply"} == {refuses}
     assert [each.assumption for each in report.otherwise] == ([] if refuses else ["reply"])
 
 
-async def test_refusals_are_reported_without_platform_texts(stack: Stack, factory: StepContextFactory) -> None:
+async def test_refusals_are_reported_without_platform_texts(stack: Stack, parts: WorkerParts) -> None:
     body = {"ok": False, "error_code": 400, "description": "Bad Request: can't parse entities: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
-    report = await checked(stack, factory, "telegram", only=["text"])
+    report = await checked(stack, parts, "telegram", only=["text"])
     assert [(each.assumption, each.holds) for each in report.otherwise] == [("published", False)]
     assert "secret words" in "\n".join(report.lines())
     written = report.as_json()
@@ -114,12 +111,12 @@ async def test_refusals_are_reported_without_platform_texts(stack: Stack, factor
 
 
 async def test_wrongly_absent_post_is_reported(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.live_check.trial.CONFIRM_FOR", timedelta(seconds=20))
     nothing = {"data": [], "meta": {"result_count": 0}}
     await stack.fault("twitter", "reject", "confirm", status=200, body=nothing, times=12)
-    report = await checked(stack, factory, "twitter", only=["text"])
+    report = await checked(stack, parts, "twitter", only=["text"])
     held = {verdict.assumption: verdict.holds for verdict in report.verdicts}
     assert (held["published"], held["found"], held["absence"]) == (True, True, False)
 
@@ -132,29 +129,29 @@ async def test_wrongly_absent_post_is_reported(
     ],
 )
 async def test_deviations_of_a_platform_are_reported(
-    stack: Stack, factory: StepContextFactory, platform: str, condition: str, sample: str, assumption: str
+    stack: Stack, parts: WorkerParts, platform: str, condition: str, sample: str, assumption: str
 ) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
     await stack.switch_on(platform, condition)
-    report = await checked(stack, factory, platform, credentials=page, only=[sample])
+    report = await checked(stack, parts, platform, credentials=page, only=[sample])
     assert assumption in {each.assumption for each in report.otherwise}, "\n".join(report.lines())
 
 
-async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, factory: StepContextFactory) -> None:
+async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, parts: WorkerParts) -> None:
     await stack.fault("telegram", "accept_then_drop", "publish")
-    report = await checked(stack, factory, "telegram", only=["text"])
+    report = await checked(stack, parts, "telegram", only=["text"])
     assert "CHECK BY HAND" in "\n".join(report.lines())
 
 
-async def test_samples_that_need_settings_are_skipped(stack: Stack, factory: StepContextFactory) -> None:
-    report = await checked(stack, factory, "pinterest", given={})
+async def test_samples_that_need_settings_are_skipped(stack: Stack, parts: WorkerParts) -> None:
+    report = await checked(stack, parts, "pinterest", given={})
     assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
     assert report.otherwise == []
 
 
-async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, factory: StepContextFactory) -> None:
+async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
-    check = Check(platforms()["instagram"], factory.accounts.connect(account), CheckFiles(file_named, None), given={})
+    check = Check(platforms()["instagram"], parts.accounts.connect(account), CheckFiles(file_named, None), given={})
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )

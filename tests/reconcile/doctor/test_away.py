@@ -10,6 +10,7 @@ import pytest
 from domain.post import PostStatus, TargetStatus
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from runtime import worker
+from runtime.parts import open_parts
 from store.models import Attempt
 from store.publishing.sending import begin_send
 from tests.reconcile.doctor.conftest import (
@@ -42,8 +43,8 @@ async def own(unserved: Stack) -> AsyncIterator[Stack]:
 @asynccontextmanager
 async def at_work(stack: Stack) -> AsyncIterator[None]:
     async with (
-        worker.factory(stack.settings, stack.worker_database) as factory,
-        worker.running_workers(stack.client, factory),
+        open_parts(stack.settings, stack.worker_database) as parts,
+        worker.running_workers(stack.client, parts),
     ):
         yield
 

@@ -1,0 +1,166 @@
+"""The parts of which the activities and background tasks of one worker are made."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from temporalio.common import MetricMeter
+
+from accounts.credentials.connections import AccountConnections
+from activities.account import AccountSteps
+from activities.apps import Apps
+from activities.check_media import Checking
+from activities.choices import Choosing
+from activities.complete import Completing
+from activities.confirm import Confirming
+from activities.connect import Connecting
+from activities.edit import Editing
+from activities.meters import Meters
+from activities.posts import PostActivities
+from activities.prepare import Preparing
+from activities.publish import Publishing
+from activities.rate_limiting import RateLimiter
+from activities.refused_accounts import RefusedAccounts
+from activities.step_context import StepContextFactory
+from media.admission import Admission
+from media.decoder_pool import DecoderPool
+from media.disk import MediaDisk
+from media.fetch import MediaFetcher
+from media.public_files import PublicFiles
+from media.shared_files import SharedFiles
+from media.step_media import MediaTools
+from platforms.registry import platforms
+from platforms.servers.outgoing import Outgoing
+from platforms.servers.reach import Servers
+from runtime.settings import Settings, VaultSettings
+from store.database import Database
+from store.secrets.vault import Vault
+
+
+def servers(settings: Settings) -> Servers:
+    """Return the addresses at which the operator lets platforms be reached."""
+    return Servers(
+        settings.base_urls, settings.sandbox_url, settings.private_account_hosts, settings.forbidden_networks
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The parts of one worker. An activity or background task gets only those that it uses."""
+
+    database: Database
+    accounts: AccountConnections
+    apps: Apps
+    contexts: StepContextFactory
+    media: MediaTools
+    meters: Meters
+    rate_limiter: RateLimiter
+    refused_accounts: RefusedAccounts
+    redirect_urls: Sequence[str]
+    most_accounts: int
+
+    def posts(self) -> PostActivities:
+        """Return the activities that change only rows."""
+        return PostActivities(self.database, self.meters)
+
+    def publishing(self) -> Publishing:
+        """Return the step that makes targets public."""
+        return Publishing(
+            self.database,
+            self.contexts,
+            self.rate_limiter,
+            self.refused_accounts,
+            self.apps,
+            self.media.files,
+            self.meters,
+        )
+
+    def preparing(self) -> Preparing:
+        """Return the step that prepares targets ahead of their time."""
+        return Preparing(self.database, self.contexts, self.rate_limiter, self.refused_accounts, self.apps)
+
+    def confirming(self) -> Confirming:
+        """Return the step that confirms targets."""
+        return Confirming(self.database, self.contexts, self.meters)
+
+    def completing(self) -> Completing:
+        """Return the step that does what needs a public post."""
+        return Completing(self.database, self.contexts)
+
+    def editing(self) -> Editing:
+        """Return the step that edits public targets."""
+        return Editing(self.database, self.contexts)
+
+    def towards_platforms(self) -> list[Callable[..., Any]]:
+        """Return the activities that ask platforms or fetch files, except publishing."""
+        accounts = AccountSteps(self.database, self.accounts)
+        return [
+            self.preparing().prepare,
+            self.confirming().confirm,
+            self.completing().complete,
+            self.editing().edit,
+            Checking(self.database, self.media).check_media,
+            Connecting(self.database, self.accounts, self.most_accounts).connect,
+            Choosing(self.database, self.accounts).list_choices,
+            accounts.check_account,
+            accounts.remove_account,
+        ]
+
+
+@contextlib.asynccontextmanager
+async def open_parts(
+    settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
+) -> AsyncIterator[WorkerParts]:
+    """Open the parts of a worker: the HTTP transports, the vault, the media tools, the metrics."""
+    reachable = servers(settings)
+    outgoing = Outgoing(reachable)
+    media = _media_tools(settings, database, outgoing)
+    async with contextlib.AsyncExitStack() as stack:
+        transports: dict[str, httpx.AsyncBaseTransport] = {
+            name: await stack.enter_async_context(outgoing.to_platform(platform))
+            for name, platform in platforms().items()
+        }
+        named_servers = await stack.enter_async_context(outgoing.to_named_servers())
+        meters = Meters(meter)
+        accounts = AccountConnections(
+            database=database,
+            vault=Vault(settings.encryption_keys),
+            servers=reachable,
+            platforms_at=transports,
+            named_servers=named_servers,
+            registered_apps=settings.registered_apps,
+            record_renewal=meters.record_renewal,
+            renews=settings.renewals,
+        )
+        try:
+            yield WorkerParts(
+                database,
+                accounts,
+                Apps(database),
+                StepContextFactory(database, accounts, media),
+                media,
+                meters,
+                RateLimiter(database, on=settings.platform_rate_limits),
+                RefusedAccounts(database, accounts),
+                settings.redirect_urls,
+                settings.max_accounts,
+            )
+        finally:
+            await accounts.close()
+            await media.close()
+
+
+def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> MediaTools:
+    limit = None if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
+    admission = Admission(MediaDisk(limit), fetches=settings.media_fetches)
+    fetcher = MediaFetcher(
+        private_hosts=settings.private_media_hosts,
+        samples_url=settings.sandbox_url or None,
+        transport=outgoing.to_strangers,
+    )
+    public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
+    return MediaTools(
+        SharedFiles(fetcher, admission), DecoderPool(memory=settings.media_memory_mb * 2**20), public_files, admission
+    )
