@@ -43,6 +43,16 @@ def test_every_decision_is_listed_by_its_title() -> None:
     assert listed == [(page.name[:4], page.name, title) for page, title in zip(pages, titles, strict=True)]
 
 
+def test_the_number_of_a_decision_that_was_folded_stays_reserved() -> None:
+    folder = ROOT / "docs/adr"
+    folded = re.findall(r"^- (\d{4}), .*\]\(([^)]+)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert folded
+    for number, page in folded:
+        assert re.search(rf"^Replaces .*\b{int(number)}\b.*folded in here", (folder / page).read_text(), re.MULTILINE)
+    numbers = [int(page.name[:4]) for page in folder.glob("[0-9]*.md")] + [int(number) for number, _ in folded]
+    assert sorted(numbers) == list(range(1, max(numbers) + 1))
+
+
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/adr/[0-9]*.md")), ids=lambda path: path.name[:4])
 def test_a_decision_has_its_four_parts(page: Path) -> None:
     parts = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
