@@ -1,7 +1,7 @@
 """The sandbox's Bluesky, called with Bluesky's own requests."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from sandbox import media
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import Server, account, serving
 
 DID = "did:plc:17841400000000001"
 POSTS = "app.bsky.feed.post"
@@ -18,26 +18,12 @@ NOW = "2026-01-15T10:00:00.000Z"
 KEY = "3kabcdefghi2k"
 
 
-class Server:
-    """Clients of the server, for one account and a second one."""
+class Bluesky(Server):
+    """The server with the session of one of two accounts, once it has logged in."""
 
-    def __init__(self, url: str) -> None:
-        self.client = httpx.AsyncClient(base_url=f"{url}/bluesky/xrpc", verify=False)
-        self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        super().__init__(client)
         self.session: dict[str, Any] = {}
-
-    async def add_accounts(self) -> None:
-        accounts = [
-            {
-                "platform": "bluesky",
-                "accountId": f"bs_{number}",
-                "userId": f"1784140000000000{number}",
-                "username": f"tester_{number}",
-                "accessToken": f"app-password-{number}",
-            }
-            for number in (1, 2)
-        ]
-        (await self.control.post("/accounts", json={"accounts": accounts})).raise_for_status()
 
     async def log_in(self, password: str = "app-password-1", identifier: str = DID) -> httpx.Response:
         body = {"identifier": identifier, "password": password}
@@ -66,30 +52,21 @@ class Server:
         blob: dict[str, Any] = answer.json()["blob"]
         return blob
 
-    async def posts(self) -> list[dict[str, Any]]:
-        return list((await self.control.get("/posts")).json()["posts"])
 
-    async def operations(self) -> list[str]:
-        return [entry["operation"] for entry in (await self.control.get("/requests")).json()["requests"]]
-
-
-@asynccontextmanager
-async def serving(
-    data_dir: Path | None = None, *, realistic: bool = False, clock: Callable[[], float] | None = None
-) -> AsyncIterator[Server]:
-    async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
-        server = Server(url)
-        try:
-            await server.add_accounts()
-            yield server
-        finally:
-            await server.client.aclose()
-            await server.control.aclose()
+serving_bluesky = partial(
+    serving,
+    Bluesky,
+    path="/bluesky/xrpc",
+    accounts=[
+        account("bluesky", f"bs_{number}", f"1784140000000000{number}", f"tester_{number}", f"app-password-{number}")
+        for number in (1, 2)
+    ],
+)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
+async def server() -> AsyncIterator[Bluesky]:
+    async with serving_bluesky() as running:
         assert (await running.log_in()).status_code == 200
         yield running
 
@@ -98,7 +75,7 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-async def test_logging_in_takes_the_password_of_that_account(server: Server) -> None:
+async def test_logging_in_takes_the_password_of_that_account(server: Bluesky) -> None:
     session = server.session
     assert (session["did"], session["handle"], session["active"]) == (DID, "tester-1.bsky.social", True)
     assert (await server.get("com.atproto.server.getSession")).json()["did"] == DID
@@ -107,7 +84,7 @@ async def test_logging_in_takes_the_password_of_that_account(server: Server) -> 
     assert (await server.log_in(identifier="tester-1.bsky.social")).status_code == 200
 
 
-async def test_a_refresh_token_is_traded_once(server: Server) -> None:
+async def test_a_refresh_token_is_traded_once(server: Bluesky) -> None:
     old = server.session
     headers = {"authorization": f"Bearer {old['refreshJwt']}"}
     renewed = await server.post("com.atproto.server.refreshSession", headers=headers)
@@ -116,7 +93,7 @@ async def test_a_refresh_token_is_traded_once(server: Server) -> None:
     assert error(await server.post("com.atproto.server.refreshSession", headers=headers)) == (400, "ExpiredToken")
 
 
-async def test_only_the_access_token_of_a_session_opens_anything(server: Server) -> None:
+async def test_only_the_access_token_of_a_session_opens_anything(server: Bluesky) -> None:
     for token in ("app-password-1", server.session["refreshJwt"], "nonsense"):
         server.client.headers["authorization"] = f"Bearer {token}"
         assert error(await server.put()) == (400, "InvalidToken")
@@ -125,7 +102,7 @@ async def test_only_the_access_token_of_a_session_opens_anything(server: Server)
 
 
 async def test_a_session_ends_after_two_hours(clock: Clock) -> None:
-    async with serving(clock=clock) as server:
+    async with serving_bluesky(clock=clock) as server:
         await server.log_in()
         clock.now += 7201
         assert error(await server.put()) == (400, "ExpiredToken")
@@ -133,7 +110,7 @@ async def test_a_session_ends_after_two_hours(clock: Clock) -> None:
         assert (await server.post("com.atproto.server.refreshSession", headers=headers)).status_code == 200
 
 
-async def test_same_record_changes_nothing_and_another_replaces_it(server: Server) -> None:
+async def test_same_record_changes_nothing_and_another_replaces_it(server: Bluesky) -> None:
     first, again = (await server.put()).json(), (await server.put()).json()
     assert (first["uri"], first["cid"]) == (again["uri"], again["cid"])
     assert ("commit" in first, "commit" in again) == (True, False)
@@ -145,7 +122,7 @@ async def test_same_record_changes_nothing_and_another_replaces_it(server: Serve
     assert (await server.operations())[:4] == ["edit", "publish", "publish", "auth"]
 
 
-async def test_records_are_read_listed_and_deleted(server: Server) -> None:
+async def test_records_are_read_listed_and_deleted(server: Bluesky) -> None:
     uri = (await server.put()).json()["uri"]
     del server.client.headers["authorization"]
     found = (await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)).json()
@@ -163,7 +140,7 @@ async def test_records_are_read_listed_and_deleted(server: Server) -> None:
     assert (await server.posts())[0]["deleted"] is True
 
 
-async def test_creating_under_a_key_that_is_taken_is_an_error_of_the_server(server: Server) -> None:
+async def test_creating_under_a_key_that_is_taken_is_an_error_of_the_server(server: Bluesky) -> None:
     record = {"$type": POSTS, "text": "Hi", "createdAt": NOW}
     body = {"repo": DID, "collection": POSTS, "rkey": KEY, "record": record}
     assert (await server.post("com.atproto.repo.createRecord", body)).status_code == 200
@@ -200,12 +177,12 @@ def link(start: int, end: int, **feature: str) -> dict[str, Any]:
     ],
 )
 @pytest.mark.one_in(3)
-async def test_invalid_posts_are_refused(server: Server, record: dict[str, Any]) -> None:
+async def test_invalid_posts_are_refused(server: Bluesky, record: dict[str, Any]) -> None:
     assert error(await server.put(**record)) == (400, "InvalidRequest")
     assert await server.posts() == []
 
 
-async def test_a_key_must_be_an_identifier_of_a_time_and_the_repository_ones_own(server: Server) -> None:
+async def test_a_key_must_be_an_identifier_of_a_time_and_the_repository_ones_own(server: Bluesky) -> None:
     for rkey in ("self", "0000000000000", "zzzzzzzzzzzzz"):
         assert error(await server.put(rkey)) == (400, "InvalidRequest")
     body = {"repo": "did:plc:17841400000000002", "collection": POSTS, "rkey": KEY, "record": {}}
@@ -215,7 +192,7 @@ async def test_a_key_must_be_an_identifier_of_a_time_and_the_repository_ones_own
         assert error(answer) == (400, "InvalidRequest")
 
 
-async def test_blobs_are_named_by_their_bytes_and_must_be_there(server: Server) -> None:
+async def test_blobs_are_named_by_their_bytes_and_must_be_there(server: Bluesky) -> None:
     blob = await server.blob()
     assert blob == await server.blob()
     assert blob["ref"]["$link"].startswith("bafkrei")
@@ -233,7 +210,7 @@ async def test_blobs_are_named_by_their_bytes_and_must_be_there(server: Server) 
     assert error(await server.put("3kabcdefghi2z", embed=video)) == (400, "InvalidMimeType")
 
 
-async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(server: Server) -> None:
+async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(server: Bluesky) -> None:
     content = media.sample("large", "jpg") + bytes(2_000_000)
     answer = await server.client.post(
         "/com.atproto.repo.uploadBlob", content=content, headers={"content-type": "image/jpeg"}
@@ -242,18 +219,18 @@ async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(s
     assert error(await server.put(embed=images)) == (400, "BlobTooLarge")
 
 
-async def test_handles_are_resolved(server: Server) -> None:
+async def test_handles_are_resolved(server: Bluesky) -> None:
     found = await server.get("com.atproto.identity.resolveHandle", handle="tester-2.bsky.social")
     assert found.json() == {"did": "did:plc:17841400000000002"}
     assert error(await server.get("com.atproto.identity.resolveHandle", handle="x.example")) == (400, "InvalidRequest")
 
 
-async def service_token(server: Server, **params: str) -> httpx.Response:
+async def service_token(server: Bluesky, **params: str) -> httpx.Response:
     allowed = {"aud": "did:web:sandbox.host.bsky.network", "lxm": "com.atproto.repo.uploadBlob", **params}
     return await server.get("com.atproto.server.getServiceAuth", **allowed)
 
 
-async def upload(server: Server, token: str, content: bytes) -> httpx.Response:
+async def upload(server: Bluesky, token: str, content: bytes) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}", "content-type": "video/mp4"}
     params = {"did": DID, "name": "a.mp4"}
     return await server.client.post("/app.bsky.video.uploadVideo", params=params, headers=headers, content=content)
@@ -261,7 +238,7 @@ async def upload(server: Server, token: str, content: bytes) -> httpx.Response:
 
 @pytest.mark.thorough
 async def test_a_video_takes_its_time_and_is_recognised_when_it_comes_again(clock: Clock) -> None:
-    async with serving(realistic=True, clock=clock) as server:
+    async with serving_bluesky(realistic=True, clock=clock) as server:
         await server.log_in()
         token = (await service_token(server, exp=str(int(clock.now) + 1800))).json()["token"]
         video = media.sample("film", "mp4")
@@ -277,7 +254,7 @@ async def test_a_video_takes_its_time_and_is_recognised_when_it_comes_again(cloc
         assert (await server.put(embed=embed)).status_code == 200
 
 
-async def test_the_video_service_wants_a_token_of_its_own(server: Server) -> None:
+async def test_the_video_service_wants_a_token_of_its_own(server: Bluesky) -> None:
     video = media.sample("film", "mp4")
     assert (await upload(server, server.session["accessJwt"], video)).status_code == 401
     other = (await service_token(server, lxm="app.bsky.feed.getTimeline")).json()["token"]
@@ -286,7 +263,7 @@ async def test_the_video_service_wants_a_token_of_its_own(server: Server) -> Non
     assert error(await service_token(server, aud="nobody")) == (400, "InvalidRequest")
 
 
-async def test_invalid_video_fails_in_processing(server: Server) -> None:
+async def test_invalid_video_fails_in_processing(server: Bluesky) -> None:
     token = (await service_token(server)).json()["token"]
     job = (await upload(server, token, b"no video")).json()["jobStatus"]["jobId"]
     state = (await server.get("app.bsky.video.getJobStatus", jobId=job)).json()["jobStatus"]
@@ -295,7 +272,7 @@ async def test_invalid_video_fails_in_processing(server: Server) -> None:
 
 
 async def test_realistic_servers_count_logins_and_writes(clock: Clock) -> None:
-    async with serving(realistic=True, clock=clock) as server:
+    async with serving_bluesky(realistic=True, clock=clock) as server:
         for _ in range(30):
             assert (await server.log_in()).status_code == 200
         over = await server.log_in()
@@ -305,12 +282,12 @@ async def test_realistic_servers_count_logins_and_writes(clock: Clock) -> None:
 
 
 async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    async with serving_bluesky(tmp_path) as server:
         await server.log_in()
         images = {"$type": "app.bsky.embed.images", "images": [{"alt": "", "image": await server.blob()}]}
         uri = (await server.put(embed=images)).json()["uri"]
         session = server.session
-    async with serving(tmp_path) as server:
+    async with serving_bluesky(tmp_path) as server:
         found = await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)
         assert found.json()["uri"] == uri
         server.client.headers["authorization"] = f"Bearer {session['accessJwt']}"

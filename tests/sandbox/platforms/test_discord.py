@@ -1,32 +1,27 @@
 """The fake Discord: its messages, its headers, the nonce, and what a webhook reveals."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 CHANNEL, HOOK = "41771983423143937", "41771983423143938"
 
-
-@asynccontextmanager
-async def discord(data_dir: Path | None = None, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    accounts = [
-        {"platform": "discord", "accountId": "dc_1", "userId": CHANNEL, "username": "general", "accessToken": "bot"},
-        {"platform": "discord", "accountId": "dc_2", "userId": HOOK, "username": "News", "accessToken": "hook"},
-    ]
-    headers = {"authorization": "Bot bot"}
-    async with (
-        running_sandbox(data_dir, **more) as url,
-        httpx.AsyncClient(base_url=url, headers=headers, verify=False) as client,
-    ):
-        await client.post("/_/accounts", json={"accounts": accounts})
-        yield client
+discord = partial(
+    acting_client,
+    path="",
+    accounts=[
+        account("discord", "dc_1", CHANNEL, "general", "bot"),
+        account("discord", "dc_2", HOOK, "News", "hook"),
+    ],
+    headers={"authorization": "Bot bot"},
+)
 
 
 @pytest.fixture(scope="module")

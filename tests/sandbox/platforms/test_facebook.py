@@ -1,35 +1,31 @@
 """Behaviour of the fake Facebook that no request of ours needs, and its state."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import lasting
+from tests.sandbox.servers import account, acting_client
 
 PAGE = "1755847768034402"
 IMAGE = "https://example.com/photo.jpg"
 VIDEO = "https://cdn.example.com/film.mp4"
-ACCOUNT = {
-    "platform": "facebook",
-    "accountId": "fb_1",
-    "userId": PAGE,
-    "username": "page",
-    "accessToken": "fb-token",
-}
 
-
-def client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{url}/facebook/v25.0", headers={"authorization": "Bearer fb-token"})
+facebook = partial(
+    acting_client,
+    path="/facebook/v25.0",
+    accounts=[account("facebook", "fb_1", PAGE, "page", "fb-token")],
+    headers={"authorization": "Bearer fb-token"},
+)
 
 
 @pytest.fixture(scope="module")
 async def page() -> AsyncIterator[httpx.AsyncClient]:
-    async with running_sandbox() as url, client(url) as fb:
-        await fb.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with facebook() as fb:
         yield fb
 
 
@@ -123,12 +119,11 @@ async def test_other_pages_are_not_this_tokens(page: httpx.AsyncClient) -> None:
 
 
 async def test_a_restart_forgets_nothing_public(tmp_path: Path) -> None:
-    async with running_sandbox(tmp_path) as url, client(url) as fb:
-        await fb.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with facebook(tmp_path) as fb:
         video = (await made(fb, "videos", file_url=VIDEO))["id"]
         photo = (await made(fb, "photos", url=IMAGE, published="false"))["id"]
         story = (await made(fb, "photo_stories", photo_id=photo))["post_id"]
-    async with running_sandbox(tmp_path) as url, client(url) as fb:
+    async with facebook(tmp_path, accounts=[]) as fb:
         post_id = (await fb.get(f"/{video}", params={"fields": "post_id"})).json()["post_id"]
         assert post_id.startswith(f"{PAGE}_")
         assert (await fb.get(f"/{post_id}", params={"fields": "id"})).json() == {"id": post_id}
@@ -137,8 +132,7 @@ async def test_a_restart_forgets_nothing_public(tmp_path: Path) -> None:
 
 
 async def test_realistic_pages_have_a_number_of_reels_a_day() -> None:
-    async with running_sandbox(realistic=True) as url, client(url) as fb:
-        await fb.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with facebook(realistic=True) as fb:
         ending = {"upload_phase": "finish", "video_state": "PUBLISHED"}
         for _ in range(30):
             begun = await made(fb, "video_reels", upload_phase="start")

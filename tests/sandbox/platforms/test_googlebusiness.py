@@ -1,14 +1,14 @@
 """The fake Google: its messages, what it accepts, and the result of its review of a post."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 LOCATION = "12345678901234567"
 PARENT = f"/googlebusiness/v4/accounts/1{LOCATION}/locations/{LOCATION}"
@@ -16,21 +16,12 @@ PHOTO = [{"mediaFormat": "PHOTO", "sourceUrl": "https://example.com/a.jpg"}]
 DAY = {"year": 2026, "month": 1, "day": 20}
 SCHEDULE = {"startDate": DAY, "startTime": {"hours": 9}, "endDate": DAY, "endTime": {"hours": 17}}
 
-
-@asynccontextmanager
-async def google(**more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    account = {
-        "platform": "googlebusiness",
-        "accountId": "gb_1",
-        "userId": LOCATION,
-        "username": "Cafe",
-        "accessToken": "t",
-        "refreshToken": "1//r",
-    }
-    headers = {"authorization": "Bearer t"}
-    async with running_sandbox(**more) as url, httpx.AsyncClient(base_url=url, headers=headers, verify=False) as client:
-        await client.post("/_/accounts", json={"accounts": [account]})
-        yield client
+google = partial(
+    acting_client,
+    path="",
+    accounts=[account("googlebusiness", "gb_1", LOCATION, "Cafe", "t", "1//r")],
+    headers={"authorization": "Bearer t"},
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The sandbox's LinkedIn follows LinkedIn's rules, and keeps its state over a restart."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,24 +10,19 @@ import httpx
 import pytest
 
 from sandbox.platforms.linkedin.text import shown
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 ME = "urn:li:person:7001"
 PAGE = "urn:li:organization:55"
 VERSION = {"LinkedIn-Version": "202609", "X-Restli-Protocol-Version": "2.0.0"}
 
-
-@asynccontextmanager
-async def linkedin(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that acts as a member on a separate sandbox."""
-    async with running_sandbox(data_dir, **options) as url:
-        headers = {"authorization": "Bearer li-token", **VERSION}
-        async with httpx.AsyncClient(base_url=f"{url}/linkedin", headers=headers) as client:
-            account = {"platform": "linkedin", "accountId": "li_7001", "userId": "7001", "username": "ann"}
-            known = {"accounts": [{**account, "accessToken": "li-token", "refreshToken": "li-refresh"}]}
-            (await client.post(f"{url}/_/accounts", json=known)).raise_for_status()
-            yield client
+linkedin = partial(
+    acting_client,
+    path="/linkedin",
+    accounts=[account("linkedin", "li_7001", "7001", "ann", "li-token", "li-refresh")],
+    headers={"authorization": "Bearer li-token", **VERSION},
+)
 
 
 @pytest.fixture(scope="module")

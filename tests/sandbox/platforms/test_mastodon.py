@@ -1,8 +1,8 @@
 """The sandbox's Mastodon, called with Mastodon's own requests."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,19 @@ import pytest
 
 from sandbox import media
 from sandbox.platforms.mastodon.markup import length, rendered
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import Server, account, serving
 
 USER = "109000000000000001"
 
 
-class Server:
-    """Clients of the server, with the token of one account and without a token."""
+class Mastodon(Server):
+    """The server with the token of one account."""
 
-    def __init__(self, url: str) -> None:
-        self.client = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
-        self.anonymous = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
-        self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
-        self.client.headers["authorization"] = "Bearer token"
-
-    async def add_account(self) -> None:
-        account = {
-            "platform": "mastodon",
-            "accountId": "ma_1",
-            "userId": USER,
-            "username": "ann",
-            "accessToken": "token",
-        }
-        (await self.control.post("/accounts", json={"accounts": [account]})).raise_for_status()
+    async def get_without_token(self, path: str) -> httpx.Response:
+        request = self.client.build_request("GET", path)
+        del request.headers["authorization"]
+        return await self.client.send(request)
 
     async def upload(self, name: str = "one", extension: str = "jpg", **fields: str) -> httpx.Response:
         content = media.sample(name, extension)
@@ -50,33 +39,25 @@ class Server:
         assert answer.status_code == 200, answer.text
         return list(answer.json())
 
-    async def posts(self) -> list[dict[str, Any]]:
-        return list((await self.control.get("/posts")).json()["posts"])
 
-
-@asynccontextmanager
-async def serving(
-    data_dir: Path | None = None, *, realistic: bool = False, clock: Callable[[], float] | None = None
-) -> AsyncIterator[Server]:
-    async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
-        server = Server(url)
-        try:
-            await server.add_account()
-            yield server
-        finally:
-            for client in (server.client, server.anonymous, server.control):
-                await client.aclose()
+serving_mastodon = partial(
+    serving,
+    Mastodon,
+    path="/mastodon/api",
+    accounts=[account("mastodon", "ma_1", USER, "ann", "token")],
+    headers={"authorization": "Bearer token"},
+)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
+async def server() -> AsyncIterator[Mastodon]:
+    async with serving_mastodon() as running:
         yield running
 
 
 @pytest.fixture
-async def timed(clock: Clock) -> AsyncIterator[Server]:
-    async with serving(clock=clock, realistic=True) as running:
+async def timed(clock: Clock) -> AsyncIterator[Mastodon]:
+    async with serving_mastodon(clock=clock, realistic=True) as running:
         yield running
 
 
@@ -84,19 +65,22 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-async def test_the_token_identifies_its_account(server: Server) -> None:
+async def test_the_token_identifies_its_account(server: Mastodon) -> None:
     me = (await server.client.get("/v1/accounts/verify_credentials")).json()
     assert (me["id"], me["username"]) == (USER, "ann")
-    assert error(await server.anonymous.get("/v1/accounts/verify_credentials")) == (401, "The access token is invalid")
+    assert error(await server.get_without_token("/v1/accounts/verify_credentials")) == (
+        401,
+        "The access token is invalid",
+    )
 
 
-async def test_both_versions_of_the_instance_report_the_limits(server: Server) -> None:
+async def test_both_versions_of_the_instance_report_the_limits(server: Mastodon) -> None:
     for path in ("/v2/instance", "/v1/instance"):
-        configuration = (await server.anonymous.get(path)).json()["configuration"]
+        configuration = (await server.get_without_token(path)).json()["configuration"]
         assert configuration["statuses"]["max_characters"] == 500
 
 
-async def test_a_key_is_honoured_for_an_hour(timed: Server, clock: Clock) -> None:
+async def test_a_key_is_honoured_for_an_hour(timed: Mastodon, clock: Clock) -> None:
     first = (await timed.post(key="one")).json()
     assert (await timed.post("other words", key="one")).json() == first
     assert (await timed.post(key="two")).json()["id"] != first["id"]
@@ -106,7 +90,7 @@ async def test_a_key_is_honoured_for_an_hour(timed: Server, clock: Clock) -> Non
     assert len(await timed.posts()) == 5
 
 
-async def test_a_body_may_be_a_form(server: Server) -> None:
+async def test_a_body_may_be_a_form(server: Mastodon) -> None:
     form = {"status": "Well?", "poll[options][]": ["Yes", "No"], "poll[expires_in]": "3600", "visibility": "unlisted"}
     status = (await server.client.post("/v1/statuses", data=form)).json()
     assert [option["title"] for option in status["poll"]["options"]] == ["Yes", "No"]
@@ -117,7 +101,7 @@ async def test_a_body_may_be_a_form(server: Server) -> None:
 
 
 @pytest.mark.thorough
-async def test_a_video_takes_its_time(timed: Server, clock: Clock) -> None:
+async def test_a_video_takes_its_time(timed: Mastodon, clock: Clock) -> None:
     answer = await timed.upload(extension="mp4", description="waves")
     medium = answer.json()
     assert (answer.status_code, medium["type"], medium["url"], medium["description"]) == (202, "video", None, "waves")
@@ -131,14 +115,14 @@ async def test_a_video_takes_its_time(timed: Server, clock: Clock) -> None:
     assert "not found or already attached" in error(await timed.post(media_ids=[medium["id"]]))[1]
 
 
-async def test_an_unused_upload_expires_after_a_day(timed: Server, clock: Clock) -> None:
+async def test_an_unused_upload_expires_after_a_day(timed: Mastodon, clock: Clock) -> None:
     medium = (await timed.upload()).json()
     clock.now += 86_402
     assert error(await timed.client.get(f"/v1/media/{medium['id']}")) == (404, "Record not found")
     assert "not found" in error(await timed.post(media_ids=[medium["id"]]))[1]
 
 
-async def test_images_are_there_at_once_and_gifs_move(server: Server) -> None:
+async def test_images_are_there_at_once_and_gifs_move(server: Mastodon) -> None:
     kinds = {}
     for extension in ("jpg", "png", "gif"):
         answer = await server.upload(extension=extension)
@@ -147,7 +131,7 @@ async def test_images_are_there_at_once_and_gifs_move(server: Server) -> None:
     assert kinds == {"jpg": "image", "png": "image", "gif": "gifv"}
 
 
-async def test_invalid_media_are_refused(server: Server) -> None:
+async def test_invalid_media_are_refused(server: Mastodon) -> None:
     for content in (b"", b"hello"):
         answer = await server.client.post("/v2/media", files={"file": ("a.jpg", content, "image/jpeg")})
         assert answer.status_code == 422
@@ -174,13 +158,13 @@ async def test_invalid_media_are_refused(server: Server) -> None:
         ({"poll": "yes"}, "2 to 4"),
     ],
 )
-async def test_invalid_requests_are_refused(server: Server, body: dict[str, Any], words: str) -> None:
+async def test_invalid_requests_are_refused(server: Mastodon, body: dict[str, Any], words: str) -> None:
     status, said = error(await server.post(**body))
     assert (status, words in said) == (422, True), said
     assert await server.posts() == []
 
 
-async def test_a_video_stands_alone_and_no_poll_has_media(server: Server) -> None:
+async def test_a_video_stands_alone_and_no_poll_has_media(server: Mastodon) -> None:
     ids = [(await server.upload(extension=extension)).json()["id"] for extension in ("jpg", "mp4", "gif")]
     assert "video" in error(await server.post(media_ids=ids))[1]
     assert (await server.post(media_ids=[ids[0], ids[2]])).status_code == 200
@@ -188,7 +172,7 @@ async def test_a_video_stands_alone_and_no_poll_has_media(server: Server) -> Non
     assert "Poll" in error(await server.post(media_ids=[ids[1]], poll=poll))[1]
 
 
-async def test_statuses_are_listed_newest_first_in_pages(server: Server) -> None:
+async def test_statuses_are_listed_newest_first_in_pages(server: Mastodon) -> None:
     ids = [(await server.post(f"number {number}")).json()["id"] for number in range(5)]
     assert [status["id"] for status in await server.statuses(limit=2)] == ids[:2:-1]
     assert [status["id"] for status in await server.statuses(limit=2, max_id=ids[3])] == [ids[2], ids[1]]
@@ -197,14 +181,14 @@ async def test_statuses_are_listed_newest_first_in_pages(server: Server) -> None
     assert error(await server.client.get("/v1/accounts/1/statuses")) == (404, "Record not found")
 
 
-async def test_only_its_author_sees_a_private_status(server: Server) -> None:
+async def test_only_its_author_sees_a_private_status(server: Mastodon) -> None:
     status = (await server.post(visibility="private")).json()
     assert (status["url"], status["uri"].endswith(status["id"])) == (None, True)
     assert len(await server.statuses()) == 1
-    assert (await server.anonymous.get(f"/v1/accounts/{USER}/statuses")).json() == []
+    assert (await server.get_without_token(f"/v1/accounts/{USER}/statuses")).json() == []
 
 
-async def test_statuses_are_edited_and_deleted(server: Server) -> None:
+async def test_statuses_are_edited_and_deleted(server: Mastodon) -> None:
     status = (await server.post()).json()
     edited = await server.client.put(f"/v1/statuses/{status['id']}", json={"status": "Ho"})
     assert (edited.json()["content"], bool(edited.json()["edited_at"])) == ("<p>Ho</p>", True)
@@ -217,11 +201,11 @@ async def test_statuses_are_edited_and_deleted(server: Server) -> None:
     ):
         assert answer.status_code == 404
     assert await server.statuses() == []
-    operations = [entry["operation"] for entry in (await server.control.get("/requests")).json()["requests"]][::-1]
+    operations = (await server.operations())[::-1]
     assert operations == ["publish", "edit", "delete", "delete", "confirm", "edit", "confirm"]
 
 
-async def test_limits_are_reported_by_a_time(timed: Server, clock: Clock) -> None:
+async def test_limits_are_reported_by_a_time(timed: Mastodon, clock: Clock) -> None:
     for _ in range(30):
         assert (await timed.upload()).status_code == 200
     over = await timed.upload()
@@ -231,9 +215,9 @@ async def test_limits_are_reported_by_a_time(timed: Server, clock: Clock) -> Non
     assert (over.headers["x-ratelimit-limit"], over.headers["x-ratelimit-remaining"]) == ("30", "0")
 
 
-async def test_a_gateway_answers_in_html(server: Server) -> None:
+async def test_a_gateway_answers_in_html(server: Mastodon) -> None:
     fault = {"platform": "mastodon", "fault": "reject", "status": 502}
-    await server.control.post("/faults", json=fault)
+    await server.fault(**fault)
     assert "<html>" in (await server.post()).text
 
 
@@ -259,10 +243,10 @@ def test_texts_are_counted() -> None:
 
 
 async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    async with serving_mastodon(tmp_path) as server:
         medium = (await server.upload(description="one")).json()
         status = (await server.post(key="one", media_ids=[medium["id"]])).json()
-    async with serving(tmp_path) as server:
+    async with serving_mastodon(tmp_path) as server:
         assert await server.statuses() == [status]
         assert (await server.post(key="one")).json() == status
         assert len(await server.posts()) == 1

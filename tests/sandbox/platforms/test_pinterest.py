@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +10,18 @@ import httpx
 import pytest
 
 from sandbox import media
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 IMAGE = {"source_type": "image_url", "url": "https://example.com/a.jpg"}
 APP = httpx.BasicAuth("app", "secret")
 
-
-@asynccontextmanager
-async def pinterest(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that acts as a user on a separate sandbox."""
-    async with running_sandbox(data_dir, **options) as url:
-        headers = {"authorization": "Bearer pi-token"}
-        async with httpx.AsyncClient(base_url=f"{url}/pinterest", headers=headers) as client:
-            account = {"platform": "pinterest", "accountId": "pi_8001", "userId": "8001", "username": "ann"}
-            known = {"accounts": [{**account, "accessToken": "pi-token", "refreshToken": "pi-refresh"}]}
-            (await client.post(f"{url}/_/accounts", json=known)).raise_for_status()
-            yield client
+pinterest = partial(
+    acting_client,
+    path="/pinterest",
+    accounts=[account("pinterest", "pi_8001", "8001", "ann", "pi-token", "pi-refresh")],
+    headers={"authorization": "Bearer pi-token"},
+)
 
 
 @pytest.fixture(scope="module")

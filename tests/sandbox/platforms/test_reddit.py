@@ -1,7 +1,7 @@
 """The sandbox's Reddit follows Reddit's rules, and keeps its state over a restart."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +9,19 @@ import httpx
 import pytest
 
 from sandbox import media
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 APP = httpx.BasicAuth("app", "")
 AGENT = "web:app:1 (by /u/ann)"
 SELF = {"api_type": "json", "sr": "test", "kind": "self", "title": "Hi", "text": "Body", "resubmit": "true"}
 
-
-@asynccontextmanager
-async def reddit(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that acts as a user on a separate sandbox."""
-    async with running_sandbox(data_dir, **options) as url:
-        headers = {"authorization": "bearer rd-token", "user-agent": AGENT}
-        async with httpx.AsyncClient(base_url=f"{url}/reddit", headers=headers) as client:
-            account = {"platform": "reddit", "accountId": "rd_9001", "userId": "9001", "username": "ann"}
-            known = {"accounts": [{**account, "accessToken": "rd-token", "refreshToken": "rd-refresh"}]}
-            (await client.post(f"{url}/_/accounts", json=known)).raise_for_status()
-            yield client
+reddit = partial(
+    acting_client,
+    path="/reddit",
+    accounts=[account("reddit", "rd_9001", "9001", "ann", "rd-token", "rd-refresh")],
+    headers={"authorization": "bearer rd-token", "user-agent": AGENT},
+)
 
 
 @pytest.fixture(scope="module")

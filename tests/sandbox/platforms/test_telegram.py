@@ -1,32 +1,20 @@
 """The fake Telegram: its messages, its limits, the files that it fetches, and what it forgets."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import account, acting_client
 
 CHAT = 1234567890
 PHOTO = "https://example.com/a.jpg"
 
-
-@asynccontextmanager
-async def telegram(data_dir: Path | None = None, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    account = {
-        "platform": "telegram",
-        "accountId": "tg_1",
-        "userId": str(CHAT),
-        "username": "news",
-        "accessToken": "1:t",
-    }
-    async with running_sandbox(data_dir, **more) as url, httpx.AsyncClient(base_url=url, verify=False) as client:
-        await client.post("/_/accounts", json={"accounts": [account]})
-        yield client
+telegram = partial(acting_client, path="", accounts=[account("telegram", "tg_1", str(CHAT), "news", "1:t")])
 
 
 @pytest.fixture(scope="module")

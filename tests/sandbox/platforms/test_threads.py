@@ -1,7 +1,7 @@
 """The sandbox's Threads, called with Threads' own requests."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +9,16 @@ import httpx
 import pytest
 
 from sandbox.platforms.threads.publishing import length
-from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
+from tests.sandbox.servers import Server, account, serving
 
 USER = "17841400000000009"
 IMAGE = "https://example.com/photo.jpg"
 VIDEO = "https://cdn.example.com/film.mp4"
 
 
-class Server:
-    """Clients of Threads, as one account."""
-
-    def __init__(self, url: str) -> None:
-        headers = {"authorization": "Bearer token"}
-        self.client = httpx.AsyncClient(base_url=f"{url}/threads/v1.0", headers=headers, verify=False)
-        self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
-
-    async def add_account(self) -> None:
-        account = {
-            "platform": "threads",
-            "accountId": "th_1",
-            "userId": USER,
-            "username": "ann",
-            "accessToken": "token",
-        }
-        (await self.control.post("/accounts", json={"accounts": [account]})).raise_for_status()
+class Threads(Server):
+    """Threads as one account calls it."""
 
     async def container(self, **parameters: str) -> str:
         answer = await self.client.post("/me/threads", data=parameters)
@@ -53,33 +38,25 @@ class Server:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    async def posts(self) -> list[dict[str, Any]]:
-        return list((await self.control.get("/posts")).json()["posts"])
 
-
-@asynccontextmanager
-async def serving(
-    data_dir: Path | None = None, *, realistic: bool = False, clock: Callable[[], float] | None = None
-) -> AsyncIterator[Server]:
-    async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
-        server = Server(url)
-        try:
-            await server.add_account()
-            yield server
-        finally:
-            await server.client.aclose()
-            await server.control.aclose()
+serving_threads = partial(
+    serving,
+    Threads,
+    path="/threads/v1.0",
+    accounts=[account("threads", "th_1", USER, "ann", "token")],
+    headers={"authorization": "Bearer token"},
+)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
+async def server() -> AsyncIterator[Threads]:
+    async with serving_threads() as running:
         yield running
 
 
 @pytest.fixture
-async def timed(clock: Clock) -> AsyncIterator[Server]:
-    async with serving(clock=clock, realistic=True) as running:
+async def timed(clock: Clock) -> AsyncIterator[Threads]:
+    async with serving_threads(clock=clock, realistic=True) as running:
         yield running
 
 
@@ -88,7 +65,7 @@ def error(answer: httpx.Response) -> tuple[int, int, int | None]:
     return answer.status_code, found["code"], found.get("error_subcode")
 
 
-async def test_a_text_is_published_once(server: Server) -> None:
+async def test_a_text_is_published_once(server: Threads) -> None:
     container = await server.container(media_type="TEXT", text="Hello", reply_control="everyone")
     assert (await server.read(container, fields="status,error_message"))["status"] == "FINISHED"
     post = (await server.publish(container)).json()["id"]
@@ -101,7 +78,7 @@ async def test_a_text_is_published_once(server: Server) -> None:
     assert (listed["platformPostId"], listed["accountId"]) == (post, "th_1")
 
 
-async def test_the_token_may_come_any_way(server: Server) -> None:
+async def test_the_token_may_come_any_way(server: Threads) -> None:
     assert (await server.read("me", fields="id,username"))["id"] == USER
     del server.client.headers["authorization"]
     assert (await server.read("me", access_token="token"))["id"] == USER
@@ -110,7 +87,7 @@ async def test_the_token_may_come_any_way(server: Server) -> None:
     assert error(await server.client.get("/me"))[:2] == (400, 190)
 
 
-async def test_images_videos_and_carousels(server: Server) -> None:
+async def test_images_videos_and_carousels(server: Threads) -> None:
     image = await server.published(media_type="IMAGE", image_url=IMAGE, text="one", alt_text="a photo")
     assert (await server.read(image, fields="media_type,alt_text"))["alt_text"] == "a photo"
     await server.published(media_type="VIDEO", video_url=VIDEO)
@@ -153,12 +130,12 @@ async def test_images_videos_and_carousels(server: Server) -> None:
 )
 @pytest.mark.one_in(3)
 async def test_invalid_requests_are_refused(
-    server: Server, parameters: dict[str, str], expected: tuple[int, int | str, int | None]
+    server: Threads, parameters: dict[str, str], expected: tuple[int, int | str, int | None]
 ) -> None:
     assert error(await server.client.post("/me/threads", data=parameters)) == expected
 
 
-async def test_videos_fail_in_their_containers(server: Server) -> None:
+async def test_videos_fail_in_their_containers(server: Threads) -> None:
     for url, message in ((IMAGE, "FAILED_PROCESSING_VIDEO"), ("http://127.0.0.1:9/a.mp4", "FAILED_DOWNLOADING_VIDEO")):
         container = await server.container(media_type="VIDEO", video_url=url)
         shown = await server.read(container, fields="status,error_message")
@@ -166,7 +143,7 @@ async def test_videos_fail_in_their_containers(server: Server) -> None:
         assert (await server.publish(container)).status_code == 400
 
 
-async def test_replies_are_listed_apart_from_posts(server: Server) -> None:
+async def test_replies_are_listed_apart_from_posts(server: Threads) -> None:
     first = await server.published(media_type="TEXT", text="first")
     second = await server.published(media_type="TEXT", text="second", reply_to_id=first)
     quote = await server.published(media_type="TEXT", text="quoted", quote_post_id=first)
@@ -176,7 +153,7 @@ async def test_replies_are_listed_apart_from_posts(server: Server) -> None:
     assert (await server.read(quote, fields="is_quote_post"))["is_quote_post"] is True
 
 
-async def test_lists_begin_at_a_time_and_have_an_end(timed: Server, clock: Clock) -> None:
+async def test_lists_begin_at_a_time_and_have_an_end(timed: Threads, clock: Clock) -> None:
     await text_post(timed, "old")
     clock.now += 100
     since = int(clock.now)
@@ -188,11 +165,11 @@ async def test_lists_begin_at_a_time_and_have_an_end(timed: Server, clock: Clock
     assert error(answer)[:2] == (400, 100)
 
 
-async def text_post(server: Server, text: str) -> str:
+async def text_post(server: Threads, text: str) -> str:
     return await server.published(media_type="TEXT", text=text)
 
 
-async def test_posts_are_deleted(server: Server) -> None:
+async def test_posts_are_deleted(server: Threads) -> None:
     post = await text_post(server, "Hi")
     answer = await server.client.delete(f"/{post}")
     assert answer.json() == {"success": True, "deleted_id": post}
@@ -202,7 +179,7 @@ async def test_posts_are_deleted(server: Server) -> None:
     assert (await server.posts())[0]["deleted"] is True
 
 
-async def test_containers_take_their_time_and_expire(timed: Server, clock: Clock) -> None:
+async def test_containers_take_their_time_and_expire(timed: Threads, clock: Clock) -> None:
     container = await timed.container(media_type="VIDEO", video_url=VIDEO)
     assert (await timed.read(container, fields="status"))["status"] == "IN_PROGRESS"
     assert (await timed.publish(container)).status_code == 400
@@ -212,7 +189,7 @@ async def test_containers_take_their_time_and_expire(timed: Server, clock: Clock
     assert (await timed.read(container, fields="status"))["status"] == "EXPIRED"
 
 
-async def test_a_carousel_finds_only_items_that_are_finished(timed: Server, clock: Clock) -> None:
+async def test_a_carousel_finds_only_items_that_are_finished(timed: Threads, clock: Clock) -> None:
     names = {"media_type": "IMAGE", "image_url": IMAGE, "is_carousel_item": "true"}
     children = ",".join([await timed.container(**names) for _ in range(2)])
     carousel = {"media_type": "CAROUSEL", "children": children}
@@ -221,7 +198,7 @@ async def test_a_carousel_finds_only_items_that_are_finished(timed: Server, cloc
     assert (await timed.client.post("/me/threads", data=carousel)).status_code == 200
 
 
-async def test_days_have_their_number_of_posts(timed: Server) -> None:
+async def test_days_have_their_number_of_posts(timed: Threads) -> None:
     for number in range(250):
         await text_post(timed, f"{number}")
     [quota] = (await timed.read("me/threads_publishing_limit", fields="quota_usage,config"))["data"]
@@ -230,19 +207,18 @@ async def test_days_have_their_number_of_posts(timed: Server) -> None:
     assert error(await timed.publish(container))[:2] == (400, 100)
 
 
-async def test_reading_a_container_prepares_until_publishing_was_tried(server: Server) -> None:
+async def test_reading_a_container_prepares_until_publishing_was_tried(server: Threads) -> None:
     container = await server.container(media_type="TEXT", text="Hi")
     await server.read(container, fields="status")
-    await server.control.post("/faults", json={"platform": "threads", "fault": "drop", "operation": "publish"})
+    await server.fault(platform="threads", fault="drop", operation="publish")
     with pytest.raises(httpx.TransportError):
         await server.publish(container)
     await server.read(container, fields="status")
     await server.read("me/threads_publishing_limit")
-    operations = [entry["operation"] for entry in (await server.control.get("/requests")).json()["requests"]]
-    assert operations == ["confirm", "confirm", "publish", "prepare", "prepare"]
+    assert await server.operations() == ["confirm", "confirm", "publish", "prepare", "prepare"]
 
 
-async def test_tokens_are_renewed(server: Server) -> None:
+async def test_tokens_are_renewed(server: Threads) -> None:
     renewed = await server.read("refresh_access_token", grant_type="th_refresh_token")
     assert renewed["expires_in"] > 5_000_000
     server.client.headers["authorization"] = f"Bearer {renewed['access_token']}"
@@ -250,7 +226,7 @@ async def test_tokens_are_renewed(server: Server) -> None:
     assert (await server.client.get("/refresh_access_token", params={"grant_type": "x"})).status_code == 400
 
 
-async def test_other_accounts_see_nothing(server: Server) -> None:
+async def test_other_accounts_see_nothing(server: Threads) -> None:
     for path in ("17841400000000001/threads", "17841400000000001/replies"):
         assert error(await server.client.get(f"/{path}")) == (400, 100, 33)
 
@@ -260,9 +236,9 @@ def test_an_emoji_costs_its_bytes() -> None:
 
 
 async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    async with serving_threads(tmp_path) as server:
         container = await server.container(media_type="TEXT", text="Hi")
         post = (await server.publish(container)).json()["id"]
-    async with serving(tmp_path) as server:
+    async with serving_threads(tmp_path) as server:
         assert (await server.read(container, fields="status"))["status"] == "PUBLISHED"
         assert [each["id"] for each in (await server.read("me/threads"))["data"]] == [post]

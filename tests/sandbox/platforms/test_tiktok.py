@@ -1,35 +1,30 @@
 """Refusals, quotas and state of the fake TikTok that our own requests do not show."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
+from tests.sandbox.servers import Server, account, acting_client
 
-ACCOUNT = {
-    "platform": "tiktok",
-    "accountId": "tt_1",
-    "userId": "open-1",
-    "username": "creator",
-    "accessToken": "tt-token",
-    "refreshToken": "tt-refresh",
-}
 INFO = {"title": "Hi", "privacy_level": "PUBLIC_TO_EVERYONE"}
 SOURCE = {"source": "FILE_UPLOAD", "video_size": 100, "chunk_size": 100, "total_chunk_count": 1}
 MEGABYTE = 1024 * 1024
 
-
-def client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{url}/tiktok", headers={"authorization": "Bearer tt-token"})
+tiktok_client = partial(
+    acting_client,
+    path="/tiktok",
+    accounts=[account("tiktok", "tt_1", "open-1", "creator", "tt-token", "tt-refresh")],
+    headers={"authorization": "Bearer tt-token"},
+)
 
 
 @pytest.fixture(scope="module")
 async def tiktok() -> AsyncIterator[httpx.AsyncClient]:
-    async with running_sandbox() as url, client(url) as tt:
-        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with tiktok_client() as tt:
         yield tt
 
 
@@ -122,8 +117,7 @@ async def test_tokens_are_renewed_once(tiktok: httpx.AsyncClient) -> None:
 
 
 async def test_limits_count_by_the_minute() -> None:
-    async with running_sandbox(realistic=True) as url, client(url) as tt:
-        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with tiktok_client(realistic=True) as tt:
         body = {"post_info": INFO, "source_info": SOURCE}
         codes = [(await ask(tt, "/v2/post/publish/video/init/", body))[:2] for _ in range(7)]
         assert codes == [(200, "ok")] * 6 + [(429, "rate_limit_exceeded")]
@@ -137,12 +131,11 @@ async def test_a_restart_forgets_no_publish_id(tmp_path: Path) -> None:
         "post_info": {**INFO, "title": ""},
         "source_info": source,
     }
-    async with running_sandbox(tmp_path) as url, client(url) as tt:
-        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with tiktok_client(tmp_path) as tt:
         _, _, data = await ask(tt, "/v2/post/publish/content/init/", body)
-    async with running_sandbox(tmp_path) as url, client(url) as tt:
+    async with tiktok_client(tmp_path, accounts=[]) as tt:
         _, _, status = await ask(tt, "/v2/post/publish/status/fetch/", data)
-        [post] = (await tt.get(f"{url}/_/posts")).json()["posts"]
+        [post] = await Server(tt).posts()
         assert [str(post_id) for post_id in status["publicaly_available_post_id"]] == [post["platformPostId"]]
         _, _, listed = await ask(tt, "/v2/video/list/?fields=id,create_time", {"max_count": 20})
         assert [video["id"] for video in listed["videos"]] == [post["platformPostId"]]

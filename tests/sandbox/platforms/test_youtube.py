@@ -1,34 +1,29 @@
 """Refusals and state of the fake YouTube that our own requests do not show."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.server import running_sandbox
+from tests.sandbox.servers import Server, account, acting_client
 
-ACCOUNT = {
-    "platform": "youtube",
-    "accountId": "yt_1",
-    "userId": "UC1",
-    "username": "channel",
-    "accessToken": "yt-token",
-    "refreshToken": "yt-refresh",
-}
 SNIPPET = {"title": "Waves", "description": "Hi", "categoryId": "22"}
 UNIT = 256 * 1024
 
-
-def client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{url}/youtube", headers={"authorization": "Bearer yt-token"}, timeout=30)
+youtube_client = partial(
+    acting_client,
+    path="/youtube",
+    accounts=[account("youtube", "yt_1", "UC1", "channel", "yt-token", "yt-refresh")],
+    headers={"authorization": "Bearer yt-token"},
+)
 
 
 @pytest.fixture(scope="module")
 async def youtube() -> AsyncIterator[httpx.AsyncClient]:
-    async with running_sandbox() as url, client(url) as yt:
-        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with youtube_client() as yt:
         yield yt
 
 
@@ -132,21 +127,19 @@ async def test_comments_need_a_text_and_a_video(youtube: httpx.AsyncClient) -> N
 
 
 async def test_a_restart_forgets_no_session_that_has_its_video(tmp_path: Path) -> None:
-    async with running_sandbox(tmp_path) as url, client(url) as yt:
-        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with youtube_client(tmp_path) as yt:
         content = await sample(yt)
         session = httpx.URL((await begin(yt, len(content))).headers["location"]).query.decode()
         path = f"/upload/youtube/v3/videos?{session}"
         video_id = (await put(yt, path, f"bytes 0-{len(content) - 1}/{len(content)}", content)).json()["id"]
-    async with running_sandbox(tmp_path) as url, client(url) as yt:
+    async with youtube_client(tmp_path, accounts=[]) as yt:
         assert (await put(yt, path, f"bytes */{len(content)}")).json()["id"] == video_id
-        [post] = (await yt.get(f"{url}/_/posts")).json()["posts"]
+        [post] = await Server(yt).posts()
         assert post["platformPostId"] == video_id
 
 
 async def test_realistic_projects_have_a_number_of_uploads_a_day() -> None:
-    async with running_sandbox(realistic=True) as url, client(url) as yt:
-        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+    async with youtube_client(realistic=True) as yt:
         for _ in range(100):
             assert (await begin(yt, 10)).status_code == 200
         answer = await begin(yt, 10)
