@@ -1,11 +1,11 @@
 """The messages of fake platforms: a request as it arrived, and an answer as it is sent."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from sandbox.strict import TrackedParameters
 
@@ -13,9 +13,6 @@ Field = str | bytes
 """A form field: text, or the bytes of a file."""
 
 Headers = list[tuple[bytes, bytes]]
-
-_FIELD_NAME = re.compile(rb'\bname="([^"]*)"')
-_FILE_NAME = re.compile(rb"\bfilename\*?=")
 
 
 class MalformedBodyError(ValueError):
@@ -139,24 +136,26 @@ class Request:
             text = self.body.decode("utf-8", "replace")
             return [(name, value) for name, value in parse_qsl(text, keep_blank_values=True)]
         if content_type.startswith("multipart/"):
-            _, found, boundary = content_type.partition("boundary=")
-            if not found:
-                raise MalformedBodyError("multipart without a boundary")
-            return list(_multipart(self.body, boundary.split(";")[0].strip().strip('"').encode()))
+            return list(_multipart(self.body, content_type))
         return []
 
 
-def _multipart(body: bytes, boundary: bytes) -> list[tuple[str, Field]]:
-    fields: list[tuple[str, Field]] = []
-    for part in body.split(b"--" + boundary)[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        name = _FIELD_NAME.search(head)
-        if name is None:
-            raise MalformedBodyError("a part without a name")
-        content = content.removesuffix(b"\r\n")
-        is_file = _FILE_NAME.search(head) or b"application/octet-stream" in head.lower()
-        fields.append((unquote(name[1].decode("utf-8", "replace")), content if is_file else _text(content)))
-    return fields
+def _multipart(body: bytes, content_type: str) -> Iterator[tuple[str, Field]]:
+    _, options = parse_options_header(content_type)
+    content: list[bytes] = []
+    try:
+        with PushMultipartParser(options.get("boundary", ""), strict=True) as parser:
+            for event in parser.parse(body):
+                if isinstance(event, MultipartSegment):
+                    part, content = event, []
+                elif event:
+                    content.append(event)
+                else:
+                    is_file = part.filename is not None or part.content_type == "application/octet-stream"
+                    whole = b"".join(content)
+                    yield part.name or "", whole if is_file else _text(whole)
+    except MultipartError as error:
+        raise MalformedBodyError(str(error)) from error
 
 
 def _text(content: bytes) -> Field:
