@@ -131,7 +131,7 @@ class Accounts:
         token = secrets.token_urlsafe(48)
         account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
         known = (*account.access_tokens, *account.refresh_tokens)
-        account.ends = {each: ends for each, ends in account.ends.items() if each in known}
+        account.ends = {issued_token: ends for issued_token, ends in account.ends.items() if issued_token in known}
         if lifetime is not None:
             account.ends[token] = self._now() + lifetime
         self._keep(account)
@@ -203,7 +203,7 @@ class Accounts:
         access = self.issue(account, lifetime)
         if refresh_lifetime is not None:
             account.ends[renewed] = self._now() + refresh_lifetime
-        grant = next((each for each in account.grants if each.refresh == refresh_token), None)
+        grant = next((grant for grant in account.grants if grant.refresh == refresh_token), None)
         if grant is None:
             grant = IssuedGrant()
             account.grants = [*account.grants, grant][-TOKENS_KEPT:]

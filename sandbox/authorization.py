@@ -150,7 +150,7 @@ class AuthorizationServer:
         app, redirect_uri = self._app_and_place(request)
         state = query.get("state", "")
         try:
-            scopes = self._wanted(request, app)
+            scopes = self._requested_scopes(request, app)
         except OAuthError as problem:
             request.ignore_unread()
             return _back(
@@ -158,8 +158,8 @@ class AuthorizationServer:
             )
         if username := query.get("sandbox_as"):
             declined = set(query.get("sandbox_decline", "").replace(",", " ").split())
-            given = [] if "all" in declined else [scope for scope in scopes if scope not in declined]
-            return self._decide(request, app, redirect_uri, username, given, now)
+            granted_scopes = [] if "all" in declined else [scope for scope in scopes if scope not in declined]
+            return self._decide(request, app, redirect_uri, username, granted_scopes, now)
         names = [account.username for account in self._accounts if account.platform == self._platform]
         return Answer.text(_page(self._label, app.client_id, scopes, names, declinable=self._rules.declinable))
 
@@ -167,7 +167,7 @@ class AuthorizationServer:
         """Process a person's decision on the page."""
         app, redirect_uri = self._app_and_place(request)
         try:
-            wanted = self._wanted(request, app)
+            requested_scopes = self._requested_scopes(request, app)
         except OAuthError as problem:
             raise RefusedError(Answer.text(f"<h1>{html.escape(problem.description)}</h1>", 400)) from problem
         fields = request.fields()
@@ -175,8 +175,10 @@ class AuthorizationServer:
         by_name = {name: str(value) for name, value in fields}
         allowed = by_name.get("decision") == "allow"
         ticked = {str(value) for name, value in fields if name == "scope"}
-        given = [each for each in wanted if each in ticked or not self._rules.declinable] if allowed else []
-        return self._decide(request, app, redirect_uri, by_name.get("username", ""), given, now)
+        granted_scopes = (
+            [scope for scope in requested_scopes if scope in ticked or not self._rules.declinable] if allowed else []
+        )
+        return self._decide(request, app, redirect_uri, by_name.get("username", ""), granted_scopes, now)
 
     def redeem(self, form: Mapping[str, object], client: tuple[str, str], now: float) -> tuple[Account, list[str]]:
         """Use up a code; return its account and scopes. `client` is the app's id and secret. Raises OAuthError."""
@@ -189,7 +191,7 @@ class AuthorizationServer:
         code.used = True
         if str(form.get("redirect_uri", "")) != code.redirect_uri:
             raise OAuthError("invalid_grant", "The redirect_uri is not that of the authorization request.")
-        if self._rules.pkce != "none" and code.challenge and challenge_of(verifier) != code.challenge:
+        if self._rules.pkce != "none" and code.challenge and pkce_challenge(verifier) != code.challenge:
             raise OAuthError("invalid_grant", "The code_verifier does not match.")
         account = self._accounts.get(self._platform, code.account_id)
         if account is None:
@@ -220,7 +222,7 @@ class AuthorizationServer:
             raise RefusedError(Answer.text("<h1>The redirect_uri is not one that the app has registered.</h1>", 400))
         return app, redirect_uri
 
-    def _wanted(self, request: Request, app: App) -> list[str]:
+    def _requested_scopes(self, request: Request, app: App) -> list[str]:
         query, rules = request.query, self._rules
         for name in (*rules.optional_parameters, "sandbox_as", "sandbox_decline", "code_challenge_method"):
             query.get(name)
@@ -235,7 +237,7 @@ class AuthorizationServer:
             raise OAuthError("invalid_request", "code_challenge is missing.")
         if rules.pkce != "none" and challenge and query.get("code_challenge_method") != "S256":
             raise OAuthError("invalid_request", "The code_challenge_method must be S256.")
-        scopes = [each for each in query.get("scope", "").split(rules.scope_separator) if each]
+        scopes = [scope for scope in query.get("scope", "").split(rules.scope_separator) if scope]
         known = rules.scopes if app.scopes is None else rules.scopes & set(app.scopes)
         if not scopes or set(scopes) - known:
             raise OAuthError(
@@ -264,7 +266,7 @@ class AuthorizationServer:
         return self._new_account(number, username[:50])
 
 
-def challenge_of(verifier: str) -> str:
+def pkce_challenge(verifier: str) -> str:
     """Return the S256 challenge of a verifier (RFC 7636)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 

@@ -48,7 +48,7 @@ class OwnOriginOnly:
     def _refusal(self, scope: Any) -> tuple[int, str] | None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
-        if _name_of(host) not in self._names:
+        if _host_name(host) not in self._names:
             return 403, f"{self._called} is not called by this name. {self._to_change}"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
@@ -65,7 +65,7 @@ class OwnOriginOnly:
         return None
 
 
-def _name_of(host: str) -> str | None:
+def _host_name(host: str) -> str | None:
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

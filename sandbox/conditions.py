@@ -30,14 +30,14 @@ class Conditions:
     def clear(self, platform: str | None = None, account_id: str | None = None) -> None:
         """Switch off the conditions of this platform and account; an argument that is left out means any."""
         self._on = {
-            each
-            for each in self._on
-            if platform not in (None, each.platform) or account_id not in (None, each.account_id)
+            condition
+            for condition in self._on
+            if platform not in (None, condition.platform) or account_id not in (None, condition.account_id)
         }
 
     def all(self) -> list[Condition]:
         """Return what is switched on."""
-        return sorted(self._on, key=lambda each: (each.platform, each.condition, each.account_id or ""))
+        return sorted(self._on, key=lambda held: (held.platform, held.condition, held.account_id or ""))
 
     def holds(self, platform: str, condition: str, account_id: str | None = None) -> bool:
         """Return whether a condition holds for an account of a platform."""

@@ -76,17 +76,17 @@ class Control:
 
     def posts(self, request: AnyRequest) -> Response[bytes]:
         """List everything that ever became public, newest first."""
-        wanted = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
+        filters = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
         try:
             since = _moment(request.query_params.get("since"))
         except ValueError as error:
             return _bad(str(error))
-        found = []
+        entries = []
         for item in self._world.posts.newest_first():
             shown = item.public()
-            if item.created_at >= since and all(value in (None, shown[name]) for name, value in wanted.items()):
-                found.append(shown)
-        return _json({"posts": found})
+            if item.created_at >= since and all(value in (None, shown[name]) for name, value in filters.items()):
+                entries.append(shown)
+        return _json({"posts": entries})
 
     def feed(self, request: AnyRequest) -> Response[bytes]:
         """Serve the data that the page shows."""
@@ -101,7 +101,7 @@ class Control:
             since = _moment(query.get("since"))
         except ValueError as error:
             return _bad(str(error))
-        found = []
+        entries = []
         for entry in self._log.newest_first():
             if entry.at < since:
                 break
@@ -110,8 +110,8 @@ class Control:
                 and operation in (None, entry.operation)
                 and account_id in (None, entry.account_id)
             ):
-                found.append(entry.public())
-        return _json({"requests": found})
+                entries.append(entry.public())
+        return _json({"requests": entries})
 
     def faults(self) -> Response[bytes]:
         """List the failures still to come."""
@@ -169,13 +169,13 @@ class Control:
     async def upsert_accounts(self, request: AnyRequest) -> Response[bytes]:
         """Add accounts to their platforms, or change them."""
         try:
-            wanted = msgspec.json.decode(await request.body(), type=_AccountList)
+            body = msgspec.json.decode(await request.body(), type=_AccountList)
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad(str(error))
-        for account in wanted.accounts:
+        for account in body.accounts:
             if account.platform not in self._fakes:
                 return _bad(f"Unknown platform {account.platform!r} - at `$.accounts[...].platform`")
-        for account in wanted.accounts:
+        for account in body.accounts:
             self._fakes[account.platform].introduce(account)
         return _json({"accounts": self._account_list()})
 
@@ -229,10 +229,10 @@ class Control:
 
     def upload(self, name: FromPath[str]) -> Response[bytes]:
         """Serve an uploaded file, as long as it is kept."""
-        found = self._world.uploads.get(name)
-        if found is None:
+        stored = self._world.uploads.get(name)
+        if stored is None:
             return _json({"error": "No longer kept"}, 404)
-        content_type, content = found
+        content_type, content = stored
         return Response(content, media_type=content_type, headers=_FOR_GOOD)
 
     def _knows(self, platform: str, account_id: str | None) -> bool:

@@ -207,15 +207,15 @@ class FakePlatform(ABC):
                 return candidate
         return None
 
-    def operation(self, found: Route | None, request: Request) -> Operation:
+    def operation(self, route: Route | None, request: Request) -> Operation:
         """Return the operation of a request; if no route serves it, its method decides."""
-        if found is None:
+        if route is None:
             return {"GET": "confirm", "DELETE": "delete"}.get(request.method, "prepare")  # type: ignore[return-value]
-        return found.operation(self, request) if callable(found.operation) else found.operation
+        return route.operation(self, request) if callable(route.operation) else route.operation
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Answer a request; a platform that counts requests or adds headers to every answer overrides this."""
-        return await found.handler(request)
+        return await route.handler(request)
 
     def _routes(self) -> list[Route]:
         routes = []

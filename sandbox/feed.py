@@ -19,12 +19,12 @@ class Feed:
 
     def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
         """Return the newest `count` cards, or only the version if the reader has them already."""
-        wanted = int(count) if count and count.isdecimal() else PAGE_SIZE
-        current = f"{len(self._world.posts)}.{self._world.posts.version}.{wanted}.{platform or ''}"
+        limit = int(count) if count and count.isdecimal() else PAGE_SIZE
+        current = f"{len(self._world.posts)}.{self._world.posts.version}.{limit}.{platform or ''}"
         if version == current:
             return {"version": current}
         posts = (post for post in self._world.posts.newest_first() if platform in (None, "", post.platform))
-        cards = [self._card(post) for post in islice(posts, wanted)]
+        cards = [self._card(post) for post in islice(posts, limit)]
         return {
             "version": current,
             "total": len(self._world.posts),

@@ -39,8 +39,8 @@ class Gateway:
         if request is None:
             return
         fake = self._fake
-        found = fake.find(request)
-        operation = fake.operation(found, request)
+        route = fake.find(request)
+        operation = fake.operation(route, request)
         path = fake.logged_path(request.path)
         account_id = fake.account_id(request)
         entry = self._log.add(Entry(fake.world.now(), fake.platform, operation, request.method, path, account_id))
@@ -54,7 +54,7 @@ class Gateway:
             answer = fake.token_expired()
         else:
             answer = await (
-                self._serve(found, request) if fault is None else self._fail(fault, found, request, receive)
+                self._serve(route, request) if fault is None else self._fail(fault, route, request, receive)
             )
         if answer is None:
             await _drop(scope, receive)
@@ -85,16 +85,16 @@ class Gateway:
         request.base_url = self._base_url or f"{scope['scheme']}://{request.header('host')}{self._prefix}"
         return request
 
-    async def _fail(self, fault: Fault, found: Route | None, request: Request, receive: Receive) -> Answer | None:
+    async def _fail(self, fault: Fault, route: Route | None, request: Request, receive: Receive) -> Answer | None:
         """Apply a failure; None means that the connection is to be dropped."""
-        answer = await self._apply(fault, found, request)
+        answer = await self._apply(fault, route, request)
         if fault.fault == "accept_then_outlast":
             await _wait_for_close(receive, fault.wait)
         if fault.hold:
             await asyncio.sleep(fault.hold)
         return answer
 
-    async def _apply(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
+    async def _apply(self, fault: Fault, route: Route | None, request: Request) -> Answer | None:
         match fault.fault:
             case "reject":
                 return self._refused(fault)
@@ -107,7 +107,7 @@ class Gateway:
             case "accept_late":
                 # The server does not cancel this task when the sender closes its connection.
                 await asyncio.sleep(fault.wait)
-        answer = await self._serve(found, request)
+        answer = await self._serve(route, request)
         match fault.fault:
             case "accept_then_drop":
                 return None
@@ -130,16 +130,16 @@ class Gateway:
             return self._fake.failure(status)
         return Answer.text(fault.body, status) if isinstance(fault.body, str) else Answer.json(fault.body, status)
 
-    async def _serve(self, found: Route | None, request: Request) -> Answer:
-        if found is None:
+    async def _serve(self, route: Route | None, request: Request) -> Answer:
+        if route is None:
             return self._fake.failure(404)
         try:
-            answer = await self._fake.serve(found, request)
+            answer = await self._fake.serve(route, request)
             return self._checked(request, answer) if self._strict and answer.status < 400 else answer
         except RefusedError as refused:
             return refused.answer
         except Exception:
-            _logger.exception("The fake %s failed at %s %s", self._fake.platform, request.method, found.path)
+            _logger.exception("The fake %s failed at %s %s", self._fake.platform, request.method, route.path)
             return self._fake.failure(500)
 
     def _checked(self, request: Request, answer: Answer) -> Answer:

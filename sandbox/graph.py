@@ -45,8 +45,8 @@ class FakeGraph(FakePlatform, ABC):
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Return the response to a failure, by its status alone."""
         if status >= 500:
-            said = message or "An unexpected error has occurred. Please retry your request later."
-            return graph_error(said, 2, is_transient=True, status=status)
+            text = message or "An unexpected error has occurred. Please retry your request later."
+            return graph_error(text, 2, is_transient=True, status=status)
         return graph_error(message or "Unknown path components", 2500, status=status)
 
     def refused_content(self) -> Answer:
@@ -84,11 +84,11 @@ class FakeGraph(FakePlatform, ABC):
         """Strip the version; all versions are served alike."""
         return _VERSION.sub("", path).rstrip("/") or "/"
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Add Meta's own headers to the answer."""
         try:
             self._check_proof(request)
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except RefusedError as error:
             answer = error.answer
         trace = {"x-fb-request-id": secrets.token_urlsafe(12), "x-fb-trace-id": secrets.token_urlsafe(8)}
@@ -208,12 +208,12 @@ def list_parameter(values: dict[str, Any], name: str) -> list[str]:
     value = values.get(name)
     if isinstance(value, str) and not value.startswith("["):
         return [part.strip() for part in value.split(",") if part.strip()]
-    found = json_parameter(values, name)
-    if found is None:
+    parsed = json_parameter(values, name)
+    if parsed is None:
         return []
-    if not isinstance(found, list):
+    if not isinstance(parsed, list):
         raise invalid(f"param {name} must be an array.")
-    return [str(part) for part in found]
+    return [str(part) for part in parsed]
 
 
 def flag(values: dict[str, Any], name: str) -> bool | None:
@@ -231,11 +231,11 @@ def timestamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
-def selected(available: dict[str, Any], wanted: str, node: str) -> dict[str, Any]:
+def selected(available: dict[str, Any], fields: str, node: str) -> dict[str, Any]:
     """Return the wanted fields of an object and always its id; refuses fields that it does not have."""
-    names = [name.partition("{")[0].strip() for name in wanted.split(",") if name.strip()]
+    names = [name.partition("{")[0].strip() for name in fields.split(",") if name.strip()]
     for name in names:
         if name not in available:
             raise invalid(f"Tried accessing nonexisting field ({name}) on node type ({node})")
-    found = {name: available[name] for name in names if available[name] is not None}
-    return found | {"id": available["id"]}
+    chosen = {name: available[name] for name in names if available[name] is not None}
+    return chosen | {"id": available["id"]}

@@ -19,7 +19,7 @@ RESERVED_DOMAINS = ("example.com", "example.org", "example.net")
 
 SAMPLES_KEPT = 256
 
-_kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+_samples: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 _origins: OrderedDict[bytes, str] = OrderedDict()
 _lock = threading.Lock()
 
@@ -72,11 +72,11 @@ def sample(name: str, extension: str) -> bytes:
     from sandbox import painting  # noqa: PLC0415  (Pillow and PyAV are heavy, and only samples need them)
 
     with _lock:
-        content = _kept.get((name, extension))
+        content = _samples.get((name, extension))
         if content is None:
             content = painting.PAINTERS[extension](name)
             _remember(name, extension, content)
-        _kept.move_to_end((name, extension))
+        _samples.move_to_end((name, extension))
         return content
 
 
@@ -86,10 +86,10 @@ def origin(content: bytes) -> str | None:
 
 
 def _remember(name: str, extension: str, content: bytes) -> None:
-    _kept[name, extension] = content
+    _samples[name, extension] = content
     _origins[_digest(content)] = Sample(name, extension).path
-    if len(_kept) > SAMPLES_KEPT:
-        _, dropped = _kept.popitem(last=False)
+    if len(_samples) > SAMPLES_KEPT:
+        _, dropped = _samples.popitem(last=False)
         _origins.pop(_digest(dropped), None)
 
 

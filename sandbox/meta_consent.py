@@ -42,12 +42,12 @@ class LongLivedTokens(FakeGraph, ABC):
     @route("GET", "/access_token", "auth")
     async def exchange(self, request: Request) -> Answer:
         """Exchange a token for one that is valid for 60 days; token and secret are in the query."""
-        account, given = self.account(request), parameters(request)
-        given.get("access_token")
-        if given.get("grant_type") != self.exchange_grant:
+        account, values = self.account(request), parameters(request)
+        values.get("access_token")
+        if values.get("grant_type") != self.exchange_grant:
             raise refused("Invalid grant_type", 100)
         app = self.world.apps_and_codes.app(self.platform, PLAY_APP)
-        if given.get("client_secret") != (app.client_secret if app else PLAY_SECRET):
+        if values.get("client_secret") != (app.client_secret if app else PLAY_SECRET):
             raise refused("Error validating client secret.", 1)
         token = self.world.accounts.issue(account)
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": LONG_SECONDS})

@@ -82,8 +82,8 @@ PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": g
 
 
 def _size(extension: str, name: str, otherwise: tuple[int, int]) -> tuple[int, int]:
-    found = (size for (kind, word), size in SIZES.items() if kind == extension and name.startswith(word))
-    return next(found, otherwise)
+    sizes = (size for (kind, word), size in SIZES.items() if kind == extension and name.startswith(word))
+    return next(sizes, otherwise)
 
 
 def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:

@@ -80,7 +80,7 @@ class PublicPosts:
         """Return a post by its platform's id, deleted or not."""
         return self._collection.get(f"{platform}:{platform_post_id}")
 
-    def of(self, account: Account) -> Iterator[PublicPost]:
+    def by_account(self, account: Account) -> Iterator[PublicPost]:
         """Yield an account's posts, newest first, deleted ones too."""
         return reversed(self._by_account.get((account.platform, account.account_id), ()))
 

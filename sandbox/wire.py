@@ -57,9 +57,9 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string; `name` is in lower case."""
-        wanted = name.encode()
+        encoded_name = name.encode()
         for key, value in self.headers:
-            if key == wanted:
+            if key == encoded_name:
                 return value.decode("latin-1")
         return ""
 
@@ -73,8 +73,8 @@ class Request:
     def query(self) -> TrackedParameters:
         """Return the query's parameters; of a repeated one the last counts."""
         if self._query is None:
-            given = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
-            self._query = self.track(given)
+            values = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+            self._query = self.track(values)
         return self._query
 
     def track(self, values: dict[str, Any]) -> TrackedParameters:

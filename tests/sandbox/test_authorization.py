@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sandbox.authorization import PLAY_SECRET, challenge_of
+from sandbox.authorization import PLAY_SECRET, pkce_challenge
 from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
 
@@ -18,7 +18,7 @@ ASKED = {
     "redirect_uri": BACK,
     "scope": "tweet.read tweet.write users.read media.write offline.access",
     "state": "s-1",
-    "code_challenge": challenge_of(VERIFIER),
+    "code_challenge": pkce_challenge(VERIFIER),
     "code_challenge_method": "S256",
 }
 Query = dict[str, str]

@@ -9,7 +9,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_APP, App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.platforms.bluesky.base import FakeAT, did_of
+from sandbox.platforms.bluesky.base import FakeAT, account_did
 from sandbox.platforms.bluesky.proofs import Proofs, UseNonce, check_assertion
 from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, RefusedError, Request
@@ -54,9 +54,9 @@ class AuthorizationRoutes(FakeAT):
         """The keys for which codes were issued."""
         self._bound = world.collection("bluesky", "binding", Binding)
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Add the nonce for the next proof to every answer."""
-        answer = await super().serve(found, request)
+        answer = await super().serve(route, request)
         return answer.with_headers({"DPoP-Nonce": self.proofs.nonce(self.world.now())})
 
     def account(self, request: Request) -> Account:
@@ -206,24 +206,24 @@ class AuthorizationRoutes(FakeAT):
         if self._codes.pop(code, "") != key:
             raise OAuthError("invalid_grant", "The DPoP key is not that of the authorization request.")
         access = self.world.accounts.issue(account, TOKEN_SECONDS)
-        return self._given(account, access, self.world.accounts.issue_refresh(account), app, key, " ".join(scopes))
+        return self._tokens(account, access, self.world.accounts.issue_refresh(account), app, key, " ".join(scopes))
 
     def _rotate(self, form: TrackedParameters, app: App, key: str) -> Answer:
         used = str(form.get("refresh_token", ""))
         bound = self._bound.get(used)
         if bound is None or (bound.key, bound.client_id) != (key, app.client_id):
             raise OAuthError("invalid_grant", "Invalid refresh token")
-        found = self.world.accounts.rotate(self.platform, used, lifetime=TOKEN_SECONDS, replay_ends_grant=True)
-        if found is None:
+        rotated = self.world.accounts.rotate(self.platform, used, lifetime=TOKEN_SECONDS, replay_ends_grant=True)
+        if rotated is None:
             raise OAuthError("invalid_grant", "Refresh token replayed")
-        account, access, refresh = found
-        return self._given(account, access, refresh, app, key, bound.scope)
+        account, access, refresh = rotated
+        return self._tokens(account, access, refresh, app, key, bound.scope)
 
-    def _given(self, account: Account, access: str, refresh: str, app: App, key: str, scope: str) -> Answer:
+    def _tokens(self, account: Account, access: str, refresh: str, app: App, key: str, scope: str) -> Answer:
         for token in (access, refresh):
             self._bound.put(token, Binding(key, app.client_id, scope))
-        given: dict[str, Any] = {"access_token": access, "token_type": "DPoP", "refresh_token": refresh}
-        return Answer.json({**given, "scope": scope, "expires_in": TOKEN_SECONDS, "sub": did_of(account)})
+        tokens: dict[str, Any] = {"access_token": access, "token_type": "DPoP", "refresh_token": refresh}
+        return Answer.json({**tokens, "scope": scope, "expires_in": TOKEN_SECONDS, "sub": account_did(account)})
 
 
 def _refused(problem: OAuthError) -> Answer:

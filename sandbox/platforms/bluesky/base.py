@@ -73,12 +73,12 @@ def invalid(message: str) -> RefusedError:
     return refused("InvalidRequest", message)
 
 
-def did_of(account: Account) -> str:
+def account_did(account: Account) -> str:
     """Return an account's DID; if the API gave the account a number, a DID is made from it."""
     return account.user_id if account.user_id.startswith("did:") else f"did:plc:{account.user_id}"
 
 
-def handle_of(account: Account) -> str:
+def account_handle(account: Account) -> str:
     """Return an account's handle, which is a host name."""
     if "." in account.user_id and not account.user_id.startswith("did:"):
         return account.user_id.lower()
@@ -86,7 +86,7 @@ def handle_of(account: Account) -> str:
     return name if "." in name else f"{name}.bsky.social"
 
 
-def server_of(account: Account) -> str:
+def account_server(account: Account) -> str:
     """Return the address of the server that holds an account."""
     return account.server or f"https://{PDS_HOST}"
 
@@ -150,10 +150,10 @@ class FakeAT(FakePlatform, ABC):
             }
         )
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Add a request id to the answer."""
         try:
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except MalformedBodyError:
             answer = xrpc_error(400, "InvalidRequest", "Unable to parse the request body")
         except RefusedError as error:
@@ -187,8 +187,8 @@ class FakeAT(FakePlatform, ABC):
         """Issue a new pair of tokens."""
         now = self.world.now()
         session = Session(
-            access=_token(did_of(account), now + ACCESS_SECONDS),
-            refresh=_token(did_of(account), now + REFRESH_SECONDS),
+            access=_token(account_did(account), now + ACCESS_SECONDS),
+            refresh=_token(account_did(account), now + REFRESH_SECONDS),
             account_id=account.account_id,
             access_until=now + ACCESS_SECONDS,
             refresh_until=now + REFRESH_SECONDS,
@@ -208,7 +208,7 @@ class FakeAT(FakePlatform, ABC):
         """Return the account of a DID or handle."""
         name = name.lower().removeprefix("@")
         for account in self.world.accounts:
-            if account.platform == self.platform and name in (did_of(account), handle_of(account)):
+            if account.platform == self.platform and name in (account_did(account), account_handle(account)):
                 return account
         return None
 
@@ -225,7 +225,7 @@ class FakeAT(FakePlatform, ABC):
             raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
 
 
-def text_of(values: dict[str, Any], name: str) -> str:
+def text_field(values: dict[str, Any], name: str) -> str:
     """Return a required text of a body or query."""
     value = values.get(name)
     if not isinstance(value, str) or not value:
@@ -233,7 +233,7 @@ def text_of(values: dict[str, Any], name: str) -> str:
     return value
 
 
-def body_of(request: Request) -> dict[str, Any]:
+def json_object(request: Request) -> dict[str, Any]:
     """Return a JSON object."""
     body = request.json()
     if not isinstance(body, dict):

@@ -42,7 +42,7 @@ def check_post(record: Any) -> None:
 
 def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, str]]:
     """Yield the blobs that a record names, each with its size limit in bytes and its permitted kind of type."""
-    embed = media_of(record)
+    embed = record_media(record)
     match embed:
         case None:
             return
@@ -69,7 +69,7 @@ def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, s
             _need(False, "/embed must be one of the embeds of a post, with 1 to 4 images")
 
 
-def media_of(record: dict[str, Any]) -> Any:
+def record_media(record: dict[str, Any]) -> Any:
     """Return the media embed of a post with a quote, or the only one if no post is quoted."""
     embed = record.get("embed")
     match embed:
@@ -85,7 +85,7 @@ def quoted_by(record: dict[str, Any]) -> dict[str, Any] | None:
     embed = record.get("embed")
     if isinstance(embed, dict) and embed.get("$type") == "app.bsky.embed.recordWithMedia":
         embed = embed.get("record")
-        _need(isinstance(embed, dict) and isinstance(media_of(record), dict), "/embed must have record and media")
+        _need(isinstance(embed, dict) and isinstance(record_media(record), dict), "/embed must have record and media")
     elif not isinstance(embed, dict) or embed.get("$type") != "app.bsky.embed.record":
         return None
     return embed if isinstance(embed, dict) else None

@@ -14,15 +14,15 @@ from sandbox.platforms.bluesky.base import (
     RAW,
     Blob,
     FakeAT,
-    body_of,
+    account_did,
+    account_handle,
     cid,
-    did_of,
-    handle_of,
     invalid,
+    json_object,
     refused,
-    text_of,
+    text_field,
 )
-from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
+from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, named_blobs, quoted_by, record_media
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 
@@ -66,7 +66,7 @@ class RecordRoutes(FakeAT):
         rkey = body.get("rkey")
         if not isinstance(rkey, str):
             raise invalid("This server leaves the choice of a key to its clients")
-        if self.find_record(did_of(account), rkey) is not None:
+        if self.find_record(account_did(account), rkey) is not None:
             return self.failure(500)
         return self._written(self._publish(account, rkey, body["record"]))
 
@@ -74,8 +74,8 @@ class RecordRoutes(FakeAT):
     async def put_record(self, request: Request) -> Answer:
         """Write a record under its key; the same one again changes nothing, another one replaces it."""
         account, body = self._writing(request)
-        rkey = text_of(body, "rkey")
-        known = self.find_record(did_of(account), rkey)
+        rkey = text_field(body, "rkey")
+        known = self.find_record(account_did(account), rkey)
         if known is None:
             return self._written(self._publish(account, rkey, body["record"], points=2))
         if known.detail["cid"] == record_cid(body["record"]):
@@ -89,8 +89,8 @@ class RecordRoutes(FakeAT):
     @route("POST", "/xrpc/com.atproto.repo.deleteRecord", "delete")
     async def delete_record(self, request: Request) -> Answer:
         """Delete a record if it exists."""
-        account, body = self.account(request), body_of(request)
-        known = self.find_record(did_of(account), text_of(body, "rkey"))
+        account, body = self.account(request), json_object(request)
+        known = self.find_record(account_did(account), text_field(body, "rkey"))
         if known is not None:
             known.deleted = True
             self.world.posts.changed(known)
@@ -100,13 +100,15 @@ class RecordRoutes(FakeAT):
     async def get_record(self, request: Request) -> Answer:
         """Read a record; no token is needed."""
         query = dict(request.query)
-        account = self.find_account(text_of(query, "repo"))
-        rkey = text_of(query, "rkey")
+        account = self.find_account(text_field(query, "repo"))
+        rkey = text_field(query, "rkey")
         if self.holds("own_records_only", account):
             session = self.sessions.get(request.bearer)
             if account is None or session is None or session.account_id != account.account_id:
                 raise invalid(f"Could not find repo: {query['repo']}")
-        known = self.find_record(did_of(account), rkey) if account and query.get("collection") == COLLECTION else None
+        known = (
+            self.find_record(account_did(account), rkey) if account and query.get("collection") == COLLECTION else None
+        )
         if known is None:
             where = f"at://{query['repo']}/{query.get('collection')}/{rkey}"
             raise refused("RecordNotFound", f"Could not locate record: {where}")
@@ -115,22 +117,24 @@ class RecordRoutes(FakeAT):
     @route("GET", "/xrpc/app.bsky.feed.getPosts", "confirm")
     async def get_posts(self, request: Request) -> Answer:
         """Return a post of any account as the public index does, or an empty list."""
-        known = self.find_post(text_of(dict(request.query), "uris"))
+        known = self.find_post(text_field(dict(request.query), "uris"))
         if known is None:
             return Answer.json({"posts": []})
-        found = _described(known)
-        return Answer.json({"posts": [{"uri": found["uri"], "cid": found["cid"], "record": found["value"]}]})
+        described = _described(known)
+        return Answer.json(
+            {"posts": [{"uri": described["uri"], "cid": described["cid"], "record": described["value"]}]}
+        )
 
     @route("GET", "/xrpc/com.atproto.repo.listRecords", "confirm")
     async def list_records(self, request: Request) -> Answer:
         """List an account's records, newest first."""
-        account = self.find_account(text_of(dict(request.query), "repo"))
+        account = self.find_account(text_field(dict(request.query), "repo"))
         if account is None:
             raise invalid("Could not find repo")
         limit = request.query.get("limit", "50")
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise invalid("Error: limit can not be greater than 100")
-        posts = (post for post in self.world.posts.of(account) if not post.deleted)
+        posts = (post for post in self.world.posts.by_account(account) if not post.deleted)
         return Answer.json({"records": [_described(post) for post in islice(posts, int(limit))]})
 
     def find_post(self, uri: str) -> PublicPost | None:
@@ -141,23 +145,23 @@ class RecordRoutes(FakeAT):
     def find_record(self, repo: str, rkey: str) -> PublicPost | None:
         """Return a post by its account and key."""
         account = self.find_account(repo)
-        return self.find_post(f"at://{did_of(account)}/{COLLECTION}/{rkey}") if account else None
+        return self.find_post(f"at://{account_did(account)}/{COLLECTION}/{rkey}") if account else None
 
-    def keep_blob(self, account: Account, content: bytes, claimed: str, *, kept: bool = True) -> Blob:
+    def keep_blob(self, account: Account, content: bytes, claimed: str, *, stored: bool = True) -> Blob:
         """Store an upload under the name made from its bytes, or only return the name."""
-        found = probe(content)
+        file_format = probe(content)
         name = cid(content, RAW)
-        kind = found.content_type if found else claimed or "application/octet-stream"
-        src = self.keep_upload(name[-16:], found.content_type, content) if found else None
+        kind = file_format.content_type if file_format else claimed or "application/octet-stream"
+        src = self.keep_upload(name[-16:], file_format.content_type, content) if file_format else None
         key = f"{account.account_id}/{name}"
         blob = Blob(name, account.account_id, kind, len(content), src)
-        return self.blobs.get(key) or (self.blobs.put(key, blob) if kept else blob)
+        return self.blobs.get(key) or (self.blobs.put(key, blob) if stored else blob)
 
     def _writing(self, request: Request) -> tuple[Account, dict[str, Any]]:
-        account, body = self.account(request), body_of(request)
-        if text_of(body, "repo") not in (did_of(account), handle_of(account)):
+        account, body = self.account(request), json_object(request)
+        if text_field(body, "repo") not in (account_did(account), account_handle(account)):
             raise invalid("Could not find repo")
-        if text_of(body, "collection") != COLLECTION:
+        if text_field(body, "collection") != COLLECTION:
             raise invalid("The sandbox keeps posts only")
         if not TID.fullmatch(str(body.get("rkey", ""))):
             raise invalid(f"Invalid record key for {COLLECTION}: it must be a TID")
@@ -180,11 +184,14 @@ class RecordRoutes(FakeAT):
 
     def _publish(self, account: Account, rkey: str, record: dict[str, Any], points: int = 3) -> PublicPost:
         self.take_points(account, points)
-        uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
+        uri = f"at://{account_did(account)}/{COLLECTION}/{rkey}"
         reply, quoted = record.get("reply"), quoted_by(record)
         named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]
         # A server accepts any name; an unknown one, or one of an earlier version, can only be a mistake.
-        if any((known := self.find_post(each["uri"])) is None or known.detail["cid"] != each["cid"] for each in named):
+        if any(
+            (known := self.find_post(reference["uri"])) is None or known.detail["cid"] != reference["cid"]
+            for reference in named
+        ):
             raise invalid("The post that is answered or quoted is not here")
         return self.world.posts.add(
             PublicPost(
@@ -194,14 +201,14 @@ class RecordRoutes(FakeAT):
                 text=record["text"],
                 created_at=self.world.now(),
                 kind="reply" if reply else "quote" if quoted else "post",
-                url=f"https://bsky.app/profile/{handle_of(account)}/post/{rkey}",
+                url=f"https://bsky.app/profile/{account_handle(account)}/post/{rkey}",
                 media=self._shown(account, record),
                 detail={"rkey": rkey, "record": record, "cid": record_cid(record)},
             )
         )
 
     def _shown(self, account: Account, record: dict[str, Any]) -> list[ShownMedia]:
-        embed = media_of(record) or {}
+        embed = record_media(record) or {}
         images = embed.get("images") or (
             [{"image": embed["video"], "alt": embed.get("alt")}] if "video" in embed else []
         )

@@ -8,13 +8,13 @@ from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import (
     FakeAT,
     Session,
-    body_of,
-    did_of,
-    handle_of,
+    account_did,
+    account_handle,
+    account_server,
     invalid,
+    json_object,
     refused,
-    server_of,
-    text_of,
+    text_field,
     xrpc_error,
 )
 from sandbox.wire import Answer, RefusedError, Request
@@ -31,13 +31,17 @@ class SessionRoutes(FakeAT):
     @route("POST", "/xrpc/com.atproto.server.createSession", "auth")
     async def create_session(self, request: Request) -> Answer:
         """Log in with handle or DID and an app password, which is the token that the control side received."""
-        body = body_of(request)
-        identifier, password = text_of(body, "identifier").lower(), text_of(body, "password")
+        body = json_object(request)
+        identifier, password = text_field(body, "identifier").lower(), text_field(body, "password")
         if password.startswith(PLAY_PASSWORD):
-            account = self._owner_of(identifier, password)
+            account = self._owner(identifier, password)
         else:
             account = self.world.accounts.by_token(self.platform, password)
-        if account is None or identifier not in (did_of(account), handle_of(account), account.user_id.lower()):
+        if account is None or identifier not in (
+            account_did(account),
+            account_handle(account),
+            account.user_id.lower(),
+        ):
             raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
         for limit, seconds in LOGINS:
             self.admit(
@@ -45,7 +49,7 @@ class SessionRoutes(FakeAT):
             )
         return Answer.json(self._described(account, self.open_session(account)))
 
-    def _owner_of(self, name: str, password: str) -> Account | None:
+    def _owner(self, name: str, password: str) -> Account | None:
         """Return the account of a DID or handle, unless the password is revoked; a new handle makes a new account."""
         known = self.find_account(name)
         number = hashlib.sha256(name.encode()).hexdigest()[:24]
@@ -85,7 +89,7 @@ class SessionRoutes(FakeAT):
     async def service_auth(self, request: Request) -> Answer:
         """Issue a token for the video service."""
         account = self.account(request)
-        audience, method = text_of(dict(request.query), "aud"), request.query.get("lxm", "")
+        audience, method = text_field(dict(request.query), "aud"), request.query.get("lxm", "")
         expires = request.query.get("exp", "")
         if not audience.startswith("did:"):
             raise invalid("aud must be a DID")
@@ -98,24 +102,24 @@ class SessionRoutes(FakeAT):
     @route("GET", "/xrpc/com.atproto.identity.resolveHandle", "prepare")
     async def resolve_handle(self, request: Request) -> Answer:
         """Return the DID of a handle."""
-        account = self.find_account(text_of(dict(request.query), "handle"))
+        account = self.find_account(text_field(dict(request.query), "handle"))
         if account is None:
             raise invalid("Unable to resolve handle")
-        return Answer.json({"did": did_of(account)})
+        return Answer.json({"did": account_did(account)})
 
     @route("GET", "/{did}", "auth")
     async def document(self, request: Request) -> Answer:
         """Return an account's document, which names its server, as the directory of DIDs does."""
         account = self.find_account(request.params["did"])
-        if account is None or request.params["did"] != did_of(account):
+        if account is None or request.params["did"] != account_did(account):
             return Answer.json({"message": f"DID not registered: {request.params['did']}"}, 404)
         context = ["https://www.w3.org/ns/did/v1"]
         return Answer.json({"@context": context, **_document(account)})
 
     def _described(self, account: Account, session: Session | None = None) -> dict[str, Any]:
         described = {
-            "did": did_of(account),
-            "handle": handle_of(account),
+            "did": account_did(account),
+            "handle": account_handle(account),
             "email": "someone@example.com",
             "emailConfirmed": True,
             "active": True,
@@ -125,5 +129,5 @@ class SessionRoutes(FakeAT):
 
 
 def _document(account: Account) -> dict[str, Any]:
-    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": server_of(account)}
-    return {"id": did_of(account), "alsoKnownAs": [f"at://{handle_of(account)}"], "service": [pds]}
+    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": account_server(account)}
+    return {"id": account_did(account), "alsoKnownAs": [f"at://{account_handle(account)}"], "service": [pds]}

@@ -112,10 +112,10 @@ class FakeGuild(FakePlatform, ABC):
         if self.token(request) != SHARED_BOT:
             return super().account(request)
         channel = request.params.get("id", "")
-        found = self.world.accounts.by_user(self.platform, channel) if self.channels.get(channel) else None
-        if found is None:
+        account = self.world.accounts.by_user(self.platform, channel) if self.channels.get(channel) else None
+        if account is None:
             raise refused(404, 10003, "Unknown Channel")
-        return found
+        return account
 
     def bot(self, request: Request) -> dict[str, Any]:
         """Describe the bot of a request."""
@@ -123,15 +123,15 @@ class FakeGuild(FakePlatform, ABC):
             return bot(self.account(request))
         return {"id": SHARED_BOT_ID, "username": "sandbox", "discriminator": "0001", "avatar": None, "bot": True}
 
-    def channel_of(self, webhook: str) -> str:
+    def hook_channel(self, webhook: str) -> str:
         """Return the channel of a webhook, which follows from its number unless an authorization made the webhook."""
-        made = self.hooks.get(webhook)
-        return made.within if made else str(int(webhook) + 1)
+        hook = self.hooks.get(webhook)
+        return hook.within if hook else str(int(webhook) + 1)
 
-    def guild_of(self, channel: str) -> str:
+    def channel_guild(self, channel: str) -> str:
         """Return the server that a channel or thread belongs to."""
-        made = self.channels.get(channel)
-        return made.within if made else OTHER_GUILD if channel.startswith("999") else GUILD
+        described = self.channels.get(channel)
+        return described.within if described else OTHER_GUILD if channel.startswith("999") else GUILD
 
     def channel(self, request: Request) -> tuple[Account, str]:
         """Return the account of the bot, and the channel. Any number that could be one counts as a thread."""
@@ -154,30 +154,30 @@ class FakeGuild(FakePlatform, ABC):
         """Return the account of the webhook."""
         account = self.world.accounts.by_token(self.platform, request.params["token"])
         number = request.params["id"]
-        if account is None or not self._is_hook_of(number, account):
+        if account is None or not self._is_own_hook(number, account):
             raise refused(404, 10015, "Unknown Webhook")
         return account
 
-    def _is_hook_of(self, number: str, account: Account) -> bool:
+    def _is_own_hook(self, number: str, account: Account) -> bool:
         """Return whether a webhook is an account's: its first one, or one that replaced that in the same channel."""
         first = account.user_id.removeprefix("webhook-")
         hooks = self.hooks.get(first), self.hooks.get(number)
         return first == number or (None not in hooks and len({hook.within for hook in hooks if hook}) == 1)
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request, and report the count in the answer's headers."""
         if "/oauth2/" in request.path:
-            return await found.handler(request)
+            return await route.handler(request)
         key = (self.platform, request.method, self.inner_path(request.path))
         window = self.world.windows.take(key, REQUESTS, SECONDS)
-        left = window.resets_at - self.world.now()
+        seconds = window.resets_at - self.world.now()
         if not window.allowed:
-            return self.rate_limited(left)
+            return self.rate_limited(seconds)
         try:
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except RefusedError as error:
             answer = error.answer
-        return answer.with_headers(self._counted(window.remaining, left))
+        return answer.with_headers(self._counted(window.remaining, seconds))
 
     def described(self, post: PublicPost) -> dict[str, Any]:
         """Return a message as Discord shows it; only the answer to its creation has the nonce."""
@@ -208,12 +208,12 @@ class FakeGuild(FakePlatform, ABC):
         rewritten = self.world.conditions.holds(self.platform, "text_rewritten", post.account_id)
         return post.text.strip().replace("\u2026", "...") if rewritten else post.text.strip()
 
-    def _counted(self, remaining: int, left: float) -> dict[str, str]:
+    def _counted(self, remaining: int, seconds: float) -> dict[str, str]:
         return {
             "X-RateLimit-Limit": str(REQUESTS),
             "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": f"{self.world.now() + left:.3f}",
-            "X-RateLimit-Reset-After": f"{left:.3f}",
+            "X-RateLimit-Reset": f"{self.world.now() + seconds:.3f}",
+            "X-RateLimit-Reset-After": f"{seconds:.3f}",
             "X-RateLimit-Bucket": "80c17d2f203122d936070c88c8d10f33",
         }
 

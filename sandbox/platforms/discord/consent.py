@@ -59,7 +59,7 @@ class ConsentRoutes(FakeGuild):
         """
         account, number = self.webhook(request), request.params["id"]
         self.world.accounts.revoke_for_app(self.platform, request.params["token"])
-        channel = self.channel_of(number)
+        channel = self.hook_channel(number)
         newer = (hook.number for hook in self.hooks if hook.within == channel and int(hook.number) > int(number))
         successor = self.world.accounts.by_user(self.platform, f"webhook-{next(newer, '')}")
         if successor is not None:
@@ -70,13 +70,13 @@ class ConsentRoutes(FakeGuild):
     @route("GET", "/guilds/{guild}/channels", "auth")
     async def list_channels(self, request: Request) -> Answer:
         """List a server's channels."""
-        found = []
+        channels = []
         for channel, kind in zip(self._own(request), (_TEXT, _NEWS, _TEXT, _FORUM), strict=True):
             closed = [{"id": channel.within, "type": 0, "allow": "0", "deny": str(_SEND)}]
             overwrites = closed if channel.name == "staff" else []
             shown = {"id": channel.number, "type": kind, "guild_id": channel.within, "name": channel.name}
-            found.append({**shown, "permission_overwrites": overwrites})
-        return Answer.json(found)
+            channels.append({**shown, "permission_overwrites": overwrites})
+        return Answer.json(channels)
 
     @route("GET", "/guilds/{guild}/roles", "auth")
     async def list_roles(self, request: Request) -> Answer:
@@ -97,14 +97,14 @@ class ConsentRoutes(FakeGuild):
         """Return the channels of a server to which the bot was added. A bot of its own is in the one server of all."""
         if self.token(request) != SHARED_BOT:
             account, guild = self.account(request), request.params["guild"]
-            if guild != self.guild_of(account.user_id):
+            if guild != self.channel_guild(account.user_id):
                 raise refused(403, 50001, "Missing Access")
             others = (Place(_number(f"{name} {guild}"), guild, name) for name in ("news", "staff", "forum"))
             return [Place(account.user_id, guild, "general"), *others]
-        found = [channel for channel in self.channels if channel.within == request.params["guild"]]
-        if not found:
+        channels = [channel for channel in self.channels if channel.within == request.params["guild"]]
+        if not channels:
             raise refused(404, 10004, "Unknown Guild")
-        return found
+        return channels
 
     def _new_webhook(self, account: Account) -> dict[str, object]:
         """Make a webhook in the channel that the person has named."""
@@ -112,7 +112,7 @@ class ConsentRoutes(FakeGuild):
         self.hooks.put(number, Place(number, channel))
         self.new_account(f"webhook-{number}", account.username, token)
         shown = {"id": number, "token": token, "type": 1, "channel_id": channel, "name": account.username}
-        return {**shown, "guild_id": self.guild_of(channel), "avatar": None, "application_id": SHARED_BOT_ID}
+        return {**shown, "guild_id": self.channel_guild(channel), "avatar": None, "application_id": SHARED_BOT_ID}
 
     def _guild(self, account: Account) -> str:
         """Add the bot to the server that the person has named."""

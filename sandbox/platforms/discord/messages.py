@@ -62,7 +62,7 @@ class MessageRoutes(FakeGuild):
         if any(word in str(body.get("username") or "").lower() for word in ("discord", "clyde")):
             raise invalid("username", "USERNAME_INVALID_CONTAINS", "Username cannot contain that.")
         thread = request.query.get("thread_id")
-        channel = thread or (self.ids.next() if body.get("thread_name") else self.channel_of(number))
+        channel = thread or (self.ids.next() if body.get("thread_name") else self.hook_channel(number))
         author = {"id": number, "username": body.get("username") or account.username, "avatar": None, "bot": True}
         post = self._publish(account, channel, body, files, author, webhook=number)
         return Answer.json(self.described(post)) if request.query.get("wait") == "true" else Answer(204)
@@ -115,13 +115,13 @@ class MessageRoutes(FakeGuild):
             "attachments": [
                 {
                     "id": self.ids.next(),
-                    "filename": each["filename"],
-                    "size": len(each["content"]),
+                    "filename": attachment["filename"],
+                    "size": len(attachment["content"]),
                     "url": "",
                     "proxy_url": "",
                 }
-                | ({"description": each["description"]} if each["description"] else {})
-                for each in attached
+                | ({"description": attachment["description"]} if attachment["description"] else {})
+                for attachment in attached
             ],
         }
         return self.world.posts.add(
@@ -133,22 +133,22 @@ class MessageRoutes(FakeGuild):
                 created_at=self.world.now(),
                 kind="webhook" if webhook else "message",
                 url=f"https://discord.com/channels/{GUILD}/{channel}/{message}",
-                media=[self._shown(message, index, each) for index, each in enumerate(attached)],
+                media=[self._shown(message, index, attachment) for index, attachment in enumerate(attached)],
                 note=" · ".join(poll["options"] if poll else [str(embed.get("title") or "") for embed in embeds])
                 or None,
                 detail=detail,
             )
         )
 
-    def _shown(self, message: str, index: int, each: dict[str, Any]) -> ShownMedia:
-        content: bytes = each["content"]
-        found = probe(content)
-        content_type = found.content_type if found else "application/octet-stream"
+    def _shown(self, message: str, index: int, attachment: dict[str, Any]) -> ShownMedia:
+        content: bytes = attachment["content"]
+        file_format = probe(content)
+        content_type = file_format.content_type if file_format else "application/octet-stream"
         kind: Literal["image", "gif", "video", "document"] = "document"
-        if found is not None:
-            kind = "gif" if content_type == "image/gif" else "image" if found.is_image else "video"
+        if file_format is not None:
+            kind = "gif" if content_type == "image/gif" else "image" if file_format.is_image else "video"
         source = self.keep_upload(f"{message}-{index}", content_type, content)
-        return ShownMedia(kind, source, each["description"])
+        return ShownMedia(kind, source, attachment["description"])
 
 
 def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -199,15 +199,17 @@ def _check(content: str, embeds: list[dict[str, Any]], files: dict[str, bytes]) 
 
 def _attached(described: list[dict[str, Any]], files: dict[str, bytes]) -> list[dict[str, Any]]:
     """Join the message's descriptions of its files with the files."""
-    by_field = {f"files[{each.get('id')}]": each for each in described}
+    by_field = {f"files[{attachment.get('id')}]": attachment for attachment in described}
     if by_field.keys() - files.keys():
         raise invalid("attachments", "ATTACHMENT_NOT_FOUND", "An attachment has no file.")
     joined = []
     for field, content in files.items():
-        each = by_field.get(field, {})
-        alt = str(each.get("description") or "")
+        attachment = by_field.get(field, {})
+        alt = str(attachment.get("description") or "")
         _check_length("attachments.description", alt, ALT_TEXT)
-        joined.append({"filename": each.get("filename") or "file", "description": alt or None, "content": content})
+        joined.append(
+            {"filename": attachment.get("filename") or "file", "description": alt or None, "content": content}
+        )
     return joined
 
 

@@ -22,7 +22,7 @@ class ReadRoutes(FakeGuild):
         """Describe a channel."""
         account, channel = self.channel(request)
         last = next((post.platform_post_id for post in self._newest(account, channel)), None)
-        shown = {"id": channel, "type": 0, "guild_id": self.guild_of(channel), "name": account.username}
+        shown = {"id": channel, "type": 0, "guild_id": self.channel_guild(channel), "name": account.username}
         return Answer.json({**shown, "last_message_id": last})
 
     @route("GET", "/channels/{id}/messages", "confirm")
@@ -42,13 +42,17 @@ class ReadRoutes(FakeGuild):
         return Answer.json([self.described(post) for post in reversed(page)])
 
     def _newest(self, account: Account, channel: str) -> list[PublicPost]:
-        return [post for post in self.world.posts.of(account) if post.detail["channel"] == channel and not post.deleted]
+        return [
+            post
+            for post in self.world.posts.by_account(account)
+            if post.detail["channel"] == channel and not post.deleted
+        ]
 
     @route("GET", "/webhooks/{id}/{token}", "auth")
     async def one_webhook(self, request: Request) -> Answer:
         """Describe a webhook; only its token is needed."""
         account = self.webhook(request)
-        number, channel = request.params["id"], self.channel_of(request.params["id"])
+        number, channel = request.params["id"], self.hook_channel(request.params["id"])
         return Answer.json(
             {
                 "id": number,

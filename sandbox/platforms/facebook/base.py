@@ -94,10 +94,10 @@ class FakePage(FakeGraph, ABC):
 
     def shown(self, content: bytes, kind: str, alt: str | None = None) -> ShownMedia | None:
         """Return uploaded bytes as a post shows them; None if they are not of this kind."""
-        found = probe(content)
-        if found is None or found.is_image == (kind == "video"):
+        file_format = probe(content)
+        if file_format is None or file_format.is_image == (kind == "video"):
             return None
-        source = self.keep_upload(self.ids.next(), found.content_type, content)
+        source = self.keep_upload(self.ids.next(), file_format.content_type, content)
         return ShownMedia("video" if kind == "video" else "image", source, alt)
 
     def make_public(

@@ -60,22 +60,22 @@ class ConsentRoutes(FakePage):
     async def permissions(self, request: Request) -> Answer:
         """List what the person has granted and declined."""
         _, scopes = self._person(request)
-        said = [
+        entries = [
             {"permission": scope, "status": "granted" if scope in scopes else "declined"} for scope in sorted(_SCOPES)
         ]
-        return Answer.json({"data": said})
+        return Answer.json({"data": entries})
 
     @route("GET", "/me/accounts", "auth")
     async def pages(self, request: Request) -> Answer:
         """List the person's Pages, each with a token of its own."""
         account, _ = self._person(request)
-        given = parameters(request)
+        values = parameters(request)
         for name in ("fields", "limit", "after"):
-            given.get(name)
-        pages = [self._page_of(account, ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MANAGE"])]
+            values.get(name)
+        pages = [self._described_page(account, ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MANAGE"])]
         if self.holds("several_pages", account):
             second, third = (self._beside(account, number) for number in (2, 3))
-            pages += [self._page_of(second, ["CREATE_CONTENT"]), self._page_of(third, ["ANALYZE"])]
+            pages += [self._described_page(second, ["CREATE_CONTENT"]), self._described_page(third, ["ANALYZE"])]
         return Answer.json({"data": pages, "paging": {"cursors": {"before": "b", "after": "a"}}})
 
     @route("GET", "/debug_token", "auth")
@@ -90,7 +90,7 @@ class ConsentRoutes(FakePage):
         pages = [] if account is None or self.holds("page_withdrawn", account) else [account.user_id]
         granular = [{"scope": "pages_manage_posts", "target_ids": pages}]
         granted = account.scopes if account and account.scopes else sorted(_SCOPES)
-        person = self._owner_of(account) if account else "9"
+        person = self._owner_id(account) if account else "9"
         about = {"app_id": client_id, "type": "PAGE", "user_id": person, "granular_scopes": granular}
         return self.debugged(account, token, granted, **about)
 
@@ -102,27 +102,27 @@ class ConsentRoutes(FakePage):
         if app is None or app.client_secret != secret:
             return graph_error("Invalid OAuth access token signature.", 190)
         for account in list(self.world.accounts):
-            if account.platform == self.platform and self._owner_of(account) == request.params["person"]:
+            if account.platform == self.platform and self._owner_id(account) == request.params["person"]:
                 self.world.accounts.revoke(account)
         return Answer.json({"success": True})
 
-    def _owner_of(self, account: Account) -> str:
+    def _owner_id(self, account: Account) -> str:
         """Return the number of the person to whom a Page belongs."""
         return f"9{self._first_pages.get(account.user_id, account.user_id)}"
 
     def _person(self, request: Request) -> tuple[Account, list[str]]:
-        found = self._persons.get(self.token(request))
-        if found is None:
+        person = self._persons.get(self.token(request))
+        if person is None:
             raise RefusedError(self.unauthorized())
         parameters(request).get("appsecret_proof")
-        return found
+        return person
 
     def _token(self, account: Account, scopes: list[str], *, seconds: int) -> Answer:
         token = f"EAAperson{secrets.token_urlsafe(24)}"
         self._persons[token] = account, scopes
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": seconds})
 
-    def _page_of(self, account: Account, tasks: list[str]) -> dict[str, object]:
+    def _described_page(self, account: Account, tasks: list[str]) -> dict[str, object]:
         token = self.world.accounts.issue(account)
         about = {"id": account.user_id, "name": account.username, "username": account.username, "category": "Bakery"}
         return {**about, "access_token": token, "tasks": tasks}

@@ -142,19 +142,19 @@ class PostRoutes(FakePage):
         return self._unused(account, ids)
 
     def _unused(self, account: Account, ids: list[str]) -> list[Photo]:
-        found = []
+        photos = []
         for photo_id in ids:
             photo = self.photos.get(photo_id)
             if photo is None or photo.account_id != account.account_id:
                 raise invalid(f"The photo {photo_id} does not exist.")
             if photo.used:
                 raise refused("These photos were already posted.", 100, 1366051)
-            found.append(photo)
-        return found
+            photos.append(photo)
+        return photos
 
     def _repeats(self, account: Account, message: str, link: str) -> bool:
         """Return whether the Page's newest post says the same."""
-        newest = next((post for post in self.world.posts.of(account) if not post.deleted), None)
+        newest = next((post for post in self.world.posts.by_account(account) if not post.deleted), None)
         if newest is None or newest.kind != "post" or newest.media:
             return False
         return (newest.text, newest.detail.get("link", "")) == (message, link)
@@ -196,5 +196,5 @@ def _check_link(link: str) -> None:
 
 
 def _read_after_write(request: Request, known: dict[str, Any]) -> dict[str, Any]:
-    wanted = request.query.get("fields", "").split(",")
-    return {name: value for name, value in known.items() if name in wanted}
+    fields = request.query.get("fields", "").split(",")
+    return {name: value for name, value in known.items() if name in fields}

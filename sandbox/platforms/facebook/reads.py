@@ -35,7 +35,7 @@ class ReadRoutes(ConsentRoutes):
         limit = str(parameters(request).get("limit", "25"))
         if not limit.isdecimal() or not 0 < int(limit) <= 100:
             raise invalid("Please reduce the amount of data you're asking for, then retry your request")
-        posts = [post for post in self.world.posts.of(account) if post.kind != "story" and not post.deleted]
+        posts = [post for post in self.world.posts.by_account(account) if post.kind != "story" and not post.deleted]
         return Answer.json(
             {"data": [selected(self._described(post, account), fields, "PagePost") for post in posts[: int(limit)]]}
         )
@@ -45,8 +45,10 @@ class ReadRoutes(ConsentRoutes):
         """List the stories of the last day."""
         account, fields = self.owner(request), _fields(request)
         since = self.world.now() - STORY_SECONDS
-        found = [post for post in self.world.posts.of(account) if post.kind == "story" and post.created_at >= since]
-        return Answer.json({"data": [_story(post, fields) for post in found]})
+        posts = [
+            post for post in self.world.posts.by_account(account) if post.kind == "story" and post.created_at >= since
+        ]
+        return Answer.json({"data": [_story(post, fields) for post in posts]})
 
     @route("GET", "/{id}/comments", "confirm")
     async def comments_below(self, request: Request) -> Answer:

@@ -58,7 +58,7 @@ class VideoRoutes(FakePage):
                 video = self._begin(account, "videos", size)
                 reported = {"upload_domain": UPLOAD_DOMAIN} if self.holds("upload_domain_told", account) else {}
                 begun = {"video_id": video.id, "upload_session_id": video.session}
-                return Answer.json(begun | self._wanted(video) | reported)
+                return Answer.json(begun | self._missing_range(video) | reported)
             case "transfer":
                 video = self._in_session(account, values)
                 self._check_host(account, request)
@@ -144,28 +144,28 @@ class VideoRoutes(FakePage):
             raise refused("There was a problem uploading your video file. Please try again.", 6000)
         return video
 
-    def _wanted(self, video: Video) -> dict[str, str]:
+    def _missing_range(self, video: Video) -> dict[str, str]:
         start = video.size if video.complete else len(self.received.get(video.id, b""))
         return {"start_offset": str(start), "end_offset": str(min(start + WINDOW, video.size))}
 
     def _take_piece(self, video: Video, values: dict[str, Any]) -> Answer:
         content, piece = self.received.setdefault(video.id, bytearray()), values.get("video_file_chunk")
-        wanted = int(self._wanted(video)["end_offset"]) - len(content)
+        remaining = int(self._missing_range(video)["end_offset"]) - len(content)
         if _number(values, "start_offset") != len(content):
-            offsets = {name: int(offset) for name, offset in self._wanted(video).items()}
+            offsets = {name: int(offset) for name, offset in self._missing_range(video).items()}
             message = "There was a problem uploading your video. Please try again."
             raise RefusedError(graph_error(message, 6001, 1363037, data=offsets))
-        if not isinstance(piece, bytes) or len(piece) != wanted:
+        if not isinstance(piece, bytes) or len(piece) != remaining:
             raise refused("There was a problem uploading your video file. Please try again.", 6000, 1363019)
         content += piece
         if len(content) == video.size:
             self._whole(video)
-        return Answer.json(self._wanted(video))
+        return Answer.json(self._missing_range(video))
 
     def _whole(self, video: Video) -> None:
         content = bytes(self.received.pop(video.id))
-        video.shown, found = self.shown(content, "video"), probe(content)
-        video.seconds = found.seconds if found and not samples.origin(content) else 0
+        video.shown, file_format = self.shown(content, "video"), probe(content)
+        video.seconds = file_format.seconds if file_format and not samples.origin(content) else 0
         if video.shown is None:
             video.error = "The video file you selected is in a format that we don't support."
         video.complete = True
@@ -184,8 +184,8 @@ class VideoRoutes(FakePage):
             raise refused("The video was not uploaded completely", 6000)
         shortest, longest = SECONDS.get(kind, (0, 14_400))
         if video.seconds and not shortest <= video.seconds <= longest:
-            said = f"The video must last {shortest} to {longest} seconds."
-            raise refused("Video duration is not supported", 100, 1363128, said)
+            message = f"The video must last {shortest} to {longest} seconds."
+            raise refused("Video duration is not supported", 100, 1363128, message)
         if len(str(values.get("title") or "")) > TITLE_LENGTH:
             raise invalid("Name parameter too long")
         if video.finished_at is not None:

@@ -93,14 +93,14 @@ class FakeGoogle(FakePlatform, ABC):
         """Return the response to a reached limit; Google does not say when it resets."""
         return google_error(429)
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request against the minute's quota."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         if self.holds("not_approved", account):
             return _operator(429, "RATE_LIMIT_EXCEEDED", {"service": SERVICE, "quota_limit_value": "0"})
         if not self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60).allowed:
             return self.rate_limited(60)
-        return await found.handler(request)
+        return await route.handler(request)
 
 
 def account_number(account: Account) -> str:

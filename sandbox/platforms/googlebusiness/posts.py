@@ -83,13 +83,13 @@ class PostRoutes(FakeGoogle):
         size, start = request.query.get("pageSize", "20"), request.query.get("pageToken", "0")
         if not _PAGE.fullmatch(size) or not _PAGE.fullmatch(start) or not 1 <= int(size) <= 100:
             raise RefusedError(google_error(400))
-        posts = [post for post in self.world.posts.of(account) if not post.deleted]
+        posts = [post for post in self.world.posts.by_account(account) if not post.deleted]
         page = posts[int(start) : int(start) + int(size)]
         more = {"nextPageToken": str(int(start) + int(size))} if len(posts) > int(start) + int(size) else {}
         return Answer.json(({"localPosts": [self._described(post) for post in page]} if page else {}) | more)
 
     @route("GET", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "confirm")
-    async def one(self, request: Request) -> Answer:
+    async def read_post(self, request: Request) -> Answer:
         """Read a post with its state."""
         return Answer.json(self._described(self._own(request)))
 
@@ -126,24 +126,31 @@ class PostRoutes(FakeGoogle):
         except FetchError as error:
             fault = {"code": 1000, "message": "Fetching image failed."}
             raise RefusedError(google_error(400, None, fault)) from error
-        found = fetched.format
-        if found is None or found.content_type not in {"image/jpeg", "image/png"}:
+        file_format = fetched.format
+        if file_format is None or file_format.content_type not in {"image/jpeg", "image/png"}:
             raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", 2)
         if fetched.sample is not None or fetched.content is None:
             return ShownMedia("image", fetched.sample.path if fetched.sample else None)
         if len(fetched.content) not in PHOTO_BYTES:
             raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
-        return ShownMedia("image", self.keep_upload(self.ids.next(), found.content_type, fetched.content))
+        return ShownMedia("image", self.keep_upload(self.ids.next(), file_format.content_type, fetched.content))
 
     def _described(self, post: PublicPost) -> dict[str, Any]:
         state = "PROCESSING"
         if self.world.now() >= post.detail["ready_at"]:
             state = "REJECTED" if REJECTED_WORD in post.text else "LIVE"
-        made = datetime.fromtimestamp(post.created_at, UTC).isoformat().replace("+00:00", "Z")
+        created_at = datetime.fromtimestamp(post.created_at, UTC).isoformat().replace("+00:00", "Z")
         shown = {"searchUrl": post.url} if state == "LIVE" else {}
         body = {"topicType": "STANDARD", **post.detail["body"]}
         body.pop("media", None)
-        return {"name": post.platform_post_id, **body, "state": state, "createTime": made, "updateTime": made, **shown}
+        return {
+            "name": post.platform_post_id,
+            **body,
+            "state": state,
+            "createTime": created_at,
+            "updateTime": created_at,
+            **shown,
+        }
 
 
 def _read(request: Request) -> dict[str, Any]:

@@ -186,16 +186,19 @@ def _is_tag(tag: object) -> bool:
 
 def _check_image(item: _Item, fetched: Fetched) -> None:
     """Refuse an image that is no JPEG or does not fit the feed; stories accept every aspect ratio."""
-    found = fetched.format
-    if found is None:
+    file_format = fetched.format
+    if file_format is None:
         raise refused("Only photo or video can be accepted as media type.", 9004, 2207052, "This is no image.")
-    if found.content_type != "image/jpeg":
+    if file_format.content_type != "image/jpeg":
         raise refused(
-            "The image format is not supported.", 36001, 2207005, f"{found.content_type} is not supported; use JPEG."
+            "The image format is not supported.",
+            36001,
+            2207005,
+            f"{file_format.content_type} is not supported; use JPEG.",
         )
     if fetched.content is not None and len(fetched.content) > IMAGE_BYTES:
         raise refused("The image is too large to download.", 36000, 2207004, "An image has up to 8 MiB.")
-    ratio = found.width / found.height if found.height else 1
+    ratio = file_format.width / file_format.height if file_format.height else 1
     if item.kind != "STORIES" and not RATIOS[0] - 0.01 <= ratio <= RATIOS[1] + 0.01:
         raise refused(
             "The submitted image does not have a valid aspect ratio.", 36003, 2207009, "Allowed are 3:4 to 1.91:1."
@@ -204,11 +207,11 @@ def _check_image(item: _Item, fetched: Fetched) -> None:
 
 def _video_error(item: _Item, fetched: Fetched) -> str | None:
     """Return why processing a video fails; the container's status shows it, not the answer to its creation."""
-    found = fetched.format
-    if found is None or found.is_image:
+    file_format = fetched.format
+    if file_format is None or file_format.is_image:
         return "Error: 2207026 - The video format is not supported. Please check spec for supported format."
-    if fetched.sample is None and found.seconds:
+    if fetched.sample is None and file_format.seconds:
         shortest, longest = STORY_SECONDS if item.kind == "STORIES" else REEL_SECONDS
-        if not shortest <= found.seconds <= longest:
+        if not shortest <= file_format.seconds <= longest:
             return f"Error: 2207026 - The video must be between {shortest} and {longest} seconds long."
     return None

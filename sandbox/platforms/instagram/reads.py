@@ -37,7 +37,7 @@ class ReadRoutes(FakeInstagram):
         since = self.world.now() - 86_400
         used = 0
         if self.world.realistic:
-            used = sum(1 for post in self.world.posts.of(account) if post.created_at >= since)
+            used = sum(1 for post in self.world.posts.by_account(account) if post.created_at >= since)
         config = {"quota_total": POSTS_PER_DAY, "quota_duration": 86_400}
         return Answer.json({"data": [{"quota_usage": used, "config": config}]})
 
@@ -73,7 +73,7 @@ class ReadRoutes(FakeInstagram):
         since = self.world.now() - STORY_SECONDS if stories else 0
         matching_posts: Iterator[PublicPost] = (
             post
-            for post in self.world.posts.of(account)
+            for post in self.world.posts.by_account(account)
             if (post.kind == "story") is stories and post.created_at >= since
             if post.kind != "reel" or not self.holds("reels_unlisted", account)
         )

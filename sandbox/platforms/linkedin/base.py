@@ -141,10 +141,10 @@ class FakeLinkedIn(FakePlatform, ABC):
         day = "Resource level throttle limit for calls to this resource is reached."
         return error(429, day if seconds >= SHORTEST_OF_DAY else "Too many requests", "TOO_MANY_REQUESTS")
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Check the version, count the request against the day, and sign the answer."""
         try:
-            answer = self._gate(found, request) or await found.handler(request)
+            answer = self._gate(route, request) or await route.handler(request)
         except RefusedError as problem:
             answer = problem.answer
         return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
@@ -181,7 +181,7 @@ class FakeLinkedIn(FakePlatform, ABC):
         account = self.account(request)
         if self.holds("organisation", account) and author not in {
             f"urn:li:person:{account.user_id}",
-            *(page for page, role in self.roles_of(account) if role in WRITING_ROLES),
+            *(page for page, role in self.page_roles(account) if role in WRITING_ROLES),
         }:
             if self.holds("roles_as_products", account):
                 raise RefusedError(lacks("partnerApiPostsExternal.CREATE"))
@@ -193,7 +193,7 @@ class FakeLinkedIn(FakePlatform, ABC):
             raise refused(403, "ACCESS_DENIED", f"Not enough permissions to write as {author}")
         return account
 
-    def roles_of(self, account: Account) -> list[tuple[str, str]]:
+    def page_roles(self, account: Account) -> list[tuple[str, str]]:
         """Return the pages on which a member has a role, and the roles."""
         role = "CONTENT_ADMINISTRATOR" if self.holds("content_administrator", account) else "ADMINISTRATOR"
         own = [(f"urn:li:organization:{account.user_id}", role)]
@@ -205,8 +205,8 @@ class FakeLinkedIn(FakePlatform, ABC):
             ("urn:li:organization:202", "ANALYST"),
         ]
 
-    def _gate(self, found: Route, request: Request) -> Answer | None:
-        if not found.path.startswith("/rest/"):
+    def _gate(self, route: Route, request: Request) -> Answer | None:
+        if not route.path.startswith("/rest/"):
             return None
         version = request.header("linkedin-version")
         if not version:

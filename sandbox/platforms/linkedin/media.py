@@ -180,15 +180,15 @@ class MediaRoutes(FakeLinkedIn):
         return Answer.json({**answer, "processingFailureReason": medium.failure} if medium.failure else answer)
 
     def _take(self, medium: Medium, content: bytes) -> None:
-        now, found = self.world.now(), probe(content)
+        now, file_format = self.world.now(), probe(content)
         medium.size = len(content)
         medium.ready_at = now + (PROCESSING_SECONDS[medium.kind] if self.world.realistic else 0)
         if medium.kind == "document":
             good = content.startswith(_DOCUMENTS) and len(content) <= LARGEST_DOCUMENT
         else:
-            good = found is not None and found.is_image is (medium.kind == "image")
+            good = file_format is not None and file_format.is_image is (medium.kind == "image")
         if not good:
             medium.failure = f"This is no {medium.kind} that LinkedIn takes."
-        elif found is not None:
-            medium.src = self.keep_upload(medium.urn.rpartition(":")[2], found.content_type, content)
+        elif file_format is not None:
+            medium.src = self.keep_upload(medium.urn.rpartition(":")[2], file_format.content_type, content)
         self.media.put(medium.urn, medium)

@@ -38,13 +38,13 @@ class PostRoutes(MediaRoutes):
         if ":organization:" in body.author and self.holds("no_page_product", account):
             raise RefusedError(lacks("partnerApiPostsExternal.CREATE"))
         if self.holds("unverified_member", account):
-            said = "Your share limit has been reached for unverified members. Verify your identity to share more."
-            raise refused(429, "TOO_MANY_REQUESTS", said)
+            message = "Your share limit has been reached for unverified members. Verify your identity to share more."
+            raise refused(429, "TOO_MANY_REQUESTS", message)
         if self.holds("media_forbidden", account) and (content.media or content.multi_image):
             raise RefusedError(error(403, "Accessing this image resource is forbidden"))
         if self.holds("still_processing", account) and (content.media or content.multi_image):
-            said = "The media asset could not be processed: it is still being processed"
-            raise refused(400, "MEDIA_ASSET_PROCESSING_FAILED", said)
+            message = "The media asset could not be processed: it is still being processed"
+            raise refused(400, "MEDIA_ASSET_PROCESSING_FAILED", message)
         if len(body.commentary) > TEXT_LENGTH:
             raise refused(400, "FIELD_LENGTH_TOO_LONG", f"commentary has more than {TEXT_LENGTH} characters")
         media = self._attached(content, body.author)
@@ -67,7 +67,7 @@ class PostRoutes(MediaRoutes):
                 kind="article" if content.article else "poll" if content.poll else "post",
                 url=f"https://www.linkedin.com/feed/update/{urn}/",
                 media=media,
-                note=_note(content),
+                note=_page_note(content),
                 detail={"author": body.author, "body": whole},
             )
         )
@@ -88,7 +88,7 @@ class PostRoutes(MediaRoutes):
         count = min(int(query.get("count", "10")), 100)
         posts = [
             post
-            for post in self.world.posts.of(self.of_author(author, account))
+            for post in self.world.posts.by_account(self.of_author(author, account))
             if not post.deleted and post.detail["author"] == author
         ]
         elements = [_element(post) for post in posts[:count]]
@@ -97,10 +97,10 @@ class PostRoutes(MediaRoutes):
         return Answer.json({"elements": elements, "paging": {"start": 0, "count": count}})
 
     @route("GET", "/rest/posts/{urn}", "confirm")
-    async def one(self, request: Request) -> Answer:
+    async def read_post(self, request: Request) -> Answer:
         """Return a page's post; the posts of members cannot be read."""
         account, post = self.account(request), self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or post.deleted or not self._is_of(account, post):
+        if post is None or post.deleted or not self._is_author(account, post):
             return error(404, "The post is unknown", "NOT_FOUND")
         if ":person:" in post.detail["author"]:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPostsExternal.GET")
@@ -111,7 +111,7 @@ class PostRoutes(MediaRoutes):
         """Delete a post; if it is deleted already, the request succeeds."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
-        if post is not None and not self._is_of(account, post):
+        if post is not None and not self._is_author(account, post):
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to delete this post")
         if post is not None and not post.deleted:
             post.deleted = True
@@ -152,12 +152,12 @@ class PostRoutes(MediaRoutes):
         """List the comments of a page's post; those of members' posts cannot be read."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or not self._is_of(account, post) or ":person:" in post.detail["author"]:
+        if post is None or not self._is_author(account, post) or ":person:" in post.detail["author"]:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to read these comments")
         elements = [{"message": {"text": text}} for text in post.detail.get("comments", [])[:COMMENTS_SHOWN]]
         return Answer.json({"elements": elements})
 
-    def _is_of(self, account: Account, post: PublicPost) -> bool:
+    def _is_author(self, account: Account, post: PublicPost) -> bool:
         """Return whether a member, or a page of the member, has published a post."""
         return post.account_id in {account.account_id, self.of_author(post.detail["author"], account).account_id}
 
@@ -170,12 +170,12 @@ class PostRoutes(MediaRoutes):
                 self.usable(content.article.thumbnail, author)
             return []
         items = content.multi_image.images if content.multi_image else [content.media] if content.media else []
-        found: list[tuple[Medium, str | None]] = [(self.usable(item.id, author), item.alt_text) for item in items]
-        if content.multi_image and any(medium.kind != "image" for medium, _ in found):
+        media: list[tuple[Medium, str | None]] = [(self.usable(item.id, author), item.alt_text) for item in items]
+        if content.multi_image and any(medium.kind != "image" for medium, _ in media):
             raise refused(400, "INVALID_URN_TYPE", "multiImage takes images only")
-        if content.media and found[0][0].kind == "document" and not content.media.title:
+        if content.media and media[0][0].kind == "document" and not content.media.title:
             raise refused(400, "MISSING_FIELD", "content.media.title is required for documents")
-        return [medium.shown(alt) for medium, alt in found]
+        return [medium.shown(alt) for medium, alt in media]
 
 
 def _rewritten(commentary: str) -> str:
@@ -183,12 +183,12 @@ def _rewritten(commentary: str) -> str:
 
 
 def _duplicate(urn: str) -> Answer:
-    said = f"Content is a duplicate of {urn}"
-    fault = {"description": said, "code": "DUPLICATE_POST", "input": {"inputPath": {"fieldPath": "/commentary"}}}
-    return Answer.json({"message": said, "errorDetails": {"inputErrors": [fault]}, "status": 422}, 422)
+    message = f"Content is a duplicate of {urn}"
+    fault = {"description": message, "code": "DUPLICATE_POST", "input": {"inputPath": {"fieldPath": "/commentary"}}}
+    return Answer.json({"message": message, "errorDetails": {"inputErrors": [fault]}, "status": 422}, 422)
 
 
-def _note(content: Content) -> str | None:
+def _page_note(content: Content) -> str | None:
     if content.article:
         return f"{content.article.title} · {content.article.source}"
     return " · ".join(option.text for option in content.poll.options) if content.poll else None

@@ -39,15 +39,15 @@ class UserRoutes(FakeLinkedIn):
             {**member, "role": "ANALYST", "organization": f"urn:li:organization:9{number:09}"}
             for number in range(others)
         ]
-        roles += [{**member, "role": role, "organizationTarget": page} for page, role in self.roles_of(account)]
-        shown = [each for each in roles if query.get("role") in (None, each["role"])][start : start + count]
+        roles += [{**member, "role": role, "organizationTarget": page} for page, role in self.page_roles(account)]
+        shown = [entry for entry in roles if query.get("role") in (None, entry["role"])][start : start + count]
         return Answer.json({"elements": shown, "paging": {"start": start, "count": count}})
 
     @route("GET", "/rest/organizations/{id}", "auth")
     async def page(self, request: Request) -> Answer:
         """Describe a page to its administrators."""
         account = self.account(request)
-        if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.roles_of(account):
+        if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.page_roles(account):
             raise RefusedError(lacks("organizations.GET"))
         user_id, name = f"{PAGE}{request.params['id']}", f"{account.username}'s page"
         self.world.accounts.add(Account(self.platform, self.api_account_id(user_id), user_id, name))

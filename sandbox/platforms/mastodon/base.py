@@ -66,7 +66,7 @@ class FakeMastodon(FakePlatform, ABC):
 
     def version(self, account: Account | None) -> str:
         """Return the server's name and version."""
-        return next((each.version for name, each in DIALECTS.items() if self.holds(name, account)), VERSION)
+        return next((dialect.version for name, dialect in DIALECTS.items() if self.holds(name, account)), VERSION)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Return the response to a failure, by its status alone; a proxy in front of the server answers 502 in HTML."""
@@ -95,7 +95,7 @@ class FakeMastodon(FakePlatform, ABC):
         if not window.allowed:
             raise RefusedError(self._too_many(window))
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request against its window, and report the count in the answer's headers."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
@@ -103,7 +103,7 @@ class FakeMastodon(FakePlatform, ABC):
         if not window.allowed:
             return self._too_many(window)
         try:
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except MalformedBodyError:
             answer = self.failure(400, "The request body could not be read")
         except RefusedError as error:
@@ -123,14 +123,14 @@ class FakeMastodon(FakePlatform, ABC):
             "username": account.username,
             "acct": account.username,
             "display_name": account.username,
-            "url": f"{server_of()}/@{account.username}",
+            "url": f"{server_name()}/@{account.username}",
         }
 
     def _too_many(self, window: Window) -> Answer:
         return self.failure(429).with_headers(_rate_headers(window))
 
 
-def server_of() -> str:
+def server_name() -> str:
     """Return the server's address, as its public pages use it."""
     return "https://mastodon.social"
 
@@ -140,7 +140,7 @@ def unprocessable(message: str) -> RefusedError:
     return RefusedError(Answer.json({"error": message}, 422))
 
 
-def values_of(request: Request) -> dict[str, Any]:
+def body_values(request: Request) -> dict[str, Any]:
     """Return a body's values, whether it is JSON or a form; `a[]` is a list, `a[b]` an object in an object."""
     if request.is_json:
         body = request.json()
@@ -169,7 +169,7 @@ def flag(value: object) -> bool:
     return value is True or str(value).lower() in ("true", "1", "on")
 
 
-def time_of(moment: float) -> str:
+def iso_time(moment: float) -> str:
     """Return a time in the API's format."""
     return iso_milliseconds(moment)
 

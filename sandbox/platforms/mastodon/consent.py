@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from sandbox.authorization import App, ConsentRules, OAuthError
 from sandbox.fake_platform import route
-from sandbox.platforms.mastodon.base import FakeMastodon, unprocessable, values_of
+from sandbox.platforms.mastodon.base import FakeMastodon, body_values, unprocessable
 from sandbox.wire import Answer, Request
 
 ISSUER = "https://social.example"
@@ -21,11 +21,11 @@ class ConsentRoutes(FakeMastodon):
     @route("POST", "/api/v1/apps", "auth")
     async def register(self, request: Request) -> Answer:
         """Register an app with its redirect addresses and scopes."""
-        given = values_of(request)
-        given.get("website")
-        addresses, name = given.get("redirect_uris", ""), given.get("client_name")
+        values = body_values(request)
+        values.get("website")
+        addresses, name = values.get("redirect_uris", ""), values.get("client_name")
         known = addresses if isinstance(addresses, list) else str(addresses).split("\n")
-        scopes = str(given.get("scopes", "read")).split()
+        scopes = str(values.get("scopes", "read")).split()
         scopes_known = _OLD_SCOPES if self.holds("old_scopes") else _SCOPES
         if not name or not all(known) or set(scopes) - scopes_known:
             raise unprocessable("Validation failed: Redirect URI must be an absolute URI.")

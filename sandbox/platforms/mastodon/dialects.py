@@ -75,5 +75,5 @@ DIALECTS = {
 }
 
 CONDITIONS = QUIRKS | {
-    name: f"The server is {each.label}: {', '.join(sorted(each.quirks))}." for name, each in DIALECTS.items()
+    name: f"The server is {dialect.label}: {', '.join(sorted(dialect.quirks))}." for name, dialect in DIALECTS.items()
 }

@@ -18,7 +18,7 @@ class Key(msgspec.Struct, rename="camel"):
     status_id: str
     used_at: float
     refused: int = 0
-    said: str = ""
+    refusal_body: str = msgspec.field(default="", name="said")
 
 
 class Keys:
@@ -26,28 +26,28 @@ class Keys:
 
     def __init__(self, fake: FakeMastodon) -> None:
         self._fake = fake
-        self._kept = fake.world.collection("mastodon", "key", Key)
+        self._keys = fake.world.collection("mastodon", "key", Key)
 
     def publish(self, account: Account, request: Request, make: Callable[[], str]) -> str:
         """Return the id of the status that the request makes or that its key has made already. Raises RefusedError."""
-        given = request.header("idempotency-key")
-        if not given or self._fake.holds("keys_ignored", account):
+        key = request.header("idempotency-key")
+        if not key or self._fake.holds("keys_ignored", account):
             return make()
-        name, now = f"{account.account_id}/{given}", self._fake.world.now()
-        known = self._kept.get(name)
+        name, now = f"{account.account_id}/{key}", self._fake.world.now()
+        known = self._keys.get(name)
         if known is not None and now - known.used_at < KEY_SECONDS:
             return self._repeated(account, known)
         if self._fake.holds("known_key_400", account):
             # Stored before the request is checked, so that a refused request uses the key up as well.
-            self._kept.put(name, Key("", now))
+            self._keys.put(name, Key("", now))
         try:
-            made = make()
+            status_id = make()
         except RefusedError as error:
             if self._fake.holds("keys_of_refusals", account):
-                self._kept.put(name, Key("", now, error.answer.status, error.answer.body.decode()))
+                self._keys.put(name, Key("", now, error.answer.status, error.answer.body.decode()))
             raise
-        self._kept.put(name, Key(made, now))
-        return made
+        self._keys.put(name, Key(status_id, now))
+        return status_id
 
     def _repeated(self, account: Account, known: Key) -> str:
         if self._fake.holds("known_key_400", account):
@@ -55,5 +55,7 @@ class Keys:
         if self._fake.holds("known_key_500", account):
             raise RefusedError(self._fake.failure(500))
         if known.refused:
-            raise RefusedError(Answer(known.refused, known.said.encode(), [(b"content-type", b"application/json")]))
+            raise RefusedError(
+                Answer(known.refused, known.refusal_body.encode(), [(b"content-type", b"application/json")])
+            )
         return known.status_id

@@ -5,7 +5,7 @@ import unicodedata
 
 import regex
 
-from sandbox.platforms.mastodon.base import PER_URL, server_of
+from sandbox.platforms.mastodon.base import PER_URL, server_name
 
 _LINK = r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,:;!?')\]}\u2026])"
 _MENTION = r"(?<![\w/=])@(?P<name>\w+(?:[\w.-]*\w)?)(?P<host>@[\w.-]+\w)?"
@@ -59,11 +59,11 @@ def _feature(match: regex.Match[str]) -> str:
             f'<span class="invisible">{end}</span></a>'
         )
     if match["name"]:
-        server = f"https://{match['host'][1:]}" if match["host"] else server_of()
+        server = f"https://{match['host'][1:]}" if match["host"] else server_name()
         return (
             f'<span class="h-card" translate="no"><a href="{server}/@{match["name"]}" class="u-url mention">'
             f"@<span>{match['name']}</span></a></span>"
         )
     tag = match["tag"]
-    address = f"{server_of()}/tags/{tag.lower()}"
+    address = f"{server_name()}/tags/{tag.lower()}"
     return f'<a href="{address}" class="mention hashtag" rel="tag">#<span>{html.escape(tag)}</span></a>'

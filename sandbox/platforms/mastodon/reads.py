@@ -17,8 +17,8 @@ from sandbox.platforms.mastodon.base import (
     VIDEO_BYTES,
     FakeMastodon,
     Medium,
-    server_of,
-    time_of,
+    iso_time,
+    server_name,
 )
 from sandbox.platforms.mastodon.markup import rendered
 from sandbox.posts import PublicPost
@@ -89,7 +89,7 @@ class ReadRoutes(FakeMastodon):
             count, since, newest = 256, "", ""
         posts = (
             post
-            for post in self.world.posts.of(author)
+            for post in self.world.posts.by_account(author)
             if not post.deleted
             and visible(post, None if self.holds("public_only", author) else reader)
             and not (post.detail.get("in_reply_to_id") and self.holds("no_replies", author))
@@ -98,7 +98,7 @@ class ReadRoutes(FakeMastodon):
         )
         listed = [described_status(self, post, author) for post in islice(posts, count)]
         if self.holds("boosted", author):
-            listed = [{**each, "content": "", "reblog": each} for each in listed]
+            listed = [{**status, "content": "", "reblog": status} for status in listed]
         return Answer.json(listed)
 
     @route("GET", "/api/v1/timelines/home", "confirm")
@@ -107,7 +107,7 @@ class ReadRoutes(FakeMastodon):
         account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
         posts = (
             post
-            for post in self.world.posts.of(account)
+            for post in self.world.posts.by_account(account)
             if not post.deleted and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
         return Answer.json([described_status(self, post, account) for post in islice(posts, count)])
@@ -116,13 +116,13 @@ class ReadRoutes(FakeMastodon):
     async def context(self, request: Request) -> Answer:
         """Return the account's answers to a status."""
         account, answered = self.account(request), request.params["id"]
-        found = [
+        statuses = [
             post
-            for post in self.world.posts.of(account)
+            for post in self.world.posts.by_account(account)
             if not post.deleted and post.detail.get("in_reply_to_id") == answered
         ]
         return Answer.json(
-            {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(found)]}
+            {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(statuses)]}
         )
 
     @route("GET", "/api/v1/statuses/{id}/source", "confirm")
@@ -152,7 +152,7 @@ def visible(post: PublicPost, reader: Account | None) -> bool:
 
 def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> dict[str, Any]:
     """Return a status as the API describes it."""
-    media = [medium for each in post.detail["media_ids"] if (medium := fake.media.get(each)) is not None]
+    media = [medium for medium_id in post.detail["media_ids"] if (medium := fake.media.get(medium_id)) is not None]
     options = post.detail["poll"]
     private = post.detail["visibility"] in ("private", "direct")
     content = _inline_quote(fake, post) + rendered(post.text)
@@ -160,12 +160,12 @@ def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> 
     return {
         **(akkoma if fake.holds("akkoma_source", account) else {}),
         "id": post.platform_post_id,
-        "created_at": time_of(post.created_at),
+        "created_at": iso_time(post.created_at),
         "visibility": post.detail["visibility"],
         "sensitive": post.detail["sensitive"],
         "spoiler_text": post.detail["spoiler_text"],
         "language": post.detail["language"],
-        "uri": f"{server_of()}/users/{account.username}/statuses/{post.platform_post_id}",
+        "uri": f"{server_name()}/users/{account.username}/statuses/{post.platform_post_id}",
         "url": None if private else post.url,
         "in_reply_to_id": post.detail.get("in_reply_to_id"),
         "quote": _quote(fake, post),
@@ -175,7 +175,7 @@ def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> 
         "application": {"name": "Sandbox", "website": None},
         "media_attachments": [described_medium(medium, fake.world.now()) for medium in media],
         "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
-        "edited_at": time_of(fake.world.now()) if post.edits else None,
+        "edited_at": iso_time(fake.world.now()) if post.edits else None,
     }
 
 

@@ -19,10 +19,10 @@ from sandbox.platforms.mastodon.base import (
     VIDEO_BYTES,
     FakeMastodon,
     Medium,
+    body_values,
     flag,
-    server_of,
+    server_name,
     unprocessable,
-    values_of,
 )
 from sandbox.platforms.mastodon.keys import Keys
 from sandbox.platforms.mastodon.markup import graphemes, length
@@ -52,25 +52,27 @@ class StatusRoutes(FakeMastodon):
         account = self.account(request)
         window = (self.platform, account.account_id, "uploads")
         self.admit(self.world.windows.take(window, UPLOADS, UPLOAD_SECONDS))
-        values = values_of(request)
+        values = body_values(request)
         content, description = values.get("file"), values.get("description")
         if not isinstance(content, bytes) or not content:
             raise unprocessable("Validation failed: File can't be blank")
-        found = probe(content)
-        if found is None or found.content_type not in TYPES:
+        file_format = probe(content)
+        if file_format is None or file_format.content_type not in TYPES:
             raise unprocessable("Validation failed: File content type is invalid, File is invalid")
         # The server converts a GIF to a video.
-        if len(content) > (IMAGE_BYTES if found.is_image and found.content_type != "image/gif" else VIDEO_BYTES):
+        if len(content) > (
+            IMAGE_BYTES if file_format.is_image and file_format.content_type != "image/gif" else VIDEO_BYTES
+        ):
             raise unprocessable("Validation failed: File file size must be less than allowed")
         if description is not None and len(str(description)) > DESCRIPTION:
             raise unprocessable(f"Validation failed: Description character limit of {DESCRIPTION} exceeded")
-        kind = "gifv" if found.content_type == "image/gif" else "image" if found.is_image else "video"
+        kind = "gifv" if file_format.content_type == "image/gif" else "image" if file_format.is_image else "video"
         medium = Medium(
             id=self.ids.next(),
             account_id=account.account_id,
             kind=kind,
             ready_at=self.world.now() + (PROCESSING_SECONDS if self.world.realistic and kind != "image" else 0),
-            src=self.keep_upload(self.ids.next(), found.content_type, content),
+            src=self.keep_upload(self.ids.next(), file_format.content_type, content),
             description=str(description) if description else None,
         )
         self.media.put(medium.id, medium)
@@ -89,7 +91,7 @@ class StatusRoutes(FakeMastodon):
     @route("POST", "/api/v1/statuses", "publish")
     async def create(self, request: Request) -> Answer:
         """Publish a status; if its key was used in the last hour, return the status that the key made."""
-        account, values = self.account(request), values_of(request)
+        account, values = self.account(request), body_values(request)
         # Of a repeated request only the key is checked.
         request.ignore_unread()
 
@@ -97,8 +99,8 @@ class StatusRoutes(FakeMastodon):
             request.ignore_unread(undo=True)
             return self._make(account, values)
 
-        made = self.keys.publish(account, request, make)
-        post = self.world.posts.get(self.platform, made)
+        answer = self.keys.publish(account, request, make)
+        post = self.world.posts.get(self.platform, answer)
         if post is None:
             raise RefusedError(self.failure(404))
         return Answer.json(described_status(self, post, account))
@@ -121,7 +123,7 @@ class StatusRoutes(FakeMastodon):
     @route("PUT", "/api/v1/statuses/{id}", "edit")
     async def edit(self, request: Request) -> Answer:
         """Edit a status."""
-        account, values = self.account(request), values_of(request)
+        account, values = self.account(request), body_values(request)
         post = self.own_status(account, request.params["id"])
         text = str(values.get("status") or "")
         self._check(account, values, text, [])
@@ -160,11 +162,11 @@ class StatusRoutes(FakeMastodon):
             raise RefusedError(self.failure(404, f"The post you are trying to {deed} does not appear to exist."))
 
     def _attached(self, account: Account, values: dict[str, Any]) -> list[Medium]:
-        ids = [str(each) for each in values.get("media_ids") or []]
+        ids = [str(medium_id) for medium_id in values.get("media_ids") or []]
         if len(ids) > ATTACHMENTS:
             raise unprocessable(f"Cannot attach more than {ATTACHMENTS} files")
-        found = [self.own_medium(account, each) for each in ids]
-        media = [medium for medium in found if medium is not None and medium.status_id is None]
+        attached = [self.own_medium(account, medium_id) for medium_id in ids]
+        media = [medium for medium in attached if medium is not None and medium.status_id is None]
         if len(media) < len(ids):
             raise unprocessable(f"Media {', '.join(ids)} not found or already attached to another post")
         if len(media) > 1 and any(medium.kind == "video" for medium in media):
@@ -184,8 +186,10 @@ class StatusRoutes(FakeMastodon):
         in_full = self.holds("full_links", account)
         # Links in a warning count in full.
         if (graphemes(text) if in_full else length(text)) + graphemes(values.get("spoiler_text")) > CHARACTERS:
-            said = f"Text character limit of {CHARACTERS} exceeded"
-            raise RefusedError(self.failure(400, said)) if in_full else unprocessable(f"Validation failed: {said}")
+            message = f"Text character limit of {CHARACTERS} exceeded"
+            raise (
+                RefusedError(self.failure(400, message)) if in_full else unprocessable(f"Validation failed: {message}")
+            )
         if values.get("visibility") not in (None, *VISIBILITIES):
             raise unprocessable(f"'{values['visibility']}' is not a valid visibility")
         if values.get("quote_approval_policy") not in (None, "public", "followers", "nobody"):
@@ -208,7 +212,7 @@ class StatusRoutes(FakeMastodon):
                 text=text,
                 created_at=self.world.now(),
                 kind=_kind(values, options),
-                url=f"{server_of()}/@{account.username}/{status_id}",
+                url=f"{server_name()}/@{account.username}/{status_id}",
                 media=[medium.shown() for medium in media],
                 note=" · ".join(options) if options else values.get("spoiler_text"),
                 detail={

@@ -109,7 +109,7 @@ class FakePinterest(FakePlatform, ABC):
             reset = f'{reset}, {reset};w=1;name="safety_net_app_id_user_id", 60;w=60;name="org_write"'
         return answer.with_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request against the day, and add Pinterest's headers to the answer."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
@@ -117,7 +117,7 @@ class FakePinterest(FakePlatform, ABC):
         try:
             if self.holds("app_inactive", account):
                 raise refused(401, LACKS_SCOPES, "Authentication failed: consumer type is not supported.")
-            answer = await found.handler(request) if window.allowed else self.rate_limited(60)
+            answer = await route.handler(request) if window.allowed else self.rate_limited(60)
         except RefusedError as problem:
             answer = problem.answer
         return answer.with_headers({"x-pinterest-rid": str(secrets.randbits(53))})

@@ -71,7 +71,7 @@ class PinRoutes(VideoRoutes):
         return Answer.json(_pin(post), 201)
 
     @route("GET", "/v5/pins/{id}", "confirm")
-    async def one(self, request: Request) -> Answer:
+    async def read_pin(self, request: Request) -> Answer:
         """Return a pin."""
         return Answer.json(_pin(self._own(request)))
 
@@ -110,7 +110,7 @@ class PinRoutes(VideoRoutes):
         newest = self.world.now() - (LAG_SECONDS if self.holds("lists_lag", account) else 0)
         pins = [
             post
-            for post in self.world.posts.of(account)
+            for post in self.world.posts.by_account(account)
             if not post.deleted
             and post.created_at <= newest
             and board_id in (None, post.detail["board_id"])
@@ -123,7 +123,7 @@ class PinRoutes(VideoRoutes):
     async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[ShownMedia]]:
         match body.media_source:
             case ImageUrl(url=url):
-                return "image", [self._shown(await self._given(request, url), body.alt_text)]
+                return "image", [self._shown(await self._fetched(request, url), body.alt_text)]
             case ImageData(data=data):
                 try:
                     content = base64.b64decode(data, validate=True)
@@ -131,12 +131,14 @@ class PinRoutes(VideoRoutes):
                     raise refused(400, INVALID, "Invalid base64 image data") from problem
                 return "image", [self._shown(Fetched(probe(content), content), body.alt_text)]
             case ImageUrls(items=items):
-                found = [await self._given(request, item.url) for item in items]
-                sides = {(each.format.width, each.format.height) for each in found if each.format and not each.sample}
+                images = [await self._fetched(request, item.url) for item in items]
+                sides = {
+                    (image.format.width, image.format.height) for image in images if image.format and not image.sample
+                }
                 if len(sides) > 1:
                     # Pinterest's answer is unknown; other publishers refuse such pins before they send them.
                     raise refused(400, INVALID, "The images of a carousel must have the same dimensions.")
-                return "carousel", [self._shown(each, body.alt_text) for each in found]
+                return "carousel", [self._shown(image, body.alt_text) for image in images]
             case VideoId() as source:
                 video = self.videos.get(source.media_id)
                 if video is None or video.account_id != account.account_id:
@@ -147,7 +149,7 @@ class PinRoutes(VideoRoutes):
                     raise refused(400, INVALID, "A cover image is required for a video pin")
                 return "video", [ShownMedia("video", video.src, body.alt_text)]
 
-    async def _given(self, request: Request, url: str) -> Fetched:
+    async def _fetched(self, request: Request, url: str) -> Fetched:
         try:
             return await fetch(url, urlsplit(request.base_url).netloc)
         except FetchError as problem:
@@ -168,10 +170,10 @@ def _rewritten(link: str | None) -> str | None:
 
 
 def _pin(post: PublicPost) -> dict[str, Any]:
-    made = datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    created_at = datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "id": post.platform_post_id,
-        "created_at": made,
+        "created_at": created_at,
         "description": post.text or None,
         "media": {"media_type": _KINDS[post.kind]},
         **post.detail,

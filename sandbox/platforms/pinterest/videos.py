@@ -65,11 +65,11 @@ class VideoRoutes(FakePinterest):
             or not request.header("content-length")
         ):
             return Answer.text(STORAGE_ERROR.format("InvalidArgument"), 400, "application/xml")
-        found = probe(content)
-        video.failed = found is None or found.is_image
+        file_format = probe(content)
+        video.failed = file_format is None or file_format.is_image
         video.ready_at = self.world.now() + (PROCESSING_SECONDS if self.world.realistic else 0)
-        if found is not None and not video.failed:
-            video.src = self.keep_upload(video.id, found.content_type, content)
+        if file_format is not None and not video.failed:
+            video.src = self.keep_upload(video.id, file_format.content_type, content)
         self.videos.put(video.id, video)
         return Answer(204)
 

@@ -87,10 +87,10 @@ class FakeReddit(FakePlatform, ABC):
         answer = self.failure(429, "Too Many Requests").with_headers(_limits(0, REQUESTS, reset))
         return answer.with_headers({"retry-after": str(reset)})
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Refuse apps without a User-Agent, count the request, and report in the headers how many remain."""
-        if found.path.startswith("/storage/") or found.path == "/api/v1/authorize":
-            return await found.handler(request)
+        if route.path.startswith("/storage/") or route.path == "/api/v1/authorize":
+            return await route.handler(request)
         if not _AGENT.match(request.header("user-agent")):
             return Answer.text("<html><body>whoa there, pardner!</body></html>", 403)
         account = self.world.accounts.by_token(self.platform, request.bearer)
@@ -100,7 +100,7 @@ class FakeReddit(FakePlatform, ABC):
         if not window.allowed:
             return self.rate_limited(seconds)
         try:
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except RefusedError as problem:
             answer = problem.answer
             request.ignore_unread()

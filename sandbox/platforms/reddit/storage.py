@@ -57,10 +57,10 @@ class StorageRoutes(FakeReddit):
             return Answer.text(_ERROR.format("InvalidArgument"), 400, "application/xml")
         if len(content) > LARGEST:
             return Answer.text(_ERROR.format("EntityTooLarge"), 400, "application/xml")
-        found = probe(content)
+        file_format = probe(content)
         # A file that is no image is stored nevertheless; its post then never appears.
-        asset.stored = found is not None and found.content_type == asset.content_type
-        if found is not None and asset.stored:
-            asset.src = self.keep_upload(asset.id, found.content_type, content)
+        asset.stored = file_format is not None and file_format.content_type == asset.content_type
+        if file_format is not None and asset.stored:
+            asset.src = self.keep_upload(asset.id, file_format.content_type, content)
         self.assets.put(asset.id, asset)
         return Answer.text(_DONE.format(asset.url), 201, "application/xml")

@@ -89,8 +89,8 @@ class SubmissionRoutes(StorageRoutes):
         items = body.get("items") or []
         if len(items) not in GALLERY:
             raise refused("INVALID_OPTION", "a gallery has 2 to 20 items", "items")
-        found = [self.assets.get(str(item.get("media_id"))) for item in items]
-        assets: list[Asset] = [asset for asset in found if asset and asset.stored]
+        gallery = [self.assets.get(str(item.get("media_id"))) for item in items]
+        assets: list[Asset] = [asset for asset in gallery if asset and asset.stored]
         if len(assets) < len(items) or any(asset.account_id != account.account_id for asset in assets):
             raise refused("INVALID_OPTION", "an item of the gallery is unknown", "items")
         post = self._publish(account, body, "gallery", [asset.shown() for asset in assets])
@@ -105,7 +105,7 @@ class SubmissionRoutes(StorageRoutes):
         until = self.world.now() - (LAG_SECONDS if self.world.realistic else 0)
         limit = min(int(request.query.get("limit", "25")), 100)
         late = {"image"} if self.holds("images_listed_late", account) else set()
-        own = [post for post in self.world.posts.of(account) if not post.deleted and post.kind not in late]
+        own = [post for post in self.world.posts.by_account(account) if not post.deleted and post.kind not in late]
         posts = [post for post in own if post.created_at <= until]
         if self.holds("network_security", account):
             return Answer.text("<html><body>You've been blocked by network security.</body></html>", 403)

@@ -116,10 +116,10 @@ class SendRoutes(FakeBot):
     async def _single(self, request: Request, kind: str) -> Answer:
         account, values = self._checked(request, 1)
         caption = _caption(values.get("caption"), values.get("parse_mode"))
-        given = values.get(kind) or ""
-        if not given:
+        value = values.get(kind) or ""
+        if not value:
             raise bad(f"there is no {kind} in the request")
-        reference = f"attach://{kind}" if isinstance(given, bytes) else given
+        reference = f"attach://{kind}" if isinstance(value, bytes) else value
         return done(self._publish(account, caption, [await self._received(request, kind, reference, values)], kind)[0])
 
     def _checked(self, request: Request, messages: int) -> tuple[Account, dict[str, Any]]:
@@ -147,7 +147,7 @@ class SendRoutes(FakeBot):
             return ShownMedia(_KINDS[kind], fetched.sample.path)
         return self._checked_file(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
 
-    def _checked_file(self, kind: str, found: Format | None, content: bytes, most: int) -> ShownMedia:
+    def _checked_file(self, kind: str, file_format: Format | None, content: bytes, most: int) -> ShownMedia:
         if len(content) > most:
             raise RefusedError(self.failure(413, "Request Entity Too Large"))
         if not content:
@@ -155,12 +155,14 @@ class SendRoutes(FakeBot):
         name = f"{self._last + 1}-{len(content)}-{abs(hash(content))}"
         if kind == "document":
             return ShownMedia(_KINDS[kind], self.keep_upload(name, "application/octet-stream", content))
-        if found is None or found.is_image is not (kind == "photo" or found.content_type == "image/gif"):
+        if file_format is None or file_format.is_image is not (
+            kind == "photo" or file_format.content_type == "image/gif"
+        ):
             raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
-        low, high = sorted((found.width, found.height))
+        low, high = sorted((file_format.width, file_format.height))
         if kind == "photo" and (low + high > SIDES or high > low * RATIO):
             raise bad("PHOTO_INVALID_DIMENSIONS")
-        return ShownMedia(_KINDS[kind], self.keep_upload(name, found.content_type, content))
+        return ShownMedia(_KINDS[kind], self.keep_upload(name, file_format.content_type, content))
 
     def _publish(self, account: Account, text: str, media: list[ShownMedia], kind: str) -> list[dict[str, Any]]:
         ids = [self._last + 1 + index for index in range(max(len(media), 1))]
@@ -190,22 +192,22 @@ class SendRoutes(FakeBot):
         ]
 
 
-def _caption(given: object, parse_mode: object) -> str:
-    caption = shown(str(given or ""), parse_mode)
+def _caption(value: object, parse_mode: object) -> str:
+    caption = shown(str(value or ""), parse_mode)
     if units(caption) > CAPTION_LENGTH:
         raise bad("message caption is too long")
     return caption
 
 
-def _album_items(given: Any) -> list[dict[str, Any]]:
-    if isinstance(given, str):
+def _album_items(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, str):
         try:
-            given = msgspec.json.decode(given)
+            value = msgspec.json.decode(value)
         except msgspec.DecodeError as error:
             raise bad("can't parse media JSON object") from error
-    if not isinstance(given, list) or len(given) not in ALBUM:
+    if not isinstance(value, list) or len(value) not in ALBUM:
         raise bad("wrong number of media; an album has 2 to 10")
-    kinds = {item.get("type") for item in given if isinstance(item, dict)}
-    if not all(isinstance(item, dict) for item in given) or not (kinds <= {"photo", "video"} or kinds == {"document"}):
+    kinds = {item.get("type") for item in value if isinstance(item, dict)}
+    if not all(isinstance(item, dict) for item in value) or not (kinds <= {"photo", "video"} or kinds == {"document"}):
         raise bad("Can't use the media of the specified type in the album")
-    return given
+    return value

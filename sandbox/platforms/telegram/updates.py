@@ -37,15 +37,15 @@ class UpdateRoutes(FakeBot):
     @route("POST", "/bot{token}/getUpdates", "auth")
     async def updates(self, request: Request) -> Answer:
         """Return the posted messages; an `offset` removes all updates before it."""
-        given = parameters(request)
-        given.get("timeout")
+        values = parameters(request)
+        values.get("timeout")
         if self.token(request) != SHARED_BOT:
             raise RefusedError(self.unauthorized())
-        offset, allowed = int(given.get("offset") or 0), given.get("allowed_updates") or ["message", "channel_post"]
+        offset, allowed = int(values.get("offset") or 0), values.get("allowed_updates") or ["message", "channel_post"]
         if offset:
             self._updates = [update for update in self._updates if update["update_id"] >= offset]
-        wanted = [update for update in self._updates if set(allowed) & set(update)]
-        return done(wanted[: int(given.get("limit") or 100)])
+        allowed_updates = [update for update in self._updates if set(allowed) & set(update)]
+        return done(allowed_updates[: int(values.get("limit") or 100)])
 
     @route("GET", f"/{SHARED_BOT_NAME}", "auth")
     async def page(self, request: Request) -> Answer:
@@ -107,19 +107,19 @@ class UpdateRoutes(FakeBot):
         if self.token(request) != SHARED_BOT:
             return super().account(request)
         chat = str(parameters(request).get("chat_id") or "").removeprefix("-100").lstrip("@")
-        found = (each for each in self.world.accounts if each.platform == self.platform)
-        account = next((each for each in found if chat in {each.user_id, each.username}), None)
+        accounts = (account for account in self.world.accounts if account.platform == self.platform)
+        account = next((account for account in accounts if chat in {account.user_id, account.username}), None)
         if account is None or self.chats.get(account.user_id) is None:
             raise bad("chat not found")
         return account
 
 
-def _page(said: str = "") -> str:
+def _page(message: str = "") -> str:
     """Return the page of a person's Telegram; it posts to its own address."""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox of Telegram: a channel</title>
 <meta name="viewport" content="width=device-width"><meta name="referrer" content="same-origin">
 <body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem"><main>
-<h1>Sandbox of Telegram</h1><p>{html.escape(said)}</p>
+<h1>Sandbox of Telegram</h1><p>{html.escape(message)}</p>
 <form method="post"><p><label>Channel <input name="chat" value="newcomer" required></label></p>
 <p><label><input type="checkbox" name="rights" value="yes" checked> The bot is an administrator</label></p>
 <p><label>Text <input name="text" size="40" required></label></p>

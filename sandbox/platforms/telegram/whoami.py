@@ -37,12 +37,12 @@ class ChatRoutes(UpdateRoutes):
     @route("POST", "/bot{token}/getChatMember", "auth")
     async def member(self, request: Request) -> Answer:
         """Return the bot's rights in the chat."""
-        account, given = self.account(request), parameters(request)
-        self.own_chat(account, given.get("chat_id"))
+        account, values = self.account(request), parameters(request)
+        self.own_chat(account, values.get("chat_id"))
         if self.token(request) == SHARED_BOT:
-            member = self.rights(account, given.get("user_id"))
+            member = self.rights(account, values.get("user_id"))
             if member is None:
                 raise bad("member not found")
-            return done({**member, "user": {"id": given.get("user_id")}})
+            return done({**member, "user": {"id": values.get("user_id")}})
         rights = {"can_post_messages": True, "can_edit_messages": True, "can_delete_messages": True}
         return done({"status": "administrator", "user": bot(account), "can_be_edited": False, **rights})

@@ -193,8 +193,8 @@ def _attached(container: ThreadsContainer, values: dict[str, Any]) -> str | None
 
 
 def _check_image(fetched: Fetched) -> None:
-    found = fetched.format
-    if found is None or found.content_type not in ("image/jpeg", "image/png"):
+    file_format = fetched.format
+    if file_format is None or file_format.content_type not in ("image/jpeg", "image/png"):
         raise refused("Only JPEG and PNG images are supported.", 100, 2207005)
     if fetched.content is not None and len(fetched.content) > IMAGE_BYTES:
         raise refused("The image is too large to download.", 100, 2207004)
@@ -202,7 +202,7 @@ def _check_image(fetched: Fetched) -> None:
 
 def _video_error(fetched: Fetched) -> str | None:
     """Return why processing a video fails; the container's status shows it, not the answer to its creation."""
-    found = fetched.format
-    if found is None or found.is_image:
+    file_format = fetched.format
+    if file_format is None or file_format.is_image:
         return "FAILED_PROCESSING_VIDEO"
-    return "INVALID_DURATION" if found.seconds > VIDEO_SECONDS else None
+    return "INVALID_DURATION" if file_format.seconds > VIDEO_SECONDS else None

@@ -40,7 +40,9 @@ class ReadRoutes(FakeThreads):
         """Return how many posts of the day are used up; none if limits are off."""
         account = self.owner(request)
         since = self.world.now() - DAY
-        recent = [post for post in self.world.posts.of(account) if post.created_at >= since and self.world.realistic]
+        recent = [
+            post for post in self.world.posts.by_account(account) if post.created_at >= since and self.world.realistic
+        ]
         replies = sum(1 for post in recent if post.detail["reply_to"])
         known = {
             "id": account.user_id,
@@ -63,7 +65,7 @@ class ReadRoutes(FakeThreads):
             raise invalid("param since and limit must be numbers")
         matching_posts = (
             post
-            for post in self.world.posts.of(account)
+            for post in self.world.posts.by_account(account)
             if not post.deleted and bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
         )
         return self.listed(account, matching_posts, int(limit), str(values.get("fields", "")))

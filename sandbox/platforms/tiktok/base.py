@@ -136,19 +136,19 @@ class FakeTikTok(FakePlatform, ABC):
         """Return the response to a reached limit; TikTok never gives the wait."""
         return problem("rate_limit_exceeded", "The API rate limit was exceeded. Please try again later.", 429)
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request against the limit per minute."""
-        key = (self.platform, self.token(request), found.path)
-        if found.path in PER_MINUTE and not self.world.windows.take(key, PER_MINUTE[found.path], 60).allowed:
+        key = (self.platform, self.token(request), route.path)
+        if route.path in PER_MINUTE and not self.world.windows.take(key, PER_MINUTE[route.path], 60).allowed:
             return self.rate_limited(60)
-        return await found.handler(request)
+        return await route.handler(request)
 
     def shown(self, content: bytes, *, video: bool) -> ShownMedia | None:
         """Return uploaded bytes as a post shows them; None if they are not of this kind."""
-        found = probe(content)
-        if found is None or found.is_image is video:
+        file_format = probe(content)
+        if file_format is None or file_format.is_image is video:
             return None
-        source = self.keep_upload(self.ids.next(), found.content_type, content)
+        source = self.keep_upload(self.ids.next(), file_format.content_type, content)
         return ShownMedia("video" if video else "image", source)
 
     def publish(self, account: Account, publication: Publication, media: list[ShownMedia], failure: str | None) -> None:

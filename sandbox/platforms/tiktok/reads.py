@@ -85,10 +85,10 @@ class ReadRoutes(ConsentRoutes):
             "display_name": account.username,
             "username": account.username,
         }
-        wanted = _wanted(request, _USER_FIELDS)
-        if "username" in wanted and self.holds("no_profile_scope", account):
+        fields = _requested_fields(request, _USER_FIELDS)
+        if "username" in fields and self.holds("no_profile_scope", account):
             raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
-        return envelope({"user": {name: known[name] for name in wanted}})
+        return envelope({"user": {name: known[name] for name in fields}})
 
     @route("POST", "/v2/post/publish/creator_info/query/", "prepare")
     async def creator(self, request: Request) -> Answer:
@@ -127,11 +127,11 @@ class ReadRoutes(ConsentRoutes):
         account, body = self.account(request), json_body(request)
         if self.holds("no_list_scope", account):
             raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
-        count, wanted = body.get("max_count", 10), _wanted(request, _VIDEO_FIELDS)
+        count, fields = body.get("max_count", 10), _requested_fields(request, _VIDEO_FIELDS)
         if not isinstance(count, int) or not 1 <= count <= 20:
             raise refused("invalid_params", "max_count must be between 1 and 20.")
-        found: list[dict[str, Any]] = []
-        for post in self.world.posts.of(account):
+        entries: list[dict[str, Any]] = []
+        for post in self.world.posts.by_account(account):
             if post.detail.get("privacy") == PUBLIC and not post.deleted:
                 known = {
                     "id": post.platform_post_id,
@@ -142,8 +142,8 @@ class ReadRoutes(ConsentRoutes):
                     "duration": 0,
                     "cover_image_url": "",
                 }
-                found.append({name: known[name] for name in wanted})
-        return envelope({"videos": found[:count], "cursor": 0, "has_more": len(found) > count})
+                entries.append({name: known[name] for name in fields})
+        return envelope({"videos": entries[:count], "cursor": 0, "has_more": len(entries) > count})
 
     def _status(self, publication: Publication) -> dict[str, Any]:
         since = None if publication.whole_at is None else self.world.now() - publication.whole_at
@@ -163,11 +163,11 @@ class ReadRoutes(ConsentRoutes):
         return reported | {"status": "PUBLISH_COMPLETE"}
 
 
-def _wanted(request: Request, known: set[str]) -> list[str]:
-    wanted = [name for name in request.query.get("fields", "").split(",") if name]
-    if not wanted or not set(wanted) <= known:
+def _requested_fields(request: Request, known: set[str]) -> list[str]:
+    fields = [name for name in request.query.get("fields", "").split(",") if name]
+    if not fields or not set(fields) <= known:
         raise refused("invalid_params", "fields is missing or names what does not exist.")
-    return wanted
+    return fields
 
 
 def _oauth_error(code: str, description: str, status: int) -> Answer:

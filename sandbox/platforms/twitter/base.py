@@ -97,17 +97,17 @@ class FakeX(FakePlatform, ABC):
         """Return the response to an app whose credits are used up."""
         return problem(402, "Payment Required", "credits depleted", f"{PROBLEMS}credits-depleted")
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Count the request against its window, and report the count in the answer's headers."""
-        limit = LIMITS.get(found.path, READ_LIMIT) if request.method != "GET" else _read_limit(found.path)
+        limit = LIMITS.get(route.path, READ_LIMIT) if request.method != "GET" else _read_limit(route.path)
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who, request.method, found.path), limit, WINDOW_SECONDS)
+        window = self.world.windows.take((self.platform, who, request.method, route.path), limit, WINDOW_SECONDS)
         if not window.allowed:
             return self._too_many(limit, window.resets_at)
         try:
             self._check_app(account)
-            answer = await found.handler(request)
+            answer = await route.handler(request)
         except RefusedError as refused:
             answer = refused.answer
         return answer.with_headers(
@@ -122,12 +122,12 @@ class FakeX(FakePlatform, ABC):
     def _check_app(self, account: Account | None) -> None:
         """Refuse a request that the operator's app may not send."""
         if self.holds("spend_cap_reached", account):
-            said = "The app has reached its spend cap for this billing cycle."
-            raise RefusedError(problem(403, "SpendCapReached", said))
+            message = "The app has reached its spend cap for this billing cycle."
+            raise RefusedError(problem(403, "SpendCapReached", message))
         if self.holds("app_forbidden", account):
-            said = "You must use keys and tokens from a developer App that is attached to a Project."
+            message = "You must use keys and tokens from a developer App that is attached to a Project."
             kind = f"{PROBLEMS}client-forbidden"
-            raise RefusedError(problem(403, "Client Forbidden", said, kind, reason="client-not-enrolled"))
+            raise RefusedError(problem(403, "Client Forbidden", message, kind, reason="client-not-enrolled"))
 
     def _too_many(self, limit: int, resets_at: float) -> Answer:
         answer = problem(429, "Too Many Requests", "Too Many Requests")

@@ -173,16 +173,16 @@ class MediaRoutes(FakeX):
 
     def _finish(self, medium: Medium, content: bytes) -> None:
         now = self.world.now()
-        found = probe(content)
+        file_format = probe(content)
         wants_video = medium.kind == "video"
-        if medium.category != "subtitles" and (found is None or found.is_image == wants_video):
+        if medium.category != "subtitles" and (file_format is None or file_format.is_image == wants_video):
             medium.failure = "Unsupported video format" if wants_video else "Unsupported image format"
         if len(content) > LARGEST.get(medium.category, LARGEST_VIDEO):
             raise invalid("File size exceeds the limit of this media category.", media=[])
         medium.expires_at = now + SECONDS_TO_USE
         medium.ready_at = now + (2 + len(content) / 20e6 if self.world.realistic and wants_video else 0)
-        medium.src = self.keep_upload(medium.id, found.content_type, content) if found else None
-        medium.seconds = found.seconds if found else 0
+        medium.src = self.keep_upload(medium.id, file_format.content_type, content) if file_format else None
+        medium.seconds = file_format.seconds if file_format else 0
         self.media.put(medium.id, medium)
 
     def _upload_data(self, medium: Medium, *, size: bool) -> dict[str, object]:
@@ -211,10 +211,10 @@ def _processing(medium: Medium, now: float) -> dict[str, object]:
         return {"state": "failed", "error": {"code": 1, "name": "InvalidMedia", "message": medium.failure}}
     if medium.ready_at is None:
         return {"state": "pending", "check_after_secs": 1}
-    left = medium.ready_at - now
-    if left <= 0:
+    seconds = medium.ready_at - now
+    if seconds <= 0:
         return {"state": "succeeded", "progress_percent": 100}
-    if left > 1.5:
+    if seconds > 1.5:
         return {"state": "pending", "check_after_secs": 1}
     return {"state": "in_progress", "check_after_secs": 1, "progress_percent": 50}
 

@@ -97,9 +97,9 @@ class PostRoutes(MediaRoutes):
     def _attached(self, account: Account, body: CreatePost) -> list[Medium]:
         if body.media is None:
             return []
-        found = [self.usable(account, media_id) for media_id in body.media.media_ids]
-        media = [medium for medium in found if medium is not None]
-        if len(media) < len(found):
+        attached = [self.usable(account, media_id) for media_id in body.media.media_ids]
+        media = [medium for medium in attached if medium is not None]
+        if len(media) < len(attached):
             raise invalid("Your media IDs are invalid.", **{"media.media_ids": body.media.media_ids})
         if len(media) > 1 and any(medium.kind != "image" for medium in media):
             raise invalid("A post has up to 4 images, or one GIF, or one video.", **{"media.media_ids": []})
@@ -114,8 +114,8 @@ class PostRoutes(MediaRoutes):
         foreign = post is None or post.account_id != account.account_id
         mentions = post is None or f"@{account.username}".lower() in post.text.lower()
         if foreign and (not mentions or self.holds("not_mentioned", account)):
-            said = "You can only reply to or quote posts where you are mentioned or are the author."
-            raise RefusedError(problem(403, "Forbidden", said, f"{PROBLEMS}not-authorized-for-resource"))
+            message = "You can only reply to or quote posts where you are mentioned or are the author."
+            raise RefusedError(problem(403, "Forbidden", message, f"{PROBLEMS}not-authorized-for-resource"))
         if post is not None and post.deleted:
             raise forbidden(f"You attempted to {what} a Tweet that is deleted or not visible to you.")
 

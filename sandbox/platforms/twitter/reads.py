@@ -29,7 +29,7 @@ class ReadRoutes(FakeX):
     """The routes GET /2/tweets and GET /2/users/:id/tweets."""
 
     @route("GET", "/2/tweets/{id}", "confirm")
-    async def one(self, request: Request) -> Answer:
+    async def read_post(self, request: Request) -> Answer:
         """Return one version of a post; if it does not exist, an error with status 200."""
         self.account(request)
         fields = _fields(request)
@@ -46,9 +46,9 @@ class ReadRoutes(FakeX):
         ids = [post_id for post_id in request.query.get("ids", "").split(",") if post_id]
         if not 1 <= len(ids) <= 100:
             raise invalid("ids must name 1 to 100 posts.", ids=ids)
-        found = {post_id: self._visible(post_id) for post_id in ids}
-        answer: dict[str, object] = {"data": [self._described(post, fields) for post in found.values() if post]}
-        missing = [_not_found(post_id, "ids") for post_id, post in found.items() if post is None]
+        posts = {post_id: self._visible(post_id) for post_id in ids}
+        answer: dict[str, object] = {"data": [self._described(post, fields) for post in posts.values() if post]}
+        missing = [_not_found(post_id, "ids") for post_id, post in posts.items() if post is None]
         return Answer.json(answer | {"errors": missing} if missing else answer)
 
     @route("GET", "/2/users/{id}/tweets", "confirm")
@@ -67,7 +67,7 @@ class ReadRoutes(FakeX):
         newest = query.get("pagination_token") or query.get("until_id")
         oldest = int(query.get("since_id") or 0)
         page: list[PublicPost] = []
-        for post in self.world.posts.of(author):
+        for post in self.world.posts.by_account(author):
             if (start is not None and post.created_at < start) or int(post.platform_post_id) <= oldest:
                 break
             if post.deleted or post.superseded_by is not None or (end is not None and post.created_at >= end):
@@ -113,7 +113,7 @@ class ReadRoutes(FakeX):
             "lang": "en",
         }
         if is_long(post.text):
-            more[fields.dialect["note"]] = _note(post)
+            more[fields.dialect["note"]] = _note_tweet(post)
         if "edit_controls" in fields.names and account is not None:
             controls = edit_controls(post, account, self.world.now())
             more["edit_controls"] = {
@@ -137,7 +137,7 @@ def rendered(post: PublicPost, account: Account | None) -> tuple[str, list[Link]
     return read_back(text, post.platform_post_id, media_url, keys)
 
 
-def _note(post: PublicPost) -> dict[str, object]:
+def _note_tweet(post: PublicPost) -> dict[str, object]:
     """Return a long post's whole text; its `text` is only the beginning."""
     text, links = read_back(post.text, post.platform_post_id, None, [])
     return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}

@@ -27,8 +27,8 @@ class UserRoutes(FakeX):
             "verified_type": "blue" if account.premium else "none",
             "subscription_type": "Premium" if account.premium else "None",
         }
-        wanted = request.query.get("user.fields", "").split(",")
-        return Answer.json({"data": data | {name: value for name, value in more.items() if name in wanted}})
+        fields = request.query.get("user.fields", "").split(",")
+        return Answer.json({"data": data | {name: value for name, value in more.items() if name in fields}})
 
     @route("POST", "/2/oauth2/token", "auth")
     async def renew(self, request: Request) -> Answer:
@@ -61,8 +61,8 @@ class UserRoutes(FakeX):
         try:
             self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
         except OAuthError:
-            said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
-            return Answer.json(said, 401)
+            refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+            return Answer.json(refusal, 401)
         return Answer.json({"revoked": True})
 
     def _redeem(self, request: Request, form: TrackedParameters) -> Answer:
@@ -71,8 +71,8 @@ class UserRoutes(FakeX):
             account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
         except OAuthError as problem:
             if problem.code == "invalid_client":
-                said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
-                return Answer.json(said, 401)
+                refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+                return Answer.json(refusal, 401)
             return _refused("invalid_request", "Value passed for the authorization code was invalid.")
         refresh = {"refresh_token": self.world.accounts.issue_refresh(account)} if "offline.access" in scopes else {}
         access = {

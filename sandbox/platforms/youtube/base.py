@@ -139,9 +139,9 @@ class FakeYouTube(FakePlatform, ABC):
         answer = problem(429, "rateLimitExceeded", "The request was sent too often.", "usageLimits")
         return answer.with_headers({"Retry-After": str(-int(-seconds // 1))})
 
-    async def serve(self, found: Route, request: Request) -> Answer:
+    async def serve(self, route: Route, request: Request) -> Answer:
         """Add the upload host's own header to its answers."""
-        answer = await found.handler(request)
+        answer = await route.handler(request)
         return answer.with_headers({"X-GUploader-UploadID": self.ids.next()})
 
     def processed(self, upload: Upload) -> bool:

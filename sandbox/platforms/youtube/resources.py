@@ -95,12 +95,12 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
     @route("GET", "/youtube/v3/videos", "confirm")
     async def videos(self, request: Request) -> Answer:
         """Describe videos by their ids."""
-        account, found = self.account(request), []
+        account, entries = self.account(request), []
         for video_id in request.query.get("id", "").split(","):
             upload = self.by_video.get(video_id)
             if upload is not None and upload.account_id == account.account_id and not upload.deleted:
-                found.append(_parts(self._video(upload), request))
-        return _list("video", found)
+                entries.append(_parts(self._video(upload), request))
+        return _list("video", entries)
 
     @route("PUT", "/youtube/v3/videos", "edit")
     async def update(self, request: Request) -> Answer:
@@ -138,7 +138,7 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
         if not count.isdecimal() or not 0 < int(count) <= 50:
             raise refused(400, "invalidValue", "maxResults must be between 1 and 50.")
         items = []
-        for post in self.world.posts.of(account):
+        for post in self.world.posts.by_account(account):
             upload = self.by_video.get(post.platform_post_id)
             if upload is not None and not upload.deleted:
                 resource = {"kind": "youtube#video", "videoId": upload.video_id}
@@ -182,7 +182,7 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
     async def comments(self, request: Request) -> Answer:
         """List the comments below a video."""
         upload = self.own_video(request, request.query.get("videoId", ""))
-        return _list("commentThread", [self._shown(each) for each in self._attached_to(upload, "commentThread")])
+        return _list("commentThread", [self._shown(comment) for comment in self._attached_to(upload, "commentThread")])
 
     def _owns(self, account: Account, form: dict[str, str]) -> bool:
         return account.platform == self.platform and form.get("refresh_token") in account.refresh_tokens
@@ -194,7 +194,9 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
         return Answer.json(self._shown(attached))
 
     def _attached_to(self, upload: Upload, kind: str) -> list[Attached]:
-        return [each for each in self.attached if each.kind == kind and each.video_id == upload.video_id]
+        return [
+            attached for attached in self.attached if attached.kind == kind and attached.video_id == upload.video_id
+        ]
 
     def _shown(self, attached: Attached) -> dict[str, Any]:
         return {"kind": f"youtube#{attached.kind}", "id": attached.id, "snippet": attached.snippet}
@@ -227,10 +229,10 @@ def _snippet(request: Request) -> dict[str, Any]:
 
 
 def _parts(resource: dict[str, Any], request: Request) -> dict[str, Any]:
-    wanted = {part for part in request.query.get("part", "").split(",") if part}
-    if not wanted or not wanted - {"id"} <= resource.keys():
+    parts = {part for part in request.query.get("part", "").split(",") if part}
+    if not parts or not parts - {"id"} <= resource.keys():
         raise refused(400, "unknownPart", "part is missing or names what does not exist.")
-    return {name: value for name, value in resource.items() if name in wanted | {"kind", "id"}}
+    return {name: value for name, value in resource.items() if name in parts | {"kind", "id"}}
 
 
 def _list(kind: str, items: list[dict[str, Any]], following: str | None = None) -> Answer:

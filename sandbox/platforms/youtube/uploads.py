@@ -89,23 +89,23 @@ class UploadRoutes(FakeYouTube):
             if start == len(content):
                 content += request.body
         if len(content) < upload.size:
-            kept = [(b"range", f"bytes=0-{len(content) - 1}".encode())] if content else []
-            return Answer(308, headers=kept)
+            range_header = [(b"range", f"bytes=0-{len(content) - 1}".encode())] if content else []
+            return Answer(308, headers=range_header)
         self._make(account, upload, bytes(self.received.pop(upload.id)))
         return Answer.json(self.described(upload), 201)
 
     @route("POST", "/upload/youtube/v3/thumbnails/set", "edit")
     async def thumbnail(self, request: Request) -> Answer:
         """Set a video's thumbnail."""
-        upload, found = self.own_video(request, request.query.get("videoId", "")), probe(request.body)
-        if found is None or found.content_type not in ("image/jpeg", "image/png"):
+        upload, file_format = self.own_video(request, request.query.get("videoId", "")), probe(request.body)
+        if file_format is None or file_format.content_type not in ("image/jpeg", "image/png"):
             raise refused(400, "imageFormatUnsupported", "The image format is not supported.")
         if len(request.body) > THUMBNAIL_BYTES:
             raise refused(413, "uploadTooLarge", "The image is too large.")
         if not self.processed(upload):
             # YouTube does so with Shorts: it answers as if it had accepted the thumbnail, and discards it.
             return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": None}}]})
-        upload.thumbnail = self.keep_upload(f"{upload.video_id}", found.content_type, request.body)
+        upload.thumbnail = self.keep_upload(f"{upload.video_id}", file_format.content_type, request.body)
         self.uploads.put(upload.id, upload)
         return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": upload.thumbnail}}]})
 
@@ -121,11 +121,11 @@ class UploadRoutes(FakeYouTube):
     def _make(self, account: Account, upload: Upload, content: bytes) -> None:
         upload.video_id, upload.made_at = in_base64(int(self.ids.next()))[:11], self.world.now()
         self.by_video[upload.video_id] = upload
-        found = probe(content)
-        if found is None or found.is_image:
+        file_format = probe(content)
+        if file_format is None or file_format.is_image:
             upload.failure = "invalidFile"
         else:
-            source = self.keep_upload(upload.video_id, found.content_type, content)
+            source = self.keep_upload(upload.video_id, file_format.content_type, content)
             self.world.posts.add(
                 PublicPost(
                     platform=self.platform,
