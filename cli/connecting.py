@@ -123,7 +123,7 @@ async def verify(platform: AnyPlatform, credentials: BaseModel, settings: VaultS
                 transport,
                 server.url,
                 platform.label,
-                platform.error_of,
+                platform.read_error,
                 request_id_header=platform.request_id_header,
                 domains=platform.own_domains,
                 elsewhere=server.elsewhere,

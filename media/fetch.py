@@ -26,7 +26,7 @@ from platforms.errors import PlatformError
 from platforms.http.addresses import is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport, PortForbidden
 from platforms.http.hosts import AllowedHosts
-from platforms.http.urls import url_of
+from platforms.http.urls import parse_url
 
 MAX_BYTES = 4 * 2**30
 """The largest video that a platform here takes in chunks (TikTok's 4 GB)."""
@@ -152,7 +152,7 @@ class MediaFetcher:
         """Read a media item into a body within a time that the body may move. Raises PlatformError as `open` does."""
         refusals = Refusals(media, "")
         try:
-            url = url_of(media.url)
+            url = parse_url(media.url)
         except httpx.InvalidURL as error:
             raise refusals.unreachable("the URL is not valid") from error
         refusals = Refusals(media, url.host)
@@ -267,7 +267,7 @@ class _Beginning:
 
 def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
     try:
-        target = url_of(location, url)
+        target = parse_url(location, url)
     except httpx.InvalidURL as error:
         raise refusals.unreachable("it is redirected to a URL that is not valid") from error
     if (url.scheme, target.scheme) == ("https", "http"):

@@ -8,7 +8,7 @@ import httpx
 from media.example_hosts import Samples
 from platforms.http.addresses import is_public
 from platforms.http.hosts import AllowedHosts
-from platforms.http.urls import url_of
+from platforms.http.urls import parse_url
 
 
 class LocalHosts:
@@ -25,7 +25,7 @@ class LocalHosts:
     def refused_host(self, address: str) -> str | None:
         """Return the host and port of an address that is refused, as the address names them; None for others."""
         try:
-            url = url_of(address)
+            url = parse_url(address)
         except httpx.InvalidURL:
             return None
         return url.netloc.decode() if self.refuses(url) else None

@@ -201,7 +201,7 @@ class Platform(ABC, Generic[S, C]):
     rules: ClassVar[Rules]
     broken_rules: Callable[[str, Draft[S], AccountFacts], list[Violation]]
     """Returns every rule that a draft breaks, worded with the platform's label; sends no request."""
-    error_of: Callable[[httpx.Response], PlatformError]
+    read_error: Callable[[httpx.Response], PlatformError]
     """Maps an error response to a PlatformError. The account's Wire is built with this."""
     quota_in: Callable[[httpx.Response], Quota | None] = staticmethod(_no_quota)
     """Returns the quota that the response to a public request reports."""

@@ -58,11 +58,11 @@ class ListsChoices(ABC, Generic[C]):
         """
 
 
-def bounded(found: Iterable[tuple[object, object]], *, more: bool = False) -> Choices:
+def bounded(pairs: Iterable[tuple[object, object]], *, more: bool = False) -> Choices:
     """Return values and their names as far as they can be used; what a platform sends is not trusted."""
     items = [
         Choice(str(value), str(label or value)[:_LONGEST_LABEL])
-        for value, label in found
+        for value, label in pairs
         if isinstance(value, str | int) and 0 < len(str(value)) <= _LONGEST_VALUE
     ]
     return Choices(tuple(items[:MOST_CHOICES]), more or len(items) > MOST_CHOICES)

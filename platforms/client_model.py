@@ -17,14 +17,14 @@ class ClientModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, given: object) -> object:
+    def _without_nulls(cls, data: object) -> object:
         """Treat null as a field that was left out, because generated clients write both alike.
 
         A required field stays required. Fields that may be null have null as their default, so it means the same there.
         """
-        if not isinstance(given, dict) or None not in given.values():
-            return given
+        if not isinstance(data, dict) or None not in data.values():
+            return data
         optional = {
-            each for name, field in cls.model_fields.items() if not field.is_required() for each in (name, field.alias)
+            key for name, field in cls.model_fields.items() if not field.is_required() for key in (name, field.alias)
         }
-        return {name: value for name, value in given.items() if value is not None or name not in optional}
+        return {name: value for name, value in data.items() if value is not None or name not in optional}

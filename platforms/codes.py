@@ -115,5 +115,5 @@ def known_codes(code: str | None) -> Codes:
 
 def public_codes(code: str | None, category: ErrorCategory, hold: HoldReason | None = None) -> Codes:
     """Return the codes of a failure. If only its platform has a code for it, the client gets that of its category."""
-    found = known_codes(code)
-    return Codes(found.code or general_code(category, hold), found.platform_code)
+    codes = known_codes(code)
+    return Codes(codes.code or general_code(category, hold), codes.platform_code)

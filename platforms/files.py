@@ -40,13 +40,13 @@ class MediaFile:
         length = max(min(length, self.size - begin), 0)
 
         async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-            left = length - start
-            if left <= 0:
+            remaining = length - start
+            if remaining <= 0:
                 return
             async for chunk in self.chunks(size, begin + start):
-                yield chunk[:left]
-                left -= len(chunk)
-                if left <= 0:
+                yield chunk[:remaining]
+                remaining -= len(chunk)
+                if remaining <= 0:
                     return
 
         return MediaFile("application/octet-stream", length, chunks)

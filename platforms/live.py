@@ -93,7 +93,7 @@ class LiveCheck:
     """Questions that no program can answer, for the person who runs the check."""
 
 
-def live_check_of(platform: AnyPlatform) -> LiveCheck:
+def load_live_check(platform: AnyPlatform) -> LiveCheck:
     """Return a platform's live check."""
     check = importlib.import_module(f"platforms.{platform.name}.live").LIVE
     if not isinstance(check, LiveCheck):
@@ -101,17 +101,17 @@ def live_check_of(platform: AnyPlatform) -> LiveCheck:
     return check
 
 
-def answers_at(seen: SampleResult, part: str, *, method: str | None = None) -> list[RecordedExchange]:
+def find_answers(seen: SampleResult, part: str, *, method: str | None = None) -> list[RecordedExchange]:
     """Return the answered exchanges of a sample whose path contains this part, oldest first."""
-    found = [exchange for exchange in seen.exchanges if part in exchange.path and exchange.status is not None]
-    return [each for each in found if method in (None, each.method)]
+    answers = [exchange for exchange in seen.exchanges if part in exchange.path and exchange.status is not None]
+    return [exchange for exchange in answers if method in (None, exchange.method)]
 
 
-def values_of(body: Any, name: str) -> list[Any]:
+def find_values(body: Any, name: str) -> list[Any]:
     """Return every value of this name in a JSON response, however deep."""
     if isinstance(body, dict):
         here = [body[name]] if name in body else []
-        return here + [value for each in body.values() for value in values_of(each, name)]
+        return here + [value for member in body.values() for value in find_values(member, name)]
     if isinstance(body, list):
-        return [value for each in body for value in values_of(each, name)]
+        return [value for member in body for value in find_values(member, name)]
     return []

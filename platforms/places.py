@@ -52,5 +52,5 @@ def refused_places(
         value = getattr(settings, place.field)
         if value is None or place.looked_up or value == place.own(user_id) or is_allowed(allowed, place.name, value):
             continue
-        said = not_allowed(account_id, place.name, value)
-        yield Violation("platformSpecificData", said, CODE, (place.name,))
+        error = not_allowed(account_id, place.name, value)
+        yield Violation("platformSpecificData", error, CODE, (place.name,))

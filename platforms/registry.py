@@ -11,9 +11,9 @@ from platforms.base import AnyPlatform, Platform
 @cache
 def platforms() -> dict[str, AnyPlatform]:
     """Return every platform by the name that clients write in `platform`, in alphabetical order."""
-    found: dict[str, AnyPlatform] = {}
+    by_name: dict[str, AnyPlatform] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
         platform = getattr(importlib.import_module(f"platforms.{module}"), "PLATFORM", None)
         if isinstance(platform, Platform):
-            found[platform.name] = platform
-    return found
+            by_name[platform.name] = platform
+    return by_name

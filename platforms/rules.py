@@ -68,8 +68,8 @@ class TextRule:
             where = f" beside {_PLURAL[kind]}"
         most = MAX_TEXT if self.characters_per_unit is None else min(limit * self.characters_per_unit, MAX_TEXT)
         if len(text) > most:
-            said = f"this has {len(text):,} characters, more than can be counted"
-            return [Violation("content", f"{label} allows {limit:,} {self.unit}{where}; {said}")]
+            excess = f"this has {len(text):,} characters, more than can be counted"
+            return [Violation("content", f"{label} allows {limit:,} {self.unit}{where}; {excess}")]
         length = self.count(text)
         if length <= limit:
             return []
@@ -91,21 +91,21 @@ class MediaRule:
         if not media:
             return [Violation("mediaItems", f"{label} requires media for all posts")] if self.required else []
         allowed = dict(self.max_of)
-        found: list[Violation] = []
+        violations: list[Violation] = []
         for kind in MediaType:
             count = sum(item.type is kind for item in media)
             if count and kind not in allowed:
-                found.append(Violation("mediaItems", f"{label} does not take {_PLURAL[kind]}"))
+                violations.append(Violation("mediaItems", f"{label} does not take {_PLURAL[kind]}"))
             elif count > allowed.get(kind, 0):
                 most = _counted(allowed[kind], kind)
-                found.append(Violation("mediaItems", f"{label} allows {most} in a post; this has {count}"))
+                violations.append(Violation("mediaItems", f"{label} allows {most} in a post; this has {count}"))
         if not self.mixes and len({item.type for item in media}) > 1:
-            found.append(Violation("mediaItems", f"{label} does not mix images, videos and GIFs in one post"))
-        if not found and len(media) > self.max_items:
-            found.append(
+            violations.append(Violation("mediaItems", f"{label} does not mix images, videos and GIFs in one post"))
+        if not violations and len(media) > self.max_items:
+            violations.append(
                 Violation("mediaItems", f"{label} allows {self.max_items} media items in a post; this has {len(media)}")
             )
-        return found
+        return violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,9 @@ class Rules:
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
         """Return everything in text and media that breaks a limit."""
-        found = self.text.check(label, text, media, premium=premium) + self.media.check(label, media)
+        violations = self.text.check(label, text, media, premium=premium) + self.media.check(label, media)
         for item in media:
             if self.alt_text is not None and item.alt_text and len(item.alt_text) > self.alt_text:
-                said = f"{label} allows {self.alt_text:,} characters of alt text; this has {len(item.alt_text):,}"
-                found.append(Violation("mediaItems", said))
-        return found
+                error = f"{label} allows {self.alt_text:,} characters of alt text; this has {len(item.alt_text):,}"
+                violations.append(Violation("mediaItems", error))
+        return violations

@@ -94,11 +94,11 @@ class AccountConnections:
         platform: AnyPlatform,
         credentials: BaseModel,
         workspace_id: str,
-        error_of: Callable[[httpx.Response], PlatformError] | None = None,
+        read_error: Callable[[httpx.Response], PlatformError] | None = None,
     ) -> Wire:
         """Return a wire to the server that credentials name, for requests that belong to no account yet."""
         wire = self._wire(platform, self._servers.reach(platform, credentials), workspace_id)
-        return replace(wire, error_of=error_of) if error_of else wire
+        return replace(wire, read_error=read_error) if read_error else wire
 
     def new_account(self, platform: AnyPlatform, credentials: Any, workspace_id: str) -> NewAccount:
         """Return the connection of an account that is being connected."""
@@ -196,7 +196,7 @@ class AccountConnections:
                 quota_in=platform.quota_in,
                 fence=guard,
                 fences_all=guard is not None,
-                waits=guard is not None,
+                without_timeout=guard is not None,
             ),
             account=account_facts(account),
             credentials=credentials,
@@ -211,7 +211,7 @@ class AccountConnections:
             transport=self._named_servers if server.named else self._platforms_at[platform.name],
             base_url=server.url,
             label=platform.label,
-            error_of=platform.error_of,
+            read_error=platform.read_error,
             refusals=platform.refusals,
             request_id_header=platform.request_id_header,
             workspace=workspace_id,

@@ -12,7 +12,7 @@ from cli.live_check.recording import Recording
 from cli.live_check.report import LiveReport
 from cli.live_check.trial import Runner, Trial
 from platforms.base import AnyPlatform, Connection, Draft
-from platforms.live import FILE, LiveCheck, SamplePost, live_check_of
+from platforms.live import FILE, LiveCheck, SamplePost, load_live_check
 
 
 class Check:
@@ -33,7 +33,7 @@ class Check:
         self._files = files
         self._given = given
         self._say = say
-        self.plan: LiveCheck = live_check_of(platform)
+        self.plan: LiveCheck = load_live_check(platform)
         self.samples = [sample for sample in self.plan.samples if not only or sample.name in only]
         self.trials: list[Trial] = []
 

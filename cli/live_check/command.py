@@ -16,7 +16,7 @@ from cli.live_check.report import LiveReport
 from cli.terminal import say
 from cli.workspaces import workspace_id_of
 from media.public_files import PublicFiles
-from platforms.live import live_check_of
+from platforms.live import load_live_check
 from runtime.parts import open_parts
 from runtime.settings import VaultSettings
 from sandbox import media as samples
@@ -48,7 +48,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
 
 def chosen(platform: str, only: Sequence[str]) -> list[str]:
     """Return the names of the samples that will be published. Raises UserError for an unknown one."""
-    names = [sample.name for sample in live_check_of(platform_named(platform)).samples]
+    names = [sample.name for sample in load_live_check(platform_named(platform)).samples]
     if unknown := sorted(set(only) - set(names)):
         raise UserError(f"There is no sample {unknown[0]!r}: choose among {', '.join(names)}.")
     return [name for name in names if not only or name in only]
@@ -69,7 +69,7 @@ async def run_check(
     names = chosen(name, only)
     async with open_database(environment) as database:
         account = await _account(database, environment, workspace, name, account_id)
-        how = "deletes them" if live_check_of(platform).remove else "cannot delete them: you must do that by hand"
+        how = "deletes them" if load_live_check(platform).remove else "cannot delete them: you must do that by hand"
         say(
             f"This publishes up to {len(names)} posts as {account.username} on {platform.label}, and {how}.", error=True
         )

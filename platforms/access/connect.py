@@ -27,7 +27,7 @@ from platforms.access.registered_apps import App
 from platforms.access.renewal import lifetimes_of
 from platforms.base import AnyPlatform, C, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from platforms.registry import platforms
 
 CODE_REJECTED = "code_rejected"
@@ -124,7 +124,7 @@ class Connector(ABC, Generic[C]):
 
     def error_of(self, response: httpx.Response) -> PlatformError:
         """Map an error response of the token endpoint to a PlatformError."""
-        return refusal_of(self, response.status_code, json_of(response))
+        return refusal_of(self, response.status_code, json_object(response))
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
         """Return whether a refusal says that the app's id or secret is wrong."""
@@ -202,7 +202,7 @@ class Connector(ABC, Generic[C]):
         else:
             fields |= {self.client_id: app.client_id} | ({"client_secret": app.secret} if app.secret else {})
         response = await wire.send("POST", self.at(wire, url), data=fields, headers=headers)
-        return json_of(response)
+        return json_object(response)
 
     def headers(self, app: App) -> dict[str, str]:
         """Return the headers that the platform wants with requests for tokens."""

@@ -9,12 +9,12 @@ from pydantic import SecretStr
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import Connection
-from platforms.bluesky.identity import endpoint, metadata_of, place
+from platforms.bluesky.identity import endpoint, place, read_metadata
 from platforms.bluesky.proofs import NONCES, assertion, proof
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE, refusal_of
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 
 USE_NONCE = "use_dpop_nonce"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -40,14 +40,14 @@ async def send_bound(
     bearer = token.get_secret_value() if token else None
     own = {**(headers or {}), **({"Authorization": f"DPoP {bearer}"} if bearer else {})}
     for last in (False, True):
-        signed = proof(key.get_secret_value(), method, url, nonce=NONCES.of(url), token=bearer)
+        signed = proof(key.get_secret_value(), method, url, nonce=NONCES.newest(url), token=bearer)
         own["DPoP"] = signed
         response = await wire.send(method, at or url, headers=own, accept=_OF_NONCES, **options)
-        NONCES.note(url, response.headers)
+        NONCES.remember(url, response.headers)
         if response.is_success:
             return response
         if last or not _asks_for_nonce(response):
-            raise (options.get("error_of") or wire.error_of)(response)
+            raise (options.get("read_error") or wire.read_error)(response)
     raise AssertionError  # the second round has returned or raised
 
 
@@ -62,7 +62,7 @@ async def ask_for_tokens(
             "client_assertion": assertion(app.secret, app.client_id, issuer),
         }
     sent = await send_bound(wire, "POST", url, at=place(wire, service, url), key=key, data=fields, **options)
-    return json_of(sent)
+    return json_object(sent)
 
 
 async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Renewed[BlueskyCredentials]:
@@ -73,14 +73,14 @@ async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Ren
         message = "Nothing is left that renews this account's authorization. Reconnect the account."
         raise PlatformError(ErrorKind.AUTH, message, code="no_refresh_token")
     issuer = current.issuer or current.service
-    url = endpoint(await metadata_of(wire, current.service, issuer), "token")
+    url = endpoint(await read_metadata(wire, current.service, issuer), "token")
     app = App(current.client_id or "", current.client_secret)
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
 
     def refusal(response: httpx.Response) -> PlatformError:
         return refusal_of(wire, response)
 
-    answer = await ask_for_tokens(wire, app, issuer, url, form, key, current.service, error_of=refusal)
+    answer = await ask_for_tokens(wire, app, issuer, url, form, key, current.service, read_error=refusal)
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not (isinstance(access, str) and access and is_bound(answer)):
         raise PlatformError(ErrorKind.TRANSIENT, "The Bluesky server sent no tokens.", code=UNREADABLE)
@@ -97,7 +97,7 @@ async def revoke_authorization(wire: Wire, app: App, credentials: BlueskyCredent
     """End an authorization by its refresh token (RFC 7009). Raises PlatformError if its server cannot do that."""
     key, token = credentials.dpop_key, credentials.refresh_token or credentials.access_token
     issuer = credentials.issuer or credentials.service
-    url = endpoint(await metadata_of(wire, credentials.service, issuer), "revocation")
+    url = endpoint(await read_metadata(wire, credentials.service, issuer), "revocation")
     form = {"token": token.get_secret_value()}
     await ask_for_tokens(wire, app, issuer, url, form, key or SecretStr(""), credentials.service)
 
@@ -108,6 +108,6 @@ def is_bound(answer: Mapping[str, Any]) -> bool:
 
 
 def _asks_for_nonce(response: httpx.Response) -> bool:
-    if json_of(response).get("error") == USE_NONCE:
+    if json_object(response).get("error") == USE_NONCE:
         return True
     return USE_NONCE in response.headers.get("www-authenticate", "")

@@ -22,7 +22,7 @@ from platforms.bluesky.proofs import app_jwk, new_key
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 
 _SCOPES = ("atproto", "transition:generic")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -194,7 +194,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
             answer = await wire.send(
                 "POST", "/xrpc/com.atproto.server.deleteSession", headers=headers, accept=_OF_TOKENS
             )
-            if not answer.is_success and json_of(answer).get("error") not in _ENDED:
+            if not answer.is_success and json_object(answer).get("error") not in _ENDED:
                 raise self.error_of(answer)
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from platforms.base import Connection
 from platforms.bluesky.authorized import renew_authorization, send_bound
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ async def call(connection: BlueskyConnection, method: str, name: str, **options:
 
 async def ask(connection: BlueskyConnection, name: str, **params: str) -> dict[str, Any]:
     """Call a query that needs no session."""
-    return json_of(await connection.wire.send("GET", f"/xrpc/{name}", params=params))
+    return json_object(await connection.wire.send("GET", f"/xrpc/{name}", params=params))
 
 
 async def open_session(connection: BlueskyConnection) -> str:
@@ -74,10 +74,10 @@ async def _send(
     if credentials.dpop_key is not None:
         bound = {"key": credentials.dpop_key, "token": credentials.access_token}
         url = f"{credentials.service}{path}"
-        return json_of(await send_bound(connection.wire, method, url, at=path, headers=headers, **bound, **options))
+        return json_object(await send_bound(connection.wire, method, url, at=path, headers=headers, **bound, **options))
     token = credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
     headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
-    return json_of(await connection.wire.send(method, path, headers=headers, **options))
+    return json_object(await connection.wire.send(method, path, headers=headers, **options))
 
 
 async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
@@ -103,7 +103,7 @@ async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
 
 
 def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
-    session = json_of(answer)
+    session = json_object(answer)
     if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
         raise PlatformError(
             ErrorKind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session"

@@ -13,7 +13,7 @@ import httpx
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from platforms.servers.address import origin
 
 PLC = "https://plc.directory"
@@ -35,23 +35,23 @@ async def check_server(connection: Connection[BlueskyCredentials], did: str) -> 
     """
     if connection.is_trusted:
         return
-    endpoint = server_in(await document_of(connection, did), did)
+    endpoint = server_in(await read_document(connection, did), did)
     if endpoint is None or origin(endpoint) != origin(connection.credentials.service):
         where = f" That is at {origin(endpoint)}; connect it there." if endpoint else ""
         message = f"This server says that it holds the account {did}, but the account's own record does not.{where}"
         raise PlatformError(ErrorKind.REJECTED, message, code="not_its_server")
 
 
-async def document_of(connection: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
+async def read_document(connection: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
     """Return the account's document. Raises PlatformError."""
     return await document_at(connection.wire, connection.credentials.service, did)
 
 
 async def document_at(
-    wire: Wire, service: str, did: str, error_of: Callable[[httpx.Response], PlatformError] | None = None
+    wire: Wire, service: str, did: str, read_error: Callable[[httpx.Response], PlatformError] | None = None
 ) -> dict[str, Any]:
     """Return the document of a DID, read over the wire to a server. Raises PlatformError."""
-    return json_of(await wire.send("GET", _address(wire, service, did), error_of=error_of))
+    return json_object(await wire.send("GET", _address(wire, service, did), read_error=read_error))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:

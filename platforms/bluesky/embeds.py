@@ -19,7 +19,7 @@ def card_picture(draft: Draft[BlueskySettings]) -> tuple[Media, ...]:
     return (Media(type=MediaType.IMAGE, url=address),) if address else ()
 
 
-def embed_of(blobs: Blobs, context: PublishContext[BlueskySettings]) -> dict[str, Any] | None:
+def build_embed(blobs: Blobs, context: PublishContext[BlueskySettings]) -> dict[str, Any] | None:
     """Return the embed of the post itself; source: lexicons app.bsky.embed.external, record and recordWithMedia."""
     embed = blobs.embed(POST, context.draft.media) or _card(blobs, context.draft)
     if not context.draft.settings.quote_post_id:
@@ -34,5 +34,5 @@ def _card(blobs: Blobs, draft: Draft[BlueskySettings]) -> dict[str, Any] | None:
         return None
     external: dict[str, Any] = {"uri": card.url, "title": card.title, "description": card.description}
     if picture := card_picture(draft):
-        external["thumb"] = blobs.of(CARD, picture)[0]["blob"]
+        external["thumb"] = blobs.uploaded(CARD, picture)[0]["blob"]
     return {"$type": "app.bsky.embed.external", "external": external}

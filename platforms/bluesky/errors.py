@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait, wait_until
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 BLOB_GONE = "BlobNotFound"
 """Used as our code, too, for servers that say it in words only."""
@@ -77,12 +77,12 @@ REFUSALS = Refusals(
 limits before it writes."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; the server's own message is used only if its code is unknown to us."""
-    body = json_of(response)
-    said = str(body.get("message") or "").strip()
-    code = _code(body, said) or f"http_{response.status_code}"
-    kind, sentence = _BY_CODE.get(code) or _by_status(response, said)
+    body = json_object(response)
+    message = str(body.get("message") or "").strip()
+    code = _code(body, message) or f"http_{response.status_code}"
+    kind, sentence = _BY_CODE.get(code) or _by_status(response, message)
     return PlatformError(
         kind,
         sentence,
@@ -107,24 +107,26 @@ _OF_VIDEOS = (
 bluesky-social/atproto#3097 and #4778."""
 
 
-def video_error_of(response: httpx.Response) -> PlatformError:
+def read_video_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response of the video service. It never concerns the account, whatever its status.
 
     It may come with status 200: a job without an id that has an error, or limits that allow nothing.
     """
-    body = json_of(response)
+    body = json_object(response)
     wrapped = body.get("jobStatus")
     job = wrapped if isinstance(wrapped, dict) else {}
-    said = " ".join(str(part.get(name) or "") for part in (body, job) for name in ("error", "message"))[:LONGEST_SAID]
+    reasons = " ".join(str(part.get(name) or "") for part in (body, job) for name in ("error", "message"))[
+        :LONGEST_SAID
+    ]
     code = str(body.get("error") or job.get("error") or f"http_{response.status_code}")[:64]
     for words, kind, sentence in _OF_VIDEOS:
-        if words in said.lower():
+        if words in reasons.lower():
             wait = DAILY_VIDEO_WAIT if kind is ErrorKind.CAPPED else None
             return PlatformError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
-    if response.is_error and (error := error_of(response)).kind is not ErrorKind.AUTH:
+    if response.is_error and (error := read_error(response)).kind is not ErrorKind.AUTH:
         return error
-    message = f"Bluesky's video service does not take this account's video: {said.strip() or code}"
-    return PlatformError(ErrorKind.REJECTED, message, code=code, status=response.status_code)
+    sentence = f"Bluesky's video service does not take this account's video: {reasons.strip() or code}"
+    return PlatformError(ErrorKind.REJECTED, sentence, code=code, status=response.status_code)
 
 
 def video_day_used_up() -> PlatformError:
@@ -133,15 +135,15 @@ def video_day_used_up() -> PlatformError:
     return PlatformError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
 
 
-def _code(body: dict[str, Any], said: str) -> str:
-    if "Could not find blob" in said:
+def _code(body: dict[str, Any], message: str) -> str:
+    if "Could not find blob" in message:
         return BLOB_GONE
-    if "Could not locate record" in said:
+    if "Could not locate record" in message:
         return RECORD_ABSENT
     return str(body.get("error") or "")[:64]
 
 
-def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
+def _by_status(response: httpx.Response, message: str) -> tuple[ErrorKind, str]:
     status = response.status_code
     if status == 401:
         return ErrorKind.AUTH, _RECONNECT
@@ -151,17 +153,17 @@ def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.TRANSIENT, _SERVER
     if status == 413:
         return ErrorKind.REJECTED, _TOO_LARGE
-    if response.is_redirect or (status == 404 and not said):
+    if response.is_redirect or (status == 404 and not message):
         return (
             ErrorKind.REJECTED,
             "There is no Bluesky server at the account's address. Check it and reconnect the account.",
         )
-    return ErrorKind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
+    return ErrorKind.REJECTED, f"Bluesky refused: {message}" if message else f"Bluesky refused with status {status}."
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
     """Return the number of records for which the account's remaining points are enough."""
-    return quota_from_headers(response, "ratelimit-remaining", _wait(response, ErrorKind.RATE_LIMITED), each=POINTS)
+    return quota_from_headers(response, "ratelimit-remaining", _wait(response, ErrorKind.RATE_LIMITED), cost=POINTS)
 
 
 def _wait(response: httpx.Response, kind: ErrorKind) -> timedelta | None:
@@ -170,5 +172,5 @@ def _wait(response: httpx.Response, kind: ErrorKind) -> timedelta | None:
     if kind is not ErrorKind.RATE_LIMITED:
         return None
     asked = wait(response.headers.get("retry-after", ""))
-    found = wait_until(response.headers.get("ratelimit-reset", "")) if asked is None else asked
-    return None if found is None else max(found, SHORTEST_WAIT)
+    delay = wait_until(response.headers.get("ratelimit-reset", "")) if asked is None else asked
+    return None if delay is None else max(delay, SHORTEST_WAIT)

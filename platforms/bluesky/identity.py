@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from platforms.bluesky.did import INDEX, document_at, server_in
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from platforms.servers.address import origin
 
 OpenWire = Callable[[BlueskyCredentials], Wire]
@@ -58,7 +58,7 @@ async def find_home(open_wire: OpenWire, identifier: str) -> Home:
     """Return the home of the account of a handle or DID. Raises PlatformError, `rejected` if there is none."""
     name = identifier.strip().removeprefix("@")
     wire = open_wire(at_server(INDEX))
-    did = name if name.startswith("did:") else await _did_of(wire, name.lower())
+    did = name if name.startswith("did:") else await _resolve_handle(wire, name.lower())
     if not _DID.fullmatch(did):
         raise _refused(f"{identifier[:80]} names no account of the AT Protocol.", "unknown_did")
     try:
@@ -72,16 +72,16 @@ async def find_home(open_wire: OpenWire, identifier: str) -> Home:
         raise _refused("The account's own record names no server.", "no_server")
     if name != did and f"at://{name.lower()}" not in _names(document):
         raise _refused(f"The account that {name[:80]} leads to has another name.", "another_handle")
-    service = origin_of(service)
+    service = written_origin(service)
     try:
         return await _authorization_server(open_wire(at_server(service)), did, service)
     except PlatformError as error:
         raise _unanswered(error) from error
 
 
-async def metadata_of(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
+async def read_metadata(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
     """Return an authorization server's own metadata. Raises PlatformError if they are not for this issuer."""
-    answer = json_of(await wire.send("GET", place(wire, service, issuer + _METADATA), error_of=_away))
+    answer = json_object(await wire.send("GET", place(wire, service, issuer + _METADATA), read_error=_away))
     if answer.get("issuer") != issuer:
         raise _refused(f"{issuer} does not answer as an authorization server.", "no_issuer")
     return answer
@@ -89,35 +89,35 @@ async def metadata_of(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
 
 def endpoint(metadata: Mapping[str, Any], name: str) -> str:
     """Return an endpoint of an authorization server, which must be on that server. Raises PlatformError."""
-    found = metadata.get(f"{name}_endpoint")
-    if not isinstance(found, str) or len(found) > 500 or origin(found) != origin(str(metadata["issuer"])):
+    url = metadata.get(f"{name}_endpoint")
+    if not isinstance(url, str) or len(url) > 500 or origin(url) != origin(str(metadata["issuer"])):
         raise _refused("The authorization server names an endpoint that is not its own, or none.", "no_endpoint")
-    return found
+    return url
 
 
-def origin_of(url: str) -> str:
+def written_origin(url: str) -> str:
     """Return scheme, host and port of a server's address, as it writes them."""
     parts = httpx.URL(url)
     return f"{parts.scheme}://{parts.netloc.decode()}"
 
 
-async def _did_of(wire: Wire, handle: str) -> str:
+async def _resolve_handle(wire: Wire, handle: str) -> str:
     if not _HANDLE.fullmatch(handle):
         raise _refused(f"{handle[:80]} is no handle, such as alice.bsky.social.", "no_handle")
     path = f"{wire.host(INDEX)}/xrpc/com.atproto.identity.resolveHandle"
-    answer = json_of(await wire.send("GET", path, params={"handle": handle}, error_of=_unknown_handle))
+    answer = json_object(await wire.send("GET", path, params={"handle": handle}, read_error=_unknown_handle))
     return str(answer.get("did") or "")
 
 
 async def _authorization_server(wire: Wire, did: str, service: str) -> Home:
-    resource = json_of(await wire.send("GET", place(wire, service, service + _RESOURCE), error_of=_without_oauth))
+    resource = json_object(await wire.send("GET", place(wire, service, service + _RESOURCE), read_error=_without_oauth))
     named = resource.get("authorization_servers")
     issuer = named[0] if isinstance(named, list) and len(named) == 1 else None
-    if not isinstance(issuer, str) or len(issuer) > 300 or origin(issuer) is None or origin_of(issuer) != issuer:
+    if not isinstance(issuer, str) or len(issuer) > 300 or origin(issuer) is None or written_origin(issuer) != issuer:
         raise _refused(f"{service} names no authorization server.", "no_issuer")
     if not issuer.startswith("https:") and not service.startswith("http:"):
         raise _refused(f"{service} names an authorization server without https.", "no_issuer")
-    metadata = await metadata_of(wire, service, issuer)
+    metadata = await read_metadata(wire, service, issuer)
     return Home(
         did,
         service,

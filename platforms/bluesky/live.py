@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.references import COLLECTION
 from platforms.bluesky.settings import BlueskySettings
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 
 async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettings], published: Published) -> None:
@@ -15,8 +15,8 @@ async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettin
 
 
 def _names_its_job(seen: SampleResult) -> bool | None:
-    answers = answers_at(seen, "app.bsky.video.uploadVideo")
-    return bool(values_of(answers[-1].body, "jobId")) if answers else None
+    answers = find_answers(seen, "app.bsky.video.uploadVideo")
+    return bool(find_values(answers[-1].body, "jobId")) if answers else None
 
 
 LIVE = LiveCheck(

@@ -73,7 +73,7 @@ class Blobs:
         """Return the embed that shows the uploaded media in a record."""
         if not media:
             return None
-        shown = self.of(part, media)
+        shown = self.uploaded(part, media)
         if media[0].type is MediaType.VIDEO:
             alt = {"alt": media[0].alt_text} if media[0].alt_text else {}
             return {"$type": "app.bsky.embed.video", "video": shown[0]["blob"], **alt, **_ratio(shown[0])}
@@ -90,7 +90,7 @@ class Blobs:
         ]
         return {"$type": "app.bsky.embed.gallery", "items": items}
 
-    def of(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
+    def uploaded(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
         """Return the uploads of one post's media. Raises PlatformError if one is missing."""
         shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
         if not all(known.get("blob") for known in shown):

@@ -18,7 +18,7 @@ from platforms.base import (
 from platforms.bluesky import errors, rules
 from platforms.bluesky.connection import BlueskyConnection, ask, call, did_of, open_session, renew
 from platforms.bluesky.did import INDEX, PLC, check_server
-from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
+from platforms.bluesky.embeds import CARD, POST, build_embed, card_picture
 from platforms.bluesky.media import Blobs
 from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
@@ -48,7 +48,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     other_base_urls = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -115,7 +115,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     async def publish(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)
-        key, embed = await _key(context, POST), embed_of(Blobs(connection, context), context)
+        key, embed = await _key(context, POST), build_embed(Blobs(connection, context), context)
         record = _record(context, context.draft.text, key, embed, _reply(context))
         answer = await _put(connection, context, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):

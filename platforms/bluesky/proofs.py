@@ -35,11 +35,11 @@ class Nonces:
     def __init__(self) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
 
-    def of(self, url: str) -> str | None:
+    def newest(self, url: str) -> str | None:
         """Return the nonce that a server wants; None if it is not known."""
         return self._known.get(_origin(url))
 
-    def note(self, url: str, headers: Mapping[str, str]) -> None:
+    def remember(self, url: str, headers: Mapping[str, str]) -> None:
         """Store the nonce of a response."""
         nonce = headers.get("dpop-nonce", "")
         if 0 < len(nonce) <= _LONGEST_NONCE and nonce.isascii() and nonce.isprintable():
@@ -57,7 +57,7 @@ def new_key() -> str:
     return _encoded(ec.generate_private_key(_CURVE).private_numbers().private_value.to_bytes(_BYTES))
 
 
-def key_of(text: str) -> Key:
+def read_key(text: str) -> Key:
     """Return the key that `new_key` has made."""
     return ec.derive_private_key(int.from_bytes(_decoded(text)), _CURVE)
 
@@ -93,7 +93,7 @@ def app_jwk(secret: str) -> dict[str, str]:
 
 def proof(key: str, method: str, url: str, *, nonce: str | None = None, token: str | None = None) -> str:
     """Return the header `DPoP` of one request. `token` is the access token that goes with it."""
-    private, address = key_of(key), url.partition("?")[0]
+    private, address = read_key(key), url.partition("?")[0]
     claims: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": address, "iat": int(time.time())}
     if nonce is not None:
         claims["nonce"] = nonce

@@ -9,7 +9,7 @@ from platforms.bluesky.connection import BlueskyConnection, ask, call
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
 from platforms.errors import ErrorKind, PlatformError, unreadable
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 COLLECTION = "app.bsky.feed.post"
 
@@ -26,7 +26,7 @@ async def find_references(connection: BlueskyConnection, context: PublishContext
         await context.save(context.handles)
     if settings.reply_to_post_id and "reply" not in known:
         parent = await _find(connection, settings.reply_to_post_id, "replyToPostId")
-        known["reply"] = {"root": _root_of(parent), "parent": reference(parent)}
+        known["reply"] = {"root": _thread_root(parent), "parent": reference(parent)}
         await context.save(context.handles)
 
 
@@ -78,10 +78,10 @@ async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[
         answer = await connection.wire.send(
             "GET", f"{index}/com.atproto.identity.resolveHandle", params={"handle": repo.removeprefix("@")}
         )
-        repo = str(json_of(answer).get("did") or "")
+        repo = str(json_object(answer).get("did") or "")
     uri = f"at://{repo}/{COLLECTION}/{rkey}"
     answer = await connection.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
-    posts = json_of(answer).get("posts")
+    posts = json_object(answer).get("posts")
     if not isinstance(posts, list):
         raise unreadable("Bluesky")
     for post in posts:
@@ -90,7 +90,7 @@ async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[
     raise PlatformError(ErrorKind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
 
 
-def _root_of(parent: dict[str, Any]) -> Reference:
+def _thread_root(parent: dict[str, Any]) -> Reference:
     """Return the first post of the thread: the post itself, unless it is a reply."""
     match parent.get("value"):
         case {"reply": {"root": {"uri": str(uri), "cid": str(cid)}}}:

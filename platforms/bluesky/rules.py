@@ -86,17 +86,17 @@ THUMBNAIL = FileRule(
 
 def check(label: str, draft: Draft[BlueskySettings], _: AccountFacts) -> list[Violation]:
     """Return everything Bluesky would reject, in the post and in the thread that follows it."""
-    found = _check_one(label, draft.text, draft.media)
+    violations = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
-        found.append(Violation("content", f"{label} needs text or media"))
+        violations.append(Violation("content", f"{label} needs text or media"))
     if draft.settings.link_card and draft.media:
-        found.append(setting("linkCard", f"{label} shows a link card or media, not both"))
+        violations.append(setting("linkCard", f"{label} shows a link card or media, not both"))
     items = draft.settings.thread_items
-    return found + check_items(label, items, lambda text, media: _check_one(label, text, media))
+    return violations + check_items(label, items, lambda text, media: _check_one(label, text, media))
 
 
 def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
-    found = RULES.check(label, text, media)
+    violations = RULES.check(label, text, media)
     if (size := len(text.encode())) > MOST_BYTES:
-        found.append(Violation("content", f"{label} allows {MOST_BYTES:,} bytes of text; this has {size:,}"))
-    return found
+        violations.append(Violation("content", f"{label} allows {MOST_BYTES:,} bytes of text; this has {size:,}"))
+    return violations

@@ -48,19 +48,19 @@ def facets(text: str, dids: Mapping[str, str]) -> list[dict[str, Any]]:
 
     `dids` maps handles to DIDs; a mention of any other handle stays plain text.
     """
-    found = [(span, {"$type": "app.bsky.richtext.facet#link", "uri": _address(span.text)}) for span in _links(text)]
-    found += [
+    features = [(span, {"$type": "app.bsky.richtext.facet#link", "uri": _address(span.text)}) for span in _links(text)]
+    features += [
         (span, {"$type": "app.bsky.richtext.facet#mention", "did": dids[span.text.lower()]})
         for span in _mentions(text)
         if dids.get(span.text.lower())
     ]
-    found += [(span, {"$type": "app.bsky.richtext.facet#tag", "tag": span.text}) for span in _tags(text)]
+    features += [(span, {"$type": "app.bsky.richtext.facet#tag", "tag": span.text}) for span in _tags(text)]
     return [
         {
             "index": {"byteStart": _bytes(text[: span.start]), "byteEnd": _bytes(text[: span.end])},
             "features": [feature],
         }
-        for span, feature in sorted(found, key=lambda each: each[0].start)
+        for span, feature in sorted(features, key=lambda item: item[0].start)
     ]
 
 

@@ -10,10 +10,10 @@ import httpx
 
 from platforms.bluesky import errors
 from platforms.bluesky.connection import BlueskyConnection, call, open_session
-from platforms.bluesky.did import document_of, server_in
+from platforms.bluesky.did import read_document, server_in
 from platforms.errors import PlatformError, unreadable
 from platforms.http.body import FileBody
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 VIDEO_SERVICE = "https://video.bsky.app"
 TOKEN_LIFETIME = timedelta(minutes=30)
@@ -41,9 +41,9 @@ async def check_limits(connection: BlueskyConnection, size: int) -> None:
         answer = await connection.wire.send("GET", _address(connection, "getUploadLimits"), headers=headers)
     except PlatformError:
         return
-    limits = json_of(answer)
+    limits = json_object(answer)
     if limits.get("canUpload") is False:
-        raise errors.video_error_of(answer)
+        raise errors.read_video_error(answer)
     if _is_below(limits.get("remainingDailyVideos"), 1) or _is_below(limits.get("remainingDailyBytes"), size):
         raise errors.video_day_used_up()
 
@@ -65,7 +65,7 @@ async def upload(connection: BlueskyConnection, body: FileBody, content_type: st
     if job.get("jobId"):
         return job
     if answer.is_error or job.get("error"):
-        raise errors.video_error_of(answer)
+        raise errors.read_video_error(answer)
     raise unreadable("Bluesky")
 
 
@@ -76,8 +76,8 @@ async def job(connection: BlueskyConnection, job_id: str) -> Mapping[str, Any]:
 
 async def _token(connection: BlueskyConnection, audience: str, method: str) -> str:
     allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFETIME).timestamp()))}
-    found = await call(connection, "GET", "com.atproto.server.getServiceAuth", params=allowed)
-    return str(found.get("token"))
+    answer = await call(connection, "GET", "com.atproto.server.getServiceAuth", params=allowed)
+    return str(answer.get("token"))
 
 
 async def _host(connection: BlueskyConnection, did: str) -> str:
@@ -85,7 +85,7 @@ async def _host(connection: BlueskyConnection, did: str) -> str:
     if connection.credentials.pds:
         return connection.credentials.pds
     try:
-        endpoint = server_in(await document_of(connection, did), did)
+        endpoint = server_in(await read_document(connection, did), did)
     except PlatformError:
         endpoint = None
     return urlsplit(endpoint or connection.credentials.service).netloc
@@ -99,10 +99,10 @@ def _address(connection: BlueskyConnection, method: str) -> str:
 
 def _job_in(answer: httpx.Response) -> Mapping[str, Any]:
     """Return the state of a job, which may be wrapped in `jobStatus`."""
-    body = json_of(answer)
+    body = json_object(answer)
     wrapped = body.get("jobStatus")
     return wrapped if isinstance(wrapped, dict) else body
 
 
-def _is_below(left: object, wanted: int) -> bool:
-    return isinstance(left, int) and not isinstance(left, bool) and left < wanted
+def _is_below(remaining: object, needed: int) -> bool:
+    return isinstance(remaining, int) and not isinstance(remaining, bool) and remaining < needed

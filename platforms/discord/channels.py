@@ -80,10 +80,10 @@ def _bits(text: Any) -> int:
 
 
 async def _object(connection: DiscordConnection, path: str) -> Mapping[str, Any]:
-    found = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
-    return found if isinstance(found, dict) else {}
+    answer = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
+    return answer if isinstance(answer, dict) else {}
 
 
 async def _listed(connection: DiscordConnection, path: str) -> list[Mapping[str, Any]]:
-    found = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    answer = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
+    return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []

@@ -8,7 +8,7 @@ from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import unreadable
 from platforms.http.answers import parse
-from platforms.http.wire import json_of, segment
+from platforms.http.wire import json_object, segment
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 """The form of user agent that Discord's reference page demands; Discord blocks others."""
@@ -58,7 +58,7 @@ async def messages(connection: DiscordConnection, channel: str, after: str, limi
 
 def with_id(answer: httpx.Response, *, public: bool = False) -> dict[str, Any]:
     """Return the object of a response. Raises PlatformError if there is none."""
-    body = json_of(answer)
+    body = json_object(answer)
     if isinstance(body.get("id"), str) and body["id"]:
         return body
     raise unreadable("Discord", public=public)

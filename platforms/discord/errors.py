@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "cf-ray"
 
@@ -59,9 +59,9 @@ REFUSALS = Refusals(
 """Source: discord.com/developers/docs/reference#error-messages; the page on rate limits for a 429 without a code."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
-    body, status = json_of(response), response.status_code
+    body, status = json_object(response), response.status_code
     code = body.get("code")
     kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)
     return PlatformError(
@@ -85,10 +85,10 @@ def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[ErrorKind, s
         return ErrorKind.AUTH, _TOKEN
     if status == 413:
         return _CODES[40005]
-    said = str(body.get("message") or "")
+    message = str(body.get("message") or "")
     if code == INVALID_FORM:
-        said = "; ".join(_faults(body.get("errors"))) or said
-    return ErrorKind.REJECTED, f"Discord refused: {said}" if said else f"Discord refused with status {status}."
+        message = "; ".join(_faults(body.get("errors"))) or message
+    return ErrorKind.REJECTED, f"Discord refused: {message}" if message else f"Discord refused with status {status}."
 
 
 def _faults(tree: Any, path: str = "") -> Iterator[str]:

@@ -20,11 +20,11 @@ _ENDINGS = {
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, Any]:
+def message_body(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, Any]:
     """Return the body that makes the message, without the fields that only bots or only webhooks have."""
     settings = draft.settings
     flags = SUPPRESS_EMBEDS * settings.suppress_embeds | SUPPRESS_NOTIFICATIONS * settings.silent
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "content": draft.text,
         "embeds": [embed.model_dump(mode="json", exclude_none=True) for embed in settings.embeds],
         "poll": _poll(settings.poll) if settings.poll else None,
@@ -32,12 +32,12 @@ def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, 
         "tts": settings.tts,
         "attachments": [
             {"id": str(index), "filename": part.filename} | ({"description": item.alt_text} if item.alt_text else {})
-            for index, (item, part) in enumerate(zip(draft.media, parts_of(draft, files), strict=True))
+            for index, (item, part) in enumerate(zip(draft.media, file_parts(draft, files), strict=True))
         ],
     }
     # Without this, every @everyone in a text would notify all members.
     mentions = {"allowed_mentions": {"parse": sorted(set(settings.allowed_mentions))}}
-    return {name: value for name, value in said.items() if value} | mentions
+    return {name: value for name, value in fields.items() if value} | mentions
 
 
 def _poll(poll: Poll) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def _poll(poll: Poll) -> dict[str, Any]:
     }
 
 
-def of_webhook(settings: DiscordSettings) -> dict[str, Any]:
+def webhook_fields(settings: DiscordSettings) -> dict[str, Any]:
     """Return the additional fields that a webhook may set."""
-    given = {"username": settings.username, "avatar_url": settings.avatar_url, "thread_name": settings.thread_name}
-    return {name: value for name, value in given.items() if value}
+    fields = {"username": settings.username, "avatar_url": settings.avatar_url, "thread_name": settings.thread_name}
+    return {name: value for name, value in fields.items() if value}
 
 
 def of_bot(target_id: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def of_bot(target_id: str) -> dict[str, Any]:
     return {"nonce": nonce, "enforce_nonce": True}
 
 
-def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[FilePart]:
+def file_parts(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[FilePart]:
     """Return the files as parts of the form. Raises PlatformError(rejected) if together they are too large."""
     if (size := sum(file.size for file in files)) > ALL_BYTES:
         message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."

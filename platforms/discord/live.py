@@ -5,7 +5,7 @@ from platforms.discord.connection import DiscordConnection, channel_path, header
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 
 async def _remove(
@@ -22,8 +22,12 @@ def _is_bot(connection: DiscordConnection) -> bool:
 
 
 def _keeps_nonce_to_itself(seen: SampleResult) -> bool | None:
-    lists = [each for each in answers_at(seen, "/messages", method="GET") if isinstance(each.body, list) and each.body]
-    return not any(values_of(each.body, "nonce") for each in lists) if lists else None
+    lists = [
+        exchange
+        for exchange in find_answers(seen, "/messages", method="GET")
+        if isinstance(exchange.body, list) and exchange.body
+    ]
+    return not any(find_values(exchange.body, "nonce") for exchange in lists) if lists else None
 
 
 LIVE = LiveCheck(

@@ -20,7 +20,7 @@ from platforms.base import (
 from platforms.choices import Choices, ListsChoices
 from platforms.discord import channels, errors, rules
 from platforms.discord.connection import DiscordConnection, channel_path, get, headers_of, home, messages, with_id
-from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
+from platforms.discord.fields import file_parts, message_body, of_bot, webhook_fields
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm, post_form
@@ -59,7 +59,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         PlaceSetting("channelId", "channel_id", str, looked_up=True),
         PlaceSetting("threadId", "thread_id", str, looked_up=True),
     )
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -97,11 +97,14 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         draft, is_webhook = context.draft, connection.credentials.webhook is not None
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
-            parts, own = parts_of(draft, files), of_webhook(draft.settings) if is_webhook else of_bot(context.target_id)
+            parts, own = (
+                file_parts(draft, files),
+                webhook_fields(draft.settings) if is_webhook else of_bot(context.target_id),
+            )
             if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
             path, query = _where(connection, draft.settings)
-            body, headers = body_of(draft, files) | own, headers_of(connection)
+            body, headers = message_body(draft, files) | own, headers_of(connection)
             try:
                 if parts:
                     form = MultipartForm({"payload_json": json.dumps(body)}, parts)

@@ -53,27 +53,29 @@ _OF_WEBHOOKS = {"username": "username", "avatar_url": "avatarUrl", "thread_name"
 def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
     """Return everything Discord would reject; an unknown account may be a bot or a webhook."""
     settings = draft.settings
-    found = RULES.check(label, draft.text, draft.media)
+    violations = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media and not settings.embeds and not settings.poll:
-        found.append(Violation("content", f"{label} needs text, media, an embed or a poll"))
+        violations.append(Violation("content", f"{label} needs text, media, an embed or a poll"))
     if settings.poll and draft.media:
         # General knowledge, unverified.
-        found.append(setting("poll", f"{label} does not take a poll together with media"))
+        violations.append(setting("poll", f"{label} does not take a poll together with media"))
     if (length := sum(embed.characters() for embed in settings.embeds)) > EMBED_CHARACTERS:
-        found.append(
+        violations.append(
             setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")
         )
     if settings.thread_id and settings.thread_name:
-        found.append(setting("threadName", f"{label} begins a thread or continues one; give threadId or threadName"))
-    return found + _of_the_other_kind(label, settings, account)
+        violations.append(
+            setting("threadName", f"{label} begins a thread or continues one; give threadId or threadName")
+        )
+    return violations + _of_the_other_kind(label, settings, account)
 
 
 def _of_the_other_kind(label: str, settings: DiscordSettings, account: AccountFacts) -> list[Violation]:
     if not account.user_id:
         return []
     if account.user_id.startswith(WEBHOOK):
-        said = f"{label} webhooks publish in their own channel; leave channelId out"
-        return [setting("channelId", said)] if settings.channel_id else []
+        error = f"{label} webhooks publish in their own channel; leave channelId out"
+        return [setting("channelId", error)] if settings.channel_id else []
     return [
         setting(name, f"{label} takes {name} only from webhooks; this account is a bot")
         for field, name in _OF_WEBHOOKS.items()

@@ -151,15 +151,15 @@ class DiscordCredentials(ClientModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_webhook_apart(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "webhookUrl" not in given:
-            return given
-        if len(given) > 1:
+    def _take_webhook_apart(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "webhookUrl" not in data:
+            return data
+        if len(data) > 1:
             raise ValueError("give either botToken and channelId, or webhookUrl alone")
-        found = _WEBHOOK_URL.match(str(given["webhookUrl"]))
-        if found is None:
+        match = _WEBHOOK_URL.match(str(data["webhookUrl"]))
+        if match is None:
             raise ValueError("webhookUrl is no address of a Discord webhook")
-        return {"accessToken": found[2], "userId": f"{WEBHOOK}{found[1]}"}
+        return {"accessToken": match[2], "userId": f"{WEBHOOK}{match[1]}"}
 
     @property
     def webhook(self) -> str | None:

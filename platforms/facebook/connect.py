@@ -16,10 +16,10 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
 from platforms.http.token_endpoint import UNREADABLE
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from platforms.meta.connect import MetaConnector
-from platforms.meta.credentials import proof_of
-from platforms.meta.inspection import debugged, targets_of
+from platforms.meta.credentials import app_proof
+from platforms.meta.inspection import debugged, granted_targets
 
 _FIELDS = "id,name,username,access_token,tasks,category"
 _PUBLISHES = "pages_manage_posts"
@@ -59,7 +59,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         )
         token = {"Authorization": f"Bearer {grant.access_token.get_secret_value()}"}
         address = self.at(wire, f"{_GRAPH}/me/permissions")
-        said = json_of(await wire.send("GET", address, headers=token, params=proof_of(person))).get("data")
+        said = json_object(await wire.send("GET", address, headers=token, params=app_proof(person))).get("data")
         granted = sorted(
             str(each.get("permission"))
             for each in (said if isinstance(said, list) else [])
@@ -93,7 +93,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
             return await super().inspect(connection)
         asking = f"{connection.credentials.client_id}|{secret.get_secret_value()}"
         found, data = await debugged(connection, f"/{API.name}/debug_token", asking)
-        targets = targets_of(data, _PUBLISHES)
+        targets = granted_targets(data, _PUBLISHES)
         lost = targets is not None and connection.account.user_id not in targets
         return replace(found, missing=(_PUBLISHES,)) if lost else found
 
@@ -108,7 +108,9 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         """
         asking = {"Authorization": f"Bearer {app.client_id}|{app.secret}"}
         query = {"input_token": credentials.access_token.get_secret_value()}
-        reported = json_of(await wire.send("GET", f"/{API.name}/debug_token", params=query, headers=asking)).get("data")
+        reported = json_object(await wire.send("GET", f"/{API.name}/debug_token", params=query, headers=asking)).get(
+            "data"
+        )
         data = reported if isinstance(reported, dict) else {}
         person = data.get("user_id")
         if data.get("is_valid") is False and not person:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.meta.errors import GONE, ErrorMapping, Meaning, body_of, number
+from platforms.meta.errors import GONE, ErrorMapping, Meaning, error_object, number
 
 SLOW_DOWN = timedelta(minutes=30)
 """The wait after "posting too fast"; Facebook names no time, the number is ours."""
@@ -98,12 +98,12 @@ class WrongOffsetError(PlatformError):
 REFUSALS = _REFUSALS.refusals()
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
-    body = body_of(response)
-    if number(body, "error_subcode") == WRONG_OFFSET and (wanted := _wanted(body)):
-        return WrongOffsetError(*wanted, response.status_code)
-    return _REFUSALS.error_of(response)
+    body = error_object(response)
+    if number(body, "error_subcode") == WRONG_OFFSET and (span := _requested_range(body)):
+        return WrongOffsetError(*span, response.status_code)
+    return _REFUSALS.read_error(response)
 
 
 def is_gone(error: PlatformError) -> bool:
@@ -111,9 +111,9 @@ def is_gone(error: PlatformError) -> bool:
     return error.code == GONE
 
 
-def processing_failed(said: str) -> PlatformError:
+def processing_failed(message: str) -> PlatformError:
     """Return the error for a video that Facebook could not process."""
-    reason = f" It says: {said}" if said else ""
+    reason = f" It says: {message}" if message else ""
     return PlatformError(
         ErrorKind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed"
     )
@@ -130,7 +130,7 @@ def still_processing() -> PlatformError:
     return PlatformError(ErrorKind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
 
 
-def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:
+def _requested_range(body: dict[str, Any]) -> tuple[int, int] | None:
     data = body.get("error_data")
     try:
         return (int(data["start_offset"]), int(data["end_offset"])) if isinstance(data, dict) else None

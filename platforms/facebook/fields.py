@@ -11,7 +11,7 @@ from platforms.meta.graph import Fields
 
 def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:
     """Return the fields that make a post of text, link or uploaded photos."""
-    fields = _given({"message": draft.text, "link": draft.settings.link})
+    fields = _without_empty({"message": draft.text, "link": draft.settings.link})
     fields |= {f"attached_media[{index}]": json.dumps({"media_fbid": photo}) for index, photo in enumerate(photos)}
     if draft.settings.draft:
         fields |= {"published": "false", "unpublished_content_type": "DRAFT"}
@@ -23,7 +23,7 @@ def finish_fields(draft: Draft[FacebookSettings], post_type: FacebookPostType, v
     settings = draft.settings
     if post_type is FacebookPostType.VIDEO_STORY:
         return {"upload_phase": "finish", "video_id": video["id"]}
-    fields = {"upload_phase": "finish", **_given({"description": draft.text, "title": settings.title})}
+    fields = {"upload_phase": "finish", **_without_empty({"description": draft.text, "title": settings.title})}
     if post_type is FacebookPostType.REEL:
         state = "DRAFT" if settings.draft else "PUBLISHED"
         return {**fields, "video_id": video["id"], "video_state": state}
@@ -33,5 +33,5 @@ def finish_fields(draft: Draft[FacebookSettings], post_type: FacebookPostType, v
     return {**fields, "published": "true"}
 
 
-def _given(fields: dict[str, str | None]) -> Fields:
+def _without_empty(fields: dict[str, str | None]) -> Fields:
     return {name: value for name, value in fields.items() if value}

@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 
@@ -14,12 +14,12 @@ async def _remove(connection: FacebookConnection, _: PublishContext[FacebookSett
 
 
 def _went_to_its_own_host(seen: SampleResult) -> bool | None:
-    sent = [each for each in answers_at(seen, "/videos", method="POST") if each.host in _UPLOAD_HOSTS]
-    return all(each.status == 200 for each in sent) if sent else None
+    sent = [exchange for exchange in find_answers(seen, "/videos", method="POST") if exchange.host in _UPLOAD_HOSTS]
+    return all(exchange.status == 200 for exchange in sent) if sent else None
 
 
 def _is_public(seen: SampleResult) -> bool | None:
-    reported = [value for exchange in seen.exchanges for value in values_of(exchange.body, "published")]
+    reported = [value for exchange in seen.exchanges for value in find_values(exchange.body, "published")]
     return reported[-1] is True if reported else None
 
 

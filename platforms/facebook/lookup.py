@@ -55,8 +55,9 @@ def _likeness(post: dict[str, Any], context: PublishContext[FacebookSettings]) -
 
 def _media_ids(post: dict[str, Any]) -> list[str]:
     attachments = _listed(post, "attachments")
-    each = [*attachments, *(below for attachment in attachments for below in _listed(attachment, "subattachments"))]
-    return [str(one["target"]["id"]) for one in each if (one.get("target") or {}).get("id")]
+    nested = [below for attachment in attachments for below in _listed(attachment, "subattachments")]
+    targets = [attachment.get("target") or {} for attachment in (*attachments, *nested)]
+    return [str(target["id"]) for target in targets if target.get("id")]
 
 
 def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
 from platforms.facebook.errors import WrongOffsetError, is_gone
-from platforms.facebook.rules import FacebookPostType, form_of, post_type_of
+from platforms.facebook.rules import FacebookPostType, choose_post_type, choose_video_type
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.http import multipart
 from platforms.http.body import FileBody
 from platforms.http.hosts import is_within
 from platforms.http.wire import segment
-from platforms.meta.graph import Answer, Fields, text_of
+from platforms.meta.graph import Answer, Fields, required_text
 
 CONCURRENCY = 3
 """How many photos are uploaded at the same time; our choice, Facebook names no number."""
@@ -50,7 +50,7 @@ class Uploads:
 
     async def run(self) -> None:
         """Upload all media, so that one request can make them public."""
-        post_type = post_type_of(self._context.draft)
+        post_type = choose_post_type(self._context.draft)
         if post_type.is_video:
             await self._video()
         elif post_type is not FacebookPostType.TEXT:
@@ -99,7 +99,7 @@ class Uploads:
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
             part = multipart.FilePart("source", name, file)
-            return text_of(
+            return required_text(
                 self._connection, await GRAPH.post_file(self._connection, f"{self._page}/photos", fields, part), "id"
             )
 
@@ -111,7 +111,7 @@ class Uploads:
         try:
             async with self._context.media.open(self._context.draft.media[0]) as file:
                 if video.get("size") != file.size:
-                    video = await self._start(form_of(self._context.draft, file), file.size)
+                    video = await self._start(choose_video_type(self._context.draft, file), file.size)
                 await (self._transfer if video["form"] == FacebookPostType.VIDEO else self._stream)(video, file)
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED or not is_continued:
@@ -126,14 +126,14 @@ class Uploads:
     async def _start(self, post_type: FacebookPostType, size: int) -> dict[str, Any]:
         fields = {"upload_phase": "start"} | ({"file_size": str(size)} if post_type is FacebookPostType.VIDEO else {})
         answer = await GRAPH.post(self._connection, f"{self._page}/{EDGE[post_type]}", fields)
-        video_id = text_of(self._connection, answer, "video_id")
+        video_id = required_text(self._connection, answer, "video_id")
         video: dict[str, Any] = {"id": video_id, "form": str(post_type), "size": size, "offset": 0}
         if post_type is FacebookPostType.VIDEO:
-            video["session"] = text_of(self._connection, answer, "upload_session_id")
+            video["session"] = required_text(self._connection, answer, "upload_session_id")
             video["end"] = int(answer.get("end_offset", size))
             video["domain"] = answer.get("upload_domain")
         else:
-            video["url"] = text_of(self._connection, answer, "upload_url")
+            video["url"] = required_text(self._connection, answer, "upload_url")
         self._context.handles["video"] = video
         await self.save()
         return video
@@ -158,9 +158,9 @@ class Uploads:
                 if not ahead:
                     raise
                 continue
-            wanted = int(text_of(self._connection, answer, "start_offset"))
-            in_step = wanted == video["offset"] + part.size
-            video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
+            next_offset = int(required_text(self._connection, answer, "start_offset"))
+            in_step = next_offset == video["offset"] + part.size
+            video |= {"offset": next_offset, "end": int(answer.get("end_offset", video["size"]))}
             await self.save()
             if not in_step:
                 raise PlatformError(

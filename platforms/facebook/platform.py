@@ -10,13 +10,13 @@ from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.connection import API, BASE_URL, DOMAIN, GRAPH, FacebookConnection
 from platforms.facebook.fields import feed_fields, finish_fields
 from platforms.facebook.media import EDGE, Uploads, photo_ids
-from platforms.facebook.rules import FacebookPostType, post_type_of
+from platforms.facebook.rules import FacebookPostType, choose_post_type
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
 from platforms.http.wire import segment
 from platforms.meta.comments import add_first_comment
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
-from platforms.meta.graph import text_of
+from platforms.meta.graph import required_text
 from platforms.rules import FileRule, Violation
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
@@ -35,7 +35,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     # Meta promises no consistency between a Page's writes and reads; the number is our choice.
     read_lag = timedelta(seconds=60)
     strips_metadata = True  # general knowledge, unverified
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -52,7 +52,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
 
     def prepare_rate_limits(self, draft: Draft[FacebookSettings]) -> tuple[RateLimit, ...]:
         """Return how often an upload may begin: reels are limited. Whether a plain video is one is not known here."""
-        return (rules.REELS_PER_DAY,) if post_type_of(draft) is FacebookPostType.REEL else ()
+        return (rules.REELS_PER_DAY,) if choose_post_type(draft) is FacebookPostType.REEL else ()
 
     def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
         """Return whether a refusal of the app also stops this draft.
@@ -70,7 +70,9 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
                 message = "This is no Page's access token. Facebook lets apps publish to Pages only."
                 raise PlatformError(ErrorKind.AUTH, message, code=error.code, status=error.status) from error
             raise
-        return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
+        return Identity(
+            required_text(connection, me, "id"), str(me.get("username") or required_text(connection, me, "name"))
+        )
 
     async def prepare(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
         """Upload photos unpublished, and videos up to the request that publishes them."""
@@ -92,23 +94,27 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             raise
 
     async def _publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
-        page, draft, post_type = f"/{segment(connection.account.user_id)}", context.draft, post_type_of(context.draft)
+        page, draft, post_type = (
+            f"/{segment(connection.account.user_id)}",
+            context.draft,
+            choose_post_type(context.draft),
+        )
         if post_type in EDGE:
             return await _finish(connection, context)
         if post_type is FacebookPostType.PHOTO_STORY:
             fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
-            post_id = text_of(connection, story, "post_id", public=True)
+            post_id = required_text(connection, story, "post_id", public=True)
             return Published(post_id, rules.RULES.post_id.page(post_id))
         fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(text_of(connection, post, "id", public=True), post.get("permalink_url"))
+        return Published(required_text(connection, post, "id", public=True), post.get("permalink_url"))
 
     async def confirm_sent(
         self, connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime
     ) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. A draft is not listed and not public."""
-        post_type = post_type_of(context.draft)
+        post_type = choose_post_type(context.draft)
         media = context.handles.get("video", {}).get("id") if post_type.is_video else None
         if post_type.is_video and media is None:
             return Absent()
@@ -146,7 +152,7 @@ async def _finish(connection: FacebookConnection, context: PublishContext[Facebo
         except PlatformError as error:
             raise await videos.doubted(context, error) from error
         if post_type is FacebookPostType.VIDEO_STORY:
-            post_id = text_of(connection, answer, "post_id", public=True)
+            post_id = required_text(connection, answer, "post_id", public=True)
             return Published(post_id, rules.RULES.post_id.page(post_id))
         if answer.get("success") is not True:
             raise unreadable("Facebook", public=True)

@@ -110,7 +110,7 @@ class FacebookPostType(StrEnum):
         return self in {FacebookPostType.VIDEO, FacebookPostType.REEL, FacebookPostType.VIDEO_STORY}
 
 
-def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
+def choose_post_type(draft: Draft[FacebookSettings]) -> FacebookPostType:
     """Return the form of the draft: its settings say story or reel, else its media decide."""
     if not draft.media:
         return FacebookPostType.TEXT
@@ -123,12 +123,12 @@ def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
     return FacebookPostType.VIDEO if video else FacebookPostType.PHOTOS
 
 
-def form_of(draft: Draft[FacebookSettings], file: MediaFile) -> FacebookPostType:
+def choose_video_type(draft: Draft[FacebookSettings], file: MediaFile) -> FacebookPostType:
     """Return the form in which a video is sent: one that fits a reel is a reel.
 
     Facebook takes an upright video of the other form as a draft (gitroomhq/postiz-app PR#1740).
     """
-    post_type = post_type_of(draft)
+    post_type = choose_post_type(draft)
     if post_type is not FacebookPostType.VIDEO or not (file.seconds and file.width and file.height):
         return post_type
     fits = (
@@ -142,7 +142,7 @@ def form_of(draft: Draft[FacebookSettings], file: MediaFile) -> FacebookPostType
 
 def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
     """Return the rules for the files of this form of post."""
-    match post_type_of(draft):
+    match choose_post_type(draft):
         case FacebookPostType.REEL:
             return (REEL,)
         case FacebookPostType.VIDEO_STORY:
@@ -161,32 +161,38 @@ def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> 
     """Return everything Facebook would reject; a story's text is never sent, so it is not checked."""
     settings = draft.settings
     text = "" if settings.content_type == "story" else draft.text
-    found = RULES.check(label, text, draft.media)
+    violations = RULES.check(label, text, draft.media)
     if not draft.media and not text.strip() and not settings.link and settings.content_type is None:
-        found.append(Violation("content", f"{label} needs text, a link or media"))
+        violations.append(Violation("content", f"{label} needs text, a link or media"))
     kinds = [item.type for item in draft.media]
     if settings.content_type == "reel" and kinds != [MediaType.VIDEO]:
-        found.append(Violation("mediaItems", f"{label} makes a reel of exactly 1 video"))
+        violations.append(Violation("mediaItems", f"{label} makes a reel of exactly 1 video"))
     if settings.content_type == "story" and len(kinds) != 1:
-        found.append(Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(kinds)}"))
-    return found + _check_settings(label, draft, account)
+        violations.append(
+            Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(kinds)}")
+        )
+    return violations + _check_settings(label, draft, account)
 
 
 def _check_settings(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
-    settings, found = draft.settings, []
+    settings, violations = draft.settings, []
     if settings.page_id and account.user_id and settings.page_id != account.user_id:
-        found.append(setting("pageId", f"This {label} account is the Page {account.user_id}; connect the other Page"))
+        violations.append(
+            setting("pageId", f"This {label} account is the Page {account.user_id}; connect the other Page")
+        )
     if settings.link and draft.media:
-        found.append(setting("link", f"{label} takes a link only in a post without media"))
+        violations.append(setting("link", f"{label} takes a link only in a post without media"))
     is_video = [item.type for item in draft.media] == [MediaType.VIDEO]
     if settings.title and not (is_video and settings.content_type != "story"):
-        found.append(setting("title", f"{label} takes a title only with a reel or video"))
+        violations.append(setting("title", f"{label} takes a title only with a reel or video"))
     if settings.content_type == "story":
-        found += [
+        violations += [
             setting(name, f"{label} stories do not take {name}")
-            for name, given in (("firstComment", settings.first_comment), ("draft", settings.draft))
-            if given
+            for name, value in (("firstComment", settings.first_comment), ("draft", settings.draft))
+            if value
         ]
     elif settings.draft and settings.first_comment:
-        found.append(setting("firstComment", f"{label} takes a first comment only on what is public, not on a draft"))
-    return found
+        violations.append(
+            setting("firstComment", f"{label} takes a first comment only on what is public, not on a draft")
+        )
+    return violations

@@ -46,7 +46,7 @@ class Video:
 
     state: PhaseState
     url: str | None = None
-    said: str = ""
+    message: str = ""
     post_id: str | None = None
 
 
@@ -65,7 +65,7 @@ async def read_video(connection: FacebookConnection, video_id: str) -> Video:
     state = _state(status, phases)
     if state is PhaseState.PUBLIC and _is_draft(answer, phases["publishing"]):
         state = PhaseState.DRAFT
-    return Video(state, url, _said(phases), answer.get("post_id"))
+    return Video(state, url, _error_message(phases), answer.get("post_id"))
 
 
 async def wait_until_public(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
@@ -87,7 +87,7 @@ async def wait_until_public(connection: FacebookConnection, context: PublishCont
         if video.state is PhaseState.FAILED:
             context.handles.pop("video")
             await context.save(context.handles)
-            raise errors.processing_failed(video.said)
+            raise errors.processing_failed(video.message)
     raise errors.still_processing()
 
 
@@ -114,7 +114,7 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
         case PhaseState.DRAFT if accepted and datetime.now(UTC) - sent_at > BELIEVED_AFTER:
             return Refused(errors.kept_as_draft())
         case PhaseState.FAILED:
-            handle["failed"] = video.said
+            handle["failed"] = video.message
             await context.save(context.handles)
             return Absent()
         case PhaseState.PUBLISHING:
@@ -160,10 +160,10 @@ def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> PhaseSt
     return PhaseState.UPLOADING
 
 
-def _said(phases: dict[str, dict[str, Any]]) -> str:
+def _error_message(phases: dict[str, dict[str, Any]]) -> str:
     for phase in phases.values():
-        found = phase.get("errors") or phase.get("error")
-        for error in found if isinstance(found, list) else [found]:
+        reports = phase.get("errors") or phase.get("error")
+        for error in reports if isinstance(reports, list) else [reports]:
             if isinstance(error, dict) and error.get("message"):
                 return str(error["message"])
     return ""

@@ -14,5 +14,7 @@ async def locations(connection: GoogleBusinessConnection) -> Choices:
     The Google user may manage other customers' locations, too: these are not listed.
     """
     own, allowed = connection.credentials.user_id or connection.account.user_id, connection.account.allowed
-    found = await places(connection)
-    return bounded((number, title) for _, number, title in found if number == own or is_allowed(allowed, _NAME, number))
+    known_places = await places(connection)
+    return bounded(
+        (number, title) for _, number, title in known_places if number == own or is_allowed(allowed, _NAME, number)
+    )

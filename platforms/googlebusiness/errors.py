@@ -9,7 +9,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import operators_fault
 from platforms.http.refusals import Refusals, fields, within
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""
@@ -65,12 +65,12 @@ REFUSALS = Refusals(
 that the request was not carried out (google.rpc.Code)."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError; source: google.rpc.Status and what its details hold."""
     if refused := operators_fault(response, LABEL):
         return refused
-    given = json_of(response).get("error")
-    body: dict[str, Any] = given if isinstance(given, dict) else {}
+    error = json_object(response).get("error")
+    body: dict[str, Any] = error if isinstance(error, dict) else {}
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
     reason = next(filter(None, map(_reason, faults)), status)
@@ -86,10 +86,10 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 def _reason(fault: dict[str, Any]) -> str | None:
     """Return the name of a fault that we know. The API writes numbers, and not always the same number for a fault."""
-    code, said = str(fault.get("code")), str(fault.get("message") or "")
+    code, message = str(fault.get("code")), str(fault.get("message") or "")
     if code in _REASONS:
         return code
-    if "fetching image failed" in said.lower():
+    if "fetching image failed" in message.lower():
         return "PHOTO_FETCH_FAILED"
     return _BY_CODE.get(code)
 
@@ -102,8 +102,8 @@ def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> t
         for fault in faults
         if fault.get("message")
     ]
-    said = "; ".join(reported) or str(body.get("message") or "")
-    return ErrorKind.REJECTED, f"Google refused: {said}" if said else f"Google refused with status {status}."
+    message = "; ".join(reported) or str(body.get("message") or "")
+    return ErrorKind.REJECTED, f"Google refused: {message}" if message else f"Google refused with status {status}."
 
 
 def _faults(details: Any) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from platforms.base import PublishContext, Published
 from platforms.googlebusiness.connection import GoogleBusinessConnection, call
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_values
 
 
 async def _remove(
@@ -15,7 +15,7 @@ async def _remove(
 
 
 def _states(seen: SampleResult) -> bool | None:
-    reported = [value for exchange in seen.exchanges for value in values_of(exchange.body, "state")]
+    reported = [value for exchange in seen.exchanges for value in find_values(exchange.body, "state")]
     return set(reported) <= {"PROCESSING", "LIVE", "RECURRING"} if reported else None
 
 

@@ -75,7 +75,7 @@ class GoogleBusiness(
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE})
     places = (PlaceSetting("locationId", "location_id", str),)
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES

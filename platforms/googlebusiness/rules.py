@@ -44,20 +44,20 @@ _PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-
 def check(label: str, draft: Draft[GoogleBusinessSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Google would reject; the file of the photo is not checked."""
     settings = draft.settings
-    found = RULES.check(label, draft.text, draft.media)
+    violations = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip():
-        found.append(Violation("content", f"{label} needs text in every post"))
+        violations.append(Violation("content", f"{label} needs text in every post"))
     if _PHONE.search(draft.text[: RULES.text.limit]):
-        found.append(
+        violations.append(
             Violation("content", f"{label} lets no telephone number stand in the text; use the CALL button instead")
         )
     topic = settings.topic
     if topic == "OFFER" and settings.call_to_action:
-        found.append(setting("callToAction", f"{label} puts its own button on an offer; leave callToAction out"))
+        violations.append(setting("callToAction", f"{label} puts its own button on an offer; leave callToAction out"))
     if topic in {"EVENT", "OFFER"} and not settings.event:
-        found.append(setting("event", f"{label} needs event with title and schedule for an {topic.lower()}"))
+        violations.append(setting("event", f"{label} needs event with title and schedule for an {topic.lower()}"))
     if topic == "STANDARD" and settings.event:
-        found.append(setting("event", f"{label} takes event with the topicType EVENT or OFFER"))
+        violations.append(setting("event", f"{label} takes event with the topicType EVENT or OFFER"))
     if topic != "OFFER" and settings.offer:
-        found.append(setting("offer", f"{label} takes offer with the topicType OFFER"))
-    return found
+        violations.append(setting("offer", f"{label} takes offer with the topicType OFFER"))
+    return violations

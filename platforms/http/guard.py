@@ -94,7 +94,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 raise _forbidden(host, port)
         connect = self._network.connect_tcp if is_allowed else self._connect_to_another
         try:
-            return await _first_of(
+            return await _first_connection(
                 [
                     partial(connect, address, port, timeout, local_address, socket_options)
                     for address in addresses[:MAX_ADDRESSES]
@@ -179,7 +179,7 @@ def _forbidden(host: str, port: int) -> AddressForbidden:
 _Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
 
 
-async def _first_of(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream:
+async def _first_connection(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream:
     """Return the connection that is made first. The next attempt begins after a moment, or once one has failed.
 
     Raises the last failure if all fail.
@@ -193,15 +193,15 @@ async def _first_of(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream
             ended, _ = await asyncio.wait(
                 running, timeout=_STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )
-            for each in ended:
-                running.remove(each)
-                if (error := each.exception()) is None:
-                    return each.result()
+            for attempt in ended:
+                running.remove(attempt)
+                if (error := attempt.exception()) is None:
+                    return attempt.result()
                 failure = error
         raise failure
     finally:
-        for each in running:
-            each.cancel()
+        for attempt in running:
+            attempt.cancel()
         for late in await asyncio.gather(*running, return_exceptions=True):
             if isinstance(late, httpcore.AsyncNetworkStream):
                 await late.aclose()

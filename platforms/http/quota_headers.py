@@ -9,13 +9,13 @@ from platforms.http.untrusted import LONGEST_WAIT, count
 
 
 def quota_from_headers(
-    response: httpx.Response, remaining: str, resets_in: timedelta | None, *, each: int = 1
+    response: httpx.Response, remaining: str, resets_in: timedelta | None, *, cost: int = 1
 ) -> Quota | None:
-    """Return the quota by the header `remaining`, in posts that cost `each`; None if it or the time is missing.
+    """Return the quota by the header `remaining`, in posts of this `cost`; None if it or the time is missing.
 
     A reported quota is better than any number of ours. Numbers may have decimals (Reddit's do).
     """
-    left = count(response.headers.get(remaining))
-    if left is None or resets_in is None:
+    reported = count(response.headers.get(remaining))
+    if reported is None or resets_in is None:
         return None
-    return Quota(left // each, datetime.now(UTC) + min(resets_in, LONGEST_WAIT))
+    return Quota(reported // cost, datetime.now(UTC) + min(resets_in, LONGEST_WAIT))

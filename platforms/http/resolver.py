@@ -33,8 +33,8 @@ workspace: ContextVar[str] = ContextVar("workspace", default="")
 
 def ask_system(host: str) -> Sequence[str]:
     """Ask the system's resolver; the addresses come in the order in which it would try them."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    records = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Resolver:
         Raises OSError, immediately if the host failed shortly before or its look-up takes long. It may wait for a free
         thread, so callers set a timeout. A look-up continues without them and is remembered.
         """
-        if (found := self._remembered(host)) is None and host not in self._running:
+        if (result := self._remembered(host)) is None and host not in self._running:
             key = workspace.get()
             own = self._threads_of.setdefault(key, asyncio.Semaphore(self._bounds.threads_each))
             await own.acquire()
@@ -80,47 +80,47 @@ class Resolver:
                 own.release()
                 raise
             # Another request may have asked for the same host in the meantime.
-            if (found := self._remembered(host)) is None and host not in self._running:
+            if (result := self._remembered(host)) is None and host not in self._running:
                 self._running[host] = self._begin(host, own)
             else:
                 self._release(own)
-        if found is None:
-            found = await self._running[host].wait()
-        if isinstance(found, OSError):
+        if result is None:
+            result = await self._running[host].wait()
+        if isinstance(result, OSError):
             # A copy, because each traceback would be added to the remembered error.
-            raise type(found)(*found.args)
-        return found
+            raise type(result)(*result.args)
+        return result
 
     def forget(self, host: str) -> None:
         """Forget a host whose addresses do not respond, so that the next request looks it up again."""
         self._known.pop(host, None)
 
     def _remembered(self, host: str) -> Found | None:
-        until, found = self._known.get(host, (0.0, None))
-        return found if time.monotonic() < until else None
+        until, result = self._known.get(host, (0.0, None))
+        return result if time.monotonic() < until else None
 
     def _begin(self, host: str, own: asyncio.Semaphore) -> "_Running":
         loop = asyncio.get_running_loop()
         running = _Running(loop.create_future(), time.monotonic())
 
         def work() -> None:
-            found = _outcome(self._lookup, host)
+            result = _outcome(self._lookup, host)
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(partial(self._end, host, running, own, found))
+                loop.call_soon_threadsafe(partial(self._end, host, running, own, result))
 
         # A daemon thread: the system's resolver cannot be interrupted, and a worker that ends must not wait for it.
         Thread(target=work, name="resolver", daemon=True).start()
         return running
 
-    def _end(self, host: str, running: "_Running", own: asyncio.Semaphore, found: Found) -> None:
+    def _end(self, host: str, running: "_Running", own: asyncio.Semaphore, result: Found) -> None:
         del self._running[host]
         self._release(own)
-        kept_for = self._bounds.keep_failure_s if isinstance(found, OSError) else self._bounds.keep_s
-        self._known[host] = (time.monotonic() + kept_for, found)
+        lifetime = self._bounds.keep_failure_s if isinstance(result, OSError) else self._bounds.keep_s
+        self._known[host] = (time.monotonic() + lifetime, result)
         self._known.move_to_end(host)
         while len(self._known) > _MOST_HOSTS:
             self._known.popitem(last=False)
-        running.future.set_result(found)
+        running.future.set_result(result)
 
     def _release(self, own: asyncio.Semaphore) -> None:
         self._threads.release()
@@ -137,13 +137,13 @@ class PlatformNames:
 
     async def resolve(self, host: str) -> Sequence[str]:
         """Return the addresses of a host. Raises OSError."""
-        return await self._of(host).resolve(host)
+        return await self._resolver(host).resolve(host)
 
     def forget(self, host: str) -> None:
         """Forget a host whose addresses do not respond."""
-        self._of(host).forget(host)
+        self._resolver(host).forget(host)
 
-    def _of(self, host: str) -> Resolver:
+    def _resolver(self, host: str) -> Resolver:
         return self._own_names if is_within(host, self._own) else self._strange_names
 
 
@@ -153,8 +153,8 @@ class _Running:
     since: float
 
     async def wait(self) -> Found:
-        left = self.since + SLOW_AFTER_S - time.monotonic()
-        done, _ = await asyncio.wait([self.future], timeout=max(left, 0))
+        remaining = self.since + SLOW_AFTER_S - time.monotonic()
+        done, _ = await asyncio.wait([self.future], timeout=max(remaining, 0))
         return self.future.result() if done else TimeoutError("its name server takes too long")
 
 

@@ -11,7 +11,7 @@ import httpx
 import structlog
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +40,10 @@ async def ask(
 
     Raises PlatformError as `refusal_of` says. Some platforms send refusals with status 200.
     """
-    response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, grant_ended), **options)
-    answer = json_of(response)
+    response = await wire.send(
+        method, url, read_error=lambda refused: refusal_of(wire, refused, grant_ended), **options
+    )
+    answer = json_object(response)
     token = answer.get("access_token")
     if isinstance(token, str) and token:
         return answer
@@ -56,7 +58,7 @@ def refusal_of(wire: Wire, response: httpx.Response, grant_ended: GrantEnded = r
     - the platform's own mapping yields a temporary, rate-limited or operator error: that one;
     - anything else (HTML, no token, an unknown code): `transient`.
     """
-    label, status, answer = wire.label, response.status_code, json_of(response)
+    label, status, answer = wire.label, response.status_code, json_object(response)
     code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
     if grant_ended(answer):
         message = f"{label} no longer accepts this account's connection. Reconnect the account."
@@ -64,7 +66,7 @@ def refusal_of(wire: Wire, response: httpx.Response, grant_ended: GrantEnded = r
     if code in OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
         return PlatformError(ErrorKind.OPERATOR, message, code=code, status=status)
-    own = wire.error_of(response)
+    own = wire.read_error(response)
     if not response.is_success and own.kind in _NOT_THE_ACCOUNTS:
         return own
     if response.is_client_error:

@@ -27,16 +27,16 @@ def number(value: object) -> float | None:
 
 def count(value: object, most: int = MOST) -> int | None:
     """Return a count from 0 to `most`; None if the value is none."""
-    found = number(value)
-    return None if found is None else int(min(max(found, 0), most))
+    parsed = number(value)
+    return None if parsed is None else int(min(max(parsed, 0), most))
 
 
 def wait(value: object, *, unit: timedelta = timedelta(seconds=1)) -> timedelta | None:
     """Return how long to wait, up to LONGEST_WAIT; None if `value` is no number."""
-    found = number(value)
-    if found is None:
+    parsed = number(value)
+    if parsed is None:
         return None
-    return unit * min(max(found, 0), LONGEST_WAIT / unit)
+    return unit * min(max(parsed, 0), LONGEST_WAIT / unit)
 
 
 def wait_until(value: object) -> timedelta | None:
@@ -50,8 +50,8 @@ def wait_until(value: object) -> timedelta | None:
 
 def moment(value: object, *, per_second: int = 1) -> datetime:
     """Return a time in UTC, given in Unix seconds (or parts of them) or in ISO 8601. Raises ValueError."""
-    if (found := number(value)) is not None:
-        seconds = found / per_second
+    if (parsed := number(value)) is not None:
+        seconds = parsed / per_second
         if not math.isfinite(seconds) or not _FIRST.timestamp() <= seconds <= _LAST.timestamp():
             raise ValueError("no time of our days")
         return datetime.fromtimestamp(seconds, UTC)

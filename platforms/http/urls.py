@@ -3,7 +3,7 @@
 import httpx
 
 
-def url_of(address: str, base: httpx.URL | None = None) -> httpx.URL:
+def parse_url(address: str, base: httpx.URL | None = None) -> httpx.URL:
     """Return an address as a URL whose host and port can be read; a relative one is resolved against `base`.
 
     Raises httpx.InvalidURL. httpx itself accepts hosts such as `xn--a`, and raises another error when they are read.

@@ -17,7 +17,7 @@ from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.hosts import is_within
 from platforms.http.refusals import NO_REFUSALS, Refusals
-from platforms.http.urls import url_of
+from platforms.http.urls import parse_url
 
 OF_OPERATOR = "operators_host"
 """The extension of a request that says whether the operator has set the host that it goes to."""
@@ -55,14 +55,14 @@ class Exchange:
 class Wire:
     """HTTP to one platform under its base URL.
 
-    `error_of` maps the platform's error responses to a PlatformError; `label` names the platform in messages. There is
-    no client over the transport: it would keep one account's cookies and send them with another's requests.
+    `read_error` maps the platform's error responses to a PlatformError; `label` names the platform in messages.
+    There is no client over the transport: it would keep one account's cookies and send them with another's requests.
     """
 
     transport: httpx.AsyncBaseTransport
     base_url: str
     label: str
-    error_of: Callable[[httpx.Response], PlatformError]
+    read_error: Callable[[httpx.Response], PlatformError]
     refusals: Refusals = NO_REFUSALS
     """The answers to public requests that count as refusals."""
     request_id_header: str = "x-request-id"
@@ -78,7 +78,7 @@ class Wire:
     """
     fences_all: bool = False
     """Whether the fence is awaited before every request, public or not."""
-    waits: bool = False
+    without_timeout: bool = False
     """Whether there is no timeout for responses, because the caller has its own."""
     domains: Collection[str] = ()
     """Hosts, including all subdomains, that may be sent the account's token at an address from a response."""
@@ -99,12 +99,12 @@ class Wire:
         public: bool = False,
         accept: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
-        error_of: Callable[[httpx.Response], PlatformError] | None = None,
+        read_error: Callable[[httpx.Response], PlatformError] | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Return the platform's response to one request, if its status means success or is one of `accept`.
 
-        `error_of` maps error responses of this request instead of the wire's own. `public` marks the one request that
+        `read_error` maps error responses of this request instead of the wire's own. `public` marks the one request that
         makes a post public (or changes it): if it may have had its effect, the error is of kind `unconfirmed`.
 
         Raises PlatformError.
@@ -132,18 +132,18 @@ class Wire:
             raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self.public_requests -= public
-            self._note(method, None, started)
+            self._record(method, None, started)
             raise PlatformError(
                 ErrorKind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable"
             ) from error
         except (httpx.HTTPError, TimeoutError) as error:
-            self._note(method, None, started)
+            self._record(method, None, started)
             kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-            raise PlatformError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
-        self._note(method, response, started, public=public)
+            raise PlatformError(kind, f"{self.label} did not answer.", code=_failure_code(error)) from error
+        self._record(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
-        raise self.outcome(response, (error_of or self.error_of)(response), public=public)
+        raise self.outcome(response, (read_error or self.read_error)(response), public=public)
 
     def outcome(self, response: httpx.Response, error: PlatformError, *, public: bool) -> PlatformError:
         """Return the error of a response: `unconfirmed` if it answers a public request and is no trusted refusal."""
@@ -175,8 +175,8 @@ class Wire:
         if path.startswith("/"):
             if {".", ".."}.intersection(path.partition("?")[0].split("/")):
                 raise httpx.InvalidURL("an id climbs up the path")
-            return url_of(self.base_url + path)
-        url = url_of(path)
+            return parse_url(self.base_url + path)
+        url = parse_url(path)
         if _origin(url) in {_origin(httpx.URL(known)) for known in (self.base_url, *self.elsewhere.values())}:
             return url
         carries_token = any(name.lower() == "authorization" for name in headers)
@@ -190,13 +190,15 @@ class Wire:
     ) -> httpx.Response:
         """Return a whole response. httpcore's trace names each event of a request; two of them matter here."""
         size = int(request.headers.get("content-length", 0))
-        request.extensions["timeout"] = (timeouts.WAITING if self.waits else timeouts.for_body(size)).as_dict()
+        request.extensions["timeout"] = (
+            timeouts.WAITING if self.without_timeout else timeouts.for_body(size)
+        ).as_dict()
         async with asyncio.timeout(None) as deadline:
 
             async def follow(event: str, _: object) -> None:
                 if event.endswith(_FIRST_BYTE) and fence:
                     await fence()
-                if event.endswith(_ALL_SENT) and not self.waits:
+                if event.endswith(_ALL_SENT) and not self.without_timeout:
                     deadline.reschedule(asyncio.get_running_loop().time() + timeouts.answer_within(size))
                     # httpcore looks for it before each event, and no later one matters.
                     request.extensions.pop("trace", None)
@@ -204,7 +206,7 @@ class Wire:
             request.extensions["trace"] = follow
             return await answers.read(await self.transport.handle_async_request(request), request)
 
-    def _note(self, method: str, response: httpx.Response | None, started: float, *, public: bool = False) -> None:
+    def _record(self, method: str, response: httpx.Response | None, started: float, *, public: bool = False) -> None:
         self.on_exchange(
             Exchange(
                 method,
@@ -216,7 +218,7 @@ class Wire:
         )
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
+def json_object(response: httpx.Response) -> dict[str, Any]:
     """Return a response's JSON object; an empty one if there is none (gateways answer in HTML)."""
     body = answers.parse(response)
     return body if isinstance(body, dict) else {}
@@ -231,7 +233,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _code_of(error: Exception) -> str:
+def _failure_code(error: Exception) -> str:
     if isinstance(error, answers.AnswerTooLarge):
         return "answer_too_large"
     return TIMED_OUT if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost"

@@ -65,7 +65,7 @@ _WORDS = {
 
 
 _MAPPING = ErrorMapping("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS)
-error_of = _MAPPING.error_of
+read_error = _MAPPING.read_error
 REFUSALS = _MAPPING.refusals(untrusted={2207051})
 
 _GONE = {"24/2207006", GONE}
@@ -75,9 +75,9 @@ _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", 
 
 def processing_error(status: str) -> PlatformError:
     """Return the error that a failed container reports."""
-    found = re.search(r"\b2207\d{3}\b", status)
-    code = found[0] if found else "unexplained"
-    meaning = _SUBCODES.get(int(code) if found else 0, Meaning(ErrorKind.TRANSIENT, _UPLOAD))
+    subcode = re.search(r"\b2207\d{3}\b", status)
+    code = subcode[0] if subcode else "unexplained"
+    meaning = _SUBCODES.get(int(code) if subcode else 0, Meaning(ErrorKind.TRANSIENT, _UPLOAD))
     return PlatformError(meaning.kind, meaning.sentence, code=code)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.instagram.rules import InstagramPostType, post_type_of
+from platforms.instagram.rules import InstagramPostType, choose_post_type
 from platforms.instagram.settings import InstagramSettings
 from platforms.meta.graph import Fields
 
@@ -14,7 +14,7 @@ def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
     """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
     return (
         [_of_item(draft, index) for index in range(len(draft.media))]
-        if post_type_of(draft) is InstagramPostType.CAROUSEL
+        if choose_post_type(draft) is InstagramPostType.CAROUSEL
         else []
     )
 
@@ -36,7 +36,7 @@ def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
         "collaborators": settings.collaborators or None,
         "location_id": settings.location_id,
     }
-    match post_type_of(draft):
+    match choose_post_type(draft):
         case InstagramPostType.IMAGE:
             return _encode({**_media(draft, 0), **caption})
         case InstagramPostType.CAROUSEL:

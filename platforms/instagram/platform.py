@@ -21,14 +21,14 @@ from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
 from platforms.instagram.connection import API, CONTAINERS, GRAPH, InstagramConnection, renew
-from platforms.instagram.rules import InstagramPostType, post_type_of
+from platforms.instagram.rules import InstagramPostType, choose_post_type
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.instagram.tokens import TOKENS
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
-from platforms.meta.quota import quota_of
+from platforms.meta.quota import read_quota
 from platforms.rules import FileRule
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
@@ -49,7 +49,7 @@ class Instagram(
     request_id_header = REQUEST_ID_HEADER
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -59,7 +59,7 @@ class Instagram(
 
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files; stories have their own."""
-        return rules.STORY_FILES if post_type_of(draft) is InstagramPostType.STORY else rules.RULES.files
+        return rules.STORY_FILES if choose_post_type(draft) is InstagramPostType.STORY else rules.RULES.files
 
     def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
         """Return whether a refusal of the app also stops this draft.
@@ -84,7 +84,7 @@ class Instagram(
         """Ask how many posts of the last 24 hours are left; Instagram does not report when more are allowed."""
         path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
-        return quota_of(answer.get("data"), "Instagram")
+        return read_quota(answer.get("data"), "Instagram")
 
     async def prepare(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""
@@ -124,7 +124,7 @@ async def _find(
     connection: InstagramConnection, context: PublishContext[InstagramSettings], since: datetime
 ) -> Finding:
     """Find the post by its caption; a story has none."""
-    story = post_type_of(context.draft) is InstagramPostType.STORY
+    story = choose_post_type(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit=str(PAGE))
     posts = [_matching_post(media, None if story else context.draft.text) for media in newest]

@@ -86,7 +86,7 @@ class InstagramPostType(StrEnum):
     STORY = "story"
 
 
-def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
+def choose_post_type(draft: Draft[InstagramSettings]) -> InstagramPostType:
     """Return the form of the draft: its settings say story, else its media decide."""
     if draft.settings.content_type == "story":
         return InstagramPostType.STORY
@@ -98,50 +98,51 @@ def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
 def check(label: str, draft: Draft[InstagramSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Instagram would reject; neither a story's text, which is never sent, nor files are checked."""
     text = "" if draft.settings.content_type == "story" else draft.text
-    found = RULES.check(label, text, draft.media)
+    violations = RULES.check(label, text, draft.media)
     for limit, unit, pattern in ((HASHTAGS, "hashtags", r"#\w+"), (MENTIONS, "mentions", r"(?<![\w.])@[\w.]+")):
         # A text that is already too long is not searched.
         if len(text) <= RULES.text.limit and (count := len(re.findall(pattern, text))) > limit:
-            found.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
+            violations.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
     if not draft.media:
-        return found
-    post_type = post_type_of(draft)
+        return violations
+    post_type = choose_post_type(draft)
     if post_type is InstagramPostType.STORY and len(draft.media) > 1:
-        found.append(
+        violations.append(
             Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(draft.media)}")
         )
-    return found + _check_settings(label, draft, post_type) + _check_tags(label, draft)
+    return violations + _check_settings(label, draft, post_type) + _check_tags(label, draft)
 
 
 def _check_settings(label: str, draft: Draft[InstagramSettings], post_type: InstagramPostType) -> list[Violation]:
     settings = draft.settings
-    given = {name for name in InstagramSettings.model_fields if getattr(settings, name) not in (None, [])}
-    found = [
+    names = {name for name in InstagramSettings.model_fields if getattr(settings, name) not in (None, [])}
+    violations = [
         setting(to_camel(name), f"{label} takes {to_camel(name)} only with a reel (a post of one video)")
         for name in _REELS_ONLY
-        if name in given and post_type is not InstagramPostType.REEL
+        if name in names and post_type is not InstagramPostType.REEL
     ]
-    found += [
+    violations += [
         setting(to_camel(name), f"{label} stories do not take {to_camel(name)}")
         for name in _NOT_ON_STORIES
-        if name in given and post_type is InstagramPostType.STORY
+        if name in names and post_type is InstagramPostType.STORY
     ]
-    if {"instagram_thumbnail", "reel_cover"} <= given:
-        found.append(setting("reelCover", "instagramThumbnail and reelCover are the same cover; give one of them"))
-    return found
+    if {"instagram_thumbnail", "reel_cover"} <= names:
+        violations.append(setting("reelCover", "instagramThumbnail and reelCover are the same cover; give one of them"))
+    return violations
 
 
 def _check_tags(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
-    found = []
+    violations = []
     for number, tag in enumerate(draft.settings.user_tags):
         if tag.media_index >= len(draft.media):
-            found.append(setting(("userTags", number, "mediaIndex"), "There is no media item of this index"))
+            violations.append(setting(("userTags", number, "mediaIndex"), "There is no media item of this index"))
         elif (
-            draft.media[tag.media_index].type is MediaType.IMAGE and post_type_of(draft) is not InstagramPostType.STORY
+            draft.media[tag.media_index].type is MediaType.IMAGE
+            and choose_post_type(draft) is not InstagramPostType.STORY
         ):
-            found += [
+            violations += [
                 setting(("userTags", number, axis), f"{label} needs x and y for a tag on an image")
                 for axis, value in (("x", tag.x), ("y", tag.y))
                 if value is None
             ]
-    return found
+    return violations

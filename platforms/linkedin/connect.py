@@ -8,7 +8,7 @@ from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.base import Connection
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.linkedin.connection import call, introspect
 from platforms.linkedin.settings import LinkedInCredentials
 
@@ -69,7 +69,9 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         roles: list[dict[str, Any]] = []
         for page in range(_MOST_PAGES):
             query = {"q": "roleAssignee", "state": "APPROVED", "start": str(page * _A_PAGE), "count": str(_A_PAGE)}
-            elements = json_of(await call(connection, "GET", "/rest/organizationAcls", params=query)).get("elements")
+            elements = json_object(await call(connection, "GET", "/rest/organizationAcls", params=query)).get(
+                "elements"
+            )
             roles += [element for element in elements or [] if isinstance(element, dict)]
             if not isinstance(elements, list) or len(elements) < _A_PAGE:
                 break

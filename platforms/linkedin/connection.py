@@ -10,7 +10,7 @@ from platforms.access.inspection import Inspection, end_of
 from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import ApiVersion, Connection
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.linkedin.settings import LinkedInCredentials
 
 API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
@@ -44,7 +44,7 @@ async def introspect(connection: LinkedInConnection) -> Inspection:
     secret = credentials.client_secret.get_secret_value() if credentials.client_secret else ""
     form = {"client_id": credentials.client_id or "", "client_secret": secret}
     form["token"] = credentials.access_token.get_secret_value()
-    answer = json_of(await connection.wire.send("POST", url, data=form))
+    answer = json_object(await connection.wire.send("POST", url, data=form))
     if not isinstance(answer.get("active"), bool):
         raise PlatformError(
             ErrorKind.TRANSIENT, "LinkedIn did not say whether the token works.", code="unreadable_answer"

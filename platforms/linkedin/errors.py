@@ -9,15 +9,19 @@ import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.refusals import Refusals, fields
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-li-uuid"
 LABEL = "LinkedIn"
 
-_OF_THE_DAY = "throttle limit"
-"""A part of the message that a daily quota is used up. LinkedIn does not say which quota or when it resets."""
-_UNVERIFIED_MEMBER = "share limit has been reached for unverified members"
-"""A daily cap for members who have not verified their identity; reported by clients in October 2026."""
+_CAPS = {
+    "throttle limit": "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
+    "share limit has been reached for unverified members": (
+        "LinkedIn lets members whose identity is not verified share little in a day. Verify it at LinkedIn."
+    ),
+}
+"""The daily limits by a part of their message, in lower case. LinkedIn does not say which quota is used up, or when it
+resets; the one of unverified members was reported by clients in October 2026."""
 _STILL_WORKING = ("is processing", "still being processed", "waiting upload", "waiting_upload")
 FORBIDDEN_MEDIUM = "medium_forbidden"
 """Our code: LinkedIn forbids access to a medium of the account's own, and has no code for that."""
@@ -32,10 +36,12 @@ UNUSABLE_MEDIA = frozenset(
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 
+_SERVER = "LinkedIn had an error of its own."
 _VERSION = "LinkedIn has withdrawn the version of its API that is spoken here. The operator must set a newer one."
 _PERMISSION = "LinkedIn does not allow this: the account lacks a permission or its role on the page. Reconnect it."
+_WAITING = "MEDIA_ASSET_WAITING_UPLOAD"
 _BY_CODE = {
-    "MEDIA_ASSET_WAITING_UPLOAD": (ErrorKind.NOT_READY, "LinkedIn is still processing the media."),
+    _WAITING: (ErrorKind.NOT_READY, "LinkedIn is still processing the media."),
     "EXPIRED_UPLOAD_URL": (ErrorKind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
     "MEDIA_ASSET_PROCESSING_FAILED": (
         ErrorKind.REJECTED,
@@ -49,7 +55,7 @@ _BY_CODE = {
     "INVALID_VALUE_BLANK_FIELD": (ErrorKind.REJECTED, "LinkedIn does not publish a post without a text here."),
     "CONFLICT": (ErrorKind.TRANSIENT, "LinkedIn was working on the same thing already."),
 }
-_WAITED_FOR = frozenset({"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING_FAILED"})
+_WAITED_FOR = frozenset({_WAITING, "MEDIA_ASSET_PROCESSING_FAILED"})
 NO_PRODUCT, NO_COMMENTS = "no_product", "no_comments"
 NO_VIDEOS = "no_product_videos"
 NO_PAGES, NO_MEMBERS = "no_product_for_pages", "no_product_for_members"
@@ -81,7 +87,7 @@ _PRODUCTS = {
 _BY_STATUS = {
     401: (ErrorKind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
     403: (ErrorKind.AUTH, _PERMISSION),
-    408: (ErrorKind.TRANSIENT, "LinkedIn had an error of its own."),
+    408: (ErrorKind.TRANSIENT, _SERVER),
     409: _BY_CODE["CONFLICT"],
     413: (ErrorKind.REJECTED, "The file is too large for LinkedIn."),
     415: (ErrorKind.REJECTED, "LinkedIn does not take this kind of file."),
@@ -105,42 +111,11 @@ REFUSALS = Refusals(
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; LinkedIn's own message is used only if the code is unknown to us."""
-    body, status = json_of(response), response.status_code
-    said = str(body.get("message") or "")
-    code = str(body.get("code") or _nested_code(body) or f"http_{status}")
-    if urn := _URN.search(said) if "duplicate" in said.lower() else None:
-        code, kind = DUPLICATE, ErrorKind.REJECTED
-        sentence = f"LinkedIn refuses a post that repeats {urn[0]} of this account."
-    elif status == 429 and _OF_THE_DAY in said:
-        kind, sentence = (
-            ErrorKind.CAPPED,
-            "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
-        )
-    elif status == 429 and _UNVERIFIED_MEMBER in said.lower():
-        kind, sentence = (
-            ErrorKind.CAPPED,
-            "LinkedIn lets members whose identity is not verified share little in a day. Verify it at LinkedIn.",
-        )
-    elif _FORBIDDEN_MEDIUM.search(said):
-        code, kind = FORBIDDEN_MEDIUM, ErrorKind.NOT_READY
-        sentence = "LinkedIn forbids the media that were uploaded for the post."
-    elif any(words in said.lower() for words in _STILL_WORKING):
-        code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
-        kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
-    elif lacking := _LACKING.search(said) if status == 403 else None:
-        code, kind = _lacking(lacking["posts"], lacking["media"]), ErrorKind.OPERATOR
-        sentence = _PRODUCTS.get(code, _PRODUCTS[NO_PRODUCT])
-    elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
-        kind, sentence = known
-    elif status >= 500 or "Unable to obtain activity" in said:
-        kind, sentence = ErrorKind.TRANSIENT, "LinkedIn had an error of its own."
-    else:
-        kind, sentence = (
-            ErrorKind.REJECTED,
-            f"LinkedIn refused: {said}" if said else "LinkedIn refused without a reason.",
-        )
+    body, status = json_object(response), response.status_code
+    own_code = str(body.get("code") or _nested_code(body) or f"http_{status}")
+    code, kind, sentence = _meaning(own_code, status, str(body.get("message") or ""))
     return PlatformError(
         kind,
         sentence,
@@ -149,6 +124,27 @@ def error_of(response: httpx.Response) -> PlatformError:
         request_id=response.headers.get(REQUEST_ID_HEADER),
         retry_after=None if code == FORBIDDEN_MEDIUM else _wait(kind),
     )
+
+
+def _meaning(code: str, status: int, message: str) -> tuple[str, ErrorKind, str]:
+    """Return what a response means: our code or LinkedIn's, the kind and the sentence."""
+    words = message.lower()
+    if "duplicate" in words and (urn := _URN.search(message)):
+        return DUPLICATE, ErrorKind.REJECTED, f"LinkedIn refuses a post that repeats {urn[0]} of this account."
+    if status == 429 and (cap := next((sentence for part, sentence in _CAPS.items() if part in words), None)):
+        return code, ErrorKind.CAPPED, cap
+    if _FORBIDDEN_MEDIUM.search(message):
+        return FORBIDDEN_MEDIUM, ErrorKind.NOT_READY, "LinkedIn forbids the media that were uploaded for the post."
+    if any(part in words for part in _STILL_WORKING):
+        return code if code in _WAITED_FOR else _WAITING, *_BY_CODE[_WAITING]
+    if status == 403 and (lacking := _LACKING.search(message)):
+        product = _lacking(lacking["posts"], lacking["media"])
+        return product, ErrorKind.OPERATOR, _PRODUCTS.get(product, _PRODUCTS[NO_PRODUCT])
+    if meaning := _BY_CODE.get(code) or _BY_STATUS.get(status):
+        return code, *meaning
+    if status >= 500 or "Unable to obtain activity" in message:
+        return code, ErrorKind.TRANSIENT, _SERVER
+    return code, ErrorKind.REJECTED, f"LinkedIn refused: {message}" if message else "LinkedIn refused without a reason."
 
 
 def _nested_code(body: Mapping[str, Any]) -> str | None:
@@ -198,10 +194,10 @@ def of_author(error: PlatformError, *, is_page: bool, named: str | None) -> Plat
     return PlatformError(kind, sentence, code=code, status=error.status, request_id=error.request_id)
 
 
-def duplicate_of(error: PlatformError) -> str | None:
+def repeated_urn(error: PlatformError) -> str | None:
     """Return the URN of the post that LinkedIn says it has already."""
-    found = _URN.search(error.message) if error.code == DUPLICATE else None
-    return found[0] if found else None
+    urn = _URN.search(error.message) if error.code == DUPLICATE else None
+    return urn[0] if urn else None
 
 
 def _wait(kind: ErrorKind) -> timedelta | None:

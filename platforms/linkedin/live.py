@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
@@ -19,7 +19,9 @@ def _is_page(connection: LinkedInConnection) -> bool:
 
 def _keeps_escapes(seen: SampleResult) -> bool | None:
     reported = [
-        value for each in answers_at(seen, "/rest/posts", method="GET") for value in values_of(each.body, "commentary")
+        value
+        for exchange in find_answers(seen, "/rest/posts", method="GET")
+        for value in find_values(exchange.body, "commentary")
     ]
     return all("\\(a\\)" in str(value) for value in reported) if reported else None
 

@@ -7,7 +7,7 @@ from typing import Any
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
 from platforms.linkedin.rules import RULES
@@ -30,7 +30,7 @@ async def find(
 ) -> Finding:
     """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
-    posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
+    posts = json_object(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)

@@ -14,7 +14,7 @@ from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
-from platforms.http.wire import json_of, segment
+from platforms.http.wire import json_object, segment
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.settings import LinkedInSettings
@@ -60,7 +60,7 @@ class Uploads:
 
     async def run(self) -> None:
         """Upload every item for a post to use. Raises PlatformError: `not_ready` while LinkedIn processes one."""
-        items = dict(wanted(self._context.draft))
+        items = dict(media_to_upload(self._context.draft))
         for name in self._known.keys() - items.keys():
             del self._known[name]
         for name, item in items.items():
@@ -124,7 +124,7 @@ class Uploads:
     async def _begin(self, item: Media, **more: object) -> dict[str, Any]:
         body = {"initializeUploadRequest": {"owner": self._author, **more}}
         path = f"/rest/{_EDGE[item.type]}?action=initializeUpload"
-        value = json_of(await call(self._connection, "POST", path, json=body)).get("value")
+        value = json_object(await call(self._connection, "POST", path, json=body)).get("value")
         if not isinstance(value, dict) or not value:
             raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
         return value
@@ -166,26 +166,26 @@ class Uploads:
         """Return an item's state, why it failed, and when to ask again; if the state is not readable, time decides."""
         if ":person:" not in self._author or item.type is MediaType.VIDEO:
             try:
-                answer = json_of(
+                answer = json_object(
                     await call(self._connection, "GET", f"/rest/{_EDGE[item.type]}/{segment(handle['urn'])}")
                 )
                 return str(answer.get("status")), str(answer.get("processingFailureReason") or ""), MEDIA_WAIT
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
-        left = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])
-        return "PROCESSING" if left > timedelta() else "AVAILABLE", "", left
+        remaining = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])
+        return "PROCESSING" if remaining > timedelta() else "AVAILABLE", "", remaining
 
     async def _save(self) -> None:
         await self._context.save(self._context.handles)
 
 
-def kinds_of(draft: Draft[LinkedInSettings]) -> set[str]:
+def upload_kinds(draft: Draft[LinkedInSettings]) -> set[str]:
     """Return what must be uploaded for a draft: images, videos or documents."""
-    return {_EDGE[item.type] for _, item in wanted(draft)}
+    return {_EDGE[item.type] for _, item in media_to_upload(draft)}
 
 
-def wanted(draft: Draft[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
+def media_to_upload(draft: Draft[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
     """Return the media that must be uploaded, by the name under which each is stored."""
     settings = draft.settings
     if settings.article and settings.article.thumbnail and not settings.disable_link_preview:

@@ -10,12 +10,12 @@ import httpx
 from platforms.access.renewal import Renewed, Renews
 from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
 from platforms.errors import PASSING, ErrorKind, PlatformError
-from platforms.http.wire import json_of, segment
+from platforms.http.wire import json_object, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call, renew
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.lookup import published
-from platforms.linkedin.media import Uploads, kinds_of
+from platforms.linkedin.media import Uploads, upload_kinds
 from platforms.linkedin.settings import PAGE, LinkedInCredentials, LinkedInSettings, own_page
 from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
@@ -51,7 +51,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", own_page),)
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -70,7 +70,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         LinkedIn approves posts of members and of pages separately, and uploads of each kind of media.
         """
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
-        return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
+        return errors.lacks(code, is_page=is_page, media=upload_kinds(draft))
 
     async def renew(self, connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
         """Exchange the account's tokens for new ones."""
@@ -80,7 +80,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         """Ask whose token this is, and whether that member manages the company page of the account."""
         page = connection.credentials.organization_urn
         if page is None:
-            member = json_of(await call(connection, "GET", "/v2/userinfo"))
+            member = json_object(await call(connection, "GET", "/v2/userinfo"))
             if not member.get("sub"):
                 raise PlatformError(
                     ErrorKind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity"
@@ -114,7 +114,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
             body = post_body(context.draft, author, uploads)
             answer = await call(connection, "POST", "/rest/posts", public=True, json=body)
         except PlatformError as error:
-            if repeated and (first := errors.duplicate_of(error)):
+            if repeated and (first := errors.repeated_urn(error)):
                 if first in context.taken:
                     raise PlatformError(ErrorKind.REJECTED, error.message, code="repeats_another") from error
                 return await _seen(connection, first, author, error)
@@ -170,7 +170,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
 async def _name_of(connection: LinkedInConnection, number: str) -> str:
     """Return a page's name, or its number if LinkedIn shows the name to administrators only."""
     try:
-        page = json_of(await call(connection, "GET", f"/rest/organizations/{segment(number)}"))
+        page = json_object(await call(connection, "GET", f"/rest/organizations/{segment(number)}"))
     except PlatformError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
             raise
@@ -204,7 +204,7 @@ async def _roles(connection: LinkedInConnection, page: str) -> set[str]:
     query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
     names: set[str] = set()
     for start in range(0, ROLES * MOST_PAGES, ROLES):
-        listed = json_of(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
+        listed = json_object(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
         roles = listed.get("elements") or []
         own = (role for role in roles if page in {role.get("organization"), role.get("organizationTarget")})
         names |= {str(role.get("role")) for role in own}

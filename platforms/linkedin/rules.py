@@ -87,19 +87,19 @@ RULES = Rules(
 def check(label: str, draft: Draft[LinkedInSettings], _: AccountFacts) -> list[Violation]:
     """Return everything LinkedIn would reject."""
     settings = draft.settings
-    found = RULES.check(label, draft.text, draft.media)
+    violations = RULES.check(label, draft.text, draft.media)
     article = settings.article and not settings.disable_link_preview
     if not draft.text.strip() and not draft.media and not article and not settings.poll:
-        found.append(Violation("content", f"{label} needs text, media, an article or a poll"))
+        violations.append(Violation("content", f"{label} needs text, media, an article or a poll"))
     if article and draft.media:
-        found.append(setting("article", f"{label} does not take an article together with media"))
+        violations.append(setting("article", f"{label} does not take an article together with media"))
     if settings.poll:
         if draft.media or article:
-            found.append(setting("poll", f"{label} does not take a poll together with media or an article"))
+            violations.append(setting("poll", f"{label} does not take a poll together with media or an article"))
         if len(set(settings.poll.options)) < len(settings.poll.options):
-            found.append(setting(("poll", "options"), f"{label} does not take the same answer twice"))
+            violations.append(setting(("poll", "options"), f"{label} does not take the same answer twice"))
     if settings.document_title and not any(item.type is MediaType.DOCUMENT for item in draft.media):
-        found.append(setting("documentTitle", f"{label} takes documentTitle only with a document"))
+        violations.append(setting("documentTitle", f"{label} takes documentTitle only with a document"))
     if settings.organization_urn and settings.visibility != "PUBLIC":
-        found.append(setting("visibility", f"{label} pages publish for everyone (PUBLIC)"))
-    return found
+        violations.append(setting("visibility", f"{label} pages publish for everyone (PUBLIC)"))
+    return violations

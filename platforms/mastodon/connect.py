@@ -10,7 +10,7 @@ from platforms.access.connect import Connector, Ends
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from platforms.mastodon.settings import MastodonCredentials
 from platforms.servers.address import origin
 from platforms.servers.reach import FORBIDDEN
@@ -50,7 +50,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         """Return the server's own metadata; servers before 4.3 and other software publish none."""
         wire = open_wire(self.target(options))
         try:
-            reported = json_of(await wire.send("GET", _METADATA))
+            reported = json_object(await wire.send("GET", _METADATA))
         except PlatformError as error:
             if error.code == FORBIDDEN:
                 raise
@@ -101,7 +101,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         if not response.is_success:
             fields["scopes"] = scopes = _OLD_SCOPES
             response = await wire.send("POST", "/api/v1/apps", data=fields)
-        made = json_of(response)
+        made = json_object(response)
         client_id, secret = made.get("client_id"), made.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
             host = urlsplit(wire.base_url).netloc

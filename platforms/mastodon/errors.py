@@ -9,7 +9,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Body, Refusals, fields
 from platforms.http.untrusted import wait, wait_until
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 SHORTEST_WAIT = timedelta(seconds=1)
 
@@ -54,11 +54,11 @@ finds a row twice (app/controllers/concerns/api/error_handling.rb), and has said
 
 
 def _trusts(body: Body, error: PlatformError) -> bool:
-    said = str(body.get("error") or "").lower()
+    message = str(body.get("error") or "").lower()
     if error.code in {MEDIA_GONE, MEDIA_NOT_READY, "app_token"}:
         return True
-    return said.startswith(_BEFORE_ALL.get(error.status or 0, ())) or (
-        error.status == 403 and any(words in said for words in _OF_THE_ACCOUNT)
+    return message.startswith(_BEFORE_ALL.get(error.status or 0, ())) or (
+        error.status == 403 and any(words in message for words in _OF_THE_ACCOUNT)
     )
 
 
@@ -66,15 +66,15 @@ REFUSALS = Refusals(fields("error", optional=("error_description", "details")), 
 """Source: docs.joinmastodon.org/entities/Error; for `details` Mastodon's app/lib/validation_error_formatter.rb."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; the server's own message is used if it gives the reason."""
-    said = words_of(response)
+    message = read_message(response)
     status = response.status_code
     if status in {404, 422}:
         for part, kind, code, sentence in _MEANINGS:
-            if part in said:
+            if part in message:
                 return PlatformError(kind, sentence, code=code, status=status, request_id=_request_id(response))
-    kind, sentence = _by_status(response, said)
+    kind, sentence = _by_status(response, message)
     return PlatformError(
         kind,
         sentence,
@@ -95,26 +95,26 @@ def not_accepted(status: int) -> PlatformError:
     return PlatformError(ErrorKind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
 
 
-def words_of(response: httpx.Response) -> str:
+def read_message(response: httpx.Response) -> str:
     """Return the message of an error response; empty if it is no JSON (gateways answer in HTML)."""
-    body = json_of(response)
+    body = json_object(response)
     words = (body.get("error_description"), body.get("error"))
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
 
 
 def _request_id(response: httpx.Response) -> str | None:
-    found: str | None = response.headers.get("x-request-id")
-    return found
+    request_id: str | None = response.headers.get("x-request-id")
+    return request_id
 
 
-def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
+def _by_status(response: httpx.Response, message: str) -> tuple[ErrorKind, str]:
     status = response.status_code
     if status == 401:
         return ErrorKind.AUTH, _RECONNECT
-    if status == 403 and said and any(words in said.lower() for words in _OF_THE_ACCOUNT):
-        return ErrorKind.AUTH, f"The Mastodon server does not allow this account to do that: {said}"
-    if status == 403 and said:
-        return ErrorKind.REJECTED, f"Mastodon refused: {said}"
+    if status == 403 and message and any(words in message.lower() for words in _OF_THE_ACCOUNT):
+        return ErrorKind.AUTH, f"The Mastodon server does not allow this account to do that: {message}"
+    if status == 403 and message:
+        return ErrorKind.REJECTED, f"Mastodon refused: {message}"
     if status == 429:
         return ErrorKind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
     # A 403 without a message in the API's own form comes from a gateway before the server.
@@ -122,12 +122,12 @@ def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.TRANSIENT, _SERVER
     if status == 413:
         return ErrorKind.REJECTED, "The file is too large for this Mastodon server."
-    if response.is_redirect or (status == 404 and not said):
+    if response.is_redirect or (status == 404 and not message):
         return (
             ErrorKind.REJECTED,
             "There is no Mastodon server at the account's address. Check it and reconnect the account.",
         )
-    return ErrorKind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
+    return ErrorKind.REJECTED, f"Mastodon refused: {message}" if message else f"Mastodon refused with status {status}."
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
@@ -141,5 +141,5 @@ def quota_in(response: httpx.Response) -> Quota | None:
 def _wait(response: httpx.Response) -> timedelta | None:
     # Mastodon writes a time; servers that imitate other platforms write Unix seconds.
     asked = wait(response.headers.get("retry-after", ""))
-    found = wait_until(response.headers.get("x-ratelimit-reset", "")) if asked is None else asked
-    return None if found is None else max(found, SHORTEST_WAIT)
+    delay = wait_until(response.headers.get("x-ratelimit-reset", "")) if asked is None else asked
+    return None if delay is None else max(delay, SHORTEST_WAIT)

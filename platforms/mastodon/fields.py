@@ -17,7 +17,7 @@ def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: Serv
         body["poll"] = settings.poll.model_dump()
     chosen = settings.model_dump(exclude={"poll"}, exclude_none=True)
     if limits.is_of_pleroma:
-        chosen |= _of_pleroma(settings)
+        chosen |= _pleroma_fields(settings)
     return body | chosen
 
 
@@ -26,10 +26,10 @@ def depends_on_server(settings: MastodonSettings) -> bool:
     return settings.quoted_status_id is not None or "-" in (settings.language or "")
 
 
-def _of_pleroma(settings: MastodonSettings) -> dict[str, str]:
+def _pleroma_fields(settings: MastodonSettings) -> dict[str, str]:
     """Return the parameters that differ for Pleroma and Akkoma; source: Akkoma's own code.
 
     Both name a quoted status by `quote_id`. Akkoma refuses a language of more than two letters.
     """
-    found = {"quote_id": settings.quoted_status_id} if settings.quoted_status_id else {}
-    return found | ({"language": settings.language.partition("-")[0]} if settings.language else {})
+    fields = {"quote_id": settings.quoted_status_id} if settings.quoted_status_id else {}
+    return fields | ({"language": settings.language.partition("-")[0]} if settings.language else {})

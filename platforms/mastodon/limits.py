@@ -47,7 +47,7 @@ class ServerLimits:
         """Return the numbers that the rules need, to be stored with an account."""
         return {name: getattr(self, name) for name in _KEPT}
 
-    def bytes_of(self, kind: MediaType) -> int:
+    def most_bytes(self, kind: MediaType) -> int:
         """Return the size that a file may have. Mastodon converts an animated GIF to a video and limits it as one."""
         if kind is MediaType.VIDEO:
             return self.video_bytes
@@ -119,13 +119,13 @@ _KEPT = (*_PLACES, "polls_with_media")
 _known: OrderedDict[str, tuple[float, ServerLimits]] = OrderedDict()
 
 
-def kept(numbers: Mapping[str, int]) -> ServerLimits:
+def stored_limits(numbers: Mapping[str, int]) -> ServerLimits:
     """Return the limits that are stored with an account; the defaults if none are."""
     known: dict[str, Any] = {name: numbers[name] for name in _KEPT if name in numbers}
     return ServerLimits(**known)
 
 
-async def limits_of(connection: MastodonConnection) -> ServerLimits:
+async def read_limits(connection: MastodonConnection) -> ServerLimits:
     """Return the limits of the account's server, at most one day old. Raises PlatformError."""
     address, now = connection.wire.base_url, time.monotonic()
     since, limits = _known.get(address, (now - LIFETIME, DEFAULTS))
@@ -151,7 +151,7 @@ async def _instance(connection: MastodonConnection) -> dict[str, Any]:
 def _limits(instance: Mapping[str, Any]) -> ServerLimits:
     configuration = instance.get("configuration")
     configuration = configuration if isinstance(configuration, dict) else {}
-    found: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     # Servers reported it here before Mastodon defined a field for it.
     reported = {"characters": instance.get("max_toot_chars")}
     for name, (group, key) in _PLACES.items():
@@ -160,11 +160,11 @@ def _limits(instance: Mapping[str, Any]) -> ServerLimits:
     for name, value in reported.items():
         # A number that is written as text does not count; other servers' responses contain such.
         if isinstance(value, int) and (within := count(value, _MOST[name])):
-            found[name] = within
+            numbers[name] = within
     media = configuration.get("media_attachments")
     types = media.get("supported_mime_types") if isinstance(media, dict) else None
     named = types[:_MOST_TYPES] if isinstance(types, list) else []
     version = str(instance.get("version") or "")[:_LONGEST_VERSION]
     takes_both = int(tuple(map(int, re.findall(r"[0-9]{1,3}", version)[:2])) >= POLLS_WITH_MEDIA_SINCE)
-    known = ServerLimits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named), version=version)
+    known = ServerLimits(**numbers, types=tuple(str(name)[:_LONGEST_TYPE] for name in named), version=version)
     return replace(known, polls_with_media=takes_both if known.is_mastodon else 0)

@@ -15,7 +15,7 @@ HIDDEN = frozenset({"private", "direct"})
 Status = dict[str, Any]
 
 
-def of_account(connection: MastodonConnection) -> str:
+def account_path(connection: MastodonConnection) -> str:
     """Return the path of the account's own list. snac leaves private statuses out of it, Pixelfed replies."""
     return f"/api/v1/accounts/{segment(_author(connection))}/statuses"
 
@@ -35,7 +35,7 @@ async def pages(connection: MastodonConnection, path: str, **params: str) -> Asy
 
 async def newest(connection: MastodonConnection) -> list[Status]:
     """Read the newest statuses of the account, however old they are. Raises PlatformError."""
-    return await read_list(connection, of_account(connection), limit="40")
+    return await read_list(connection, account_path(connection), limit="40")
 
 
 async def thread(connection: MastodonConnection, settings: MastodonSettings) -> list[Status]:
@@ -46,12 +46,12 @@ async def thread(connection: MastodonConnection, settings: MastodonSettings) -> 
     if not settings.in_reply_to_id:
         return []
     try:
-        found = await read(connection, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
+        context = await read(connection, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
     except PlatformError as error:
         if error.kind not in {ErrorKind.REJECTED, ErrorKind.AUTH}:
             raise
         return []
-    answers = found.get("descendants")
+    answers = context.get("descendants")
     return [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
 
 

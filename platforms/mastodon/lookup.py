@@ -12,7 +12,7 @@ from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
 from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
-from platforms.mastodon.limits import DEFAULTS, ServerLimits, limits_of
+from platforms.mastodon.limits import DEFAULTS, ServerLimits, read_limits
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.post_ids import is_of_snac
 from platforms.mastodon.settings import MastodonSettings
@@ -43,7 +43,7 @@ async def note_newest(connection: MastodonConnection, context: PublishContext[Ma
     if AFTER in context.handles:
         return
     try:
-        newest = await read_list(connection, listing.of_account(connection), limit="1", exclude_reblogs="true")
+        newest = await read_list(connection, listing.account_path(connection), limit="1", exclude_reblogs="true")
         context.handles[AFTER] = id_of(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must decide. The token may permit writing only.
@@ -57,14 +57,14 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
         return Absent()
     search = _Search(connection, context, sent_at)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
-    async for page in listing.pages(connection, listing.of_account(connection), exclude_reblogs="true", **since):
+    async for page in listing.pages(connection, listing.account_path(connection), exclude_reblogs="true", **since):
         # A page may be short because a server removes what the account may not see. The last page is one with nothing
         # new.
         if not await search.take(page):
             break
     else:
-        return search.found() or Unknown()
-    if search.found() or not listing.may_be_left_out(context.draft.settings):
+        return search.match() or Unknown()
+    if search.match() or not listing.may_be_left_out(context.draft.settings):
         return search.verdict()
     server = await _server(connection)
     return search.verdict() if server.lists_all else await _elsewhere(search, server)
@@ -73,7 +73,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
 async def _server(connection: MastodonConnection) -> ServerLimits:
     """Return what is known of the server; the defaults if it does not identify itself."""
     try:
-        return await limits_of(connection)
+        return await read_limits(connection)
     except PlatformError:
         return DEFAULTS
 
@@ -86,12 +86,12 @@ async def _elsewhere(search: "_Search", server: ServerLimits) -> Finding:
     """
     connection, settings = search.connection, search.context.draft.settings
     shows_kind = server.shows_all_at_home or any(
-        listing.is_of_kind(each, settings) for each in await listing.newest(connection)
+        listing.is_of_kind(status, settings) for status in await listing.newest(connection)
     )
     await search.take_own(await listing.thread(connection, settings))
     async for page in listing.home(connection):
         own = await search.take_own(page)
-        shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
+        shows_kind |= any(listing.is_of_kind(status, settings) for status in own)
         if not page or search.is_before(page[-1]):
             break
     else:
@@ -139,23 +139,23 @@ class _Search:
         # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
-        similarity = _similarity(shown, self.context, raw_text_of(shown))
-        if similarity in self._likely and raw_text_of(shown) is None:
+        similarity = _similarity(shown, self.context, shown_raw_text(shown))
+        if similarity in self._likely and shown_raw_text(shown) is None:
             similarity = _similarity(shown, self.context, await read_raw_text(self.connection, shown))
         if similarity is Similarity.OURS:
-            made = _created(shown) or self._sent_at
-            self._ours.append(MatchingPost(published(self.connection, self.context, shown), made))
+            made_at = _created(shown) or self._sent_at
+            self._ours.append(MatchingPost(published(self.connection, self.context, shown), made_at))
         elif similarity in self._likely and id_of(shown) not in self.context.taken:
             self._likely[similarity].append(shown)
 
-    def found(self) -> Published | None:
+    def match(self) -> Published | None:
         """Return the post that is surely ours."""
         return earliest_unclaimed(self.context, reversed(self._ours))
 
     def verdict(self) -> Finding:
         """Return the result for the whole list."""
-        if found := self.found():
-            return found
+        if ours := self.match():
+            return ours
         if len(same := self._likely[Similarity.SAME_TEXT]) == 1:
             return published(self.connection, self.context, same[0])
         if any(self._likely.values()):
@@ -164,8 +164,8 @@ class _Search:
 
     def is_before(self, status: dict[str, Any]) -> bool:
         """Return whether a status was made before the first send, as far as the two clocks agree."""
-        made = _created(status)
-        return made is not None and made < self._sent_at - CLOCKS_APART
+        made_at = _created(status)
+        return made_at is not None and made_at < self._sent_at - CLOCKS_APART
 
     def _is_older(self, status: dict[str, Any]) -> bool:
         """Return whether a status, and so all after it in the list, existed before the first send."""
@@ -190,9 +190,9 @@ def published(
 
 
 def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str]:
-    shown, wanted = status.get("visibility"), settings.visibility
-    if wanted and shown and shown != wanted and not (is_of_snac(id_of(status)) and _KINDS_OF_SNAC.get(wanted) == shown):
-        yield f"The server made the post {shown} instead of {wanted}."
+    shown, asked = status.get("visibility"), settings.visibility
+    if asked and shown and shown != asked and not (is_of_snac(id_of(status)) and _KINDS_OF_SNAC.get(asked) == shown):
+        yield f"The server made the post {shown} instead of {asked}."
     if settings.poll and status.get("poll", {}) is None:
         yield "The server published the post without its poll."
     if settings.in_reply_to_id and not status.get("in_reply_to_id"):
@@ -201,20 +201,20 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
         yield "The server published the post without its quote."
 
 
-def raw_text_of(status: dict[str, Any]) -> str | None:
+def shown_raw_text(status: dict[str, Any]) -> str | None:
     """Return the text as it was sent, if a server shows it with the HTML: snac, GoToSocial and Akkoma do."""
     of_akkoma = (status.get("akkoma") or {}).get("source") if isinstance(status.get("akkoma"), dict) else None
-    found = of_akkoma.get("content") if isinstance(of_akkoma, dict) else status.get("text")
-    return found if isinstance(found, str) and found else None
+    text = of_akkoma.get("content") if isinstance(of_akkoma, dict) else status.get("text")
+    return text if isinstance(text, str) and text else None
 
 
 async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) -> str | None:
     """Ask a server for the text as it was sent; None if it does not return it."""
     try:
-        found = (await read(connection, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
+        text = (await read(connection, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
     except PlatformError:
         return None
-    return found if isinstance(found, str) and found else None
+    return text if isinstance(text, str) and text else None
 
 
 def _similarity(

@@ -17,7 +17,7 @@ from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
 from platforms.mastodon.connection import ENGLISH, MastodonConnection, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
-from platforms.mastodon.limits import ServerLimits, limits_of
+from platforms.mastodon.limits import ServerLimits, read_limits
 from platforms.mastodon.settings import MastodonSettings
 
 LIFETIME = timedelta(hours=20)
@@ -46,7 +46,7 @@ class Uploads:
 
     async def run(self) -> None:
         """Upload every item until a post may use it. Raises PlatformError: `not_ready` while one is processed."""
-        limits = await limits_of(self._connection)
+        limits = await read_limits(self._connection)
         items = self._context.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
             del self._known[name]
@@ -154,7 +154,7 @@ def _check(item: Media, file: MediaFile, limits: ServerLimits) -> None:
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
-    most = limits.bytes_of(item.type)
+    most = limits.most_bytes(item.type)
     if file.size > most:
         message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")

@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, id_of, read, send
 from platforms.mastodon.fields import depends_on_server, status_body
-from platforms.mastodon.limits import DEFAULTS, limits_of
+from platforms.mastodon.limits import DEFAULTS, read_limits
 from platforms.mastodon.media import Uploads, media_ids
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.rules import FileRule
@@ -37,7 +37,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     # A server reads an account's own statuses from the database that it writes to, or from a copy that is seconds
     # behind. A request that has timed out here may still be under way. The number is our choice.
     read_lag = timedelta(seconds=45)
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -70,7 +70,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         if connection.wire.base_url == connection.credentials.instance:
             host = urlsplit(connection.credentials.instance).netloc
             user_id, username = f"{user_id}@{host}", f"{username}@{host}"
-        return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
+        return Identity(user_id, username, limits=(await read_limits(connection)).numbers())
 
     async def prepare(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
         """Upload the media and describe them. Repeatable: continues from the handles."""
@@ -83,7 +83,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         GoToSocial and snac support no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
         """
         await lookup.note_newest(connection, context)
-        limits = await limits_of(connection) if depends_on_server(context.draft.settings) else DEFAULTS
+        limits = await read_limits(connection) if depends_on_server(context.draft.settings) else DEFAULTS
         body = status_body(context.draft, media_ids(context.handles) if context.draft.media else [], limits)
         refusals = int(context.handles.get(REFUSALS, 0))
         # Some servers remember a key that they refused, and refuse it forever. So each definite refusal changes the

@@ -6,7 +6,7 @@ from datetime import timedelta
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
-from platforms.mastodon.limits import DEFAULTS, ServerLimits, kept
+from platforms.mastodon.limits import DEFAULTS, ServerLimits, stored_limits
 from platforms.mastodon.post_ids import POST_ID
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
@@ -39,7 +39,7 @@ RULES = Rules(
             max_bytes=DEFAULTS.image_bytes,
             source=_CONFIGURATION,
         ),
-        FileRule(MediaType.GIF, ("image/gif",), max_bytes=DEFAULTS.bytes_of(MediaType.GIF), source=_CONFIGURATION),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=DEFAULTS.most_bytes(MediaType.GIF), source=_CONFIGURATION),
         FileRule(
             MediaType.VIDEO,
             ("video/mp4", "video/quicktime", "video/webm"),
@@ -56,17 +56,17 @@ RULES = Rules(
 
 def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
     """Return everything the account's server would reject, as far as its limits are known."""
-    settings, limits = draft.settings, kept(account.limits)
-    found = _for(limits, settings).check(label, draft.text, draft.media)
+    settings, limits = draft.settings, stored_limits(account.limits)
+    violations = _for(limits, settings).check(label, draft.text, draft.media)
     if len(draft.media) > 1 and any(item.type is MediaType.VIDEO for item in draft.media):
-        found.append(Violation("mediaItems", f"{label} does not take a video together with other media"))
+        violations.append(Violation("mediaItems", f"{label} does not take a video together with other media"))
     if not draft.text.strip() and not draft.media:
-        found.append(Violation("content", f"{label} needs text or media"))
+        violations.append(Violation("content", f"{label} needs text or media"))
     if settings.poll:
-        found += _check_poll(label, settings.poll, limits)
+        violations += _check_poll(label, settings.poll, limits)
         if draft.media and not limits.polls_with_media:
-            found.append(setting("poll", f"{label} does not take a poll together with media"))
-    return found
+            violations.append(setting("poll", f"{label} does not take a poll together with media"))
+    return violations
 
 
 def _for(limits: ServerLimits, settings: MastodonSettings) -> Rules:
@@ -89,11 +89,11 @@ def _for(limits: ServerLimits, settings: MastodonSettings) -> Rules:
 
 
 def _check_poll(label: str, poll: Poll, limits: ServerLimits) -> list[Violation]:
-    found = []
+    violations = []
     if len(poll.options) > limits.poll_options:
         error = f"{label} allows {limits.poll_options} answers in a poll; this has {len(poll.options)}"
-        found.append(setting(("poll", "options"), error))
-    found += [
+        violations.append(setting(("poll", "options"), error))
+    violations += [
         setting(
             ("poll", "options", number),
             f"{label} allows {limits.poll_characters} characters in an answer; this has {len(option)}",
@@ -102,8 +102,8 @@ def _check_poll(label: str, poll: Poll, limits: ServerLimits) -> list[Violation]
         if len(option) > limits.poll_characters
     ]
     if len(set(poll.options)) < len(poll.options):
-        found.append(setting(("poll", "options"), f"{label} does not take the same answer twice"))
+        violations.append(setting(("poll", "options"), f"{label} does not take the same answer twice"))
     if not limits.poll_shortest <= poll.expires_in <= limits.poll_longest:
         error = f"{label} keeps polls open for {limits.poll_shortest:,} to {limits.poll_longest:,} seconds"
-        found.append(setting(("poll", "expiresIn"), error))
-    return found
+        violations.append(setting(("poll", "expiresIn"), error))
+    return violations

@@ -49,8 +49,8 @@ def words(text: str) -> str:
 def readings(sent: str) -> set[str]:
     """Return the possible remains of a text if a server reads HTML, Markdown or emoticons in it."""
     plain = _MARKDOWN_LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], sent)
-    each = {sent, plain, _EMOTICON.sub("", plain)}
-    return each | {shown_text(one, sent) for one in each}
+    texts = {sent, plain, _EMOTICON.sub("", plain)}
+    return texts | {shown_text(text, sent) for text in texts}
 
 
 def shown_text(html: str, sent: str) -> str:

@@ -10,7 +10,7 @@ from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.access.renewal import lifetimes_of
 from platforms.base import C
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 
 _APP = ("client_secret", "client secret", "client_id", "app_id", "application", "platform app", "app id")
 """Parts of messages about the app; reported by clients, and listed nowhere."""
@@ -55,7 +55,7 @@ class LongLivedConnector(MetaConnector[C], ABC):
         query = {"grant_type": self.grant_type, "client_secret": app.secret}
         # The reference shows the token and the secret in the query only; this service logs no such address.
         query["access_token"] = short.access_token.get_secret_value()
-        longer = json_of(await wire.send("GET", self.at(wire, self.long_lived), params=query))
+        longer = json_object(await wire.send("GET", self.at(wire, self.long_lived), params=query))
         reported = lifetimes_of(longer)
         grant = replace(
             self.grant(wire, longer), lifetimes=replace(reported, scopes=reported.scopes or short.lifetimes.scopes)

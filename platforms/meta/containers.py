@@ -14,7 +14,7 @@ from platforms.base import Absent, Connection, Finding, PublishContext, Publishe
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
-from platforms.meta.graph import Fields, Graph, text_of
+from platforms.meta.graph import Fields, Graph, required_text
 
 LIFETIME = timedelta(hours=23)
 """An unpublished container expires after 24 hours; one hour is reserved for publishing it."""
@@ -80,7 +80,7 @@ class ContainerDialect:
     """The edge at which they are published."""
     state: str
     """The field of a container's state."""
-    said: str
+    message: str
     """The field of a container's message."""
     is_gone: Callable[[PlatformError], bool]
     """Returns whether a refusal says that the platform does not know the container."""
@@ -121,7 +121,7 @@ class Containers:
             answer = await self._dialect.graph.post_public(connection, self._path(self._dialect.publishing), fields)
         except PlatformError as error:
             raise await self._refused(name, error) from error
-        return text_of(connection, answer, "id", public=True)
+        return required_text(connection, answer, "id", public=True)
 
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
@@ -216,7 +216,7 @@ class Containers:
             return await self._ready(item)
 
         # If one item fails, the others still finish, so that the next attempt finds them.
-        outcomes = await asyncio.gather(*(bring(*each) for each in enumerate(items)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(bring(*part) for part in enumerate(items)), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             raise max(failures, key=_is_final)
         return [outcome for outcome in outcomes if isinstance(outcome, str)]
@@ -233,7 +233,10 @@ class Containers:
             if error.code == UNKNOWN_CHILDREN:
                 await self._forget_unseen_children(name)
             raise
-        self._known[name] = {"id": text_of(self._connection, answer, "id"), "madeAt": datetime.now(UTC).isoformat()}
+        self._known[name] = {
+            "id": required_text(self._connection, answer, "id"),
+            "madeAt": datetime.now(UTC).isoformat(),
+        }
         await self._save()
 
     async def _forget_unseen_children(self, name: str) -> None:
@@ -245,19 +248,19 @@ class Containers:
         """Return the id of a container that is processed."""
         for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
-            state, said = await self._state(name)
+            state, message = await self._state(name)
             match state:
                 case ContainerState.FINISHED | ContainerState.PUBLISHED:
                     return self._known[name]["id"]
                 case ContainerState.ERROR:
-                    raise await self._rebuild(name, self._dialect.failed(said))
+                    raise await self._rebuild(name, self._dialect.failed(message))
                 case ContainerState.GONE | ContainerState.UNREADABLE if self._age(name) < LIFETIME:
                     if self._age(name) > UNREADABLE_FOR:
                         return self._known[name]["id"]
                 case ContainerState.EXPIRED | ContainerState.GONE | ContainerState.UNREADABLE:
                     await self.drop(name)
-                    said = "let what was prepared expire before it was published."
-                    raise self._error(ErrorKind.TRANSIENT, said, "expired")
+                    expired = "let what was prepared expire before it was published."
+                    raise self._error(ErrorKind.TRANSIENT, expired, "expired")
         if self._age(name) > STUCK_AFTER:
             stuck = self._error(ErrorKind.TRANSIENT, "did not finish processing the media.", "stuck")
             raise await self._rebuild(name, stuck)
@@ -270,7 +273,7 @@ class Containers:
         dialect = self._dialect
         try:
             answer = await dialect.graph.get(
-                self._connection, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.said}"
+                self._connection, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.message}"
             )
         except PlatformError as error:
             if dialect.is_gone(error):
@@ -278,10 +281,10 @@ class Containers:
             if error.kind is ErrorKind.REJECTED and error.code == NO_SUCH_FIELD:
                 return ContainerState.UNREADABLE, ""
             raise
-        state, said = ContainerState(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
-        if state is ContainerState.IN_PROGRESS and said.startswith("Error"):
-            return ContainerState.ERROR, said
-        return state, said
+        state, message = ContainerState(str(answer.get(dialect.state))), str(answer.get(dialect.message) or "")
+        if state is ContainerState.IN_PROGRESS and message.startswith("Error"):
+            return ContainerState.ERROR, message
+        return state, message
 
     async def _rebuild(self, name: str, error: PlatformError) -> PlatformError:
         """Drop a failed container; return its error, `rejected` once that happened too often."""
@@ -302,8 +305,8 @@ class Containers:
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])
 
-    def _error(self, kind: ErrorKind, said: str, code: str) -> PlatformError:
-        return PlatformError(kind, f"{self._connection.wire.label} {said}", code=code)
+    def _error(self, kind: ErrorKind, predicate: str, code: str) -> PlatformError:
+        return PlatformError(kind, f"{self._connection.wire.label} {predicate}", code=code)
 
     async def _save(self) -> None:
         async with self._saving:

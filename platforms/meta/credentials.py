@@ -29,7 +29,7 @@ def applies_to(code: str, credentials: MetaCredentials) -> bool:
     return code != NO_PROOF or credentials.client_secret is None
 
 
-def proof_of(credentials: MetaCredentials) -> dict[str, str]:
+def app_proof(credentials: MetaCredentials) -> dict[str, str]:
     """Return the parameter that proves the app's secret; none if the secret is not known.
 
     Source: developers.facebook.com/docs/graph-api/guides/secure-requests.

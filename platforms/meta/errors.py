@@ -11,7 +11,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Refusals, fields, within
 from platforms.http.untrusted import wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.meta.credentials import NO_PROOF
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
@@ -83,9 +83,9 @@ class ErrorMapping:
         """Return the meaning of a failure of the platform's own."""
         return Meaning(ErrorKind.TRANSIENT, f"{self.label} had an error of its own.")
 
-    def error_of(self, response: httpx.Response) -> PlatformError:
+    def read_error(self, response: httpx.Response) -> PlatformError:
         """Return the error of an error response; the platform's own message is used only if its code is unknown."""
-        body, status = body_of(response), response.status_code
+        body, status = error_object(response), response.status_code
         code, subcode = self._code(body), number(body, "error_subcode")
         meaning = self._meaning(body, code, subcode, response)
         own_code = "/".join(str(part) for part in (code, subcode) if part is not None)
@@ -123,21 +123,21 @@ class ErrorMapping:
     def _meaning(
         self, body: dict[str, Any], code: int | str | None, subcode: int | None, response: httpx.Response
     ) -> Meaning:
-        said = str(body.get("error_user_msg") or body.get("message") or "")
-        spoken = f"{said} {body.get('message')}"
+        message = str(body.get("error_user_msg") or body.get("message") or "")
+        spoken = f"{message} {body.get('message')}"
         if "appsecret_proof" in spoken:
             return Meaning(ErrorKind.OPERATOR, f"{self.label} {_PROOF}", NO_PROOF)
         if any(part in spoken for part in _OF_THE_APP):
             return Meaning(ErrorKind.OPERATOR, f"{self.label} {_STATE}")
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
-            return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {said}")
+            return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {message}")
         by_words = next((meaning for part, meaning in self.words.items() if part.lower() in spoken.lower()), None)
         if meaning := own or by_words or self._common(code, spoken) or self._by_status(response.status_code):
             return meaning
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server
-        reason = f": {said}" if said else f" with status {response.status_code}."
+        reason = f": {message}" if message else f" with status {response.status_code}."
         return Meaning(ErrorKind.REJECTED, f"{self.label} refused{reason}")
 
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
@@ -165,22 +165,22 @@ class ErrorMapping:
 
     @property
     def _throttled(self) -> Meaning:
-        said = f"{self.label} is limiting how much this {self.owner} may do right now."
-        return Meaning(ErrorKind.RATE_LIMITED, said)
+        sentence = f"{self.label} is limiting how much this {self.owner} may do right now."
+        return Meaning(ErrorKind.RATE_LIMITED, sentence)
 
     @property
     def _reconnect(self) -> Meaning:
-        said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
-        return Meaning(ErrorKind.AUTH, said)
+        sentence = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
+        return Meaning(ErrorKind.AUTH, sentence)
 
 
 def _is_of_the_account(spoken: str) -> bool:
     return any(part in spoken.lower() for part in _OF_THE_ACCOUNT)
 
 
-def body_of(response: httpx.Response) -> dict[str, Any]:
+def error_object(response: httpx.Response) -> dict[str, Any]:
     """Return the error object of a response; empty if it is no JSON of that form (gateways answer in HTML)."""
-    error = json_of(response).get("error")
+    error = json_object(response).get("error")
     return error if isinstance(error, dict) else {}
 
 

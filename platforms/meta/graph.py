@@ -8,8 +8,8 @@ import httpx
 from platforms.base import Connection
 from platforms.errors import unreadable
 from platforms.http.multipart import FilePart, MultipartForm
-from platforms.http.wire import json_of
-from platforms.meta.credentials import proof_of
+from platforms.http.wire import json_object
+from platforms.meta.credentials import app_proof
 
 Fields = dict[str, str]
 Answer = dict[str, Any]
@@ -23,29 +23,29 @@ class Graph:
 
     async def get(self, connection: Connection[Any], path: str, **params: str) -> Answer:
         """Read a node or an edge."""
-        return json_of(await self._send(connection, "GET", path, params=params | proof_of(connection.credentials)))
+        return json_object(await self._send(connection, "GET", path, params=params | app_proof(connection.credentials)))
 
     async def get_list(self, connection: Connection[Any], path: str, **params: str) -> list[Answer]:
         """Read an edge. Raises PlatformError if it is none: that must not pass for an empty one."""
-        found = (await self.get(connection, path, **params)).get("data")
-        if isinstance(found, list) and all(isinstance(each, dict) for each in found):
-            return found
+        entries = (await self.get(connection, path, **params)).get("data")
+        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+            return entries
         raise unreadable(connection.wire.label)
 
     async def post(self, connection: Connection[Any], path: str, fields: Fields) -> Answer:
         """Make an object that is not public yet."""
-        return json_of(await self._send(connection, "POST", path, data=fields | proof_of(connection.credentials)))
+        return json_object(await self._send(connection, "POST", path, data=fields | app_proof(connection.credentials)))
 
     async def post_file(
         self, connection: Connection[Any], path: str, fields: Fields, part: FilePart, *, host: str = ""
     ) -> Answer:
         """Upload a file that is not public yet; `host` is the base URL of another host than the usual one."""
-        form = MultipartForm(fields | proof_of(connection.credentials), [part])
-        return json_of(await self._send(connection, "POST", path, host=host, headers=form.headers, content=form))
+        form = MultipartForm(fields | app_proof(connection.credentials), [part])
+        return json_object(await self._send(connection, "POST", path, host=host, headers=form.headers, content=form))
 
     async def delete(self, connection: Connection[Any], path: str) -> Answer:
         """Delete a node."""
-        return json_of(await self._send(connection, "DELETE", path))
+        return json_object(await self._send(connection, "DELETE", path))
 
     async def post_public(
         self, connection: Connection[Any], path: str, fields: Fields, *, read: str | None = None
@@ -55,8 +55,8 @@ class Graph:
         Raises PlatformError, `unconfirmed` if it may be public.
         """
         params = {"fields": read} if read else None
-        data = fields | proof_of(connection.credentials)
-        return json_of(await self._send(connection, "POST", path, data=data, params=params, public=True))
+        data = fields | app_proof(connection.credentials)
+        return json_object(await self._send(connection, "POST", path, data=data, params=params, public=True))
 
     async def _send(
         self, connection: Connection[Any], method: str, path: str, *, host: str = "", **options: Any
@@ -67,7 +67,7 @@ class Graph:
         return await connection.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
 
 
-def text_of(connection: Connection[Any], answer: Answer, name: str, *, public: bool = False) -> str:
+def required_text(connection: Connection[Any], answer: Answer, name: str, *, public: bool = False) -> str:
     """Return a value that a response must have. Raises PlatformError if it is missing."""
     if value := answer.get(name):
         return str(value)

@@ -11,8 +11,8 @@ from platforms.access.inspection import Inspection, end_of
 from platforms.access.renewal import lifetimes_of
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_of
-from platforms.meta.credentials import MetaCredentials, proof_of
+from platforms.http.wire import json_object
+from platforms.meta.credentials import MetaCredentials, app_proof
 
 
 async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple[Inspection, Mapping[str, Any]]:
@@ -23,9 +23,9 @@ async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple
     """
     credentials: MetaCredentials = connection.credentials
     token = credentials.access_token.get_secret_value()
-    params = {"input_token": token} | (proof_of(credentials) if asking == token else {})
+    params = {"input_token": token} | (app_proof(credentials) if asking == token else {})
     response = await connection.wire.send("GET", path, params=params, headers={"Authorization": f"Bearer {asking}"})
-    data = json_of(response).get("data")
+    data = json_object(response).get("data")
     if not isinstance(data, dict) or not isinstance(data.get("is_valid"), bool):
         label = connection.wire.label
         raise PlatformError(
@@ -37,10 +37,10 @@ async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple
     return Inspection(lifetimes_of({"scope": data.get("scopes")}).scopes, end_of(data.get("expires_at"))), data
 
 
-def targets_of(data: Mapping[str, Any], scope: str) -> set[str] | None:
+def granted_targets(data: Mapping[str, Any], scope: str) -> set[str] | None:
     """Return the ids for which a permission was granted; None if it was granted for all, or if that is not known."""
     granular = data.get("granular_scopes")
-    for each in granular if isinstance(granular, list) else ():
-        if isinstance(each, dict) and each.get("scope") == scope and isinstance(each.get("target_ids"), list):
-            return {str(target) for target in each["target_ids"]}
+    for grant in granular if isinstance(granular, list) else ():
+        if isinstance(grant, dict) and grant.get("scope") == scope and isinstance(grant.get("target_ids"), list):
+            return {str(target) for target in grant["target_ids"]}
     return None

@@ -7,7 +7,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import count
 
 
-def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
+def read_quota(quotas: Any, label: str, of: str = "") -> Quota:
     """Return the quota in a response of Meta's edges on publishing limits. Raises PlatformError if it is unreadable.
 
     `of` is the prefix of a separate limit's fields, such as "reply_".

@@ -17,13 +17,13 @@ async def choices(connection: PinterestConnection, board: str) -> Choices:
     """Return the sections of a board; all boards if it is empty. Raises PlatformError."""
     path = f"/v5/boards/{segment(board)}/sections" if board else "/v5/boards"
     query: dict[str, str | int] = {"page_size": PAGE}
-    found: list[tuple[object, object]] = []
+    pairs: list[tuple[object, object]] = []
     for _ in range(MOST_CHOICES // PAGE):
         page = await call(connection, "GET", path, params=query)
         if not isinstance(items := page.get("items"), list):
             raise unreadable("Pinterest")
-        found += [(item["id"], item.get("name")) for item in items]
+        pairs += [(item["id"], item.get("name")) for item in items]
         if not page.get("bookmark"):
-            return bounded(found)
+            return bounded(pairs)
         query["bookmark"] = str(page["bookmark"])
-    return bounded(found, more=True)
+    return bounded(pairs, more=True)

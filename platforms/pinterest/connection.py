@@ -7,7 +7,7 @@ from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.http.token_endpoint import refuses_grant
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
 
@@ -20,7 +20,7 @@ async def call(
     connection: PinterestConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
     """Return Pinterest's response. `public` marks the request that makes a pin. Raises PlatformError."""
-    return json_of(await oauth.send(connection, method, path, ended=has_ended, public=public, **options))
+    return json_object(await oauth.send(connection, method, path, ended=has_ended, public=public, **options))
 
 
 async def renew(connection: PinterestConnection) -> Renewed[PinterestCredentials]:

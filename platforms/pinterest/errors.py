@@ -7,7 +7,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import LONGEST_WAIT, wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 LABEL = "Pinterest"
 REQUEST_ID_HEADER = "x-pinterest-rid"
@@ -53,13 +53,13 @@ REFUSALS = Refusals(
 have reported for refusals of fields, boards, tokens and limits."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; Pinterest's own message is used if the content is at fault."""
-    body, status = json_of(response), response.status_code
-    number, said = body.get("code"), str(body.get("message") or "")
+    body, status = json_object(response), response.status_code
+    number, message = body.get("code"), str(body.get("message") or "")
     code = str(number) if isinstance(number, int) else f"http_{status}"
-    kind, sentence = _meaning(status, number, said)
-    unfetched = next((wait for words, wait in _UNFETCHED if words in said), None)
+    kind, sentence = _meaning(status, number, message)
+    unfetched = next((wait for words, wait in _UNFETCHED if words in message), None)
     if unfetched:
         code, kind = UNFETCHED, ErrorKind.TRANSIENT
         sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
@@ -77,8 +77,8 @@ _UNFETCHED = (("Unable to reach the URL", UNREACHED_WAIT), ("could not fetch the
 """The words of media that Pinterest could not fetch, and how long to wait for the next try."""
 
 
-def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
-    words = said.lower()
+def _meaning(status: int, number: object, message: str) -> tuple[ErrorKind, str]:
+    words = message.lower()
     if "trial access" in words:
         return ErrorKind.OPERATOR, _TRIAL
     if "consumer type" in words or "restricted feature" in words:
@@ -95,9 +95,9 @@ def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.TRANSIENT, _SERVER
     if "board" in words and status in {403, 404}:
         return ErrorKind.REJECTED, _BOARD
-    if "board_id" in said:
+    if "board_id" in message:
         return ErrorKind.REJECTED, "Pinterest does not take this board id: it is a number."
-    return ErrorKind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
+    return ErrorKind.REJECTED, f"Pinterest refused: {message}" if message else "Pinterest refused without a reason."
 
 
 def _by_number(status: int, number: object) -> tuple[ErrorKind, str] | None:

@@ -15,7 +15,7 @@ def pin_body(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str,
         "board_section_id": settings.board_section_id,
         "title": settings.title,
         "description": draft.text or None,
-        "alt_text": rules.alt_text_of(draft),
+        "alt_text": rules.joined_alt_text(draft),
         "link": settings.link,
         "media_source": _media_source(draft, media_id),
     }

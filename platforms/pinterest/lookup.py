@@ -54,13 +54,13 @@ def _likeness(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -
 
 def _made_at(pin: dict[str, Any]) -> datetime:
     try:
-        made = moment(pin.get("created_at"))
+        made_at = moment(pin.get("created_at"))
     except ValueError as error:
         raise PlatformError(
             ErrorKind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time"
         ) from error
     # Pinterest writes its times without a time zone.
-    return made if made.tzinfo else made.replace(tzinfo=UTC)
+    return made_at if made_at.tzinfo else made_at.replace(tzinfo=UTC)
 
 
 def _place(link: str | None) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class Pinterest(
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES

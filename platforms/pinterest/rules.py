@@ -75,19 +75,19 @@ def file_rules(draft: Draft[PinterestSettings]) -> tuple[FileRule, ...]:
 def check(label: str, draft: Draft[PinterestSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Pinterest would reject."""
     settings = draft.settings
-    found = RULES.check(label, draft.text, draft.media)
-    if len(draft.media) > 1 and (alt_text := alt_text_of(draft)) and len(alt_text) > ALT_TEXT:
-        said = f"{label} allows {ALT_TEXT} characters of alt text in a pin; this has {len(alt_text):,}"
-        found.append(Violation("mediaItems", said))
+    violations = RULES.check(label, draft.text, draft.media)
+    if len(draft.media) > 1 and (alt_text := joined_alt_text(draft)) and len(alt_text) > ALT_TEXT:
+        error = f"{label} allows {ALT_TEXT} characters of alt text in a pin; this has {len(alt_text):,}"
+        violations.append(Violation("mediaItems", error))
     covers = {"coverImageUrl": settings.cover_image_url, "coverImageKeyFrameTime": settings.cover_image_key_frame_time}
-    given = [name for name, value in covers.items() if value is not None]
+    names = [name for name, value in covers.items() if value is not None]
     if not any(item.type is MediaType.VIDEO for item in draft.media):
-        found += [setting(name, f"{label} takes {name} only with a video") for name in given]
-    elif len(given) > 1:
-        found.append(setting(given[1], f"A video has one cover; give {given[0]} or {given[1]}"))
-    return found
+        violations += [setting(name, f"{label} takes {name} only with a video") for name in names]
+    elif len(names) > 1:
+        violations.append(setting(names[1], f"A video has one cover; give {names[0]} or {names[1]}"))
+    return violations
 
 
-def alt_text_of(draft: Draft[PinterestSettings]) -> str | None:
+def joined_alt_text(draft: Draft[PinterestSettings]) -> str | None:
     """Return the alt text of the pin as a whole: that of its media, one per line."""
     return "\n".join(item.alt_text for item in draft.media if item.alt_text) or None

@@ -8,7 +8,7 @@ import httpx
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
 
@@ -27,7 +27,7 @@ async def call(
     Raises PlatformError, also for errors in a response with status 200.
     """
     response = await send(connection, method, path, public=public, **options)
-    body = json_of(response)
+    body = json_object(response)
     if error := error_within(body, response):
         raise connection.wire.outcome(response, error, public=public)
     return body

@@ -13,7 +13,7 @@ from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes
 from platforms.http.untrusted import LONGEST_WAIT, wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 LABEL = "Reddit"
 THROTTLED_WAIT = timedelta(minutes=10)
@@ -73,42 +73,44 @@ REFUSALS = Refusals(_is_error, codes(*_BY_CODE, DUPLICATE), in_success=True)
 error and the post that it made (praw-dev/praw#1768)."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
-    status, body = response.status_code, json_of(response)
+    body = json_object(response)
     if within := error_within(body, response):
         return within
-    said = str(body.get("explanation") or body.get("message") or "")
-    if status == 401:
-        kind, sentence = ErrorKind.AUTH, _RECONNECT
-    elif status == 403 and body.get("reason"):
-        kind, sentence = ErrorKind.REJECTED, _CLOSED
-    elif status == 403 and "insufficient_scope" in response.headers.get("www-authenticate", ""):
-        kind, sentence = (
-            ErrorKind.AUTH,
-            "Reddit does not allow this with the account's permissions. Reconnect the account and grant them.",
-        )
-    elif status == 403 and not body:
-        # A page of Reddit's network security, not its API: it passes, and says nothing about the account.
-        kind, sentence = ErrorKind.TRANSIENT, "Reddit rejected the request without processing it."
-    elif status == 403:
-        kind, sentence = (
-            ErrorKind.REJECTED,
-            "Reddit does not allow this. Check the subreddit's rules and the account's rights.",
-        )
-    elif status == 429:
-        kind, sentence = ErrorKind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
-    elif status >= 500 or status == 408:
-        kind, sentence = ErrorKind.TRANSIENT, _SERVER
-    else:
-        kind, sentence = ErrorKind.REJECTED, f"Reddit refused: {said}" if said else "Reddit refused without a reason."
+    kind, sentence = _meaning(response, body)
     return PlatformError(
         kind,
         sentence,
-        code=str(body.get("reason") or f"http_{status}"),
-        status=status,
+        code=str(body.get("reason") or f"http_{response.status_code}"),
+        status=response.status_code,
         retry_after=_until_reset(response) if kind is ErrorKind.RATE_LIMITED else None,
     )
+
+
+def _meaning(response: httpx.Response, body: Mapping[str, Any]) -> tuple[ErrorKind, str]:
+    status, message = response.status_code, str(body.get("explanation") or body.get("message") or "")
+    if status == 401:
+        return ErrorKind.AUTH, _RECONNECT
+    if status == 403:
+        return _meaning_of_403(response, body)
+    if status == 429:
+        return ErrorKind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
+    if status >= 500 or status == 408:
+        return ErrorKind.TRANSIENT, _SERVER
+    return ErrorKind.REJECTED, f"Reddit refused: {message}" if message else "Reddit refused without a reason."
+
+
+def _meaning_of_403(response: httpx.Response, body: Mapping[str, Any]) -> tuple[ErrorKind, str]:
+    if body.get("reason"):
+        return ErrorKind.REJECTED, _CLOSED
+    if "insufficient_scope" in response.headers.get("www-authenticate", ""):
+        sentence = "Reddit does not allow this with the account's permissions. Reconnect the account and grant them."
+        return ErrorKind.AUTH, sentence
+    if not body:
+        # A page of Reddit's network security, not its API: it passes, and says nothing about the account.
+        return ErrorKind.TRANSIENT, "Reddit rejected the request without processing it."
+    return ErrorKind.REJECTED, "Reddit does not allow this. Check the subreddit's rules and the account's rights."
 
 
 def named_post(body: Mapping[str, Any]) -> str | None:
@@ -131,22 +133,22 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformErro
     if not isinstance(inner, dict) or not isinstance(errors, list) or not errors or named_post(body):
         return None
     first = errors[0] if isinstance(errors[0], list) else [errors[0]]
-    code, said = str(first[0]), str(first[1] if len(first) > 1 else "")
-    kind, sentence = _BY_CODE.get(code) or (ErrorKind.REJECTED, f"Reddit refused: {said or code}")
+    code, message = str(first[0]), str(first[1] if len(first) > 1 else "")
+    kind, sentence = _BY_CODE.get(code) or (ErrorKind.REJECTED, f"Reddit refused: {message or code}")
     return PlatformError(
         kind,
         sentence,
         code=DUPLICATE if code == "ALREADY_SUB" else code,
         status=response.status_code,
-        retry_after=_wait_of(inner.get("ratelimit"), said) if kind is ErrorKind.RATE_LIMITED else None,
+        retry_after=_limit_wait(inner.get("ratelimit"), message) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _wait_of(seconds: object, said: str) -> timedelta:
+def _limit_wait(seconds: object, message: str) -> timedelta:
     if asked := wait(seconds):
         return timedelta(seconds=math.ceil(asked.total_seconds()))
-    if found := re.search(r"(\d{1,6}) (millisecond|second|minute|hour)", said):
-        return min(timedelta(**{f"{found[2]}s": int(found[1])}), LONGEST_WAIT)
+    if span := re.search(r"(\d{1,6}) (millisecond|second|minute|hour)", message):
+        return min(timedelta(**{f"{span[2]}s": int(span[1])}), LONGEST_WAIT)
     return THROTTLED_WAIT
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from platforms.base import PublishContext
 from platforms.reddit.media import uploads
-from platforms.reddit.rules import RedditPostType, post_type_of, words_of
+from platforms.reddit.rules import RedditPostType, choose_post_type, title_and_text
 from platforms.reddit.settings import RedditSettings
 
 
 def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
     """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
-    draft, (title, text) = context.draft, words_of(context.draft)
-    settings, post_type = draft.settings, post_type_of(draft)
+    draft, (title, text) = context.draft, title_and_text(context.draft)
+    settings, post_type = draft.settings, choose_post_type(draft)
     fields = {
         "api_type": "json",
         "extension": "json",
@@ -38,7 +38,7 @@ def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
 
 def gallery_body(context: PublishContext[RedditSettings]) -> dict[str, Any]:
     """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
-    settings, (title, text) = context.draft.settings, words_of(context.draft)
+    settings, (title, text) = context.draft.settings, title_and_text(context.draft)
     body: dict[str, Any] = {
         "api_type": "json",
         "show_error_list": True,

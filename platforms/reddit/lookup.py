@@ -10,7 +10,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.connection import RedditConnection, call
-from platforms.reddit.rules import RedditPostType, post_type_of, words_of
+from platforms.reddit.rules import RedditPostType, choose_post_type, title_and_text
 from platforms.reddit.settings import RedditSettings
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
@@ -46,8 +46,8 @@ def _made_at(post: dict[str, Any]) -> datetime:
 
 def _likeness(post: dict[str, Any], context: PublishContext[RedditSettings]) -> Likeness:
     draft = context.draft
-    title, text = words_of(draft)
-    post_type = post_type_of(draft)
+    title, text = title_and_text(draft)
+    post_type = choose_post_type(draft)
     is_elsewhere = str(post.get("subreddit")).lower() != draft.settings.subreddit.lower()
     if is_elsewhere or bool(post.get("is_self")) is not (post_type is RedditPostType.SELF):
         return Likeness.OTHER

@@ -21,7 +21,7 @@ from platforms.reddit import choices, errors, lookup, rules
 from platforms.reddit.connection import BASE_URL, RedditConnection, call, renew
 from platforms.reddit.fields import gallery_body, submit_fields
 from platforms.reddit.media import upload
-from platforms.reddit.rules import RedditPostType, post_type_of
+from platforms.reddit.rules import RedditPostType, choose_post_type
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.reddit.tokens import TOKENS
 
@@ -46,7 +46,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     # Listings lag some seconds behind; working publishers wait a minute before they send again.
     read_lag = timedelta(seconds=60)
     finds_without_handles = True
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -107,12 +107,12 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
 
 def _not_listed(draft: Draft[RedditSettings], sent_at: datetime) -> Finding:
     """Return the finding for a post with a lost response that is not listed: image posts appear minutes later."""
-    is_late = post_type_of(draft) is RedditPostType.IMAGE
+    is_late = choose_post_type(draft) is RedditPostType.IMAGE
     return Unknown() if is_late and datetime.now(UTC) - sent_at <= LISTED_WITHIN else Absent()
 
 
 async def _submit(connection: RedditConnection, context: PublishContext[RedditSettings]) -> dict[str, Any]:
-    if post_type_of(context.draft) is RedditPostType.GALLERY:
+    if choose_post_type(context.draft) is RedditPostType.GALLERY:
         return await call(connection, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
     fields = submit_fields(context)
     return await call(connection, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)

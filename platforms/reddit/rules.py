@@ -48,14 +48,14 @@ class RedditPostType(StrEnum):
     GALLERY = "gallery"
 
 
-def post_type_of(draft: Draft[RedditSettings]) -> RedditPostType:
+def choose_post_type(draft: Draft[RedditSettings]) -> RedditPostType:
     """Return the form of the draft: its media decide, then its link."""
     if draft.media:
         return RedditPostType.IMAGE if len(draft.media) == 1 else RedditPostType.GALLERY
     return RedditPostType.LINK if draft.settings.url and not draft.settings.force_self else RedditPostType.SELF
 
 
-def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
+def title_and_text(draft: Draft[RedditSettings]) -> tuple[str, str]:
     """Return title and text; if the settings have no title, it is the text's first line."""
     settings, title, text = draft.settings, draft.settings.title, draft.text
     if title is None:
@@ -67,18 +67,18 @@ def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
 
 def check(label: str, draft: Draft[RedditSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Reddit would reject; the rules of the subreddit are not known here."""
-    settings, title = draft.settings, words_of(draft)[0]
-    found = RULES.check(label, draft.text, draft.media)
+    settings, title = draft.settings, title_and_text(draft)[0]
+    violations = RULES.check(label, draft.text, draft.media)
     if not title and settings.title is None:
-        said = f"{label} needs a title: a text, whose first line is it, or the setting title"
-        found.append(Violation("content", said))
+        error = f"{label} needs a title: a text, whose first line is it, or the setting title"
+        violations.append(Violation("content", error))
     if not title and settings.title is not None:
-        found.append(setting("title", f"{label} needs a title that is not blank"))
+        violations.append(setting("title", f"{label} needs a title that is not blank"))
     if settings.title is None and len(title) > TITLE:
-        said = f"{label} allows {TITLE} characters in a title, which the text's first line is; this has {len(title):,}"
-        found.append(Violation("content", said))
+        error = f"{label} allows {TITLE} characters in a title, which the text's first line is; this has {len(title):,}"
+        violations.append(Violation("content", error))
     if draft.media and settings.url:
-        found.append(setting("url", f"{label} does not take a link together with media"))
+        violations.append(setting("url", f"{label} does not take a link together with media"))
     if draft.media and settings.force_self:
-        found.append(setting("forceSelf", f"{label} text posts do not take media"))
-    return found
+        violations.append(setting("forceSelf", f"{label} text posts do not take media"))
+    return violations

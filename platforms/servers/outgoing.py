@@ -27,7 +27,7 @@ class Outgoing:
 
         A sandbox, or another base URL that the operator has set for the platform, may have a private address.
         """
-        hosts = self._servers.hosts_in_place_of(platform)
+        hosts = self._servers.replacement_hosts(platform)
         domains = (*platform.own_domains, *(host.rpartition(":")[0] for host in hosts))
         names = PlatformNames(domains, self._own_names, self._strange_names)
         return GuardedTransport(

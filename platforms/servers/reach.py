@@ -60,7 +60,7 @@ class Servers:
         self.forbidden = tuple(forbidden)
         self._allowed = AllowedHosts(private_hosts)
 
-    def hosts_in_place_of(self, platform: AnyPlatform) -> list[str]:
+    def replacement_hosts(self, platform: AnyPlatform) -> list[str]:
         """Return the hosts, as `host:port`, that the operator has set for a platform instead of its own."""
         urls = [self._base_urls.get(place) for place in (platform.name, *platform.other_base_urls)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]

@@ -22,12 +22,12 @@ async def run_once(
     """
     known: dict[str, str] = context.handles.setdefault(_FOLLOW_UPS, {})
 
-    async def note(how: str) -> None:
-        known[name] = how
+    async def save_state(state: str) -> None:
+        known[name] = state
         await context.save(context.handles)
 
     if name not in known:
-        await note(_SENDING)
+        await save_state(_SENDING)
         try:
             await step()
         except PlatformError as error:
@@ -37,13 +37,13 @@ async def run_once(
                 raise
             # Nothing is repeated, so a refusal that cannot be trusted is reported, too.
             refusal = error.claim or error
-            await note(_SENDING if refusal.kind is ErrorKind.UNCONFIRMED else refusal.message)
+            await save_state(_SENDING if refusal.kind is ErrorKind.UNCONFIRMED else refusal.message)
         else:
-            await note(_DONE)
+            await save_state(_DONE)
     match known[name]:
         case "":
             return None
         case "sending":
             return f"It is not known whether {connection.wire.label} took the {name}. Look at the post."
-        case said:
-            return f"The {name} was not added: {said}"
+        case message:
+            return f"The {name} was not added: {message}"

@@ -70,7 +70,7 @@ def verdict(
 
 
 def earliest_unclaimed(
-    context: PublishContext[Any], found: Iterable[MatchingPost], *, since: datetime | None = None
+    context: PublishContext[Any], posts: Iterable[MatchingPost], *, since: datetime | None = None
 ) -> Published | None:
     """Return the earliest of the posts found that is not known to be another of ours. Confirming always ends here.
 
@@ -81,13 +81,13 @@ def earliest_unclaimed(
     ours. If we took its post for ours, it would be sent again.
     """
     free = (
-        each
-        for each in found
-        if each.post.platform_post_id not in context.taken
-        and (since is None or each.made_at >= since - CLOCKS_APART)
-        and (context.ended_at is None or each.made_at <= context.ended_at + CLOCKS_APART)
+        post
+        for post in posts
+        if post.post.platform_post_id not in context.taken
+        and (since is None or post.made_at >= since - CLOCKS_APART)
+        and (context.ended_at is None or post.made_at <= context.ended_at + CLOCKS_APART)
     )
-    first = min(free, key=lambda each: each.made_at, default=None)
+    first = min(free, key=lambda post: post.made_at, default=None)
     return first.post if first else None
 
 

@@ -47,16 +47,18 @@ ThreadItems = Annotated[list[ThreadItem], Field(max_length=MOST_ITEMS)]
 
 def check_items(label: str, items: Sequence[ThreadItem], check: Check) -> list[Violation]:
     """Return what breaks a rule in the posts of a thread, each with its place in the settings."""
-    found: list[Violation] = []
+    violations: list[Violation] = []
     for number, item in enumerate(items):
-        broken = check(item.content, item.media)
+        item_violations = check(item.content, item.media)
         if not item.content.strip() and not item.media_items:
-            broken.append(Violation("content", f"{label} needs text or media in every post of a thread"))
-        found += [
-            Violation("platformSpecificData", each.error, each.code, path=("threadItems", number, each.part))
-            for each in broken
+            item_violations.append(Violation("content", f"{label} needs text or media in every post of a thread"))
+        violations += [
+            Violation(
+                "platformSpecificData", violation.error, violation.code, path=("threadItems", number, violation.part)
+            )
+            for violation in item_violations
         ]
-    return found
+    return violations
 
 
 def ended_early(published: Published, number: int, error: PlatformError) -> Published:

@@ -10,7 +10,7 @@ import httpx
 from platforms.base import Connection
 from platforms.errors import unreadable
 from platforms.http.multipart import FilePart, MultipartForm, post_form
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.telegram.errors import refusal
 from platforms.telegram.settings import TelegramCredentials
 
@@ -62,7 +62,7 @@ def _path(connection: TelegramConnection, method: str) -> str:
 
 
 def _result(connection: TelegramConnection, answer: httpx.Response, *, public: bool = False) -> Any:
-    body = json_of(answer)
+    body = json_object(answer)
     if body.get("ok") is False:
         raise connection.wire.outcome(answer, refusal(body, answer.status_code), public=public)
     if "result" not in body:

@@ -10,7 +10,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 _SERVER = "Telegram had an error of its own."
 _TOKEN = "Telegram does not know this bot's token. Connect the account again with the token from BotFather."  # noqa: S105
@@ -57,10 +57,10 @@ _BY_NUMBER = frozenset({401, 403, 404, 413, 429})
 
 
 def _trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
-    said = str(body.get("description") or "")
+    message = str(body.get("description") or "")
     if error.kind is ErrorKind.UNCONFIRMED:
         return False
-    is_known = any(re.search(words, said, re.IGNORECASE) for words, _, _ in _BY_WORDS) or "can't parse" in said
+    is_known = any(re.search(words, message, re.IGNORECASE) for words, _, _ in _BY_WORDS) or "can't parse" in message
     return is_known or isinstance(error, ChatMovedError) or body.get("error_code") in _BY_NUMBER
 
 
@@ -70,21 +70,21 @@ REFUSALS = Refusals(
 """Source: core.telegram.org/bots/api#making-requests."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
-    return refusal(json_of(response), response.status_code)
+    return refusal(json_object(response), response.status_code)
 
 
 def refusal(body: dict[str, Any], status: int) -> PlatformError:
     """Return the error of a refusal's body. No text of Telegram's contains the token: only the address does."""
-    given, said = body.get("error_code"), str(body.get("description") or "")
-    number = given if isinstance(given, int) else status
+    error_code, message = body.get("error_code"), str(body.get("description") or "")
+    number = error_code if isinstance(error_code, int) else status
     parameters = body.get("parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
     moved, retry_after = parameters.get("migrate_to_chat_id"), wait(parameters.get("retry_after"))
     if isinstance(moved, int):
         return ChatMovedError(moved, status)
-    kind, sentence = _meaning(number, said)
+    kind, sentence = _meaning(number, message)
     if kind is ErrorKind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
         retry_after = _FLOOD_WAIT
     return PlatformError(
@@ -96,23 +96,23 @@ def refusal(body: dict[str, Any], status: int) -> PlatformError:
     )
 
 
-def _meaning(number: int, said: str) -> tuple[ErrorKind, str]:
+def _meaning(number: int, message: str) -> tuple[ErrorKind, str]:
     if number == 429:
         return ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
     if number >= 500 or number == 408:
         return ErrorKind.TRANSIENT, _SERVER
     # A malformed token makes an address that Telegram does not know.
-    if number == 401 or (number == 404 and said in {"Not Found", ""}):
+    if number == 401 or (number == 404 and message in {"Not Found", ""}):
         return ErrorKind.AUTH, _TOKEN
     for words, kind, sentence in _BY_WORDS:
-        if re.search(words, said, re.IGNORECASE):
+        if re.search(words, message, re.IGNORECASE):
             return kind, sentence
     if number == 403:
         return ErrorKind.AUTH, _ACCESS
     if number == 413:
         return ErrorKind.REJECTED, _TOO_LARGE
-    parsed = re.search(r"can't parse entities: (.+)", said)
+    parsed = re.search(r"can't parse entities: (.+)", message)
     if parsed:
         return ErrorKind.REJECTED, f"Telegram cannot read the text's markup: {parsed[1]}"
-    said = said.removeprefix("Bad Request: ")
-    return ErrorKind.REJECTED, f"Telegram refused: {said}" if said else f"Telegram refused with status {number}."
+    message = message.removeprefix("Bad Request: ")
+    return ErrorKind.REJECTED, f"Telegram refused: {message}" if message else f"Telegram refused with status {number}."

@@ -36,21 +36,23 @@ class Call:
     parts: list[FilePart] = field(default_factory=list)
 
 
-def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -> Call:
+def build_call(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -> Call:
     """Return the call that publishes a draft in a chat; `files` are those of its media, in their order."""
     settings = draft.settings
     fields: dict[str, Any] = {"chat_id": int(chat) if chat.lstrip("-").isdecimal() else chat}
-    fields |= _given(
+    fields |= _without_empty(
         disable_notification=settings.disable_notification,
         protect_content=settings.protect_content,
         message_thread_id=settings.message_thread_id,
     )
     if not draft.media:
         preview = {"is_disabled": True} if settings.disable_web_page_preview else None
-        said = _given(text=draft.text, parse_mode=settings.parse_mode, link_preview_options=preview)
-        return Call("sendMessage", fields | said)
-    appearance = _given(has_spoiler=settings.has_spoiler, show_caption_above_media=settings.show_caption_above_media)
-    caption = _given(caption=draft.text, parse_mode=settings.parse_mode if draft.text else None)
+        content = _without_empty(text=draft.text, parse_mode=settings.parse_mode, link_preview_options=preview)
+        return Call("sendMessage", fields | content)
+    appearance = _without_empty(
+        has_spoiler=settings.has_spoiler, show_caption_above_media=settings.show_caption_above_media
+    )
+    caption = _without_empty(caption=draft.text, parse_mode=settings.parse_mode if draft.text else None)
     if len(draft.media) == 1:
         method, name = _SINGLE[draft.media[0].type]
         fields |= appearance | caption | _playing(draft.media[0].type, files[0])
@@ -62,7 +64,7 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
     ]
     # Telegram shows the caption of the first item under the whole album.
     fields["media"][0] |= caption
-    parts = [_part(*each) for each in zip(names, draft.media, files, strict=True)]
+    parts = [_part(*part) for part in zip(names, draft.media, files, strict=True)]
     return Call("sendMediaGroup", fields, parts)
 
 
@@ -76,9 +78,9 @@ def _playing(kind: MediaType, file: MediaFile) -> dict[str, Any]:
     """Return how a video is shown, with its sides in pixels if they are known."""
     if kind is not MediaType.VIDEO:
         return {}
-    return _given(supports_streaming=True, width=file.width, height=file.height)
+    return _without_empty(supports_streaming=True, width=file.width, height=file.height)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_empty(**fields: Any) -> dict[str, Any]:
     """Return the fields that have a value: leaving one out means no, none or nothing."""
     return {name: value for name, value in fields.items() if value}

@@ -10,7 +10,7 @@ from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
 from platforms.telegram.connection import TelegramConnection, ask, send
 from platforms.telegram.errors import ChatMovedError
-from platforms.telegram.fields import Call, call_of
+from platforms.telegram.fields import Call, build_call
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
 
 
@@ -23,7 +23,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     api = ApiVersion("Bot API")
     sends_files = True
     account_prefix = "tg"
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -57,7 +57,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
             if files:
                 await opened.enter_async_context(mark_sending(context))
-            return await _followed(connection, call_of(context.draft, _chat(connection), files))
+            return await _followed(connection, build_call(context.draft, _chat(connection), files))
 
     async def confirm_sent(
         self, connection: TelegramConnection, context: PublishContext[TelegramSettings], sent_at: datetime

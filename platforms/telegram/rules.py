@@ -95,20 +95,20 @@ def check(label: str, draft: Draft[TelegramSettings], _: AccountFacts) -> list[V
     # The markup is read only if the text can still fit.
     if len(text) <= RULES.text.limit * _MARKUP:
         text = visible(text, settings.parse_mode)
-    found = RULES.check(label, text, draft.media)
+    violations = RULES.check(label, text, draft.media)
     if not text.strip() and not draft.media:
-        found.append(Violation("content", f"{label} needs text or media"))
+        violations.append(Violation("content", f"{label} needs text or media"))
     if len(draft.media) > 1 and any(item.type is MediaType.GIF for item in draft.media):
-        found.append(Violation("mediaItems", f"{label} publishes a GIF alone, not among other media"))
+        violations.append(Violation("mediaItems", f"{label} publishes a GIF alone, not among other media"))
     kinds = {item.type for item in draft.media}
     if MediaType.DOCUMENT in kinds and len(kinds) > 1:
-        found.append(Violation("mediaItems", f"{label} publishes documents apart from other media"))
-    for name, given in (
+        violations.append(Violation("mediaItems", f"{label} publishes documents apart from other media"))
+    for name, value in (
         ("hasSpoiler", settings.has_spoiler),
         ("showCaptionAboveMedia", settings.show_caption_above_media),
     ):
-        if given and not kinds - {MediaType.DOCUMENT}:
-            found.append(setting(name, f"{label} takes {name} only with images, videos and GIFs"))
+        if value and not kinds - {MediaType.DOCUMENT}:
+            violations.append(setting(name, f"{label} takes {name} only with images, videos and GIFs"))
     if settings.disable_web_page_preview and draft.media:
-        found.append(setting("disableWebPagePreview", f"{label} previews no links beside media; leave it out"))
-    return found
+        violations.append(setting("disableWebPagePreview", f"{label} previews no links beside media; leave it out"))
+    return violations

@@ -19,17 +19,17 @@ class TooMuchText(Exception):
 
 class _Request:
     def __init__(self, most: int) -> None:
-        self._left = most
+        self._remaining = most
         self._results: dict[Any, Any] = {}
 
     def result(self, key: Any, characters: int, compute: Callable[[], T]) -> T:
         if key not in self._results:
-            if characters > self._left:
+            if characters > self._remaining:
                 raise TooMuchText
-            self._left -= characters
+            self._remaining -= characters
             self._results[key] = compute()
-        found: T = self._results[key]
-        return found
+        computed: T = self._results[key]
+        return computed
 
 
 _request: ContextVar[_Request | None] = ContextVar("request", default=None)

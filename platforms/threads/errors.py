@@ -37,7 +37,7 @@ _CODES: dict[int | str, Meaning] = {
 
 
 _MAPPING = ErrorMapping("Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED})
-error_of = _MAPPING.error_of
+read_error = _MAPPING.read_error
 _OF_APPS = 10
 """The code of a missing access of the app. Threads has reported it for replies that it had published
 (tirthpatell/threads-go#30)."""
@@ -55,13 +55,13 @@ _PROCESSING = {
 """Parts of a failed container's error_message, whose spelling changes; source: the page on troubleshooting."""
 
 
-def processing_error(said: str) -> PlatformError:
+def processing_error(message: str) -> PlatformError:
     """Return the error that a failed container reports."""
     for part, (kind, sentence) in _PROCESSING.items():
-        if part in said.upper():
-            return PlatformError(kind, sentence, code=said[:64])
+        if part in message.upper():
+            return PlatformError(kind, sentence, code=message[:64])
     return PlatformError(
-        ErrorKind.TRANSIENT, "Threads failed while taking in the media.", code=said[:64] or "unexplained"
+        ErrorKind.TRANSIENT, "Threads failed while taking in the media.", code=message[:64] or "unexplained"
     )
 
 

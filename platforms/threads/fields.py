@@ -15,8 +15,8 @@ def of_items(media: tuple[Media, ...]) -> list[Fields]:
 
 def of_post(text: str, media: tuple[Media, ...], more: Fields) -> Built:
     """Return the function that makes the fields of the published container, once its items are finished."""
-    said = {"text": text} if text else {}
-    return lambda items: {**_content(media, items), **said, **more}
+    content = {"text": text} if text else {}
+    return lambda items: {**_content(media, items), **content, **more}
 
 
 def of_root(settings: ThreadsSettings) -> Fields:

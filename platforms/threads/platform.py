@@ -27,7 +27,7 @@ from platforms.http.wire import segment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
-from platforms.meta.quota import quota_of
+from platforms.meta.quota import read_quota
 from platforms.rules import Violation
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
 from platforms.steps.thread import ended_early
@@ -61,7 +61,7 @@ class Threads(
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -97,7 +97,7 @@ class Threads(
 
     async def quota(self, connection: ThreadsConnection) -> Quota:
         """Ask how many posts of the last 24 hours are left; Threads does not report when more are allowed."""
-        return quota_of(await _quotas(connection), "Threads")
+        return read_quota(await _quotas(connection), "Threads")
 
     async def prepare(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
@@ -186,7 +186,7 @@ async def _publish(connection: ThreadsConnection, containers: Containers, name: 
 async def _quota_is_used(connection: ThreadsConnection, of: str) -> bool:
     """Return whether a limit of the day is used up: a refusal for that has no code of its own."""
     try:
-        return quota_of(await _quotas(connection, of), "Threads", of).remaining <= 0
+        return read_quota(await _quotas(connection, of), "Threads", of).remaining <= 0
     except PlatformError:
         return False
 

@@ -80,21 +80,21 @@ def cautions(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
 def check(label: str, draft: Draft[ThreadsSettings], _: AccountFacts) -> list[Violation]:
     """Return everything Threads would reject, in the post and in those that follow it; files are not checked."""
     settings = draft.settings
-    found = _check_one(label, draft.text, draft.media)
+    violations = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
-        found.append(Violation("content", f"{label} needs text or media"))
+        violations.append(Violation("content", f"{label} needs text or media"))
     attached = {"linkAttachment": settings.link_attachment, "poll": settings.poll}
     for name, value in attached.items():
         if value and draft.media:
-            found.append(setting(name, f"{label} takes {name} only in a post without media"))
+            violations.append(setting(name, f"{label} takes {name} only in a post without media"))
     if all(attached.values()):
-        found.append(setting("poll", f"{label} does not take a poll together with linkAttachment"))
-    return found + check_items(label, settings.thread_items, lambda text, media: _check_one(label, text, media))
+        violations.append(setting("poll", f"{label} does not take a poll together with linkAttachment"))
+    return violations + check_items(label, settings.thread_items, lambda text, media: _check_one(label, text, media))
 
 
 def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
-    found = RULES.check(label, text, media)
+    violations = RULES.check(label, text, media)
     # A text that is already too long is not searched.
     if len(text) <= CHARACTERS and (links := len(set(_LINK.findall(text)))) > LINKS:
-        found.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
-    return found
+        violations.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
+    return violations

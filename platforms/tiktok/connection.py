@@ -6,8 +6,8 @@ from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import unreadable
-from platforms.http.wire import json_of
-from platforms.tiktok.errors import error_of
+from platforms.http.wire import json_object
+from platforms.tiktok.errors import read_error
 from platforms.tiktok.settings import TikTokCredentials
 
 TikTokConnection = Connection[TikTokCredentials]
@@ -43,10 +43,10 @@ async def _send(
     **options: Any,
 ) -> dict[str, Any]:
     response = await connection.wire.send(method, path, public=public, headers=oauth.bearer(used), **options)
-    body = json_of(response)
+    body = json_object(response)
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
-        raise connection.wire.outcome(response, error_of(response), public=public)
+        raise connection.wire.outcome(response, read_error(response), public=public)
     if not isinstance(data, dict):
         raise unreadable("TikTok", public=public)
     return data

@@ -6,7 +6,7 @@ import httpx
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Body, Refusals, codes
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-tt-logid"
 
@@ -116,9 +116,9 @@ REFUSALS = Refusals(
 answer instead of a publish_id."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response of any status; TikTok's message is used only if its code is unknown."""
-    body = json_of(response)
+    body = json_object(response)
     error = body.get("error")
     if isinstance(error, str):  # OAuth's own shape
         error = {"code": error, "message": body.get("error_description"), "log_id": body.get("log_id")}

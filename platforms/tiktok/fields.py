@@ -3,7 +3,7 @@
 from typing import Any
 
 from platforms.base import Draft
-from platforms.tiktok.rules import is_video, title_of
+from platforms.tiktok.rules import is_video, photo_title
 from platforms.tiktok.settings import TikTokSettings
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
     settings = draft.settings
     info: Json = {"description": settings.description or draft.text}
     if settings.description:
-        info["title"] = title_of(draft.text)
+        info["title"] = photo_title(draft.text)
     if not settings.draft:
         info |= _audience(draft, creator)
         if settings.auto_add_music is not None:
@@ -48,7 +48,7 @@ def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
     }
 
 
-def caption_of(draft: Draft[TikTokSettings]) -> str:
+def caption_text(draft: Draft[TikTokSettings]) -> str:
     """Return the text by which the post is recognised among the account's others."""
     return draft.text if is_video(draft) else draft.settings.description or draft.text
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 _PRIVATE: dict[str, Any] = {
     "privacyLevel": "SELF_ONLY",
@@ -12,8 +12,14 @@ _PRIVATE: dict[str, Any] = {
 
 
 def _counts_uploaded_bytes(seen: SampleResult) -> bool | None:
-    counts = [value for each in answers_at(seen, "/status/fetch") for value in values_of(each.body, "uploaded_bytes")]
-    sizes = [value for each in answers_at(seen, "/video/init") for value in values_of(each.sent, "video_size")]
+    counts = [
+        value
+        for exchange in find_answers(seen, "/status/fetch")
+        for value in find_values(exchange.body, "uploaded_bytes")
+    ]
+    sizes = [
+        value for exchange in find_answers(seen, "/video/init") for value in find_values(exchange.sent, "video_size")
+    ]
     return counts[0] >= sizes[0] if counts and sizes else None
 
 

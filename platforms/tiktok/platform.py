@@ -37,7 +37,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE})
     pulls_from_verified_domain = True
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES

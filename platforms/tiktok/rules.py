@@ -87,7 +87,7 @@ def is_video(draft: Draft[TikTokSettings]) -> bool:
     return bool(draft.media) and draft.media[0].type is MediaType.VIDEO
 
 
-def title_of(text: str) -> str:
+def photo_title(text: str) -> str:
     """Return a photo post's title: the text without hashtags, cut at the end of a word to TikTok's limit."""
     plain = " ".join(re.sub(r"#\w+", "", text).split())[: TITLE + 1]
     while utf16_length(plain) > TITLE:
@@ -98,38 +98,40 @@ def title_of(text: str) -> str:
 def check(label: str, draft: Draft[TikTokSettings], _: AccountFacts) -> list[Violation]:
     """Return everything TikTok would reject, as far as it is known without the creator's options."""
     settings = draft.settings
-    found = RULES.check(label, draft.text, draft.media)
-    found += [setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")]
-    found += [
-        setting(name, f"{label} needs {name} to be true: {why}", missing=given is None)
-        for name, given, why in (
+    violations = RULES.check(label, draft.text, draft.media)
+    violations += [
+        setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")
+    ]
+    violations += [
+        setting(name, f"{label} needs {name} to be true: {why}", missing=value is None)
+        for name, value, why in (
             ("contentPreviewConfirmed", settings.content_preview_confirmed, "the person who posts has seen a preview"),
             ("expressConsentGiven", settings.express_consent_given, "the person who posts agrees to the upload"),
         )
-        if given is not True
+        if value is not True
     ]
     if settings.privacy_level is None and not settings.draft:
-        found.append(setting("privacyLevel", f"{label} needs privacyLevel: who may see the post", missing=True))
-    return found + _check_kind(label, draft) + _check_brand(label, settings)
+        violations.append(setting("privacyLevel", f"{label} needs privacyLevel: who may see the post", missing=True))
+    return violations + _check_kind(label, draft) + _check_brand(label, settings)
 
 
 def _check_kind(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
     if not draft.media:
         return []
     settings, video = draft.settings, is_video(draft)
-    found = [
+    violations = [
         setting(name, f"{label} takes {name} only with {'photos' if video else 'a video'}")
         for field, name in (_PHOTO_ONLY if video else _VIDEO_ONLY)
-        if (given := getattr(settings, field)) is not None and given is not False
+        if (value := getattr(settings, field)) is not None and value is not False
     ]
     if settings.media_type and (settings.media_type == "video") is not video:
-        found.append(setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
+        violations.append(setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
     if settings.video_cover_image_url:
-        said = f"{label} takes no picture as a cover; name a moment of the video with videoCoverTimestampMs"
-        found.append(setting("videoCoverImageUrl", said))
+        error = f"{label} takes no picture as a cover; name a moment of the video with videoCoverTimestampMs"
+        violations.append(setting("videoCoverImageUrl", error))
     if settings.photo_cover_index is not None and settings.photo_cover_index >= len(draft.media):
-        found.append(setting("photoCoverIndex", "There is no photo of this index"))
-    return found
+        violations.append(setting("photoCoverIndex", "There is no photo of this index"))
+    return violations
 
 
 def _check_brand(label: str, settings: TikTokSettings) -> list[Violation]:

@@ -11,7 +11,7 @@ from platforms.http.untrusted import moment
 from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.tiktok import errors
 from platforms.tiktok.connection import TikTokConnection, call
-from platforms.tiktok.fields import caption_of
+from platforms.tiktok.fields import caption_text
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
 
@@ -147,7 +147,7 @@ class PublishVerdict:
                 raise
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
-        caption = caption_of(self._context.draft)
+        caption = caption_text(self._context.draft)
         listed: list[MatchingPost] = []
         for post in data.get("videos") or []:
             made_at = moment(post.get("create_time") or 0)

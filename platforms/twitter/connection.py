@@ -11,7 +11,7 @@ from platforms.base import Connection
 from platforms.errors import unreadable
 from platforms.http.multipart import MultipartForm
 from platforms.http.token_endpoint import refuses_grant
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.twitter.errors import problem_error
 from platforms.twitter.settings import TwitterCredentials
 
@@ -23,7 +23,7 @@ async def call(
 ) -> dict[str, Any]:
     """Return X's whole response. `public` marks the request that makes or changes a post. Raises PlatformError."""
     response = await _send(connection, method, path, public=public, **options)
-    body = json_of(response)
+    body = json_object(response)
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
         raise connection.wire.outcome(response, problem_error(problems[0], response), public=public)

@@ -8,7 +8,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.connection import TwitterConnection, call, data_of
-from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_fields, same_text
+from platforms.twitter.lookup import FIELDS, PAGE, published, read_posts, require_fields, same_text
 from platforms.twitter.media import are_valid, media_ids, media_keys
 
 
@@ -45,7 +45,7 @@ async def confirm(connection: TwitterConnection, known: Published, text: str) ->
         f"/2/users/{segment(connection.account.user_id)}/tweets",
         params={"since_id": known_id, "max_results": PAGE, "exclude": "retweets", "tweet.fields": FIELDS},
     )
-    posts = posts_of(body)
+    posts = read_posts(body)
     newer = next((post for post in posts if known_id in _versions(post)), None)
     if newer is None:
         post = await _read(connection, known_id)

@@ -12,7 +12,7 @@ from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import wait_until
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-transaction-id"
 
@@ -89,20 +89,20 @@ REFUSALS = Refusals(
 )
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
-    return problem_error(json_of(response), response)
+    return problem_error(json_object(response), response)
 
 
 def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> PlatformError:
     """Return the error of one problem: the whole body of an error response, or a part of a successful response."""
-    said = _words(problem)
+    message = _words(problem)
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
     own = _code(problem) or f"http_{status}"
-    code = ACCOUNT_LOCKED if own == _LOCKED or _IS_LOCKED in said.lower() else own
-    code = DUPLICATE if _DUPLICATE in said.lower() else code
-    kind, sentence = _of_the_post(said) or _by_name(problem, code, said) or _by_status(status, said)
+    code = ACCOUNT_LOCKED if own == _LOCKED or _IS_LOCKED in message.lower() else own
+    code = DUPLICATE if _DUPLICATE in message.lower() else code
+    kind, sentence = _of_the_post(message) or _by_name(problem, code, message) or _by_status(status, message)
     wait = _until_reset(response, "x-rate-limit") if kind is ErrorKind.RATE_LIMITED else None
     if kind is ErrorKind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = ErrorKind.CAPPED, _DAYS[day], _until_reset(response, day)
@@ -136,11 +136,11 @@ def _code(problem: Mapping[str, Any]) -> str:
     return _as_code(kind.rpartition("/")[2] if "/" in kind else problem.get("title"))
 
 
-def _by_name(problem: Mapping[str, Any], code: str, said: str) -> tuple[ErrorKind, str] | None:
+def _by_name(problem: Mapping[str, Any], code: str, message: str) -> tuple[ErrorKind, str] | None:
     """Return the meaning of a problem's type or title."""
-    if code == _NOT_AUTHORIZED and any(part in said.lower() for part in _OF_THE_ACCOUNT):
-        message = "X does not allow this with the account's permissions. Reconnect the account and grant them."
-        return ErrorKind.AUTH, message
+    if code == _NOT_AUTHORIZED and any(part in message.lower() for part in _OF_THE_ACCOUNT):
+        sentence = "X does not allow this with the account's permissions. Reconnect the account and grant them."
+        return ErrorKind.AUTH, sentence
     return _BY_CODE.get(code) or _BY_CODE.get(_as_code(problem.get("title")))
 
 
@@ -149,7 +149,7 @@ def _as_code(name: object) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:LONGEST_CODE]
 
 
-def _by_status(status: int | None, said: str) -> tuple[ErrorKind, str]:
+def _by_status(status: int | None, message: str) -> tuple[ErrorKind, str]:
     if status == 401:
         return ErrorKind.AUTH, _RECONNECT
     if status == 402:
@@ -158,27 +158,27 @@ def _by_status(status: int | None, said: str) -> tuple[ErrorKind, str]:
         return _BY_CODE["rate_limit_exceeded"]
     if status is not None and (status >= 500 or status == 408):
         return ErrorKind.TRANSIENT, _SERVER
-    if "Unsupported Authentication" in said:
+    if "Unsupported Authentication" in message:
         return _BY_CODE["unsupported_authentication"]
-    return ErrorKind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
+    return ErrorKind.REJECTED, f"X refused: {message}" if message else "X refused without a reason."
 
 
-def _of_the_post(said: str) -> tuple[ErrorKind, str] | None:
+def _of_the_post(message: str) -> tuple[ErrorKind, str] | None:
     """Return the meaning of a refusal that concerns what one post asks for, whatever code it has.
 
     X uses `not-authorized-for-resource` both for a forbidden reply or quote and for a missing permission.
     """
-    words = said.lower()
+    words = message.lower()
     if "only reply to or quote" in words or ("reply" in words and "mentioned" in words):
         return (
             ErrorKind.REJECTED,
             "X lets this app reply to or quote only posts that mention the account or are its own.",
         )
     if _CRYPTO in words:
-        message = "X takes no crypto addresses from accounts in their first 7 days. Remove the address, or wait."
-        return ErrorKind.REJECTED, message
+        sentence = "X takes no crypto addresses from accounts in their first 7 days. Remove the address, or wait."
+        return ErrorKind.REJECTED, sentence
     if "not allowed to post a video" in words:
-        return ErrorKind.REJECTED, f"X refused: {said}"
+        return ErrorKind.REJECTED, f"X refused: {message}"
     return None
 
 
@@ -190,7 +190,7 @@ def quota_in(response: httpx.Response) -> Quota | None:
     """Return what remains of the account's scarcest limit: that of 15 minutes, and those of a day."""
     limits = ("x-rate-limit", *_DAYS)
     reported = (quota_from_headers(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
-    return min((each for each in reported if each), key=lambda each: each.remaining, default=None)
+    return min((quota for quota in reported if quota), key=lambda quota: quota.remaining, default=None)
 
 
 def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:

@@ -54,8 +54,8 @@ def link_spans(text: str) -> list[tuple[int, int]]:
     done = 0
     for run in _RUN.finditer(text):
         start = max(run.start(), done)
-        while start < run.end() and (found := _links_from(text, start, run.end(), done)):
-            links, done = found
+        while start < run.end() and (ahead := _links_from(text, start, run.end(), done)):
+            links, done = ahead
             spans += links
             start = done
     return spans

@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, answers_at
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.settings import TwitterSettings
 
@@ -12,17 +12,17 @@ async def _remove(connection: TwitterConnection, _: PublishContext[TwitterSettin
 
 
 def _takes_alt_text(seen: SampleResult) -> bool | None:
-    answers = answers_at(seen, "/2/media/metadata")
+    answers = find_answers(seen, "/2/media/metadata")
     return answers[-1].status == 200 if answers else None
 
 
 def _finalizes_without_body(seen: SampleResult) -> bool | None:
-    answers = answers_at(seen, "/finalize")
+    answers = find_answers(seen, "/finalize")
     return all(answer.status == 200 for answer in answers) if answers else None
 
 
 def _keeps_media(seen: SampleResult) -> bool | None:
-    tweets = answers_at(seen, "/2/tweets", method="POST")
+    tweets = find_answers(seen, "/2/tweets", method="POST")
     edits = [tweet for tweet in tweets if isinstance(tweet.sent, dict) and "edit_options" in tweet.sent]
     return edits[-1].status == 201 if edits else None
 

@@ -52,7 +52,7 @@ async def find(
     is_whole = False
     for _ in range(MOST_PAGES):
         body = await call(connection, "GET", f"/2/users/{segment(connection.account.user_id)}/tweets", params=query)
-        likenesses = ((post, _likeness(post, context)) for post in posts_of(body))
+        likenesses = ((post, _likeness(post, context)) for post in read_posts(body))
         listed += (
             MatchingPost(published(str(post["id"])), _made_at(post) or sent_at, like)
             for post, like in likenesses
@@ -72,7 +72,7 @@ def _made_at(post: dict[str, Any]) -> datetime | None:
         return None
 
 
-def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
+def read_posts(timeline: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the posts of a timeline. Raises PlatformError if it is unreadable: it must not count as an empty one."""
     posts = timeline.get("data", [])
     if isinstance(posts, list) and isinstance(timeline.get("meta"), dict):

@@ -124,7 +124,7 @@ class Uploads:
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
         if upload.get("size") != file.size:
             begin = {"media_type": file.content_type, "total_bytes": file.size, "media_category": self._category(item)}
-            self._note(upload, await call(self._connection, "POST", "/2/media/upload/initialize", json=begin))
+            self._record(upload, await call(self._connection, "POST", "/2/media/upload/initialize", json=begin))
             upload |= {"stage": Stage.SENDING, "size": file.size, "pieces": 0}
             await self._save()
         size = upload.get("pieceBytes", PIECE_BYTES)
@@ -161,7 +161,7 @@ class Uploads:
 
     async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
         """Store what X reports of a complete upload. Raises PlatformError: `not_ready` while X processes it."""
-        processing = self._note(upload, answer).get("processing_info") or {}
+        processing = self._record(upload, answer).get("processing_info") or {}
         state = processing.get("state", "succeeded")
         if state == "failed":
             raise PlatformError(ErrorKind.REJECTED, "X could not process the media.", code="media_processing_failed")
@@ -174,7 +174,7 @@ class Uploads:
                 ErrorKind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=check_after
             )
 
-    def _note(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
+    def _record(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
         data = data_of(answer)
         upload["id"] = data["id"]
         upload["key"] = data.get("media_key") or upload.get("key")

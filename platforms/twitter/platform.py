@@ -45,7 +45,7 @@ class Twitter(
     # X's changelog of 2025-10-03. Its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
     strips_metadata = True  # general knowledge, unverified
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)

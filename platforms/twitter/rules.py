@@ -87,33 +87,33 @@ def cautions(label: str, draft: Draft[TwitterSettings]) -> list[Violation]:
 
     Source: the warning on X's page on making posts, and its changelog of 2026-02-23 and 2026-04-20.
     """
-    settings, found = draft.settings, []
+    settings, warnings = draft.settings, []
     if settings.reply_to_tweet_id:
         warning = f"{label} lets apps answer only the account's own posts and those that mention it"
-        found.append(caution("replyToTweetId", warning))
+        warnings.append(caution("replyToTweetId", warning))
     if settings.quote_tweet_id:
         warning = f"{label} lets apps quote others' posts only on its Enterprise plan"
-        found.append(caution("quoteTweetId", warning))
-    return found
+        warnings.append(caution("quoteTweetId", warning))
+    return warnings
 
 
 def check(label: str, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
     """Return everything X would reject, in the post and in the thread that follows it."""
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
-        found = RULES.check(label, text, media, premium=account.premium)
+        violations = RULES.check(label, text, media, premium=account.premium)
         # Whether X counts a symbol that occurs twice is not known; X decides that itself.
         if len({name.upper() for name in _CASHTAG.findall(text)}) > 1:
-            found.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))
-        return found
+            violations.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))
+        return violations
 
     settings = draft.settings
-    found = check_one(draft.text, draft.media)
+    violations = check_one(draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
-        found.append(Violation("content", f"{label} needs text or media"))
+        violations.append(Violation("content", f"{label} needs text or media"))
     # That media, poll and quote exclude each other is general knowledge, unverified.
     if settings.poll and draft.media:
-        found.append(setting("poll", f"{label} does not take a poll together with media"))
+        violations.append(setting("poll", f"{label} does not take a poll together with media"))
     if settings.quote_tweet_id and (settings.poll or draft.media):
-        found.append(setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
-    return found + check_items(label, settings.thread_items, check_one)
+        violations.append(setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
+    return violations + check_items(label, settings.thread_items, check_one)

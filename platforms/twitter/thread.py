@@ -36,7 +36,7 @@ async def follow(
     Raises PlatformError: `not_ready` if the post must be looked for.
     """
     # An edit of the first post after that changes its id, but not the post that the reply was sent to.
-    parent = _note(context, number).get("parent", parent)
+    parent = _item_handles(context, number).get("parent", parent)
     post = _as_post(context, number, parent)
     note = post.handles
     if "id" in note:
@@ -93,10 +93,10 @@ def _as_post(
     item = settings.thread_items[number]
     own_settings = TwitterSettings(reply_to_tweet_id=parent, long_video=settings.long_video)
     draft = Draft(item.content, item.media, own_settings)
-    return replace(context, draft=draft, handles=_note(context, number), save=save)
+    return replace(context, draft=draft, handles=_item_handles(context, number), save=save)
 
 
-def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:
+def _item_handles(context: PublishContext[TwitterSettings], number: int) -> Handles:
     """Return the stored data of one post of the thread: media, parent, sentAt, wasDouble, id."""
     note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
     return note

@@ -17,18 +17,18 @@ async def categories(connection: YouTubeConnection) -> Choices:
     """Return the categories that a video may have in the channel's country. Raises PlatformError."""
     channels = await read(connection, "channels", part="snippet", mine="true")
     country = channels[0]["snippet"].get("country") if channels else None
-    found = await read(connection, "videoCategories", part="snippet", regionCode=str(country or _ANYWHERE))
-    return bounded((item["id"], item["snippet"]["title"]) for item in found if item["snippet"].get("assignable"))
+    entries = await read(connection, "videoCategories", part="snippet", regionCode=str(country or _ANYWHERE))
+    return bounded((item["id"], item["snippet"]["title"]) for item in entries if item["snippet"].get("assignable"))
 
 
 async def playlists(connection: YouTubeConnection) -> Choices:
     """Return the channel's playlists. Raises PlatformError."""
-    found: list[tuple[object, object]] = []
+    pairs: list[tuple[object, object]] = []
     query = {"part": "snippet", "mine": "true", "maxResults": str(PAGE)}
     for _ in range(MOST_CHOICES // PAGE):
         items, following = await read_page(connection, "playlists", **query)
-        found += [(item["id"], item["snippet"]["title"]) for item in items]
+        pairs += [(item["id"], item["snippet"]["title"]) for item in items]
         if not following:
-            return bounded(found)
+            return bounded(pairs)
         query["pageToken"] = following
-    return bounded(found, more=True)
+    return bounded(pairs, more=True)

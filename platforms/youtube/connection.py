@@ -9,7 +9,7 @@ from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import PlatformError, unreadable
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"
@@ -49,7 +49,7 @@ async def read_page(connection: YouTubeConnection, resource: str, **params: str)
 
     Raises PlatformError as `read` does.
     """
-    answer = json_of(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
+    answer = json_object(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items, str(answer.get("nextPageToken") or "")

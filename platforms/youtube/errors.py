@@ -9,7 +9,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import is_limit_of_a_day, operators_fault
 from platforms.http.refusals import Refusals, fields
 from platforms.http.untrusted import wait
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-guploader-uploadid"
 
@@ -76,11 +76,11 @@ REFUSALS = Refusals(
 """Source: YouTube's page of errors, and google.rpc.Status."""
 
 
-def error_of(response: httpx.Response) -> PlatformError:
+def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; YouTube's own message is used only if its reason is unknown to us."""
     if refused := operators_fault(response, "YouTube"):
         return refused
-    reason, words = _said(response)
+    reason, message = _reason_and_message(response)
     meaning = (
         _QUOTA
         if _is_quota_of_a_day(reason, response)
@@ -88,7 +88,7 @@ def error_of(response: httpx.Response) -> PlatformError:
     )
     if meaning is None and not response.is_client_error:
         meaning = _SERVER
-    kind, sentence = meaning or (ErrorKind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
+    kind, sentence = meaning or (ErrorKind.REJECTED, f"YouTube refused: {message or f'status {response.status_code}'}")
     return PlatformError(
         kind,
         sentence,
@@ -111,10 +111,10 @@ def until_quota_resets(now: datetime) -> timedelta:
     return midnight.astimezone(UTC) - now.astimezone(UTC)
 
 
-def _said(response: httpx.Response) -> tuple[str, str]:
-    error = json_of(response).get("error")
+def _reason_and_message(response: httpx.Response) -> tuple[str, str]:
+    error = json_object(response).get("error")
     if isinstance(error, str):  # OAuth's own shape
-        return error, str(json_of(response).get("error_description") or "")
+        return error, str(json_object(response).get("error_description") or "")
     if not isinstance(error, dict):
         return "", ""
     beneath = error.get("errors")

@@ -57,8 +57,8 @@ class Extras:
         ]
         return " ".join(filter(None, warnings)) or None
 
-    async def _once(self, wanted: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
-        return await run_once(self._connection, self._context, name, step) if wanted else None
+    async def _once(self, setting: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
+        return await run_once(self._connection, self._context, name, step) if setting else None
 
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._context.draft.settings.thumbnail or "")
@@ -91,7 +91,7 @@ class Extras:
         if not videos:
             return "YouTube does not find the video any more: it was deleted or removed."
         status: dict[str, Any] = videos[0].get("status") or {}
-        wanted, shown = self._context.draft.settings.visibility, status.get("privacyStatus")
+        asked, shown = self._context.draft.settings.visibility, status.get("privacyStatus")
         match status.get("uploadStatus"):
             case "uploaded":
                 message = "YouTube is still processing the video."
@@ -99,6 +99,6 @@ class Extras:
             case "failed" | "rejected":
                 reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
                 return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."
-        if shown and shown != wanted:
-            return f"YouTube made the video {shown} instead of {wanted}. Look into the channel's settings and limits."
+        if shown and shown != asked:
+            return f"YouTube made the video {shown} instead of {asked}. Look into the channel's settings and limits."
         return None

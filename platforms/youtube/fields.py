@@ -3,7 +3,7 @@
 from typing import Any
 
 from platforms.base import Draft
-from platforms.youtube.rules import title_of
+from platforms.youtube.rules import video_title
 from platforms.youtube.settings import YouTubeSettings
 
 PARTS = "snippet,status"
@@ -13,7 +13,7 @@ def video_body(draft: Draft[YouTubeSettings]) -> dict[str, Any]:
     """Return the body that describes a video."""
     settings = draft.settings
     snippet: dict[str, Any] = {
-        "title": title_of(draft),
+        "title": video_title(draft),
         "description": draft.text,
         "categoryId": settings.category_id,
     }

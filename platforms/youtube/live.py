@@ -1,7 +1,7 @@
 """The live check of YouTube: its videos are private."""
 
 from platforms.base import PublishContext, Published
-from platforms.live import FILE, Assumption, LiveCheck, SamplePost, SampleResult, answers_at
+from platforms.live import FILE, Assumption, LiveCheck, SamplePost, SampleResult, find_answers
 from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.settings import YouTubeSettings
 
@@ -13,7 +13,7 @@ async def _remove(connection: YouTubeConnection, _: PublishContext[YouTubeSettin
 
 
 def _takes_thumbnail(seen: SampleResult) -> bool | None:
-    if not answers_at(seen, "/thumbnails/set"):
+    if not find_answers(seen, "/thumbnails/set"):
         return None
     return bool(seen.published and not seen.published.warning)
 

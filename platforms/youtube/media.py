@@ -10,7 +10,7 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.settings import YouTubeSettings
@@ -156,7 +156,7 @@ class Upload:
             raise
         if answer.status_code == INCOMPLETE:
             return _stored(answer.headers.get("range", ""))
-        video = json_of(answer).get("id")
+        video = json_object(answer).get("id")
         if not video:
             kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
             raise PlatformError(kind, "YouTube took the video without naming it.", code="no_id")

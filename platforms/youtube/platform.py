@@ -21,7 +21,7 @@ from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras
 from platforms.youtube.media import SessionGoneError, Upload
-from platforms.youtube.rules import title_of
+from platforms.youtube.rules import video_title
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
 
 NEWEST = 50
@@ -48,7 +48,7 @@ class YouTube(
     read_lag = timedelta(minutes=2)
     strips_metadata = True  # general knowledge, unverified
     covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
-    error_of = staticmethod(errors.error_of)
+    read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
@@ -136,7 +136,7 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
             ErrorKind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer"
         )
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
-    title, text = title_of(context.draft), context.draft.text
+    title, text = video_title(context.draft), context.draft.text
     videos: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
         if like := min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text)):

@@ -51,7 +51,7 @@ THUMBNAIL = FileRule(
 )
 
 
-def title_of(draft: Draft[YouTubeSettings]) -> str:
+def video_title(draft: Draft[YouTubeSettings]) -> str:
     """Return the title: the setting, else the first line of the text, cut to YouTube's limit."""
     if draft.settings.title:
         return draft.settings.title
@@ -66,16 +66,16 @@ def tags_length(tags: list[str]) -> int:
 
 def check(label: str, draft: Draft[YouTubeSettings], _: AccountFacts) -> list[Violation]:
     """Return everything YouTube would reject."""
-    found = RULES.check(label, draft.text, draft.media)
+    violations = RULES.check(label, draft.text, draft.media)
     if any(sign in draft.text for sign in "<>"):
-        found.append(Violation("content", f"{label} takes neither < nor > in a description"))
-    if not title_of(draft):
+        violations.append(Violation("content", f"{label} takes neither < nor > in a description"))
+    if not video_title(draft):
         error = f"{label} needs a title: give one, or content whose first line becomes the title"
-        found.append(setting("title", error, missing=True))
+        violations.append(setting("title", error, missing=True))
     if (length := tags_length(draft.settings.tags)) > TAGS:
         error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
-        found.append(setting("tags", error))
+        violations.append(setting("tags", error))
     if draft.settings.first_comment and (draft.settings.made_for_kids or draft.settings.visibility == "private"):
         why = "made for kids" if draft.settings.made_for_kids else "private"
-        found.append(setting("firstComment", f"{label} takes no comments below a video that is {why}"))
-    return found
+        violations.append(setting("firstComment", f"{label} takes no comments below a video that is {why}"))
+    return violations

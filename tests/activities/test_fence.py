@@ -192,16 +192,16 @@ async def test_fence_is_checked_after_connecting_and_before_the_first_byte(stack
         moments.append("fence")
         raise PlatformError(ErrorKind.TRANSIENT, "Held up.", code="held_up")
 
-    def error_of(_: object) -> PlatformError:
+    def read_error(_: object) -> PlatformError:
         return PlatformError(ErrorKind.REJECTED, "No.", code="no")
 
     async with Transport() as transport:
-        wire = Wire(transport, stack.sandbox_url, "Network", error_of, fence=fence)
+        wire = Wire(transport, stack.sandbox_url, "Network", read_error, fence=fence)
         for _ in range(2):
             with pytest.raises(PlatformError) as caught:
                 await wire.send("POST", "/nowhere", public=public, json={})
             assert caught.value.code == ("held_up" if public else "no")
-        away = Wire(transport, "http://127.0.0.1:1", "Network", error_of, fence=fence)
+        away = Wire(transport, "http://127.0.0.1:1", "Network", read_error, fence=fence)
         with pytest.raises(PlatformError) as caught:
             await away.send("POST", "/nowhere", public=public, json={})
         assert caught.value.code == "unreachable", "without a connection there is nothing to hold back"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.live import live_check_of
+from platforms.live import load_live_check
 from platforms.registry import platforms
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_every_cell_says_something_true(platform: str) -> None:
     assert bool(proven["server"]) is (platform in REAL_SERVERS)
     assert proven["seen"]
     assert proven["unverified"], "nothing is proven of a platform that was never asked"
-    assert live_check_of(platforms()[platform]).samples
+    assert load_live_check(platforms()[platform]).samples
 
 
 @pytest.mark.parametrize(("platform", "file"), REAL_SERVERS.items())

@@ -54,7 +54,7 @@ class Authorization:
     def connection(self, credentials: Any) -> Connection[Any]:
         """Open the connection of an account that is being connected."""
         wire = self.wire(credentials)
-        wire.error_of = self.connector.platform.error_of
+        wire.read_error = self.connector.platform.read_error
 
         async def none() -> Any:
             raise AssertionError("nothing is renewed while an account is connected")

@@ -148,7 +148,7 @@ class Rig:
             Through(client or self.client or self.sandbox.client, self.sent),
             self.address or played,
             self.platform.label,
-            self.platform.error_of,
+            self.platform.read_error,
             self.platform.refusals,
             self.platform.request_id_header,
             self.exchanges.append,

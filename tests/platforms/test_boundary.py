@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from platforms.base import Identity, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_of
+from platforms.http.wire import json_object
 from platforms.registry import platforms
 from platforms.twitter.connection import TwitterConnection
 from platforms.twitter.platform import Twitter
@@ -28,10 +28,10 @@ class Careless(Twitter):
 
     async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
         answer = await connection.wire.send("POST", "/2/tweets", public=True)
-        return Published(json_of(answer)["data"]["id"], None)
+        return Published(json_object(answer)["data"]["id"], None)
 
     async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
-        json_of(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
+        json_object(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
 
 
 async def test_the_log_names_the_line_of_an_error_and_no_content(rig: Rig) -> None:

@@ -11,7 +11,7 @@ from platforms.bluesky.text import facets, mentions
 from platforms.linkedin.little import little
 from platforms.mastodon.text import readings, words
 from platforms.steps.matching import likeness
-from platforms.tiktok.rules import title_of
+from platforms.tiktok.rules import photo_title
 from tests.cpu import cpu_seconds
 
 MOST_S = 0.3
@@ -23,7 +23,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "bluesky mentions": mentions,
     "bluesky facets": lambda text: facets(text[:3_000], {}),
     "linkedin little": little,
-    "tiktok title": title_of,
+    "tiktok title": photo_title,
 }
 
 

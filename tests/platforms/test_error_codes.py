@@ -34,7 +34,7 @@ _REFUSED = re.compile(r"\w+ refused(?:: .| with status | without a reason)")
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kinds in CASES.items() for kind in kinds])
 def test_an_error_has_a_kind_a_code_and_a_sentence(name: str, kind: str) -> None:
     for response, code in CASES[name][kind]:
-        error, said = platforms()[name].error_of(response), (response.status_code, response.text)
+        error, said = platforms()[name].read_error(response), (response.status_code, response.text)
         assert (*said, error.kind, error.code) == (*said, REJECTED if kind == UNKNOWN else kind, code)
         assert (*said, bool(_REFUSED.match(error.message))) == (*said, kind == UNKNOWN)
         assert kind == UNKNOWN or error.message.endswith(".")
@@ -46,7 +46,7 @@ def test_the_language_of_metas_words_for_people_changes_no_kind(name: str) -> No
     for kind, cases in CASES[name].items():
         for response, _ in cases:
             error = response.json()["error"] | {"error_user_msg": "Das geht gerade nicht."}
-            found = platforms()[name].error_of(answer(400, {"error": error}))
+            found = platforms()[name].read_error(answer(400, {"error": error}))
             assert (response.text, found.kind) == (response.text, REJECTED if kind == UNKNOWN else kind)
 
 
@@ -106,14 +106,14 @@ MESSAGES: list[tuple[str, Case, str]] = [
 
 @pytest.mark.parametrize(("name", "case", "message"), MESSAGES)
 def test_a_precise_answer_of_the_platform_becomes_the_message(name: str, case: Case, message: str) -> None:
-    assert platforms()[name].error_of(case[0]).message == message
+    assert platforms()[name].read_error(case[0]).message == message
 
 
 @pytest.mark.parametrize("status", [404, 301, 307])
 @pytest.mark.parametrize("name", ["bluesky", "mastodon"])
 def test_an_address_of_another_kind_of_server_is_named_in_the_error(name: str, status: int) -> None:
     headers = {"location": "https://elsewhere.example/"} if status < 400 else {}
-    assert "Check it" in platforms()[name].error_of(answer(status, "<html/>", **headers)).message
+    assert "Check it" in platforms()[name].read_error(answer(status, "<html/>", **headers)).message
 
 
 # The statements of platforms about a post, or a part of one, that they accepted and could not process.
@@ -174,4 +174,4 @@ def test_an_id_that_no_longer_exists_is_distinguished_from_other_refusals(
     module: Any, gone: set[tuple[int, int | None]]
 ) -> None:
     for code, subcode in gone | {(100, None), (2, None)}:
-        assert module.is_gone(module.error_of(graph(code, subcode)[0])) is ((code, subcode) in gone)
+        assert module.is_gone(module.read_error(graph(code, subcode)[0])) is ((code, subcode) in gone)

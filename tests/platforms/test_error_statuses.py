@@ -36,7 +36,7 @@ NAMES_STATUSES = {"bluesky", "googlebusiness", "telegram", "tiktok"}
 
 def error_of(name: str, status: int, **content: Any) -> PlatformError:
     request = httpx.Request("POST", "https://api.example/posts")
-    return platforms()[name].error_of(httpx.Response(status, request=request, **content))
+    return platforms()[name].read_error(httpx.Response(status, request=request, **content))
 
 
 @pytest.mark.parametrize("status", KINDS)

@@ -129,7 +129,7 @@ def test_an_error_says_when_to_come_back(name: str, case: Case, headers: dict[st
     given = {
         header: value.format(**times) if "{u" in value or "{z" in value else value for header, value in headers.items()
     }
-    wait = platforms()[name].error_of(answer(case[0].status_code, case[0].text, **given)).retry_after
+    wait = platforms()[name].read_error(answer(case[0].status_code, case[0].text, **given)).retry_after
     if given == headers or wait is None:
         assert wait == (seconds and timedelta(seconds=seconds))
     else:

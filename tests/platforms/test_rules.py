@@ -43,5 +43,5 @@ POST_TYPES = [
 def test_media_and_settings_decide_the_post_type(
     name: str, kinds: str, settings: dict[str, Any], post_type: InstagramPostType | RedditPostType
 ) -> None:
-    post_type_of: Any = {"instagram": instagram, "reddit": reddit}[name].post_type_of
-    assert post_type_of(draft(name, "", kinds, **settings)) is post_type
+    choose_post_type: Any = {"instagram": instagram, "reddit": reddit}[name].choose_post_type
+    assert choose_post_type(draft(name, "", kinds, **settings)) is post_type

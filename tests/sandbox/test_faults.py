@@ -217,6 +217,6 @@ async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
 async def test_refusal_without_status_is_final(sandbox: Sandbox, platform: str) -> None:
     await sandbox.fault(platform, "reject")
     answer = await sandbox.control.get(f"/{platform}/")
-    error = platforms()[platform].error_of(answer)
+    error = platforms()[platform].read_error(answer)
     assert error.kind is ErrorKind.REJECTED
     assert platforms()[platform].refusals.outcome(answer, error) is error

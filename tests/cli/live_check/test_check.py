@@ -13,7 +13,7 @@ from cli.live_check.command import file_named
 from cli.live_check.files import CheckFiles, in_the_sandbox
 from cli.live_check.report import LiveReport
 from domain.schedule import rfc3339
-from platforms.live import live_check_of
+from platforms.live import load_live_check
 from platforms.registry import platforms
 from runtime.parts import WorkerParts, open_parts
 from tests.stack import Stack
@@ -60,7 +60,7 @@ async def test_sandbox_meets_all_assumptions(stack: Stack, parts: WorkerParts, p
     report = await checked(stack, parts, platform)
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
-    check, by_name = live_check_of(platforms()[platform]), dict[str, set[bool | None]]()
+    check, by_name = load_live_check(platforms()[platform]), dict[str, set[bool | None]]()
     for verdict in report.verdicts:
         by_name.setdefault(verdict.assumption, set()).add(verdict.holds)
     assert by_name["published"] == {True}, said

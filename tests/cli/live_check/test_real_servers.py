@@ -6,7 +6,7 @@ from cli.live_check.check import Check
 from cli.live_check.command import file_named
 from cli.live_check.files import CheckFiles
 from cli.live_check.report import LiveReport
-from platforms.live import live_check_of
+from platforms.live import load_live_check
 from platforms.registry import platforms
 from tests.platforms.bluesky import pds
 from tests.platforms.conftest import running, sandbox
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.thorough
 
 
 async def checked(rig: Rig, only: list[str]) -> LiveReport:
-    assert set(only) <= {sample.name for sample in live_check_of(rig.platform).samples}
+    assert set(only) <= {sample.name for sample in load_live_check(rig.platform).samples}
     return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
 
 

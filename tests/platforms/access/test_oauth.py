@@ -45,7 +45,7 @@ async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
 
 async def test_a_sandbox_stands_in_for_every_host_of_a_platform(rig: Rig) -> None:
     def wire(base_url: str) -> Wire:
-        return Wire(Through(rig.sandbox.client), base_url, "X", PLATFORM.error_of)
+        return Wire(Through(rig.sandbox.client), base_url, "X", PLATFORM.read_error)
 
     assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
     assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"

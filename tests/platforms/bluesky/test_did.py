@@ -54,7 +54,7 @@ async def identify(server: Server) -> str:
         return change(connection.credentials)
 
     async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
-        wire = Wire(transport, server.url, PLATFORM.label, PLATFORM.error_of, elsewhere={PLC: server.url})
+        wire = Wire(transport, server.url, PLATFORM.label, PLATFORM.read_error, elsewhere={PLC: server.url})
         connection = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, is_trusted=False)
         return (await PLATFORM.whoami(connection)).user_id
 

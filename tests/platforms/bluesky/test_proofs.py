@@ -61,14 +61,14 @@ def test_an_assertion_is_for_one_server_and_a_minute() -> None:
 
 def test_nonces_are_kept_for_each_server_and_not_for_ever() -> None:
     nonces = Nonces()
-    nonces.note("https://a.example/x?y=z", {"dpop-nonce": "1"})
-    nonces.note("https://a.example:444/", {"dpop-nonce": "2"})
-    assert nonces.of("https://a.example/other") == "1"
-    nonces.note("https://a.example/", {})
-    nonces.note("https://a.example/", {"dpop-nonce": "n" * 600})
-    nonces.note("https://a.example/", {"dpop-nonce": "a\nb"})
-    assert nonces.of("https://a.example/") == "1"
+    nonces.remember("https://a.example/x?y=z", {"dpop-nonce": "1"})
+    nonces.remember("https://a.example:444/", {"dpop-nonce": "2"})
+    assert nonces.newest("https://a.example/other") == "1"
+    nonces.remember("https://a.example/", {})
+    nonces.remember("https://a.example/", {"dpop-nonce": "n" * 600})
+    nonces.remember("https://a.example/", {"dpop-nonce": "a\nb"})
+    assert nonces.newest("https://a.example/") == "1"
     for number in range(2_000):
-        nonces.note(f"https://{number}.example/", {"dpop-nonce": "n"})
-    assert nonces.of("https://a.example/") is None
-    assert nonces.of("https://1999.example/") == "n"
+        nonces.remember(f"https://{number}.example/", {"dpop-nonce": "n"})
+    assert nonces.newest("https://a.example/") is None
+    assert nonces.newest("https://1999.example/") == "n"

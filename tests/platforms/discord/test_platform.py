@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from domain.post import Media
 from platforms.base import Absent, Draft, Published, Unknown
 from platforms.discord import PLATFORM
-from platforms.discord.fields import parts_of
+from platforms.discord.fields import file_parts
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
@@ -45,7 +45,7 @@ def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_typ
     media = Media.model_validate({"type": kind, "url": url})
     file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
     draft = Draft("", (media, media), PLATFORM.settings())
-    assert parts_of(draft, [file, file])[1].filename == name
+    assert file_parts(draft, [file, file])[1].filename == name
 
 
 async def test_embeds_alone_are_a_message(either: Rig) -> None:

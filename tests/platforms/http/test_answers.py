@@ -20,7 +20,7 @@ from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VAL
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.transport import Transport
-from platforms.http.wire import Wire, json_of
+from platforms.http.wire import Wire, json_object
 from tests.media.hostile import gzip_bomb
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -86,7 +86,7 @@ async def drips_its_head(writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize("encoding", [b"gzip", b"X-GZIP"])
 async def test_a_packed_answer_is_read(encoding: bytes) -> None:
     async with wire_to(whole(gzip.compress(b'{"id": "1"}'), b"Content-Encoding: " + encoding)) as wire:
-        assert json_of(await wire.send("GET", "/")) == {"id": "1"}
+        assert json_object(await wire.send("GET", "/")) == {"id": "1"}
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -164,7 +164,7 @@ async def test_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None
     async with wire_to(whole(b'{"id": "1"}')) as wire:
         answer = await wire.send("GET", "/")
     monkeypatch.setattr(json, "loads", None)
-    assert parse(answer) == json_of(answer) == {"id": "1"}
+    assert parse(answer) == json_object(answer) == {"id": "1"}
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -244,7 +244,7 @@ async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None
     ],
 )
 def test_a_body_without_a_json_object_is_read_as_an_empty_object(body: bytes) -> None:
-    assert json_of(httpx.Response(200, content=body)) == {}
+    assert json_object(httpx.Response(200, content=body)) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from domain.rate_limits import Quota
 from platforms.base import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
-from platforms.meta.quota import quota_of
+from platforms.meta.quota import read_quota
 from platforms.registry import platforms
 from tests.platforms.rig import Connect
 
@@ -64,5 +64,5 @@ async def test_accounts_are_asked_for_their_own_number(connect: Connect, name: s
 @pytest.mark.parametrize("answer", [None, [], [{}], [{"quota_usage": "many", "config": {"quota_total": 1}}], {"a": 1}])
 def test_unreadable_quota_is_rejected(answer: object) -> None:
     with pytest.raises(PlatformError) as caught:
-        quota_of(answer, "Threads")
+        read_quota(answer, "Threads")
     assert caught.value.kind is ErrorKind.TRANSIENT

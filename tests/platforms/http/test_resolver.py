@@ -71,7 +71,10 @@ def test_slow_names_of_one_workspace_hold_up_no_other_and_no_platform(run: Run, 
             outgoing = Outgoing(Servers({"linkedin": f"http://api.linkedin.test:{server.port}"}))
             fetcher = MediaFetcher(private_hosts=hosts, transport=outgoing.to_strangers)
             wire = Wire(
-                outgoing.to_platform(platform), f"http://api.linkedin.test:{server.port}", "LinkedIn", platform.error_of
+                outgoing.to_platform(platform),
+                f"http://api.linkedin.test:{server.port}",
+                "LinkedIn",
+                platform.read_error,
             )
 
             async def fetch(url: str, workspace_id: str) -> None:

@@ -78,7 +78,7 @@ async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] 
     if name in BY_REFRESH_TOKEN:
         given["refreshToken"] = "used once"
     transport, domains = httpx.MockTransport(answer), platform.own_domains
-    wire = Wire(transport, platform.base_url, platform.label, platform.error_of, domains=domains)
+    wire = Wire(transport, platform.base_url, platform.label, platform.read_error, domains=domains)
     connection = Connection(wire, AccountFacts("", "", ""), platform.credentials.model_validate(given), never, never)
     return await cast("Renews[Any]", platform).renew(connection)
 

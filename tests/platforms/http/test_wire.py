@@ -14,10 +14,10 @@ from platforms.http.wire import Wire, segment
 def wire(status: int) -> Wire:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"status": status}))
 
-    def error_of(response: httpx.Response) -> PlatformError:
+    def read_error(response: httpx.Response) -> PlatformError:
         return PlatformError(ErrorKind.REJECTED, "No.", code=str(response.status_code))
 
-    return Wire(transport, "https://network.example", "Network", error_of)
+    return Wire(transport, "https://network.example", "Network", read_error)
 
 
 async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
@@ -75,7 +75,7 @@ def noting(sent: list[httpx.Request], **more: Any) -> Wire:
         return httpx.Response(200)
 
     options: dict[str, Any] = {"base_url": "https://api.network.example/v1", "domains": ("network.example",), **more}
-    return Wire(httpx.MockTransport(answer), label="Network", error_of=_never, **options)
+    return Wire(httpx.MockTransport(answer), label="Network", read_error=_never, **options)
 
 
 @pytest.mark.parametrize(

@@ -176,20 +176,20 @@ async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: 
 
 async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
     async with without("/api/v2/instance") as client:
-        known = await limits.limits_of(rig.connection(client))
+        known = await limits.read_limits(rig.connection(client))
     assert replace(known, types=(), version="") == limits.DEFAULTS
     assert known.is_mastodon
     odd = {"max_toot_chars": 5000, "configuration": {"polls": [], "statuses": {"max_media_attachments": "4"}}}
     for body, characters in ((odd, 5000), ({"configuration": {"statuses": {"max_characters": 11_000}}}, 11_000)):
         limits._known.clear()
         await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
-        assert (await limits.limits_of(rig.connection())).characters == characters
+        assert (await limits.read_limits(rig.connection())).characters == characters
     limits._known.clear()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, times=2)
-    assert await limits.limits_of(rig.connection()) == limits.DEFAULTS
+    assert await limits.read_limits(rig.connection()) == limits.DEFAULTS
     limits._known.clear()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
-    assert (await refused(limits.limits_of(rig.connection()))).kind is ErrorKind.TRANSIENT
+    assert (await refused(limits.read_limits(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])
@@ -201,7 +201,7 @@ async def test_impossible_limits_of_a_server_are_not_used(rig: Rig, value: objec
     limits._known.clear()
     body = {"configuration": configuration, "max_toot_chars": value}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
-    found = (await limits.limits_of(rig.connection())).numbers()
+    found = (await limits.read_limits(rig.connection())).numbers()
     limits._known.clear()
     assert found.keys() == {*limits._MOST, "polls_with_media"}
     assert all(0 < found[name] <= most for name, most in limits._MOST.items())
@@ -213,7 +213,7 @@ async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypat
         connection = rig.connection()
         connection.wire.base_url = f"https://server{number}.example"
         connection.wire.transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
-        await limits.limits_of(connection)
+        await limits.read_limits(connection)
     assert list(limits._known) == ["https://server2.example", "https://server3.example"]
 
 

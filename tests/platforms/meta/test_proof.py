@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from platforms.base import Draft, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook import videos
-from platforms.meta.credentials import MetaCredentials, proof_of
+from platforms.meta.credentials import MetaCredentials, app_proof
 from platforms.registry import platforms
 from sandbox.graph import APP_SECRET
 from tests.platforms.rig import Connect, Rig
@@ -51,7 +51,7 @@ async def test_every_call_proves_the_apps_secret(
     await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
     with caplog.at_level(logging.DEBUG, logger="httpcore"):
         await publish(rig, None, names, settings)
-    proof = proof_of(rig.stored)["appsecret_proof"]
+    proof = app_proof(rig.stored)["appsecret_proof"]
     assert len(proof) == 64
     said = [record.getMessage() for record in caplog.records if record.name.startswith("httpcore")]
     assert said
@@ -97,5 +97,5 @@ def test_the_proof_is_the_digest_of_the_token_under_the_secret() -> None:
     """The digest was made with `openssl dgst -sha256 -hmac secret`."""
     credentials = MetaCredentials(access_token=SecretStr("token"), client_secret=SecretStr("secret"))
     expected = "e941110e3d2bfe82621f0e3e1434730d7305d106c5f68c87165d0b27a4611a4a"
-    assert proof_of(credentials) == {"appsecret_proof": expected}
-    assert proof_of(MetaCredentials(access_token=SecretStr("token"))) == {}
+    assert app_proof(credentials) == {"appsecret_proof": expected}
+    assert app_proof(MetaCredentials(access_token=SecretStr("token"))) == {}

@@ -153,7 +153,7 @@ def test_operators_directory_is_asked_for_accounts_that_are_not_known_yet() -> N
 def wire_to(servers: Servers, transport: httpx.AsyncBaseTransport, service: str) -> Wire:
     bluesky = platforms()["bluesky"]
     reached = servers.reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": service}))
-    return Wire(transport, reached.url, "Test", bluesky.error_of, elsewhere=reached.elsewhere)
+    return Wire(transport, reached.url, "Test", bluesky.read_error, elsewhere=reached.elsewhere)
 
 
 async def test_further_host_of_the_operator_needs_no_other_setting() -> None:

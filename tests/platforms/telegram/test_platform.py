@@ -12,7 +12,7 @@ from platforms.base import Draft, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from platforms.telegram import PLATFORM
-from platforms.telegram.fields import call_of
+from platforms.telegram.fields import build_call
 from platforms.telegram.settings import TelegramCredentials
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Connect, Rig
@@ -82,9 +82,9 @@ async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], u
 def test_the_sides_of_videos_are_reported() -> None:
     file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type]
     video = Media.model_validate({"type": "video", "url": "https://example.com/a.mp4"})
-    single = call_of(Draft("Hi", (video,), PLATFORM.settings()), "-5", [file])
+    single = build_call(Draft("Hi", (video,), PLATFORM.settings()), "-5", [file])
     assert single.fields == {"chat_id": -5, "caption": "Hi", "supports_streaming": True, "width": 1280, "height": 720}
-    album = call_of(Draft("Hi", (video, video), PLATFORM.settings()), "@news", [file, file])
+    album = build_call(Draft("Hi", (video, video), PLATFORM.settings()), "@news", [file, file])
     assert album.fields["chat_id"] == "@news"
     assert [(item["width"], item["height"], item.get("caption")) for item in album.fields["media"]] == [
         (1280, 720, "Hi"),
@@ -152,7 +152,7 @@ async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
 def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) -> None:
     media = Media(type=MediaType.DOCUMENT, url=f"https://cdn.example.com/{name}")
     file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
-    [part] = call_of(Draft("", (media,), PLATFORM.settings()), "1", [file]).parts
+    [part] = build_call(Draft("", (media,), PLATFORM.settings()), "1", [file]).parts
     assert part.filename == filename
 
 

@@ -9,7 +9,7 @@ from platforms.base import AccountFacts
 from platforms.texts.unicode import utf16_length
 from platforms.tiktok import PLATFORM
 from platforms.tiktok.fields import photo_body, video_body
-from platforms.tiktok.rules import TITLE, title_of
+from platforms.tiktok.rules import TITLE, photo_title
 from platforms.tiktok.settings import TikTokSettings
 from tests.platforms.drafts import draft
 
@@ -41,7 +41,7 @@ def test_settings_may_be_written_either_way_and_the_targets_own_win() -> None:
     ],
 )
 def test_a_title_is_cut_to_the_limit_of_tiktok(text: str, title: str) -> None:
-    assert title_of(text) == title
+    assert photo_title(text) == title
     assert utf16_length(title) <= TITLE
 
 

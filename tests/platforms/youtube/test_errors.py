@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.youtube.errors import error_of, until_quota_resets
+from platforms.youtube.errors import read_error, until_quota_resets
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Rig
 from tests.platforms.youtube.test_platform import prepared, rig
@@ -16,7 +16,7 @@ __all__ = ["rig"]
 
 def refusal(reason: str, message: str = "its own words") -> PlatformError:
     error = {"code": 429, "message": message, "errors": [{"domain": "youtube", "reason": reason}]}
-    return error_of(httpx.Response(429, json={"error": error}))
+    return read_error(httpx.Response(429, json={"error": error}))
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> N
         "metadata": {"quota_limit": "VideoUploadsPerDayPerProject", "quota_limit_value": "100"},
     }
     body = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": [info]}}
-    assert error_of(httpx.Response(429, json=body)).kind is ErrorKind.CAPPED
+    assert read_error(httpx.Response(429, json=body)).kind is ErrorKind.CAPPED
     info["metadata"] = {"quota_limit": "defaultPerMinutePerUser", "quota_limit_value": "100"}
-    assert error_of(httpx.Response(429, json=body)).kind is ErrorKind.RATE_LIMITED
+    assert read_error(httpx.Response(429, json=body)).kind is ErrorKind.RATE_LIMITED
 
 
 async def test_a_project_without_access_is_an_operator_error(rig: Rig) -> None:

@@ -1,14 +1,14 @@
 """The metadata of a video at YouTube."""
 
 from platforms.youtube.fields import video_body
-from platforms.youtube.rules import tags_length, title_of
+from platforms.youtube.rules import tags_length, video_title
 from tests.platforms.drafts import draft
 
 
 def test_the_first_line_is_the_title_where_none_is_given() -> None:
-    assert title_of(draft("youtube", "\n  Waves \nand more")) == "Waves"
-    assert title_of(draft("youtube", "w" * 99 + " more words")) == "w" * 99
-    assert title_of(draft("youtube", "Waves", title="Other")) == "Other"
+    assert video_title(draft("youtube", "\n  Waves \nand more")) == "Waves"
+    assert video_title(draft("youtube", "w" * 99 + " more words")) == "w" * 99
+    assert video_title(draft("youtube", "Waves", title="Other")) == "Other"
 
 
 def test_tags_count_as_youtube_counts_them() -> None:
