@@ -87,7 +87,7 @@ def tiktoks(*codes: str) -> list[Case]:
     return [case for status in (200, 400, 403) for case in each(tiktok, status, *codes)]
 
 
-def x(status: int, name: str | None, words: str = "Because.", title: str = "", named: str | None = None) -> Case:
+def x(status: int, name: str | None, words: str = WORDS, title: str = "", named: str | None = None) -> Case:
     """Return a problem of X by the name of its type, or by its title alone."""
     problem = {"title": title or str(name).title(), "detail": words}
     problem |= {"type": f"https://api.x.com/2/problems/{name}"} if name else {}

@@ -60,7 +60,10 @@ CASES: dict[str, dict[str, list[Case]]] = {
             *each(bluesky, 400, "UploadForbidden", "BlobTooLarge", "InvalidMimeType", "VideoTooLong", "BadAspectRatio"),
             bluesky(413, "PayloadTooLarge"),
         ],
-        UNKNOWN: [bluesky(400, "InvalidRequest", "Could not locate record: at://did:plc:a/x/b", "RecordNotFound")],
+        UNKNOWN: [
+            bluesky(400, "InvalidRecord"),
+            bluesky(400, "InvalidRequest", "Could not locate record: at://did:plc:a/x/b", "RecordNotFound"),
+        ],
     },
     "discord": {
         AUTH: [
@@ -250,8 +253,8 @@ CASES: dict[str, dict[str, list[Case]]] = {
         AUTH: [
             *[telegram(401, "Unauthorized"), telegram(404, "Not Found"), telegram(403, "Forbidden: something new")],
             *[
-                telegram(400, f"Bad Request: {said}")
-                for said in ("chat not found", "CHAT_WRITE_FORBIDDEN", "CHAT_ADMIN_REQUIRED")
+                telegram(400, f"Bad Request: {refusal}")
+                for refusal in ("chat not found", "CHAT_WRITE_FORBIDDEN", "CHAT_ADMIN_REQUIRED")
             ],
             telegram(403, "Forbidden: bot was blocked by the user"),
             telegram(403, "Forbidden: bot was kicked from the channel chat"),
@@ -259,13 +262,13 @@ CASES: dict[str, dict[str, list[Case]]] = {
             telegram(400, "Bad Request: not enough rights to send photos to the chat"),
         ],
         REJECTED: [
-            *[telegram(400, f"Bad Request: {said} is too long") for said in ("message", "message caption")],
+            *[telegram(400, f"Bad Request: {text} is too long") for text in ("message", "message caption")],
             *[telegram(400, "Bad Request: message text is empty"), telegram(400, "Bad Request: file is too big")],
-            *[telegram(400, f"Bad Request: {said}") for said in ("PHOTO_INVALID_DIMENSIONS", "IMAGE_PROCESS_FAILED")],
+            *[telegram(400, f"Bad Request: {code}") for code in ("PHOTO_INVALID_DIMENSIONS", "IMAGE_PROCESS_FAILED")],
             *[telegram(400, "Bad Request: message thread not found"), telegram(413, "Request Entity Too Large")],
             *[telegram(413, ""), telegram(400, "Bad Request: can't parse entities: Unsupported start tag.")],
         ],
-        UNKNOWN: [telegram(400, "Bad Request: brand new")],
+        UNKNOWN: [telegram(400, f"Bad Request: {WORDS}")],
         TRANSIENT: [telegram(500, "Internal Server Error"), telegram(502, "Bad Gateway"), telegram(504, "Timeout")],
         RATE_LIMITED: [telegram(429, "Too Many Requests: retry after 17")],
     },

@@ -1,9 +1,13 @@
-"""Platforms with invalid responses: every step ends with a result or a PlatformError, and nothing else."""
+"""Platforms with hostile responses: every step ends with a result or a PlatformError, and nothing else.
+
+Responses that name foreign addresses get no token, and no private host is called.
+"""
 
 import asyncio
 import contextlib
 import json
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -12,7 +16,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Connection, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms
 from tests.platforms.forms import TIKTOK
@@ -67,9 +71,26 @@ HEADERS = [dict.fromkeys(LIMITS, value) for value in TIMES] + [
     for value in (10**400, -5, "x", None, 1e300)
 ]
 
+UPLOADS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "linkedin image": ("linkedin", "a.jpg", {}),
+    "linkedin video": ("linkedin", "a.mp4", {}),
+    "linkedin document": ("linkedin", "a.pdf", {}),
+    "youtube": ("youtube", "a.mp4", {}),
+    "facebook": ("facebook", "a.mp4", {"contentType": "reel"}),
+    "reddit": ("reddit", "a.jpg", {"subreddit": "test", "title": "Sunset"}),
+    "pinterest": ("pinterest", "a.mp4", {"boardId": "1022106080", "coverImageUrl": "https://example.com/cover.jpg"}),
+    "tiktok": ("tiktok", "a.mp4", TIKTOK),
+}
+"""Every upload to an address from a response: platform, file and settings."""
+WITH_TOKEN = {"linkedin image", "linkedin document", "youtube", "facebook"}
+"""Uploads that carry the token; the addresses of the others need none."""
+
 
 def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+_OF_THE_BODY = {"content-length", "content-encoding", "transfer-encoding"}
 
 
 class Server(httpx.AsyncBaseTransport):
@@ -79,11 +100,10 @@ class Server(httpx.AsyncBaseTransport):
         return await self.handle_async_request(request)
 
 
-class Mutating(Server):
-    """The sandbox, with a random value replaced in some of its responses."""
+class Altering(Server, ABC):
+    """The sandbox with other responses than its own."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    def __init__(self) -> None:
         # There is no TLS here, and loading certificates takes longer than a step.
         self.sandbox = httpx.AsyncHTTPTransport(verify=False)
 
@@ -91,29 +111,61 @@ class Mutating(Server):
         answer = await self.sandbox.handle_async_request(request)
         body = await answer.aread()
         await answer.aclose()
-        headers = dict(answer.headers)
-        headers.pop("content-length", None)
-        if self.random.random() < 0.25:
-            with contextlib.suppress(ValueError):
-                found = self.mutated(json.loads(body))
-                body = json.dumps(found).encode()
-        if self.random.random() < 0.25:
-            headers |= self.random.choice(HEADERS)
-        status = self.random.choice([answer.status_code] * 8 + [400, 429, 500])
-        return httpx.Response(status, headers=raw(headers), content=body)
+        headers = {name: value for name, value in answer.headers.items() if name not in _OF_THE_BODY}
+        return self.altered(answer.status_code, body, headers)
 
-    def mutated(self, found: Any) -> Any:
-        """Return a copy with one value replaced, anywhere in it."""
-        if self.random.random() < 0.15 or not found or not isinstance(found, dict | list):
-            return self.random.choice(VALUES)
-        if isinstance(found, list):
-            index = self.random.randrange(len(found))
-            return [*found[:index], self.mutated(found[index]), *found[index + 1 :]]
-        name = self.random.choice(list(found))
-        return {**found, name: self.mutated(found[name])}
+    @abstractmethod
+    def altered(self, status: int, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Return the response that takes the place of one of the sandbox's."""
 
     async def aclose(self) -> None:
         await self.sandbox.aclose()
+
+
+class Mutating(Altering):
+    """The sandbox, with a random value replaced in some of its responses."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.random = random.Random(seed)
+
+    def altered(self, status: int, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        if self.random.random() < 0.25:
+            with contextlib.suppress(ValueError):
+                body = json.dumps(self.mutated(json.loads(body))).encode()
+        if self.random.random() < 0.25:
+            headers |= self.random.choice(HEADERS)
+        return httpx.Response(self.random.choice([status] * 8 + [400, 429, 500]), headers=raw(headers), content=body)
+
+    def mutated(self, value: Any) -> Any:
+        """Return a copy with one value replaced, anywhere in it."""
+        if self.random.random() < 0.15 or not value or not isinstance(value, dict | list):
+            return self.random.choice(VALUES)
+        if isinstance(value, list):
+            index = self.random.randrange(len(value))
+            return [*value[:index], self.mutated(value[index]), *value[index + 1 :]]
+        name = self.random.choice(list(value))
+        return {**value, name: self.mutated(value[name])}
+
+
+class Lying(Altering):
+    """The sandbox, whose responses name another base URL than its own. Calls to that URL are recorded."""
+
+    def __init__(self, own: str, named: str) -> None:
+        super().__init__()
+        self.own, self.named = own, named
+        self.caught: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if str(request.url).startswith(self.own):
+            return await super().handle_async_request(request)
+        await request.aread()
+        self.caught.append(request)
+        return httpx.Response(200, headers={"ETag": "1"}, json={"id": "stolen"})
+
+    def altered(self, status: int, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        headers = {name: value.replace(self.own, self.named) for name, value in headers.items()}
+        return httpx.Response(status, headers=headers, content=body.replace(self.own.encode(), self.named.encode()))
 
 
 class Constant(Server):
@@ -211,3 +263,61 @@ async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(
             server = Constant(status, body, HEADERS[number % len(HEADERS)])
             for context in sendings(rig):
                 await all_steps(rig, server, context)
+
+
+async def upload(rig: Rig, name: str, named: str) -> tuple[Lying, PlatformError | None]:
+    """Upload a file to a platform whose responses name another base URL; return it and the error."""
+    platform, file, settings = UPLOADS[name]
+    context = rig.context("Sunset", [rig.sandbox.media(file)], settings=settings)
+    server = Lying(f"{rig.sandbox.url}/{platform}", named)
+    async with httpx.AsyncClient(transport=server) as client:
+        try:
+            await rig.platform.prepare(rig.connection(client), context)
+            if platform in {"youtube", "tiktok"}:  # a short video is one piece, and its last piece publishes it
+                await rig.platform.publish(rig.connection(client), context)
+        except PlatformError as error:
+            return server, error
+    return server, None
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+async def test_the_token_goes_to_no_foreign_address(connect: Connect, name: str) -> None:
+    rig = await connect(UPLOADS[name][0])
+    token = rig.stored.access_token.get_secret_value()
+    for named in ("https://evil.example/x", "https://api.linkedin.com.evil.example", "https://10.0.0.7"):
+        server, error = await upload(rig, name, named)
+        for request in server.caught:
+            assert token not in f"{request.url} {request.headers}"
+            assert "authorization" not in request.headers
+            assert token.encode() not in request.content
+        if name in WITH_TOKEN:
+            assert error is not None
+            assert (named, error.kind, error.code) == (named, ErrorKind.REJECTED, "address_refused")
+        # Without a token, the address is called; the guarded transport decides whether it may be connected to.
+        assert bool(server.caught) is (name not in WITH_TOKEN), named
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+async def test_an_address_without_https_is_not_called(connect: Connect, name: str) -> None:
+    rig = await connect(UPLOADS[name][0])
+    for named in ("http://evil.example", "http://169.254.169.254", "ftp://evil.example", "evil"):
+        server, error = await upload(rig, name, named)
+        assert error is not None
+        assert (named, error.kind, error.code) == (named, ErrorKind.REJECTED, "address_refused")
+        assert not server.caught
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("linkedin image", "https://www.linkedin.com/dms-uploads"),
+        ("youtube", "https://www.googleapis.com/upload/youtube/v3/videos"),
+        ("facebook", "https://rupload.facebook.com/video-upload"),
+    ],
+)
+async def test_the_platforms_own_addresses_get_the_token(connect: Connect, name: str, named: str) -> None:
+    rig = await connect(UPLOADS[name][0])
+    server, _ = await upload(rig, name, named)
+    token = rig.stored.access_token.get_secret_value()
+    assert server.caught
+    assert all(token in request.headers["authorization"] for request in server.caught)

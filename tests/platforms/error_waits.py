@@ -1,15 +1,11 @@
-"""The waits that each platform's errors ask for: as a response says, or as we chose."""
+"""The waits that errors of each platform ask for: as a response says, or as we chose."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
-from platforms.registry import platforms
 from tests.platforms.error_shapes import (
     Case,
-    answer,
     bare,
     bluesky,
     discord,
@@ -33,7 +29,7 @@ def usage(*minutes: Any) -> dict[str, str]:
     return {"x-business-use-case-usage": httpx.Response(200, json={"1755": times}).text}
 
 
-UNREADABLE_USAGES = [{"x-business-use-case-usage": each} for each in ("", "{", "[]", "{}", '{"1": [{}]}', '{"1": 5}')]
+UNREADABLE_USAGES = [{"x-business-use-case-usage": text} for text in ("", "{", "[]", "{}", '{"1": [{}]}', '{"1": 5}')]
 LIMITED, LIMITED_X = bluesky(429, "RateLimitExceeded"), x(429, "rate-limit-exceeded")
 WAITS: dict[str, list[tuple[Case, dict[str, str], float | None]]] = {
     "bluesky": [
@@ -114,23 +110,3 @@ WAITS: dict[str, list[tuple[Case, dict[str, str], float | None]]] = {
     ],
 }
 """The seconds after which to come back. Times in headers are those in 5 minutes, in several notations."""
-
-
-@pytest.mark.parametrize(
-    ("name", "case", "headers", "seconds"), [(name, *row) for name in WAITS for row in WAITS[name]]
-)
-def test_an_error_says_when_to_come_back(name: str, case: Case, headers: dict[str, str], seconds: float | None) -> None:
-    then = datetime.now(UTC) + timedelta(seconds=300)
-    times = {
-        "unix": int(then.timestamp()),
-        "utc": then.isoformat().replace("+00:00", "Z"),
-        "zoneless": then.replace(tzinfo=None).isoformat(),
-    }
-    given = {
-        header: value.format(**times) if "{u" in value or "{z" in value else value for header, value in headers.items()
-    }
-    wait = platforms()[name].read_error(answer(case[0].status_code, case[0].text, **given)).retry_after
-    if given == headers or wait is None:
-        assert wait == (seconds and timedelta(seconds=seconds))
-    else:
-        assert timedelta(seconds=298) < wait <= timedelta(seconds=300)
