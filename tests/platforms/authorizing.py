@@ -63,8 +63,8 @@ class Authorization:
 
     async def begin(self, app: App | None = None, **options: str) -> str:
         """Find the server and register there; returns the address at which the person consents."""
-        found = await self.connector.find(self.wire, options)
-        self.connector = self.connector.of(found)
+        server = await self.connector.find(self.wire, options)
+        self.connector = self.connector.of(server)
         app = app or self.connector.own_app(self.redirect_uri) or App("")
         self.options, challenge = options, challenge_of(self.verifier)
         self.app = await self.connector.register(self.to_server(), self.redirect_uri, app)
@@ -81,8 +81,8 @@ class Authorization:
         """Exchange the code with which the person came back. Raises PlatformError."""
         assert back["state"] == self.state
         assert self.connector.is_from(back.get("iss"))
-        given = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
-        return await self.connector.exchange(self.to_server(), self.app, **given)
+        request = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
+        return await self.connector.exchange(self.to_server(), self.app, **request)
 
     async def account(self, grant: Grant) -> Candidate[Any]:
         """Return the only account of a grant."""

@@ -45,9 +45,9 @@ IMAGES = [{"type": "image", "url": PICTURE}]
 WEBHOOK_SETTINGS: dict[str, Any] = {"username": "Ada", "avatarUrl": PICTURE, "threadName": "News"}
 
 
-def post(text: str = "Hi", kinds: str = "", **given: Any) -> dict[str, Any]:
+def post(text: str = "Hi", kinds: str = "", **settings: Any) -> dict[str, Any]:
     """Return a draft as the arguments of `broken`."""
-    return {"text": text, "kinds": kinds, **given}
+    return {"text": text, "kinds": kinds, **settings}
 
 
 def media(kinds: str, alt_text: str | None = None) -> tuple[Media, ...]:
@@ -62,9 +62,9 @@ def draft(name: str, text: str = "Hi", kinds: str = "", *, alt_text: str | None 
 
 
 def broken(
-    name: str, text: str = "Hi", kinds: str = "", *, account: AccountFacts = ACCOUNT, **given: Any
+    name: str, text: str = "Hi", kinds: str = "", *, account: AccountFacts = ACCOUNT, **settings: Any
 ) -> list[tuple[str, str]]:
     """Return where a draft breaks a rule of its platform, as a path below the settings or a part, and the sentence."""
     platform = platforms()[name]
-    found = platform.check(draft(name, text, kinds, **given), account)
-    return [(".".join(map(str, each.path)) or each.part, each.error) for each in found]
+    violations = platform.check(draft(name, text, kinds, **settings), account)
+    return [(".".join(map(str, violation.path)) or violation.part, violation.error) for violation in violations]

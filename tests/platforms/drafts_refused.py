@@ -249,9 +249,9 @@ REFUSED: dict[str, list[Refused]] = {
         (post(threadItems=[{"mediaItems": IMAGES * 5}]), "threadItems.0.mediaItems"),
         (post(threadItems=[{"mediaItems": [{**IMAGES[0], "altText": "x" * 1001}]}]), "threadItems.0.mediaItems"),
         *[
-            each
+            row
             for text in ("$TSLA and $AAPL", "$TSLA,\n$AAPL!", "$BRK.A or $BRK.B")
-            for each in ((post(text), "content"), (post(threadItems=[{"content": text}]), "threadItems.0.content"))
+            for row in ((post(text), "content"), (post(threadItems=[{"content": text}]), "threadItems.0.content"))
         ],
     ],
     "youtube": [

@@ -141,12 +141,12 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
         *[post(threadItems=[{"content": "日" * 140}]), post(threadItems=[{"content": "日" * 141}], account=X_PREMIUM)],
         post(threadItems=[{"content": "fits"}, {"mediaItems": IMAGES * 4}]),
         *[
-            each
+            draft
             for text in (
                 *("buy $TSLA", "$TSLA, and again $tsla", "$5 and $10 for $TSLA", "a$TSLA $AAPL", "($TSLA) $AAPL"),
                 "$TOOLONGNAME $AAPL",
             )
-            for each in (post(text), post(threadItems=[{"content": text}]))
+            for draft in (post(text), post(threadItems=[{"content": text}]))
         ],
     ],
     "youtube": [

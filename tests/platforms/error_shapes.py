@@ -27,7 +27,7 @@ def bare(status: int, body: Any = "", **headers: str) -> Case:
     return answer(status, body, **headers), f"http_{status}"
 
 
-def each(shape: Callable[..., Case], status: int, *codes: Any) -> list[Case]:
+def per_code(shape: Callable[..., Case], status: int, *codes: Any) -> list[Case]:
     """Return a response in a platform's shape for each code."""
     return [shape(status, code) for code in codes]
 
@@ -84,7 +84,7 @@ def tiktok(status: int, code: str) -> Case:
 
 
 def tiktoks(*codes: str) -> list[Case]:
-    return [case for status in (200, 400, 403) for case in each(tiktok, status, *codes)]
+    return [case for status in (200, 400, 403) for case in per_code(tiktok, status, *codes)]
 
 
 def x(status: int, name: str | None, words: str = WORDS, title: str = "", named: str | None = None) -> Case:
@@ -98,6 +98,6 @@ def youtube(status: int, reason: str) -> Case:
     return answer(status, {"error": {"code": status, "message": WORDS, "errors": [{"reason": reason}]}}), reason
 
 
-def fault_of(code: Any) -> dict[str, Any]:
+def input_error(code: Any) -> dict[str, Any]:
     """Return LinkedIn's details about an input."""
     return {"errorDetails": {"inputErrors": [code]}}

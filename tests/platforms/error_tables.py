@@ -12,13 +12,13 @@ from tests.platforms.error_shapes import (
     bare,
     bluesky,
     discord,
-    each,
-    fault_of,
     google,
     graph,
     graphs,
+    input_error,
     linkedin,
     mastodon,
+    per_code,
     pinterest,
     reddit,
     telegram,
@@ -48,16 +48,20 @@ CASES: dict[str, dict[str, list[Case]]] = {
         CAPPED: [bluesky(400, "DailyLimitExceeded")],
         TRANSIENT: [
             *[bluesky(500, "InternalServerError"), bluesky(502, "UpstreamFailure")],
-            *each(bluesky, 400, "ServiceOverloaded", "InvalidSwap"),
+            *per_code(bluesky, 400, "ServiceOverloaded", "InvalidSwap"),
             bluesky(400, "InvalidRequest", "Could not find blob: bafkrei", "BlobNotFound"),
         ],
         NOT_READY: [bluesky(400, "UploadNotReady")],
         AUTH: [
-            *each(bluesky, 400, "ExpiredToken", "InvalidToken", "AccountDeactivated"),
-            *each(bluesky, 401, "AuthMissing", "AuthenticationRequired", "AuthFactorTokenRequired", "AccountTakedown"),
+            *per_code(bluesky, 400, "ExpiredToken", "InvalidToken", "AccountDeactivated"),
+            *per_code(
+                bluesky, 401, "AuthMissing", "AuthenticationRequired", "AuthFactorTokenRequired", "AccountTakedown"
+            ),
         ],
         REJECTED: [
-            *each(bluesky, 400, "UploadForbidden", "BlobTooLarge", "InvalidMimeType", "VideoTooLong", "BadAspectRatio"),
+            *per_code(
+                bluesky, 400, "UploadForbidden", "BlobTooLarge", "InvalidMimeType", "VideoTooLong", "BadAspectRatio"
+            ),
             bluesky(413, "PayloadTooLarge"),
         ],
         UNKNOWN: [
@@ -67,15 +71,15 @@ CASES: dict[str, dict[str, list[Case]]] = {
     },
     "discord": {
         AUTH: [
-            *[*each(discord, 401, 0, 50014, 50027), *each(discord, 404, 10015, 10003)],
-            *each(discord, 403, 50001, 50013, 40002),
+            *[*per_code(discord, 401, 0, 50014, 50027), *per_code(discord, 404, 10015, 10003)],
+            *per_code(discord, 403, 50001, 50013, 40002),
         ],
         REJECTED: [
-            *each(discord, 413, 0, 40005),
-            *each(discord, 400, 50006, 240000, 220001, 50008, 50024, 40004),
+            *per_code(discord, 413, 0, 40005),
+            *per_code(discord, 400, 50006, 240000, 220001, 50008, 50024, 40004),
         ],
         UNKNOWN: [discord(400, 99999)],
-        RATE_LIMITED: each(discord, 429, 0, 20016, 20028, 20029),
+        RATE_LIMITED: per_code(discord, 429, 0, 20016, 20028, 20029),
         TRANSIENT: [discord(400, 40006), discord(503, 130000), discord(500), discord(502)],
     },
     "facebook": {
@@ -163,17 +167,17 @@ CASES: dict[str, dict[str, list[Case]]] = {
         RATE_LIMITED: [linkedin(429, "TOO_MANY_REQUESTS")],
         CAPPED: [linkedin(429, words="Resource level throttle limit for calls to this resource is reached.")],
         NOT_READY: [
-            *[linkedin(400, WAITING), linkedin(400, named=WAITING, **fault_of({"code": WAITING}))],
+            *[linkedin(400, WAITING), linkedin(400, named=WAITING, **input_error({"code": WAITING}))],
             linkedin(400, words="The asset is still being processed", named=WAITING),
         ],
         REJECTED: [
-            *each(linkedin, 400, "MEDIA_ASSET_PROCESSING_FAILED", "FIELD_LENGTH_TOO_LONG"),
+            *per_code(linkedin, 400, "MEDIA_ASSET_PROCESSING_FAILED", "FIELD_LENGTH_TOO_LONG"),
             *[bare(413, "<html>"), bare(415), linkedin(422, "UNPROCESSABLE_ENTITY", TWICE, DUPLICATE)],
-            linkedin(422, words=TWICE, named=DUPLICATE, **fault_of({"code": "DUPLICATE_POST"})),
+            linkedin(422, words=TWICE, named=DUPLICATE, **input_error({"code": "DUPLICATE_POST"})),
         ],
         UNKNOWN: [
-            *each(linkedin, 400, "INVALID_VALUE_FOR_FIELD", "MISSING_FIELD", "INVALID_URN_TYPE"),
-            *[linkedin(422, "UNPROCESSABLE_ENTITY"), bare(400, [1]), linkedin(400, **fault_of("?"))],
+            *per_code(linkedin, 400, "INVALID_VALUE_FOR_FIELD", "MISSING_FIELD", "INVALID_URN_TYPE"),
+            *[linkedin(422, "UNPROCESSABLE_ENTITY"), bare(400, [1]), linkedin(400, **input_error("?"))],
             linkedin(400, errorDetails=[]),
         ],
         OPERATOR: [linkedin(426, "NONEXISTENT_VERSION"), linkedin(400, "VERSION_MISSING")],
@@ -232,19 +236,21 @@ CASES: dict[str, dict[str, list[Case]]] = {
             *[bare(502, "<html>"), bare(503, [1])],
         ],
         RATE_LIMITED: [
-            *each(reddit, 200, "RATELIMIT", "SUBREDDIT_RATELIMIT", "QUOTA_FILLED"),
+            *per_code(reddit, 200, "RATELIMIT", "SUBREDDIT_RATELIMIT", "QUOTA_FILLED"),
             *[reddit(400, "RATELIMIT"), bare(429)],
         ],
         REJECTED: [
-            *each(reddit, 200, "BANNED_FROM_SUBREDDIT", "IN_TIMEOUT", "SUBREDDIT_NO_ACCESS", "SUBREDDIT_NOEXIST"),
-            *each(reddit, 200, "SUBREDDIT_NOTALLOWED", "SUBREDDIT_REQUIRED", "BAD_SR_NAME", "NO_SELFS", "NO_LINKS"),
-            *each(reddit, 200, "NO_TEXT", "TOO_LONG", "BAD_URL", "NO_URL", "DOMAIN_BANNED", "TOO_SHORT", "ALREADY_SUB"),
-            *each(reddit, 200, "INVALID_SCHEME", "BAD_CAPTCHA", "IMAGES_NOTALLOWED"),
+            *per_code(reddit, 200, "BANNED_FROM_SUBREDDIT", "IN_TIMEOUT", "SUBREDDIT_NO_ACCESS", "SUBREDDIT_NOEXIST"),
+            *per_code(reddit, 200, "SUBREDDIT_NOTALLOWED", "SUBREDDIT_REQUIRED", "BAD_SR_NAME", "NO_SELFS", "NO_LINKS"),
+            *per_code(
+                reddit, 200, "NO_TEXT", "TOO_LONG", "BAD_URL", "NO_URL", "DOMAIN_BANNED", "TOO_SHORT", "ALREADY_SUB"
+            ),
+            *per_code(reddit, 200, "INVALID_SCHEME", "BAD_CAPTCHA", "IMAGES_NOTALLOWED"),
             *[reddit(400, "ALREADY_SUB"), bare(403, {"message": "Forbidden", "error": 403})],
             (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), "private"),
         ],
         UNKNOWN: [
-            *each(reddit, 200, "INVALID_OPTION", "SUBMIT_VALIDATION_BODY_REQUIRED"),
+            *per_code(reddit, 200, "INVALID_OPTION", "SUBMIT_VALIDATION_BODY_REQUIRED"),
             *[bare(404, {"message": "Not Found", "error": 404}), bare(400)],
             (answer(400, {"reason": "BAD_JSON", "explanation": WORDS, "fields": ["kind"]}), "BAD_JSON"),
         ],
@@ -335,16 +341,16 @@ CASES: dict[str, dict[str, list[Case]]] = {
     },
     "youtube": {
         TRANSIENT: [youtube(500, "internalError"), youtube(503, "backendError")],
-        RATE_LIMITED: each(youtube, 403, "rateLimitExceeded", "userRateLimitExceeded"),
+        RATE_LIMITED: per_code(youtube, 403, "rateLimitExceeded", "userRateLimitExceeded"),
         CAPPED: [youtube(403, "quotaExceeded"), youtube(400, "uploadLimitExceeded")],
         REJECTED: [
-            *each(youtube, 400, "invalidTitle", "invalidDescription", "invalidTags", "invalidCategoryId"),
+            *per_code(youtube, 400, "invalidTitle", "invalidDescription", "invalidTags", "invalidCategoryId"),
             *[youtube(403, "forbiddenPrivacySetting"), youtube(400, "imageFormatUnsupported")],
         ],
-        UNKNOWN: [*each(youtube, 403, "forbiddenLicenseSetting", "somethingNew"), youtube(400, "invalidPublishAt")],
+        UNKNOWN: [*per_code(youtube, 403, "forbiddenLicenseSetting", "somethingNew"), youtube(400, "invalidPublishAt")],
         AUTH: [
-            *each(youtube, 401, "youtubeSignupRequired", "authorizationRequired", "somethingNew"),
-            *each(youtube, 403, "channelClosed", "channelSuspended", "authenticatedUserAccountSuspended"),
+            *per_code(youtube, 401, "youtubeSignupRequired", "authorizationRequired", "somethingNew"),
+            *per_code(youtube, 403, "channelClosed", "channelSuspended", "authenticatedUserAccountSuspended"),
             *[
                 youtube(403, "forbidden"),
                 youtube(403, "insufficientPermissions"),

@@ -45,7 +45,7 @@ class Form:
     size: int = 0
     """The bytes of each file, if it is uploaded in pieces."""
     account: Literal["", "webhook", "page"] = ""
-    found: Literal["by confirm", "by repeating", "never"] = "by confirm"
+    confirmed: Literal["by confirm", "by repeating", "never"] = "by confirm"
     """How a post is found whose response was lost: LinkedIn names a member's post if it is sent again."""
     ruled_out: bool = True
     """Whether a post that was never published is ruled out."""
@@ -86,8 +86,8 @@ FORMS = [
     Form("bluesky", ("a.mp4",)),
     Form("discord"),
     Form("discord", ("a.jpg", "b.mp4")),
-    Form("discord", account="webhook", found="never", ruled_out=False),
-    Form("discord", ("a.jpg",), account="webhook", found="never", ruled_out=False),
+    Form("discord", account="webhook", confirmed="never", ruled_out=False),
+    Form("discord", ("a.jpg",), account="webhook", confirmed="never", ruled_out=False),
     Form("facebook"),
     Form("facebook", ("a.jpg",)),
     Form("facebook", ("a.jpg", "b.png", "c.jpg")),
@@ -101,10 +101,10 @@ FORMS = [
     Form("instagram", ("a.jpg", "b.jpg")),
     Form("instagram", ("a.mp4",)),
     Form("instagram", ("a.jpg",), {"contentType": "story"}),
-    Form("linkedin", found="by repeating"),
-    Form("linkedin", ("a.jpg", "b.jpg"), found="never", ruled_out=False),
-    Form("linkedin", ("report.pdf",), found="never", ruled_out=False),
-    Form("linkedin", settings={"poll": POLL}, found="never", ruled_out=False),
+    Form("linkedin", confirmed="by repeating"),
+    Form("linkedin", ("a.jpg", "b.jpg"), confirmed="never", ruled_out=False),
+    Form("linkedin", ("report.pdf",), confirmed="never", ruled_out=False),
+    Form("linkedin", settings={"poll": POLL}, confirmed="never", ruled_out=False),
     Form("linkedin", account="page"),
     Form("linkedin", ("a.jpg", "b.jpg"), account="page"),
     Form("linkedin", ("report.pdf",), account="page"),
@@ -119,9 +119,9 @@ FORMS = [
     Form("reddit", settings={"subreddit": "test", "title": "A link", "url": ""}),
     Form("reddit", ("a.jpg",), {"subreddit": "test", "title": "A picture"}),
     Form("reddit", ("a.jpg", "b.jpg"), {"subreddit": "test", "title": "A gallery"}),
-    Form("telegram", found="never", ruled_out=False),
-    Form("telegram", ("a.jpg",), found="never", ruled_out=False),
-    Form("telegram", ("a.jpg", "b.mp4"), found="never", ruled_out=False),
+    Form("telegram", confirmed="never", ruled_out=False),
+    Form("telegram", ("a.jpg",), confirmed="never", ruled_out=False),
+    Form("telegram", ("a.jpg", "b.mp4"), confirmed="never", ruled_out=False),
     Form("threads"),
     Form("threads", ("a.jpg",)),
     Form("threads", ("a.jpg", "b.jpg")),

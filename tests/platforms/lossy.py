@@ -26,7 +26,7 @@ class Lossy:
     passed: int = 0
     _seen: int = field(default=0)
 
-    def loss_of(self, head: bytes) -> str:
+    def choose_loss(self, head: bytes) -> str:
         """Return what to do with a request: lose its `answer`, lose the `request`, or let it be `passed`."""
         method, address, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         if method != self.method or not urlsplit(address).path.endswith(self.path):
@@ -47,7 +47,7 @@ async def losing(server: str, method: str, path: str) -> AsyncIterator[Lossy]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            loss = proxy.loss_of(head)
+            loss = proxy.choose_loss(head)
             if loss != "request":
                 answer = await _answer(host, port, _without_keeping(head), reader)
                 if loss != "answer":

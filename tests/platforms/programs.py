@@ -25,8 +25,8 @@ async def serving(command: Sequence[str], url: str, log: Path, within: float) ->
             async with asyncio.timeout(within):
                 while not await _answers(client, url):
                     if process.returncode is not None:
-                        said = await asyncio.to_thread(log.read_text)
-                        raise RuntimeError(f"{command[0]} ended: {said}")
+                        output = await asyncio.to_thread(log.read_text)
+                        raise RuntimeError(f"{command[0]} ended: {output}")
                     await asyncio.sleep(0.2)
             yield client
     finally:

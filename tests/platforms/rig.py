@@ -97,11 +97,11 @@ class Stop:
     """A request hook that breaks off before the nth request."""
 
     def __init__(self, at: int) -> None:
-        self._left = at
+        self._remaining = at
 
     async def __call__(self, _: httpx.Request) -> None:
-        self._left -= 1
-        if self._left == 0:
+        self._remaining -= 1
+        if self._remaining == 0:
             raise httpx.ReadError("broken off")
 
 
@@ -219,12 +219,12 @@ async def noting() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]
     """Yield a client with a list of the requests that it sends, with their bodies."""
     requests: list[httpx.Request] = []
 
-    async def note(request: httpx.Request) -> None:
+    async def record(request: httpx.Request) -> None:
         await request.aread()
         requests.append(request)
 
     # There is no TLS here, and loading certificates takes longer than a step.
-    async with httpx.AsyncClient(event_hooks={"request": [note]}, verify=False, timeout=60) as client:
+    async with httpx.AsyncClient(event_hooks={"request": [record]}, verify=False, timeout=60) as client:
         yield client, requests
 
 
@@ -269,15 +269,15 @@ async def open_account(
         "discord": {"channelId": user_id},
         "telegram": {"chatId": user_id},
     }
-    given = {"accessToken": secrets.token_urlsafe(24), **own.get(name, {}), **(credentials or {})}
+    fields = {"accessToken": secrets.token_urlsafe(24), **own.get(name, {}), **(credentials or {})}
     known = {
         "platform": name,
         "accountId": account.account_id,
         "userId": user_id,
         "username": username,
-        "accessToken": given["accessToken"],
-        "refreshToken": given.get("refreshToken"),
+        "accessToken": fields["accessToken"],
+        "refreshToken": fields.get("refreshToken"),
         "premium": premium,
     }
     await sandbox.control("POST", "accounts", {"accounts": [known]})
-    return Rig(platform, sandbox, account, platform.credentials.model_validate(given), MediaFromUrl(sandbox.client))
+    return Rig(platform, sandbox, account, platform.credentials.model_validate(fields), MediaFromUrl(sandbox.client))

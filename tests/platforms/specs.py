@@ -52,7 +52,7 @@ def validate(path: str, name: str, body: object) -> None:
     _validator(path, name).validate(body)
 
 
-def parameters_of(node: str, method: str, edge: str) -> dict[str, str]:
+def edge_parameters(node: str, method: str, edge: str) -> dict[str, str]:
     """Return the parameters, and their types, of an edge of Meta's Graph API."""
     [api] = [
         api for api in document(f"meta/{node}.json")["apis"] if (api["method"], api.get("endpoint")) == (method, edge)
@@ -60,12 +60,12 @@ def parameters_of(node: str, method: str, edge: str) -> dict[str, str]:
     return {param["name"]: param["type"] for param in api["params"]}
 
 
-def fields_of(node: str) -> set[str]:
+def node_fields(node: str) -> set[str]:
     """Return the fields of a node of Meta's Graph API."""
     return {field["name"] for field in document(f"meta/{node}.json")["fields"]}
 
 
-def form_of(request: httpx.Request) -> dict[str, Any]:
+def read_form(request: httpx.Request) -> dict[str, Any]:
     """Return the fields of the form that a request carries; those of files are bytes."""
     headers = [(name.lower(), value) for name, value in request.headers.raw]
     return dict(Request(request.method, "/", b"", headers, request.content).form())

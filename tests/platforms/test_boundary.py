@@ -59,12 +59,12 @@ def test_every_step_of_every_platform_is_shielded(name: str) -> None:
         assert hasattr(getattr(platform, step), "__wrapped__")
 
 
-@pytest.mark.parametrize("found", ["", "x" * 513, None, 7, {"id": 1}])
-def test_an_invalid_id_is_refused(found: object) -> None:
+@pytest.mark.parametrize("post_id", ["", "x" * 513, None, 7, {"id": 1}])
+def test_an_invalid_id_is_refused(post_id: object) -> None:
     with pytest.raises(ValueError, match="id"):
-        Published(found, None)  # type: ignore[arg-type]  # what a server may send
+        Published(post_id, None)  # type: ignore[arg-type]  # what a server may send
     with pytest.raises(ValueError, match="id"):
-        Identity(found, "name")  # type: ignore[arg-type]  # what a server may send
+        Identity(post_id, "name")  # type: ignore[arg-type]  # what a server may send
 
 
 @pytest.mark.parametrize(

@@ -57,18 +57,18 @@ def test_the_number_of_media_of_each_kind_is_limited(name: str) -> None:
 def test_the_length_of_a_text_is_limited_and_the_error_names_the_limit(name: str) -> None:
     limit, kinds, titled = LIMITS[name].text, LIMITS[name].taken[0], TITLED.get(name, {})
     assert broken(name, "x" * limit, kinds, **titled) == []
-    [(where, said)] = broken(name, "x" * (limit + 1), kinds, **titled)
+    [(where, error)] = broken(name, "x" * (limit + 1), kinds, **titled)
     assert where == "content"
-    assert said.startswith(f"{platforms()[name].label} allows {limit:,} ")
-    assert said.endswith(f"this has {limit + 1:,}")
+    assert error.startswith(f"{platforms()[name].label} allows {limit:,} ")
+    assert error.endswith(f"this has {limit + 1:,}")
 
 
 @pytest.mark.parametrize("name", [name for name, limits in LIMITS.items() if limits.alt_text])
 def test_the_length_of_an_alt_text_is_limited(name: str) -> None:
     limit = LIMITS[name].alt_text or 0
     assert broken(name, "Hi", "i", alt_text="x" * limit) == []
-    [(where, said)] = broken(name, "Hi", "i", alt_text="x" * (limit + 1))
-    assert (where, f"allows {limit:,} characters of alt text" in said) == ("mediaItems", True)
+    [(where, error)] = broken(name, "Hi", "i", alt_text="x" * (limit + 1))
+    assert (where, f"allows {limit:,} characters of alt text" in error) == ("mediaItems", True)
 
 
 @pytest.mark.parametrize("name", [name for name, limits in LIMITS.items() if "" in limits.taken])

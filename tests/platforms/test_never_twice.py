@@ -93,9 +93,9 @@ async def test_never_twice(connect: Connect, monkeypatch: pytest.MonkeyPatch, fo
             assert context.started_at
             context.started_at -= LATER
             finding = await rig.platform.confirm(rig.connection(), context)
-        if form.found == "never":
+        if form.confirmed == "never":
             assert (finding, len(rig.exchanges)) == (Unknown(final=True), before)
-        elif fault.arrives and form.found == "by confirm":
+        elif fault.arrives and form.confirmed == "by confirm":
             assert isinstance(finding, Published)
         else:
             assert finding == (Absent() if form.ruled_out else Unknown())
@@ -117,7 +117,7 @@ def asks_to_wait(error: PlatformError, seconds: float | None) -> bool:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
-    "form", [form for form in FORMS if form.platform in SAFE_TO_REPEAT and form.found != "never"], ids=str
+    "form", [form for form in FORMS if form.platform in SAFE_TO_REPEAT and form.confirmed != "never"], ids=str
 )
 @pytest.mark.one_in(3)
 async def test_a_worker_that_repeats_a_post_makes_no_second_one(connect: Connect, form: Form) -> None:
@@ -130,7 +130,7 @@ async def test_a_worker_that_repeats_a_post_makes_no_second_one(connect: Connect
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("form", [form for form in FIRST if form.found != "never"], ids=str)
+@pytest.mark.parametrize("form", [form for form in FIRST if form.confirmed != "never"], ids=str)
 async def test_a_post_that_was_never_sent_is_absent_without_a_request(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     before = len(rig.exchanges)
@@ -139,7 +139,7 @@ async def test_a_post_that_was_never_sent_is_absent_without_a_request(connect: C
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("form", [form for form in FIRST if form.found == "by confirm"], ids=str)
+@pytest.mark.parametrize("form", [form for form in FIRST if form.confirmed == "by confirm"], ids=str)
 async def test_an_older_post_of_the_same_words_is_not_ours(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     await publish(rig, form.context(rig))
@@ -196,8 +196,8 @@ async def test_a_busy_account_is_searched_page_by_page_and_not_without_end(
     published = await publish(rig, context)
     for number in range(8):
         await publish(rig, attempt(rig, f"number {number}", *names))
-    found = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == published.platform_post_id
+    finding = await rig.platform.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == published.platform_post_id
     monkeypatch.setattr(f"platforms.{platform}.{module}.MOST_PAGES", 1)
     assert await rig.platform.confirm(rig.connection(), context) == Unknown()

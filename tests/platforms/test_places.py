@@ -20,16 +20,16 @@ def broken(name: str, settings: dict[str, Any], account: AccountFacts) -> list[t
     return [(violation.code, violation.path) for violation in platform.violations(draft, account)]
 
 
-@pytest.mark.parametrize(("platform", "name", "written", "kept"), OTHERS)
-def test_a_place_that_is_not_allowed_is_refused(platform: str, name: str, written: str, kept: str) -> None:
+@pytest.mark.parametrize(("platform", "name", "written", "entry"), OTHERS)
+def test_a_place_that_is_not_allowed_is_refused(platform: str, name: str, written: str, entry: str) -> None:
     user_id = "organization-111" if platform == "linkedin" else "111"
     account = AccountFacts("xy_111", user_id, "one")
     assert broken(platform, {name: written}, account) == [(CODE, (name,))]
     assert broken(platform, {name: written.replace("222", "111")}, account) == [], "its own"
     assert broken(platform, {}, account) == []
-    for allowed in ({name: [kept]}, {name: ["1", kept]}, {name: [ANY]}):
+    for allowed in ({name: [entry]}, {name: ["1", entry]}, {name: [ANY]}):
         assert broken(platform, {name: written}, AccountFacts("xy_111", user_id, "one", allowed=allowed)) == []
-    for others in ({name: ["1"]}, {"otherId": [kept]}):
+    for others in ({name: ["1"]}, {"otherId": [entry]}):
         assert broken(platform, {name: written}, AccountFacts("xy_111", user_id, "one", allowed=others)) != []
 
 

@@ -90,13 +90,13 @@ USERS = {"mastodon": "777@example.social", "telegram": "-100123", "bluesky": "di
 """The platforms' ids of the accounts, 777 at all others."""
 
 
-@pytest.mark.parametrize(("platform", "given", "found"), READ)
-def test_the_id_is_read_from_an_address(platform: str, given: str, found: str) -> None:
+@pytest.mark.parametrize(("platform", "address", "expected"), READ)
+def test_the_id_is_read_from_an_address(platform: str, address: str, expected: str) -> None:
     post_id = platforms()[platform].rules.post_id
     user_id = USERS.get(platform, "777")
-    assert post_id.read(given, user_id) == found
-    assert post_id.read(found, user_id) == found
-    assert post_id.read(given) in {found, given}
+    assert post_id.read(address, user_id) == expected
+    assert post_id.read(expected, user_id) == expected
+    assert post_id.read(address) in {expected, address}
 
 
 def test_addresses_of_every_platform_that_has_ids_in_them_are_read() -> None:
@@ -105,13 +105,13 @@ def test_addresses_of_every_platform_that_has_ids_in_them_are_read() -> None:
 
 def test_a_handle_stands_for_the_account() -> None:
     post_id = platforms()["bluesky"].rules.post_id
-    given = "https://bsky.app/profile/some.body/post/3k"
-    assert post_id.read(given, "did:plc:abc") == "at://did:plc:abc/app.bsky.feed.post/3k"
-    assert post_id.read(given, "") is None
+    address = "https://bsky.app/profile/some.body/post/3k"
+    assert post_id.read(address, "did:plc:abc") == "at://did:plc:abc/app.bsky.feed.post/3k"
+    assert post_id.read(address, "") is None
 
 
 @pytest.mark.parametrize(
-    ("platform", "given"),
+    ("platform", "address"),
     [
         ("twitter", "https://example.com/x.com/i/status/1"),
         ("twitter", "https://x.com.example.com/i/status/1"),
@@ -137,14 +137,14 @@ def test_a_handle_stands_for_the_account() -> None:
         ("googlebusiness", "https://local.google.com/place?id=1&use=posts&lpsid=2"),
     ],
 )
-def test_no_id_is_read_from_another_address(platform: str, given: str) -> None:
+def test_no_id_is_read_from_another_address(platform: str, address: str) -> None:
     post_id = platforms()[platform].rules.post_id
-    assert post_id.read(given, USERS.get(platform, "777")) is None
-    assert post_id.refusal(given, USERS.get(platform, "777")).startswith("must be ")
+    assert post_id.read(address, USERS.get(platform, "777")) is None
+    assert post_id.refusal(address, USERS.get(platform, "777")).startswith("must be ")
 
 
 @pytest.mark.parametrize(
-    ("platform", "given", "owners"),
+    ("platform", "address", "owners"),
     [
         ("mastodon", "https://other.social/@somebody/1093", ("other.social", "example.social")),
         ("mastodon", "https://example.social:8443/@somebody/1093", ("example.social:8443", "example.social")),
@@ -154,12 +154,12 @@ def test_no_id_is_read_from_another_address(platform: str, given: str) -> None:
         ("bluesky", "at://did:plc:other/app.bsky.feed.post/3k", ("did:plc:other", "did:plc:abc")),
     ],
 )
-def test_post_of_another_owner_is_refused(platform: str, given: str, owners: tuple[str, str]) -> None:
+def test_post_of_another_owner_is_refused(platform: str, address: str, owners: tuple[str, str]) -> None:
     post_id = platforms()[platform].rules.post_id
-    assert post_id.read(given) is not None
-    assert post_id.read(given, USERS[platform]) is None
+    assert post_id.read(address) is not None
+    assert post_id.read(address, USERS[platform]) is None
     sentence = "names a post of {}, and the posts of this account are of {}".format(*owners)
-    assert post_id.refusal(given, USERS[platform]) == sentence
+    assert post_id.refusal(address, USERS[platform]) == sentence
 
 
 def test_server_in_another_spelling_is_the_same() -> None:
@@ -169,7 +169,7 @@ def test_server_in_another_spelling_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "given"),
+    ("platform", "address"),
     [
         ("twitter", "https://t.co/AbC"),
         ("facebook", "https://www.facebook.com/share/p/AbC/"),
@@ -183,10 +183,10 @@ def test_server_in_another_spelling_is_the_same() -> None:
         ("bluesky", "https://go.bsky.app/AbC"),
     ],
 )
-def test_address_that_leads_to_another_says_so(platform: str, given: str) -> None:
+def test_address_that_leads_to_another_says_so(platform: str, address: str) -> None:
     post_id = platforms()[platform].rules.post_id
-    assert post_id.read(given, USERS.get(platform, "777")) is None
-    assert "open it in a browser" in post_id.refusal(given, USERS.get(platform, "777"))
+    assert post_id.read(address, USERS.get(platform, "777")) is None
+    assert "open it in a browser" in post_id.refusal(address, USERS.get(platform, "777"))
 
 
 PAGES = [

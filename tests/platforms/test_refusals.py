@@ -77,7 +77,10 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
         (200, {"ok": True}),
         (200, {"ok": True, "result": True}),
         (200, {"ok": True, "result": []}),
-        *[(200, telegram(*said)) for said in ((500, "Internal Server Error"), (403, "Forbidden: bot was kicked"))],
+        *[
+            (200, telegram(*refusal))
+            for refusal in ((500, "Internal Server Error"), (403, "Forbidden: bot was kicked"))
+        ],
     ],
     "threads": [
         *[(400, graph(*codes)) for codes in ((1,), (2,), (100, 2207051))],
@@ -93,7 +96,7 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
     "twitter": [
         (201, "<html>ok</html>"),
         (201, {"data": {}}),
-        *[(200, {"errors": [one]}) for one in (X_INTERNAL, X_INVALID)],
+        *[(200, {"errors": [problem]}) for problem in (X_INTERNAL, X_INVALID)],
         *[
             (403, {**X_INVALID, "post": {"id": "1"}}),
             (403, {"title": "Invalid Request"}),
@@ -119,8 +122,8 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("instagram", 400, graph(100), ErrorKind.REJECTED),
     ("mastodon", 422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
     *[
-        ("mastodon", status, {"error": said}, ErrorKind.REJECTED)
-        for status, said in (
+        ("mastodon", status, {"error": message}, ErrorKind.REJECTED)
+        for status, message in (
             (422, "Cannot attach more than 4 files"),
             (400, "Bad Request: status too long, 600 characters provided but limit is 500"),
             (403, "Forbidden: you do not have permission to reply to this status"),

@@ -45,7 +45,7 @@ class Upload:
             if is_piece(request) and sent + 1 == lost and not arrives:
                 raise httpx.ReadError("the worker is gone", request=request)
 
-        async def note(response: httpx.Response) -> None:
+        async def record(response: httpx.Response) -> None:
             nonlocal sent
             request, piece = response.request, is_piece(response.request)
             sent += piece
@@ -53,7 +53,7 @@ class Upload:
             if piece and sent == lost:
                 raise httpx.ReadError("the worker is gone", request=request)
 
-        hooks: dict[str, list[Any]] = {"request": [stop], "response": [note]}
+        hooks: dict[str, list[Any]] = {"request": [stop], "response": [record]}
         async with httpx.AsyncClient(event_hooks=hooks, timeout=60, verify=NO_TLS) as client:
             context = replace(self.context, handles={} if handles is None else handles, heartbeat=self.beats.append)
             try:

@@ -22,8 +22,8 @@ def test_a_draft_within_the_rules_is_taken(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_draft_that_breaks_a_rule_is_refused_at_its_place(name: str) -> None:
     for post, where, *sentence in REFUSED[name]:
-        [(place, said)] = broken(name, **post)
-        assert (post, place, *([said] if sentence else [])) == (post, where, *sentence)
+        [(place, error)] = broken(name, **post)
+        assert (post, place, *([error] if sentence else [])) == (post, where, *sentence)
 
 
 POST_TYPES = [

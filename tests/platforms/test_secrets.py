@@ -58,10 +58,10 @@ async def test_the_token_is_in_no_address(connect: Connect, form: Form) -> None:
 @pytest.mark.parametrize("name", platforms())
 def test_credentials_show_no_secret(name: str) -> None:
     model = platforms()[name].credentials
-    given = {"accessToken": "s3cret-1", **PLACES.get(name, {})}
-    given |= {alias: "s3cret-2" for alias, field in RENEWING.items() if field in model.model_fields}
-    read = model.model_validate(given)
+    credentials = {"accessToken": "s3cret-1", **PLACES.get(name, {})}
+    credentials |= {alias: "s3cret-2" for alias, field in RENEWING.items() if field in model.model_fields}
+    read = model.model_validate(credentials)
     assert "s3cret" not in f"{read!r} {read} {read.model_dump_json()}"
     with pytest.raises(ValidationError) as caught:
-        model.model_validate({**given, "accessToken": 1, "other": "s3cret-3"})
+        model.model_validate({**credentials, "accessToken": 1, "other": "s3cret-3"})
     assert "s3cret" not in str(caught.value)

@@ -150,12 +150,12 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
 """Values, by platform and setting, that are refused when a post is created; settings of unknown names among them."""
 
 
-def read(platform: str, given: dict[str, Any]) -> object:
+def read(platform: str, settings: dict[str, Any]) -> object:
     """Return the parsed settings of a platform, or their errors."""
     try:
-        return platforms()[platform].settings.model_validate(given)
+        return platforms()[platform].settings.model_validate(settings)
     except ValidationError as error:
-        return [(each["loc"], each["type"]) for each in error.errors(include_url=False)]
+        return [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False)]
 
 
 @pytest.mark.parametrize("platform", platforms())
@@ -193,11 +193,11 @@ SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 """Two ways to write the same settings; the second one is the documented way."""
 
 
-@pytest.mark.parametrize(("platform", "given", "documented"), SAME)
+@pytest.mark.parametrize(("platform", "written", "documented"), SAME)
 def test_settings_may_be_written_in_several_ways(
-    platform: str, given: dict[str, Any], documented: dict[str, Any]
+    platform: str, written: dict[str, Any], documented: dict[str, Any]
 ) -> None:
-    settings = platforms()[platform].settings.model_validate(given)
+    settings = platforms()[platform].settings.model_validate(written)
     assert settings == platforms()[platform].settings.model_validate(documented)
     assert settings.model_dump(by_alias=True, exclude_unset=True) == documented
 

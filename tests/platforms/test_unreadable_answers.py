@@ -30,7 +30,7 @@ LISTS: dict[str, list[list[Any]]] = {
     "twitter": [["<html>"], [{}], [{"data": {}}], [{"data": [], "errors": []}]],
 }
 """Answers with status 200 to the requests of `confirm`, in their order; the last one cannot be read."""
-READABLE = [form for form in FIRST if form.found == "by confirm" and form.platform in LISTS]
+READABLE = [form for form in FIRST if form.confirmed == "by confirm" and form.platform in LISTS]
 UPLOADED = {form.platform: form for form in reversed(FORMS) if form.media and form.platform not in SENDS_AT_ONCE}
 UPLOADED["pinterest"] = next(form for form in FORMS if form.platform == "pinterest" and form.media == ("a.mp4",))
 RENEWED = {("bluesky", "token_expired")}

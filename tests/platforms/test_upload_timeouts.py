@@ -37,8 +37,10 @@ async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
     context.media = Large(rig.source, size)
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
     await rig.platform.prepare(rig.connection(), context)
-    given = {int(each.headers.get("content-length", 0)): each.extensions["timeout"]["read"] for each in rig.sent}
-    largest = max(given)
+    seconds = {
+        int(request.headers.get("content-length", 0)): request.extensions["timeout"]["read"] for request in rig.sent
+    }
+    largest = max(seconds)
     assert largest >= longest
-    assert given[largest] == timeouts.for_body(largest).read
-    assert given[largest] > 60
+    assert seconds[largest] == timeouts.for_body(largest).read
+    assert seconds[largest] > 60

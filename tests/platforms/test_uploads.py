@@ -37,8 +37,8 @@ def attempt(rig: Rig, *names: str, **settings: Any) -> PublishContext[Any]:
 def upload(context: PublishContext[Any]) -> dict[str, Any]:
     """Return the only upload that the handles hold."""
     handles = context.handles
-    found: dict[str, Any] = handles["video"] if "video" in handles else next(iter(handles["media"].values()))
-    return found
+    handle: dict[str, Any] = handles["video"] if "video" in handles else next(iter(handles["media"].values()))
+    return handle
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_an_uploaded_file_is_neither_fetched_nor_sent_again(
 async def test_another_file_is_uploaded_and_one_that_was_removed_is_forgotten(connect: Connect, platform: str) -> None:
     rig = await connect(platform)
     context = await ready(rig, attempt(rig, "a.jpg", "b.jpg"))
-    old = [each[NAMES[platform]] for each in context.handles["media"].values()]
+    old = [upload_handle[NAMES[platform]] for upload_handle in context.handles["media"].values()]
     changed = replace(attempt(rig, "c.jpg"), handles=resumed(rig, context).handles)
     await publish(rig, changed)
     assert len(changed.handles["media"]) == (2 if platform == "bluesky" else 1)

@@ -152,7 +152,7 @@ async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> 
     }
     assert {name: row for name, row in shown.items() if row[0] != 1} == {}
     # A refusal in the platform's own words stays one if the platform cannot be read.
-    believed = {"unknown"} if form.found != "by confirm" else set[str]()
+    believed = {"unknown"} if form.confirmed != "by confirm" else set[str]()
     assert {name for name, row in shown.items() if row[1] == TargetStatus.FAILED} <= believed
 
 
@@ -177,7 +177,7 @@ async def test_a_message_is_sent_again_after_a_known_refusal_and_never_after_a_l
     await stack.retry(refused)
     assert (await settled(stack, refused)).status == PostStatus.PUBLISHED
     assert await public_texts(stack, account) == 1
-    if form.found == "by confirm":
+    if form.confirmed == "by confirm":
         return
     await stack.fault(form.platform, "accept_then_drop", "publish", accountId=account.id)
     lost = await settled(stack, await start(stack, form, account))
@@ -289,7 +289,7 @@ def own_refusals(platform: str) -> list[Answer]:
 
 
 @pytest.mark.usefixtures("quick_confirms", "quick")
-@pytest.mark.parametrize("form", [form for form in FIRST if form.found != "never"], ids=str)
+@pytest.mark.parametrize("form", [form for form in FIRST if form.confirmed != "never"], ids=str)
 @pytest.mark.thorough
 @pytest.mark.timeout(240)
 async def test_a_refusal_of_a_public_post_is_looked_up_before_each_repeat(stack: Stack, form: Form) -> None:

@@ -61,7 +61,7 @@ async def test_a_code_is_traded_and_tokens_rotate(server: Oidc) -> None:
     first = credentials(authorization, grant)
     second = await renew(authorization, first)
     third = await renew(authorization, second)
-    assert len({each.refresh_token.get_secret_value() for each in (first, second, third)}) == 3
+    assert len({traded.refresh_token.get_secret_value() for traded in (first, second, third)}) == 3
 
 
 async def test_a_refresh_token_that_comes_again_ends_the_newer_one_too(server: Oidc) -> None:
@@ -129,4 +129,4 @@ async def test_two_traders_of_one_code_get_one_grant(server: Oidc) -> None:
     authorization = begun(server)
     back = await allowed(server, authorization)
     both = await asyncio.gather(*(authorization.trade(back) for _ in range(2)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in both) == ["Grant", "PlatformError"]
+    assert sorted(type(outcome).__name__ for outcome in both) == ["Grant", "PlatformError"]

@@ -13,8 +13,8 @@ from sandbox.authorization import PLAY_SECRET
 X, YOUTUBE, BUSINESS = (platforms()[name] for name in ("twitter", "youtube", "googlebusiness"))
 
 
-def apps(**given: object) -> RegisteredApps:
-    return RegisteredApps.parse(json.dumps(given))
+def apps(**settings: object) -> RegisteredApps:
+    return RegisteredApps.parse(json.dumps(settings))
 
 
 def test_without_any_there_is_none() -> None:
@@ -23,40 +23,42 @@ def test_without_any_there_is_none() -> None:
 
 
 def test_one_app_of_google_serves_both_platforms_unless_one_has_its_own() -> None:
-    found = apps(google={"clientId": "g", "clientSecret": "s3cret"}, youtube={"clientId": "y"})
-    assert [getattr(found.of_workspace(each, "ws_1"), "client_id", None) for each in (YOUTUBE, BUSINESS)] == ["y", "g"]
+    registered = apps(google={"clientId": "g", "clientSecret": "s3cret"}, youtube={"clientId": "y"})
+    assert [
+        getattr(registered.of_workspace(platform, "ws_1"), "client_id", None) for platform in (YOUTUBE, BUSINESS)
+    ] == ["y", "g"]
 
 
 def test_a_workspace_uses_its_own_app_and_the_others_the_shared_one() -> None:
-    found = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "new"}, {"clientId": "old"}])
-    used = [found.of_workspace(X, workspace) for workspace in ("ws_1", "ws_2")]
-    assert [each and each.client_id for each in used] == ["own", "new"]
+    registered = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "new"}, {"clientId": "old"}])
+    used = [registered.of_workspace(X, workspace) for workspace in ("ws_1", "ws_2")]
+    assert [app and app.client_id for app in used] == ["own", "new"]
 
 
 def test_an_account_keeps_the_app_that_it_was_connected_by() -> None:
-    found = apps(twitter=[{"clientId": "new"}, {"clientId": "old", "clientSecret": "s3cret"}])
-    old = found.by_client(X, "old", "ws_1")
+    registered = apps(twitter=[{"clientId": "new"}, {"clientId": "old", "clientSecret": "s3cret"}])
+    old = registered.by_client(X, "old", "ws_1")
     assert old is not None
     assert old.secret == "s3cret"
-    assert found.by_client(X, "unknown", "ws_1") is None
+    assert registered.by_client(X, "unknown", "ws_1") is None
 
 
 def test_an_app_is_found_by_its_client_id_for_its_workspaces_alone() -> None:
-    found = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "shared"}])
-    assert [bool(found.by_client(X, "own", workspace)) for workspace in ("ws_1", "ws_2")] == [True, False]
-    assert [found.is_of_others(X, "own", workspace) for workspace in ("ws_1", "ws_2")] == [False, True]
-    assert not any(found.is_of_others(X, client_id, "ws_2") for client_id in ("shared", "unknown", ""))
-    assert not found.is_of_others(YOUTUBE, "own", "ws_2"), "ids belong to a platform"
+    registered = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "shared"}])
+    assert [bool(registered.by_client(X, "own", workspace)) for workspace in ("ws_1", "ws_2")] == [True, False]
+    assert [registered.is_of_others(X, "own", workspace) for workspace in ("ws_1", "ws_2")] == [False, True]
+    assert not any(registered.is_of_others(X, client_id, "ws_2") for client_id in ("shared", "unknown", ""))
+    assert not registered.is_of_others(YOUTUBE, "own", "ws_2"), "ids belong to a platform"
 
 
 def test_tiktok_calls_it_a_client_key() -> None:
-    found = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(platforms()["tiktok"], "ws_1")
-    assert found is not None
-    assert found.client_id == "k"
+    registered = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(platforms()["tiktok"], "ws_1")
+    assert registered is not None
+    assert registered.client_id == "k"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
         ("[]", "JSON object by platform"),
         ('{"twitter"', "JSON object by platform"),
@@ -67,22 +69,22 @@ def test_tiktok_calls_it_a_client_key() -> None:
         ('{"twitter": "s3cret"}', "an app is not what it must be"),
     ],
 )
-def test_an_invalid_setting_is_named_without_its_value(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said) as refused:
+def test_an_invalid_setting_is_named_without_its_value(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as refused:
         RegisteredApps.parse(text)
     assert "s3cret" not in str(refused.value)
 
 
 def test_nothing_of_it_shows_in_a_repr() -> None:
-    found = apps(twitter={"clientId": "x", "clientSecret": "s3cret"})
-    assert "s3cret" not in repr(found) + repr(found.of_workspace(X, "ws_1"))
-    assert found.secrets() == ["s3cret"]
+    registered = apps(twitter={"clientId": "x", "clientSecret": "s3cret"})
+    assert "s3cret" not in repr(registered) + repr(registered.of_workspace(X, "ws_1"))
+    assert registered.secrets() == ["s3cret"]
 
 
 def test_a_development_stack_has_an_app_at_every_platform_that_needs_one() -> None:
-    given = RegisteredApps.parse(sandbox_apps())
-    without = {name for name in connectors() if given.of_workspace(platforms()[name], "ws_1") is None}
+    registered = RegisteredApps.parse(sandbox_apps())
+    without = {name for name in connectors() if registered.of_workspace(platforms()[name], "ws_1") is None}
     # Bluesky's authorization server takes an app without a registration, on a loopback address.
     assert without == {name for name in connectors() if platforms()[name].registers_itself} | {"bluesky"}
     assert without == {"bluesky", "mastodon"}
-    assert given.secrets()[0] == PLAY_SECRET
+    assert registered.secrets()[0] == PLAY_SECRET

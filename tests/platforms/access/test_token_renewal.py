@@ -26,7 +26,7 @@ RENEWED_BEFORE = {"tiktok", "youtube"}
 YESTERDAY = SecretStr("a token of yesterday")
 
 
-def form_of(name: str) -> Form:
+def choose_form(name: str) -> Form:
     """Return a simple form of post that is published by one public request."""
     return next(form for form in FORMS if form.platform == name)
 
@@ -46,7 +46,7 @@ async def with_old_token(connect: Connect, name: str, refresh_token: str | None)
 async def test_an_expired_token_is_renewed_once(connect: Connect, name: str) -> None:
     rig = await with_old_token(connect, name, f"once-{name}")
     old, before = rig.stored, len(await rig.operations())
-    context = form_of(name).context(rig)
+    context = choose_form(name).context(rig)
     if name not in RENEWED_BEFORE:
         # A public request is not repeated in the same step.
         assert (await refused(publish(rig, context))).code == TOKEN_RENEWED
@@ -67,7 +67,7 @@ async def test_a_token_that_cannot_be_renewed_must_be_replaced(
     rig = await with_old_token(connect, name, refresh_token and f"known-{name}")
     if refresh_token:
         rig.stored = rig.stored.model_copy(update={"refresh_token": SecretStr(refresh_token)})
-    error = await refused(publish(rig, form_of(name).context(rig)))
+    error = await refused(publish(rig, choose_form(name).context(rig)))
     assert error.kind is ErrorKind.AUTH
     assert await rig.posts() == []
     shown = f"{error!r}{vars(error)!r}{error.__cause__!r}{rig.connection()!r}"
@@ -80,6 +80,6 @@ async def test_a_token_that_cannot_be_renewed_must_be_replaced(
 async def test_a_renewal_that_fails_sends_nothing(connect: Connect, name: str, status: int) -> None:
     rig = await with_old_token(connect, name, f"failing-{name}-{status}")
     await rig.sandbox.fault(name, "reject", "auth", status=status, body={})
-    error = await refused(publish(rig, form_of(name).context(rig)))
+    error = await refused(publish(rig, choose_form(name).context(rig)))
     assert error.kind is ErrorKind.TRANSIENT
     assert await rig.posts() == []

@@ -52,13 +52,13 @@ class Pds:
     async def open_account(self, sandbox: Sandbox) -> Rig:
         """Create an account with an app password; the sandbox serves the files of its posts."""
         handle = f"u{secrets.token_hex(4)}.test"
-        made = await self.call("createAccount", handle=handle, email=f"{handle}@mail.test", password=PASSWORD)
-        token = made["accessJwt"]
+        created = await self.call("createAccount", handle=handle, email=f"{handle}@mail.test", password=PASSWORD)
+        token = created["accessJwt"]
         app = await self.call("createAppPassword", token=token, name="tests")
         credentials = PLATFORM.credentials.model_validate(
             {"service": self.url, "identifier": handle, "password": app["password"]}
         )
-        account = AccountFacts(PLATFORM.account_id(made["did"]), made["did"], handle)
+        account = AccountFacts(PLATFORM.account_id(created["did"]), created["did"], handle)
         elsewhere = {PLC: self.directory, INDEX: self.directory}
         source = MediaFromUrl(sandbox.client)
         return Rig(PLATFORM, sandbox, account, credentials, source, self.url, self.client, elsewhere)
@@ -77,10 +77,10 @@ class Pds:
             async def ask(method: str, url: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
                 # The cookies are marked for https only, which browsers do not require of localhost.
                 browser.cookies.clear()
-                kept = "; ".join(f"{name}={value}" for name, value in cookies.items())
-                answer = await browser.request(method, url, headers=headers | {"cookie": kept}, json=body)
-                for each in answer.headers.get_list("set-cookie"):
-                    name, _, value = each.partition(";")[0].partition("=")
+                cookie_header = "; ".join(f"{name}={value}" for name, value in cookies.items())
+                answer = await browser.request(method, url, headers=headers | {"cookie": cookie_header}, json=body)
+                for cookie in answer.headers.get_list("set-cookie"):
+                    name, _, value = cookie.partition(";")[0].partition("=")
                     cookies[name] = value
                 return answer
 
@@ -98,9 +98,9 @@ class Pds:
             who = {"locale": "en", "username": username, "password": PASSWORD, "remember": False}
             signed_in = await ask("POST", f"{pages}/sign-in", headers, who)
             assert signed_in.is_success, signed_in.text
-            found = signed_in.json()
-            headers["authorization"] = f"Bearer {found['ephemeralToken']}"
-            allowed = await ask("POST", f"{pages}/consent", headers, {"sub": found["account"]["sub"]})
+            session = signed_in.json()
+            headers["authorization"] = f"Bearer {session['ephemeralToken']}"
+            allowed = await ask("POST", f"{pages}/consent", headers, {"sub": session["account"]["sub"]})
             assert allowed.is_success, allowed.text
             leaves = opens | {"sec-fetch-site": "same-origin", "referer": address}
             back = await ask("GET", allowed.json()["url"], leaves)
@@ -112,8 +112,8 @@ class Pds:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         answer = await self.client.post(f"{self.url}/xrpc/com.atproto.server.{procedure}", json=body, headers=headers)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        content: dict[str, Any] = answer.json()
+        return content
 
     async def posts(self, rig: Rig) -> list[dict[str, Any]]:
         """Return the records of the account's posts with their names, newest first."""

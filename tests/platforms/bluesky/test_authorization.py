@@ -173,8 +173,8 @@ class Answers:
         self.by_path = by_path
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        found = self.by_path.get(request.url.path.rpartition("/")[2])
-        return httpx.Response(404) if found is None else httpx.Response(200, json=found)
+        answer = self.by_path.get(request.url.path.rpartition("/")[2])
+        return httpx.Response(404) if answer is None else httpx.Response(200, json=answer)
 
 
 DID = "did:plc:" + "a" * 24
@@ -269,5 +269,5 @@ def test_sessions_of_app_passwords_keep_their_rules() -> None:
 async def test_many_requests_at_once_need_one_nonce_each_at_most(sandbox: Sandbox, person: str) -> None:
     rig = await connected(sandbox, person)
     NONCES._known.clear()
-    found = await asyncio.gather(*(PLATFORM.whoami(rig.connection()) for _ in range(10)))
-    assert {each.user_id for each in found} == {rig.account.user_id}
+    identities = await asyncio.gather(*(PLATFORM.whoami(rig.connection()) for _ in range(10)))
+    assert {identity.user_id for identity in identities} == {rig.account.user_id}

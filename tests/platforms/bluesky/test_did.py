@@ -135,7 +135,7 @@ def test_a_document_may_name_its_services_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         ("https://pds.example", "https://PDS.example:443/", True),
         ("https://pds.example.", "https://pds.example", True),
@@ -145,8 +145,8 @@ def test_a_document_may_name_its_services_in_full() -> None:
         ("https://pds.example:8443", "https://pds.example", False),
     ],
 )
-def test_servers_are_compared_by_their_origin(one: str, other: str, *, same: bool) -> None:
-    assert (origin(one) == origin(other)) is same
+def test_servers_are_compared_by_their_origin(first: str, other: str, *, same: bool) -> None:
+    assert (origin(first) == origin(other)) is same
 
 
 @pytest.mark.parametrize(

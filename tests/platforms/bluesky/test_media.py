@@ -149,4 +149,4 @@ async def test_more_than_four_images_are_a_gallery(rig: Rig, count: int, kind: s
     embed = (await record(rig, published.platform_post_id))["embed"]
     assert embed["$type"] == f"app.bsky.embed.{kind}"
     shown = embed["images" if kind == "images" else "items"]
-    assert [each["alt"] for each in shown] == [f"number {number}" for number in range(count)]
+    assert [image["alt"] for image in shown] == [f"number {number}" for number in range(count)]

@@ -54,7 +54,7 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
     return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
-async def value_of(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
+async def read_record(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
     [record] = [post for post in await server.posts(rig) if post["uri"] == published.platform_post_id]
     value: dict[str, Any] = record["value"]
     return value
@@ -67,9 +67,9 @@ def signed(pds: Pds, did: str, *, typ: str, scope: str, until: float) -> SecretS
         return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=")
 
     claims = {"scope": scope, "aud": "did:web:localhost", "sub": did, "iat": int(until) - 60, "exp": int(until)}
-    said = part({"typ": typ, "alg": "HS256"}) + b"." + part(claims)
-    sign = base64.urlsafe_b64encode(hmac.digest(pds.secret.encode(), said, hashlib.sha256)).rstrip(b"=")
-    return SecretStr((said + b"." + sign).decode())
+    signed_part = part({"typ": typ, "alg": "HS256"}) + b"." + part(claims)
+    sign = base64.urlsafe_b64encode(hmac.digest(pds.secret.encode(), signed_part, hashlib.sha256)).rstrip(b"=")
+    return SecretStr((signed_part + b"." + sign).decode())
 
 
 async def test_account_is_known_by_its_own_document(server: Pds, rig: Rig) -> None:
@@ -88,7 +88,7 @@ async def test_text_has_its_links_mentions_and_tags(server: Pds, rig: Rig) -> No
     other = await server.open_account(rig.sandbox)
     text = f"Ünï 🌊 @{other.account.username} https://example.com/a?b=1&c=2 #Ökö"
     published = await publish(rig, rig.context(text, settings={"langs": ["de", "en"], "labels": ["nudity"]}))
-    value = await value_of(server, rig, published)
+    value = await read_record(server, rig, published)
     assert (value["text"], value["langs"]) == (text, ["de", "en"])
     features = [facet["features"][0] for facet in value["facets"]]
     assert [feature["$type"].rpartition("#")[2] for feature in features] == ["mention", "link", "tag"]
@@ -97,25 +97,25 @@ async def test_text_has_its_links_mentions_and_tags(server: Pds, rig: Rig) -> No
         assert text.encode()[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode() == word
 
 
-@pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png", "c.jpg"], [f"{each}.jpg" for each in "abcdef"]])
+@pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png", "c.jpg"], [f"{letter}.jpg" for letter in "abcdef"]])
 async def test_images_are_kept_with_their_words(server: Pds, rig: Rig, names: list[str]) -> None:
     published = await publish(rig, await prepared(rig, "Look", names))
-    embed = (await value_of(server, rig, published))["embed"]
+    embed = (await read_record(server, rig, published))["embed"]
     shown = embed.get("images") or embed["items"]
-    assert [each["alt"] for each in shown] == [f"what {name} shows" for name in names]
-    for each in shown:
+    assert [image["alt"] for image in shown] == [f"what {name} shows" for name in names]
+    for image in shown:
         blob = await server.client.get(
             f"{server.url}/xrpc/com.atproto.sync.getBlob",
-            params={"did": rig.account.user_id, "cid": each["image"]["ref"]["$link"]},
+            params={"did": rig.account.user_id, "cid": image["image"]["ref"]["$link"]},
         )
-        assert len(blob.content) == each["image"]["size"]
+        assert len(blob.content) == image["image"]["size"]
 
 
 async def test_video_and_card_are_kept(server: Pds, rig: Rig) -> None:
-    video = await value_of(server, rig, await publish(rig, await prepared(rig, "Moves", ["a.mp4"])))
+    video = await read_record(server, rig, await publish(rig, await prepared(rig, "Moves", ["a.mp4"])))
     assert video["embed"]["video"]["mimeType"] == "video/mp4"
     card = {"url": "https://example.com", "title": "A page", "thumbnail": rig.sandbox.media("c.jpg").url}
-    shown = await value_of(server, rig, await publish(rig, await prepared(rig, "Read", linkCard=card)))
+    shown = await read_record(server, rig, await publish(rig, await prepared(rig, "Read", linkCard=card)))
     assert shown["embed"]["external"]["thumb"]["mimeType"] == "image/jpeg"
 
 
@@ -125,7 +125,7 @@ async def test_reply_and_quote_name_their_posts(server: Pds, rig: Rig) -> None:
     answer = await publish(rig, rig.context("An answer", settings={"replyToPostId": first.platform_post_id}))
     settings = {"replyToPostId": answer.platform_post_id, "quotePostId": first.platform_post_id}
     last = await publish(other, await prepared(other, "Thanks", ["a.jpg"], **settings))
-    value = await value_of(server, other, last)
+    value = await read_record(server, other, last)
     assert value["reply"]["root"]["uri"] == first.platform_post_id
     assert value["reply"]["parent"]["uri"] == answer.platform_post_id
     assert value["embed"]["record"]["record"]["uri"] == first.platform_post_id
@@ -147,7 +147,7 @@ async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
     published = await publish(rig, rig.context("First", settings={"threadItems": items}))
     assert published.warning is None
     third, second, first = await server.posts(rig)
-    assert [each["value"]["text"] for each in (first, second, third)] == ["First", "Second", "Third"]
+    assert [record["value"]["text"] for record in (first, second, third)] == ["First", "Second", "Third"]
     assert second["value"]["reply"]["parent"] == {"uri": first["uri"], "cid": first["cid"]}
     assert third["value"]["reply"]["parent"] == {"uri": second["uri"], "cid": second["cid"]}
     assert third["value"]["reply"]["root"] == {"uri": first["uri"], "cid": first["cid"]}
@@ -158,9 +158,9 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
     context = await prepared(rig, "Sunset https://example.com", names)
     assert (await lost(rig, context)).kind is ErrorKind.UNCONFIRMED
     [before] = await server.posts(rig)
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == before["uri"]
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == before["uri"]
     again = await PLATFORM.publish(rig.connection(), replace(context, handles=rig.saved[-1]))
     assert again.platform_post_id == before["uri"]
     assert await server.posts(rig) == [before]

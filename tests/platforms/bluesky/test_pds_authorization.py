@@ -43,11 +43,11 @@ def _forgotten_nonces() -> None:
 
 
 def begun(server: Pds, redirect_uri: str = BACK) -> Authorization:
-    def address_of(credentials: Any) -> str:
+    def service_address(credentials: Any) -> str:
         return str(credentials.service)
 
     elsewhere = {PLC: server.directory, INDEX: server.url}
-    return Authorization(CONNECTOR, server.client, address_of, elsewhere, redirect_uri)
+    return Authorization(CONNECTOR, server.client, service_address, elsewhere, redirect_uri)
 
 
 async def connected(

@@ -63,8 +63,8 @@ async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -
 
 
 async def test_a_handle_may_be_given_as_others_see_it(rig: Rig) -> None:
-    given = {"identifier": f" @{rig.stored.user_id} ", "password": rig.stored.access_token.get_secret_value()}
-    rig.stored = BlueskyCredentials.model_validate(given)
+    credentials = {"identifier": f" @{rig.stored.user_id} ", "password": rig.stored.access_token.get_secret_value()}
+    rig.stored = BlueskyCredentials.model_validate(credentials)
     assert (await PLATFORM.whoami(rig.connection())).username == f"{rig.account.username}.bsky.social"
 
 
@@ -128,18 +128,18 @@ async def test_the_hash_of_the_first_post_is_kept_for_its_thread(rig: Rig) -> No
 
 
 def test_an_account_is_reached_at_its_own_server() -> None:
-    given = {"identifier": "a.example", "password": "x"}
-    assert PLATFORM.address(BlueskyCredentials.model_validate(given)) == "https://bsky.social"
+    credentials = {"identifier": "a.example", "password": "x"}
+    assert PLATFORM.address(BlueskyCredentials.model_validate(credentials)) == "https://bsky.social"
     for service in ("http://localhost:2583", "http://localhost:2583/"):
-        own = BlueskyCredentials.model_validate({**given, "service": service})
+        own = BlueskyCredentials.model_validate({**credentials, "service": service})
         assert PLATFORM.address(own) == "http://localhost:2583"
     assert (
-        PLATFORM.address(BlueskyCredentials.model_validate({**given, "service": "pds.example"}))
+        PLATFORM.address(BlueskyCredentials.model_validate({**credentials, "service": "pds.example"}))
         == "https://pds.example"
     )
     for service in ("ftp://pds.example", "https://a:b@pds.example", "https://pds.example/xrpc", "https://"):
         with pytest.raises(ValueError, match="address of a server"):
-            BlueskyCredentials.model_validate({**given, "service": service})
+            BlueskyCredentials.model_validate({**credentials, "service": service})
 
 
 def test_account_ids_omit_the_prefix_of_plc_identifiers() -> None:

@@ -13,18 +13,18 @@ from sandbox.platforms.bluesky.proofs import check_assertion
 ISSUER, APP = "https://as.example", "https://app.example/client.json"
 
 
-def claims_of(token: str) -> dict[str, Any]:
+def decode_claims(token: str) -> dict[str, Any]:
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     return claims
 
 
 def test_a_proof_names_the_request_without_its_query() -> None:
     key = new_key()
-    claims = claims_of(proof(key, "POST", "https://pds.example/xrpc/a.b?c=d", nonce="n", token="t"))
+    claims = decode_claims(proof(key, "POST", "https://pds.example/xrpc/a.b?c=d", nonce="n", token="t"))
     assert (claims["htm"], claims["htu"], claims["nonce"]) == ("POST", "https://pds.example/xrpc/a.b", "n")
     # SHA-256 of "t"
     assert claims["ath"] == "4_RVSp9XNFM1_Hh7HD0VNj6-yu0GffWsTIQQGwSRhKc" or len(claims["ath"]) == 43
-    bare = claims_of(proof(key, "GET", "https://pds.example/"))
+    bare = decode_claims(proof(key, "GET", "https://pds.example/"))
     assert "nonce" not in bare
     assert "ath" not in bare
     assert bare["jti"] != claims["jti"]
@@ -48,8 +48,8 @@ def test_an_app_has_one_key_for_one_secret() -> None:
 
 def test_an_assertion_is_for_one_server_and_a_minute() -> None:
     token = assertion("secret", APP, ISSUER)
-    now = claims_of(token)["iat"]
-    assert check_assertion(token, app_jwk("secret"), APP, ISSUER, now) == claims_of(token)["jti"]
+    now = decode_claims(token)["iat"]
+    assert check_assertion(token, app_jwk("secret"), APP, ISSUER, now) == decode_claims(token)["jti"]
     for jwk, issuer, moment in (
         (app_jwk("another"), ISSUER, now),
         (app_jwk("secret"), "https://other.example", now),

@@ -24,7 +24,7 @@ def vectors(name: str) -> list[str]:
     return [line for line in read(f"bluesky/{name}").splitlines() if line and not line.startswith("#")]
 
 
-def number_of(identifier: str) -> int:
+def tid_number(identifier: str) -> int:
     number = 0
     for digit in identifier:
         number = number * len(ALPHABET) + ALPHABET.index(digit)
@@ -37,9 +37,9 @@ def written(number: int) -> str:
 
 
 def test_valid_identifiers_of_the_protocol_are_made_from_their_times() -> None:
-    found = vectors("tid_syntax_valid.txt")
-    assert len(found) > 5
-    assert [written(number_of(each)) for each in found] == found
+    identifiers = vectors("tid_syntax_valid.txt")
+    assert len(identifiers) > 5
+    assert [written(tid_number(identifier)) for identifier in identifiers] == identifiers
 
 
 def test_an_identifier_of_today_is_valid() -> None:
@@ -53,7 +53,7 @@ def test_an_identifier_of_today_is_valid() -> None:
 def test_identifiers_sort_by_time(microseconds: int, clock: int, later: int) -> None:
     first = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
     assert tid(first, clock) < tid(first + timedelta(microseconds=later), 0)
-    assert number_of(tid(first, clock)) == microseconds * CLOCKS + clock
+    assert tid_number(tid(first, clock)) == microseconds * CLOCKS + clock
 
 
 @pytest.mark.parametrize(
@@ -82,26 +82,29 @@ def test_a_text_has_300_characters_and_3000_bytes() -> None:
 def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
     items = [{"content": "fine"}, {"content": "x" * 301}, {"content": " "}]
     draft = Draft("first", (), BlueskySettings.model_validate({"threadItems": items}))
-    found = PLATFORM.check(draft, ACCOUNT)
-    assert [violation.path for violation in found] == [("threadItems", 1, "content"), ("threadItems", 2, "content")]
-    assert found[0].error == "Bluesky allows 300 characters; this has 301"
+    violations = PLATFORM.check(draft, ACCOUNT)
+    assert [violation.path for violation in violations] == [
+        ("threadItems", 1, "content"),
+        ("threadItems", 2, "content"),
+    ]
+    assert violations[0].error == "Bluesky allows 300 characters; this has 301"
     too_many = {"threadItems": [{"content": "x"}] * 25}
     with pytest.raises(ValueError, match="at most 24"):
         BlueskySettings.model_validate(too_many)
 
 
 def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]]:
-    found = []
+    spans = []
     for facet in facets(text, dids or {}):
         index, [feature] = facet["index"], facet["features"]
         name = feature.pop("$type").partition("#")[2]
         [value] = feature.values()
-        found.append((text.encode()[index["byteStart"] : index["byteEnd"]].decode(), f"{name} {value}"))
-    return found
+        spans.append((text.encode()[index["byteStart"] : index["byteEnd"]].decode(), f"{name} {value}"))
+    return spans
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("no features", []),
         ("see https://example.com", [("https://example.com", "link https://example.com")]),
@@ -126,8 +129,8 @@ def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]
         (f"#{'x' * 64} #{'x' * 65}", [(f"#{'x' * 64}", f"tag {'x' * 64}")]),
     ],
 )
-def test_links_and_tags_are_found(text: str, found: list[tuple[str, str]]) -> None:
-    assert shown(text) == found
+def test_links_and_tags_are_found(text: str, expected: list[tuple[str, str]]) -> None:
+    assert shown(text) == expected
 
 
 def test_only_real_mentions_are_found() -> None:

@@ -15,9 +15,9 @@ async def test_a_bot_knows_its_embeds_again(bot: Rig) -> None:
     await publish(bot, bot.context("", settings={"embeds": [{"title": "Yesterday"}]}))
     context = bot.context("", settings={"embeds": [{"title": "Today", "url": "https://example.com"}]})
     await lost(bot, context, "accept_then_drop")
-    found = await PLATFORM.confirm(bot.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
+    finding = await PLATFORM.confirm(bot.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
 async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
@@ -28,9 +28,9 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
     await publish(bot, bot.context("Well?"))
     assert await PLATFORM.confirm(bot.connection(), context) == Absent()
     await lost(bot, context, "accept_then_drop")
-    found = await PLATFORM.confirm(bot.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
+    finding = await PLATFORM.confirm(bot.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
 async def test_a_lost_message_is_absent_and_an_equal_older_one_is_not_taken_for_it(bot: Rig) -> None:
@@ -47,9 +47,9 @@ async def test_of_equal_messages_the_nearest_in_time_is_matched(bot: Rig) -> Non
     first = await publish(bot, bot.context("Hi"))
     context = bot.context("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
     second = await PLATFORM.publish(bot.connection(), bot.context("Hi"))
-    found = await PLATFORM.confirm(bot.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == first.platform_post_id != second.platform_post_id
+    finding = await PLATFORM.confirm(bot.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == first.platform_post_id != second.platform_post_id
 
 
 async def test_equal_messages_of_other_targets_on_the_first_page_prove_no_absence(

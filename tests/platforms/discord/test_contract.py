@@ -12,7 +12,7 @@ from platforms.base import Published
 from tests.platforms.discord.rig import as_webhook
 from tests.platforms.post_steps import every_step
 from tests.platforms.rig import Connect, noting
-from tests.platforms.specs import document, form_of, validate
+from tests.platforms.specs import document, read_form, validate
 
 DOCUMENT = "discord/openapi.json"
 
@@ -67,15 +67,15 @@ def known_names(schema: dict[str, Any], value: Any) -> None:
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in schema:
         return schema
-    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return found
+    entry: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return entry
 
 
-def body_of(request: httpx.Request) -> dict[str, Any]:
+def read_body(request: httpx.Request) -> dict[str, Any]:
     if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
-    form = form_of(request)
+    form = read_form(request)
     body = json.loads(form.pop("payload_json"))
     assert set(form) == {f"files[{attachment['id']}]" for attachment in body["attachments"]}
     return body
@@ -108,26 +108,30 @@ async def test_every_request_is_allowed(
     rig = await (connect("discord") if kind == "bot" else as_webhook(connect))
     context = rig.context("Hi", [rig.sandbox.media(name, "described") for name in names], settings=settings)
     async with noting() as (client, sent):
-        found = await every_step(rig, context, client)
-    assert isinstance(found, Published) is (kind == "bot")
+        finding = await every_step(rig, context, client)
+    assert isinstance(finding, Published) is (kind == "bot")
     for request in sent:
         described = document(DOCUMENT)["paths"][template(request)]
         operation = described[request.method.lower()]
-        given = [*described.get("parameters", []), *operation.get("parameters", [])]
-        queries = {resolved_parameter(each)["name"] for each in given if resolved_parameter(each)["in"] == "query"}
+        parameters = [*described.get("parameters", []), *operation.get("parameters", [])]
+        queries = {
+            resolved_parameter(parameter)["name"]
+            for parameter in parameters
+            if resolved_parameter(parameter)["in"] == "query"
+        }
         assert set(request.url.params) <= queries
         assert request.headers["user-agent"].startswith("DiscordBot (")
         if request.method == "POST":
             assert request.headers["content-type"].partition(";")[0] in operation["requestBody"]["content"]
-            check("MessageCreateRequest" if kind == "bot" else "IncomingWebhookRequestPartial", body_of(request))
+            check("MessageCreateRequest" if kind == "bot" else "IncomingWebhookRequestPartial", read_body(request))
     assert [request.method for request in sent].count("POST") == 1
 
 
 def resolved_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in parameter:
         return parameter
-    found: dict[str, Any] = document(DOCUMENT)["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
-    return found
+    entry: dict[str, Any] = document(DOCUMENT)["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
+    return entry
 
 
 @pytest.mark.parametrize(

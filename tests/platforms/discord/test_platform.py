@@ -116,7 +116,7 @@ async def test_a_published_message_whose_address_cannot_be_read_does_not_fail(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "fields",
     [
         {},
         {"botToken": "t"},
@@ -129,9 +129,9 @@ async def test_a_published_message_whose_address_cannot_be_read_does_not_fail(
         {"webhookUrl": "https://discord.com/api/webhooks/1/secret?x=/webhooks/2/y"},
     ],
 )
-def test_credentials_are_of_one_kind(given: dict[str, Any]) -> None:
+def test_credentials_are_of_one_kind(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
-        DiscordCredentials.model_validate(given)
+        DiscordCredentials.model_validate(fields)
     assert "secret" not in str(caught.value)
 
 
@@ -175,9 +175,9 @@ async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig)
 async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_again(bot: Rig) -> None:
     context = bot.context("Deleted by a moderator")
     assert (await lost(bot, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
-    (made,) = await bot.posts()
+    (message,) = await bot.posts()
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
-    path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
+    path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{message['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
     error = await refused(PLATFORM.publish(bot.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10008")

@@ -11,7 +11,7 @@ from platforms.facebook.lookup import POST_FIELDS
 from tests.platforms.facebook.test_platform import FORMS
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, Rig, noting
-from tests.platforms.specs import document, fields_of, form_of, needs, parameters_of
+from tests.platforms.specs import document, edge_parameters, needs, node_fields, read_form
 
 pytestmark = needs("meta")
 
@@ -21,7 +21,7 @@ BYTES = {"source"}
 """The bytes of a photo; the description names them for videos only, Meta's reference of the edge for photos too."""
 
 
-def values_of(kind: str) -> set[str]:
+def enum_values(kind: str) -> set[str]:
     enums = {enum["name"]: enum["values"] for enum in document("meta/enum_types.json")}
     return {value.lower() for value in enums[kind]}
 
@@ -41,7 +41,7 @@ async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tup
 
 
 def values_in(request: httpx.Request) -> dict[str, str]:
-    return {name: str(value) for name, value in form_of(request).items()} | dict(request.url.params)
+    return {name: str(value) for name, value in read_form(request).items()} | dict(request.url.params)
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ async def test_every_request_uses_names_and_values_that_its_edge_knows(
             assert (method, known) == ("GET", set())
             continue
         node = "PagePost" if edge == "comments" else "Page"
-        described = parameters_of(node, method, edge)
+        described = edge_parameters(node, method, edge)
         assert known - (BYTES if edge == "photos" else set()) <= described.keys(), edge
         for name in values.keys() & {"upload_phase", "video_state", "unpublished_content_type"}:
-            assert values[name].lower() in values_of(described[name])
+            assert values[name].lower() in enum_values(described[name])
 
 
 def test_the_fields_that_are_read_exist() -> None:
     # Attachments are an edge of a post, read as a field.
-    assert set(POST_FIELDS.split(",")) - {"attachments"} <= fields_of("PagePost")
-    assert {"status", "published", "permalink_url", "post_id"} <= fields_of("AdVideo")
-    assert {"id", "name", "username", "category"} <= fields_of("Page")
+    assert set(POST_FIELDS.split(",")) - {"attachments"} <= node_fields("PagePost")
+    assert {"status", "published", "permalink_url", "post_id"} <= node_fields("AdVideo")
+    assert {"id", "name", "username", "category"} <= node_fields("Page")

@@ -25,13 +25,13 @@ async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return await connect("facebook")
 
 
-def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> PublishContext[Any]:
+def new_sending(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> PublishContext[Any]:
     media = [rig.sandbox.media(name, "what it shows") for name in names]
     return rig.context(text, media, settings=settings, started_at=datetime.now(UTC))
 
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> PublishContext[Any]:
-    context = sending_of(rig, names, settings)
+    context = new_sending(rig, names, settings)
     assert PLATFORM.check(context.draft, rig.account) == []
     if PLATFORM.prepares(context.draft):
         await PLATFORM.prepare(rig.connection(), context)
@@ -69,7 +69,7 @@ async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
 
 
 async def test_the_upload_of_a_reel_resumes_at_the_byte_that_facebook_has(rig: Rig) -> None:
-    context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+    context = new_sending(rig, ["a.mp4"], {"contentType": "reel"})
     async with httpx.AsyncClient(verify=NO_TLS, event_hooks={"request": [Stop(at=3)]}) as client:
         assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
     again = resumed(rig, context)
@@ -94,7 +94,7 @@ async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) 
 
 
 async def test_an_upload_that_facebook_forgot_begins_again(rig: Rig) -> None:
-    context = sending_of(rig, ["a.mp4"], {})
+    context = new_sending(rig, ["a.mp4"], {})
     async with rig.source.open(context.draft.media[0]) as file:
         context.handles["video"] = {
             "id": "1",
@@ -137,7 +137,7 @@ async def uploaded(rig: Rig) -> list[str]:
     async with httpx.AsyncClient(transport=hosts) as client:
         connection = rig.connection(client)
         connection.wire.base_url = PLATFORM.base_url
-        context = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
+        context = new_sending(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
         await PLATFORM.prepare(connection, context)
         await PLATFORM.publish(connection, context)
     bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
@@ -175,7 +175,7 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
     async with httpx.AsyncClient(transport=hosts) as client:
         connection = rig.connection(client)
         connection.wire.base_url = PLATFORM.base_url
-        assert (await refused(PLATFORM.prepare(connection, sending_of(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
+        assert (await refused(PLATFORM.prepare(connection, new_sending(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
     assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
 
 
@@ -199,10 +199,10 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     context = await prepared(rig, ["a.mp4"], form)
     error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
-    found = await PLATFORM.confirm(rig.connection(), context)
+    finding = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == post["platformPostId"]
     context.taken = frozenset({post["platformPostId"]})
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
 
@@ -279,7 +279,7 @@ class TestUprightVideos:
     async def test_video_that_fits_a_reel_is_sent_as_one(
         self, rig: Rig, width: int | None, height: int | None, seconds: float | None, edge: str
     ) -> None:
-        context = sending_of(rig, ["a.mp4"], {"title": "Waves"})
+        context = new_sending(rig, ["a.mp4"], {"title": "Waves"})
         context.media = Described(rig.source, {"width": width, "height": height, "seconds": seconds})
         await PLATFORM.prepare(rig.connection(), context)
         again = resumed(rig, context)
@@ -290,7 +290,7 @@ class TestUprightVideos:
         assert await PLATFORM.confirm(rig.connection(), again) == published
 
     async def test_draft_of_one_stays_a_draft(self, rig: Rig) -> None:
-        context = sending_of(rig, ["a.mp4"], {"draft": True})
+        context = new_sending(rig, ["a.mp4"], {"draft": True})
         context.media = Described(rig.source, {"width": 1080, "height": 1920, "seconds": 20.0})
         await PLATFORM.prepare(rig.connection(), context)
         await PLATFORM.publish(rig.connection(), context)
@@ -298,7 +298,7 @@ class TestUprightVideos:
 
     @pytest.mark.parametrize(("settings", "limits"), [({"contentType": "reel"}, [(30, timedelta(days=1))]), ({}, [])])
     async def test_reels_of_a_page_are_paced(self, rig: Rig, settings: dict[str, Any], limits: list[Any]) -> None:
-        draft = sending_of(rig, ["a.mp4"], settings).draft
+        draft = new_sending(rig, ["a.mp4"], settings).draft
         assert [(limit.limit, limit.per) for limit in PLATFORM.prepare_rate_limits(draft)] == limits
 
 
@@ -367,6 +367,6 @@ async def test_a_video_that_processes_long_is_looked_up_later(
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
     assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
     clock.ahead += 10
-    found = await PLATFORM.confirm(slow.connection(), context)
-    assert isinstance(found, Published)
-    assert found.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"
+    finding = await PLATFORM.confirm(slow.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"

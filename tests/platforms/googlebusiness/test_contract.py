@@ -40,7 +40,7 @@ def fits(value: Any, shape: Any) -> bool:
 @pytest.fixture
 async def sent(connect: Connect) -> list[httpx.Request]:
     rig = await connect("googlebusiness")
-    async with noting() as (client, found):
+    async with noting() as (client, requests):
         await PLATFORM.whoami(rig.connection(client))
         for settings in (
             {},
@@ -50,7 +50,7 @@ async def sent(connect: Connect) -> list[httpx.Request]:
             {"event": EVENT, "offer": OFFER},
         ):
             await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")], settings=settings), client)
-    return found
+    return requests
 
 
 async def test_posts_are_made_of_known_names(sent: list[httpx.Request]) -> None:

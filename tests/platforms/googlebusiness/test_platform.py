@@ -72,8 +72,8 @@ LOCATIONS = [{"name": "locations/5", "title": "Cafe"}, {"name": "locations/6", "
 async def test_one_of_several_locations_must_be_named(
     connect: Connect, account: str | None, location: str | None, locations: list[dict[str, str]], code: str | None
 ) -> None:
-    given = {name: value for name, value in (("accountId", account), ("locationId", location)) if value}
-    rig = await connect("googlebusiness", credentials=given)
+    place = {name: value for name, value in (("accountId", account), ("locationId", location)) if value}
+    rig = await connect("googlebusiness", credentials=place)
     accounts = {"accounts": [{"name": "accounts/9"}]}
     await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=accounts)
     await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body={"locations": locations})
@@ -136,12 +136,12 @@ async def test_of_equal_posts_the_earliest_is_matched_in_any_order(google: Rig) 
     started = datetime.now(UTC)
 
     def post(number: int, seconds: int) -> dict[str, Any]:
-        made = (started + timedelta(seconds=seconds)).isoformat()
+        made_at = (started + timedelta(seconds=seconds)).isoformat()
         return {
             "name": str(number),
             "summary": "Hi",
             "topicType": "STANDARD",
-            "createTime": made,
+            "createTime": made_at,
             "state": "LIVE",
         }
 
@@ -156,8 +156,8 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
     endless = {"localPosts": [], "nextPageToken": "a"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
     assert await PLATFORM.confirm(google.connection(), context) == Unknown()
-    made = datetime.now(UTC).isoformat()
-    ours = {"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE", "searchUrl": "https://g.example/7"}
+    made_at = datetime.now(UTC).isoformat()
+    ours = {"name": "7", "summary": "Hi", "createTime": made_at, "state": "LIVE", "searchUrl": "https://g.example/7"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
     assert await PLATFORM.confirm(google.connection(), context) == Published("7", "https://g.example/7")
@@ -166,8 +166,11 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
 async def test_equal_posts_of_other_targets_on_the_first_pages_prove_no_absence(google: Rig) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
     context.taken = frozenset({"7"})
-    made = datetime.now(UTC).isoformat()
-    page = {"localPosts": [{"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE"}], "nextPageToken": "a"}
+    made_at = datetime.now(UTC).isoformat()
+    page = {
+        "localPosts": [{"name": "7", "summary": "Hi", "createTime": made_at, "state": "LIVE"}],
+        "nextPageToken": "a",
+    }
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=page, times=5)
     assert await PLATFORM.confirm(google.connection(), context) == Unknown()
 
@@ -238,8 +241,8 @@ async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) ->
 
 def test_names_may_be_written_whole_or_as_numbers() -> None:
     for account, location in (("accounts/111", "locations/222"), ("111", "222"), ("111", "accounts/111/locations/222")):
-        given = {"accessToken": "t", "accountId": account, "locationId": location}
-        read = GoogleBusinessCredentials.model_validate(given)
+        credentials = {"accessToken": "t", "accountId": account, "locationId": location}
+        read = GoogleBusinessCredentials.model_validate(credentials)
         assert (read.account_id, read.user_id) == ("111", "222")
     for wrong in ({"locationId": "Cafe"}, {"accountId": "locations/1"}, {"locationId": "../1"}):
         with pytest.raises(ValidationError):

@@ -248,7 +248,7 @@ def test_a_body_without_a_json_object_is_read_as_an_empty_object(body: bytes) ->
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "expected"),
     [
         (b'{"a\\u0000": ["b\\u0000c", {"d": "\\ud83d"}]}', {"a": ["bc", {"d": "?"}]}),
         ('{"a": "\\ud83d\\ude00 😀"}'.encode(), {"a": "😀 😀"}),
@@ -256,9 +256,9 @@ def test_a_body_without_a_json_object_is_read_as_an_empty_object(body: bytes) ->
         (b'\xef\xbb\xbf{"a": 1.5}', {"a": 1.5}),
     ],
 )
-def test_a_parsed_answer_can_be_stored(body: bytes, found: object) -> None:
+def test_a_parsed_answer_can_be_stored(body: bytes, expected: object) -> None:
     """PostgreSQL stores no NUL and no unpaired surrogate."""
     read = parse(httpx.Response(200, content=body))
-    assert read == found
+    assert read == expected
     assert "\0" not in json.dumps(read, ensure_ascii=False)
     json.dumps(read, ensure_ascii=False).encode()

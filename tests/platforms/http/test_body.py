@@ -6,12 +6,12 @@ import pytest
 
 from platforms.files import MediaFile
 from platforms.http.body import PIECE_BYTES, FileBody
-from tests.platforms.http.test_multipart import file_of
+from tests.platforms.http.test_multipart import media_file
 
 
 async def test_a_body_can_be_read_again_and_reports_its_progress() -> None:
     progress: list[int] = []
-    body = FileBody(file_of(PIECE_BYTES + 1), progress.append)
+    body = FileBody(media_file(PIECE_BYTES + 1), progress.append)
     for _ in range(2):
         assert [len(piece) async for piece in body] == [PIECE_BYTES, 1]
     assert progress == [PIECE_BYTES, PIECE_BYTES + 1] * 2

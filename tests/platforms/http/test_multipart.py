@@ -17,7 +17,7 @@ from sandbox.wire import Request
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def file_of(length: int, content_type: str = "video/mp4") -> MediaFile:
+def media_file(length: int, content_type: str = "video/mp4") -> MediaFile:
     async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
         for at in range(start, length, size):
             yield b"x" * min(size, length - at)
@@ -41,7 +41,7 @@ async def server(serve: Serve) -> AsyncIterator[Wire]:
         )
 
 
-async def head_of(reader: asyncio.StreamReader) -> httpx.Headers:
+async def read_head(reader: asyncio.StreamReader) -> httpx.Headers:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[1:-1]
     return httpx.Headers([(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)])
 
@@ -51,7 +51,7 @@ async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
     seen: dict[str, object] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        headers = await head_of(reader)
+        headers = await read_head(reader)
         body = await reader.readexactly(int(headers["content-length"]))
         assert "transfer-encoding" not in headers
         seen.update(Request("POST", "/", b"", [(b"content-type", headers["content-type"].encode())], body).form())
@@ -59,7 +59,8 @@ async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
         await writer.drain()
 
     form = MultipartForm(
-        {"caption": "Grüße ✓"}, [FilePart("video", "Übersicht.mp4", file_of(size)), FilePart("b", "b.jpg", file_of(3))]
+        {"caption": "Grüße ✓"},
+        [FilePart("video", "Übersicht.mp4", media_file(size)), FilePart("b", "b.jpg", media_file(3))],
     )
     async with server(serve) as wire:
         answer = await post_form(wire, "/send", form, public=True)
@@ -70,10 +71,10 @@ async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
 
 async def test_a_form_that_broke_off_had_no_effect() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await head_of(reader)
+        await read_head(reader)
         writer.transport.abort()
 
-    form = MultipartForm({}, [FilePart("video", "a.mp4", file_of(200_000_000))])
+    form = MultipartForm({}, [FilePart("video", "a.mp4", media_file(200_000_000))])
     async with server(serve) as wire:
         with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
@@ -83,11 +84,11 @@ async def test_a_form_that_broke_off_had_no_effect() -> None:
 
 async def test_a_whole_form_without_an_answer_is_unconfirmed() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        headers = await head_of(reader)
+        headers = await read_head(reader)
         await reader.readexactly(int(headers["content-length"]))
         writer.transport.abort()
 
-    form = MultipartForm({}, [FilePart("video", "a.mp4", file_of(1000))])
+    form = MultipartForm({}, [FilePart("video", "a.mp4", media_file(1000))])
     async with server(serve) as wire:
         with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
@@ -99,7 +100,7 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
     whole = asyncio.get_running_loop().create_future()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        headers = await head_of(reader)
+        headers = await read_head(reader)
         try:
             await reader.readexactly(int(headers["content-length"]))
         except asyncio.IncompleteReadError:
@@ -116,7 +117,7 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
         if form.handed_over and not ours:
             raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
 
-    form = MultipartForm({"caption": "x"}, [FilePart("video", "a.mp4", file_of(1_000_003))])
+    form = MultipartForm({"caption": "x"}, [FilePart("video", "a.mp4", media_file(1_000_003))])
     async with server(serve) as wire:
         wire.fence = fence
         if ours:

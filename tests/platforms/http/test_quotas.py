@@ -30,11 +30,11 @@ ANSWERS = {
 
 @pytest.mark.parametrize("platform", ANSWERS)
 def test_headers_report_remaining_and_reset(platform: str) -> None:
-    headers, left = ANSWERS[platform]
+    headers, remaining = ANSWERS[platform]
     quota = platforms()[platform].quota_in(httpx.Response(201, headers=headers))
     assert quota is not None
     assert quota.resets_at is not None
-    assert quota.remaining == left
+    assert quota.remaining == remaining
     assert timedelta(minutes=40) < quota.resets_at - datetime.now(UTC) < timedelta(minutes=61)
     assert platforms()[platform].quota_in(httpx.Response(201)) is None
 

@@ -89,9 +89,9 @@ def test_slow_names_of_one_workspace_hold_up_no_other_and_no_platform(run: Run, 
             hostile = [asyncio.create_task(fetch_slow(number)) for number in range(50)]
             await asyncio.sleep(0.3)
             took = []
-            for each in (fetch(f"http://cdn.test:{server.port}/a.jpg", "ws_other"), wire.send("GET", "/me")):
+            for request in (fetch(f"http://cdn.test:{server.port}/a.jpg", "ws_other"), wire.send("GET", "/me")):
                 started = time.monotonic()
-                await each
+                await request
                 took.append(time.monotonic() - started)
             for task in hostile:
                 task.cancel()
@@ -109,7 +109,7 @@ class Lookup:
     """A lookup with answers by host, each given once; the last one is repeated."""
 
     def __init__(self, **answers: Sequence[Sequence[str] | OSError]) -> None:
-        self.answers = {host: list(each) for host, each in answers.items()}
+        self.answers = {host: list(addresses) for host, addresses in answers.items()}
         self.asked: list[str] = []
 
     def __call__(self, host: str) -> Sequence[str]:

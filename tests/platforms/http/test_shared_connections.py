@@ -29,12 +29,12 @@ class Server(httpx.AsyncBaseTransport):
         return httpx.Response(200, stream=Body())
 
 
-def request_of(workspace: str, path: str = "/") -> httpx.Request:
+def build_request(workspace: str, path: str = "/") -> httpx.Request:
     return httpx.Request("GET", f"https://social.test{path}", extensions={"workspace": workspace})
 
 
 async def ask(connections: SharedConnections, workspace: str, path: str = "/") -> bytes:
-    response = await connections.handle_async_request(request_of(workspace, path))
+    response = await connections.handle_async_request(build_request(workspace, path))
     return await response.aread()
 
 
@@ -74,7 +74,7 @@ async def test_connections_are_given_back_whatever_happens() -> None:
     server.answers.set()
     with pytest.raises(httpx.ConnectError):
         await ask(connections, "a", "/fails")
-    unread = await connections.handle_async_request(request_of("a"))
+    unread = await connections.handle_async_request(build_request("a"))
     await unread.aclose()
     assert await ask(connections, "a") == b"{}"
     await connections.aclose()

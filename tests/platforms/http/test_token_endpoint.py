@@ -74,12 +74,14 @@ async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] 
     async def never(*_: object) -> Any:
         raise AssertionError("a renewal neither refreshes nor keeps anything by itself")
 
-    given = {"accessToken": "old", "clientId": "app", "clientSecret": "quiet"}
+    credentials = {"accessToken": "old", "clientId": "app", "clientSecret": "quiet"}
     if name in BY_REFRESH_TOKEN:
-        given["refreshToken"] = "used once"
+        credentials["refreshToken"] = "used once"
     transport, domains = httpx.MockTransport(answer), platform.own_domains
     wire = Wire(transport, platform.base_url, platform.label, platform.read_error, domains=domains)
-    connection = Connection(wire, AccountFacts("", "", ""), platform.credentials.model_validate(given), never, never)
+    connection = Connection(
+        wire, AccountFacts("", "", ""), platform.credentials.model_validate(credentials), never, never
+    )
     return await cast("Renews[Any]", platform).renew(connection)
 
 
@@ -94,12 +96,12 @@ async def test_renewed_tokens_have_the_reported_lifetimes(platform: str) -> None
     assert timedelta(minutes=118) < ends - datetime.now(UTC) <= timedelta(hours=2)
     if platform in BY_REFRESH_TOKEN:
         assert renewed.credentials.refresh_token.get_secret_value() == "newer"
-        kept = await renewal(platform, 200, {"access_token": "new"})
-        assert kept.credentials.refresh_token == SecretStr("used once"), "it stays if no other comes"
+        unrotated = await renewal(platform, 200, {"access_token": "new"})
+        assert unrotated.credentials.refresh_token == SecretStr("used once"), "it stays if no other comes"
 
 
 @pytest.mark.parametrize(
-    ("platform", "status", "body"), [(platform, *each) for platform, of in DEAD.items() for each in of]
+    ("platform", "status", "body"), [(platform, *row) for platform, rows in DEAD.items() for row in rows]
 )
 async def test_a_refused_token_is_an_error_of_the_account(platform: str, status: int, body: Any) -> None:
     with pytest.raises(PlatformError) as raised:
@@ -140,8 +142,8 @@ async def test_a_token_stands_in_the_address_only_if_the_header_is_refused(platf
 async def test_no_secret_is_in_an_error(platform: str) -> None:
     with pytest.raises(PlatformError) as raised:
         await renewal(platform, 400, {"error": "unheard_of", "error_description": "old, used once, quiet"})
-    said = f"{raised.value!r} {raised.value} {raised.value.message} {raised.value.code}"
-    assert not any(secret in said for secret in ("old,", "used once", "quiet"))
+    texts = f"{raised.value!r} {raised.value} {raised.value.message} {raised.value.code}"
+    assert not any(secret in texts for secret in ("old,", "used once", "quiet"))
 
 
 @pytest.mark.parametrize(
@@ -175,10 +177,10 @@ def test_a_lifetime_beyond_ten_years_is_cut_to_ten_years() -> None:
     ],
 )
 def test_scopes_are_read_and_bounded(answer: dict[str, Any], scopes: tuple[str, ...] | None) -> None:
-    found = lifetimes_of(answer).scopes
-    assert found is not None
-    assert len(found) <= 100
-    assert scopes in {None, found}
+    granted = lifetimes_of(answer).scopes
+    assert granted is not None
+    assert len(granted) <= 100
+    assert scopes in {None, granted}
 
 
 def test_a_renewal_begins_in_the_second_half_of_the_lifetime() -> None:

@@ -168,7 +168,7 @@ def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
 
     body = "fine" if b"fine" in answer else "========="
     with serving(talks, tls) as (port, connections):
-        assert [found[:9] for found in run(scenario(port))] == [body[:9]] * 4
+        assert [received[:9] for received in run(scenario(port))] == [body[:9]] * 4
     assert len(connections) == 4
 
 

@@ -25,31 +25,31 @@ ANYTHING = st.one_of(
 
 @given(ANYTHING)
 def test_no_wait_is_longer_than_the_longest(value: object) -> None:
-    for found in (wait(value), wait(value, unit=timedelta(minutes=1)), wait_until(value)):
-        assert found is None or timedelta(0) <= found <= LONGEST_WAIT
+    for pause in (wait(value), wait(value, unit=timedelta(minutes=1)), wait_until(value)):
+        assert pause is None or timedelta(0) <= pause <= LONGEST_WAIT
 
 
 @given(ANYTHING)
 def test_no_count_is_larger_than_the_largest(value: object) -> None:
-    found = count(value)
-    assert found is None or 0 <= found <= MOST
+    number = count(value)
+    assert number is None or 0 <= number <= MOST
 
 
 @given(ANYTHING, st.sampled_from([1, 1000]))
 def test_every_time_is_in_range(value: object, per_second: int) -> None:
     try:
-        found = moment(value, per_second=per_second)
+        time = moment(value, per_second=per_second)
     except ValueError:
         return
-    assert abs(found - datetime.now(UTC)) < timedelta(days=365 * 300)
-    assert found.utcoffset() == timedelta(0)
+    assert abs(time - datetime.now(UTC)) < timedelta(days=365 * 300)
+    assert time.utcoffset() == timedelta(0)
 
 
 @given(st.text(st.characters(codec="latin-1")), st.timedeltas())
-def test_every_header_is_a_quota_or_none(left: str, resets_in: timedelta) -> None:
-    answer = httpx.Response(200, headers=[(b"left", left.encode("latin-1"))])
-    found = quota_from_headers(answer, "left", resets_in)
-    assert found is None or 0 <= found.remaining <= MOST
+def test_every_header_is_a_quota_or_none(remaining: str, resets_in: timedelta) -> None:
+    answer = httpx.Response(200, headers=[(b"left", remaining.encode("latin-1"))])
+    quota = quota_from_headers(answer, "left", resets_in)
+    assert quota is None or 0 <= quota.remaining <= MOST
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_invalid_number_is_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         (1_767_225_600, datetime(2026, 1, 1, tzinfo=UTC)),
         ("1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
@@ -87,5 +87,5 @@ def test_an_invalid_number_is_none(value: object) -> None:
         ("2026-01-01T00:00:00", datetime(2026, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_in_each_way_that_platforms_write_it(value: object, found: datetime) -> None:
-    assert moment(value) == found
+def test_a_time_is_read_in_each_way_that_platforms_write_it(value: object, expected: datetime) -> None:
+    assert moment(value) == expected

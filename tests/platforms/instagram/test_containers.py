@@ -44,15 +44,15 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")], started_at=datetime.now(UTC))
     error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is ErrorKind.NOT_READY
-    made = context.handles["containers"]
+    containers = context.handles["containers"]
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
     await PLATFORM.prepare(rig.connection(), context)
-    assert context.handles["containers"] == made, "nothing is built again"
+    assert context.handles["containers"] == containers, "nothing is built again"
     published = await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == published.platform_post_id
+    finding = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == published.platform_post_id
 
 
 async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from platforms.instagram.platform import MEDIA_FIELDS
 from platforms.instagram.settings import InstagramSettings
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, noting
-from tests.platforms.specs import fields_of, needs, parameters_of
+from tests.platforms.specs import edge_parameters, needs, node_fields
 
 pytestmark = needs("meta")
 
@@ -53,7 +53,7 @@ def test_containers_are_made_of_names_that_the_media_edge_knows(
 ) -> None:
     draft = Draft("a caption", media, EVERYTHING.model_copy(update={"content_type": content_type}))
     sent = fields.of_post(draft, ["1", "2"]).keys() | {name for item in fields.of_items(draft) for name in item}
-    assert sent - YOUNGER <= parameters_of(node, "POST", "media").keys()
+    assert sent - YOUNGER <= edge_parameters(node, "POST", "media").keys()
 
 
 async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: Connect) -> None:
@@ -71,7 +71,7 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
     ]
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]
     for edge, names in posts:
-        assert names <= parameters_of("IGMedia" if edge == "comments" else "IGUser", "POST", edge).keys()
+        assert names <= edge_parameters("IGMedia" if edge == "comments" else "IGUser", "POST", edge).keys()
     # Paging and field selection belong to the whole Graph API and are not described for any edge.
     assert {name for request in requests if request.method == "GET" for name in request.url.params} == {
         "fields",
@@ -80,4 +80,4 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
 
 
 def test_the_fields_that_are_read_exist() -> None:
-    assert set(MEDIA_FIELDS.split(",")) <= fields_of("IGMediaForIGOnlyAPI")
+    assert set(MEDIA_FIELDS.split(",")) <= node_fields("IGMediaForIGOnlyAPI")

@@ -31,8 +31,8 @@ ENVELOPES = {
 
 
 def schemas() -> dict[str, Any]:
-    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"]
-    return found
+    entries: dict[str, Any] = document(DOCUMENT)["components"]["schemas"]
+    return entries
 
 
 def unknown(value: object, schema: dict[str, Any], where: str = "$") -> Iterator[str]:

@@ -123,8 +123,8 @@ class TestLostAnswers:
         assert await PLATFORM.confirm(li.connection(), context) == Absent()
         await PLATFORM.publish(li.connection(), context)
         ago(context, 9)
-        found = await PLATFORM.confirm(li.connection(), context)
-        assert found == lookup.published((await li.posts())[0]["platformPostId"])
+        finding = await PLATFORM.confirm(li.connection(), context)
+        assert finding == lookup.published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
         context = li.context("Unreadable", settings=page, started_at=datetime.now(UTC))
@@ -205,7 +205,7 @@ class TestConditions:
         by_page, by_member = li.context("By a page", settings=page), li.context("By a member")
         error = await refused(publish(li, by_page))
         assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, NO_PAGES)
-        applies = [PLATFORM.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
+        applies = [PLATFORM.refusal_applies(NO_PAGES, li.stored, context.draft) for context in (by_page, by_member)]
         assert applies == [True, False]
         as_page = li.stored.model_copy(update={"organization_urn": PAGE})
         assert PLATFORM.refusal_applies(NO_PAGES, as_page, by_member.draft)
@@ -223,7 +223,9 @@ class TestConditions:
         assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, f"no_product_videos_for_{who}")
         image = li.context("An image", [li.sandbox.media("a.jpg")], settings=settings)
         of_others = li.context("A video", video.draft.media, settings={} if as_page else page)
-        applies = [PLATFORM.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
+        applies = [
+            PLATFORM.refusal_applies(error.code, li.stored, context.draft) for context in (video, image, of_others)
+        ]
         assert applies == [True, False, False]
         assert known_codes(error.code).code == "app_refused"
         assert (await publish(li, image)).url

@@ -60,8 +60,8 @@ class Snac:
     async def add_person(self) -> tuple[str, str]:
         """Create an account; returns its name and its password."""
         name = f"u{secrets.token_hex(4)}"
-        said = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
-        return name, said.partition("User password is ")[2].split()[0]
+        output = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
+        return name, output.partition("User password is ")[2].split()[0]
 
     async def ask(self, rig: Rig, method: str, path: str, **options: Any) -> Any:
         """Send the server a request as the account."""
@@ -93,8 +93,8 @@ async def running_snac() -> AsyncIterator[Snac]:
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
 
-def _run(words: list[str], given: str = "") -> str:
+def _run(words: list[str], stdin: str = "") -> str:
     done = subprocess.run(
-        [PROGRAM or "snac", *words], input=given, capture_output=True, text=True, check=True, timeout=60
+        [PROGRAM or "snac", *words], input=stdin, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout + done.stderr

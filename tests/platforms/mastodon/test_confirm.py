@@ -70,9 +70,9 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     third = await prepared(rig)
     await send(rig, third, keyless)
-    found = await confirm(rig, third)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
+    finding = await confirm(rig, third)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
 
 
 async def test_the_newest_status_is_noted_once_before_the_first_send(rig: Rig, keyless: httpx.AsyncClient) -> None:
@@ -94,9 +94,9 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     context = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
     await send(rig, context, keyless)
     assert rig.saved[-1]["after"] is None
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id != old.platform_post_id
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id != old.platform_post_id
     later = replace(context, started_at=datetime.now(UTC) + CLOCKS_APART + timedelta(seconds=5))
     assert await confirm(rig, later) == Absent()
 
@@ -108,9 +108,9 @@ async def found_among(rig: Rig, context: PublishContext[Any], *statuses: dict[st
             "content": "",
             "created_at": datetime.now(UTC).isoformat(),
             "media_attachments": [],
-            **given,
+            **fields,
         }
-        for number, given in enumerate(statuses, 1)
+        for number, fields in enumerate(statuses, 1)
     ]
     await rig.sandbox.control("DELETE", "faults")
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=page)
@@ -150,9 +150,9 @@ async def found_among(rig: Rig, context: PublishContext[Any], *statuses: dict[st
     ],
 )
 async def test_a_status_is_recognised_whatever_its_server_makes_of_the_text(rig: Rig, sent: str, html: str) -> None:
-    found = await found_among(rig, await prepared(rig, sent), {"content": "<p>other</p>"}, {"content": html})
-    assert isinstance(found, Published)
-    assert found.platform_post_id == "2"
+    finding = await found_among(rig, await prepared(rig, sent), {"content": "<p>other</p>"}, {"content": html})
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == "2"
 
 
 async def test_a_similar_status_is_ours_only_if_there_is_no_other(rig: Rig) -> None:
@@ -161,9 +161,9 @@ async def test_a_similar_status_is_ours_only_if_there_is_no_other(rig: Rig) -> N
     assert isinstance(await found_among(rig, context, alike), Published)
     assert await found_among(rig, context, alike, alike) == Unknown()
     exact = {"content": "Hello, *world*!"}
-    found = await found_among(rig, context, alike, exact, alike)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == "2"
+    finding = await found_among(rig, context, alike, exact, alike)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == "2"
     assert await found_among(rig, context, {"content": "Hello, word!"}) == Absent()
     assert await found_among(rig, context) == Absent()
 
@@ -190,29 +190,29 @@ async def test_a_post_with_another_text_is_not_ours(rig: Rig, html: str) -> None
 
 async def test_parts_that_the_server_left_out_are_reported(rig: Rig) -> None:
     context = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
-    found = await found_among(rig, context, {"content": "Well?", "visibility": "public", "poll": None})
-    assert isinstance(found, Published)
-    assert found.warning == (
+    finding = await found_among(rig, context, {"content": "Well?", "visibility": "public", "poll": None})
+    assert isinstance(finding, Published)
+    assert finding.warning == (
         "The server made the post public instead of private. The server published the post without its poll."
     )
-    found = await found_among(rig, context, {"content": "Well?", "visibility": "private", "poll": {"id": "1"}})
-    assert isinstance(found, Published)
-    assert found.warning is None
+    finding = await found_among(rig, context, {"content": "Well?", "visibility": "private", "poll": {"id": "1"}})
+    assert isinstance(finding, Published)
+    assert finding.warning is None
 
 
 async def test_a_post_is_recognised_by_its_media_ids_if_the_server_keeps_them(rig: Rig) -> None:
     context = await prepared(rig, "Hi", ["a.jpg", "b.jpg"])
     ours = [{"id": known["id"]} for known in context.handles["media"].values()]
     others = [{"id": "1"}, {"id": "2"}]
-    found = await found_among(
+    finding = await found_among(
         rig,
         context,
         {"content": "Hi"},
         {"content": "Hi", "media_attachments": others},
         {"content": "something else", "media_attachments": ours},
     )
-    assert isinstance(found, Published)
-    assert found.platform_post_id == "3"
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == "3"
     assert isinstance(await found_among(rig, context, {"content": "Hi", "media_attachments": others}), Published)
     assert await found_among(rig, context, {"content": "Hi", "media_attachments": others[:1]}) == Unknown()
     assert await found_among(rig, context, {"content": "Ho", "media_attachments": others}) == Absent()

@@ -14,7 +14,7 @@ from platforms.mastodon.limits import _PLACES
 from platforms.mastodon.settings import MastodonSettings
 from tests.platforms.mastodon.test_confirm import prepared
 from tests.platforms.rig import Connect, Rig, noting
-from tests.platforms.specs import document, form_of, validate
+from tests.platforms.specs import document, read_form, validate
 
 DOCUMENT = "mastodon/openapi.json"
 
@@ -30,19 +30,19 @@ EVERYTHING = {
 POLL = {"poll": {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True, "hideTotals": True}}
 
 
-def fields_of(name: str) -> dict[str, Any]:
+def schema_fields(name: str) -> dict[str, Any]:
     """Return the properties of a schema and of all schemas that it is composed of."""
     schema = document(DOCUMENT)["components"]["schemas"][name]
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for part in schema.get("allOf", [schema]):
-        found |= fields_of(part["$ref"].rpartition("/")[2]) if "$ref" in part else part["properties"]
-    return found
+        fields |= schema_fields(part["$ref"].rpartition("/")[2]) if "$ref" in part else part["properties"]
+    return fields
 
 
 def check(name: str, body: dict[str, Any]) -> None:
     """Check a body against a schema, and reject fields that it does not name, which the schema itself permits."""
     validate(DOCUMENT, name, body)
-    known = fields_of(name)
+    known = schema_fields(name)
     assert body.keys() <= known.keys()
     if "poll" in body:
         assert body["poll"].keys() <= known["poll"]["properties"].keys()
@@ -70,8 +70,8 @@ def test_a_misspelt_field_would_be_seen() -> None:
 
 def operation(request: httpx.Request) -> dict[str, Any]:
     path = re.sub(r"(?<=/)\d+(?=/|$)", "{id}", request.url.path.removeprefix("/mastodon"))
-    found: dict[str, Any] = document(DOCUMENT)["paths"][path][request.method.lower()]
-    return found
+    entry: dict[str, Any] = document(DOCUMENT)["paths"][path][request.method.lower()]
+    return entry
 
 
 async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_knows(connect: Connect) -> None:
@@ -98,7 +98,7 @@ async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_kno
             assert request.headers["content-type"] in described["requestBody"]["content"]
         if request.url.path.endswith("/media"):
             form = described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-            assert form_of(request).keys() <= form.keys()
+            assert read_form(request).keys() <= form.keys()
 
 
 def test_the_limits_that_are_read_exist() -> None:
@@ -109,6 +109,6 @@ def test_the_limits_that_are_read_exist() -> None:
 
 
 def test_the_fields_that_are_read_exist() -> None:
-    known = fields_of("Status")
+    known = schema_fields("Status")
     assert {"id", "url", "uri", "content", "created_at", "media_attachments"} <= known.keys()
     assert {"in_reply_to_id", "quote"} <= known.keys()

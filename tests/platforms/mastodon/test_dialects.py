@@ -18,7 +18,7 @@ KINDS = ["private", "direct", "reply"]
 RICH = ["Plain words", "see https://example.com/a.png", ":facepalm:", "---", "A <b>bold</b> word & more :beer:"]
 
 
-async def account_of(connect: Connect, *conditions: str) -> Rig:
+async def open_account(connect: Connect, *conditions: str) -> Rig:
     rig = await connect("mastodon")
     for condition in conditions:
         await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
@@ -51,29 +51,29 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
 @pytest.mark.parametrize("text", RICH)
 @pytest.mark.one_in(3)
 async def test_lost_answer_makes_no_second_status(connect: Connect, dialect: str, text: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     context = await attempt(rig, text)
     await lost(rig, context)
-    found = await confirm(rig, context)
+    finding = await confirm(rig, context)
     [post] = await rig.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == post["platformPostId"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_status_that_a_list_may_leave_out_is_found(connect: Connect, dialect: str, kind: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     context = await attempt(rig, "For some & <b>few</b>", **await left_out(rig, kind))
     await lost(rig, context)
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_public_status_that_never_arrived_is_sent_again(connect: Connect, dialect: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     context = await attempt(rig, "Never came")
     await lost(rig, context, before=True)
     assert await confirm(rig, context) == Absent()
@@ -83,7 +83,7 @@ async def test_public_status_that_never_arrived_is_sent_again(connect: Connect, 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_post_that_no_list_shows_is_never_absent(connect: Connect, kind: str) -> None:
-    rig = await account_of(connect, "pixelfed", "public_only")
+    rig = await open_account(connect, "pixelfed", "public_only")
     context = await attempt(rig, "For friends", **await left_out(rig, kind))
     await lost(rig, context, before=True)
     assert await confirm(rig, context) == Unknown()
@@ -91,7 +91,7 @@ async def test_a_post_that_no_list_shows_is_never_absent(connect: Connect, kind:
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 async def test_a_missing_post_is_absent_if_the_list_showed_such_posts_before(connect: Connect, dialect: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     await publish(rig, rig.context("Seen before", settings={"visibility": "private"}))
     context = await attempt(rig, "Never came", visibility="private")
     await lost(rig, context, before=True)
@@ -101,7 +101,7 @@ async def test_a_missing_post_is_absent_if_the_list_showed_such_posts_before(con
 @pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"pixelfed"}))
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_post_that_its_server_would_show_is_absent(connect: Connect, dialect: str, kind: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     context = await attempt(rig, "Never came", **await left_out(rig, kind))
     await lost(rig, context, before=True)
     assert await confirm(rig, context) == Absent()
@@ -109,7 +109,7 @@ async def test_a_post_that_its_server_would_show_is_absent(connect: Connect, dia
 
 async def test_private_status_of_before_is_not_taken_for_ours(connect: Connect) -> None:
     """The earlier status has the same text, no list of the account shows it, and only its time differs."""
-    rig = await account_of(connect, "snac")
+    rig = await open_account(connect, "snac")
     old = await publish(rig, rig.context("Again", settings={"visibility": "private"}))
     context = await attempt(rig, "Again", visibility="private")
     await lost(rig, context, before=True)
@@ -119,7 +119,7 @@ async def test_private_status_of_before_is_not_taken_for_ours(connect: Connect) 
 
 
 async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
-    rig = await account_of(connect, "mastodon_4_6")
+    rig = await open_account(connect, "mastodon_4_6")
     context = await attempt(rig, "Answered by nobody")
     await lost(rig, context)
     again = await refused(PLATFORM.publish(rig.connection(), context))
@@ -130,7 +130,7 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
 
 @pytest.mark.parametrize("dialect", ["pixelfed", "pleroma", "akkoma"])
 async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialect: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     context = await attempt(rig, "Too long" + "!" * 500)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
     shorter = replace(context, draft=replace(context.draft, text="Short enough"))
@@ -138,7 +138,7 @@ async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialec
 
 
 async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -> None:
-    rig = await account_of(connect, "pixelfed")
+    rig = await open_account(connect, "pixelfed")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, " ")))
     assert error.claim
     assert (error.claim.kind, error.status) == (ErrorKind.REJECTED, 403)
@@ -146,7 +146,7 @@ async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -
 
 
 async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Connect) -> None:
-    rig = await account_of(connect, "gotosocial")
+    rig = await open_account(connect, "gotosocial")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
     assert error.claim
     assert (error.claim.kind, error.status) == (ErrorKind.REJECTED, 400)
@@ -154,7 +154,7 @@ async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Conne
 
 @pytest.mark.parametrize(("dialect", "language"), [("akkoma", "pt"), ("pleroma", "pt"), ("gotosocial", "pt-BR")])
 async def test_language_is_sent_as_the_server_takes_it(connect: Connect, dialect: str, language: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     await publish(rig, rig.context("Olá", settings={"language": "pt-BR"}))
     listed = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/accounts/{rig.account.user_id}/statuses")
     assert listed.json()[0]["language"] == language
@@ -162,17 +162,17 @@ async def test_language_is_sent_as_the_server_takes_it(connect: Connect, dialect
 
 @pytest.mark.parametrize("dialect", ["akkoma", "pleroma", "mastodon_4_6"])
 async def test_quote_is_named_as_the_server_takes_it(connect: Connect, dialect: str) -> None:
-    rig = await account_of(connect, dialect)
+    rig = await open_account(connect, dialect)
     quoted = await publish(rig, rig.context("Worth a quote"))
-    made = await publish(rig, rig.context("As I said", settings={"quotedStatusId": quoted.platform_post_id}))
-    assert made.warning is None
+    public = await publish(rig, rig.context("As I said", settings={"quotedStatusId": quoted.platform_post_id}))
+    assert public.warning is None
 
 
 async def test_poll_and_media_are_left_to_a_server_that_takes_both(connect: Connect) -> None:
     settings = {"poll": {"options": ["Yes", "No"]}}
     for condition, broken in ((None, 1), ("mastodon_4_6", 0)):
         limits._known.clear()
-        rig = await account_of(connect, *([condition] if condition else []))
+        rig = await open_account(connect, *([condition] if condition else []))
         rig.account = replace(rig.account, limits=(await PLATFORM.whoami(rig.connection())).limits)
         context = await attempt(rig, "Well?", ["a.jpg"], **settings)
         assert len(PLATFORM.check(context.draft, rig.account)) == broken
@@ -183,7 +183,7 @@ async def test_poll_and_media_are_left_to_a_server_that_takes_both(connect: Conn
 async def test_unfinished_media_are_waited_for_whatever_the_language(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = await account_of(connect)
+    rig = await open_account(connect)
     context = await attempt(rig, "Look", ["a.jpg"])
     words = {"error": "Dateien, die noch nicht verarbeitet wurden, können nicht angehängt werden."}
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
@@ -199,6 +199,6 @@ async def test_unfinished_media_are_waited_for_whatever_the_language(
 
 
 async def test_server_without_a_way_answers_501(connect: Connect) -> None:
-    rig = await account_of(connect)
+    rig = await open_account(connect)
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=501)
     assert (await PLATFORM.whoami(rig.connection())).limits["characters"] == 500

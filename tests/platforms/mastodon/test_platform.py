@@ -21,8 +21,8 @@ from tests.platforms.sources import Large, MediaFromUrl
 
 async def status(rig: Rig, status_id: str) -> dict[str, Any]:
     answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/statuses/{status_id}")
-    found: dict[str, Any] = answer.json()
-    return found
+    entity: dict[str, Any] = answer.json()
+    return entity
 
 
 @asynccontextmanager
@@ -30,15 +30,15 @@ async def listening() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Reque
     """Yield a client with a list of the requests that it sends."""
     requests: list[httpx.Request] = []
 
-    async def note(request: httpx.Request) -> None:
+    async def record(request: httpx.Request) -> None:
         await request.aread()
         requests.append(request)
 
-    async with httpx.AsyncClient(verify=NO_TLS, event_hooks={"request": [note]}) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, event_hooks={"request": [record]}) as client:
         yield client, requests
 
 
-def parts_of(request: httpx.Request) -> list[Message]:
+def form_parts(request: httpx.Request) -> list[Message]:
     """Return the parts of a form."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     return list(BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts())
@@ -98,7 +98,7 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     shown = await status(rig, published.platform_post_id)
     assert [attachment["description"] for attachment in shown["media_attachments"]] == ["Möwen", None, "moving"]
     assert [attachment["type"] for attachment in shown["media_attachments"]] == ["image", "image", "gifv"]
-    uploads = [parts_of(request) for request in requests if request.url.path.endswith("/media")]
+    uploads = [form_parts(request) for request in requests if request.url.path.endswith("/media")]
     names = [parts[-1].get_filename() for parts in uploads]
     assert len(set(names)) == 3
     assert [str(name).rpartition(".")[2] for name in names] == ["jpg", "png", "gif"]
@@ -106,7 +106,7 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     again = rig.context("Again", [rig.sandbox.media("a.jpg")])
     async with listening() as (client, requests):
         await PLATFORM.prepare(rig.connection(client), again)
-    assert parts_of(requests[-1])[-1].get_filename() not in names
+    assert form_parts(requests[-1])[-1].get_filename() not in names
 
 
 @pytest.fixture
@@ -201,10 +201,10 @@ async def test_impossible_limits_of_a_server_are_not_used(rig: Rig, value: objec
     limits._known.clear()
     body = {"configuration": configuration, "max_toot_chars": value}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
-    found = (await limits.read_limits(rig.connection())).numbers()
+    numbers = (await limits.read_limits(rig.connection())).numbers()
     limits._known.clear()
-    assert found.keys() == {*limits._MOST, "polls_with_media"}
-    assert all(0 < found[name] <= most for name, most in limits._MOST.items())
+    assert numbers.keys() == {*limits._MOST, "polls_with_media"}
+    assert all(0 < numbers[name] <= most for name, most in limits._MOST.items())
 
 
 async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +222,8 @@ def test_an_account_is_reached_at_its_own_server() -> None:
         ("mastodon.example", "https://mastodon.example"),
         ("http://LOCALHOST:3000/", "http://localhost:3000"),
     ):
-        given = {"instance": instance, "accessToken": "x"}
-        assert PLATFORM.address(MastodonCredentials.model_validate(given)) == address
+        credentials = {"instance": instance, "accessToken": "x"}
+        assert PLATFORM.address(MastodonCredentials.model_validate(credentials)) == address
     assert PLATFORM.address(MastodonCredentials.model_validate({"accessToken": "x"})) == "https://mastodon.social"
     with pytest.raises(ValueError, match="address of a server"):
         MastodonCredentials.model_validate({"instance": "https://mastodon.example/@ann", "accessToken": "x"})

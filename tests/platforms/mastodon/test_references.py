@@ -31,9 +31,9 @@ async def test_a_post_whose_response_was_lost_is_confirmed(rig: Rig, setting: st
     context = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 async def test_the_same_reply_to_another_post_is_another_post(rig: Rig) -> None:

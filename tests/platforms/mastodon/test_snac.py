@@ -79,11 +79,11 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
 
 
 async def assert_found(server: Snac, rig: Rig, context: PublishContext[Any]) -> Published:
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    [status] = [each for each in await server.own(rig) if each["id"] == found.platform_post_id]
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    [status] = [status for status in await server.own(rig) if status["id"] == finding.platform_post_id]
     assert status["text"].strip() == context.draft.text.strip()
-    return found
+    return finding
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -115,16 +115,16 @@ async def test_the_address_that_the_server_shows_names_the_post(server: Snac, ri
 
 async def test_all_texts_of_one_account_are_distinguished(server: Snac, rig: Rig) -> None:
     attempts = [await lost(rig, await prepared(rig, text)) for text in TEXTS]
-    found = [await assert_found(server, rig, context) for context in attempts]
-    assert len({each.platform_post_id for each in found}) == len(TEXTS) == len(await server.own(rig))
+    findings = [await assert_found(server, rig, context) for context in attempts]
+    assert len({finding.platform_post_id for finding in findings}) == len(TEXTS) == len(await server.own(rig))
 
 
 async def test_equal_texts_are_found_in_the_order_of_their_sends(server: Snac, rig: Rig) -> None:
     first = await lost(rig, await prepared(rig, "Again & <b>again</b>"))
     second = await lost(rig, await prepared(rig, "Again & <b>again</b>"))
-    one = await assert_found(server, rig, first)
-    other = await assert_found(server, rig, replace(second, taken=frozenset({one.platform_post_id})))
-    assert {one.platform_post_id, other.platform_post_id} == {each["id"] for each in await server.own(rig)}
+    earlier = await assert_found(server, rig, first)
+    later = await assert_found(server, rig, replace(second, taken=frozenset({earlier.platform_post_id})))
+    assert {earlier.platform_post_id, later.platform_post_id} == {status["id"] for status in await server.own(rig)}
 
 
 @pytest.mark.parametrize("text", TEXTS[:6])
@@ -148,7 +148,7 @@ async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visib
 async def test_kinds_that_the_server_reports_alike_give_no_warning(server: Snac, rig: Rig, visibility: str) -> None:
     public = await publish(rig, await prepared(rig, f"As {visibility} as it was", visibility=visibility))
     assert public.warning is None
-    [status] = [each for each in await server.own(rig) if each["id"] == public.platform_post_id]
+    [status] = [status for status in await server.own(rig) if status["id"] == public.platform_post_id]
     assert status["visibility"] == ("public" if visibility in {"public", "unlisted"} else "private")
 
 
@@ -174,8 +174,8 @@ async def test_reply_that_never_arrived_is_absent(server: Snac, rig: Rig, visibi
 async def test_reply_is_found(server: Snac, rig: Rig, visibility: str) -> None:
     parent = await publish(rig, rig.context("A question"))
     answer = await prepared(rig, "An answer & more", inReplyToId=parent.platform_post_id, visibility=visibility)
-    found = await assert_found(server, rig, await lost(rig, answer))
-    assert found.warning is None
+    finding = await assert_found(server, rig, await lost(rig, answer))
+    assert finding.warning is None
     assert len(await server.own(rig)) == 2
 
 
@@ -183,30 +183,30 @@ async def test_own_post_that_was_boosted_is_found(server: Snac, rig: Rig) -> Non
     context = await lost(rig, await prepared(rig, "Worth a boost & <i>more</i>"))
     [status] = await server.own(rig)
     await server.ask(rig, "POST", f"{STATUSES}/{status['id']}/reblog")
-    found = await confirm(rig, context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == status["id"]
+    finding = await confirm(rig, context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == status["id"]
 
 
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png"], ["a.mp4"]])
 @pytest.mark.parametrize("text", ["", "With & without https://example.com/a.png"])
 async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str], text: str) -> None:
     context = await lost(rig, await prepared(rig, text, names))
-    found = await confirm(rig, context)
+    finding = await confirm(rig, context)
     [status] = await server.own(rig)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == status["id"]
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == status["id"]
     ours = [attachment for attachment in status["media_attachments"] if attachment["description"] == "what it shows"]
     assert len(ours) == len(names)
 
 
 async def test_poll_that_the_server_leaves_out_is_reported(server: Snac, rig: Rig) -> None:
     context = await lost(rig, await prepared(rig, "Well?", poll={"options": ["Yes", "No"]}))
-    found = await confirm(rig, context)
+    finding = await confirm(rig, context)
     [status] = await server.own(rig)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == status["id"]
-    assert found.warning == "The server published the post without its poll."
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == status["id"]
+    assert finding.warning == "The server published the post without its poll."
 
 
 async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:

@@ -28,10 +28,10 @@ async def server() -> AsyncIterator[Snac]:
 
 
 def begun(server: Snac) -> Authorization:
-    def address_of(credentials: Any) -> str:
+    def server_address(credentials: Any) -> str:
         return str(credentials.instance)
 
-    return Authorization(CONNECTOR, server.client, address_of, redirect_uri=BACK)
+    return Authorization(CONNECTOR, server.client, server_address, redirect_uri=BACK)
 
 
 async def consent(server: Snac, address: str, name: str, password: str) -> dict[str, str]:

@@ -135,9 +135,9 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     first = await rig.platform.publish(rig.connection(), context)
     await rig.platform.prepare(rig.connection(), context)
     assert (await refused(rig.platform.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    found = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == first.platform_post_id
+    finding = await rig.platform.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == first.platform_post_id
     assert len(await rig.posts()) == 1
 
 
@@ -166,9 +166,9 @@ async def test_a_post_whose_container_is_gone_is_confirmed_among_the_posts(
     )
     published = await rig.platform.publish(rig.connection(), context)
     await rig.sandbox.fault(platform, "reject", "confirm", status=400, body=gone)
-    found = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == published.platform_post_id
+    finding = await rig.platform.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == published.platform_post_id
 
 
 async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:

@@ -53,9 +53,9 @@ async def test_every_call_proves_the_apps_secret(
         await publish(rig, None, names, settings)
     proof = app_proof(rig.stored)["appsecret_proof"]
     assert len(proof) == 64
-    said = [record.getMessage() for record in caplog.records if record.name.startswith("httpcore")]
-    assert said
-    assert not [line for line in said if proof in line or APP_SECRET in line]
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("httpcore")]
+    assert messages
+    assert not [line for line in messages if proof in line or APP_SECRET in line]
 
 
 @pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
@@ -77,10 +77,10 @@ async def test_a_missing_or_wrong_proof_waits_for_the_operator(
 @pytest.mark.parametrize("name", ["facebook", "instagram", "threads"])
 def test_the_app_is_named_by_its_client_id(name: str) -> None:
     platform = platforms()[name]
-    given = platform.credentials.model_validate({"accessToken": "t", "clientId": "123", "clientSecret": "s"})
-    assert platform.app_id(given) == "123"
-    assert "clientSecret" not in repr(given)
-    assert "'s'" not in repr(given)
+    credentials = platform.credentials.model_validate({"accessToken": "t", "clientId": "123", "clientSecret": "s"})
+    assert platform.app_id(credentials) == "123"
+    assert "clientSecret" not in repr(credentials)
+    assert "'s'" not in repr(credentials)
 
 
 @pytest.mark.parametrize("name", ["facebook", "instagram", "threads"])

@@ -24,8 +24,8 @@ COVER = "https://cdn.example.com/cover.jpg"
 
 
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][name]
-    return found
+    entry: dict[str, Any] = document(DOCUMENT)["components"]["schemas"][name]
+    return entry
 
 
 def check(name: str, body: object) -> None:
@@ -57,10 +57,10 @@ def template(path: str) -> str:
 
 
 def parameters(path: str, method: str) -> set[str]:
-    found = document(DOCUMENT)["paths"][path][method].get("parameters", [])
+    entries = document(DOCUMENT)["paths"][path][method].get("parameters", [])
     resolved = [
         document(DOCUMENT)["components"]["parameters"][item["$ref"].rpartition("/")[2]] if "$ref" in item else item
-        for item in found
+        for item in entries
     ]
     return {item["name"] for item in resolved if item["in"] == "query"}
 

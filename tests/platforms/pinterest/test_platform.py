@@ -129,8 +129,8 @@ class TestRefusals:
 
 class TestTokens:
     async def test_a_token_that_lacks_a_scope_is_not_renewed(self, connect: Connect) -> None:
-        given = {"refreshToken": "pi-kept", "clientId": "app", "clientSecret": "secret"}
-        pi = await connect("pinterest", credentials=given)
+        tokens = {"refreshToken": "pi-kept", "clientId": "app", "clientSecret": "secret"}
+        pi = await connect("pinterest", credentials=tokens)
         await pi.sandbox.switch_on("pinterest", "scopes_missing", pi.account.account_id)
         error = await refused(publish(pi, pin(pi, "a.jpg")))
         assert (error.kind, error.status, error.code) == (ErrorKind.AUTH, 401, "3")

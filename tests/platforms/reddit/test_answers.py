@@ -89,9 +89,9 @@ class TestLostAnswers:
         await rd.sandbox.switch_on("reddit", "links_rewritten", rd.account.account_id)
         context = post(rd, "", title="A link", url=address.format(rd.account.account_id))
         result = await publish(rd, context)
-        found = await PLATFORM.confirm(rd.connection(), context)
-        assert isinstance(found, Published)
-        assert found.platform_post_id == result.platform_post_id
+        finding = await PLATFORM.confirm(rd.connection(), context)
+        assert isinstance(finding, Published)
+        assert finding.platform_post_id == result.platform_post_id
 
     async def test_a_security_page_of_reddit_is_a_temporary_error(self, rd: Rig) -> None:
         context = post(rd, "Public")
@@ -151,21 +151,21 @@ class TestRefusals:
 
 
 class TestTokens:
-    @pytest.mark.parametrize("given", [None, "ios:org.example.app:v2 (by /u/somebody)"])
-    async def test_every_request_names_its_app(self, connect: Connect, given: str | None) -> None:
-        credentials = {"refreshToken": f"rd-agent-{given}", "clientId": "app-id", "userAgent": given}
+    @pytest.mark.parametrize("app_name", [None, "ios:org.example.app:v2 (by /u/somebody)"])
+    async def test_every_request_names_its_app(self, connect: Connect, app_name: str | None) -> None:
+        credentials = {"refreshToken": f"rd-agent-{app_name}", "clientId": "app-id", "userAgent": app_name}
         rd = await connect("reddit", credentials=credentials)
         rd.stored = rd.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
         agents: set[str] = set()
 
-        async def note(request: httpx.Request) -> None:
+        async def record(request: httpx.Request) -> None:
             agents.add(request.headers["user-agent"])
 
-        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        async with httpx.AsyncClient(event_hooks={"request": [record]}) as client:
             context = replace(post(rd, "", "a.jpg", title="T"), started_at=datetime.now(UTC))
             await PLATFORM.prepare(rd.connection(client), context)
             await PLATFORM.publish(rd.connection(client), context)
-        assert agents == {given or f"web:app-id:0.1 (by /u/{rd.account.username})"}
+        assert agents == {app_name or f"web:app-id:0.1 (by /u/{rd.account.username})"}
 
     async def test_a_nameless_app_is_turned_away(self, connect: Connect) -> None:
         rd = await connect("reddit", credentials={"userAgent": "python-httpx"})

@@ -133,9 +133,9 @@ class TestImages:
         assert (await refused(publish(slow, context))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
         clock.ahead += 5
-        found = await PLATFORM.confirm(slow.connection(), context)
-        assert isinstance(found, Published)
-        assert [item["platformPostId"] for item in await slow.posts()] == [found.platform_post_id]
+        finding = await PLATFORM.confirm(slow.connection(), context)
+        assert isinstance(finding, Published)
+        assert [item["platformPostId"] for item in await slow.posts()] == [finding.platform_post_id]
 
     async def test_an_image_whose_state_cannot_be_read_is_confirmed_later(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)

@@ -41,7 +41,7 @@ class Changing(httpx.AsyncBaseTransport):
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize(
-    ("old", "new", "finding"),
+    ("old", "new", "expected"),
     [
         (ADDRESS, "https://example.com/autumn?from=us", Published),
         (ADDRESS, "https://l.example/x7Gh2", Unknown),
@@ -51,12 +51,12 @@ class Changing(httpx.AsyncBaseTransport):
     ],
 )
 async def test_post_whose_text_is_shown_in_another_way_is_not_absent(
-    connect: Connect, form: Form, old: str, new: str, finding: type
+    connect: Connect, form: Form, old: str, new: str, expected: type
 ) -> None:
     rig = await form.open(connect)
     context = form.context(rig, TEXT if form.text else "")
     await lost(rig, context)
     async with httpx.AsyncClient(transport=Changing(old, new)) as client:
-        found = await rig.platform.confirm(rig.connection(client), context)
-    assert isinstance(found, finding)
+        finding = await rig.platform.confirm(rig.connection(client), context)
+    assert isinstance(finding, expected)
     assert len(await rig.posts()) == 1

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 __all__ = ["quick"]
 
 REFUSES_REPEATS = [form for form in FORMS if form.platform in {"facebook", "linkedin", "twitter"} and not form.media]
-FOUND = [form for form in FORMS if form.found != "by repeating" and not form.size]
+FOUND = [form for form in FORMS if form.confirmed != "by repeating" and not form.size]
 
 
 async def sent_without_answer(rig: Rig, form: Form) -> PublishContext[Any]:
@@ -36,14 +36,14 @@ async def test_confirm_never_returns_the_post_of_another_target(connect: Connect
     attempts = [await sent_without_answer(rig, form) for _ in range(2)]
     public = {post["platformPostId"] for post in await rig.posts()}
     assert len(public) == (1 if form in REFUSES_REPEATS or "url" in form.settings else 2)
-    assert all(rig.platform.rules.post_id.matches(each) for each in public), "a person may name every public post"
-    found: list[str] = []
+    assert all(rig.platform.rules.post_id.matches(post_id) for post_id in public), "a person may name every public post"
+    confirmed: list[str] = []
     for context in attempts:
-        context.taken = frozenset(found)
+        context.taken = frozenset(confirmed)
         finding = await rig.platform.confirm(rig.connection(), context)
-        found += [finding.platform_post_id] if isinstance(finding, Published) else []
-    assert len(found) == len(set(found))
-    assert set(found) == (set() if form.found == "never" else public)
+        confirmed += [finding.platform_post_id] if isinstance(finding, Published) else []
+    assert len(confirmed) == len(set(confirmed))
+    assert set(confirmed) == (set() if form.confirmed == "never" else public)
 
 
 @pytest.mark.parametrize("form", REFUSES_REPEATS, ids=str)

@@ -33,12 +33,12 @@ class Comments:
             f"{rig.sandbox.url}/{rig.platform.name}{self.path.format(post_id)}",
             headers={"Authorization": f"Bearer {token}", **self.headers},
         )
-        found = []
+        comments = []
         for item in answer.raise_for_status().json()[self.items]:
             for key in self.text:
                 item = item[key]  # noqa: PLW2901
-            found.append(item)
-        return found
+            comments.append(item)
+        return comments
 
 
 GRAPH = {"error": {"code": 100, "message": "No comments here"}}

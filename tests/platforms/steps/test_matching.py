@@ -22,21 +22,23 @@ NEWEST_FIRST = [MatchingPost(Published(name, None), NOW - timedelta(minutes=age)
 
 
 @pytest.mark.parametrize(
-    ("taken", "found"), [((), "b"), (("b",), "c"), (("c",), "b"), (("b", "c"), None), (("a",), "b")]
+    ("taken", "expected"), [((), "b"), (("b",), "c"), (("c",), "b"), (("b", "c"), None), (("a",), "b")]
 )
-async def test_the_earliest_that_is_free_is_taken(connect: Connect, taken: tuple[str, ...], found: str | None) -> None:
+async def test_the_earliest_that_is_free_is_taken(
+    connect: Connect, taken: tuple[str, ...], expected: str | None
+) -> None:
     context = (await connect("twitter")).context("words")
     context.taken = frozenset(taken)
     chosen = earliest_unclaimed(context, NEWEST_FIRST)
-    assert (chosen and chosen.platform_post_id) == found
+    assert (chosen and chosen.platform_post_id) == expected
 
 
 async def test_a_post_made_after_the_request_had_ended_is_another(connect: Connect) -> None:
     context = (await connect("twitter")).context("words")
-    for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
+    for minutes, expected in ((0, "b"), (2.5, "b"), (3.5, None)):
         context.ended_at = NOW - timedelta(minutes=minutes)
         chosen = earliest_unclaimed(context, NEWEST_FIRST)
-        assert (chosen and chosen.platform_post_id) == found
+        assert (chosen and chosen.platform_post_id) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_texts_of_which_each_has_words_of_its_own_do_not_resemble(words: list[st
 
 
 @pytest.mark.parametrize(
-    ("likenesses", "is_whole", "found"),
+    ("likenesses", "is_whole", "expected"),
     [
         ([Likeness.SAME, Likeness.RESEMBLES], False, Published("0", None)),
         ([Likeness.OTHER, Likeness.RESEMBLES], True, Unknown()),
@@ -133,11 +135,11 @@ def test_texts_of_which_each_has_words_of_its_own_do_not_resemble(words: list[st
     ],
 )
 async def test_a_post_is_absent_only_if_nothing_resembles_it(
-    connect: Connect, likenesses: list[Likeness], is_whole: bool, found: Finding
+    connect: Connect, likenesses: list[Likeness], is_whole: bool, expected: Finding
 ) -> None:
     context = (await connect("twitter")).context("words")
     posts = [MatchingPost(Published(str(number), None), NOW, like) for number, like in enumerate(likenesses)]
-    assert verdict(context, posts, since=NOW, is_whole=is_whole) == found
+    assert verdict(context, posts, since=NOW, is_whole=is_whole) == expected
     context.taken = frozenset(post.post.platform_post_id for post in posts)
     assert verdict(context, posts, since=NOW) == Absent()
     context.taken = frozenset()

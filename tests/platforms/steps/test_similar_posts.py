@@ -18,7 +18,7 @@ COMPARED = [
     form
     for form in FORMS
     if form.platform in {"discord", "linkedin", "pinterest", "twitter", "youtube"}
-    and form.found == "by confirm"
+    and form.confirmed == "by confirm"
     and not form.size
     # A page's post that shows other uploads than ours is another.
     and not (form.platform == "linkedin" and form.media)

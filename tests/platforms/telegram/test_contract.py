@@ -8,7 +8,7 @@ import pytest
 
 from tests.platforms.post_steps import every_step
 from tests.platforms.rig import Connect, noting
-from tests.platforms.specs import document, form_of
+from tests.platforms.specs import document, read_form
 
 DOCUMENT = "telegram/bot-api.json"
 
@@ -30,11 +30,11 @@ TEXT = {
 PLAIN = {"Integer": int, "String": str, "Boolean": bool, "InputFile": bytes}
 
 
-def check(given: dict[str, Any], described: list[dict[str, Any]], where: str) -> None:
+def check(fields: dict[str, Any], described: list[dict[str, Any]], where: str) -> None:
     known = {field["name"]: field for field in described}
-    assert given.keys() <= known.keys(), f"{where} does not know {given.keys() - known.keys()}"
-    assert {name for name, field in known.items() if field["required"]} <= given.keys()
-    for name, value in given.items():
+    assert fields.keys() <= known.keys(), f"{where} does not know {fields.keys() - known.keys()}"
+    assert {name for name, field in known.items() if field["required"]} <= fields.keys()
+    for name, value in fields.items():
         assert any(fits(value, kind) for kind in known[name]["types"]), f"{where}.{name}: {value!r}"
 
 
@@ -54,21 +54,21 @@ def fits(value: Any, kind: str) -> bool:
     return True
 
 
-def fields_of(request: httpx.Request) -> dict[str, Any]:
+def request_fields(request: httpx.Request) -> dict[str, Any]:
     if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
-    known = {field["name"]: field["types"] for field in document(DOCUMENT)["methods"][method_of(request)]["fields"]}
+    known = {field["name"]: field["types"] for field in document(DOCUMENT)["methods"][api_method(request)]["fields"]}
     return {
         name: json.loads(value)
         if isinstance(value, str) and "String" not in known.get(name, ["String"])[-1:]
         else value
-        for name, value in form_of(request).items()
+        for name, value in read_form(request).items()
         if not name.startswith("file")
     }
 
 
-def method_of(request: httpx.Request) -> str:
+def api_method(request: httpx.Request) -> str:
     return request.url.path.rpartition("/")[2]
 
 
@@ -92,10 +92,12 @@ async def test_every_call_is_described(
     rig = await connect("telegram")
     async with noting() as (client, sent):
         await every_step(rig, rig.context("Hi", [rig.sandbox.media(name) for name in names], settings=settings), client)
-    assert [method_of(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
+    assert [api_method(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
     for request in sent:
         check(
-            fields_of(request), document(DOCUMENT)["methods"][method_of(request)].get("fields", []), method_of(request)
+            request_fields(request),
+            document(DOCUMENT)["methods"][api_method(request)].get("fields", []),
+            api_method(request),
         )
 
 

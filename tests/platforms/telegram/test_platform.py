@@ -120,8 +120,8 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
 
 
 def test_credentials_go_by_two_names_and_a_chat_must_be_one() -> None:
-    for given in ({"botToken": "1:a", "chatId": "@news"}, {"accessToken": "1:a", "userId": "@news"}):
-        read = TelegramCredentials.model_validate(given)
+    for credentials in ({"botToken": "1:a", "chatId": "@news"}, {"accessToken": "1:a", "userId": "@news"}):
+        read = TelegramCredentials.model_validate(credentials)
         assert (read.access_token, read.user_id) == (SecretStr("1:a"), "@news")
         stored = {"access_token": "1:a", "user_id": "@news"}
         assert TelegramCredentials.model_validate(stored) == read

@@ -18,7 +18,7 @@ class Formed(BaseModel, strict=True):
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("fields", "words"),
     [
         ({"page": "ftp://example.com"}, "must be an http or https URL"),
         ({"page": "https://"}, "must be an http or https URL"),
@@ -28,9 +28,9 @@ class Formed(BaseModel, strict=True):
         ({"code": "xy"}, "must be some x"),
     ],
 )
-def test_another_form_is_refused_in_words(given: dict[str, str], words: str) -> None:
+def test_another_form_is_refused_in_words(fields: dict[str, str], words: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        Formed.model_validate(given)
+        Formed.model_validate(fields)
     (problem,) = refused.value.errors()
     assert problem["msg"] == f"Value error, {words}"
 
@@ -45,21 +45,21 @@ def test_a_valid_value_is_kept_and_its_pattern_is_in_the_schema() -> None:
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
 def test_every_pattern_of_a_setting_has_words(platform: str) -> None:
-    wordless = [name for name, rule in _rules_of(platforms()[platform].settings) if not isinstance(rule, TextPattern)]
+    wordless = [name for name, rule in _rules(platforms()[platform].settings) if not isinstance(rule, TextPattern)]
     assert wordless == []
 
 
-def _rules_of(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+def _rules(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
     """Yield everything that sets a pattern, with the name of its field; nested models included."""
     for name, field in model.model_fields.items():
-        parts = [*field.metadata, *_parts_of(field.annotation)]
+        parts = [*field.metadata, *_parts(field.annotation)]
         yield from ((name, part) for part in parts if getattr(part, "pattern", None))
         for part in parts:
             if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _rules_of(part)
+                yield from _rules(part)
 
 
-def _parts_of(annotation: Any) -> Iterator[Any]:
+def _parts(annotation: Any) -> Iterator[Any]:
     yield annotation
     for part in get_args(annotation):
-        yield from _parts_of(part)
+        yield from _parts(part)

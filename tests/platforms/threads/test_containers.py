@@ -28,10 +28,10 @@ async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(ri
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
     assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
+    finding = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
     second = (await rig.posts())[0]
-    assert (found.platform_post_id, second["text"]) == (second["platformPostId"], "second")
+    assert (finding.platform_post_id, second["text"]) == (second["platformPostId"], "second")
 
 
 def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
@@ -56,9 +56,9 @@ async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: 
 
 @pytest.mark.parametrize("status", [400, 500])
 @pytest.mark.parametrize("is_reply", [False, True])
-@pytest.mark.parametrize("said", ["its own words", "Application does not have permission for this action"])
+@pytest.mark.parametrize("message", ["its own words", "Application does not have permission for this action"])
 async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
-    rig: Rig, status: int, is_reply: bool, said: str
+    rig: Rig, status: int, is_reply: bool, message: str
 ) -> None:
     """Threads has answered so (tirthpatell/threads-go#30)."""
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
@@ -66,7 +66,7 @@ async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
     context = rig.context("second", settings=settings, started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
     body = graph_error(10)
-    body["error"]["message"] = said
+    body["error"]["message"] = message
     await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body)
     error = await send(rig, context)
     assert (error.kind, error.claim) == (ErrorKind.UNCONFIRMED, None), "the container reads as published"
@@ -90,8 +90,8 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("Re", settings={"replyToId": first.platform_post_id})
     await PLATFORM.prepare(rig.connection(), context)
-    said = "Application does not have permission for this action"
-    body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
+    message = "Application does not have permission for this action"
+    body = {"error": {"message": message, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10/4279067")

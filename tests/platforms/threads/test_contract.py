@@ -26,28 +26,28 @@ PAGING = {"since", "limit", "fields"}
 
 
 def calls(folder: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for each in folder:
-        if "item" in each:
-            yield from calls(each["item"])
+    for entry in folder:
+        if "item" in entry:
+            yield from calls(entry["item"])
         else:
-            yield each["request"]
+            yield entry["request"]
 
 
 @cache
 def known() -> dict[tuple[str, str], set[str]]:
     """Return the names that each call takes, by method and path, including those that the collection disables."""
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    fields: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for call in calls(document(COLLECTION)["item"]):
         url = call["url"]
         path = "/".join("{id}" if "{{" in part else part for part in url.get("path", []) if part)
         names = {str(query["key"]) for query in url.get("query", [])}
-        found[call["method"], path] |= names
-    return found
+        fields[call["method"], path] |= names
+    return fields
 
 
 @cache
 def variables() -> dict[str, str]:
-    return {each["key"]: each.get("value", "") for each in document(COLLECTION)["variable"]}
+    return {variable["key"]: variable.get("value", "") for variable in document(COLLECTION)["variable"]}
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,13 @@ async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
 
 
-def sending_of(rig: Rig, names: list[str], text: str = "Sunset #beach", **settings: Any) -> PublishContext[Any]:
+def new_sending(rig: Rig, names: list[str], text: str = "Sunset #beach", **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media(name) for name in names]
     return rig.context(text, media, settings={**SETTINGS, **settings}, started_at=datetime.now(UTC))
 
 
 async def prepared(rig: Rig, names: list[str], **settings: Any) -> PublishContext[Any]:
-    context = sending_of(rig, names, **settings)
+    context = new_sending(rig, names, **settings)
     assert PLATFORM.check(context.draft, rig.account) == []
     await PLATFORM.prepare(rig.connection(), context)
     return context
@@ -71,7 +71,7 @@ async def test_interactions_that_the_creator_forbids_stay_off(rig: Rig) -> None:
     }
     ok = {"data": creator, "error": {"code": "ok"}}
     await rig.sandbox.fault("tiktok", "reject", "prepare", status=200, body=ok)
-    context = sending_of(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
+    context = new_sending(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
     await PLATFORM.prepare(rig.connection(), context)
     info = rig.bodies("video/init/")[0]["post_info"]
     assert [info[f"disable_{what}"] for what in ("comment", "duet", "stitch")] == [True, True, True]
@@ -137,7 +137,7 @@ async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
     rig: Rig, seconds: float, kind: ErrorKind | None
 ) -> None:
     await rig.sandbox.switch_on("tiktok", "short_videos", rig.account.account_id)
-    context = sending_of(rig, ["a.mp4"])
+    context = new_sending(rig, ["a.mp4"])
     context.media = Lasting(rig.source, seconds)
     if kind is None:
         await PLATFORM.prepare(rig.connection(), context)
@@ -178,7 +178,7 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
     await rig.sandbox.switch_on("tiktok", "app_refused", rig.account.account_id)
     if not private:
         await rig.sandbox.switch_on("tiktok", "public_account", rig.account.account_id)
-    context = sending_of(rig, names, **settings)
+    context = new_sending(rig, names, **settings)
 
     async def published() -> Published:
         await PLATFORM.prepare(rig.connection(), context)
@@ -209,7 +209,7 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
 async def test_a_refusal_of_the_app_stops_only_the_posts_that_it_concerns(
     rig: Rig, code: str, names: list[str], settings: dict[str, Any], applies: bool
 ) -> None:
-    assert PLATFORM.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies
+    assert PLATFORM.refusal_applies(code, rig.stored, new_sending(rig, names, **settings).draft) is applies
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from tests.platforms.drafts import draft
 @pytest.mark.parametrize("name", ["contentPreviewConfirmed", "expressConsentGiven", "privacyLevel"])
 def test_needs_consent_and_audience(name: str) -> None:
     missing: dict[str, Any] = {name: None}
-    [found] = PLATFORM.check(draft("tiktok", kinds="v", **missing), AccountFacts("tt_1", "1", "creator"))
-    assert (found.path, found.code) == ((name,), "missing_required_field")
-    assert found.error.startswith(f"TikTok needs {name}")
+    [violation] = PLATFORM.check(draft("tiktok", kinds="v", **missing), AccountFacts("tt_1", "1", "creator"))
+    assert (violation.path, violation.code) == ((name,), "missing_required_field")
+    assert violation.error.startswith(f"TikTok needs {name}")
 
 
 def test_settings_may_be_written_either_way_and_the_targets_own_win() -> None:

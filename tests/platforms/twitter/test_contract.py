@@ -14,7 +14,7 @@ from platforms.twitter.connection import call
 from platforms.twitter.lookup import FIELDS
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, Sandbox, noting
-from tests.platforms.specs import document, form_of, needs, validate
+from tests.platforms.specs import document, needs, read_form, validate
 
 DOCUMENT = "x/x-api-v2-openapi.docs.json"
 
@@ -36,13 +36,13 @@ def template(path: str) -> str:
     )
 
 
-def body_of(request: httpx.Request) -> dict[str, Any]:
+def read_body(request: httpx.Request) -> dict[str, Any]:
     if request.headers["content-type"] == "application/json":
         body: dict[str, Any] = json.loads(request.content)
         return body
     return {
         name: "bytes" if isinstance(value, bytes) else int(value) if name in NUMBERS else value
-        for name, value in form_of(request).items()
+        for name, value in read_form(request).items()
     }
 
 
@@ -85,7 +85,7 @@ async def test_every_body_is_one_that_x_knows(
     ]
     for request in sent:
         path = template(request.url.path)
-        validate(DOCUMENT, BODIES[path], body_of(request))
+        validate(DOCUMENT, BODIES[path], read_body(request))
         kind = request.headers["content-type"].partition(";")[0]
         assert kind in document(DOCUMENT)["paths"][path]["post"]["requestBody"]["content"]
     assert {template(request.url.path) for request in sent} == used
@@ -96,8 +96,8 @@ async def test_every_body_of_a_thread_is_one_that_x_knows(send: Send, sandbox: S
     items = [{"content": "second", "mediaItems": pictures}, {"content": "third"}]
     sent = [request for request in await send("text", threadItems=items) if request.method == "POST"]
     for request in sent:
-        validate(DOCUMENT, BODIES[template(request.url.path)], body_of(request))
-    bodies = [body_of(request) for request in sent if template(request.url.path) == "/2/tweets"]
+        validate(DOCUMENT, BODIES[template(request.url.path)], read_body(request))
+    bodies = [read_body(request) for request in sent if template(request.url.path) == "/2/tweets"]
     assert [sorted(body) for body in bodies] == [["text"], ["media", "reply", "text"], ["reply", "text"]]
 
 

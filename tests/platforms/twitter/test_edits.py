@@ -54,8 +54,8 @@ class TestTokens:
 
     @pytest.mark.parametrize("secret", [None, "s"])
     async def test_a_client_names_itself_as_its_kind_does(self, connect: Connect, secret: str | None) -> None:
-        given = {"refreshToken": f"kind-{secret}", "clientId": "app", "clientSecret": secret}
-        x = await connect("twitter", credentials=given)
+        tokens = {"refreshToken": f"kind-{secret}", "clientId": "app", "clientSecret": secret}
+        x = await connect("twitter", credentials=tokens)
         x.stored = with_old_token(x)
         await PLATFORM.whoami(x.connection())
         [renewal] = [request for request in x.sent if request.url.path.endswith("/oauth2/token")]
@@ -151,9 +151,9 @@ class TestEdits:
         newest, _, oldest = await premium.posts()
         assert (newest["text"], newest["mediaCount"]) == ("without one", len(names))
         first = published(oldest["platformPostId"])
-        found = await PLATFORM.confirm_edit(premium.connection(), first, "without one")
-        assert isinstance(found, Published)
-        assert found.platform_post_id == known.platform_post_id
+        finding = await PLATFORM.confirm_edit(premium.connection(), first, "without one")
+        assert isinstance(finding, Published)
+        assert finding.platform_post_id == known.platform_post_id
 
     @pytest.mark.parametrize("change", ["none", "expired", "others", "fewer"])
     async def test_media_whose_ids_are_not_known_are_not_lost(
@@ -204,7 +204,7 @@ class TestEdits:
         assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
         await sandbox.fault("twitter", "accept_then_500", "edit")
         assert (await refused(edit(premium, known, text))).kind is ErrorKind.UNCONFIRMED
-        found = await PLATFORM.confirm_edit(premium.connection(), known, text)
-        assert isinstance(found, Published)
-        assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]
+        finding = await PLATFORM.confirm_edit(premium.connection(), known, text)
+        assert isinstance(finding, Published)
+        assert finding.platform_post_id == (await premium.posts())[0]["platformPostId"]
         assert await PLATFORM.confirm_edit(premium.connection(), known, "something else") == Unknown()

@@ -116,7 +116,7 @@ def test_each_text_has_its_weight(text: str, length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("read example.com.", ["example.com"]),
         ("(https://example.com/a_(b))", ["https://example.com/a_(b)"]),
@@ -127,8 +127,8 @@ def test_each_text_has_its_weight(text: str, length: int) -> None:
         ("https://example.com/" + "a" * 4100, []),
     ],
 )
-def test_the_links_of_a_text_are_found(text: str, found: list[str]) -> None:
-    assert links(text) == found
+def test_the_links_of_a_text_are_found(text: str, expected: list[str]) -> None:
+    assert links(text) == expected
 
 
 @given(st.text(alphabet="aé日.-_/:@#?()! \n👍\u200d\ufe0f1", max_size=60))

@@ -39,7 +39,7 @@ def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
     return {"threadItems": [{"content": "second", "mediaItems": pictures}, {"mediaItems": video}, {"content": "last"}]}
 
 
-async def first_of(x: Rig, context: PublishContext[Any]) -> Published:
+async def publish_first(x: Rig, context: PublishContext[Any]) -> Published:
     return await PLATFORM.publish(x.connection(), await ready(x, context))
 
 
@@ -62,7 +62,7 @@ async def test_the_settings_of_a_post_are_those_of_the_first(x: Rig) -> None:
 
 async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
@@ -76,7 +76,7 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
 
 async def test_a_post_with_a_marker_that_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     note = {"parent": published.platform_post_id, "sentAt": datetime.now(UTC).isoformat()}
     crashed = x.context("first", settings=TWO, handles={"thread": {"0": note}})
     await PLATFORM.complete(x.connection(), crashed, published)
@@ -87,7 +87,7 @@ async def test_a_post_that_appears_after_it_was_believed_absent_is_not_doubled(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
@@ -99,7 +99,7 @@ async def test_a_post_that_appears_after_it_was_believed_absent_is_not_doubled(
 
 async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, quick_belief: None) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", "drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "publish", status=403, body=DUPLICATE, times=2)
@@ -114,7 +114,7 @@ async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, qu
 
 async def test_a_post_that_x_definitely_refused_is_sent_again_without_confirming(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
     error = await refused(PLATFORM.complete(x.connection(), context, published))
     assert (error.kind, error.retry_after is not None) == (ErrorKind.RATE_LIMITED, True)
@@ -129,7 +129,7 @@ async def test_a_limit_on_the_second_try_does_not_forget_the_first(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
     context = x.context("first", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", "drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     noted = x.saved[-1]["thread"]["0"]
@@ -146,7 +146,7 @@ async def test_media_that_x_refuses_are_reported_before_anything_is_public(x: Ri
 
 async def test_media_are_uploaded_once_and_again_where_they_expired(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=a_thread_with_media(sandbox))
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     opened = len(x.source.opened)
     context.handles["thread"]["0"]["media"]["1"]["expiresAt"] = 0
     await PLATFORM.complete(x.connection(), context, published)
@@ -157,10 +157,10 @@ async def test_media_are_uploaded_once_and_again_where_they_expired(x: Rig, sand
 async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
-    other = await first_of(x, x.context("other"))
+    other = await publish_first(x, x.context("other"))
     context = x.context("first", settings={"threadItems": [{"content": "Follow for more"}]})
-    published = await first_of(x, context)
-    await first_of(x, x.context("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
+    published = await publish_first(x, context)
+    await publish_first(x, x.context("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
     await sandbox.fault("twitter", "drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     # X refuses the same words a second time if it shows the first: the thread ends, and takes no other target's post.
@@ -172,8 +172,8 @@ async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
 
 async def test_a_reply_is_not_taken_for_the_first_post(x: Rig) -> None:
     # Its worker died within the thread: the first post is searched for, not a later one with the same words.
-    first = await first_of(x, x.context("start"))
-    await first_of(x, x.context("the words", settings={"replyToTweetId": first.platform_post_id}))
+    first = await publish_first(x, x.context("start"))
+    await publish_first(x, x.context("the words", settings={"replyToTweetId": first.platform_post_id}))
     assert await PLATFORM.confirm(x.connection(), x.context("the words", started_at=datetime.now(UTC))) == Absent()
 
 
@@ -182,7 +182,7 @@ async def test_the_first_post_may_be_edited_within_and_after_its_thread(
     x: Rig, sandbox: Sandbox, quick_belief: None, fault: str
 ) -> None:
     context = x.context("frist", settings=TWO)
-    published = await first_of(x, context)
+    published = await publish_first(x, context)
     await sandbox.fault("twitter", fault, "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     edited = await PLATFORM.edit(x.connection(), published, "first, edited", {})

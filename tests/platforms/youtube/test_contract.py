@@ -35,12 +35,12 @@ def document() -> dict[str, Any]:
 def described(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
     """Return the method behind a path; uploads have paths of their own."""
     for resource in document["resources"].values():
-        for each in resource.get("methods", {}).values():
-            paths = {f"/{each['path']}"}
-            if "mediaUpload" in each:
-                paths |= {protocol["path"] for protocol in each["mediaUpload"]["protocols"].values()}
-            if each["httpMethod"] == method and path in paths:
-                return dict(each)
+        for entry in resource.get("methods", {}).values():
+            paths = {f"/{entry['path']}"}
+            if "mediaUpload" in entry:
+                paths |= {protocol["path"] for protocol in entry["mediaUpload"]["protocols"].values()}
+            if entry["httpMethod"] == method and path in paths:
+                return dict(entry)
     raise AssertionError(f"{method} {path} is not described")
 
 

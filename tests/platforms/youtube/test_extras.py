@@ -77,7 +77,7 @@ async def _with_processing(rig: Rig, context: PublishContext[Any], published: Pu
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "reason"),
     [
         ({"uploadStatus": "failed", "failureReason": "codec"}, "because it cannot read its codec"),
         ({"uploadStatus": "rejected", "rejectionReason": "duplicate"}, "because it was uploaded before"),
@@ -85,12 +85,12 @@ async def _with_processing(rig: Rig, context: PublishContext[Any], published: Pu
         ({"uploadStatus": "processed", "privacyStatus": "private"}, "private instead of public"),
     ],
 )
-async def test_a_video_that_youtube_does_not_show_is_reported(rig: Rig, status: dict[str, str], said: str) -> None:
+async def test_a_video_that_youtube_does_not_show_is_reported(rig: Rig, status: dict[str, str], reason: str) -> None:
     context = await prepared(rig)
     published = await PLATFORM.publish(rig.connection(), context)
     body = {"kind": "youtube#videoListResponse", "items": [{"status": status}]}
     await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
-    assert said in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
+    assert reason in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
 
 
 async def test_a_video_is_watched_until_it_is_processed(slow: Rig, clock: Clock) -> None:

@@ -24,7 +24,7 @@ async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     )
 
 
-def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
+def new_sending(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media("a.mp4")]
     context = rig.context("Sunset\nat the beach", media, settings=settings, started_at=datetime.now(UTC))
     if size:
@@ -33,7 +33,7 @@ def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[An
 
 
 async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
-    context = sending_of(rig, size=size, **settings)
+    context = new_sending(rig, size=size, **settings)
     assert PLATFORM.check(context.draft, rig.account) == []
     await PLATFORM.prepare(rig.connection(), context)
     return context
@@ -62,9 +62,9 @@ async def test_a_video_gets_the_properties_of_its_settings(rig: Rig) -> None:
     [post] = await rig.posts()
     assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Sunset\nat the beach")
     assert published.url == f"https://www.youtube.com/watch?v={published.platform_post_id}"
-    found = await video(rig, published.platform_post_id)
-    assert found["snippet"].items() >= {"title": "Waves", "tags": ["sea", "at dawn"], "categoryId": "19"}.items()
-    assert found["status"].items() >= {"privacyStatus": "unlisted", "containsSyntheticMedia": True}.items()
+    resource = await video(rig, published.platform_post_id)
+    assert resource["snippet"].items() >= {"title": "Waves", "tags": ["sea", "at dawn"], "categoryId": "19"}.items()
+    assert resource["status"].items() >= {"privacyStatus": "unlisted", "containsSyntheticMedia": True}.items()
 
 
 async def test_without_a_title_the_first_line_is_one(rig: Rig) -> None:
@@ -74,7 +74,7 @@ async def test_without_a_title_the_first_line_is_one(rig: Rig) -> None:
 
 async def test_only_the_last_piece_publishes(rig: Rig) -> None:
     beats: list[str] = []
-    context = sending_of(rig, size=PIECE * 3 + 10)
+    context = new_sending(rig, size=PIECE * 3 + 10)
     context.heartbeat = beats.append
     await PLATFORM.prepare(rig.connection(), context)
     assert beats == ["33%", "66%", "99%"]
@@ -120,9 +120,9 @@ async def test_a_video_whose_session_is_gone_is_confirmed_among_the_uploads(rig:
     await refused(PLATFORM.publish(rig.connection(), context))
     lose_session(context)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    finding = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"]
     context.started_at = datetime.now(UTC) + timedelta(minutes=5)
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
