@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from temporalio import activity
@@ -18,6 +19,11 @@ from store.database import Database
 from store.persist import persist
 from store.publishing.sending import open_target
 from store.publishing.targets import add_details
+
+NOT_YET = "What follows the post is not complete yet"
+"""The beginning of a published target's warning while the steps after the publication are tried again."""
+_SHOWN_FROM = timedelta(minutes=1)
+"""The shortest wait that is shown as a warning; a shorter one is over before anybody reads of it."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,18 +70,27 @@ class Completing:
                 else:
                     delay = wait_before_retry(error)
                     if delay < time_left():
+                        if delay >= _SHOWN_FROM:
+                            await self._save(command, replace(public, warning=_not_yet(delay, error)), public)
                         raise retry_error(platforms()[command.platform], error, delay) from error
                     done = replace(public, warning=f"What follows the post was given up. {error.message}")
 
-            async def write() -> Outcome:
-                async with self._database.answers.transaction() as session:
-                    return await add_details(
-                        session,
-                        command.target_id,
-                        public.platform_post_id,
-                        done.platform_post_id,
-                        done.url,
-                        done.warning,
-                    )
+            return await self._save(command, done, public)
 
-            return await persist(write)
+    async def _save(self, command: TargetCommand, done: Published, public: Published) -> Outcome:
+        async def write() -> Outcome:
+            async with self._database.answers.transaction() as session:
+                return await add_details(
+                    session,
+                    command.target_id,
+                    public.platform_post_id,
+                    done.platform_post_id,
+                    done.url,
+                    done.warning,
+                )
+
+        return await persist(write)
+
+
+def _not_yet(delay: timedelta, error: PlatformError) -> str:
+    return f"{NOT_YET}; it is tried again at {datetime.now(UTC) + delay:%Y-%m-%d %H:%MZ}. {error.message}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.commands import GiveUpCommand, GiveUpReason, PostCommand
+from activities.complete import NOT_YET
 from activities.meters import Meters
 from activities.operators import who_cancelled, who_signalled
 from domain import transitions
@@ -114,7 +115,7 @@ class PostActivities:
             category = ErrorCategory(loaded.target.error_category or ErrorCategory.PLATFORM)
             transition = transitions.failed(_final_error(loaded.target), command.code, category)
             return await settle_as(before, transition, entry=_given_up(command, Action.FAILED))
-        if command.code is GiveUpReason.INCOMPLETE and not loaded.target.warning:
+        if command.code is GiveUpReason.INCOMPLETE and (loaded.target.warning or NOT_YET).startswith(NOT_YET):
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
         return Settled(WriteResult.WRONG_STATUS, loaded.outcome)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -9,12 +10,15 @@ from pydantic import Field
 from domain.post import Media, MediaType
 from platforms.base import Published
 from platforms.client_model import ClientModel
-from platforms.errors import PASSING, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.rules import Violation
 from platforms.texts.patterns import WebAddress
 
 MOST_ITEMS = 24
 """Most posts after the first; our choice, no platform names a number. Each is a request that makes something public."""
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=10)
+"""Bounds of the time between checks for a post whose response was lost; our choice."""
 
 Check = Callable[[str, tuple[Media, ...]], list[Violation]]
 """Checks a text and media against a platform's rules."""
@@ -69,3 +73,22 @@ def ended_early(published: Published, number: int, error: PlatformError) -> Publ
     if error.kind in PASSING:
         raise error
     return replace(published, warning=f"The thread ends before its post {number + 2}. {error.message}")
+
+
+def unconfirmed_item(
+    label: str,
+    number: int,
+    sent_at: datetime,
+    code: str = "unconfirmed_reply",
+    *,
+    longest_wait: timedelta = LONGEST_WAIT,
+) -> PlatformError:
+    """Return the error that the thread's post `number`, from 0, may be public, because its response was lost.
+
+    Each check waits as long as the time since the send, within bounds: so the waits double.
+    """
+    wait = min(max(datetime.now(UTC) - sent_at, FIRST_WAIT), longest_wait)
+    message = (
+        f"{label} does not say for certain whether post {number + 2} of the thread is public. Look at the account."
+    )
+    return PlatformError(ErrorKind.NOT_READY, message, code=code, retry_after=wait)

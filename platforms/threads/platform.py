@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
@@ -30,7 +30,7 @@ from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import read_quota
 from platforms.rules import Violation
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
-from platforms.steps.thread import ended_early
+from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
 from platforms.threads.fields import of_items, of_post, of_root
@@ -39,8 +39,6 @@ from platforms.threads.tokens import TOKENS
 
 POST_FIELDS = "id,permalink,text,timestamp"
 PAGE = 50
-NEXT_CHECK = timedelta(seconds=10)
-"""Between checks for a post of a thread whose response was lost."""
 
 
 A = TypeVar("A")
@@ -239,21 +237,25 @@ async def _follow(
     if "sent" in state:
         finding = await _confirm(connection, context, name, item.content, "/me/replies")
         if not isinstance(finding, Absent | Published):
-            message = "Threads cannot say yet whether a post of the thread is public."
-            raise PlatformError(ErrorKind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_CHECK)
+            raise unconfirmed_item("Threads", number, _sent_at(state))
         if isinstance(finding, Published):
             state["id"] = finding.platform_post_id
             await context.save(context.handles)
             return state["id"]
     built = of_post(item.content, item.media, {"reply_to_id": parent})
     await containers.bring(name, of_items(item.media), built)
-    state["sent"] = "true"
+    state["sent"] = datetime.now(UTC).isoformat()
     await context.save(context.handles)
     try:
         state["id"] = await _publish(connection, containers, name, replies=True)
     except PlatformError as error:
         if error.kind is not ErrorKind.UNCONFIRMED:
             raise
-        raise PlatformError(ErrorKind.NOT_READY, error.message, code=error.code, retry_after=NEXT_CHECK) from error
+        raise unconfirmed_item("Threads", number, datetime.now(UTC), error.code) from error
     await context.save(context.handles)
     return state["id"]
+
+
+def _sent_at(state: dict[str, str]) -> datetime:
+    """Return when a post of a thread was sent; 0.1.0 has stored "true" instead."""
+    return datetime.now(UTC) - LONGEST_WAIT if state["sent"] == "true" else datetime.fromisoformat(state["sent"])

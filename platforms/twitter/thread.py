@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from platforms.base import Absent, Draft, Handles, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.steps.thread import unconfirmed_item
 from platforms.twitter import lookup, posts
 from platforms.twitter.connection import TwitterConnection
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterSettings
-
-NEXT_CHECK = timedelta(seconds=5)
-"""Between checks for a post whose response was lost; our choice."""
 
 
 async def upload(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
@@ -43,11 +41,14 @@ async def follow(
         return str(note["id"])
     sent_before = note.get("sentAt")
     if sent_before is not None:
-        finding = await lookup.find(connection, post, datetime.fromisoformat(sent_before), since_id=parent)
+        sent_at = datetime.fromisoformat(sent_before)
+        finding = await lookup.find(connection, post, sent_at, since_id=parent)
         if isinstance(finding, Published):
             return await _keep(post, finding.platform_post_id)
-        if not isinstance(finding, Absent) or datetime.now(UTC) - datetime.fromisoformat(sent_before) < absent_after:
-            raise _unconfirmed("unconfirmed_reply")
+        if not isinstance(finding, Absent):
+            raise unconfirmed_item("X", number, sent_at)
+        if (remaining := absent_after - (datetime.now(UTC) - sent_at)) > timedelta(0):
+            raise unconfirmed_item("X", number, sent_at, longest_wait=remaining)
     if post.draft.media:
         await Uploads(connection, post).run()
     note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
@@ -56,12 +57,12 @@ async def follow(
         return await _keep(post, await posts.send(connection, post))
     except PlatformError as error:
         if error.kind is ErrorKind.UNCONFIRMED:
-            raise _unconfirmed(error.code) from error
+            raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
         if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
             # The first send may have been published late. If it still cannot be found, the duplicate is another post.
             note["wasDouble"] = True
             await post.save(note)
-            raise _unconfirmed(error.code) from error
+            raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
         await _unsent(post, sent_before)
         raise
 
@@ -100,8 +101,3 @@ def _item_handles(context: PublishContext[TwitterSettings], number: int) -> Hand
     """Return the stored data of one post of the thread: media, parent, sentAt, wasDouble, id."""
     note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
     return note
-
-
-def _unconfirmed(code: str) -> PlatformError:
-    message = "X cannot say yet whether a post of the thread is public."
-    return PlatformError(ErrorKind.NOT_READY, message, code=code, retry_after=NEXT_CHECK)

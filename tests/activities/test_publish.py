@@ -1,6 +1,7 @@
 """Steps that are run twice, abandoned or overtaken: no step sends without confirming first."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -207,6 +208,30 @@ async def test_expired_follow_up_is_reported(stack: Stack, parts: WorkerParts) -
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, outcome.incomplete) == (TargetStatus.PUBLISHED, False)
     assert (target.warning or "").startswith("What follows the post was given up.")
+
+
+async def test_follow_up_that_waits_says_until_when(
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platforms.steps.thread.FIRST_WAIT", timedelta(minutes=5))
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=0)
+    await stack.fault("twitter", "drop", "publish")
+    items = {"threadItems": [{"content": "waits, the second"}]}
+    post = await stack.save("waits, the first", [stack.accounts["twitter"]], settings=items)
+    outcome = await ActivityEnvironment().run(parts.publishing().publish, command(post))
+    assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
+    # A post that resembles the thread's second one leaves open whether that is public.
+    await stack.publish("waits, the second one", [stack.accounts["twitter"]])
+    with pytest.raises(ApplicationError):
+        await at_its_end(timedelta(minutes=30)).run(parts.completing().complete, command(post))
+    (target,) = (await stack.read(post.id)).targets
+    assert re.fullmatch(
+        r"What follows the post is not complete yet; it is tried again at \S+ \d\d:\d\dZ\. .* post 2 of the thread .*",
+        target.warning or "",
+    )
+    given_up = GiveUpCommand(**command(post).model_dump(), code=GiveUpReason.INCOMPLETE)
+    await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
+    assert "could not be added in time" in ((await stack.read(post.id)).targets[0].warning or "")
 
 
 async def test_late_public_id_is_saved(stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.post import PostStatus
-from platforms.twitter import thread
+from platforms.steps import thread
 from store.posts.revisions import find_revision
 from tests.stack import Stack
 
@@ -27,7 +27,7 @@ async def count(stack: Stack, name: str) -> list[int]:
 async def test_every_post_of_a_thread_becomes_public_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, quick_confirms: None, fault: str, position: str
 ) -> None:
-    monkeypatch.setattr(thread, "NEXT_CHECK", timedelta(seconds=1))
+    monkeypatch.setattr(thread, "FIRST_WAIT", timedelta(seconds=1))
     name = f"thread-{fault}-{position}"
     if position == "second":
         # With a delay of zero, the first post succeeds, and the failure applies to the second one.

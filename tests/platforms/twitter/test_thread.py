@@ -74,6 +74,20 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     assert await thread(x) == ["first", "second", "third"]
 
 
+async def test_a_post_that_another_resembles_is_looked_for_less_and_less_often(x: Rig, sandbox: Sandbox) -> None:
+    context = x.context("first", settings=TWO)
+    published = await publish_first(x, context)
+    await sandbox.fault("twitter", "drop", "publish")
+    await refused(PLATFORM.complete(x.connection(), context, published))
+    await publish_first(x, x.context("second one"))
+    for minutes, wait_s in ((0, 5), (1, 60), (4, 240), (90, 600)):
+        sent_at = datetime.now(UTC) - timedelta(minutes=minutes)
+        context.handles["thread"]["0"]["sentAt"] = sent_at.isoformat()
+        error = await refused(PLATFORM.complete(x.connection(), context, published))
+        assert (error.kind, "post 2 of the thread" in error.message) == (ErrorKind.NOT_READY, True)
+        assert round((error.retry_after or timedelta()).total_seconds() / 5) == wait_s // 5
+
+
 async def test_a_post_with_a_marker_that_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
     context = x.context("first", settings=TWO)
     published = await publish_first(x, context)
