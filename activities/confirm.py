@@ -110,9 +110,11 @@ class Confirming:
             finding = Unknown(final=True)
         match finding:
             case Absent() if may_be_sent(finding, sent, step, unconfirmed_sends):
+                unread = finding.is_unread
                 if refusal:
-                    return done(decisions.REFUSED_AFTER_ALL), refusal
-                return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
+                    return done(decisions.REFUSED_UNREAD if unread else decisions.REFUSED_AFTER_ALL), refusal
+                decision = decisions.SENT_AGAIN_UNREAD if unread else decisions.SENT_AGAIN
+                return done(decision), transitions.pending(datetime.now(UTC))
             case Absent() if not step.exchanges:
                 return None, _again(command)
             case Absent():

@@ -191,7 +191,9 @@ class Publishing:
                 pass
             case (Absent() | Refused(), _) | (Unknown(final=True), Attempt(state=AttemptState.REFUSED)):
                 # If the rows have changed meanwhile, the beginning of the send finds it out.
-                result = results.check_result(step, decisions.MAY_BE_SENT)
+                unread = isinstance(finding, Absent) and finding.is_unread
+                decision = decisions.MAY_BE_SENT_UNREAD if unread else decisions.MAY_BE_SENT
+                result = results.check_result(step, decision)
                 basis, checked = BeforeSend(command.version, step=AttemptStep.CONFIRM), transitions.checked()
                 await persist(lambda: settle(self._database.answers, command.target_id, basis, checked, result))
                 step.context = new

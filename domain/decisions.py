@@ -12,6 +12,8 @@ REFUSED_LATER = "the platform took it, then refused it"
 REFUSED_AFTER_ALL = "it is not public: the platform's refusal counts"
 REFUSED_UNREAD = "the platform cannot tell; its own refusal counts"
 MAY_BE_SENT = "it is not public; it may be sent"
+SENT_AGAIN_UNREAD = "it cannot be looked up; it is sent again, because the platform refuses a repeat"
+MAY_BE_SENT_UNREAD = "it cannot be looked up; it may be sent, because the platform refuses a repeat"
 ASKED_BEFORE_SEND = "an earlier send may have reached it; confirming before it is sent again"
 PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 

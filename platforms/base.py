@@ -112,9 +112,14 @@ def _check_id(value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The post surely does not exist. `never_sent`: our own marker says so, which can always be trusted."""
+    """The post surely does not exist, or cannot be published twice by sending it again.
+
+    `never_sent`: our own marker says that it does not exist, which can always be trusted. `is_unread`: the platform
+    shows no posts of the account, and refuses a repeat by naming the first.
+    """
 
     never_sent: bool = False
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,8 +152,10 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
                 return found
-        may_be_sent = _names_repeats(context.draft) and not _too_late(context) if is_open else True
-        return Absent() if may_be_sent else Unknown(final=True)
+        if not is_open:
+            return Absent()
+        is_safe = _names_repeats(context.draft) and not _too_late(context)
+        return Absent(is_unread=True) if is_safe else Unknown(final=True)
 
     async def complete(
         self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], done: Published

@@ -13,7 +13,7 @@ from domain.post import TargetStatus
 from platforms.http.timeouts import LONGEST_ANSWER_S
 from platforms.http.wire import TIMED_OUT
 from runtime.parts import WorkerParts, open_parts
-from store.models import Attempt, Post
+from store.models import Attempt, Post, Target
 from tests.stack import Stack
 
 MINUTE = timedelta(minutes=1)
@@ -75,3 +75,34 @@ async def test_absence_counts_later_after_a_request_with_files(
         post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
     )
     assert (await ActivityEnvironment().run(parts.confirming().confirm, command)).status is status
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_post_that_cannot_be_looked_up_is_not_called_absent(
+    stack: Stack, parts: WorkerParts, *, retried: bool
+) -> None:
+    """LinkedIn shows no posts of a member, and refuses a repeat by naming the first: so the repeat is safe."""
+    await stack.fault("linkedin", "drop", "publish")
+    post = await stack.save(f"a member's post, {retried}", [await stack.connect("linkedin")])
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
+    assert (await ActivityEnvironment().run(parts.publishing().publish, command)).status is TargetStatus.UNCONFIRMED
+    async with stack.database.transaction() as session:
+        then = datetime.now(UTC) - MINUTE
+        values = {"started_at": then, "finished_at": then}
+        await session.execute(update(Attempt).where(Attempt.target_id == target.id).values(values))
+        if retried:
+            await session.execute(update(Target).where(Target.id == target.id).values(status=TargetStatus.PENDING))
+    if retried:
+        outcome = await ActivityEnvironment().run(parts.publishing().publish, command)
+    else:
+        confirm = ConfirmCommand(**command.model_dump(), again_in=MINUTE)
+        outcome = await ActivityEnvironment().run(parts.confirming().confirm, confirm)
+    assert outcome.status is (TargetStatus.PUBLISHED if retried else TargetStatus.PENDING)
+    async with stack.database.transaction() as session:
+        looked_up = select(Attempt.decision).where(Attempt.target_id == target.id, Attempt.step == "confirm")
+        assert list(await session.scalars(looked_up)) == [
+            "it cannot be looked up; it may be sent, because the platform refuses a repeat"
+            if retried
+            else "it cannot be looked up; it is sent again, because the platform refuses a repeat"
+        ]

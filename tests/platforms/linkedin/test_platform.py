@@ -131,7 +131,7 @@ class TestLostAnswers:
         await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
         await refused(PLATFORM.publish(li.connection(), context))
         await li.sandbox.fault("linkedin", "reject", "confirm", status=403, body={"status": 403})
-        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+        assert await PLATFORM.confirm(li.connection(), context) == Absent(is_unread=True)
         result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 

@@ -74,7 +74,7 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     assert await thread(x) == ["first", "second", "third"]
 
 
-async def test_a_post_that_another_resembles_is_looked_for_less_and_less_often(x: Rig, sandbox: Sandbox) -> None:
+async def test_post_that_another_resembles_is_checked_less_and_less_often(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=TWO)
     published = await publish_first(x, context)
     await sandbox.fault("twitter", "drop", "publish")
