@@ -20,7 +20,7 @@ from store.database import Database
 from store.roles import Component
 from tests.databases import url_as
 from tests.postgres import postgres_server
-from tests.selection import in_order, left_out
+from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
 
@@ -30,15 +30,25 @@ hypothesis.settings.register_profile("short", deadline=None, max_examples=10)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which CI runs every test at its full size."""
+    """Add the options for more tests, as CI runs them, and for fewer."""
     parser.addoption(
         "--thorough", action="store_true", help="run tests marked as thorough too, and searches at full size"
+    )
+    parser.addoption(
+        "--changed", action="store_true", help="run the tests nearest to what differs from main, for less than a minute"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the number of hypothesis's examples."""
+    """Choose the number of hypothesis's examples, and with `--changed` the test modules."""
     hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "short")
+    if config.getoption("changed"):
+        narrow(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what runs and what does not."""
+    return f"runs: {description(config)}"
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +72,8 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Choose the tests of this run, and order their files."""
-    excluded = left_out(config, items)
-    config.hook.pytest_deselected(items=list(excluded))
-    items[:] = in_order([item for item in items if item not in excluded])
+    config.hook.pytest_deselected(items=[item for item in items if not runs(config, item)])
+    items[:] = in_order([item for item in items if runs(config, item)])
 
 
 @pytest.fixture(scope="session", autouse=True)

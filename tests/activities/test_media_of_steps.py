@@ -129,7 +129,6 @@ COVERS = [
 
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
-@pytest.mark.one_in(3)
 async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
     stack: Stack, parts: WorkerParts, platform: str, name: str, settings: dict[str, Any]
 ) -> None:

@@ -104,7 +104,6 @@ async def test_slow_media_delay_no_other_workspace(slow: tuple[Stack, HostileSer
 
 
 @pytest.mark.parametrize("platform", ["discord", "telegram"])
-@pytest.mark.one_in(2)
 async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileServer], platform: str) -> None:
     stack, server = slow
     may_end = asyncio.Event()

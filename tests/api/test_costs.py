@@ -22,6 +22,8 @@ share; what grows with the square of a text takes many seconds."""
 TARGETS = 100
 ROOM = 980_000
 """Bytes for texts in a body, beside its targets."""
+COUNTERS = ("bluesky", "googlebusiness", "linkedin", "mastodon", "telegram", "threads", "twitter", "youtube")
+"""A platform for each way to read a text. YouTube stands for those that count its characters and do no more."""
 _NEEDED: dict[str, dict[str, Any]] = {
     "reddit": {"subreddit": "test"},
     "pinterest": {"boardId": "1"},
@@ -87,13 +89,18 @@ def width(name: str) -> int:
     return max(1, -(-len(json.dumps(text(name, 1000), ensure_ascii=False).encode()) // 1000))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("platform", sorted(platforms()))
-@pytest.mark.one_in(24)
-def test_checking_the_worst_texts_is_bounded(platform: str, name: str) -> None:
-    spent = dict(enumerate(map(cost, bodies(name, platform))))
-    slowest = max(spent, key=lambda each: spent[each])
-    assert spent[slowest] < MOST_S, (slowest, spent[slowest])
+@pytest.mark.parametrize("platform", COUNTERS)
+def test_checking_the_worst_texts_is_bounded(platform: str) -> None:
+    for name in NAMES:
+        for number, worst in enumerate(bodies(name, platform)):
+            assert cost(worst) < MOST_S, (name, number)
+
+
+def test_checking_the_worst_texts_for_all_platforms_is_bounded() -> None:
+    names = sorted(platforms())
+    for name in NAMES:
+        targets = [target(names[n % len(names)], n) for n in range(TARGETS)]
+        assert cost(body(targets, content=text(name, min(100_000, ROOM // width(name))))) < MOST_S, name
 
 
 def flood(**fields: Any) -> dict[str, Any]:
@@ -154,7 +161,6 @@ FLOODS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-@pytest.mark.one_in(4)
 def test_refusing_floods_is_bounded(name: str) -> None:
     assert cost(FLOODS[name]) < MOST_S
 
@@ -191,13 +197,3 @@ def test_refusing_floods_is_bounded(name: str) -> None:
 def test_refusing_hostile_json_is_bounded(raw: bytes) -> None:
     assert len(raw) <= MAX_BYTES
     assert cpu_seconds(lambda: handle(raw)) < MOST_S
-
-
-@pytest.mark.thorough
-def test_checking_the_worst_texts_for_all_platforms_is_bounded() -> None:
-    names = sorted(platforms())
-    for name in NAMES:
-        for size in (100_000, 40_000, 4_000):
-            targets = [target(names[n % len(names)], n) for n in range(TARGETS)]
-            spent = cost(body(targets, content=text(name, min(size, ROOM // width(name)))))
-            assert spent < MOST_S, (name, size, spent)

@@ -23,7 +23,6 @@ __all__ = ["bare", "data_dir", "production"]
 
 
 @pytest.mark.parametrize("instance", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://localhost:{port}"])
-@pytest.mark.one_in(3)
 async def test_an_account_on_a_private_server_is_not_added_unless_the_operator_allows_it(
     instance: str, production: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

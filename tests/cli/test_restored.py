@@ -87,7 +87,6 @@ async def test_posts_that_cannot_be_confirmed_wait_for_a_person(stack: Stack) ->
 
 
 @pytest.mark.parametrize("platform", ["twitter", "discord"])
-@pytest.mark.one_in(2)
 async def test_later_posts_publish_as_planned(stack: Stack, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(platforms()["twitter"], "read_lag", timedelta(seconds=-FENCE.total_seconds()))
     text = f"due after the restore on {platform}"

@@ -95,7 +95,6 @@ async def test_the_names_of_a_proxy_in_front_are_accepted() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.one_in(3)
 async def test_requests_of_foreign_pages_are_refused(
     ui: tuple[Ui, httpx.AsyncClient], headers: dict[str, str], method: str
 ) -> None:

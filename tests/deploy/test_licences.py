@@ -20,10 +20,11 @@ INSTALLED = [
     for requirement in requirements(TEXTS["deploy/requirements.txt"])
     if requirement.marker is None or requirement.marker.evaluate()
 ]
+NAMES = {normal_name(package.name) for package in INSTALLED}
 BUNDLED = [
     library
     for library in bundled_libraries(Path(sysconfig.get_path("platlib")))
-    if normal_name(library.package) in {normal_name(package.name) for package in INSTALLED}
+    if normal_name(library.package) in NAMES
 ]
 
 of_linux = pytest.mark.skipif(
@@ -53,7 +54,7 @@ def test_every_package_has_an_accepted_licence() -> None:
 
 
 def test_an_exception_is_of_an_installed_package_and_needed() -> None:
-    assert EXCEPTIONS.keys() <= {normal_name(package.name) for package in INSTALLED}
+    assert EXCEPTIONS.keys() <= NAMES
     assert all(identifiers(expression) - ALLOWED for expression, _ in EXCEPTIONS.values())
 
 

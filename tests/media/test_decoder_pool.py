@@ -188,7 +188,6 @@ async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
         "reports",
     ],
 )
-@pytest.mark.one_in(3)
 async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not(
     program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +252,6 @@ async def test_waiting_jobs_of_a_workspace_are_limited(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.one_in(4)
 async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: str) -> None:
     hostile = FILES[name]
     file = files.file_of(hostile.make(), hostile.content_type)

@@ -26,7 +26,6 @@ class Counting(Spool):
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.one_in(8)
 def test_reading_is_bounded_by_the_size(name: str) -> None:
     file = FILES[name]
     content = file.make()

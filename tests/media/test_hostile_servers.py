@@ -137,7 +137,6 @@ async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> Platfor
     ],
     ids=lambda value: "" if callable(value) else None,
 )
-@pytest.mark.one_in(4)
 async def test_a_hostile_answer_costs_little(
     sent: Answer, kind: ErrorKind, code: str, server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:

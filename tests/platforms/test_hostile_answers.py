@@ -245,7 +245,6 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
     return rig
 
 
-@pytest.mark.one_in(14)
 async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Rig, thorough: bool) -> None:
     for seed in range(24) if thorough else (0, 8, 16):
         for context in sendings(rig):
@@ -253,7 +252,6 @@ async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Ri
                 await all_steps(rig, server, context)
 
 
-@pytest.mark.one_in(14)
 async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(rig: Rig, thorough: bool) -> None:
     bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 5_000, b"\xff\xfe", b"<html></html>"]
     names = ("error", "errors", "data", "id", "json", "result", "items", "parameters", "status", "user", "detail")

@@ -69,7 +69,6 @@ class Unreachable(httpx.AsyncHTTPTransport):
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("form", "fault"), CASES, ids=str)
-@pytest.mark.one_in(3)
 async def test_never_twice(connect: Connect, monkeypatch: pytest.MonkeyPatch, form: Form, fault: Fault) -> None:
     rig = await form.open(connect)
     context = await ready(rig, form.context(rig))
@@ -120,7 +119,6 @@ def asks_to_wait(error: PlatformError, seconds: float | None) -> bool:
 @pytest.mark.parametrize(
     "form", [form for form in FORMS if form.platform in SAFE_TO_REPEAT and form.confirmed != "never"], ids=str
 )
-@pytest.mark.one_in(3)
 async def test_a_worker_that_repeats_a_post_makes_no_second_one(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     context = form.context(rig)

@@ -157,7 +157,6 @@ TYPES = {"gif": "gif", "mp4": "video", "pdf": "document"}
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("form", [*FORMS, *(form for forms in MORE.values() for form in forms)], ids=str)
-@pytest.mark.one_in(6)
 async def test_a_post_is_public_as_it_was_written(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     connecting = len(await rig.operations())

@@ -160,7 +160,6 @@ FORM = {form.platform: form for form in reversed(FIRST)} | {
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("form", FIRST, ids=str)
-@pytest.mark.one_in(3)
 async def test_a_response_that_rules_nothing_out_is_unconfirmed(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     for number, (status, body) in enumerate(ANYWHERE + UNCONFIRMED[form.platform]):
@@ -172,7 +171,6 @@ async def test_a_response_that_rules_nothing_out_is_unconfirmed(connect: Connect
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("platform", "status", "body", "kind"), DEFINITE)
-@pytest.mark.one_in(3)
 async def test_a_refusal_that_rules_out_an_effect_is_definite(
     connect: Connect, platform: str, status: int, body: Any, kind: ErrorKind
 ) -> None:

@@ -77,7 +77,6 @@ async def upload(request: pytest.FixtureRequest, connect: Connect, monkeypatch: 
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-@pytest.mark.one_in(3)
 async def test_a_piece_that_was_lost_is_the_only_one_that_is_sent_again(upload: Upload, arrives: bool) -> None:
     assert await upload.run(lost=2, arrives=arrives) == (2 if arrives else 1)
     assert await upload.run(upload.rig.saved[-1]) <= upload.pieces - 1

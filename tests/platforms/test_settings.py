@@ -168,7 +168,6 @@ def test_null_is_a_setting_that_was_left_out(platform: str) -> None:
 
 
 @pytest.mark.parametrize(("platform", "setting"), [(name, setting) for name in REFUSED for setting in REFUSED[name]])
-@pytest.mark.one_in(4)
 def test_a_setting_takes_no_other_values(platform: str, setting: str) -> None:
     required = REQUIRED.get(platform, {})
     for value in REFUSED[platform][setting]:

@@ -54,7 +54,6 @@ async def test_an_unreadable_list_is_no_proof_of_absence(connect: Connect, form:
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("form", READABLE, ids=str)
 @pytest.mark.usefixtures("quick")
-@pytest.mark.one_in(3)
 async def test_a_failed_confirmation_has_the_kind_of_its_cause(connect: Connect, form: Form, fault: str) -> None:
     rig = await form.open(connect)
     context = await ready(rig, form.context(rig))
@@ -69,7 +68,6 @@ async def test_a_failed_confirmation_has_the_kind_of_its_cause(connect: Connect,
     ids=str,
 )
 @pytest.mark.usefixtures("quick")
-@pytest.mark.one_in(3)
 async def test_a_failed_preparation_has_the_kind_of_its_cause(connect: Connect, form: Form, fault: str) -> None:
     rig = await form.open(connect)
     await rig.sandbox.fault(form.platform, fault, "prepare")

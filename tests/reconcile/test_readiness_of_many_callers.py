@@ -11,7 +11,7 @@ from store.database import Database
 from tests.virtual_time import run_in_virtual_time
 from workflows.client.queues import Queues
 
-CALLERS, ASKS = 5, 2000
+CALLERS, ASKS = 5, 400
 HANGS_AT_S, HEALED_AT_S = 20, 40
 
 

@@ -74,7 +74,6 @@ async def grants(sandbox: Sandbox, platform: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("platform", WHO)
-@pytest.mark.one_in(3)
 async def test_a_renewed_token_ends_after_the_time_that_was_reported(
     timed: Sandbox, clock: Clock, platform: str
 ) -> None:
@@ -93,7 +92,6 @@ async def test_a_renewed_token_ends_after_the_time_that_was_reported(
 
 
 @pytest.mark.parametrize("platform", RENEWAL)
-@pytest.mark.one_in(3)
 async def test_a_refresh_token_is_accepted_as_often_as_its_platform_does(sandbox: Sandbox, platform: str) -> None:
     await connect(sandbox, platform)
     first = (await renew(sandbox, platform, "given to renew")).json()

@@ -53,7 +53,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("change", "problem"), BAD.items())
-@pytest.mark.one_in(3)
 async def test_a_bad_migration_is_refused(url: str, folder: Path, change: str, problem: str) -> None:
     name = write_migration(folder, statement(change))
     (broken,) = await broken_rules(url, folder, USES)

@@ -92,7 +92,6 @@ def database_of(stack: Stack, component: Component) -> Database:
 
 
 @pytest.mark.parametrize(("component", "statement"), CASES)
-@pytest.mark.one_in(4)
 async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
         # Without a transaction, because inside one some statements are refused before their rights are checked.
@@ -214,7 +213,6 @@ async def test_existing_role_needs_no_password(owned: str, postgres_url: str) ->
 
 
 @pytest.mark.parametrize("power", ["SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"])
-@pytest.mark.one_in(3)
 async def test_a_role_of_too_much_power_is_refused(owned: str, postgres_url: str, power: str) -> None:
     role = new_role(password=None)
     await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN {power}")

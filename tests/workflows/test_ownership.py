@@ -145,7 +145,6 @@ async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stac
 
 
 @pytest.mark.parametrize("status", [PostStatus.SCHEDULED, PostStatus.PUBLISHING])
-@pytest.mark.one_in(2)
 async def test_a_post_that_is_not_due_by_the_workers_clock_is_waited_for(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, status: PostStatus
 ) -> None:
@@ -188,7 +187,6 @@ async def test_a_change_to_publish_now_is_published_within_the_workflows_task(st
 
 
 @pytest.mark.parametrize("change", ["draft", "later"])
-@pytest.mark.one_in(2)
 async def test_change_during_a_row_read_is_not_overwritten(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:

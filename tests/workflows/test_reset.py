@@ -50,7 +50,6 @@ async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
         ("edited", ()),
     ],
 )
-@pytest.mark.one_in(9)
 async def test_nothing_is_sent_again(stack: Stack, scenario: str, how: tuple[str, ...]) -> None:
     handle = await SCENARIOS[scenario](stack)
     before = await handle.query(PostWorkflow.status)

@@ -12,8 +12,6 @@ from tests.workflows.workers import SANDBOXED, UNCACHED, posts_worker
     [scenarios.published_now, scenarios.partial_and_retried_by_signal, scenarios.amended],
     ids=lambda scenario: scenario.__name__,
 )
-@pytest.mark.one_in(2)
-@pytest.mark.one_in(2)
 async def test_workflow_runs_in_temporals_sandbox(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
 ) -> None:
@@ -32,7 +30,6 @@ async def test_workflow_runs_in_temporals_sandbox(
     ],
     ids=lambda scenario: scenario.__name__,
 )
-@pytest.mark.one_in(2)
 async def test_workflow_runs_without_a_cache(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
 ) -> None:

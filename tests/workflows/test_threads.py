@@ -23,7 +23,6 @@ async def count(stack: Stack, name: str) -> list[int]:
 
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500"])
 @pytest.mark.parametrize("position", ["first", "second"])
-@pytest.mark.one_in(3)
 async def test_every_post_of_a_thread_becomes_public_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, quick_confirms: None, fault: str, position: str
 ) -> None:

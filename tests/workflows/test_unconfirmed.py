@@ -14,7 +14,6 @@ from tests.stack import Stack
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-@pytest.mark.one_in(2)
 async def test_public_post_is_found_with_its_id(stack: Stack, platform: str, fault: str) -> None:
     text = f"{platform} {fault}"
     await stack.fault(platform, fault, "publish")
@@ -110,7 +109,6 @@ async def test_possibly_public_post_is_not_deleted_by_a_new_run(stack: Stack) ->
         ("threads", "accept_then_drop", 2),
     ],
 )
-@pytest.mark.one_in(3)
 async def test_equal_posts_are_both_published_despite_lost_answers(
     stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
@@ -129,7 +127,6 @@ async def test_equal_posts_are_both_published_despite_lost_answers(
 
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
-@pytest.mark.one_in(2)
 async def test_refused_repeat_is_not_confirmed_by_the_equal_post(
     stack: Stack, platform: str, quick_confirms: None
 ) -> None:
@@ -184,7 +181,6 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
 
 
 @pytest.mark.parametrize("signal", ["retry", "release"])
-@pytest.mark.one_in(2)
 async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.1), timedelta(hours=1)))
     await stack.fault("twitter", "accept_then_drop", "publish")

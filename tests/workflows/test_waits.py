@@ -169,7 +169,6 @@ async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-@pytest.mark.one_in(2)
 async def test_unwatched_end_has_the_right_status(stack: Stack, *, deleted: bool) -> None:
     async def change(due: datetime) -> WorkflowHandle[PostWorkflow, object]:
         due_in = due - datetime.now(UTC)

@@ -135,7 +135,6 @@ class TestHealth:
 
 class TestCheck:
     @pytest.mark.parametrize("platform", ["facebook", "threads", "linkedin", "reddit", "mastodon", "youtube", "tiktok"])
-    @pytest.mark.one_in(3)
     async def test_check_reports_a_healthy_account(self, stranger: Client, stack: Stack, platform: str) -> None:
         more = {"instance": "https://social.example"} if platform == "mastodon" else {}
         account = (await connected(stranger, stack, platform, "eve", **more))["accountId"]

@@ -78,7 +78,6 @@ def _plan(row: PendingConnection, step: ConnectStep) -> ConnectPlan:
     return ConnectPlan(connection_id=row.id, platform=row.platform, step=step, workspace_id=row.workspace_id)
 
 
-@pytest.mark.one_in(8)
 class TestOddValues:
     @pytest.mark.parametrize(
         "instance",

@@ -43,7 +43,6 @@ from tests.stack import OTHERS_APP, Stack
         ("googlebusiness", "gb_", {"access_type": "offline", "prompt": "consent"}),
     ],
 )
-@pytest.mark.one_in(3)
 async def test_an_account_is_connected_and_publishes(
     stranger: Client, stack: Stack, platform: str, kind: str, asked: dict[str, str]
 ) -> None:

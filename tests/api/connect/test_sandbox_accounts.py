@@ -75,7 +75,6 @@ def test_the_sandbox_forms_ids_as_the_api_does() -> None:
 
 
 @pytest.mark.parametrize("platform", [*OF_TEXTS, *OF_MEDIA])
-@pytest.mark.one_in(3)
 async def test_account_has_one_id_before_and_after_a_restart(stranger: Client, stack: Stack, platform: str) -> None:
     account_id = await connect(stranger, stack, platform)
     known = await listed(stack, platform)
@@ -85,7 +84,6 @@ async def test_account_has_one_id_before_and_after_a_restart(stranger: Client, s
 
 
 @pytest.mark.parametrize("platform", OF_TEXTS)
-@pytest.mark.one_in(3)
 async def test_faults_posts_and_revocations_concern_the_account(stranger: Client, stack: Stack, platform: str) -> None:
     account_id = await connect(stranger, stack, platform)
     await stack.fault(platform, "accept_then_delay", "publish", accountId=account_id, seconds=0)

@@ -114,7 +114,6 @@ async def test_a_long_address_is_answered_for_its_query(app: Litestar, stack: St
 
 
 @pytest.mark.parametrize("begun", [b"G", b"GET / HTT", GET[:-1], GET + b"G", GET + GET + GET[:-2]])
-@pytest.mark.one_in(3)
 async def test_incomplete_head_times_out(app: Litestar, begun: bytes) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(begun)
@@ -136,7 +135,6 @@ async def test_trickled_bytes_do_not_extend_the_deadline(app: Litestar) -> None:
 
 @pytest.mark.parametrize("earlier", [b"", GET])
 @pytest.mark.parametrize("begun", [b"", b"\r\n"])
-@pytest.mark.one_in(2)
 async def test_idle_connection_is_closed(
     app: Litestar, monkeypatch: pytest.MonkeyPatch, earlier: bytes, begun: bytes
 ) -> None:
@@ -159,7 +157,6 @@ def posting(stack: Stack, *headers: bytes) -> bytes:
     ("header", "begun"),
     [(b"Content-Length: 1000", b"{"), (b"Transfer-Encoding: chunked", b"1\r\n{\r\n"), (b"Content-Length: 1000", b"")],
 )
-@pytest.mark.one_in(3)
 async def test_incomplete_body_times_out(app: Litestar, stack: Stack, header: bytes, begun: bytes) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(posting(stack, header) + begun)

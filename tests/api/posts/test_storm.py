@@ -16,7 +16,6 @@ CLIENTS = 24
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.one_in(4)
 async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Stack, seed: int) -> None:
     dice = random.Random(seed)
     account = await stack.connect("twitter")

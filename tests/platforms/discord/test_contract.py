@@ -101,7 +101,6 @@ def template(request: httpx.Request) -> str:
         ("webhook", OF_WEBHOOKS),
     ],
 )
-@pytest.mark.one_in(4)
 async def test_every_request_is_allowed(
     connect: Connect, kind: str, settings: dict[str, Any], names: list[str]
 ) -> None:

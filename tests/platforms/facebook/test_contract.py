@@ -55,7 +55,6 @@ def values_in(request: httpx.Request) -> dict[str, str]:
         (["a.mp4"], {"contentType": "reel", "draft": True}),
     ],
 )
-@pytest.mark.one_in(3)
 async def test_every_request_uses_names_and_values_that_its_edge_knows(
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,

@@ -111,7 +111,6 @@ async def test_a_refused_token_is_an_error_of_the_account(platform: str, status:
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
 @pytest.mark.parametrize(("status", "body", "kind"), NOT_THE_ACCOUNTS)
-@pytest.mark.one_in(6)
 async def test_no_other_refusal_disconnects_an_account(
     platform: str, status: int, body: Any, kind: ErrorKind | None
 ) -> None:

@@ -141,7 +141,6 @@ def filling(size: int) -> bytes:
         (filling(300_000), 0.0),
     ],
 )
-@pytest.mark.one_in(4)
 def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
     run: Run, speak: Speech, answer: bytes, pause_s: float
 ) -> None:

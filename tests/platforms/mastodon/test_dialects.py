@@ -49,7 +49,6 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("text", RICH)
-@pytest.mark.one_in(3)
 async def test_lost_answer_makes_no_second_status(connect: Connect, dialect: str, text: str) -> None:
     rig = await open_account(connect, dialect)
     context = await attempt(rig, text)

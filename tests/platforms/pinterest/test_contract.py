@@ -75,7 +75,6 @@ def parameters(path: str, method: str) -> set[str]:
         (["b.mp4"], {}, {"/pins", "/media", "/media/{media_id}"}),
     ],
 )
-@pytest.mark.one_in(2)
 async def test_every_request_is_one_that_pinterest_knows(
     connect: Connect, names: list[str], settings: dict[str, Any], used: set[str]
 ) -> None:

@@ -30,7 +30,6 @@ async def sent_without_answer(rig: Rig, form: Form) -> PublishContext[Any]:
 
 
 @pytest.mark.parametrize("form", FOUND, ids=str)
-@pytest.mark.one_in(6)
 async def test_confirm_never_returns_the_post_of_another_target(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     attempts = [await sent_without_answer(rig, form) for _ in range(2)]

@@ -54,7 +54,6 @@ async def test_a_thread_follows_post_by_post_with_its_media(rig: Rig) -> None:
 
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500", "rate_limited"])
 @pytest.mark.parametrize("number", [2, 3])
-@pytest.mark.one_in(3)
 async def test_a_thread_that_breaks_continues_without_a_second_copy(rig: Rig, fault: str, number: int) -> None:
     context, published = await begun(rig)
     if number == 3:

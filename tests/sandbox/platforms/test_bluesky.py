@@ -176,7 +176,6 @@ def link(start: int, end: int, **feature: str) -> dict[str, Any]:
         {"$type": "app.bsky.feed.like"},
     ],
 )
-@pytest.mark.one_in(3)
 async def test_invalid_posts_are_refused(server: Bluesky, record: dict[str, Any]) -> None:
     assert error(await server.put(**record)) == (400, "InvalidRequest")
     assert await server.posts() == []

@@ -128,7 +128,6 @@ async def test_images_videos_and_carousels(server: Threads) -> None:
         ({"media_type": "CAROUSEL", "children": "1,2"}, (400, 100, 4279004)),
     ],
 )
-@pytest.mark.one_in(3)
 async def test_invalid_requests_are_refused(
     server: Threads, parameters: dict[str, str], expected: tuple[int, int | str, int | None]
 ) -> None:

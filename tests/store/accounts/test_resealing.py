@@ -74,7 +74,6 @@ async def tokens(database: Database, vault: Vault, keys: list[tuple[str, str]]) 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-@pytest.mark.one_in(2)
 async def test_all_credentials_open_with_the_new_key(database: Database, limit: int) -> None:
     names = [f"tw_{number}" for number in range(5)]
     keys = await save(database, OLD, *names)

@@ -143,7 +143,6 @@ async def rows_read(session: AsyncSession, workspace: str, wanted: Filter) -> tu
     ],
     ids=str,
 )
-@pytest.mark.one_in(8)
 async def test_a_page_reads_little_more_than_it_shows(filled: tuple[Database, str], wanted: Filter) -> None:
     database, workspace = filled
     page = await list_posts(database, workspace, wanted, 20)

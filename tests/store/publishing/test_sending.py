@@ -187,7 +187,6 @@ async def test_database_and_domain_decide_sends_alike(
 @pytest.mark.parametrize(
     "targets", list(itertools.combinations_with_replacement(itertools.product(TargetStatus, [False, True]), 2))
 )
-@pytest.mark.one_in(4)
 async def test_database_and_domain_derive_post_status_alike(
     database: Database, workspace: str, targets: tuple[tuple[TargetStatus, bool], ...]
 ) -> None:

@@ -196,7 +196,6 @@ class TestSettle:
         assert heard == [post.id]
 
     @pytest.mark.parametrize("one_fails", [False, True])
-    @pytest.mark.one_in(2)
     async def test_targets_that_settle_at_the_same_moment_see_each_other(
         self, database: Database, workspace: str, one_fails: bool
     ) -> None:

@@ -126,7 +126,6 @@ class TestReuse:
 
 class TestRaces:
     @pytest.mark.parametrize("make", [publish, schedule])
-    @pytest.mark.one_in(2)
     async def test_forty_concurrent_repeats_make_one_post(self, api: Client, stack: Stack, make: Any) -> None:
         key, body = new_key(), make(stack, f"forty {make.__name__}")
         answers = await asyncio.gather(*(api.send_post(body, **key) for _ in range(40)))

@@ -68,7 +68,6 @@ EVERY = [patching, publishing, retrying, editing, resolving, deleting]
 
 
 @pytest.mark.parametrize("begin", EVERY)
-@pytest.mark.one_in(2)
 async def test_a_repeat_is_answered_as_the_first(api: Client, stack: Stack, begin: Any) -> None:
     ask = await begin(api, stack)
     first, again = await ask(), await ask()
@@ -79,7 +78,6 @@ async def test_a_repeat_is_answered_as_the_first(api: Client, stack: Stack, begi
 
 
 @pytest.mark.parametrize("begin", EVERY)
-@pytest.mark.one_in(2)
 async def test_concurrent_requests_change_once(api: Client, stack: Stack, begin: Any) -> None:
     ask = await begin(api, stack)
     answers = await asyncio.gather(*(ask() for _ in range(5)))
@@ -89,7 +87,6 @@ async def test_concurrent_requests_change_once(api: Client, stack: Stack, begin:
 
 
 @pytest.mark.parametrize("begin", [patching, publishing, retrying, editing, resolving])
-@pytest.mark.one_in(2)
 async def test_repeat_answers_if_the_first_request_died(api: Client, stack: Stack, begin: Any) -> None:
     ask = await begin(api, stack)
     first = await ask()
