@@ -6,7 +6,8 @@ from typing import Any
 
 from accounts.token_times import may_rotate, rules_of
 from domain.account_health import TokenFacts
-from platforms.access.connect import connectors
+from platforms.access.connector import connectors
+from platforms.access.consent import OAuthConnector
 from platforms.base import AccountFacts
 from platforms.registry import platforms
 from store.accounts.pages import AppKey
@@ -55,9 +56,9 @@ def _is_newest(account: AnyAccount) -> bool:
 def lacking(account: AnyAccount) -> tuple[list[str], list[str]]:
     """Return the permissions that are missing to publish, and those for other things; none if they are not known."""
     connector = connectors().get(account.platform)
-    if connector is None or account.scopes is None:
+    if not isinstance(connector, OAuthConnector) or account.scopes is None:
         return [], []
-    return connector.lacking(account.scopes)
+    return connector.lacking_scopes(account.scopes)
 
 
 def ends_of(account: AnyAccount, now: datetime) -> datetime | None:

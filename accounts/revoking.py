@@ -5,7 +5,7 @@ removal, a reconnection, a refusal. So it is neither ended too early nor forgott
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,8 @@ from accounts.credentials.plain import plain
 from accounts.token_times import pause_after
 from domain.account_events import NEEDED, AccountAction, RevocationCause
 from domain.audit import WORKER
-from platforms.access.connect import Connector, Ends, connectors
+from platforms.access.connector import AccountAliases, connectors
+from platforms.access.consent import Ends, OAuthConnector, oauth_connector
 from platforms.access.registered_apps import App, RegisteredApps
 from platforms.errors import PlatformError
 from platforms.registry import platforms
@@ -79,7 +80,7 @@ class Revoking:
         caller tries first.
         """
         connector = connectors().get(authorization.platform)
-        if connector is None:
+        if not isinstance(connector, OAuthConnector):
             return None
         stored = connector.platform.credentials.model_validate(dict(authorization.credentials))
         if not connector.can_revoke(with_app_secret(self.apps, connector.platform, stored, authorization.workspace_id)):
@@ -107,7 +108,7 @@ async def try_revocation(database: Database, accounts: AccountConnections, row: 
     """
     details: Mapping[str, Any]
     about = {"platform": row.platform, "account_id": row.account_id, "revocation_id": row.id, "cause": row.cause}
-    connector = connectors()[row.platform]
+    connector = oauth_connector(row.platform)
     try:
         stored = connector.platform.credentials.model_validate(open_revocation(accounts.vault, row))
         async with database.reading() as session:
@@ -135,10 +136,10 @@ async def try_revocation(database: Database, accounts: AccountConnections, row: 
     await persist(end)
 
 
-async def _revoke(accounts: AccountConnections, workspace_id: str, connector: Connector[Any], stored: Any) -> None:
+async def _revoke(accounts: AccountConnections, workspace_id: str, connector: OAuthConnector[Any], stored: Any) -> None:
     platform = connector.platform
     credentials = with_app_secret(accounts.registered_apps, platform, stored, workspace_id)
-    wire = accounts.wire_for(platform, credentials, workspace_id, connector.error_of)
+    wire = accounts.wire_for(platform, credentials, workspace_id, connector.read_error)
     client_id, secret = platform.app_id(credentials), getattr(credentials, "client_secret", None)
     registered = accounts.registered_apps.by_client(platform, client_id, workspace_id)
     await connector.revoke(wire, App(client_id, secret, registered.options if registered else {}), credentials)
@@ -147,21 +148,22 @@ async def _revoke(accounts: AccountConnections, workspace_id: str, connector: Co
 async def _is_needed(
     session: AsyncSession,
     vault: Vault,
-    connector: Connector[Any],
+    connector: OAuthConnector[Any],
     authorization: Authorization | PendingRevocation,
     credentials: Any,
 ) -> bool:
     """Return whether a connected account of any workspace would, or might, lose its access with an authorization."""
+    aliases = tuple(connector.aliases(credentials)) if isinstance(connector, AccountAliases) else ()
     if connector.ends is Ends.AUTHORIZATION:
-        users: Collection[str] = connector.user_ids(credentials)
+        users = aliases
         if await _has_same_tokens(session, vault, connector, authorization, credentials):
             return True
     else:
-        users = (*authorization.user_ids, *connector.user_ids(credentials))
+        users = (*authorization.user_ids, *aliases)
     if connector.ends is Ends.ACCOUNT and not users:
         return True
-    family = connector.platform.app_family or authorization.platform
-    of_app = [name for name, platform in platforms().items() if (platform.app_family or name) == family]
+    family = connector.platform.app.family or authorization.platform
+    of_app = [name for name, platform in platforms().items() if (platform.app.family or name) == family]
     return await is_access_shared(
         session,
         authorization,
@@ -174,7 +176,7 @@ async def _is_needed(
 async def _has_same_tokens(
     session: AsyncSession,
     vault: Vault,
-    connector: Connector[Any],
+    connector: OAuthConnector[Any],
     authorization: Authorization | PendingRevocation,
     credentials: Any,
 ) -> bool:
@@ -185,7 +187,7 @@ async def _has_same_tokens(
     if account is None or account.platform != authorization.platform:
         return False
     current = connector.platform.credentials.model_validate(open_credentials(vault, account))
-    return not connector.tokens_of(current).isdisjoint(connector.tokens_of(credentials))
+    return not connector.revocable_tokens(current).isdisjoint(connector.revocable_tokens(credentials))
 
 
 def _add_line(

@@ -23,7 +23,7 @@ def rules_of(platform: AnyPlatform) -> TokenRules | None:
 
 def rules_for(platform: AnyPlatform, credentials: Any) -> TokenRules | None:
     """Return the rules of the tokens in these credentials; platforms may issue several kinds."""
-    return platform.rules_of(credentials) if isinstance(platform, Renews) else None
+    return platform.rules_for(credentials) if isinstance(platform, Renews) else None
 
 
 def may_rotate(platform: AnyPlatform) -> bool:

@@ -17,7 +17,7 @@ from activities.commands import AccountCommand
 from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, api_key
 from domain.schedule import rfc3339
-from platforms.access.connect import Connector, connectors
+from platforms.access.connector import Connector, connectors
 from platforms.access.inspection import Inspection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -50,7 +50,7 @@ class AccountSteps:
     async def check_account(self, command: AccountCommand) -> None:
         """Ask the platform about an account, unless it was asked a moment ago, and save the result."""
         key, connector = (command.workspace_id, command.account_id), connectors().get(command.platform)
-        every = connector.checked_every if connector else Connector.checked_every
+        every = connector.check_interval if connector else Connector.check_interval
         async with self._database.transaction() as session:
             account = await claim_check(session, key, every)
         if account is None:
@@ -100,8 +100,10 @@ class AccountSteps:
                 details["revocations"] = [row.id for row in revocations]
                 details["some_remain"] = await has_given_up_revocations(session, **about)
             if connector is not None:
-                remains = connector.remains(credentials) if credentials is not None and own is not None else None
-                details |= {"to_remove": connector.to_remove(credentials), **({"remains": remains} if remains else {})}
+                advice = connector.removal_advice(credentials)
+                details["to_remove"] = advice.to_remove
+                if own is not None and advice.remains is not None:
+                    details["remains"] = advice.remains
             actor = api_key(account.removal_requested_by) if account.removal_requested_by else WORKER
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
         log.info("account.removed", platform=account.platform, account_id=account.id, revocations=len(revocations))

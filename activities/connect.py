@@ -12,18 +12,20 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from accounts.connecting.apps import app_for, app_of, find_server, register, wire_to
+from accounts.connecting.apps import app_for, app_of, connector_at, find_server, register, wire_to
 from accounts.connecting.authorizations import exchange_code, use_grant
 from accounts.connecting.context import ConnectContext
 from accounts.connecting.own_credentials import connect_with
-from accounts.connecting.posted_codes import connect_by_code
+from accounts.connecting.posted_codes import code_connector, connect_by_code
 from accounts.connecting.refusals import ConnectRefused, away, declined, refusal_of
 from accounts.connecting.saving import save_accounts
 from accounts.connecting.unused_grants import note_sealed, revoke_obtained
 from accounts.credentials.connections import AccountConnections
 from accounts.credentials.plain import plain
 from activities.commands import ConnectCommand
-from platforms.access.connect import Candidate, challenge_of, connectors
+from platforms.access.account_servers import FindsServer, PushesRequest
+from platforms.access.connector import Candidate
+from platforms.access.consent import pkce_challenge
 from platforms.access.grants import Grant
 from platforms.base import Identity
 from platforms.errors import PlatformError
@@ -96,20 +98,20 @@ async def _begin(step: ConnectContext) -> None:
     kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
     address = None
     if step.is_by_code:
-        connector, app = connectors()[row.platform], app_for(step)
+        app = app_for(step)
         kept |= {"client_id": app.client_id}
-        address = await connector.invite(wire_to(step, connector), step.line, app)
+        address = await code_connector(step).invite(step.line, app)
     elif row.redirect_url is not None:
-        app, found = app_for(step), await find_server(step)
-        connector = connectors()[row.platform].of(found)
+        app, server = app_for(step), await find_server(step)
+        connector = connector_at(step, server)
         wire = wire_to(step, connector)
         app = await register(step, connector, wire, app)
-        kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id, "found": found}
-        if step.platform.registers_itself:
+        kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id, "found": server}
+        if step.platform.app.registers_itself:
             kept |= {"client_secret": app.secret, "app_options": dict(app.options)}
-        if not connector.pushes:
-            challenge = challenge_of(kept["verifier"])
-            address = connector.address(wire, app, row.redirect_url, challenge, row.options)
+        if not isinstance(connector, PushesRequest):
+            challenge = pkce_challenge(kept["verifier"])
+            address = connector.consent_address(wire, app, row.redirect_url, challenge, row.options)
     await step.write(public_key=public, sealed=step.seal(kept), authorize_url=address)
 
 
@@ -120,8 +122,10 @@ async def _push(step: ConnectContext) -> None:
         return
     kept = step.kept()
     given = step.handed_over(kept)
-    connector, app = connectors()[row.platform].of(kept["found"]), app_of(step, kept)
-    wire, challenge = wire_to(step, connector), challenge_of(kept["verifier"])
+    connector, app = connector_at(step, kept["found"]), app_of(step, kept)
+    if not isinstance(connector, PushesRequest):
+        return
+    wire, challenge = wire_to(step, connector), pkce_challenge(kept["verifier"])
     address = await connector.push(wire, app, row.redirect_url or "", challenge, given["state"])
     await step.write(authorize_url=address, handover=None)
 
@@ -142,13 +146,13 @@ async def _finish(step: ConnectContext) -> None:
     if row.redirect_url is None:
         await connect_with(step, given["credentials"])
         return
-    connector = connectors()[row.platform].of(kept["found"])
+    connector = connector_at(step, kept["found"])
     if "error" in given:
         raise declined(step.platform, str(given["error"]))
     app = app_of(step, kept)
     if "grant" in kept:
         grant = Grant.load(kept["grant"])
-    elif not connector.is_from(given.get("iss") or None):
+    elif isinstance(connector, FindsServer) and not connector.is_issuer(given.get("iss") or None):
         message = "This answer is not that of the server to which the person was sent. Start again, and send `iss`."
         raise ConnectRefused("code_rejected", message)
     else:

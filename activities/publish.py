@@ -42,7 +42,7 @@ from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Wr
 from media.admission import MediaBusy
 from media.shared_files import SharedFiles
 from platforms.access.oauth import TOKEN_RENEWED
-from platforms.base import Absent, Published, Refused, Unknown, Unlisted
+from platforms.base import Absent, ChoosesKey, Published, Refused, Unknown, Unlisted
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account
@@ -125,7 +125,8 @@ class Publishing:
                     async with after_delay(lambda: mark_started(self._database, command.target_id, command.version)):
                         prepared = await prepare_target(step)
                     await self._rate_limiter.before_sending(step)
-                    await step.platform.assign_key(step.context)
+                    if isinstance(step.platform, ChoosesKey):
+                        await step.platform.assign_key(step.context)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
             except _NotSent as not_sent:

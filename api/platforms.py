@@ -12,7 +12,9 @@ from api.http.headers import HttpRequest
 from api.http.query import read_query
 from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
-from platforms.access.connect import connectors
+from platforms.access.account_servers import FindsServer
+from platforms.access.connector import connectors
+from platforms.access.posted_codes import CodeConnector
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.rules import FileRule
@@ -202,9 +204,11 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
     if connector is None or not (with_app or connector.needs_app):
         return ConnectRuleView(method="credentials", configured=True, options={})
     options = {name: list(values) for name, values in connector.options.items()}
-    if connector.asked_for_by is not None:
+    if isinstance(connector, FindsServer) and connector.takes_credentials:
         return ConnectRuleView(method="both", configured=True, options=options)
-    return ConnectRuleView(method="code" if connector.by_code else "oauth", configured=with_app, options=options)
+    return ConnectRuleView(
+        method="code" if isinstance(connector, CodeConnector) else "oauth", configured=with_app, options=options
+    )
 
 
 @lru_cache(maxsize=16)

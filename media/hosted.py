@@ -29,7 +29,7 @@ def unchecked(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]
     """Return the media that the platform will fetch, and covers, that have not been checked yet, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
-    media = [item for item in _media_of(draft) if item.type in platform.pulls_media]
+    media = [item for item in _media_of(draft) if item.type in platform.pulls.kinds]
     media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
     return list({item.url: item for item in media if item.url not in done}.values())
 
@@ -44,7 +44,7 @@ async def host_files(platform: AnyPlatform, media: list[Media], source: StepMedi
     """Return for each URL the address that the platform is given. Raises PlatformError."""
 
     async def address(item: Media) -> str:
-        if item.type in platform.pulls_media:
+        if item.type in platform.pulls.kinds:
             return await source.address(item)
         async with source.open(item):
             return item.url

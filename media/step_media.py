@@ -131,7 +131,7 @@ class StepMedia:
         Raises PlatformError as `open` does; `operator` if it must be hosted here and this service has no public
         address.
         """
-        if self._platform.pulls_from_verified_domain and self._tools.public_files is None:
+        if self._platform.pulls.from_verified_domain and self._tools.public_files is None:
             message = (
                 f"{self._platform.label} fetches pictures only from an address that is proven to be this service's. "
                 "Set SOCIALSYNCER_PUBLIC_URL, and verify it at the platform."
@@ -145,7 +145,7 @@ class StepMedia:
                 _,
                 made,
             ):
-                stays = fitted is file and not self._platform.pulls_from_verified_domain
+                stays = fitted is file and not self._platform.pulls.from_verified_domain
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel
 
-from domain.post import Media, MediaType
+from domain.post import Media
 from domain.rate_limits import Quota, RateLimit
+from platforms.app_rules import AppRules
 from platforms.boundary import shield
 from platforms.errors import PlatformError
-from platforms.files import MediaSource
+from platforms.files import MediaPulls, MediaSource
 from platforms.http import timeouts
 from platforms.http.refusals import Refusals
 from platforms.http.wire import Wire
@@ -219,8 +220,8 @@ class Platform(ABC, Generic[S, C]):
     """Whether the request that makes a post public carries its files."""
     finds_without_handles: ClassVar[bool] = False
     """Whether `confirm` finds a post without the handles of its send, so that not finding it means something."""
-    pulls_media: ClassVar[frozenset[MediaType]] = frozenset()
-    """The kinds of media that the platform fetches from their URLs; all others are sent to it as bytes."""
+    pulls: ClassVar[MediaPulls] = MediaPulls()
+    """The media that the platform fetches from their URLs; all others are sent to it as bytes."""
     other_base_urls: ClassVar[tuple[str, ...]] = ()
     """Base URLs of further hosts that are called besides the one that an account names."""
     places: ClassVar[tuple[PlaceSetting, ...]] = ()
@@ -228,25 +229,14 @@ class Platform(ABC, Generic[S, C]):
     domains: ClassVar[tuple[str, ...]] = ()
     """The platform's own hosts, including all their subdomains, in addition to those of `base_url` and
     `other_base_urls`. The account's token is sent only to these if a response names the address."""
-    pulls_from_verified_domain: ClassVar[bool] = False
-    """Whether the platform fetches media only from domains that the operator has verified. If so, all media that it
-    fetches are served by this service itself."""
     strips_metadata: ClassVar[bool] = False
     """Whether the platform re-encodes the files that it is sent. If not, their metadata (place, camera) would be
     public, so this service removes it first."""
     covers: ClassVar[Mapping[str, FileRule]] = {}
     """Settings, by field name, that hold the URL of a video's cover image, with the rule for its file. The image is
     fetched, checked and converted like the post's own media."""
-    app_family: ClassVar[str] = ""
-    """The name under which platforms share the operator's app: Google's one app serves two platforms."""
-    app_options: ClassVar[frozenset[str]] = frozenset()
-    """The options of the operator's app besides client id and secret, by their names in the environment."""
-    registers_itself: ClassVar[bool] = False
-    """Whether this service registers its app at each server itself, so that the operator needs no client id."""
-    shares_bot: ClassVar[bool] = False
-    """Whether accounts may use the operator's bot. Its token (an app's `botToken`) is filled in for each request."""
-    bot_names_app: ClassVar[bool] = False
-    """Whether an app consists of its bot only, so that the operator gives the bot's token alone."""
+    app: ClassVar[AppRules] = AppRules()
+    """The rules of the operator's app."""
     service_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the credentials that only this service may write. A client that could name the operator's app could use
     the bot in every place that has added it."""
@@ -324,12 +314,6 @@ class Platform(ABC, Generic[S, C]):
         Raises PlatformError, kind `not_ready` while the platform still processes what it was given.
         """
 
-    async def assign_key(self, context: PublishContext[S]) -> None:
-        """Choose the key that identifies the post, if the platform lets us choose it. Sends no request.
-
-        The transaction that begins the send saves it, so that the post can be confirmed if the response is lost.
-        """
-
     @abstractmethod
     async def publish(self, connection: Connection[C], context: PublishContext[S]) -> Published:
         """Send the one request that makes the post public.
@@ -367,6 +351,17 @@ class Platform(ABC, Generic[S, C]):
 
 AnyPlatform = Platform[Any, Any]
 """A platform of which neither the settings nor the credentials are known."""
+
+
+class ChoosesKey(ABC, Generic[S]):
+    """A platform that lets us choose the key that identifies a post."""
+
+    @abstractmethod
+    async def assign_key(self, context: PublishContext[S]) -> None:
+        """Choose the key. Sends no request.
+
+        The transaction that begins the send saves it, so that the post can be confirmed if the response is lost.
+        """
 
 
 class ReportsQuota(ABC, Generic[C]):

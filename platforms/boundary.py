@@ -1,10 +1,10 @@
 """A guard that turns every response that a platform module cannot read into a PlatformError."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import httpx
 import structlog
@@ -13,7 +13,7 @@ from platforms.errors import PlatformError, unreadable
 
 log = structlog.get_logger(__name__)
 
-_STEPS = (
+STEPS = (
     "whoami",
     "quota",
     "prepare",
@@ -29,17 +29,22 @@ _PUBLIC = {"publish", "edit"}
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, httpx.InvalidURL)
 """What Python raises for a value of another type, form or size than the module expects."""
 
-Step = Callable[..., Awaitable[Any]]
+Step = TypeVar("Step", bound=Callable[..., Awaitable[Any]])
 
 
-def shield(platform: type) -> None:
-    """Make the steps that a platform's class defines raise a PlatformError if they cannot read a response."""
-    for name in _STEPS:
-        if name in vars(platform):
-            setattr(platform, name, _shielded(vars(platform)[name]))
+def shield(owner: type, steps: Iterable[str] = STEPS) -> None:
+    """Make the steps that a class defines raise a PlatformError if they cannot read a response.
+
+    The class belongs to a platform, and has its `name` and `label`.
+    """
+    for name in steps:
+        if name in vars(owner):
+            setattr(owner, name, shielded(vars(owner)[name]))
 
 
-def _shielded(step: Step) -> Step:
+def shielded(step: Step) -> Step:
+    """Return a step that raises a PlatformError if it cannot read a response."""
+
     @wraps(step)
     async def run(self: Any, connection: Any, *args: Any, **options: Any) -> Any:
         try:
@@ -63,7 +68,7 @@ def _shielded(step: Step) -> Step:
             public = step.__name__ in _PUBLIC and connection.wire.public_requests > 0
             raise unreadable(self.label, public=public) from error
 
-    return run
+    return cast("Step", run)
 
 
 def _place(traceback: TracebackType | None) -> str:

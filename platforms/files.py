@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.post import Media
+from domain.post import Media, MediaType
 
 
 class Chunks(Protocol):
@@ -58,3 +58,12 @@ class MediaSource(Protocol):
     def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
         """Return the file behind a media item. Raises PlatformError(rejected) if it is not available."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPulls:
+    """The media that a platform fetches from their URLs."""
+
+    kinds: frozenset[MediaType] = frozenset()
+    from_verified_domain: bool = False
+    """Whether it fetches only from domains that the operator has verified. If so, this service serves all of them."""

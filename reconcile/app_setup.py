@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.access.connect import connectors
+from platforms.access.account_servers import PublishesApp
+from platforms.access.connector import connectors
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from reconcile.rounds import repeat
@@ -19,9 +20,11 @@ async def announce_apps_forever(
     database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = (), key_ids: Sequence[bytes] = ()
 ) -> None:
     """Announce them every minute: if workers have different settings, the last one counts."""
-    shared = {name for name, platform in platforms().items() if platform.registers_itself or apps.is_shared(platform)}
+    shared = {
+        name for name, platform in platforms().items() if platform.app.registers_itself or apps.is_shared(platform)
+    }
     own = {
-        workspace: {name for name, platform in platforms().items() if apps.of_workspace(platform, workspace)}
+        workspace: {name for name, platform in platforms().items() if apps.workspace_app(platform, workspace)}
         for workspace in apps.workspaces()
     }
     documents = documents_of(apps, redirect_urls)
@@ -35,9 +38,11 @@ async def announce_apps_forever(
 
 def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:
     """Return the documents about the apps that the API publishes, by path, without secrets."""
-    found: dict[str, Any] = {}
+    documents: dict[str, Any] = {}
     for platform, connector in connectors().items():
-        for app in apps.all_of(platforms()[platform]):
+        if not isinstance(connector, PublishesApp):
+            continue
+        for app in apps.apps(platforms()[platform]):
             if (document := connector.document(app, redirect_urls)) is not None:
-                found[urlsplit(app.client_id).path] = document
-    return found
+                documents[urlsplit(app.client_id).path] = document
+    return documents

@@ -10,9 +10,11 @@ from accounts.connecting.context import ConnectContext
 from accounts.connecting.refusals import ConnectRefused, different
 from accounts.connecting.saving import save_accounts
 from accounts.connecting.unused_grants import note_obtained
-from platforms.access.connect import CODE_REJECTED, Candidate, Connector
+from platforms.access.connector import AccountAliases, Candidate
+from platforms.access.consent import OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials
 from store.accounts.connecting import begin_exchange
@@ -26,7 +28,7 @@ _MOST_OPTIONS = 1_000
 
 
 async def exchange_code(
-    step: ConnectContext, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
+    step: ConnectContext, connector: OAuthConnector[Any], app: App, code: str, kept: dict[str, Any]
 ) -> Grant:
     """Exchange the code, and seal the tokens into the row before any other request. Raises ConnectRefused."""
     label = step.platform.label
@@ -53,7 +55,7 @@ async def exchange_code(
 
 
 async def use_grant(
-    step: ConnectContext, connector: Connector[Any], app: App, grant: Grant, kept: dict[str, Any]
+    step: ConnectContext, connector: OAuthConnector[Any], app: App, grant: Grant, kept: dict[str, Any]
 ) -> None:
     """Connect the accounts of an authorization, or let a person choose among them.
 
@@ -65,13 +67,15 @@ async def use_grant(
     found = await _candidates(step, connector, app, grant)
     obtained.user_ids += [number_of(each) for each in found]
     stored = await _stored(step)
-    if stored is not None:
-        found = [await connector.match_stored(step.line, each, stored) for each in found]
+    if stored is not None and isinstance(connector, AccountAliases):
+        found = [await connector.as_stored(step.line, each, stored) for each in found]
     chosen = [each for each in found if platform.account_id(number_of(each)) == row.account_id]
     usable = chosen or [each for each in found if each.reason is None]
     if row.account_id is not None and not chosen and len(found) > 1:
         raise different(platform, row)
-    permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
+    permissions = (
+        sorted(grant.scopes) if grant.scopes is not None else list(connector.requested_scopes(app, row.options))
+    )
     if len(usable) == 1:
         siblings = await _siblings(step, found) if chosen else []
         await save_accounts(step, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
@@ -80,7 +84,9 @@ async def use_grant(
     await step.write(sealed=step.seal(kept), outcome={"selection": options_of(platform, found)})
 
 
-async def _candidates(step: ConnectContext, connector: Connector[Any], app: App, grant: Grant) -> list[Candidate[Any]]:
+async def _candidates(
+    step: ConnectContext, connector: OAuthConnector[Any], app: App, grant: Grant
+) -> list[Candidate[Any]]:
     try:
         found = await connector.candidates(step.line, app, grant, step.row.options)
     except PlatformError as error:

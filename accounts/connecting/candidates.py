@@ -6,16 +6,17 @@ from typing import Any
 
 from accounts.connecting.refusals import ConnectRefused
 from accounts.credentials.plain import plain
-from platforms.access.connect import Candidate, Connector
+from platforms.access.connector import Candidate
+from platforms.access.consent import OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.base import AnyPlatform, Identity
 
 
-def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+def declined_of(connector: OAuthConnector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
     """Return the declined permissions that are not needed. Raises ConnectRefused if a needed one was declined."""
-    missing = connector.missing(app, grant, options)
-    if needed := [each for each in missing if each not in connector.secondary]:
+    missing = connector.missing_scopes(app, grant, options)
+    if needed := [each for each in missing if each not in connector.optional_scopes]:
         label = connector.platform.label
         message = (
             f"These permissions were declined, and {label} accounts cannot publish without them: {', '.join(needed)}. "

@@ -6,7 +6,8 @@ from typing import Any
 
 from accounts.credentials.connections import AccountConnections
 from domain.bounds import MOST_ACCOUNTS
-from platforms.access.connect import connectors
+from platforms.access.account_servers import FindsServer
+from platforms.access.connector import connectors
 from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
 from store.accounts.connecting import note
@@ -50,9 +51,9 @@ class ConnectContext:
     def server_param(self) -> str:
         """Return the parameter in which a client has named the account's server, or that leads to it."""
         connector = connectors().get(self.row.platform)
-        if connector is None or self.row.redirect_url is None:
-            return "credentials"
-        return connector.asked_for_by or next(iter(connector.needed), "credentials")
+        if isinstance(connector, FindsServer) and self.row.redirect_url is not None:
+            return connector.server_option
+        return "credentials"
 
     def line(self, credentials: Any) -> Connection[Any]:
         """Return a connection to the platform with the credentials of an account that is being connected."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from accounts.connecting.context import ConnectContext, Obtained
 from accounts.connecting.refusals import ConnectRefused
 from accounts.connecting.saving import save_accounts
-from platforms.access.connect import Candidate, connectors
+from platforms.access.connector import Candidate, connectors
+from platforms.access.consent import OAuthConnector
 from platforms.errors import ErrorKind, PlatformError
 
 
@@ -25,8 +26,11 @@ async def connect_with(step: ConnectContext, given: Mapping[str, Any]) -> None:
         if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
             raise ConnectRefused("credentials_rejected", error.message, param="credentials") from error
         raise
-    connector = connectors().get(step.row.platform)
-    if connector and connector.tokens_of(new_account.credentials) != connector.tokens_of(credentials):
+    connector, now = connectors().get(step.row.platform), new_account.credentials
+    renewed = isinstance(connector, OAuthConnector) and (
+        connector.revocable_tokens(now) != connector.revocable_tokens(credentials)
+    )
+    if renewed:
         step.obtained.append(Obtained(new_account.credentials, [identity.user_id]))
     candidate = Candidate(identity.user_id, identity.username, "profile", new_account.credentials, identity=identity)
     await save_accounts(step, [candidate], "outcome", lifetimes=new_account.lifetimes)

@@ -10,7 +10,8 @@ from accounts.connecting.apps import app_of
 from accounts.connecting.context import ConnectContext
 from accounts.connecting.refusals import ConnectRefused
 from accounts.connecting.saving import save_accounts
-from platforms.access.connect import Candidate, Connect, Connector, connectors
+from platforms.access.connector import Candidate, Connect, connectors
+from platforms.access.posted_codes import CodeConnector
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connecting import awaited_codes, find_connection, note
@@ -20,12 +21,20 @@ _READS, _PAUSE_S = 4, 2.0
 """How often a step checks for a code, and the seconds between, so that a client need not poll."""
 
 
+def code_connector(step: ConnectContext) -> CodeConnector[Any]:
+    """Return the connector of a platform where people post codes. Raises LookupError if that is not how it connects."""
+    connector = connectors()[step.row.platform]
+    if isinstance(connector, CodeConnector):
+        return connector
+    raise LookupError(f"{step.row.platform} connects no account by a code")
+
+
 async def connect_by_code(step: ConnectContext, kept: Mapping[str, Any]) -> None:
     """Connect the place in which the code was posted, if the bot may publish there.
 
     Raises ConnectRefused, PlatformError.
     """
-    connector, app = connectors()[step.row.platform], app_of(step, kept)
+    connector, app = code_connector(step), app_of(step, kept)
     place = await _place_of_code(step, connector, app)
     try:
         identity = await step.platform.whoami(step.line(connector.credentials_at(app, place)))
@@ -39,7 +48,7 @@ async def connect_by_code(step: ConnectContext, kept: Mapping[str, Any]) -> None
     await save_accounts(step, [candidate], "outcome")
 
 
-async def _place_of_code(step: ConnectContext, connector: Connector[Any], app: App) -> str:
+async def _place_of_code(step: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
     """Return the place in which the code of a connection was posted. Raises ConnectRefused, PlatformError.
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
@@ -57,7 +66,7 @@ async def _place_of_code(step: ConnectContext, connector: Connector[Any], app: A
     raise ConnectRefused("authorization_pending", message, final=False)
 
 
-async def _read_inbox(database: Database, connector: Connector[Any], line: Connect, app: App) -> None:
+async def _read_inbox(database: Database, connector: CodeConnector[Any], line: Connect, app: App) -> None:
     inbox, now = await connector.inbox(line, app), datetime.now(UTC)
     async with database.reading() as session:
         awaited = await awaited_codes(session, connector.name, [each.code for each in inbox.posts], now)

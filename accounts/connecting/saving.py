@@ -15,7 +15,7 @@ from accounts.revoking import Revoking, authorization_of, revoking_of
 from accounts.token_times import at_connecting
 from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, Actor, api_key
-from platforms.access.connect import Candidate
+from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import AnyPlatform, Identity
 from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account

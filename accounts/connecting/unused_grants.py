@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from accounts.connecting.apps import app_of
+from accounts.connecting.apps import app_of, connector_at
 from accounts.connecting.context import ConnectContext, Obtained
 from accounts.credentials.plain import plain
 from accounts.revoking import revoking_of
 from domain.account_events import RevocationCause
-from platforms.access.connect import Connector, connectors
+from platforms.access.consent import OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import PlatformError
@@ -19,11 +19,11 @@ from store.accounts.connecting import note
 from store.accounts.revocations import Authorization
 
 
-def note_obtained(step: ConnectContext, connector: Connector[Any], app: App, grant: Grant) -> Obtained:
+def note_obtained(step: ConnectContext, connector: OAuthConnector[Any], app: App, grant: Grant) -> Obtained:
     """Note what an authorization gave, in case that no account is connected by it."""
     obtained = Obtained(None)
     with contextlib.suppress(PlatformError):
-        obtained.credentials = connector.granted(app, grant, step.row.options)
+        obtained.credentials = connector.granted_credentials(app, grant, step.row.options)
         step.obtained.append(obtained)
     return obtained
 
@@ -31,7 +31,7 @@ def note_obtained(step: ConnectContext, connector: Connector[Any], app: App, gra
 def note_sealed(step: ConnectContext, kept: dict[str, Any]) -> None:
     """Note what an authorization gave in an earlier step, which has sealed it into the row."""
     if "grant" in kept:
-        connector = connectors()[step.row.platform].of(kept["found"])
+        connector = connector_at(step, kept["found"])
         obtained = note_obtained(step, connector, app_of(step, kept), Grant.load(kept["grant"]))
         obtained.user_ids += _users_of(kept.get("candidates", {}))
 

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from platforms.access.bots import bot_of
+from platforms.access.bots import bot_token
 from platforms.access.registered_apps import RegisteredApps
 from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
@@ -29,8 +29,8 @@ def with_app_secret(apps: RegisteredApps, platform: AnyPlatform, credentials: C,
     are stored, `with_stored_secret` removes the app's secret.
     """
     client_id = getattr(credentials, "client_id", None)
-    if client_id is not None and platform.shares_bot:
-        token = bot_of(apps.by_client(platform, client_id, workspace_id))
+    if client_id is not None and platform.app.has_bot:
+        token = bot_token(apps.by_client(platform, client_id, workspace_id))
         return credentials if token is None else credentials.model_copy(update={"access_token": token})
     if client_id is None or getattr(credentials, "client_secret", None) is not None:
         return credentials

@@ -7,8 +7,8 @@ from enum import StrEnum
 from accounts.facts import LOST
 from accounts.token_times import pause_after
 from platforms.access.renewal import TokenRules
+from platforms.access.token_endpoint import UNREADABLE
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.token_endpoint import UNREADABLE
 from store.accounts.renewals import Lease
 
 _EXPIRED = "connection_expired"

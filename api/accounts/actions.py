@@ -14,7 +14,7 @@ from domain.account_events import Access
 from domain.audit import Actor
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
-from platforms.access.connect import Connector, connectors
+from platforms.access.connector import Connector, connectors
 from platforms.registry import platforms
 from store.accounts.checks import checked_since, may_be_checked
 from store.accounts.connected import posts_waiting_for
@@ -65,7 +65,7 @@ async def check_account(deps: Dependencies, named: AccountName) -> None:
     Raises NotFound, TooManyRequests, Unavailable.
     """
     connector, now = connectors().get(named.platform), datetime.now(UTC)
-    every = connector.checked_every if connector else Connector.checked_every
+    every = connector.check_interval if connector else Connector.check_interval
     async with deps.database.reading() as session:
         account = await require_account(session, named)
         if not may_be_checked(account, every, now):

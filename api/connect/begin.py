@@ -20,7 +20,9 @@ from domain.connections import SelectionBy
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from platforms.access.connect import Connector, connectors
+from platforms.access.account_servers import FindsServer
+from platforms.access.connector import Connector, connectors
+from platforms.access.posted_codes import CodeConnector
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.connecting import STATE_LIFETIME, add_connection, begun_since
@@ -47,7 +49,11 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         return ConnectionView(
             method="credentials", authUrl=None, state=None, connectionId=None, expiresAt=None, fields=fields
         )
-    redirect_url, account_id, by_code = found.get("redirect_url"), found.get("accountId"), connector.by_code
+    redirect_url, account_id, by_code = (
+        found.get("redirect_url"),
+        found.get("accountId"),
+        isinstance(connector, CodeConnector),
+    )
     hosted = found.get("hosted") == "true" and not by_code
     if hosted and deps.public_url is None:
         raise Unprocessable(_NOT_PUBLIC)
@@ -95,7 +101,7 @@ async def _read_parameters(
 ) -> tuple[Connector[Any] | None, dict[str, str]]:
     """Return how the account is connected, None if with credentials, and the query's parameters. Raises InvalidRequest.
 
-    Without the parameter that asks for its authorization (`asked_for_by`), a platform takes credentials.
+    Without the parameter that asks for its authorization (`takes_credentials`), a platform takes credentials.
     """
     connector = await _connector(deps, workspace_id, platform)
     options = connector.options if connector else {}
@@ -104,11 +110,13 @@ async def _read_parameters(
     if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
         problems.append(problem)
     problems += _wrong_options(options, found)
-    if connector and connector.asked_for_by is not None and connector.asked_for_by not in found:
+    if isinstance(connector, FindsServer) and connector.takes_credentials and connector.server_option not in found:
         connector = None
     faulty = {each.param for each in problems}
     # If this service takes the platform's answer, the platform sends people back to an address of this service.
-    needed = [*(() if hosted or connector.by_code else ("redirect_url",)), *connector.needed] if connector else []
+    needed = [] if connector is None or hosted or isinstance(connector, CodeConnector) else ["redirect_url"]
+    if isinstance(connector, FindsServer):
+        needed.append(connector.server_option)
     for name in needed:
         if name not in found and name not in faulty:
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
@@ -132,7 +140,7 @@ def callback_of(deps: Dependencies, platform: str, connection_id: str) -> str:
     If an app is registered for each connection, so is its address. Otherwise a server that the caller chose could send
     the person on to another server, whose code would then be sent to the first one (RFC 9700, 4.4).
     """
-    own = f"/{connection_id}" if platforms()[platform].registers_itself else ""
+    own = f"/{connection_id}" if platforms()[platform].app.registers_itself else ""
     return f"{deps.public_url}{CALLBACK}{own}"
 
 

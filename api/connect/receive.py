@@ -13,7 +13,8 @@ from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read, read_valid
 from domain.audit import Actor
 from domain.errors import InvalidRequest, Problem, Unprocessable
-from platforms.access.connect import connectors
+from platforms.access.account_servers import FindsServer
+from platforms.access.connector import connectors
 from store.accounts.connecting import add_connection, digest, find_by_state, find_open
 from store.models import PendingConnection
 
@@ -33,7 +34,7 @@ async def connect(
     else:
         row = await _find(deps, workspace_id, platform, body)
         connector = connectors().get(platform)
-        if connector and connector.names_issuer and body.iss is None:
+        if isinstance(connector, FindsServer) and connector.always_names_issuer and body.iss is None:
             sentence = "iss is required: the platform sends it with the code"
             raise InvalidRequest(Problem(sentence, "missing_required_field", "iss"))
         handed = {"code": body.code, "iss": body.iss}

@@ -10,7 +10,9 @@ from activities.commands import ConnectStep
 from api.connect.outcomes import is_final, require_success, selection_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
-from platforms.access.connect import connectors
+from platforms.access.account_servers import PushesRequest
+from platforms.access.connector import connectors
+from platforms.access.posted_codes import CodeConnector
 from store.accounts.connecting import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
 from store.secrets.handover import seal_for
@@ -110,7 +112,7 @@ async def step(
 
 async def push(deps: Dependencies, row: PendingConnection, state: str) -> PendingConnection:
     """Push the authorization request to the platform from a worker, if it wants that; the state is sealed for it."""
-    if not connectors()[row.platform].pushes or row.public_key is None:
+    if not isinstance(connectors()[row.platform], PushesRequest) or row.public_key is None:
         return row
     sealed = seal_for(row.public_key, {"state": state}, row.id)
     async with deps.database.transaction() as session:
@@ -124,4 +126,4 @@ def address_of(row: PendingConnection, state: str) -> str:
     """Return where the person consents; a platform that was sent the state before needs no other."""
     connector = connectors()[row.platform]
     address = row.authorize_url or ""
-    return address if connector.pushes or connector.by_code else f"{address}&state={state}"
+    return address if isinstance(connector, PushesRequest | CodeConnector) else f"{address}&state={state}"

@@ -5,7 +5,7 @@ from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import PLATFORM, query
 from domain.connections import SelectionBy
-from platforms.access.connect import connectors
+from platforms.access.connector import connectors
 from platforms.registry import platforms
 
 _REFUSED = (

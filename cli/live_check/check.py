@@ -73,7 +73,7 @@ class Check:
             raise _Impossible(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
         alt_text = "A planet on its way around a name." if platform.rules.alt_text else None
         try:
-            media = [await self._files.media(name, platform.pulls_media, alt_text) for name in sample.files]
+            media = [await self._files.media(name, platform.pulls.kinds, alt_text) for name in sample.files]
         except LookupError:
             raise _Impossible("set SOCIALSYNCER_PUBLIC_URL: the platform must fetch the file") from None
         text = f"A test of SocialSyncer, deleted in a moment ({sample.name}, {mark}){sample.more_text}"

@@ -13,6 +13,7 @@ from cli.live_check.files import CheckFiles
 from platforms.base import (
     Absent,
     AnyPlatform,
+    ChoosesKey,
     Connection,
     Draft,
     Editable,
@@ -128,7 +129,8 @@ class Runner:
             trial, "prepare", lambda: _done(platform.prepare(line, context))
         ):
             return False
-        await platform.assign_key(context)
+        if isinstance(platform, ChoosesKey):
+            await platform.assign_key(context)
         self._snapshot = None
         line.wire.fence = lambda: self._note_handles(context)
         done = await self._try(trial, "publish", lambda: platform.publish(line, context))

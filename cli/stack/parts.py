@@ -18,7 +18,8 @@ from cli.stack.postgres import FAST_SHUTDOWN, Postgres
 from cli.stack.process import Command
 from cli.stack.supervisor import Part
 from cli.stack.temporal import NAMESPACE, Temporal
-from platforms.access.connect import connectors
+from platforms.access.account_servers import PublishesApp
+from platforms.access.connector import connectors
 
 WORKER_NICE = 5
 """On a busy machine, requests come first: accepted work can wait."""
@@ -167,14 +168,14 @@ def sandbox_apps() -> str:
 
 def _with_apps() -> list[str]:
     """Return the platforms that people authorize a registered app at, by the names of SOCIALSYNCER_APPS."""
-    found = (
-        connector
+    registered = (
+        connector.platform
         for connector in connectors().values()
         if connector.needs_app
-        and not connector.platform.registers_itself
-        and connector.own_app("http://127.0.0.1/") is None
+        and not connector.platform.app.registers_itself
+        and not isinstance(connector, PublishesApp)
     )
-    return sorted({each.platform.app_family or each.name for each in found})
+    return sorted({platform.app.family or platform.name for platform in registered})
 
 
 def _without_proxy() -> dict[str, str]:

@@ -20,11 +20,11 @@ class Inspection:
     """Messages for people about problems that do not stop publishing."""
 
 
-def end_of(found: object) -> datetime | None:
+def reported_end(value: object) -> datetime | None:
     """Return when a token ends, given a reported value; None for 0, which means no end, and for an unreadable value."""
-    if not number(found):
+    if not number(value):
         return None
     try:
-        return moment(found)
+        return moment(value)
     except ValueError:
         return None

@@ -1,20 +1,22 @@
 """Requests with an account's OAuth 2.0 token. The refresh token renews it before it ends or once it has ended."""
 
-from base64 import b64encode
+from abc import ABC
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 import structlog
 from pydantic import SecretStr
 
-from platforms.access.renewal import Renewed, lifetimes_of
+from platforms.access.registered_apps import App
+from platforms.access.renewal import Renewed, Renews, reported_lifetimes
+from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import Connection
+from platforms.boundary import shielded
 from platforms.client_model import ClientModel
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.token_endpoint import GrantEnded, ask, refuses_grant
-from platforms.http.wire import Wire
 
 log = structlog.get_logger(__name__)
 
@@ -93,37 +95,28 @@ async def send(
     return await renewing(connection, sent, ended=ended)
 
 
-async def renewed(
-    connection: Connection[O],
-    url: str,
-    *,
-    basic: bool,
-    headers: Mapping[str, str] | None = None,
-    grant_ended: GrantEnded = refuses_grant,
-    app_named: str = "client_id",
-) -> Renewed[O]:
-    """Exchange the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
+class RenewsByRefreshToken(Renews[O], ABC):
+    """A platform whose token endpoint exchanges refresh tokens for new tokens."""
 
-    `basic`: the app identifies itself by HTTP Basic rather than in the form, in which its id is the field `app_named`.
-    Raises PlatformError as `token_endpoint.refusal_of` says.
-    """
-    current = connection.credentials
-    client_id = current.client_id or ""
-    secret = current.client_secret.get_secret_value() if current.client_secret else ""
-    refresh_token = current.refresh_token.get_secret_value() if current.refresh_token else ""
-    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    if not basic:
-        fields |= {name: value for name, value in ((app_named, client_id), ("client_secret", secret)) if value}
-    own = {"Authorization": f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"} if basic else {}
-    answer = await ask(
-        connection.wire, "POST", url, grant_ended=grant_ended, data=fields, headers={**(headers or {}), **own}
-    )
-    update = {"access_token": SecretStr(answer["access_token"])}
-    if isinstance(refresh := answer.get("refresh_token"), str) and refresh:
-        update["refresh_token"] = SecretStr(refresh)
-    return Renewed(current.model_copy(update=update), lifetimes_of(answer))
+    base_url: ClassVar[str]
+    token_endpoint: ClassVar[TokenEndpoint]
 
+    def renewing_app(self, connection: Connection[O]) -> App:
+        """Return the app to which the tokens were issued."""
+        return App(connection.credentials.client_id or "", connection.credentials.client_secret)
 
-def second_host(wire: Wire, usual: str, second: str) -> str:
-    """Return a platform's second base URL, or `wire`'s own if all calls go to another host (a sandbox) than `usual`."""
-    return second if wire.base_url == usual else wire.base_url
+    @shielded
+    async def renew(self, connection: Connection[O]) -> Renewed[O]:
+        """Exchange the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
+
+        Raises PlatformError as `TokenEndpoint.grant_refusal` says.
+        """
+        endpoint, wire, current = self.token_endpoint, connection.wire, connection.credentials
+        token = current.refresh_token.get_secret_value() if current.refresh_token else ""
+        form, app = {"grant_type": "refresh_token", "refresh_token": token}, self.renewing_app(connection)
+        refusal = partial(endpoint.grant_refusal, wire)
+        answer = endpoint.tokens(wire, await endpoint.post(wire, self.base_url, app, form, read_error=refusal))
+        update = {"access_token": SecretStr(answer["access_token"])}
+        if isinstance(refresh := answer.get("refresh_token"), str) and refresh:
+            update["refresh_token"] = SecretStr(refresh)
+        return Renewed(current.model_copy(update=update), reported_lifetimes(answer))

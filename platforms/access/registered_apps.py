@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from platforms.app_rules import BOT_TOKEN, Bot
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 
@@ -54,7 +55,7 @@ class RegisteredApps:
     """
 
     def __init__(self, entries: Mapping[str, Iterable[_Entry]] | None = None) -> None:
-        self._entries = {name: tuple(each) for name, each in (entries or {}).items()}
+        self._entries = {name: tuple(apps) for name, apps in (entries or {}).items()}
 
     def __repr__(self) -> str:
         return f"RegisteredApps({', '.join(self._entries)})"
@@ -63,18 +64,18 @@ class RegisteredApps:
     def parse(cls, text: str) -> "RegisteredApps":
         """Read the JSON. Raises ValueError, which names what is wrong and repeats no value."""
         try:
-            given = _BY_PLATFORM.validate_json(text or "{}")
+            setting = _BY_PLATFORM.validate_json(text or "{}")
         except ValidationError:
             raise ValueError('must be a JSON object by platform, such as {"twitter": {"clientId": "…"}}') from None
-        return cls({name: _entries(name, each) for name, each in given.items()})
+        return cls({name: _entries(name, app_or_apps) for name, app_or_apps in setting.items()})
 
-    def of_workspace(self, platform: AnyPlatform, workspace_id: str) -> App | None:
+    def workspace_app(self, platform: AnyPlatform, workspace_id: str) -> App | None:
         """Return the app by which a workspace connects accounts of a platform."""
-        found = self._of(platform)
-        own = (each for each in found if workspace_id in each.workspaces)
-        shared = (each for each in found if not each.workspaces)
-        entry = next(own, None) or next(shared, None)
-        return _app(entry) if entry else None
+        entries = self._platform_entries(platform)
+        own = (entry for entry in entries if workspace_id in entry.workspaces)
+        shared = (entry for entry in entries if not entry.workspaces)
+        chosen = next(own, None) or next(shared, None)
+        return _app(chosen) if chosen else None
 
     def by_client(self, platform: AnyPlatform, client_id: str, workspace_id: str) -> App | None:
         """Return the app of a platform by which an account was connected; None if the workspace may not use it."""
@@ -86,54 +87,54 @@ class RegisteredApps:
         entries = self._with_client(platform, client_id)
         return bool(entries) and not any(entry.serves(workspace_id) for entry in entries)
 
-    def all_of(self, platform: AnyPlatform) -> list[App]:
+    def apps(self, platform: AnyPlatform) -> list[App]:
         """Return all apps of a platform."""
-        return [_app(each) for each in self._of(platform)]
+        return [_app(entry) for entry in self._platform_entries(platform)]
 
     def is_shared(self, platform: AnyPlatform) -> bool:
         """Return whether a platform has an app for all workspaces."""
-        return any(not each.workspaces for each in self._of(platform))
+        return any(not entry.workspaces for entry in self._platform_entries(platform))
 
     def workspaces(self) -> set[str]:
         """Return the ids of all workspaces that have an app of their own."""
-        return {workspace for found in self._entries.values() for each in found for workspace in each.workspaces}
+        return {workspace for entries in self._entries.values() for entry in entries for workspace in entry.workspaces}
 
     def secrets(self) -> list[str]:
         """Return all values that must never be shown."""
-        return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]
+        return [secret for entries in self._entries.values() for entry in entries for secret in _secrets(entry)]
 
     def _with_client(self, platform: AnyPlatform, client_id: str) -> list[_Entry]:
-        return [entry for entry in self._of(platform) if entry.client_id == client_id]
+        return [entry for entry in self._platform_entries(platform) if entry.client_id == client_id]
 
-    def _of(self, platform: AnyPlatform) -> tuple[_Entry, ...]:
-        return self._entries.get(platform.name) or self._entries.get(platform.app_family) or ()
+    def _platform_entries(self, platform: AnyPlatform) -> tuple[_Entry, ...]:
+        return self._entries.get(platform.name) or self._entries.get(platform.app.family) or ()
 
 
-def _entries(name: str, given: Any) -> list[_Entry]:
-    served = [platform for platform in platforms().values() if name in {platform.name, platform.app_family}]
+def _entries(name: str, app_or_apps: Any) -> list[_Entry]:
+    served = [platform for platform in platforms().values() if name in {platform.name, platform.app.family}]
     if not served:
         known = sorted(
-            {name for platform in platforms().values() for name in (platform.name, platform.app_family) if name}
+            {name for platform in platforms().values() for name in (platform.name, platform.app.family) if name}
         )
         raise ValueError(f"{name[:40]!r} is no platform: {', '.join(known)}")
-    options = {option for each in served for option in each.app_options}
-    found = []
-    for each in given if isinstance(given, list) else [given]:
+    options = {option for platform in served for option in platform.app.options}
+    entries = []
+    for app in app_or_apps if isinstance(app_or_apps, list) else [app_or_apps]:
         try:
-            entry = _Entry.model_validate(each)
+            entry = _Entry.model_validate(app)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             raise ValueError(f"{name}: {where or 'an app'} is not what it must be") from None
         if unknown := sorted({*(entry.model_extra or {})} - options):
             raise ValueError(f"{name}: unknown field {unknown[0][:40]!r}")
-        if not entry.client_id and all(platform.bot_names_app for platform in served):
+        if not entry.client_id and all(platform.app.bot is Bot.WHOLE_APP for platform in served):
             # A bot's token begins with its number.
-            token = str((entry.model_extra or {}).get("botToken") or "")
+            token = str((entry.model_extra or {}).get(BOT_TOKEN) or "")
             entry.client_id = token.partition(":")[0] if ":" in token else ""
-        if not entry.client_id and not all(platform.registers_itself for platform in served):
+        if not entry.client_id and not all(platform.app.registers_itself for platform in served):
             raise ValueError(f"{name}: clientId is missing")
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
 def _app(entry: _Entry) -> App:

@@ -77,9 +77,9 @@ class Renews(ABC, Generic[C]):
 
     tokens: ClassVar[TokenRules]
     other_tokens: ClassVar[tuple[TokenRules, ...]] = ()
-    """The rules of further kinds of tokens that the platform issues; `rules_of` chooses among them."""
+    """The rules of further kinds of tokens that the platform issues; `rules_for` chooses among them."""
 
-    def rules_of(self, credentials: C) -> TokenRules:
+    def rules_for(self, credentials: C) -> TokenRules:
         """Return the rules of the tokens that credentials hold."""
         return self.tokens
 
@@ -96,7 +96,7 @@ class Renews(ABC, Generic[C]):
         """
 
 
-def lifetimes_of(answer: Mapping[str, Any]) -> Lifetimes:
+def reported_lifetimes(answer: Mapping[str, Any]) -> Lifetimes:
     """Return what a token endpoint's response reports: `expires_in` and similar fields in seconds from now.
 
     Scopes are split at commas and blanks. `refresh_expires_in` is TikTok's name, `refresh_token_expires_in` that of
@@ -112,8 +112,8 @@ def lifetimes_of(answer: Mapping[str, Any]) -> Lifetimes:
 
 
 def _after(now: datetime, seconds: object) -> datetime | None:
-    found = number(seconds)
-    return None if found is None or found <= 0 else now + min(timedelta(seconds=min(found, 1e9)), LONGEST_LIFETIME)
+    length = number(seconds)
+    return None if length is None or length <= 0 else now + min(timedelta(seconds=min(length, 1e9)), LONGEST_LIFETIME)
 
 
 def _moment(reported: object) -> datetime | None:
@@ -127,5 +127,5 @@ def _scopes(reported: object) -> tuple[str, ...] | None:
     words = " ".join(map(str, reported[:MOST_SCOPES])) if isinstance(reported, list) else reported
     if not isinstance(words, str):
         return None
-    found = {word[:LONGEST_SCOPE] for word in words.replace(",", " ").split() if word.isprintable()}
-    return tuple(sorted(found)[:MOST_SCOPES])
+    scopes = {word[:LONGEST_SCOPE] for word in words.replace(",", " ").split() if word.isprintable()}
+    return tuple(sorted(scopes)[:MOST_SCOPES])

@@ -1,19 +1,20 @@
 """Requests of an account whose owner has authorized an app: bound to a key, with the nonce that the server wants."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Renewed, lifetimes_of
+from platforms.access.renewal import Renewed, reported_lifetimes
+from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
 from platforms.base import Connection
 from platforms.bluesky.identity import endpoint, place, read_metadata
 from platforms.bluesky.proofs import NONCES, assertion, proof
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.token_endpoint import UNREADABLE, refusal_of
 from platforms.http.wire import Wire, json_object
 
 USE_NONCE = "use_dpop_nonce"
@@ -77,9 +78,8 @@ async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Ren
     app = App(current.client_id or "", current.client_secret)
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
 
-    def refusal(response: httpx.Response) -> PlatformError:
-        return refusal_of(wire, response)
-
+    # An error about the app's metadata is no refusal of the app: the server may have failed to fetch them.
+    refusal = partial(TokenEndpoint(url).grant_refusal, wire)
     answer = await ask_for_tokens(wire, app, issuer, url, form, key, current.service, read_error=refusal)
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not (isinstance(access, str) and access and is_bound(answer)):
@@ -90,7 +90,7 @@ async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Ren
     update = {"access_token": SecretStr(access)}
     if isinstance(refresh, str) and refresh:
         update["refresh_token"] = SecretStr(refresh)
-    return Renewed(current.model_copy(update=update), lifetimes_of(answer))
+    return Renewed(current.model_copy(update=update), reported_lifetimes(answer))
 
 
 async def revoke_authorization(wire: Wire, app: App, credentials: BlueskyCredentials) -> None:

@@ -1,15 +1,11 @@
 """An account's connection to its server: a session that is renewed when it ends and stored for all workers."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import structlog
-from pydantic import SecretStr
 
-from platforms.access.renewal import Lifetimes, Renewed
 from platforms.base import Connection
-from platforms.bluesky.authorized import renew_authorization, send_bound
+from platforms.bluesky.authorized import send_bound
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_object
@@ -53,10 +49,10 @@ async def open_session(connection: BlueskyConnection) -> str:
     has_session = connection.credentials.is_authorized or connection.credentials.access_jwt is not None
     if not has_session or connection.credentials.did is None:
         connection.credentials = await connection.refresh()
-    return did_of(connection)
+    return account_did(connection)
 
 
-def did_of(connection: BlueskyConnection) -> str:
+def account_did(connection: BlueskyConnection) -> str:
     """Return the account's DID as it is known without a request."""
     return connection.credentials.did or connection.account.user_id
 
@@ -78,57 +74,3 @@ async def _send(
     token = credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
     headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
     return json_object(await connection.wire.send(method, path, headers=headers, **options))
-
-
-async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-    """Exchange the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
-
-    An authorization has no password to log in with.
-    """
-    current = connection.credentials
-    if current.is_authorized:
-        return await renew_authorization(connection)
-    if current.refresh_jwt is not None:
-        headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
-        try:
-            answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
-        except PlatformError as error:
-            if error.kind is not ErrorKind.AUTH:
-                raise
-        else:
-            return Renewed(_with_session(current, answer), Lifetimes())
-    login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
-    answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
-    return Renewed(_with_session(current, answer), Lifetimes())
-
-
-def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
-    session = json_object(answer)
-    if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
-        raise PlatformError(
-            ErrorKind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session"
-        )
-    if session.get("active") is False:
-        state = str(session.get("status") or "not active")
-        raise PlatformError(ErrorKind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
-    if current.did is not None and session["did"] != current.did:
-        message = "The Bluesky server now says that this is another account. Connect the account again."
-        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
-    return current.model_copy(
-        update={
-            "access_jwt": SecretStr(session["accessJwt"]),
-            "refresh_jwt": SecretStr(session["refreshJwt"]),
-            "did": session["did"],
-            "pds": _pds(session) or current.pds,
-        }
-    )
-
-
-def _pds(session: dict[str, Any]) -> str | None:
-    """Return the host that the account's DID document names as its server."""
-    document = session.get("didDoc")
-    services = document.get("service") if isinstance(document, dict) else None
-    for service in services if isinstance(services, list) else []:
-        if isinstance(service, dict) and str(service.get("id", "")).endswith("#atproto_pds"):
-            return urlsplit(str(service.get("serviceEndpoint", ""))).netloc or None
-    return None

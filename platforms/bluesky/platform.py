@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.access.renewal import Renewed, Renews, TokenRules
+from platforms.app_rules import AppRules
 from platforms.base import (
     Absent,
     ApiVersion,
+    ChoosesKey,
     Draft,
     Finding,
     Identity,
@@ -16,7 +18,8 @@ from platforms.base import (
     Published,
 )
 from platforms.bluesky import errors, rules
-from platforms.bluesky.connection import BlueskyConnection, ask, call, did_of, open_session, renew
+from platforms.bluesky.access import AUTHORIZATION_TOKENS, LOCAL_APP_TOKENS, TOKENS, renew
+from platforms.bluesky.connection import BlueskyConnection, account_did, ask, call, open_session
 from platforms.bluesky.did import INDEX, PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, build_embed, card_picture
 from platforms.bluesky.media import Blobs
@@ -24,7 +27,6 @@ from platforms.bluesky.references import COLLECTION, Reference, find_references,
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
-from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import ErrorKind, PlatformError
 from platforms.steps.thread import ThreadItem, ended_early
@@ -33,7 +35,7 @@ MENTION_TRIES = 3
 """How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""
 
 
-class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials]):
+class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials], ChoosesKey[BlueskySettings]):
     """Bluesky and every other server of the AT Protocol that takes Bluesky's posts."""
 
     name = "bluesky"
@@ -58,9 +60,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     service_fields = frozenset(
         ("client_id", "client_secret", "refresh_token", "dpop_key", "issuer", "access_jwt", "refresh_jwt", "did", "pds")
     )
-    app_options = frozenset({"clientName", "website"})
+    app = AppRules(more_options=frozenset({"clientName", "website"}))
     tokens = TOKENS
-    other_tokens = (OF_AUTHORIZATIONS, OF_LOCAL_APPS)
+    other_tokens = (AUTHORIZATION_TOKENS, LOCAL_APP_TOKENS)
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account; the prefix that every did:plc has is left out."""
@@ -76,11 +78,11 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
 
-    def rules_of(self, credentials: BlueskyCredentials) -> TokenRules:
+    def rules_for(self, credentials: BlueskyCredentials) -> TokenRules:
         """Return the rules of an app password's session, or of an authorization."""
         if not credentials.is_authorized:
             return TOKENS
-        return OF_AUTHORIZATIONS if (credentials.client_id or "").startswith("https:") else OF_LOCAL_APPS
+        return AUTHORIZATION_TOKENS if (credentials.client_id or "").startswith("https:") else LOCAL_APP_TOKENS
 
     def can_renew(self, credentials: BlueskyCredentials) -> bool:
         """Return whether the credentials hold an app password, which opens new sessions, or a refresh token."""
@@ -135,7 +137,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         if key is None:
             return Absent()
         try:
-            return _published((await read_record(connection, did_of(connection), key["rkey"]))["uri"])
+            return _published((await read_record(connection, account_did(connection), key["rkey"]))["uri"])
         except PlatformError as error:
             if error.code == errors.RECORD_ABSENT:
                 return Absent()
@@ -185,7 +187,7 @@ async def _follow(
         await blobs.bring(name, item.media)
         record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
         # If a response was lost, no check is needed: the same record under the same key changes nothing.
-        key |= reference(await _put(connection, context, did_of(connection), key["rkey"], record))
+        key |= reference(await _put(connection, context, account_did(connection), key["rkey"], record))
         await context.save(context.handles)
     return reference(key)
 
@@ -239,8 +241,8 @@ def _record(
     """Return the record of a post; source: lexicon app.bsky.feed.post."""
     settings = context.draft.settings
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
-    if found := facets(text, context.handles.get("mentions", {})):
-        record["facets"] = found
+    if tags := facets(text, context.handles.get("mentions", {})):
+        record["facets"] = tags
     if embed:
         record["embed"] = embed
     if reply:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from platforms.choices import Choices, ListedSetting, bounded
-from platforms.discord.connection import DiscordConnection, get, headers_of, home
+from platforms.discord.connection import DiscordConnection, get, home, request_headers
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.answers import parse
 from platforms.http.wire import segment
@@ -80,10 +80,10 @@ def _bits(text: Any) -> int:
 
 
 async def _object(connection: DiscordConnection, path: str) -> Mapping[str, Any]:
-    answer = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
+    answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
     return answer if isinstance(answer, dict) else {}
 
 
 async def _listed(connection: DiscordConnection, path: str) -> list[Mapping[str, Any]]:
-    answer = parse(await connection.wire.send("GET", path, headers=headers_of(connection)))
+    answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
     return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []

@@ -16,7 +16,7 @@ USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 DiscordConnection = Connection[DiscordCredentials]
 
 
-def headers_of(connection: DiscordConnection) -> dict[str, str]:
+def request_headers(connection: DiscordConnection) -> dict[str, str]:
     """Return the headers of every request; a webhook carries its token in the path instead."""
     agent = {"User-Agent": USER_AGENT}
     return agent if connection.credentials.webhook else agent | {"Authorization": f"Bot {_token(connection)}"}
@@ -40,7 +40,7 @@ def channel_path(channel: object) -> str:
 
 async def get(connection: DiscordConnection, path: str, **params: str) -> dict[str, Any]:
     """Read one object. Raises PlatformError if it has no id."""
-    answer = await connection.wire.send("GET", path, headers=headers_of(connection), params=params)
+    answer = await connection.wire.send("GET", path, headers=request_headers(connection), params=params)
     return with_id(answer)
 
 
@@ -48,11 +48,13 @@ async def messages(connection: DiscordConnection, channel: str, after: str, limi
     """Read the messages of a channel after an id, newest first. Raises PlatformError if the response is no list."""
     query = {"after": after, "limit": str(limit)}
     answer = await connection.wire.send(
-        "GET", f"{channel_path(channel)}/messages", headers=headers_of(connection), params=query
+        "GET", f"{channel_path(channel)}/messages", headers=request_headers(connection), params=query
     )
-    found = parse(answer)
-    if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
-        return found
+    page = parse(answer)
+    if isinstance(page, list) and all(
+        isinstance(message, dict) and str(message.get("id")).isdecimal() for message in page
+    ):
+        return page
     raise unreadable("Discord")
 
 

@@ -1,7 +1,7 @@
 """The live check of Discord."""
 
 from platforms.base import PublishContext, Published
-from platforms.discord.connection import DiscordConnection, channel_path, headers_of, home
+from platforms.discord.connection import DiscordConnection, channel_path, home, request_headers
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
@@ -14,7 +14,7 @@ async def _remove(
     # A webhook deletes its own messages below its own address; a bot does so below the channel's.
     where = home(connection) if connection.credentials.webhook else channel_path(context.handles[CHANNEL])
     path = f"{where}/messages/{segment(published.platform_post_id)}"
-    await connection.wire.send("DELETE", path, headers=headers_of(connection))
+    await connection.wire.send("DELETE", path, headers=request_headers(connection))
 
 
 def _is_bot(connection: DiscordConnection) -> bool:

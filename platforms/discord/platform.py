@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from platforms.app_rules import AppRules, Bot
 from platforms.base import (
     ApiVersion,
     Draft,
@@ -19,7 +20,7 @@ from platforms.base import (
 )
 from platforms.choices import Choices, ListsChoices
 from platforms.discord import channels, errors, rules
-from platforms.discord.connection import DiscordConnection, channel_path, get, headers_of, home, messages, with_id
+from platforms.discord.connection import DiscordConnection, channel_path, get, home, messages, request_headers, with_id
 from platforms.discord.fields import file_parts, message_body, of_bot, webhook_fields
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
@@ -67,8 +68,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
     settings = DiscordSettings
     credentials = DiscordCredentials
     service_fields = frozenset({"client_id", "replaced_by", "in_channel", "made_by"})
-    app_options = frozenset({"botToken"})
-    shares_bot = True
+    app = AppRules(bot=Bot.OPTIONAL)
     listed = channels.LISTED
 
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:
@@ -81,15 +81,15 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
 
     async def whoami(self, connection: DiscordConnection) -> Identity:
         """Ask which channel or webhook this is. An account is a channel and not a bot, which may post in many."""
-        found = await get(connection, home(connection))
-        name = str(found.get("name") or "")
+        place = await get(connection, home(connection))
+        name = str(place.get("name") or "")
         if connection.credentials.webhook:
-            await _note_channel(connection, str(found.get("channel_id") or ""))
+            await _note_channel(connection, str(place.get("channel_id") or ""))
             return Identity(connection.credentials.user_id, name)
-        if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
+        if kind := _NO_MESSAGES.get(int(place.get("type") or 0)):
             message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
             raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
-        return Identity(found["id"], name)
+        return Identity(place["id"], name)
 
     async def publish(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Published:
         """Make the message by one request, with its files."""
@@ -104,7 +104,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
             if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
             path, query = _where(connection, draft.settings)
-            body, headers = message_body(draft, files) | own, headers_of(connection)
+            body, headers = message_body(draft, files) | own, request_headers(connection)
             try:
                 if parts:
                     form = MultipartForm({"payload_json": json.dumps(body)}, parts)
@@ -115,10 +115,10 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
                     )
             except PlatformError as error:
                 raise await _meant(context, error) from error
-            made = with_id(answer, public=True)
+            message = with_id(answer, public=True)
         # Not saved: a save that fails must not make a public message look unsent.
-        context.handles[CHANNEL] = made.get("channel_id")
-        return Published(made["id"], url=None)
+        context.handles[CHANNEL] = message.get("channel_id")
+        return Published(message["id"], url=None)
 
     async def confirm_sent(
         self, connection: DiscordConnection, context: PublishContext[DiscordSettings], sent_at: datetime
@@ -175,13 +175,13 @@ async def _check_channel(connection: DiscordConnection, settings: DiscordSetting
         return
     own = await get(connection, home(connection))
     try:
-        wanted = await get(connection, channel_path(channel))
+        chosen = await get(connection, channel_path(channel))
     except PlatformError as error:
         if error.kind is not ErrorKind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
             raise
         # The post names this channel, so the account is not at fault.
         raise error.as_rejected() from error
-    if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
+    if chosen.get("guild_id") is None or chosen["guild_id"] != own.get("guild_id"):
         raise PlatformError(ErrorKind.REJECTED, not_allowed(connection.account.account_id, name, channel), code=CODE)
 
 
@@ -255,10 +255,10 @@ def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
 
 
 def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
-    wanted = [(embed.title, embed.description) for embed in draft.settings.embeds]
+    requested = [(embed.title, embed.description) for embed in draft.settings.embeds]
     shown = [(embed.get("title"), embed.get("description")) for embed in message.get("embeds") or []]
     # Previews of links are among them, and a message may hide them all.
-    return draft.settings.suppress_embeds or all(embed in shown for embed in wanted)
+    return draft.settings.suppress_embeds or all(embed in shown for embed in requested)
 
 
 def _snowflake(moment: datetime) -> int:

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.access.oauth import second_host
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
@@ -194,7 +193,7 @@ class Uploads:
             return [known]
         wire, named = self._connection.wire, str(video.get("domain") or "")
         reported = [f"https://{named}"] if HOST.fullmatch(named) and is_within(named, (DOMAIN,)) else []
-        return list(dict.fromkeys([*reported, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
+        return list(dict.fromkeys([*reported, wire.address(BASE_URL, VIDEO_URL), wire.base_url]))
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send in one request all bytes of a reel or story that Facebook does not have yet."""

@@ -5,7 +5,6 @@ from typing import Any
 import httpx
 
 from platforms.access import oauth
-from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
@@ -15,7 +14,6 @@ from platforms.http.wire import segment
 BASE_URL = "https://mybusiness.googleapis.com"
 ACCOUNTS = "https://mybusinessaccountmanagement.googleapis.com"
 LOCATIONS = "https://mybusinessbusinessinformation.googleapis.com"
-SIGN_IN = "https://oauth2.googleapis.com"
 
 MOST_PAGES = 20
 """Most pages of accounts and of locations, each. A user who manages more must name the location."""
@@ -33,7 +31,7 @@ async def call(
     **options: Any,
 ) -> dict[str, Any]:
     """Return Google's response. `public` marks the request that makes the post. Raises PlatformError."""
-    url = oauth.second_host(connection.wire, BASE_URL, host) + path
+    url = connection.wire.address(BASE_URL, host + path)
     answer = await oauth.send(connection, method, url, public=public, **options)
     body = parse(answer)
     if isinstance(body, dict):
@@ -42,43 +40,36 @@ async def call(
     raise unreadable("Google", public=public)
 
 
-async def renew(connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
-    """Exchange the refresh token for another access token. Raises PlatformError."""
-    return await oauth.renewed(
-        connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
-    )
-
-
-async def place(connection: GoogleBusinessConnection, wanted: str | None = None) -> tuple[str, str, str]:
+async def place(connection: GoogleBusinessConnection, location: str | None = None) -> tuple[str, str, str]:
     """Return the account's number, the location's number and its title as Google has them.
 
-    `wanted` is the number of a location, by default the connection's own. Raises PlatformError, `auth` if the user does
+    `location` is a location's number, by default the connection's own. Raises PlatformError, `auth` if the user does
     not manage the location, or manages several and none is named.
     """
-    wanted = wanted or connection.credentials.user_id
-    anywhere = wanted != connection.credentials.user_id
+    location = location or connection.credentials.user_id
+    anywhere = location != connection.credentials.user_id
     every = await places(connection, None if anywhere else connection.credentials.account_id)
-    found = {each[1]: each for each in every if wanted in {None, each[1]}}
-    if wanted is None and len(found) > 1:
-        several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
+    matching = {candidate[1]: candidate for candidate in every if location in {None, candidate[1]}}
+    if location is None and len(matching) > 1:
+        several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(matching.values())[:10])
         message = f"This Google account manages several locations. Name one as locationId: {several}."
         raise PlatformError(ErrorKind.AUTH, message, code="several_locations")
-    if not found:
+    if not matching:
         message = "Google does not find this location among those that the account manages."
         raise PlatformError(ErrorKind.AUTH, message, code="no_location")
-    return next(iter(found.values()))
+    return next(iter(matching.values()))
 
 
 async def places(connection: GoogleBusinessConnection, only_account: str | None = None) -> list[tuple[str, str, str]]:
     """Return account, location and title of all locations that the user manages. Raises PlatformError."""
-    found: dict[str, tuple[str, str, str]] = {}
+    by_number: dict[str, tuple[str, str, str]] = {}
     for account in sorted(await _all(connection, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
         number = str(account.get("name")).rpartition("/")[2]
         if only_account in {None, number}:
             for location in await _locations(connection, number):
                 its_number = str(location.get("name")).rpartition("/")[2]
-                found.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
-    return list(found.values())
+                by_number.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
+    return list(by_number.values())
 
 
 def _rank(account: dict[str, Any]) -> int:
@@ -105,7 +96,7 @@ async def parent(connection: GoogleBusinessConnection) -> str:
     return f"accounts/{connection.credentials.account_id}/locations/{connection.credentials.user_id}"
 
 
-async def parent_of(connection: GoogleBusinessConnection, location: str) -> str:
+async def location_parent(connection: GoogleBusinessConnection, location: str) -> str:
     """Return the name below which posts of another location are made; it may belong to another group.
 
     Raises PlatformError, `rejected` if the user does not manage the location, because the account is not at fault.
@@ -129,11 +120,11 @@ async def keep(connection: GoogleBusinessConnection, account: str, location: str
 async def _all(
     connection: GoogleBusinessConnection, host: str, path: str, name: str, **query: str
 ) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     for _ in range(MOST_PAGES):
         body = await call(connection, "GET", path, host=host, params=query)
-        found += [each for each in body.get(name) or [] if isinstance(each, dict)]
+        items += [item for item in body.get(name) or [] if isinstance(item, dict)]
         if not body.get("nextPageToken"):
             break
         query["pageToken"] = str(body["nextPageToken"])
-    return found
+    return items

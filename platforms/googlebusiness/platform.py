@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from domain.post import MediaType
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import (
     ApiVersion,
     Draft,
@@ -24,20 +24,19 @@ from platforms.base import (
 )
 from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError, unreadable
-from platforms.google.tokens import TOKENS
+from platforms.files import MediaPulls
+from platforms.google.access import APP, ENDPOINT, SIGN_IN, TOKENS
 from platforms.googlebusiness import choices, errors, rules
 from platforms.googlebusiness.connection import (
     ACCOUNTS,
     BASE_URL,
     LOCATIONS,
-    SIGN_IN,
     GoogleBusinessConnection,
     call,
     keep,
+    location_parent,
     parent,
-    parent_of,
     place,
-    renew,
 )
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
@@ -58,13 +57,13 @@ PHOTO_TRIES = 2
 
 class GoogleBusiness(
     Platform[GoogleBusinessSettings, GoogleBusinessCredentials],
-    Renews[GoogleBusinessCredentials],
+    RenewsByRefreshToken[GoogleBusinessCredentials],
     ListsChoices[GoogleBusinessCredentials],
 ):
     """My Business API v4, for the posts of one location."""
 
     name = "googlebusiness"
-    app_family = "google"
+    app = APP
     label = "Google Business Profile"
     base_url = BASE_URL
     domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, SIGN_IN))
@@ -73,7 +72,7 @@ class GoogleBusiness(
     # Google promises no consistency for its list of posts, and it has no key that makes a repeat harmless. Our choice.
     read_lag = timedelta(seconds=90)
     finds_without_handles = True
-    pulls_media = frozenset({MediaType.IMAGE})
+    pulls = MediaPulls(frozenset({MediaType.IMAGE}))
     places = (PlaceSetting("locationId", "location_id", str),)
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
@@ -82,15 +81,12 @@ class GoogleBusiness(
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
     listed = choices.LISTED
 
     def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
         """Return False: Google fetches the photo from its URL when the post is made."""
         return False
-
-    async def renew(self, connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def choices(self, connection: GoogleBusinessConnection, name: str, within: str) -> Choices:
         """Return the locations that the account may publish to."""
@@ -110,7 +106,7 @@ class GoogleBusiness(
         body = post_body(context.draft, connection.credentials.language_code)
         try:
             path = f"/v4/{quote(name)}/localPosts"
-            made = await call(connection, "POST", path, public=True, json=body)
+            post = await call(connection, "POST", path, public=True, json=body)
         except PlatformError as error:
             if context.draft.settings.location_id and error.status in {403, 404} and error.kind is ErrorKind.AUTH:
                 message = "Google does not let this account post on the location that locationId names."
@@ -118,11 +114,11 @@ class GoogleBusiness(
             if error.code.upper() in errors.PHOTO_FAILURES and error.kind is ErrorKind.TRANSIENT:
                 raise await _photo_failed(context, error) from error
             raise
-        if not made.get("name"):
+        if not post.get("name"):
             raise unreadable("Google", public=True)
-        context.handles[POST] = str(made["name"])
+        context.handles[POST] = str(post["name"])
         await context.save(context.handles)
-        finding = _verdict(made)
+        finding = _verdict(post)
         for pause in CHECK_PAUSES:
             if not isinstance(finding, Unknown):
                 break
@@ -177,7 +173,7 @@ async def _parent(connection: GoogleBusinessConnection, context: PublishContext[
     if location in {None, connection.credentials.user_id}:
         return await parent(connection)
     if PARENT not in context.handles:
-        context.handles[PARENT] = await parent_of(connection, str(location))
+        context.handles[PARENT] = await location_parent(connection, str(location))
         await context.save(context.handles)
     return str(context.handles[PARENT])
 

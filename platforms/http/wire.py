@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -90,6 +90,13 @@ class Wire:
     def host(self, usual: str) -> str:
         """Return the base URL of a further host of the platform."""
         return self.elsewhere.get(usual, usual)
+
+    def address(self, platform_url: str, url: str) -> str:
+        """Return an address of a platform, or its path at what replaces the platform's own base URL, such as a sandbox.
+
+        A server in place of `platform_url` plays all hosts of the platform.
+        """
+        return url if self.base_url == platform_url else self.base_url + urlsplit(url).path
 
     async def send(
         self,

@@ -2,13 +2,11 @@
 
 from datetime import date
 
-from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
 from platforms.instagram import errors
 from platforms.instagram.settings import InstagramCredentials
 from platforms.meta.containers import ContainerDialect
 from platforms.meta.graph import Graph
-from platforms.meta.renewal import renew_long_lived
 
 API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
 GRAPH = Graph(API.name)
@@ -24,8 +22,3 @@ CONTAINERS = ContainerDialect(
 )
 
 InstagramConnection = Connection[InstagramCredentials]
-
-
-async def renew(connection: InstagramConnection) -> Renewed[InstagramCredentials]:
-    """Exchange the token for one that is valid for 60 more days. Raises PlatformError."""
-    return await renew_long_lived(connection, "ig_refresh_token")

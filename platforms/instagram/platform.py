@@ -5,7 +5,6 @@ from typing import Any
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
-from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     AccountFacts,
     Draft,
@@ -17,13 +16,14 @@ from platforms.base import (
     ReportsQuota,
 )
 from platforms.errors import ErrorKind, PlatformError
+from platforms.files import MediaPulls
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
-from platforms.instagram.connection import API, CONTAINERS, GRAPH, InstagramConnection, renew
+from platforms.instagram.connection import API, CONTAINERS, GRAPH, InstagramConnection
 from platforms.instagram.rules import InstagramPostType, choose_post_type
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
-from platforms.instagram.tokens import TOKENS
+from platforms.meta.access import RenewsLongLived
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
@@ -37,7 +37,9 @@ PAGE = 50
 
 
 class Instagram(
-    Platform[InstagramSettings, InstagramCredentials], ReportsQuota[InstagramCredentials], Renews[InstagramCredentials]
+    Platform[InstagramSettings, InstagramCredentials],
+    ReportsQuota[InstagramCredentials],
+    RenewsLongLived[InstagramCredentials],
 ):
     """Instagram's API with Instagram Login, for professional accounts."""
 
@@ -47,7 +49,7 @@ class Instagram(
     api = API
     account_prefix = "ig"
     request_id_header = REQUEST_ID_HEADER
-    pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.VIDEO}))
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
@@ -55,7 +57,7 @@ class Instagram(
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials
-    tokens = TOKENS
+    renewal_grant = "ig_refresh_token"
 
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files; stories have their own."""
@@ -67,10 +69,6 @@ class Instagram(
         A missing proof stops only accounts that have none.
         """
         return applies_to(code, credentials)
-
-    async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def whoami(self, connection: InstagramConnection) -> Identity:
         """Ask whose token this is; `user_id` is the professional account, `id` its id for one app only."""

@@ -7,17 +7,17 @@ from typing import Any
 
 import httpx
 
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.http.wire import json_object, segment
 from platforms.linkedin import errors, lookup, rules
-from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call, renew
+from platforms.linkedin.access import ENDPOINT, TOKENS
+from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads, upload_kinds
 from platforms.linkedin.settings import PAGE, LinkedInCredentials, LinkedInSettings, own_page
-from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
@@ -38,7 +38,7 @@ REPEAT_WITHIN = timedelta(minutes=8)
 the first one. A member's post can be found in no other way."""
 
 
-class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCredentials]):
+class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshToken[LinkedInCredentials]):
     """LinkedIn's versioned REST API, for members and the company pages that they manage."""
 
     name = "linkedin"
@@ -58,6 +58,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     settings = LinkedInSettings
     credentials = LinkedInCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
 
     def prepares(self, draft: Draft[LinkedInSettings]) -> bool:
         """Return whether there is something to upload, such as an article's picture."""
@@ -72,10 +73,6 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
         return errors.lacks(code, is_page=is_page, media=upload_kinds(draft))
 
-    async def renew(self, connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
-
     async def whoami(self, connection: LinkedInConnection) -> Identity:
         """Ask whose token this is, and whether that member manages the company page of the account."""
         page = connection.credentials.organization_urn
@@ -89,18 +86,18 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         if not POSTING_ROLES & await _roles(connection, page):
             raise PlatformError(ErrorKind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
-        return Identity(f"{PAGE}{number}", await _name_of(connection, number))
+        return Identity(f"{PAGE}{number}", await _page_name(connection, number))
 
     async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: continues from the handles."""
         try:
-            await Uploads(connection, context, author_of(connection, context)).run()
+            await Uploads(connection, context, post_author(connection, context)).run()
         except PlatformError as error:
             raise await _of_author(error, connection, context) from error
 
     async def publish(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat which post the first request made."""
-        author, handles = author_of(connection, context), context.handles
+        author, handles = post_author(connection, context), context.handles
         uploads = Uploads(connection, context, author)
         repeated = SENT_AT in handles
         if repeated and _too_late(context):
@@ -139,19 +136,19 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
 
         A member's post with media or a poll stays unconfirmed: a repeat that LinkedIn took would publish it twice.
         """
-        author, is_open = author_of(connection, context), SENT_AT in context.handles
+        author, is_open = post_author(connection, context), SENT_AT in context.handles
         if ":organization:" in author:
             try:
-                found = await lookup.find(connection, context, author, sent_at)
+                finding = await lookup.find(connection, context, author, sent_at)
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
             else:
-                if isinstance(found, Absent) and is_open and _too_late(context):
+                if isinstance(finding, Absent) and is_open and _too_late(context):
                     # The post was surely never made, so the next request counts as the first one.
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
-                return found
+                return finding
         if not is_open:
             return Absent()
         is_safe = _names_repeats(context.draft) and not _too_late(context)
@@ -164,12 +161,12 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         text, urn = context.draft.settings.first_comment, done.platform_post_id
         if not text:
             return done
-        body = {"actor": author_of(connection, context), "object": urn, "message": {"text": text}}
+        body = {"actor": post_author(connection, context), "object": urn, "message": {"text": text}}
         warning = await run_once(connection, context, FIRST_COMMENT, lambda: _comment(connection, urn, body))
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
 
 
-async def _name_of(connection: LinkedInConnection, number: str) -> str:
+async def _page_name(connection: LinkedInConnection, number: str) -> str:
     """Return a page's name, or its number if LinkedIn shows the name to administrators only."""
     try:
         page = json_object(await call(connection, "GET", f"/rest/organizations/{segment(number)}"))
@@ -249,7 +246,7 @@ async def _seen(connection: LinkedInConnection, urn: str, author: str, error: Pl
     return published(urn)
 
 
-def author_of(connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> str:
+def post_author(connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> str:
     """Return the author: the page that the post or the account names, else the member."""
     page = context.draft.settings.organization_urn or connection.credentials.organization_urn
     return page or f"urn:li:person:{connection.account.user_id}"

@@ -42,25 +42,25 @@ async def read(connection: MastodonConnection, path: str, **params: str) -> dict
 
 async def read_list(connection: MastodonConnection, path: str, **params: str) -> list[dict[str, Any]]:
     """Read a list. Raises PlatformError if it is none: that must not pass for an empty one."""
-    found = parse(await send(connection, "GET", path, params=params))
-    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
-        return found
+    items = parse(await send(connection, "GET", path, params=params))
+    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+        return items
     raise unreadable(_SERVER)
 
 
 def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
     """Return the object of a response. Raises PlatformError if it has none."""
-    found = parse(response)
-    if isinstance(found, dict):
-        return found
+    body = parse(response)
+    if isinstance(body, dict):
+        return body
     raise unreadable(_SERVER, public=public)
 
 
-def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
+def require_id(thing: dict[str, Any], *, public: bool = False) -> str:
     """Return the id of a response's object. Raises PlatformError if it has none."""
-    found = thing.get("id")
-    if isinstance(found, str | int) and str(found):
-        return str(found)
+    identifier = thing.get("id")
+    if isinstance(identifier, str | int) and str(identifier):
+        return str(identifier)
     raise unreadable(_SERVER, public=public)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import segment
-from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
+from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
 from platforms.mastodon.settings import MastodonSettings
 
 PAGE, MOST_PAGES = 20, 10
@@ -25,12 +25,12 @@ async def pages(connection: MastodonConnection, path: str, **params: str) -> Asy
     params = {"limit": str(PAGE), **params}
     for _ in range(MOST_PAGES):
         page = await read_list(connection, path, **params)
-        if not page or id_of(page[-1]) == params.get("max_id"):
+        if not page or require_id(page[-1]) == params.get("max_id"):
             # Some servers ignore the parameters and return the same page forever.
             yield []
             return
         yield page
-        params["max_id"] = id_of(page[-1])
+        params["max_id"] = require_id(page[-1])
 
 
 async def newest(connection: MastodonConnection) -> list[Status]:

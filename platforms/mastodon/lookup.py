@@ -11,7 +11,7 @@ from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
-from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
+from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
 from platforms.mastodon.limits import DEFAULTS, ServerLimits, read_limits
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.post_ids import is_of_snac
@@ -44,7 +44,7 @@ async def note_newest(connection: MastodonConnection, context: PublishContext[Ma
         return
     try:
         newest = await read_list(connection, listing.account_path(connection), limit="1", exclude_reblogs="true")
-        context.handles[AFTER] = id_of(newest[0]) if newest else ""
+        context.handles[AFTER] = require_id(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must decide. The token may permit writing only.
         context.handles[AFTER] = None
@@ -115,8 +115,8 @@ class _Search:
 
     async def take(self, page: list[dict[str, Any]]) -> bool:
         """Compare the statuses of a page, newest first; return whether older ones may still be ours."""
-        fresh = [status for status in page if id_of(status) not in self._seen]
-        self._seen |= {id_of(status) for status in fresh}
+        fresh = [status for status in page if require_id(status) not in self._seen]
+        self._seen |= {require_id(status) for status in fresh}
         for status in fresh:
             if self._is_older(status):
                 return False
@@ -129,8 +129,8 @@ class _Search:
         """Compare the statuses of an unordered list that are new enough and the account's own; return all its own."""
         own = [status for status in statuses if listing.is_own(self.connection, status)]
         for status in own:
-            if id_of(status) not in self._seen and not self.is_before(status):
-                self._seen.add(id_of(status))
+            if require_id(status) not in self._seen and not self.is_before(status):
+                self._seen.add(require_id(status))
                 await asyncio.sleep(0)
                 await self._examine(status)
         return own
@@ -145,7 +145,7 @@ class _Search:
         if similarity is Similarity.OURS:
             made_at = _created(shown) or self._sent_at
             self._ours.append(MatchingPost(published(self.connection, self.context, shown), made_at))
-        elif similarity in self._likely and id_of(shown) not in self.context.taken:
+        elif similarity in self._likely and require_id(shown) not in self.context.taken:
             self._likely[similarity].append(shown)
 
     def match(self) -> Published | None:
@@ -170,7 +170,7 @@ class _Search:
     def _is_older(self, status: dict[str, Any]) -> bool:
         """Return whether a status, and so all after it in the list, existed before the first send."""
         if (after := self.context.handles[AFTER]) is not None:
-            return bool(id_of(status) == after)
+            return bool(require_id(status) == after)
         return self.is_before(status)
 
 
@@ -182,7 +182,7 @@ def published(
     public: bool = False,
 ) -> Published:
     """Return the published post, with a warning for what the server lacks; a private one may have no own address."""
-    status_id = id_of(status, public=public)
+    status_id = require_id(status, public=public)
     url = status.get("url") or status.get("uri")
     acct = connection.account.username.partition("@")[0]
     address = str(url) if url else f"{connection.wire.base_url}/@{acct}/{status_id}"
@@ -191,7 +191,12 @@ def published(
 
 def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str]:
     shown, asked = status.get("visibility"), settings.visibility
-    if asked and shown and shown != asked and not (is_of_snac(id_of(status)) and _KINDS_OF_SNAC.get(asked) == shown):
+    if (
+        asked
+        and shown
+        and shown != asked
+        and not (is_of_snac(require_id(status)) and _KINDS_OF_SNAC.get(asked) == shown)
+    ):
         yield f"The server made the post {shown} instead of {asked}."
     if settings.poll and status.get("poll", {}) is None:
         yield "The server published the post without its poll."
@@ -211,7 +216,7 @@ def shown_raw_text(status: dict[str, Any]) -> str | None:
 async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) -> str | None:
     """Ask a server for the text as it was sent; None if it does not return it."""
     try:
-        text = (await read(connection, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
+        text = (await read(connection, f"/api/v1/statuses/{quote(require_id(status), safe='')}/source")).get("text")
     except PlatformError:
         return None
     return text if isinstance(text, str) and text else None

@@ -15,7 +15,15 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
-from platforms.mastodon.connection import ENGLISH, MastodonConnection, authorization, entity, id_of, is_missing, send
+from platforms.mastodon.connection import (
+    ENGLISH,
+    MastodonConnection,
+    authorization,
+    entity,
+    is_missing,
+    require_id,
+    send,
+)
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import ServerLimits, read_limits
 from platforms.mastodon.settings import MastodonSettings
@@ -93,7 +101,7 @@ class Uploads:
         ready = answer.status_code != httpx.codes.ACCEPTED
         self._known[name] = {
             "url": item.url,
-            "id": id_of(entity(answer)),
+            "id": require_id(entity(answer)),
             "ready": ready,
             "at": datetime.now(UTC).isoformat(),
         }

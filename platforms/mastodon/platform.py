@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from platforms.app_rules import AppRules
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
-from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, id_of, read, send
+from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, read, require_id, send
 from platforms.mastodon.fields import depends_on_server, status_body
 from platforms.mastodon.limits import DEFAULTS, read_limits
 from platforms.mastodon.media import Uploads, media_ids
@@ -27,8 +28,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     """Every server with Mastodon's API."""
 
     name = "mastodon"
-    app_options = frozenset({"clientName", "website"})
-    registers_itself = True
+    app = AppRules(more_options=frozenset({"clientName", "website"}), registers_itself=True)
     service_fields = frozenset({"client_id", "client_secret"})
     label = "Mastodon"
     base_url = FLAGSHIP
@@ -66,7 +66,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
                 # The request contains nothing but the token: some servers call a wrong token a bad request.
                 raise errors.not_accepted(error.status) from error
             raise
-        user_id, username = id_of(me), str(me.get("username") or me.get("acct") or "")
+        user_id, username = require_id(me), str(me.get("username") or me.get("acct") or "")
         if connection.wire.base_url == connection.credentials.instance:
             host = urlsplit(connection.credentials.instance).netloc
             user_id, username = f"{user_id}@{host}", f"{username}@{host}"

@@ -7,8 +7,8 @@ API.
 from collections.abc import Mapping
 from typing import Any
 
-from platforms.access.inspection import Inspection, end_of
-from platforms.access.renewal import lifetimes_of
+from platforms.access.inspection import Inspection, reported_end
+from platforms.access.renewal import reported_lifetimes
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_object
@@ -34,7 +34,9 @@ async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple
     if not data["is_valid"]:
         message = f"{connection.wire.label} no longer accepts this account's connection. Reconnect the account."
         raise PlatformError(ErrorKind.AUTH, message, code="token_invalid")
-    return Inspection(lifetimes_of({"scope": data.get("scopes")}).scopes, end_of(data.get("expires_at"))), data
+    return Inspection(
+        reported_lifetimes({"scope": data.get("scopes")}).scopes, reported_end(data.get("expires_at"))
+    ), data
 
 
 def granted_targets(data: Mapping[str, Any], scope: str) -> set[str] | None:

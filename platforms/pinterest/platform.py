@@ -3,16 +3,26 @@
 from datetime import datetime, timedelta
 
 from domain.post import MediaType
-from platforms.access.renewal import Renewed, Renews
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.access.oauth import RenewsByRefreshToken
+from platforms.base import (
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    PublishContext,
+    Published,
+)
 from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
+from platforms.files import MediaPulls
 from platforms.pinterest import choices, errors, lookup, rules
-from platforms.pinterest.connection import PinterestConnection, call, renew
+from platforms.pinterest.access import ENDPOINT, TOKENS
+from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.fields import pin_body
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
-from platforms.pinterest.tokens import TOKENS
 from platforms.rules import FileRule
 
 FETCHES = 3
@@ -22,7 +32,7 @@ two or three times."""
 
 class Pinterest(
     Platform[PinterestSettings, PinterestCredentials],
-    Renews[PinterestCredentials],
+    RenewsByRefreshToken[PinterestCredentials],
     ListsChoices[PinterestCredentials],
 ):
     """Pinterest's API v5, for user accounts. Pinterest fetches images; videos are uploaded."""
@@ -36,7 +46,7 @@ class Pinterest(
     # Long, our choice: Pinterest promises neither consistency nor an order of its lists, and has no idempotency key.
     read_lag = timedelta(minutes=4)
     finds_without_handles = True
-    pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
+    pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.GIF}))
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
@@ -45,6 +55,7 @@ class Pinterest(
     settings = PinterestSettings
     credentials = PinterestCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
     listed = choices.LISTED
 
     def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
@@ -54,10 +65,6 @@ class Pinterest(
     def prepares(self, draft: Draft[PinterestSettings]) -> bool:
         """Return whether there is a video to upload."""
         return _has_video(draft)
-
-    async def renew(self, connection: PinterestConnection) -> Renewed[PinterestCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def choices(self, connection: PinterestConnection, name: str, within: str) -> Choices:
         """Return the boards of the account, or the sections of a board."""

@@ -1,19 +1,16 @@
 """An account's connection to Reddit: each request names the app, and an expired token is renewed once."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
 from platforms.access import oauth
-from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.http.wire import json_object
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
 
 BASE_URL = "https://oauth.reddit.com"
-SIGN_IN = "https://www.reddit.com"
 APP, VERSION = "socialsyncer", "0.1"
 
 RedditConnection = Connection[RedditCredentials]
@@ -43,22 +40,9 @@ async def send(connection: RedditConnection, method: str, path: str, **options: 
     return await oauth.send(connection, method, path, headers=headers, **options)
 
 
-async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:
-    """Exchange the refresh token for another access token. Raises PlatformError."""
-    url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
-    return await oauth.renewed(
-        connection, url, basic=True, headers={"User-Agent": user_agent(connection)}, grant_ended=_grant_ended
-    )
-
-
-def _grant_ended(answer: Mapping[str, Any]) -> bool:
-    """Return whether Reddit refuses the refresh token; source: r2/controllers/oauth2.py of its archive."""
-    return answer.get("error") in {"invalid_grant", "invalid_request"}
-
-
 def user_agent(connection: RedditConnection) -> str:
     """Return the user agent that names the app. Reddit refuses the default names of HTTP libraries."""
-    given = connection.credentials.user_agent
+    named = connection.credentials.user_agent
     return (
-        given or f"web:{connection.credentials.client_id or APP}:{VERSION} (by /u/{connection.account.username or APP})"
+        named or f"web:{connection.credentials.client_id or APP}:{VERSION} (by /u/{connection.account.username or APP})"
     )

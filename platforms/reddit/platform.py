@@ -1,9 +1,12 @@
 """Publishing to Reddit: upload images, submit by one request, look among the author's posts if no id was returned."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
+from platforms.access.registered_apps import App
+from platforms.app_rules import AppRules
 from platforms.base import (
     Absent,
     ApiVersion,
@@ -18,12 +21,12 @@ from platforms.base import (
 from platforms.choices import Choices, ListsChoices
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.reddit import choices, errors, lookup, rules
-from platforms.reddit.connection import BASE_URL, RedditConnection, call, renew
+from platforms.reddit.access import ENDPOINT, TOKENS, USER_AGENT
+from platforms.reddit.connection import BASE_URL, RedditConnection, call, user_agent
 from platforms.reddit.fields import gallery_body, submit_fields
 from platforms.reddit.media import upload
 from platforms.reddit.rules import RedditPostType, choose_post_type
 from platforms.reddit.settings import RedditCredentials, RedditSettings
-from platforms.reddit.tokens import TOKENS
 
 TAKEN_AT = "takenAt"
 """When Reddit accepted an image, in the handles. It makes the post a little later and does not return its id."""
@@ -33,11 +36,15 @@ LISTED_WITHIN = timedelta(minutes=10)
 """How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
 
 
-class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentials], ListsChoices[RedditCredentials]):
+class Reddit(
+    Platform[RedditSettings, RedditCredentials],
+    RenewsByRefreshToken[RedditCredentials],
+    ListsChoices[RedditCredentials],
+):
     """Reddit's OAuth API, for user accounts."""
 
     name = "reddit"
-    app_options = frozenset({"userAgent"})
+    app = AppRules(more_options=frozenset({"userAgent"}))
     label = "Reddit"
     base_url = BASE_URL
     domains = ("reddit.com",)
@@ -54,11 +61,12 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     settings = RedditSettings
     credentials = RedditCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
     listed = choices.LISTED
 
-    async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
+    def renewing_app(self, connection: RedditConnection) -> App:
+        """Return the app to which the tokens were issued; it names itself as in all requests of the account."""
+        return replace(super().renewing_app(connection), options={USER_AGENT: user_agent(connection)})
 
     async def choices(self, connection: RedditConnection, name: str, within: str) -> Choices:
         """Return the flairs of a subreddit."""
@@ -88,8 +96,8 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
             taken_at = datetime.now(UTC)
             context.handles[TAKEN_AT] = taken_at.isoformat()
             await context.save(context.handles)
-            if found := await _found(connection, context, context.started_at or taken_at):
-                return found
+            if published := await _search_once(connection, context, context.started_at or taken_at):
+                return published
         raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
     async def confirm_sent(
@@ -118,7 +126,7 @@ async def _submit(connection: RedditConnection, context: PublishContext[RedditSe
     return await call(connection, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
 
 
-async def _found(
+async def _search_once(
     connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
 ) -> Published | None:
     """Look once. If the search fails, the post may be public all the same."""

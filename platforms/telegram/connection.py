@@ -29,7 +29,7 @@ async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -
     """Call a method that returns a list and changes nothing that others see; return the list."""
     result = _result(connection, await connection.wire.send("POST", _path(connection, method), json=fields))
     if isinstance(result, list):
-        return [each for each in result if isinstance(each, dict)]
+        return [item for item in result if isinstance(item, dict)]
     raise unreadable("Telegram")
 
 

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
+from platforms.app_rules import AppRules, Bot
 from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.steps.write_only import confirm_from_marker, mark_sending
@@ -30,9 +31,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     settings = TelegramSettings
     credentials = TelegramCredentials
     service_fields = frozenset({"client_id"})
-    app_options = frozenset({"botToken"})
-    shares_bot = True
-    bot_names_app = True
+    app = AppRules(bot=Bot.WHOLE_APP)
 
     def prepares(self, draft: Draft[TelegramSettings]) -> bool:
         """Return False: files are sent with the message itself, because a bot cannot upload them before."""

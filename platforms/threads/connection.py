@@ -1,10 +1,8 @@
 """An account's connection to Threads, and Threads' names for containers."""
 
-from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import ContainerDialect
 from platforms.meta.graph import Graph
-from platforms.meta.renewal import renew_long_lived
 from platforms.threads import errors
 from platforms.threads.settings import ThreadsCredentials
 
@@ -22,8 +20,3 @@ CONTAINERS = ContainerDialect(
 )
 
 ThreadsConnection = Connection[ThreadsCredentials]
-
-
-async def renew(connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
-    """Exchange the token for one that is valid for 60 more days. Raises PlatformError."""
-    return await renew_long_lived(connection, "th_refresh_token")

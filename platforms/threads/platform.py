@@ -9,7 +9,6 @@ from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
-from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -22,8 +21,10 @@ from platforms.base import (
     ReportsQuota,
 )
 from platforms.errors import ErrorKind, PlatformError
+from platforms.files import MediaPulls
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.meta.access import RenewsLongLived
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
@@ -32,10 +33,9 @@ from platforms.rules import Violation
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
 from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
 from platforms.threads import errors, rules
-from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
+from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection
 from platforms.threads.fields import of_items, of_post, of_root
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
-from platforms.threads.tokens import TOKENS
 
 POST_FIELDS = "id,permalink,text,timestamp"
 PAGE = 50
@@ -45,7 +45,7 @@ A = TypeVar("A")
 
 
 class Threads(
-    Platform[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], Renews[ThreadsCredentials]
+    Platform[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], RenewsLongLived[ThreadsCredentials]
 ):
     """The Threads API."""
 
@@ -58,14 +58,14 @@ class Threads(
     # The container says whether it was published. No documentation says whether reads lag behind; the number is ours. A
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
-    pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.VIDEO}))
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
-    tokens = TOKENS
+    renewal_grant = "th_refresh_token"
 
     def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
         """Warn of replies to others' posts, for which most apps have no access."""
@@ -81,10 +81,6 @@ class Threads(
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
         """Return True: every post gets a container, because a text published in one step could not be confirmed."""
         return True
-
-    async def renew(self, connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def whoami(self, connection: ThreadsConnection) -> Identity:
         """Ask whose token this is."""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from platforms.access import oauth
-from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import unreadable
 from platforms.http.wire import json_object
@@ -50,8 +49,3 @@ async def _send(
     if not isinstance(data, dict):
         raise unreadable("TikTok", public=public)
     return data
-
-
-async def renew(connection: TikTokConnection) -> Renewed[TikTokCredentials]:
-    """Exchange the refresh token, which TikTok may replace, for new tokens."""
-    return await oauth.renewed(connection, "/v2/oauth/token/", basic=False, app_named="client_key")

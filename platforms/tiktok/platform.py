@@ -5,24 +5,25 @@ from typing import Any
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
+from platforms.files import MediaPulls
 from platforms.tiktok import errors, rules
-from platforms.tiktok.connection import TikTokConnection, call, read, renew
+from platforms.tiktok.access import ENDPOINT, TOKENS
+from platforms.tiktok.connection import TikTokConnection, call, read
 from platforms.tiktok.fields import photo_body
 from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
 from platforms.tiktok.status import PublishVerdict
-from platforms.tiktok.tokens import TOKENS
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_CHECK = timedelta(minutes=2)
 """How often TikTok is asked for the public id of a published post."""
 
 
-class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentials]):
+class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[TikTokCredentials]):
     """TikTok's Content Posting API, for creators."""
 
     name = "tiktok"
@@ -35,8 +36,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     request_id_header = errors.REQUEST_ID_HEADER
     # Only an incomplete upload ever counts as absent, and the count of its bytes may lag; the number is ours.
     read_lag = timedelta(seconds=45)
-    pulls_media = frozenset({MediaType.IMAGE})
-    pulls_from_verified_domain = True
+    pulls = MediaPulls(frozenset({MediaType.IMAGE}), from_verified_domain=True)
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -44,6 +44,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     settings = TikTokSettings
     credentials = TikTokCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
 
     def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
         """Return whether a refusal of the app, by its code, also stops this draft.
@@ -58,10 +59,6 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     def prepare_rate_limits(self, draft: Draft[TikTokSettings]) -> tuple[RateLimit, ...]:
         """Return how often an upload may begin; photos have no upload, because TikTok fetches them."""
         return self.rules.prepare_rate_limits if is_video(draft) else ()
-
-    async def renew(self, connection: TikTokConnection) -> Renewed[TikTokCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def whoami(self, connection: TikTokConnection) -> Identity:
         """Ask TikTok whose token this is; the user name needs a permission of its own."""
@@ -125,11 +122,11 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
 async def _creator(connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
     """Ask what the creator may do; TikTok's rules demand that before every post."""
     creator = await call(connection, "/v2/post/publish/creator_info/query/")
-    options, wanted = creator.get("privacy_level_options"), context.draft.settings.privacy_level
-    if isinstance(options, list) and wanted not in options:
+    options, requested = creator.get("privacy_level_options"), context.draft.settings.privacy_level
+    if isinstance(options, list) and requested not in options:
         raise PlatformError(
             ErrorKind.REJECTED,
-            f"This TikTok account does not offer the privacy level {wanted}. Choose one of {', '.join(options)}.",
+            f"This TikTok account does not offer the privacy level {requested}. Choose one of {', '.join(options)}.",
             code="privacy_level_option_mismatch",
         )
     known = ("creator_username", "comment_disabled", "duet_disabled", "stitch_disabled", LONGEST)

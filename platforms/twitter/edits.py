@@ -7,7 +7,7 @@ from platforms.base import Absent, Finding, Handles, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.twitter.connection import TwitterConnection, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.lookup import FIELDS, PAGE, published, read_posts, require_fields, same_text
 from platforms.twitter.media import are_valid, media_ids, media_keys
 
@@ -29,7 +29,7 @@ async def edit(connection: TwitterConnection, known: Published, text: str, handl
     media = _same_media(set(attachments.get("media_keys") or []), handles)
     body = {"text": text, **media, "edit_options": {"previous_post_id": _newest(post)}}
     answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
-    return published(data_of(answer, public=True)["id"], until)
+    return published(require_object(answer, public=True)["id"], until)
 
 
 async def confirm(connection: TwitterConnection, known: Published, text: str) -> Finding:
@@ -57,7 +57,9 @@ async def confirm(connection: TwitterConnection, known: Published, text: str) ->
 
 
 async def _read(connection: TwitterConnection, post_id: str) -> dict[str, Any]:
-    post = data_of(await call(connection, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
+    post = require_object(
+        await call(connection, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS})
+    )
     require_fields(post)
     return post
 

@@ -15,7 +15,7 @@ from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.untrusted import wait
 from platforms.http.wire import segment
-from platforms.twitter.connection import TwitterConnection, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
 
@@ -175,7 +175,7 @@ class Uploads:
             )
 
     def _record(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
-        data = data_of(answer)
+        data = require_object(answer)
         upload["id"] = data["id"]
         upload["key"] = data.get("media_key") or upload.get("key")
         if lifetime := wait(data.get("expires_after_secs")):

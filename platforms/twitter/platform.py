@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import (
     AccountFacts,
     ApiVersion,
@@ -20,16 +20,16 @@ from platforms.errors import PlatformError
 from platforms.rules import FileRule, Violation
 from platforms.steps.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
-from platforms.twitter.connection import TwitterConnection, call, data_of, renew
+from platforms.twitter.access import ENDPOINT, TOKENS
+from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
-from platforms.twitter.tokens import TOKENS
 
 
 class Twitter(
     Platform[TwitterSettings, TwitterCredentials],
     Editable[TwitterSettings, TwitterCredentials],
-    Renews[TwitterCredentials],
+    RenewsByRefreshToken[TwitterCredentials],
 ):
     """X's API v2, for user accounts."""
 
@@ -53,6 +53,7 @@ class Twitter(
     settings = TwitterSettings
     credentials = TwitterCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
 
     def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
         """Warn of replies and quotes, which X allows to few apps."""
@@ -66,14 +67,10 @@ class Twitter(
         """Return whether there are media to upload, in the post or in the thread after it."""
         return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
 
-    async def renew(self, connection: TwitterConnection) -> Renewed[TwitterCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
-
     async def whoami(self, connection: TwitterConnection) -> Identity:
         """Ask X whose token this is, and whether the account pays for X Premium."""
         query = {"user.fields": "username,verified_type,subscription_type"}
-        user = data_of(await call(connection, "GET", "/2/users/me", params=query))
+        user = require_object(await call(connection, "GET", "/2/users/me", params=query))
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
     async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:

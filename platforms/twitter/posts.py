@@ -4,7 +4,7 @@ from typing import Any
 
 from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
-from platforms.twitter.connection import TwitterConnection, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.media import media_ids
 from platforms.twitter.settings import TwitterSettings
 
@@ -20,7 +20,7 @@ async def send(connection: TwitterConnection, context: PublishContext[TwitterSet
             context.handles.pop("media", None)
             await context.save(context.handles)
         raise
-    post_id: str = data_of(answer, public=True)["id"]
+    post_id: str = require_object(answer, public=True)["id"]
     return post_id
 
 

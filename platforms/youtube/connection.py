@@ -6,15 +6,12 @@ from typing import Any
 import httpx
 
 from platforms.access import oauth
-from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import PlatformError, unreadable
 from platforms.http.wire import json_object
 from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"
-SIGN_IN = "https://oauth2.googleapis.com"
-"""A host of its own; a base URL in place of YouTube's serves `/token`, too."""
 
 YouTubeConnection = Connection[YouTubeCredentials]
 
@@ -29,13 +26,6 @@ async def send(
         return {**more, **oauth.bearer(used)}
 
     return await oauth.send(connection, method, path, headers=all_headers, ended=_has_ended, **options)
-
-
-async def renew(connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
-    """Exchange the refresh token for another access token. Raises PlatformError."""
-    return await oauth.renewed(
-        connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
-    )
 
 
 async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from platforms.access.renewal import Renewed, Renews
+from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import (
     Absent,
     ApiVersion,
@@ -14,11 +14,11 @@ from platforms.base import (
 )
 from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
-from platforms.google.tokens import TOKENS
+from platforms.google.access import APP, ENDPOINT, TOKENS
 from platforms.http.untrusted import moment
 from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.youtube import choices, errors, rules
-from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
+from platforms.youtube.connection import BASE_URL, YouTubeConnection, read
 from platforms.youtube.extras import Extras
 from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import video_title
@@ -30,13 +30,13 @@ NEWEST = 50
 
 class YouTube(
     Platform[YouTubeSettings, YouTubeCredentials],
-    Renews[YouTubeCredentials],
+    RenewsByRefreshToken[YouTubeCredentials],
     ListsChoices[YouTubeCredentials],
 ):
     """YouTube's Data API v3, for channels."""
 
     name = "youtube"
-    app_family = "google"
+    app = APP
     label = "YouTube"
     base_url = BASE_URL
     domains = ("www.googleapis.com", "oauth2.googleapis.com")
@@ -55,11 +55,8 @@ class YouTube(
     settings = YouTubeSettings
     credentials = YouTubeCredentials
     tokens = TOKENS
+    token_endpoint = ENDPOINT
     listed = choices.LISTED
-
-    async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def choices(self, connection: YouTubeConnection, name: str, within: str) -> Choices:
         """Return the channel's playlists, or the categories of videos."""

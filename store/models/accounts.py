@@ -184,7 +184,7 @@ class PendingConnection(Base):
     begun_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key with which it was begun."""
     options: Mapped[dict[str, Any]]
-    """The client's choices (platforms.access.connect.Connector.options)."""
+    """The client's choices (platforms.access.connector.Connector.options)."""
     posted_in: Mapped[str | None]
     """The place in which a person with the right to decide has posted the state, if the platform works so."""
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -256,7 +256,7 @@ async def test_late_public_id_is_saved(stack: Stack, parts: WorkerParts, monkeyp
 async def test_assigned_key_is_saved_with_the_attempt(
     stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = await stack.save("known by its key", [stack.accounts["twitter"]])
+    post = await stack.save("known by its key", [await stack.connect("bluesky")])
     rows = list[dict[str, Any]]()
 
     async def assign_key(context: PublishContext[Any]) -> None:
@@ -267,8 +267,8 @@ async def test_assigned_key_is_saved_with_the_attempt(
         rows.append((await stack.read(post.id)).targets[0].handles)
         return Published("1", None)
 
-    monkeypatch.setattr(platforms()["twitter"], "assign_key", assign_key)
-    monkeypatch.setattr(platforms()["twitter"], "publish", publish)
+    monkeypatch.setattr(platforms()["bluesky"], "assign_key", assign_key)
+    monkeypatch.setattr(platforms()["bluesky"], "publish", publish)
     await ActivityEnvironment().run(parts.publishing().publish, command(post))
     before, sending = rows
     assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)

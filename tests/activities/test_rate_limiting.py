@@ -15,6 +15,7 @@ from activities.commands import TargetCommand
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from domain.rate_limits import Quota, RateLimit
+from platforms.files import MediaPulls
 from platforms.registry import platforms
 from runtime.parts import WorkerParts, open_parts
 from store.database import Database
@@ -150,7 +151,7 @@ async def test_waiting_to_prepare_uses_up_no_publish_slot(
     tiktok = platforms()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
     # This test is not about the domain from which photos are served.
-    monkeypatch.setattr(type(tiktok), "pulls_from_verified_domain", False)
+    monkeypatch.setattr(type(tiktok), "pulls", MediaPulls(tiktok.pulls.kinds))
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:

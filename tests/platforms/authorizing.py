@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from platforms.access.connect import Candidate, Connector, challenge_of
+from platforms.access.account_servers import FindsServer, PublishesApp, PushesRequest
+from platforms.access.connector import Candidate
+from platforms.access.consent import OAuthConnector, pkce_challenge
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.base import AccountFacts, Connection
@@ -29,7 +31,7 @@ def query(url: str | httpx.URL) -> dict[str, str]:
 class Authorization:
     """One authorization. `address_of` maps the base URL in the credentials to the address of the server in the test."""
 
-    connector: Connector[Any]
+    connector: OAuthConnector[Any]
     client: httpx.AsyncClient
     address_of: Callable[[Any], str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class Authorization:
             Through(self.client),
             self.address_of(credentials),
             platform.label,
-            self.connector.error_of,
+            self.connector.read_error,
             domains=platform.own_domains,
             elsewhere=self.elsewhere,
         )
@@ -63,26 +65,30 @@ class Authorization:
 
     async def begin(self, app: App | None = None, **options: str) -> str:
         """Find the server and register there; returns the address at which the person consents."""
-        server = await self.connector.find(self.wire, options)
-        self.connector = self.connector.of(server)
-        app = app or self.connector.own_app(self.redirect_uri) or App("")
-        self.options, challenge = options, challenge_of(self.verifier)
-        self.app = await self.connector.register(self.to_server(), self.redirect_uri, app)
-        if self.connector.pushes:
+        self.options, challenge = options, pkce_challenge(self.verifier)
+        if app is None and isinstance(self.connector, PublishesApp):
+            app = self.connector.own_app(self.redirect_uri)
+        self.app = app or App("")
+        if isinstance(self.connector, FindsServer):
+            self.connector = self.connector.at_server(await self.connector.find_server(self.wire, options))
+            self.app = await self.connector.register(self.to_server(), self.redirect_uri, self.app)
+        if isinstance(self.connector, PushesRequest):
             return await self.connector.push(self.to_server(), self.app, self.redirect_uri, challenge, self.state)
-        address = self.connector.address(self.to_server(), self.app, self.redirect_uri, challenge, options)
+        address = self.connector.consent_address(self.to_server(), self.app, self.redirect_uri, challenge, options)
         return f"{address}&state={self.state}"
 
     def to_server(self) -> Wire:
         """Open a wire to the server that gives the authorization."""
-        return self.wire(self.connector.target(self.options))
+        if isinstance(self.connector, FindsServer):
+            return self.wire(self.connector.target(self.options))
+        return self.wire(self.connector.platform.credentials.model_construct())
 
     async def trade(self, back: Mapping[str, str], **changed: Any) -> Grant:
         """Exchange the code with which the person came back. Raises PlatformError."""
         assert back["state"] == self.state
-        assert self.connector.is_from(back.get("iss"))
-        request = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
-        return await self.connector.exchange(self.to_server(), self.app, **request)
+        assert not isinstance(self.connector, FindsServer) or self.connector.is_issuer(back.get("iss"))
+        given = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
+        return await self.connector.exchange(self.to_server(), self.app, **given)
 
     async def account(self, grant: Grant) -> Candidate[Any]:
         """Return the only account of a grant."""

@@ -16,7 +16,7 @@ from accounts.credentials.renewal import Renewals
 from activities.commands import TargetCommand
 from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
-from platforms.twitter.tokens import TOKENS
+from platforms.twitter.access import TOKENS
 from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_sealed, remove_account, seal_credentials
 from store.accounts.renewals import keep_renewed, lease_renewal

@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from accounts.credentials import renewal
 from platforms.errors import ErrorKind, PlatformError
-from platforms.instagram.tokens import TOKENS as LONG_LIVED
-from platforms.reddit.tokens import TOKENS as REUSED
-from platforms.twitter.tokens import TOKENS
+from platforms.meta.access import TOKENS as LONG_LIVED
+from platforms.reddit.access import TOKENS as REUSED
+from platforms.twitter.access import TOKENS
 from store.accounts.connected import open_credentials, refuse_account, save_account
 from store.accounts.renewals import Tokens
 from store.models import Account

@@ -6,7 +6,6 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.access import oauth
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.pinterest import PLATFORM
@@ -47,5 +46,6 @@ async def test_a_sandbox_stands_in_for_every_host_of_a_platform(rig: Rig) -> Non
     def wire(base_url: str) -> Wire:
         return Wire(Through(rig.sandbox.client), base_url, "X", PLATFORM.read_error)
 
-    assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
-    assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"
+    for path in ("", "/token"):
+        assert wire("https://api.a").address("https://api.a", f"https://www.a{path}") == f"https://www.a{path}"
+        assert wire("http://sandbox/a").address("https://api.a", f"https://www.a{path}") == f"http://sandbox/a{path}"

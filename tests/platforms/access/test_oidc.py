@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.connect import CODE_REJECTED
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from platforms.twitter.connect import CONNECTOR
+from platforms.twitter.access import CONNECTOR
 from tests.platforms.access.oidc import CLIENT_ID, SECRET, Oidc, running_oidc
 from tests.platforms.authorizing import Authorization, query
 from tests.platforms.post_steps import refused
@@ -57,7 +57,7 @@ async def test_a_code_is_traded_and_tokens_rotate(server: Oidc) -> None:
     grant = await authorization.trade(back)
     assert grant.scopes == frozenset(CONNECTOR.scopes)
     assert grant.lifetimes.expires_at is not None
-    assert CONNECTOR.missing(APP, grant, {}) == []
+    assert CONNECTOR.missing_scopes(APP, grant, {}) == []
     first = credentials(authorization, grant)
     second = await renew(authorization, first)
     third = await renew(authorization, second)

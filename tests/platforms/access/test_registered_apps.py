@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cli.stack.parts import sandbox_apps
-from platforms.access.connect import connectors
+from platforms.access.connector import connectors
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from sandbox.authorization import PLAY_SECRET
@@ -19,19 +19,19 @@ def apps(**settings: object) -> RegisteredApps:
 
 def test_without_any_there_is_none() -> None:
     for text in ("", "{}"):
-        assert RegisteredApps.parse(text).of_workspace(X, "ws_1") is None
+        assert RegisteredApps.parse(text).workspace_app(X, "ws_1") is None
 
 
 def test_one_app_of_google_serves_both_platforms_unless_one_has_its_own() -> None:
     registered = apps(google={"clientId": "g", "clientSecret": "s3cret"}, youtube={"clientId": "y"})
     assert [
-        getattr(registered.of_workspace(platform, "ws_1"), "client_id", None) for platform in (YOUTUBE, BUSINESS)
+        getattr(registered.workspace_app(platform, "ws_1"), "client_id", None) for platform in (YOUTUBE, BUSINESS)
     ] == ["y", "g"]
 
 
 def test_a_workspace_uses_its_own_app_and_the_others_the_shared_one() -> None:
     registered = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "new"}, {"clientId": "old"}])
-    used = [registered.of_workspace(X, workspace) for workspace in ("ws_1", "ws_2")]
+    used = [registered.workspace_app(X, workspace) for workspace in ("ws_1", "ws_2")]
     assert [app and app.client_id for app in used] == ["own", "new"]
 
 
@@ -52,7 +52,7 @@ def test_an_app_is_found_by_its_client_id_for_its_workspaces_alone() -> None:
 
 
 def test_tiktok_calls_it_a_client_key() -> None:
-    registered = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(platforms()["tiktok"], "ws_1")
+    registered = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).workspace_app(platforms()["tiktok"], "ws_1")
     assert registered is not None
     assert registered.client_id == "k"
 
@@ -77,14 +77,14 @@ def test_an_invalid_setting_is_named_without_its_value(text: str, problem: str) 
 
 def test_nothing_of_it_shows_in_a_repr() -> None:
     registered = apps(twitter={"clientId": "x", "clientSecret": "s3cret"})
-    assert "s3cret" not in repr(registered) + repr(registered.of_workspace(X, "ws_1"))
+    assert "s3cret" not in repr(registered) + repr(registered.workspace_app(X, "ws_1"))
     assert registered.secrets() == ["s3cret"]
 
 
 def test_a_development_stack_has_an_app_at_every_platform_that_needs_one() -> None:
     registered = RegisteredApps.parse(sandbox_apps())
-    without = {name for name in connectors() if registered.of_workspace(platforms()[name], "ws_1") is None}
+    without = {name for name in connectors() if registered.workspace_app(platforms()[name], "ws_1") is None}
     # Bluesky's authorization server takes an app without a registration, on a loopback address.
-    assert without == {name for name in connectors() if platforms()[name].registers_itself} | {"bluesky"}
+    assert without == {name for name in connectors() if platforms()[name].app.registers_itself} | {"bluesky"}
     assert without == {"bluesky", "mastodon"}
     assert registered.secrets()[0] == PLAY_SECRET

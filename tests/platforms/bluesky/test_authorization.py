@@ -8,14 +8,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.connect import CODE_REJECTED
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.connect import CONNECTOR
+from platforms.bluesky.access import AUTHORIZATION_TOKENS, CONNECTOR, LOCAL_APP_TOKENS, TOKENS, BlueskyConnector
 from platforms.bluesky.did import INDEX, PLC
 from platforms.bluesky.proofs import NONCES, app_jwk
-from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.post_steps import publish, refused
@@ -66,7 +65,7 @@ async def test_an_authorized_account_publishes_and_renews_without_a_password(san
     rig = await connected(sandbox, person)
     assert rig.stored.is_authorized
     assert rig.stored.service == "https://sandbox.host.bsky.network"
-    assert PLATFORM.rules_of(rig.stored) is OF_LOCAL_APPS
+    assert PLATFORM.rules_for(rig.stored) is LOCAL_APP_TOKENS
     first = rig.stored
     await publish(rig, rig.context("by an authorization"))
     assert rig.stored is first
@@ -102,7 +101,7 @@ async def test_an_app_proves_who_it_is_by_its_key(sandbox: Sandbox, person: str)
     jwk = {name: value for name, value in app_jwk(APP.secret).items() if name in {"kty", "crv", "x", "y"}}
     await sandbox.control("POST", "apps", {**known, "jwk": jwk})
     rig = await connected(sandbox, person, APP)
-    assert PLATFORM.rules_of(rig.stored) is OF_AUTHORIZATIONS
+    assert PLATFORM.rules_for(rig.stored) is AUTHORIZATION_TOKENS
     assert rig.stored.client_secret is None
     rig.stored = rig.stored.model_copy(update={"client_secret": APP.client_secret})
     renewed = await PLATFORM.renew(rig.connection())
@@ -135,9 +134,11 @@ async def test_another_account_than_the_named_one_is_not_connected(sandbox: Sand
 async def test_code_of_another_server_is_not_exchanged(sandbox: Sandbox, person: str) -> None:
     authorization = begun(sandbox)
     back = await consent(sandbox, await authorization.begin(identifier=f"{person}.bsky.social"), person)
-    assert authorization.connector.is_from(back["iss"])
+    connector = authorization.connector
+    assert isinstance(connector, BlueskyConnector)
+    assert connector.is_issuer(back["iss"])
     for other in (None, "https://evil.example", back["iss"] + "/"):
-        assert not authorization.connector.is_from(other)
+        assert not connector.is_issuer(other)
 
 
 async def test_a_code_works_once_and_with_its_verifier_only(sandbox: Sandbox, person: str) -> None:
@@ -224,11 +225,11 @@ async def test_a_server_that_names_another_issuer_or_a_bad_endpoint_is_refused(
     }
     async with httpx.AsyncClient(transport=httpx.MockTransport(Answers(**answers))) as client:
         authorization = Authorization(CONNECTOR, client, lambda credentials: credentials.service)
-        home = await authorization.connector.find(authorization.wire, {"identifier": "ann.example"})
+        home = await CONNECTOR.find_server(authorization.wire, {"identifier": "ann.example"})
         assert (home["service"], home["issuer"]) == ("https://pds.example", "https://as.example")
     async with httpx.AsyncClient(transport=httpx.MockTransport(Answers(**answers | changed))) as client:
         authorization = Authorization(CONNECTOR, client, lambda credentials: credentials.service)
-        raised = await refused(authorization.connector.find(authorization.wire, {"identifier": "ann.example"}))
+        raised = await refused(CONNECTOR.find_server(authorization.wire, {"identifier": "ann.example"}))
         assert (raised.kind, raised.code) == (ErrorKind.REJECTED, code)
 
 
@@ -261,7 +262,7 @@ async def test_an_app_without_a_key_is_the_operators_mistake(sandbox: Sandbox, p
 
 def test_sessions_of_app_passwords_keep_their_rules() -> None:
     session = PLATFORM.credentials.model_validate({"identifier": "ann.example", "password": "x"})
-    assert PLATFORM.rules_of(session) is TOKENS
+    assert PLATFORM.rules_for(session) is TOKENS
     assert PLATFORM.can_renew(session)
     assert not PLATFORM.can_renew(session.model_copy(update={"dpop_key": SecretStr("k")}))
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.connect import CODE_REJECTED
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.connect import CONNECTOR
+from platforms.bluesky.access import CONNECTOR
 from platforms.bluesky.did import INDEX, PLC
 from platforms.bluesky.proofs import NONCES
 from platforms.errors import ErrorKind, PlatformError
@@ -120,7 +120,7 @@ async def test_an_app_is_known_by_the_metadata_that_this_service_publishes(serve
 
 async def test_an_authorization_is_ended_at_the_server(server: Pds, sandbox: Sandbox) -> None:
     rig = await connected(server, sandbox)
-    wire = replace(rig.connection().wire, read_error=CONNECTOR.error_of)
+    wire = replace(rig.connection().wire, read_error=CONNECTOR.read_error)
     for _ in range(2):  # a repeat does no harm
         await CONNECTOR.revoke(wire, App(rig.stored.client_id or ""), rig.stored)
     assert (await refused(PLATFORM.renew(rig.connection()))).kind is ErrorKind.AUTH
@@ -129,7 +129,7 @@ async def test_an_authorization_is_ended_at_the_server(server: Pds, sandbox: San
 async def test_ending_one_authorization_leaves_another_of_the_same_account(server: Pds, sandbox: Sandbox) -> None:
     old = await connected(server, sandbox)
     new = await connected(server, sandbox, handle=old.account.username)
-    wire = replace(old.connection().wire, read_error=CONNECTOR.error_of)
+    wire = replace(old.connection().wire, read_error=CONNECTOR.read_error)
     await CONNECTOR.revoke(wire, App(old.stored.client_id or ""), old.stored)
     assert (await refused(PLATFORM.renew(old.connection()))).kind is ErrorKind.AUTH
     await publish(new, new.context("by the authorization that stayed"))
@@ -138,7 +138,7 @@ async def test_ending_one_authorization_leaves_another_of_the_same_account(serve
 async def test_a_session_is_ended_at_the_server(server: Pds, sandbox: Sandbox) -> None:
     rig = await server.open_account(sandbox)
     await PLATFORM.whoami(rig.connection())
-    wire = replace(rig.connection().wire, read_error=CONNECTOR.error_of)
+    wire = replace(rig.connection().wire, read_error=CONNECTOR.read_error)
     for _ in range(2):
         await CONNECTOR.revoke(wire, App(""), rig.stored)
     headers = {"Authorization": f"Bearer {rig.stored.refresh_jwt.get_secret_value()}"}

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from platforms.facebook.connect import CONNECTOR
+from platforms.facebook.access import CONNECTOR
 from platforms.facebook.settings import FacebookCredentials
 from platforms.http.wire import Wire
 
@@ -22,7 +22,7 @@ async def revoke(data: Any, sent: list[str]) -> None:
         sent.append(f"{request.method} {request.url.path}")
         return httpx.Response(200, json={"data": data} if request.method == "GET" else {"success": True})
 
-    wire = Wire(httpx.MockTransport(answer), "https://graph.example", "Facebook", CONNECTOR.error_of)
+    wire = Wire(httpx.MockTransport(answer), "https://graph.example", "Facebook", CONNECTOR.read_error)
     await CONNECTOR.revoke(wire, App("1", SecretStr("a-secret")), CREDENTIALS)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from platforms.errors import PlatformError
 from platforms.mastodon import PLATFORM
-from platforms.mastodon.connect import CONNECTOR
+from platforms.mastodon.access import CONNECTOR
 from tests.platforms.authorizing import Authorization, query
 from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.snac import Snac
@@ -51,7 +51,7 @@ async def test_an_account_is_connected_by_registering_an_app(server: Snac, sandb
     grant = await authorization.trade(back)
     # The server's tokens have no scopes and do not expire.
     assert (grant.scopes, grant.refresh_token, grant.lifetimes.expires_at) == (None, None, None)
-    assert authorization.connector.missing(authorization.app, grant, {}) == []
+    assert authorization.connector.missing_scopes(authorization.app, grant, {}) == []
     candidate = await authorization.account(grant)
     assert candidate.name == f"{name}@{httpx.URL(server.url).netloc.decode()}"
     assert candidate.credentials.instance == server.url

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.renewal import Lifetimes, Renewed, Renews, lifetimes_of
+from platforms.access.renewal import Lifetimes, Renewed, Renews, reported_lifetimes
 from platforms.base import AccountFacts, Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
@@ -156,11 +156,11 @@ async def test_no_secret_is_in_an_error(platform: str) -> None:
     ],
 )
 def test_invalid_numbers_are_ignored(answer: dict[str, Any]) -> None:
-    assert lifetimes_of(answer) == Lifetimes()
+    assert reported_lifetimes(answer) == Lifetimes()
 
 
 def test_a_lifetime_beyond_ten_years_is_cut_to_ten_years() -> None:
-    ends = lifetimes_of({"expires_in": 10**15}).expires_at
+    ends = reported_lifetimes({"expires_in": 10**15}).expires_at
     assert ends is not None
     assert ends < datetime.now(UTC) + timedelta(days=3661)
 
@@ -176,7 +176,7 @@ def test_a_lifetime_beyond_ten_years_is_cut_to_ten_years() -> None:
     ],
 )
 def test_scopes_are_read_and_bounded(answer: dict[str, Any], scopes: tuple[str, ...] | None) -> None:
-    granted = lifetimes_of(answer).scopes
+    granted = reported_lifetimes(answer).scopes
     assert granted is not None
     assert len(granted) <= 100
     assert scopes in {None, granted}

@@ -1,6 +1,6 @@
-"""The connector for channels of YouTube: on Google's own page people choose which one."""
+"""Access to channels of YouTube: on Google's own page people choose which one."""
 
-from platforms.google.connect import GoogleConnector
+from platforms.google.access import GoogleConnector
 from platforms.youtube.settings import YouTubeCredentials
 
 _AT = "https://www.googleapis.com/auth/youtube"
@@ -11,8 +11,8 @@ class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
 
     name = "youtube"
     scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")
-    secondary = frozenset({f"{_AT}.force-ssl"})
-    covers = {_AT: _AT, f"{_AT}.force-ssl": _AT}  # noqa: RUF012
+    optional_scopes = frozenset({f"{_AT}.force-ssl"})
+    wider_scopes = {_AT: _AT, f"{_AT}.force-ssl": _AT}  # noqa: RUF012
 
 
 CONNECTOR = YouTubeConnector()

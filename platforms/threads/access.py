@@ -1,8 +1,8 @@
-"""The connector for accounts of Threads."""
+"""Access to accounts of Threads."""
 
 from platforms.access.inspection import Inspection
 from platforms.base import Connection
-from platforms.meta.connect import LongLivedConnector
+from platforms.meta.access import LongLivedConnector, code_endpoint
 from platforms.meta.inspection import debugged
 from platforms.threads.settings import ThreadsCredentials
 
@@ -15,17 +15,19 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
 
     name = "threads"
     settings_page = "Threads: Settings, Account, Website permissions"
-    authorize = "https://www.threads.net/oauth/authorize"
-    token = "https://graph.threads.net/oauth/access_token"  # noqa: S105 - an address
+    consent_page = "https://www.threads.net/oauth/authorize"
+    endpoint = code_endpoint("https://graph.threads.net/oauth/access_token")
     long_lived = "https://graph.threads.net/access_token"
     grant_type = "th_exchange_token"
     scopes = ("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")
-    secondary = frozenset({"threads_manage_replies", "threads_read_replies"})
+    optional_scopes = frozenset({"threads_manage_replies", "threads_read_replies"})
 
     async def inspect(self, connection: Connection[ThreadsCredentials]) -> Inspection:
         """Check that the token works, until when, and with which permissions. Raises PlatformError."""
-        found, _ = await debugged(connection, "/debug_token", connection.credentials.access_token.get_secret_value())
-        return found
+        inspection, _ = await debugged(
+            connection, "/debug_token", connection.credentials.access_token.get_secret_value()
+        )
+        return inspection
 
 
 CONNECTOR = ThreadsConnector()

@@ -1,11 +1,11 @@
-"""The connector for locations of Google Business Profile: one authorization may yield hundreds."""
+"""Access to locations of Google Business Profile: one authorization may yield hundreds."""
 
 from collections.abc import Mapping
 
-from platforms.access.connect import Candidate, Connect
+from platforms.access.connector import Candidate, Connect
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.google.connect import GoogleConnector
+from platforms.google.access import GoogleConnector
 from platforms.googlebusiness.connection import places
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 
@@ -20,12 +20,12 @@ class GoogleBusinessConnector(GoogleConnector[GoogleBusinessCredentials]):
         self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[GoogleBusinessCredentials]]:
         """Return all locations."""
-        found = await places(connect(self.credentials(app, grant)))
+        locations = await places(connect(self.credentials(app, grant)))
         return [
             Candidate(
                 location, title, "location", self.credentials(app, grant, account_id=account, user_id=location), title
             )
-            for account, location, title in found
+            for account, location, title in locations
         ]
 
 

@@ -1,4 +1,4 @@
-"""The connector for Facebook's Pages: a person's authorization yields the Pages on which the person may publish."""
+"""Access to Facebook's Pages: a person's authorization yields the Pages on which the person may publish."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,18 +6,19 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Ends
+from platforms.access.connector import Candidate, Connect
+from platforms.access.consent import Ends
 from platforms.access.grants import Grant
 from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Lifetimes
+from platforms.access.token_endpoint import UNREADABLE
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
-from platforms.http.token_endpoint import UNREADABLE
 from platforms.http.wire import Wire, json_object
-from platforms.meta.connect import MetaConnector
+from platforms.meta.access import MetaConnector, code_endpoint
 from platforms.meta.credentials import app_proof
 from platforms.meta.inspection import debugged, granted_targets
 
@@ -36,8 +37,8 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
 
     name = "facebook"
     settings_page = "Facebook: Settings and privacy, Settings, Business integrations"
-    authorize = f"https://www.facebook.com/{API.name}/dialog/oauth"
-    token = f"{_GRAPH}/oauth/access_token"
+    consent_page = f"https://www.facebook.com/{API.name}/dialog/oauth"
+    endpoint = code_endpoint(f"{_GRAPH}/oauth/access_token")
     scopes = (
         "pages_show_list",
         "pages_read_engagement",
@@ -45,7 +46,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         "pages_manage_engagement",
         "business_management",
     )
-    secondary = frozenset({"pages_manage_engagement", "business_management"})
+    optional_scopes = frozenset({"pages_manage_engagement", "business_management"})
     code_lifetime = "a few minutes"
     ends = Ends.PERSON
 
@@ -53,17 +54,18 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         """Exchange a code for a person's token, and that for a long-lived one. Raises PlatformError."""
         short = await super().exchange(wire, app, code, redirect_uri, verifier)
         form = {"grant_type": "fb_exchange_token", "fb_exchange_token": short.access_token.get_secret_value()}
-        grant = self.grant(wire, await self.ask(wire, app, self.token, form))
+        usual = self.platform.base_url
+        grant = self.read_grant(json_object(await self.endpoint.post(wire, usual, app, form)))
         person = FacebookCredentials(
             access_token=grant.access_token, client_id=app.client_id, client_secret=app.client_secret
         )
         token = {"Authorization": f"Bearer {grant.access_token.get_secret_value()}"}
-        address = self.at(wire, f"{_GRAPH}/me/permissions")
-        said = json_object(await wire.send("GET", address, headers=token, params=app_proof(person))).get("data")
+        address = wire.address(usual, f"{_GRAPH}/me/permissions")
+        permissions = json_object(await wire.send("GET", address, headers=token, params=app_proof(person))).get("data")
         granted = sorted(
-            str(each.get("permission"))
-            for each in (said if isinstance(said, list) else [])
-            if isinstance(each, dict) and each.get("status") == "granted"
+            str(permission.get("permission"))
+            for permission in (permissions if isinstance(permissions, list) else [])
+            if isinstance(permission, dict) and permission.get("status") == "granted"
         )
         # The person's token expires, but those of the Pages do not.
         return Grant(grant.access_token, None, frozenset(granted), Lifetimes(scopes=tuple(granted)))
@@ -77,14 +79,14 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         query = {"fields": _FIELDS, "limit": "100"}
         for _ in range(_MOST_PAGES_OF_LIST):
             answer = await GRAPH.get(connection, "/me/accounts", **query)
-            found = answer.get("data")
-            pages += [each for each in (found if isinstance(found, list) else []) if isinstance(each, dict)]
+            listed = answer.get("data")
+            pages += [page for page in (listed if isinstance(listed, list) else []) if isinstance(page, dict)]
             paging = answer.get("paging")
             paging = paging if isinstance(paging, dict) else {}
             if not paging.get("next") or not isinstance(paging.get("cursors"), dict):
                 break
             query["after"] = str(paging["cursors"].get("after"))
-        return [each for page in pages if (each := self._candidate(app, page))]
+        return [candidate for page in pages if (candidate := self._candidate(app, page))]
 
     async def inspect(self, connection: Connection[FacebookCredentials]) -> Inspection:
         """Check that the Page's token works and that it is still for this Page. Raises PlatformError."""
@@ -92,10 +94,10 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         if secret is None or connection.credentials.client_id is None:
             return await super().inspect(connection)
         asking = f"{connection.credentials.client_id}|{secret.get_secret_value()}"
-        found, data = await debugged(connection, f"/{API.name}/debug_token", asking)
+        inspection, data = await debugged(connection, f"/{API.name}/debug_token", asking)
         targets = granted_targets(data, _PUBLISHES)
         lost = targets is not None and connection.account.user_id not in targets
-        return replace(found, missing=(_PUBLISHES,)) if lost else found
+        return replace(inspection, missing=(_PUBLISHES,)) if lost else inspection
 
     def can_revoke(self, credentials: FacebookCredentials) -> bool:
         """Return whether the app can be removed for the person, which needs its secret."""

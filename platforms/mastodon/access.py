@@ -1,4 +1,4 @@
-"""The connector for accounts on any Mastodon server: this service registers its app there, each time."""
+"""Access to accounts on any Mastodon server: this service registers its app there, each time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from platforms.access.connect import Connector, Ends
+from platforms.access.account_servers import FindsServer
+from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object
-from platforms.mastodon.settings import MastodonCredentials
+from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.servers.address import origin
 from platforms.servers.reach import FORBIDDEN
 
@@ -22,7 +24,7 @@ _OF_SCOPES = frozenset({400, 422})
 """Statuses of a server that does not know a permission that the app asks for, or another part of the request."""
 
 
-class MastodonConnector(Connector[MastodonCredentials]):
+class MastodonConnector(OAuthConnector[MastodonCredentials], FindsServer[MastodonCredentials]):
     """A server's authorization. Source: docs.joinmastodon.org, methods/apps and methods/oauth.
 
     The person chooses the server, so code and verifier are sent only to the server with which the connection was begun.
@@ -31,22 +33,21 @@ class MastodonConnector(Connector[MastodonCredentials]):
 
     name = "mastodon"
     settings_page = "the server's Preferences, Account, Authorized apps"
-    authorize = "https://mastodon.social/oauth/authorize"
-    token = "https://mastodon.social/oauth/token"  # noqa: S105 - an address
+    consent_page = f"{FLAGSHIP}/oauth/authorize"
+    endpoint = TokenEndpoint(f"{FLAGSHIP}/oauth/token", revocation=f"{FLAGSHIP}/oauth/revoke")
     scopes = ("read:accounts", "read:statuses", "write:statuses", "write:media")
     code_lifetime = "10 minutes"
     options = {"instance": ()}  # noqa: RUF012
-    needed = ("instance",)
-    revocation = "https://mastodon.social/oauth/revoke"
+    server_option = "instance"
     revoked_tokens = ("access_token",)
     # A server issues an app the same token for the same person again; here each connection has an app of its own.
     ends = Ends.AUTHORIZATION
-    covers = {"read": "read:", "write": "write:"}  # noqa: RUF012
+    wider_scopes = {"read": "read:", "write": "write:"}  # noqa: RUF012
 
-    def __init__(self, found: Mapping[str, str] | None = None) -> None:
-        self._found = found or {}
+    def __init__(self, server: Mapping[str, str] | None = None) -> None:
+        self._server = server or {}
 
-    async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
+    async def find_server(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
         """Return the server's own metadata; servers before 4.3 and other software publish none."""
         wire = open_wire(self.target(options))
         try:
@@ -56,29 +57,29 @@ class MastodonConnector(Connector[MastodonCredentials]):
                 raise
             # It may not be such a server at all; registering the app shows that.
             return {"server": options["instance"]}
-        found = {"server": options["instance"]}
+        facts = {"server": options["instance"]}
         issuer, scopes = reported.get("issuer"), reported.get("scopes_supported")
         # Behind an emulator or a proxy the server's identity is not known.
         if isinstance(issuer, str) and origin(issuer) == origin(options["instance"]):
-            found["issuer"] = issuer[:300]
+            facts["issuer"] = issuer[:300]
             if reported.get("authorization_response_iss_parameter_supported") is True:
-                found["names_issuer"] = "yes"
+                facts["names_issuer"] = "yes"
         if isinstance(scopes, list) and scopes and not set(self.scopes) <= set(map(str, scopes)):
-            found["scopes"] = _OLD_SCOPES
-        return found
+            facts["scopes"] = _OLD_SCOPES
+        return facts
 
-    def of(self, found: Mapping[str, str]) -> "MastodonConnector":
+    def at_server(self, facts: Mapping[str, str]) -> "MastodonConnector":
         """Return the connector for a server with this metadata."""
-        return MastodonConnector(found)
+        return MastodonConnector(facts)
 
-    def is_from(self, issuer: str | None) -> bool:
+    def is_issuer(self, issuer: str | None) -> bool:
         """Return whether a response may come from the server. If it names another server, it does not."""
         if issuer is None:
-            return "names_issuer" not in self._found
-        if "issuer" in self._found:
-            return issuer == self._found["issuer"]
+            return "names_issuer" not in self._server
+        if "issuer" in self._server:
+            return issuer == self._server["issuer"]
         # A server without metadata may still say who it is, and must be the one that was asked.
-        return origin(issuer) == origin(self._found.get("server", ""))
+        return origin(issuer) == origin(self._server.get("server", ""))
 
     def target(self, options: Mapping[str, str]) -> MastodonCredentials:
         """Return credentials that name the server. Raises ValueError."""
@@ -89,7 +90,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
         """Register an app for this address, with the old permissions if the server does not know the finer ones."""
-        scopes = self._found.get("scopes") or " ".join(self.scopes)
+        scopes = self._server.get("scopes") or " ".join(self.scopes)
         fields = {
             "client_name": str(app.options.get("clientName") or _NAME),
             "redirect_uris": redirect_uri,
@@ -101,26 +102,26 @@ class MastodonConnector(Connector[MastodonCredentials]):
         if not response.is_success:
             fields["scopes"] = scopes = _OLD_SCOPES
             response = await wire.send("POST", "/api/v1/apps", data=fields)
-        made = json_object(response)
-        client_id, secret = made.get("client_id"), made.get("client_secret")
+        registered = json_object(response)
+        client_id, secret = registered.get("client_id"), registered.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
             host = urlsplit(wire.base_url).netloc
-            raise PlatformError(ErrorKind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, f"{host} registered no app.", code=UNREADABLE)
         return App(client_id, SecretStr(secret), {"scopes": scopes})
 
-    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+    def requested_scopes(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions that the app was registered for."""
         return str(app.options.get("scopes") or " ".join(self.scopes)).split()
 
-    def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+    def missing_scopes(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return the permissions that were not granted; `write` includes all that begin with it."""
         granted = grant.scopes
         if granted is None:
             return []
-        wanted = self.wanted(app, options)
-        return [each for each in wanted if each not in granted and each.partition(":")[0] not in granted]
+        requested = self.requested_scopes(app, options)
+        return [scope for scope in requested if not {scope, scope.partition(":")[0]} & granted]
 
-    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> MastodonCredentials:
+    def granted_credentials(self, app: App, grant: Grant, options: Mapping[str, str]) -> MastodonCredentials:
         """Return the credentials for the server that `options` name; the token does not expire.
 
         The app is needed only to revoke the token. It was registered for this connection, so it is stored with it.

@@ -1,64 +1,98 @@
-"""The connector for accounts on any server of the AT Protocol: an authorization, as an alternative to an app password.
+"""Access to accounts on any server of the AT Protocol: an authorization, as an alternative to an app password.
 
 The address of an app's metadata, which this service's API serves, is the app's id. On a local machine no metadata is
 needed: the id contains everything, and its authorizations end after two weeks.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.account_servers import FindsServer, PublishesApp, PushesRequest
+from platforms.access.connector import Candidate, Connect, RemovalAdvice
+from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.bluesky.authorized import ask_for_tokens, is_bound, revoke_authorization
+from platforms.access.renewal import Lifetimes, Renewed, Reuse, TokenRules
+from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint, refusal_code, refuses_app
+from platforms.bluesky.authorized import ask_for_tokens, is_bound, renew_authorization, revoke_authorization
+from platforms.bluesky.connection import BlueskyConnection
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
 from platforms.bluesky.proofs import app_jwk, new_key
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.token_endpoint import UNREADABLE
 from platforms.http.wire import Wire, json_object
 
-_SCOPES = ("atproto", "transition:generic")
+_ABOUT_APPS = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_OF_THE_APP = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})
 _NAME = "SocialSyncer"
 _OF_TOKENS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED})
 _ENDED = frozenset({"ExpiredToken", "InvalidToken"})
 """Refusals of a session that has ended already."""
+TOKENS = TokenRules(
+    lifetime=timedelta(hours=2),
+    reuse=Reuse.REFUSED,
+    grace=timedelta(hours=2),
+    lead=timedelta(minutes=10),
+    refresh_lifetime=timedelta(days=90),
+    renew_after=timedelta(days=30),
+)
+"""Source: the reference server, packages/pds/src/account-manager. Other servers may differ; if so, the app password
+opens a new session."""
+AUTHORIZATION_TOKENS = TokenRules(
+    lifetime=timedelta(hours=1),
+    reuse=Reuse.ENDS_GRANT,
+    lead=timedelta(minutes=5),
+    refresh_lifetime=timedelta(days=90),
+    renew_after=timedelta(days=30),
+)
+"""Source: the reference server, packages/oauth/oauth-provider/src/constants.ts."""
+LOCAL_APP_TOKENS = replace(AUTHORIZATION_TOKENS, refresh_lifetime=timedelta(days=14), renew_after=timedelta(days=5))
+"""For an app without a key: its authorizations end two weeks after they were given, however often they are renewed."""
+
+
+def _refuses_app(answer: Mapping[str, Any]) -> bool:
+    """Return whether a refusal says that the app's id or its metadata are wrong."""
+    return refusal_code(answer) in _ABOUT_APPS or refuses_app(answer)
+
+
+ENDPOINT = TokenEndpoint(f"{HOSTED}/oauth/token", refuses_app=_refuses_app)
+"""The meaning of refusals while an account is connected. Each account's own server says where its endpoint is."""
 
 
 @dataclass(frozen=True)
-class BlueskyConnector(Connector[BlueskyCredentials]):
+class BlueskyConnector(
+    OAuthConnector[BlueskyCredentials], FindsServer[BlueskyCredentials], PushesRequest, PublishesApp
+):
     """The authorization of an account's own server. Source: atproto.com/specs/oauth."""
 
-    name: ClassVar[str] = "bluesky"
-    authorize: ClassVar[str] = f"{HOSTED}/oauth/authorize"
-    token: ClassVar[str] = f"{HOSTED}/oauth/token"
-    scopes: ClassVar[Sequence[str]] = _SCOPES
-    options: ClassVar[Mapping[str, Sequence[str]]] = {"identifier": ()}
-    asked_for_by: ClassVar[str | None] = "identifier"
-    pushes: ClassVar[bool] = True
-    names_issuer: ClassVar[bool] = True
-    ends: ClassVar[Ends] = Ends.AUTHORIZATION
+    name = "bluesky"
+    endpoint = ENDPOINT
+    scopes = ("atproto", "transition:generic")
+    options = {"identifier": ()}  # noqa: RUF012
+    server_option = "identifier"
+    takes_credentials = True
+    always_names_issuer = True
+    ends = Ends.AUTHORIZATION
 
     home: Home | None = None
     key: SecretStr = field(default=SecretStr(""), repr=False)
-    """The scope of the authorization."""
+    """The key to which the tokens are bound."""
 
-    async def find(self, open_wire: OpenWire, options: Mapping[str, str]) -> dict[str, str]:
+    async def find_server(self, open_wire: OpenWire, options: Mapping[str, str]) -> dict[str, str]:
         """Return the location of the account that the person names, and a key for it. Raises PlatformError."""
         return {**(await find_home(open_wire, options["identifier"])).dump(), "key": new_key()}
 
-    def of(self, found: Mapping[str, str]) -> "BlueskyConnector":
-        """Return the connector for what `find` has found."""
-        named = {name: value for name, value in found.items() if name != "key"}
-        return BlueskyConnector(Home(**named), SecretStr(found["key"])) if named else self
+    def at_server(self, facts: Mapping[str, str]) -> "BlueskyConnector":
+        """Return the connector for an account whose location is known."""
+        home = {name: value for name, value in facts.items() if name != "key"}
+        return BlueskyConnector(Home(**home), SecretStr(facts["key"]))
 
     def target(self, options: Mapping[str, str]) -> BlueskyCredentials:
         """Return credentials that name the account's server."""
@@ -69,8 +103,8 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         parts = urlsplit(redirect_url)
         if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
             return None
-        named = urlencode({"redirect_uri": redirect_url, "scope": " ".join(self.scopes)}, quote_via=quote)
-        return App(f"http://localhost?{named}")
+        query = urlencode({"redirect_uri": redirect_url, "scope": " ".join(self.scopes)}, quote_via=quote)
+        return App(f"http://localhost?{query}")
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
         """Return the app. Raises PlatformError if it has metadata but no key: its authorizations would soon end."""
@@ -85,11 +119,11 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         """Return the metadata of an app, which servers fetch at the address that is its id."""
         if not app.client_id.startswith("https:") or not app.secret:
             return None
-        named = {"client_uri": str(app.options["website"])} if app.options.get("website") else {}
+        website = {"client_uri": str(app.options["website"])} if app.options.get("website") else {}
         return {
             "client_id": app.client_id,
             "client_name": str(app.options.get("clientName") or _NAME),
-            **named,
+            **website,
             "application_type": "web",
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
@@ -104,7 +138,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     async def push(self, wire: Wire, app: App, redirect_uri: str, challenge: str, state: str) -> str:
         """Push the authorization request to the server; return where the person consents. Raises PlatformError."""
         home = self._home
-        asked = {
+        request = {
             "response_type": "code",
             "redirect_uri": redirect_uri,
             "scope": " ".join(self.scopes),
@@ -113,7 +147,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
             "code_challenge_method": "S256",
             "login_hint": home.did,
         }
-        answer = await ask_for_tokens(wire, app, home.issuer, home.push, asked, self.key, home.service)
+        answer = await ask_for_tokens(wire, app, home.issuer, home.push, request, self.key, home.service)
         request_uri = answer.get("request_uri")
         if not isinstance(request_uri, str) or not 0 < len(request_uri) <= 500:
             message = "The Bluesky server does not say where to authorize an app."
@@ -124,14 +158,9 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
         """Exchange a code for tokens. Raises PlatformError."""
         home = self._home
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": redirect_uri,
-            "code_verifier": verifier,
-        }
+        form = self.code_form(code, redirect_uri, verifier)
         answer = await ask_for_tokens(wire, app, home.issuer, home.token, form, self.key, home.service)
-        grant = self.grant(wire, answer)
+        grant = self.read_grant(answer)
         if not is_bound(answer):
             raise PlatformError(ErrorKind.TRANSIENT, "The Bluesky server sent no bound tokens.", code=UNREADABLE)
         return Grant(grant.access_token, grant.refresh_token, grant.scopes, grant.lifetimes, {"sub": answer.get("sub")})
@@ -149,13 +178,13 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
             raise PlatformError(ErrorKind.REJECTED, "The server names another account now.", code="another_account")
         return [candidate]
 
-    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> BlueskyCredentials:
+    def granted_credentials(self, app: App, grant: Grant, options: Mapping[str, str]) -> BlueskyCredentials:
         """Return the credentials at the server that issued the tokens, bound to the key."""
         home = self._home
         bound = {"service": home.service, "user_id": home.did, "did": home.did, "issuer": home.issuer}
         return self.credentials(app, grant, **bound, dpop_key=self.key)
 
-    def is_from(self, issuer: str | None) -> bool:
+    def is_issuer(self, issuer: str | None) -> bool:
         """Return whether the response came from the server to which the person was sent."""
         return issuer == self._home.issuer
 
@@ -163,24 +192,21 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         """Return whether there is an authorization, or a session, that can be ended."""
         return credentials.is_authorized or credentials.refresh_jwt is not None
 
-    def tokens_of(self, credentials: BlueskyCredentials) -> frozenset[str]:
+    def revocable_tokens(self, credentials: BlueskyCredentials) -> frozenset[str]:
         """Return the refresh token of the authorization or the session; an app password may have several sessions."""
         token = credentials.refresh_token if credentials.is_authorized else credentials.refresh_jwt
         return frozenset() if token is None else frozenset({token.get_secret_value()})
 
-    def to_remove(self, credentials: BlueskyCredentials | None) -> str:
-        """Return how an app password or an authorization is removed."""
+    def removal_advice(self, credentials: BlueskyCredentials | None) -> RemovalAdvice:
+        """Return how an authorization is removed, or an app password, which outlives its sessions."""
         if credentials is not None and credentials.is_authorized:
-            return f"To end it there, too, remove the app on the account page of {credentials.service}: /account."
-        return (
-            "To end it there, too, delete the app password in Bluesky: Settings, Privacy and security, App passwords."
+            page = f"{credentials.service}: /account"
+            return RemovalAdvice(f"To end it there, too, remove the app on the account page of {page}.")
+        pages = "Settings, Privacy and security, App passwords"
+        return RemovalAdvice(
+            f"To end it there, too, delete the app password in Bluesky: {pages}.",
+            f"The app password still exists: delete it in Bluesky, {pages}.",
         )
-
-    def remains(self, credentials: BlueskyCredentials) -> str | None:
-        """Return that an app password outlives its sessions: only its owner can delete it."""
-        if credentials.is_authorized:
-            return None
-        return "The app password still exists: delete it in Bluesky, Settings, Privacy and security, App passwords."
 
     async def revoke(self, wire: Wire, app: App, credentials: BlueskyCredentials) -> None:
         """End the authorization, or the session. Raises PlatformError.
@@ -195,17 +221,67 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
                 "POST", "/xrpc/com.atproto.server.deleteSession", headers=headers, accept=_OF_TOKENS
             )
             if not answer.is_success and json_object(answer).get("error") not in _ENDED:
-                raise self.error_of(answer)
-
-    def refuses_app(self, answer: Mapping[str, Any]) -> bool:
-        """Return whether a refusal says that the app's id or its metadata are wrong."""
-        return answer.get("error") in _OF_THE_APP or super().refuses_app(answer)
+                raise self.read_error(answer)
 
     @property
     def _home(self) -> Home:
         if self.home is None:
             raise PlatformError(ErrorKind.REJECTED, "It is not known where the account is.", code="no_server")
         return self.home
+
+
+async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
+    """Exchange the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
+
+    An authorization has no password to log in with.
+    """
+    current = connection.credentials
+    if current.is_authorized:
+        return await renew_authorization(connection)
+    if current.refresh_jwt is not None:
+        headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
+        try:
+            answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
+        except PlatformError as error:
+            if error.kind is not ErrorKind.AUTH:
+                raise
+        else:
+            return Renewed(_with_session(current, answer), Lifetimes())
+    login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
+    answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
+    return Renewed(_with_session(current, answer), Lifetimes())
+
+
+def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
+    session = json_object(answer)
+    if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session"
+        )
+    if session.get("active") is False:
+        state = str(session.get("status") or "not active")
+        raise PlatformError(ErrorKind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
+    if current.did is not None and session["did"] != current.did:
+        message = "The Bluesky server now says that this is another account. Connect the account again."
+        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
+    return current.model_copy(
+        update={
+            "access_jwt": SecretStr(session["accessJwt"]),
+            "refresh_jwt": SecretStr(session["refreshJwt"]),
+            "did": session["did"],
+            "pds": _pds(session) or current.pds,
+        }
+    )
+
+
+def _pds(session: dict[str, Any]) -> str | None:
+    """Return the host that the account's DID document names as its server."""
+    document = session.get("didDoc")
+    services = document.get("service") if isinstance(document, dict) else None
+    for service in services if isinstance(services, list) else []:
+        if isinstance(service, dict) and str(service.get("id", "")).endswith("#atproto_pds"):
+            return urlsplit(str(service.get("serviceEndpoint", ""))).netloc or None
+    return None
 
 
 CONNECTOR = BlueskyConnector()

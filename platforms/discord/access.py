@@ -1,4 +1,4 @@
-"""The connector for Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
+"""Access to Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from platforms.access.bots import OF_APP, token_of
-from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.bots import OF_APP, require_bot_token
+from platforms.access.connector import AccountAliases, Candidate, Connect, RemovalAdvice
+from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.token_endpoint import ClientAuth, TokenEndpoint
 from platforms.base import Connection, Identity
 from platforms.discord.channels import EMBED, HISTORY, NEEDED, text_channels
 from platforms.discord.connection import USER_AGENT, get, home, webhook_path
@@ -22,9 +24,15 @@ _ASKED = NEEDED | EMBED | HISTORY
 """The permissions that the bot asks for. Reading the history finds messages whose response was lost."""
 _GONE = frozenset({httpx.codes.NOT_FOUND})
 _MAY_NOT = "The bot may not publish here. Let it view the channel, send messages and attach files."
+ENDPOINT = TokenEndpoint(
+    "https://discord.com/api/oauth2/token",
+    auth=ClientAuth.BASIC_WITH_SECRET,
+    # Discord demands it in every request.
+    headers=lambda _: {"User-Agent": USER_AGENT},
+)
 
 
-class DiscordConnector(Connector[DiscordCredentials]):
+class DiscordConnector(OAuthConnector[DiscordCredentials], AccountAliases[DiscordCredentials]):
     """Discord's authorization. Source: Discord's API document, topics/oauth2.
 
     Every authorization of a webhook makes a new one. So a reconnected account keeps its id and uses the new webhook if
@@ -32,13 +40,11 @@ class DiscordConnector(Connector[DiscordCredentials]):
     """
 
     name = "discord"
-    authorize = "https://discord.com/oauth2/authorize"
-    token = "https://discord.com/api/oauth2/token"  # noqa: S105 - an address
+    consent_page = "https://discord.com/oauth2/authorize"
+    endpoint = ENDPOINT
     scopes = ("webhook.incoming",)
     pkce = False
-    basic = True
     options = {"kind": ("webhook", "bot")}  # noqa: RUF012
-    needs_app = False
     revoked_tokens = ("access_token",)
     # Each authorization makes a webhook of its own.
     ends = Ends.AUTHORIZATION
@@ -47,43 +53,42 @@ class DiscordConnector(Connector[DiscordCredentials]):
         """Return whether this service's authorization made the webhook; a person may use any other elsewhere."""
         return credentials.webhook is not None and credentials.made_by is not None
 
-    def user_ids(self, credentials: DiscordCredentials) -> Collection[str]:
+    def aliases(self, credentials: DiscordCredentials) -> Collection[str]:
         """Return the user id that an account has if its owner gives the address of this webhook."""
         return (f"{WEBHOOK}{credentials.webhook}",)
 
-    def to_remove(self, credentials: DiscordCredentials | None) -> str:
+    def removal_advice(self, credentials: DiscordCredentials | None) -> RemovalAdvice:
         """Return how a webhook or a bot is removed."""
         if credentials is None or credentials.webhook:
-            return "To end it there, too, delete the webhook in the channel's settings: Integrations, Webhooks."
-        return "To end it there, too, remove the bot from the server's members."
+            sentence = "To end it there, too, delete the webhook in the channel's settings: Integrations, Webhooks."
+            return RemovalAdvice(sentence)
+        return RemovalAdvice("To end it there, too, remove the bot from the server's members.")
 
     async def revoke(self, wire: Wire, app: App, credentials: DiscordCredentials) -> None:
         """Delete the webhook, which needs only its token. Raises PlatformError."""
         await wire.send("DELETE", webhook_path(credentials), headers={"User-Agent": USER_AGENT}, accept=_GONE)
 
-    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+    def requested_scopes(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for. `identify` is included only so that Discord issues a code."""
         return ("bot", "identify") if options.get("kind") == "bot" else self.scopes
 
-    def address(self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]) -> str:
+    def consent_address(
+        self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]
+    ) -> str:
         """Return where a person chooses a channel, or a server for the bot. Raises PlatformError without a bot."""
-        address = super().address(wire, app, redirect_uri, challenge, options)
+        address = super().consent_address(wire, app, redirect_uri, challenge, options)
         if options.get("kind") != "bot":
             return address
-        token_of(app, self.platform.label)
+        require_bot_token(app, self.label)
         return f"{address}&permissions={_ASKED}"
 
-    def headers(self, app: App) -> dict[str, str]:
-        """Return the header that Discord demands in every request."""
-        return {"User-Agent": USER_AGENT}
-
-    def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
+    def read_grant(self, answer: Mapping[str, Any]) -> Grant:
         """Keep the webhook or the server. The person's own tokens expire, and nothing here needs them."""
-        read = super().grant(wire, answer)
+        grant = super().read_grant(answer)
         more = {name: answer[name] for name in ("webhook", "guild") if isinstance(answer.get(name), dict)}
-        return Grant(read.access_token, scopes=read.scopes, more=more)
+        return Grant(grant.access_token, scopes=grant.scopes, more=more)
 
-    def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+    def missing_scopes(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return nothing: the response names the webhook or server that was granted."""
         return []
 
@@ -93,12 +98,12 @@ class DiscordConnector(Connector[DiscordCredentials]):
         """Return the webhook, or the channels of the server to which the person has added the bot."""
         if options.get("kind") == "bot":
             return await self._channels(connect, app, str((grant.more.get("guild") or {}).get("id") or ""))
-        credentials, hook = self.granted(app, grant, options), grant.more.get("webhook") or {}
+        credentials, hook = self.granted_credentials(app, grant, options), grant.more.get("webhook") or {}
         name = str(hook.get("name") or "")
         identity = Identity(credentials.user_id, name)
         return [Candidate(credentials.user_id, name, "webhook", credentials, name, identity=identity)]
 
-    def granted(self, app: App, grant: Grant, options: Mapping[str, str]) -> DiscordCredentials:
+    def granted_credentials(self, app: App, grant: Grant, options: Mapping[str, str]) -> DiscordCredentials:
         """Return the credentials of the new webhook. Raises PlatformError if there is none: a bot joins a server."""
         hook = grant.more.get("webhook") or {}
         number, token = str(hook.get("id") or ""), str(hook.get("token") or "")
@@ -111,30 +116,32 @@ class DiscordConnector(Connector[DiscordCredentials]):
             made_by=app.client_id,
         )
 
-    async def match_stored(
+    async def as_stored(
         self, connect: Connect, candidate: Candidate[DiscordCredentials], stored: DiscordCredentials
     ) -> Candidate[DiscordCredentials]:
         """Return a new webhook as the known account, if it is in the same channel."""
         new, old = candidate.credentials, stored
         if new.webhook is None or old.webhook is None or new.in_channel is None:
             return candidate
-        if (old.in_channel or await _channel_of(connect(old))) != new.in_channel:
+        if (old.in_channel or await _webhook_channel(connect(old))) != new.in_channel:
             return candidate
-        kept = new.model_copy(update={"user_id": old.user_id, "replaced_by": new.webhook})
-        return replace(candidate, id=old.user_id, credentials=kept, identity=Identity(old.user_id, candidate.name))
+        credentials = new.model_copy(update={"user_id": old.user_id, "replaced_by": new.webhook})
+        return replace(
+            candidate, id=old.user_id, credentials=credentials, identity=Identity(old.user_id, candidate.name)
+        )
 
     async def _channels(self, connect: Connect, app: App, guild: str) -> list[Candidate[DiscordCredentials]]:
         """Return the text channels of a server. The token response names the server, so the person may use it."""
-        token_of(app, self.platform.label)
+        require_bot_token(app, self.label)
         if not guild.isdecimal():
             raise PlatformError(ErrorKind.REJECTED, "The bot was added to no server. Connect again.", code="no_guild")
-        channels = await text_channels(connect(_of_bot(app, guild)), guild)
+        channels = await text_channels(connect(_bot_credentials(app, guild)), guild)
         return [
             Candidate(
                 channel.number,
                 f"#{channel.name}",
                 "channel",
-                _of_bot(app, channel.number),
+                _bot_credentials(app, channel.number),
                 channel.name,
                 reason=None if channel.is_open else _MAY_NOT,
                 identity=Identity(channel.number, channel.name),
@@ -143,11 +150,11 @@ class DiscordConnector(Connector[DiscordCredentials]):
         ]
 
 
-def _of_bot(app: App, channel: str) -> DiscordCredentials:
+def _bot_credentials(app: App, channel: str) -> DiscordCredentials:
     return DiscordCredentials(access_token=SecretStr(OF_APP), user_id=channel, client_id=app.client_id)
 
 
-async def _channel_of(connection: Connection[DiscordCredentials]) -> str | None:
+async def _webhook_channel(connection: Connection[DiscordCredentials]) -> str | None:
     """Return the channel of a webhook; None if Discord does not say."""
     try:
         return str((await get(connection, home(connection))).get("channel_id") or "") or None

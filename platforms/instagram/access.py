@@ -1,7 +1,7 @@
-"""The connector for professional accounts of Instagram, by Instagram Login."""
+"""Access to professional accounts of Instagram, by Instagram Login."""
 
 from platforms.instagram.settings import InstagramCredentials
-from platforms.meta.connect import LongLivedConnector
+from platforms.meta.access import LongLivedConnector, code_endpoint
 
 
 class InstagramConnector(LongLivedConnector[InstagramCredentials]):
@@ -12,8 +12,8 @@ class InstagramConnector(LongLivedConnector[InstagramCredentials]):
 
     name = "instagram"
     settings_page = "Instagram: Settings, Website permissions, Apps and websites"
-    authorize = "https://www.instagram.com/oauth/authorize"
-    token = "https://api.instagram.com/oauth/access_token"  # noqa: S105 - an address
+    consent_page = "https://www.instagram.com/oauth/authorize"
+    endpoint = code_endpoint("https://api.instagram.com/oauth/access_token")
     long_lived = "https://graph.instagram.com/access_token"
     grant_type = "ig_exchange_token"
     scopes = (
@@ -21,7 +21,7 @@ class InstagramConnector(LongLivedConnector[InstagramCredentials]):
         "instagram_business_content_publish",
         "instagram_business_manage_comments",
     )
-    secondary = frozenset({"instagram_business_manage_comments"})
+    optional_scopes = frozenset({"instagram_business_manage_comments"})
 
 
 CONNECTOR = InstagramConnector()

@@ -1,15 +1,20 @@
-"""The connector for a member of LinkedIn, or for the company pages that the member may post for."""
+"""Access to LinkedIn: the consent of a member of LinkedIn, or for the company pages that the member may post for."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from platforms.access.connect import Candidate, Connect, Connector, Ends
+from platforms.access.connector import Candidate, Connect
+from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
-from platforms.access.inspection import Inspection
+from platforms.access.inspection import Inspection, reported_end
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Reuse, TokenRules, reported_lifetimes
+from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import Connection
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_object
-from platforms.linkedin.connection import call, introspect
+from platforms.linkedin.connection import BASE_URL, LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInCredentials
 
 _PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"
@@ -19,8 +24,19 @@ _ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 """Roles that may post for a page."""
 _A_PAGE, _MOST_PAGES = 100, 5
 
+SIGN_IN = "https://www.linkedin.com"
+TOKENS = TokenRules(lifetime=timedelta(days=60), reuse=Reuse.HARMLESS, lead=timedelta(days=10))
+"""Source: learn.microsoft.com/linkedin/shared/authentication/programmatic-refresh-tokens. Only approved partners get
+refresh tokens; these end 365 days after the member's consent, however often they are used."""
+ENDPOINT = TokenEndpoint(
+    f"{SIGN_IN}/oauth/v2/accessToken",
+    # Unverified, as LinkedIn's documents do not name it. Whether it ends more of the member is not known, so it is used
+    # with the last account of the app only.
+    revocation=f"{SIGN_IN}/oauth/v2/revoke",
+)
 
-class LinkedInConnector(Connector[LinkedInCredentials]):
+
+class LinkedInConnector(OAuthConnector[LinkedInCredentials]):
     """LinkedIn's authorization; it has no PKCE in this flow.
 
     An app asks only for scopes that LinkedIn has approved it for, because one other scope fails the whole dialog. So
@@ -30,22 +46,19 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
 
     name = "linkedin"
     settings_page = "LinkedIn: Settings and Privacy, Data privacy, Permitted services"
-    authorize = "https://www.linkedin.com/oauth/v2/authorization"
-    token = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - an address
+    consent_page = f"{SIGN_IN}/oauth/v2/authorization"
+    endpoint = ENDPOINT
     scopes = _OF_MEMBERS
     pkce = False
     code_lifetime = "30 minutes"
-    # Unverified, as LinkedIn's documents do not name it. Whether it ends more of the member is not known, so it
-    # is used with the last account of the app only.
-    revocation = "https://www.linkedin.com/oauth/v2/revoke"
     ends = Ends.PERSON
     options = {"as": ("member", "pages", "both")}  # noqa: RUF012
 
-    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+    def requested_scopes(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for."""
         return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
 
-    def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
+    def lacking_scopes(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
         """Return the permissions that an account lacks: it needs only one to publish, as a member or for pages."""
         publishes = not {_PUBLISHES, _PUBLISHES_FOR_PAGES}.isdisjoint(granted)
         return ([] if publishes else [_PUBLISHES]), []
@@ -61,8 +74,8 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     ) -> list[Candidate[LinkedInCredentials]]:
         """Return the member, the pages, or both."""
         chosen = options.get("as", "member")
-        found = await super().candidates(connect, app, grant, options) if chosen != "pages" else []
-        return found + (await self._pages(connect, app, grant) if chosen != "member" else [])
+        members = await super().candidates(connect, app, grant, options) if chosen != "pages" else []
+        return members + (await self._pages(connect, app, grant) if chosen != "member" else [])
 
     async def _pages(self, connect: Connect, app: App, grant: Grant) -> list[Candidate[LinkedInCredentials]]:
         connection = connect(self.credentials(app, grant))
@@ -75,14 +88,38 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
             roles += [element for element in elements or [] if isinstance(element, dict)]
             if not isinstance(elements, list) or len(elements) < _A_PAGE:
                 break
-        named = {str(each.get("organization") or each.get("organizationTarget")): each.get("role") for each in roles}
-        found = []
-        for urn in sorted(urn for urn, role in named.items() if role in _ROLES and urn.startswith("urn:li:")):
+        role_by_page = {
+            str(role.get("organization") or role.get("organizationTarget")): role.get("role") for role in roles
+        }
+        pages = []
+        for urn in sorted(urn for urn, role in role_by_page.items() if role in _ROLES and urn.startswith("urn:li:")):
             credentials = self.credentials(app, grant, organization_urn=urn)
             identity = await self.platform.whoami(connect(credentials))
             name = identity.username
-            found.append(Candidate(urn, name, "organization", credentials, name, identity=identity))
-        return found
+            pages.append(Candidate(urn, name, "organization", credentials, name, identity=identity))
+        return pages
+
+
+async def introspect(connection: LinkedInConnection) -> Inspection:
+    """Return LinkedIn's report on the access token. Raises PlatformError, kind `auth` if it is not active.
+
+    Source: learn.microsoft.com/linkedin/shared/authentication/token-introspection.
+    """
+    credentials = connection.credentials
+    app, form = (
+        App(credentials.client_id or "", credentials.client_secret),
+        {"token": credentials.access_token.get_secret_value()},
+    )
+    url = f"{SIGN_IN}/oauth/v2/introspectToken"
+    answer = json_object(await ENDPOINT.post(connection.wire, BASE_URL, app, form, url=url))
+    if not isinstance(answer.get("active"), bool):
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "LinkedIn did not say whether the token works.", code="unreadable_answer"
+        )
+    if not answer["active"]:
+        message = "LinkedIn no longer accepts this account's connection. Reconnect the account."
+        raise PlatformError(ErrorKind.AUTH, message, code="token_inactive")
+    return Inspection(reported_lifetimes(answer).scopes, reported_end(answer.get("expires_at")))
 
 
 CONNECTOR = LinkedInConnector()

@@ -1,0 +1,56 @@
+"""Codes that people post where an account is to publish, for platforms whose bots have no consent page."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from platforms.access.connector import Connect, Connector
+from platforms.access.registered_apps import App
+from platforms.base import C
+
+
+@dataclass(frozen=True, slots=True)
+class CodePost:
+    """A post that consists of a code, and the place where it is."""
+
+    code: str
+    place: str
+    author: str | None
+    """The user whose rights must still be checked; None if only those who decide for the place can post there so."""
+    message: int
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """New posts with codes. `forget` tells the platform that they were read."""
+
+    posts: Sequence[CodePost]
+    forget: Callable[[], Awaitable[None]] = _nothing
+
+
+class CodeConnector(Connector[C], ABC):
+    """A platform where a person posts a code in the place that is to be connected, instead of consenting on a page."""
+
+    @abstractmethod
+    async def invite(self, connect: Connect, app: App) -> str:
+        """Return where a person adds the operator's bot, before the code is posted there. Raises PlatformError."""
+
+    @abstractmethod
+    async def inbox(self, connect: Connect, app: App) -> Inbox:
+        """Return the codes that were posted. Raises PlatformError."""
+
+    @abstractmethod
+    async def may_connect(self, connect: Connect, app: App, post: CodePost) -> bool:
+        """Return whether the person who posted a code may decide for that place. Raises PlatformError."""
+
+    @abstractmethod
+    async def remove_code_post(self, connect: Connect, app: App, post: CodePost) -> None:
+        """Remove the post with the code. Raises PlatformError."""
+
+    @abstractmethod
+    def credentials_at(self, app: App, place: str) -> C:
+        """Return the credentials of a place that the operator's bot was added to."""
