@@ -12,7 +12,7 @@ from activities.heartbeat import heartbeating
 from domain.content import PostContent
 from domain.post import Media
 from media.change_record import NoChangeRecord
-from media.hosted import covers_of, files_of
+from media.hosted import cover_rules, draft_files
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import ErrorKind, PlatformError
@@ -65,10 +65,10 @@ class Checking:
                 rules,
                 NoChangeRecord(),
                 progress.append,
-                covers_of(platform, draft),
+                cover_rules(platform, draft),
                 check.id,
             )
-            findings = await _check_each(source, files_of(platform, draft))
+            findings = await _check_each(source, draft_files(platform, draft))
             if not findings and (images := source.images_to_match(draft.media)):
                 findings = await _match(source, images)
 

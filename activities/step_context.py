@@ -11,7 +11,7 @@ from activities.handles import HandleKeeper
 from domain.attempts import AttemptState
 from domain.waits import KEY_MISSING
 from media.change_record import ChangeRecord
-from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
+from media.hosted import cover_rules, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AnyPlatform, Connection, Handles, PublishContext
 from platforms.errors import ErrorKind, PlatformError
@@ -100,7 +100,7 @@ class StepContextFactory:
             platform.file_rules(draft, connection.account),
             record,
             progress,
-            covers_of(platform, draft),
+            cover_rules(platform, draft),
             loaded.target.id,
         )
         context = PublishContext(

@@ -18,11 +18,11 @@ from api.accounts.schemas import AccountHealthView
 from api.accounts.views import health_view
 from cli.connecting import keep_account, parse_credentials, platform_named, verify
 from cli.current_operator import current_operator
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
-from cli.workspaces import known_workspace, workspace_id_of
+from cli.workspaces import find_or_create_workspace, known_workspace
 from domain.account_events import AccountAction
 from domain.account_health import Health
 from domain.schedule import rfc3339
@@ -50,12 +50,12 @@ class SandboxDetails:
 def parse_object(text: str) -> dict[str, Any]:
     """Parse the JSON object with credentials. Raises UserError, which repeats nothing of the text."""
     try:
-        given = json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        given = None
-    if not isinstance(given, dict):
+        value = None
+    if not isinstance(value, dict):
         raise UserError('Give the credentials as one JSON object on stdin, such as {"accessToken": "…"}.')
-    return given
+    return value
 
 
 async def add(
@@ -72,24 +72,24 @@ async def add(
     `allow` names further places to which it may publish, as `accounts allow` does. On a development stack the account
     is first registered with the sandbox, so that any token is accepted.
     """
-    platform, given, environment = (
+    platform, values, environment = (
         platform_named(platform_name),
         parse_object(text),
-        environment_of(data_dir, VaultSettings),
+        find_environment(data_dir, VaultSettings),
     )
     named, places = environment.workspace_id if workspace is None else workspace, parse_places(platform, allow)
     if environment.sandbox_url is None:
-        credentials = parse_credentials(platform, given)
+        credentials = parse_credentials(platform, values)
     else:
-        about = SandboxDetails(username=given.pop("username", None), premium=given.pop("premium", False) is True)
+        about = SandboxDetails(username=values.pop("username", None), premium=values.pop("premium", False) is True)
         # A name that the sandbox knows means that account, so that reconnecting can be tried out.
-        known = await known_accounts(environment.sandbox_url, platform_name) if "identifier" in given else {}
+        known = await known_accounts(environment.sandbox_url, platform_name) if "identifier" in values else {}
         # Bluesky's handles end in the name of the server.
-        for name in (str(given.get("identifier")), str(given.get("identifier")).partition(".")[0]):
+        for name in (str(values.get("identifier")), str(values.get("identifier")).partition(".")[0]):
             if name in known:
-                about, given["identifier"] = replace(about, username=about.username or name), known[name]
+                about, values["identifier"] = replace(about, username=about.username or name), known[name]
                 break
-        credentials = parse_credentials(platform, given)
+        credentials = parse_credentials(platform, values)
         if servers(environment.settings).is_played(platform, credentials):
             await _introduce(environment.sandbox_url, platform, credentials, about)
     async with open_database(environment) as database:
@@ -100,7 +100,7 @@ async def add(
         # An app that is for some workspaces is not for a new one.
         verified = await verify(platform, credentials, environment.settings, known_id or "")
         async with database.transaction() as session:
-            workspace_id = await workspace_id_of(session, named)
+            workspace_id = await find_or_create_workspace(session, named)
             account = await keep_account(session, environment.settings, workspace_id, verified)
             return describe(await change_places(session, workspace_id, account.id, allow=places) or account)
 
@@ -120,15 +120,15 @@ async def _require_known_key(session: AsyncSession, vault: Vault) -> None:
 async def describe_accounts(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return descriptions of the workspace's accounts, without secrets. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        found, now = await list_accounts(session, workspace_id), datetime.now(UTC)
-        refused_apps = await refusals_of_apps(session, found)
-        return [describe(account) | _health(health_view(account, refused_apps, now)) for account in found]
+        accounts, now = await list_accounts(session, workspace_id), datetime.now(UTC)
+        refused_apps = await refusals_of_apps(session, accounts)
+        return [describe(account) | _health(health_view(account, refused_apps, now)) for account in accounts]
 
 
 async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
     """Yield the accounts of all workspaces with their state and health; with `refused` only those that do not work."""
     now = datetime.now(UTC)
-    async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
+    async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
         async for state in account_states(session):
             health = _health(health_view(state.account, state.refused_apps, now)) if state.account else {}
             if (
@@ -153,13 +153,13 @@ async def describe_waiting_posts(account_id: str, workspace: str | None, data_di
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         if await find_account(session, workspace_id, account_id) is None:
             raise UserError(f"The workspace has no account {account_id}.")
-        found = await posts_waiting_for(session, workspace_id, account_id, _COUNTED + 1)
-    if not found:
+        post_ids = await posts_waiting_for(session, workspace_id, account_id, _COUNTED + 1)
+    if not post_ids:
         return ""
-    count = f"more than {_COUNTED:,}" if len(found) > _COUNTED else f"{len(found):,}"
-    named = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+    count = f"more than {_COUNTED:,}" if len(post_ids) > _COUNTED else f"{len(post_ids):,}"
+    named = ", ".join(post_ids[:_NAMED]) + (", …" if len(post_ids) > _NAMED else "")
     return (
-        f"{count} post{'s' if len(found) != 1 else ''} still to be published to {account_id}: {named}.\n"
+        f"{count} post{'s' if len(post_ids) != 1 else ''} still to be published to {account_id}: {named}.\n"
         "Without the account they are held at their time, and fail unless it is connected again within publishWithin."
     )
 
@@ -246,10 +246,10 @@ def _health(view: AccountHealthView) -> dict[str, Any]:
 @asynccontextmanager
 async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncIterator[tuple[AsyncSession, str]]:
     """Open a transaction on a workspace that exists. Raises UserError."""
-    environment = environment_of(data_dir, Settings)
+    environment = find_environment(data_dir, Settings)
     named = environment.workspace_id if workspace is None else workspace
     async with open_database(environment) as database, database.transaction() as session:
-        yield session, await workspace_id_of(session, named, may_make=False)
+        yield session, await find_or_create_workspace(session, named, may_make=False)
 
 
 async def _introduce(sandbox_url: str, platform: AnyPlatform, credentials: BaseModel, about: SandboxDetails) -> None:

@@ -32,7 +32,7 @@ class Api:
     key: str = field(repr=False)
 
 
-def api_of(data_dir: Path | None, url: str | None, key: str | None) -> Api:
+def find_api(data_dir: Path | None, url: str | None, key: str | None) -> Api:
     """Return the API to call: that of the stack in `data_dir` if one is given. Raises UserError."""
     if data_dir is not None:
         running = Folder(data_dir).running()
@@ -45,15 +45,15 @@ def api_of(data_dir: Path | None, url: str | None, key: str | None) -> Api:
     return Api(url.rstrip("/"), key)
 
 
-def options_of(pairs: Sequence[str]) -> dict[str, str]:
+def parse_options(pairs: Sequence[str]) -> dict[str, str]:
     """Return the options of a platform, given as NAME=VALUE. Raises UserError."""
-    found = {}
+    options = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name or not value:
             raise UserError(f"--set takes NAME=VALUE, such as instance=https://mastodon.social, not {pair!r}.")
-        found[name] = value
-    return found
+        options[name] = value
+    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +67,28 @@ class ConnectRequest:
     opens_browser: bool = True
 
 
-def connect(api: Api, wanted: ConnectRequest) -> list[dict[str, Any]]:
+def connect(api: Api, request: ConnectRequest) -> list[dict[str, Any]]:
     """Connect accounts with a person's consent; return them in the API's form. Raises UserError."""
     with httpx.Client(
         base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
     ) as client:
-        connect_api = _ConnectApi(client, f"/v1/connect/{quote(wanted.platform, safe='')}")
-        query = {"hosted": "true", "choose": SelectionBy.CALLER.value, **wanted.options}
-        begun = connect_api.ask("GET", params=query | ({"accountId": wanted.account_id} if wanted.account_id else {}))
+        connect_api = _ConnectApi(client, f"/v1/connect/{quote(request.platform, safe='')}")
+        query = {"hosted": "true", "choose": SelectionBy.CALLER.value, **request.options}
+        begun = connect_api.ask("GET", params=query | ({"accountId": request.account_id} if request.account_id else {}))
         if begun["method"] == "credentials":
-            return [_by_credentials(connect_api, begun["fields"], wanted)]
+            return [_by_credentials(connect_api, begun["fields"], request)]
         if begun["method"] == "code":
             return [_by_code(connect_api, begun)]
         say("Open this address in a browser, and consent there:", error=True)
         say(begun["authUrl"], error=True)
-        if wanted.opens_browser:
+        if request.opens_browser:
             webbrowser.open(begun["authUrl"])
-        found = _wait_for_person(connect_api, begun)
-        if found["status"] == "selection":
-            ids = _chosen(found["selection"]["options"], wanted.chosen)
-            body = {"selectionId": found["selection"]["id"], "ids": ids}
-            found = connect_api.ask("POST", "/select", json=body)
-        accounts: list[dict[str, Any]] = found["accounts"]
+        connection = _wait_for_person(connect_api, begun)
+        if connection["status"] == "selection":
+            ids = _chosen(connection["selection"]["options"], request.chosen)
+            body = {"selectionId": connection["selection"]["id"], "ids": ids}
+            connection = connect_api.ask("POST", "/select", json=body)
+        accounts: list[dict[str, Any]] = connection["accounts"]
         return accounts
 
 
@@ -110,9 +110,9 @@ class _ConnectApi:
             raise UserError("The API's answer cannot be read. Is SOCIALSYNCER_API_URL that of the API?") from error
         if response.is_success:
             return answer
-        said = str(answer.get("error", f"status {response.status_code}"))
+        reason = str(answer.get("error", f"status {response.status_code}"))
         passes = response.status_code in {429, 503} or answer.get("code") == "authorization_pending"
-        raise (_UnavailableError if passes else UserError)(f"{said.rstrip('.')}.")
+        raise (_UnavailableError if passes else UserError)(f"{reason.rstrip('.')}.")
 
 
 class _UnavailableError(UserError):
@@ -131,13 +131,13 @@ def _wait_for_person(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict
     """Return the state of a connection once the person has come back. Raises UserError."""
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
-            found = connect_api.ask("GET", f"/{begun['connectionId']}")
+            connection = connect_api.ask("GET", f"/{begun['connectionId']}")
         except _UnavailableError:
             continue
-        if found["status"] == "failed":
-            raise UserError(found["refusal"]["error"])
-        if found["status"] != "pending":
-            return found
+        if connection["status"] == "failed":
+            raise UserError(connection["refusal"]["error"])
+        if connection["status"] != "pending":
+            return connection
     raise AssertionError
 
 
@@ -156,40 +156,40 @@ def _by_code(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict[str, An
 
 
 def _by_credentials(
-    connect_api: _ConnectApi, fields: Sequence[Mapping[str, Any]], wanted: ConnectRequest
+    connect_api: _ConnectApi, fields: Sequence[Mapping[str, Any]], request: ConnectRequest
 ) -> dict[str, Any]:
     """Ask for the credentials of a platform without an authorization. Raises UserError."""
     if not sys.stdin.isatty():
-        raise UserError(f"{wanted.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
-    given = {}
-    for each in fields:
-        if each["description"]:
-            say(each["description"], error=True)
+        raise UserError(f"{request.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
+    credentials = {}
+    for credential_field in fields:
+        if credential_field["description"]:
+            say(credential_field["description"], error=True)
         value = click.prompt(
-            each["name"],
-            default=None if each["required"] else "",
-            hide_input=each["secret"],
+            credential_field["name"],
+            default=None if credential_field["required"] else "",
+            hide_input=credential_field["secret"],
             show_default=False,
             err=True,
         )
         if value:
-            given[each["name"]] = value
-    body = {"credentials": given} | ({"accountId": wanted.account_id} if wanted.account_id else {})
+            credentials[credential_field["name"]] = value
+    body = {"credentials": credentials} | ({"accountId": request.account_id} if request.account_id else {})
     return connect_api.ask("POST", json=body)
 
 
-def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+def _chosen(options: Sequence[Mapping[str, Any]], choices: Sequence[str]) -> list[str]:
     """Return the ids of the options that were named, or that a person chooses in the terminal. Raises UserError."""
     usable = [option for option in options if option["selectable"]]
-    for each in options:
-        mark = f"{usable.index(each) + 1:>3}" if each["selectable"] else "  -"
-        state = each["reason"] or ("already connected" if each["connected"] else each["type"])
-        say(f"{mark}  {each['name']}  ({state})", error=True)
-    if wanted:
-        found = [each["id"] for each in usable if {each["id"], each["name"]} & set(wanted)]
-        if len(found) < len(set(wanted)):
+    for option in options:
+        mark = f"{usable.index(option) + 1:>3}" if option["selectable"] else "  -"
+        state = option["reason"] or ("already connected" if option["connected"] else option["type"])
+        say(f"{mark}  {option['name']}  ({state})", error=True)
+    if choices:
+        ids = [option["id"] for option in usable if {option["id"], option["name"]} & set(choices)]
+        if len(ids) < len(set(choices)):
             raise UserError("--choose names what is not among these accounts, or cannot be selected.")
-        return found
+        return ids
     if not sys.stdin.isatty():
         raise UserError("One consent gives several accounts. Begin again with --choose, once for each id or name.")
     while True:

@@ -39,19 +39,19 @@ def platform_named(name: str) -> AnyPlatform:
     return platform
 
 
-def parse_credentials(platform: AnyPlatform, given: Mapping[str, Any]) -> BaseModel:
+def parse_credentials(platform: AnyPlatform, values: Mapping[str, Any]) -> BaseModel:
     """Return the credentials as the platform's own model. Raises UserError, which names wrong fields but no values."""
-    SECRETS.remember_fields(given)
+    SECRETS.remember_fields(values)
     try:
-        credentials: BaseModel = platform.credentials.model_validate(dict(given))
+        credentials: BaseModel = platform.credentials.model_validate(dict(values))
     except ValidationError as error:
         faults = [
             as_problem(fault, known_names(platform.credentials, fault["loc"])).error.strip()
             for fault in error.errors(include_input=False, include_url=False)
         ]
-        said = "; ".join(faults)
-        end = "" if said.endswith("?") else "."
-        raise UserError(f"{platform.label} does not take these credentials: {said}{end}") from None
+        text = "; ".join(faults)
+        end = "" if text.endswith("?") else "."
+        raise UserError(f"{platform.label} does not take these credentials: {text}{end}") from None
     return credentials
 
 

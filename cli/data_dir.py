@@ -154,7 +154,7 @@ class Lock:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
-    def note(self, *, stopping: bool) -> None:
+    def write_holder(self, *, stopping: bool) -> None:
         """Write for waiting commands which process holds the lock, and whether waiting makes sense."""
         self._file.seek(0)
         self._file.truncate()
@@ -183,7 +183,7 @@ def locked(folder: Folder, timeout: float = 30) -> Iterator[Lock]:
             else:
                 break
         lock = Lock(file)
-        lock.note(stopping=False)
+        lock.write_holder(stopping=False)
         yield lock
 
 

@@ -35,7 +35,7 @@ class Decision:
 class Decisions:
     """The decisions of a file, and how many of its lines have none yet."""
 
-    made: list[Decision]
+    decisions: list[Decision]
     open: int
 
 
@@ -43,19 +43,19 @@ class BadLines:
     """The lines that cannot be carried out, by their number."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._lines: list[str] = []
 
     def add(self, line: int, why: str) -> None:
         """Record why a line cannot be carried out."""
-        self._found.append(f"line {line}: {why}" if line else why)
+        self._lines.append(f"line {line}: {why}" if line else why)
 
     def refuse_if_any(self) -> None:
         """Raise UserError that names the bad lines, if there are any."""
-        if not self._found:
+        if not self._lines:
             return
-        more = len(self._found) - _SHOWN
+        more = len(self._lines) - _SHOWN
         rest = [f"… and {more} more"] if more > 0 else []
-        raise UserError("\n".join(["Nothing was changed.", *self._found[:_SHOWN], *rest]))
+        raise UserError("\n".join(["Nothing was changed.", *self._lines[:_SHOWN], *rest]))
 
 
 def read_decisions(path: Path) -> Decisions:
@@ -64,9 +64,9 @@ def read_decisions(path: Path) -> Decisions:
     Other columns are ignored, so that the output of `waiting --for person --csv` can be filled in. A line without an
     outcome is left for later. Raises UserError, which names each bad line.
     """
-    text, bad = _text_of(path), BadLines()
+    text, bad = _read_text(path), BadLines()
     lines = csv.DictReader(text.splitlines(), strict=True)
-    made, undecided = list[Decision](), 0
+    decisions, undecided = list[Decision](), 0
     try:
         if missing := [name for name in _REQUIRED if name not in (lines.fieldnames or ())]:
             raise UserError(f"{path}: the first line must name the columns; missing: {', '.join(missing)}.")
@@ -74,14 +74,14 @@ def read_decisions(path: Path) -> Decisions:
             if not (line["outcome"] or "").strip():
                 undecided += 1
             elif decision := _decision(number, line, bad):
-                made.append(decision)
+                decisions.append(decision)
     except csv.Error as error:
         bad.add(lines.reader.line_num, f"{error}.")
     bad.refuse_if_any()
-    return Decisions(made, undecided)
+    return Decisions(decisions, undecided)
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -102,19 +102,19 @@ def _numbered(lines: "csv.DictReader[str]", path: Path) -> Iterator[tuple[int, M
 
 
 def _decision(number: int, line: Mapping[str, str | None], bad: BadLines) -> Decision | None:
-    given = {name: (line.get(name) or "").strip() for name in (*_REQUIRED, "accountId", "platformPostId")}
-    outcome = given["outcome"].lower()
+    cells = {name: (line.get(name) or "").strip() for name in (*_REQUIRED, "accountId", "platformPostId")}
+    outcome = cells["outcome"].lower()
     if outcome not in _OUTCOMES:
-        bad.add(number, f"{given['outcome']!r} is no outcome; it must be published or not_published.")
-    elif not given["postId"] or not given["platform"]:
+        bad.add(number, f"{cells['outcome']!r} is no outcome; it must be published or not_published.")
+    elif not cells["postId"] or not cells["platform"]:
         bad.add(number, "postId and platform must be given.")
     else:
         return Decision(
             number,
-            given["postId"],
-            given["platform"],
+            cells["postId"],
+            cells["platform"],
             _OUTCOMES[outcome],
-            given["accountId"] or None,
-            given["platformPostId"] or None,
+            cells["accountId"] or None,
+            cells["platformPostId"] or None,
         )
     return None

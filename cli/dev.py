@@ -80,7 +80,7 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
             rising.result()
             await stopping
     finally:
-        lock.note(stopping=True)
+        lock.write_holder(stopping=True)
         for task in (rising, stopping, orphaned):
             task.cancel()
         await asyncio.gather(rising, stopping, orphaned, return_exceptions=True)
@@ -186,8 +186,10 @@ class Stack:
             await starting
         finally:
             starting.cancel()
-        made: Bootstrap = bootstrap.Bootstrap(postgres.url, state.roles, self._encryption_key(), self._sandbox_url)
-        return made
+        own_bootstrap: Bootstrap = bootstrap.Bootstrap(
+            postgres.url, state.roles, self._encryption_key(), self._sandbox_url
+        )
+        return own_bootstrap
 
     async def _start_own(
         self, postgres: Postgres, temporal: Temporal, bootstrap: "Bootstrap", state: StackState

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from temporalio.service import RPCError
 
-from cli.environment import Environment, environment_of, open_database
+from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from cli.workspaces import existing_workspace
@@ -48,7 +48,7 @@ async def doctor(
 
 async def _report(data_dir: Path | None, workspace: str | None) -> Report:
     try:
-        return await _diagnose(environment_of(data_dir, Settings), workspace)
+        return await _diagnose(find_environment(data_dir, Settings), workspace)
     except UserError as error:
         return Report(away=[error.message])
 
@@ -107,7 +107,7 @@ def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
     causes = [finding for finding in report.findings if finding.kind in CAUSES]
     others = sorted(
         (finding for finding in report.findings if finding.kind not in CAUSES),
-        key=lambda each: each.fixed_by is FixedBy.SYSTEM,
+        key=lambda finding: finding.fixed_by is FixedBy.SYSTEM,
     )
     paragraphs = [
         *_paragraphs(causes, everything=everything),
@@ -119,10 +119,10 @@ def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
 
 def _paragraphs(findings: Sequence[Finding], *, everything: bool) -> Iterator[str]:
     for kind in dict.fromkeys(finding.kind for finding in findings):
-        found = [finding for finding in findings if finding.kind is kind]
-        shown = found if everything else found[:EXAMPLES]
-        if len(found) > len(shown):
-            yield f"{kind}: {len(found):,} in all. The first {EXAMPLES}; --all shows the others."
+        alike = [finding for finding in findings if finding.kind is kind]
+        shown = alike if everything else alike[:EXAMPLES]
+        if len(alike) > len(shown):
+            yield f"{kind}: {len(alike):,} in all. The first {EXAMPLES}; --all shows the others."
         yield from ("\n".join(map(make_printable, _paragraph(finding))) for finding in shown)
 
 
@@ -146,7 +146,7 @@ def _summary(report: Report, seconds: float) -> str:
     compared = [_count(report.posts, "live post"), _count(report.workflows, "running workflow")]
     if report.public is not None:
         compared.append(_count(report.public, "public post"))
-    counts = [f"{len(found)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (found := report.of(fixed_by))]
+    counts = [f"{len(group)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (group := report.of(fixed_by))]
     verdict = "; ".join(counts) or ("Nothing else was found" if report.away else "All agree")
     return f"{verdict}. Compared: {', '.join(compared)}, in {seconds:.1f} s."
 

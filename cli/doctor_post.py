@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from api.posts.history import events_view
 from api.views import write_json
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.history import say_what_is_missing
 from cli.post_names import post_named
@@ -24,7 +24,7 @@ from workflows.client.runs import Runs
 
 async def doctor_post(data_dir: Path | None, name: str, *, as_json: bool) -> tuple[str, Exit]:
     """Return the text to print about a post, and the exit code. Raises UserError if there is no such post."""
-    environment = environment_of(data_dir, Settings)
+    environment = find_environment(data_dir, Settings)
     async with open_database(environment, OF_DIAGNOSES) as database, AsyncExitStack() as stack:
         try:
             runs = Runs(await stack.enter_async_context(temporal_client(environment)))
@@ -64,7 +64,7 @@ def to_json(report: PostReport) -> str:
         "findings": [
             {"kind": finding.kind, "fixedBy": finding.fixed_by, "what": finding.what} for finding in report.findings
         ],
-        "now": [{"fixedBy": each.fixed_by, "text": each.text} for each in report.advice],
+        "now": [{"fixedBy": advice.fixed_by, "text": advice.text} for advice in report.advice],
         "couldNotCheck": report.away,
     }
     return json.dumps(whole, indent=2, ensure_ascii=False)

@@ -27,13 +27,13 @@ class Environment(Generic[S]):
     sandbox_url: str | None = None
 
 
-def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
+def find_environment(data_dir: Path | None, kind: type[S]) -> Environment[S]:
     """Return the settings of one kind, for the stack in `data_dir` if one is given. Raises UserError."""
     if data_dir is None:
         return Environment(_settings_without_a_stack(kind))
     folder = Folder(data_dir)
     running, state = folder.running(), folder.state()
-    settings = settings_of(
+    settings = make_settings(
         kind,
         _env_file=None,
         database_url=SecretStr(running.database_url),
@@ -64,7 +64,7 @@ async def open_database(environment: Environment[S], limits: TimeLimits = OF_COM
 
 def _settings_without_a_stack(kind: type[S]) -> S:
     try:
-        return settings_of(kind)
+        return make_settings(kind)
     except UserError as error:
         hint = "To act on a development stack, add --data-dir and the folder that `socialsyncer dev` uses."
         if Folder(DEFAULT_DATA_DIR).dev_file.exists():
@@ -72,9 +72,9 @@ def _settings_without_a_stack(kind: type[S]) -> S:
         raise UserError(f"{error.message}\n{hint}") from None
 
 
-def settings_of(kind: type[S], **given: Any) -> S:
+def make_settings(kind: type[S], **values: Any) -> S:
     """Read the environment for the settings that are not given. Raises UserError."""
     try:
-        return read_settings(kind, **given)
+        return read_settings(kind, **values)
     except SettingsError as error:
         raise UserError(str(error)) from None

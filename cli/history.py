@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from activities.operators import OperatorRequest
 from api.posts.history import events_view
 from api.views import write_json
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.post_names import post_named
 from cli.temporal_client import temporal_client
@@ -41,7 +41,7 @@ class History:
 
 async def history(data_dir: Path | None, name: str) -> History:
     """Return every known event of a post, named as `post_named` takes it, in any workspace. Raises UserError."""
-    environment = environment_of(data_dir, Settings)
+    environment = find_environment(data_dir, Settings)
     async with open_database(environment) as database:
         async with database.reading() as session:
             post_id = await post_named(session, name)
@@ -58,8 +58,8 @@ async def history(data_dir: Path | None, name: str) -> History:
 
 async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
     """Return the workspace and the workflow of a post, which may be deleted. Raises UserError."""
-    if (found := await find_workflow(session, post_id)) is not None:
-        return found
+    if (names := await find_workflow(session, post_id)) is not None:
+        return names
     event = await newest_event(session, post_id)
     if event is None:
         raise UserError(_UNKNOWN.format(post_id))
@@ -76,13 +76,13 @@ async def say_what_is_missing(database: Database, post_id: str) -> str:
 
 
 async def _lines(database: Database, workspace_id: str, post_id: str) -> list[HistoryEntry]:
-    found = list[HistoryEntry]()
+    lines = list[HistoryEntry]()
     while True:
         async with database.transaction() as session:
-            page = await read_history(session, workspace_id, post_id, _PAGE, found[-1].position if found else None)
-        found += page or []
+            page = await read_history(session, workspace_id, post_id, _PAGE, lines[-1].position if lines else None)
+        lines += page or []
         if len(page or []) < _PAGE:
-            return found
+            return lines
 
 
 def merged(
@@ -91,8 +91,8 @@ def merged(
     """Return the lines together with people's direct requests to Temporal, unless a line already names the person."""
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
     beside = [request for request in requests if not _is_recorded(request, known)]
-    found = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
-    return sorted(found, key=lambda line: line.position)
+    all_lines = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
+    return sorted(all_lines, key=lambda line: line.position)
 
 
 def _is_recorded(request: OperatorRequest, known: list[AuditEvent]) -> bool:
@@ -107,7 +107,7 @@ def _is_recorded(request: OperatorRequest, known: list[AuditEvent]) -> bool:
 
 
 def _line(request: OperatorRequest, number: int, workspace_id: str, post_id: str) -> HistoryEntry:
-    said = {"signal": request.signal, "reason": request.reason, "runId": request.run_id}
+    named_details = {"signal": request.signal, "reason": request.reason, "runId": request.run_id}
     event = AuditEvent(
         at=request.at,
         workspace_id=workspace_id,
@@ -117,20 +117,20 @@ def _line(request: OperatorRequest, number: int, workspace_id: str, post_id: str
         actor_id=request.identity or None,
         platform=None,
         account_id=None,
-        details={name: value for name, value in said.items() if value},
+        details={name: value for name, value in named_details.items() if value},
     )
     return HistoryEntry(HistoryPosition(request.at, EntrySource.TEMPORAL, number), event)
 
 
-def to_text(found: History) -> list[str]:
+def to_text(history: History) -> list[str]:
     """Return a line for each event: when, and what in a sentence."""
     shown = []
-    for view in events_view(found.lines, identities=True):
+    for view in events_view(history.lines, identities=True):
         version = f" (version {view['version']})" if "version" in view else ""
         shown.append(f"{view['at']}  {view['summary']}{version}")
     return shown
 
 
-def to_json(found: History) -> list[str]:
+def to_json(history: History) -> list[str]:
     """Return a JSON object for each event."""
-    return [write_json(view).decode() for view in events_view(found.lines, identities=True)]
+    return [write_json(view).decode() for view in events_view(history.lines, identities=True)]

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.environment import Environment, environment_of, open_database
+from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
-from cli.workspaces import workspace_id_of
+from cli.workspaces import find_or_create_workspace
 from domain.schedule import rfc3339
 from runtime.settings import Settings, VaultSettings
 from store.accounts.resealing import START, Position, count_by_key, reseal_batch
@@ -25,21 +25,23 @@ _BATCH = 100
 
 async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
     """Return a new API key of the workspace, which is created if it does not exist. Raises UserError."""
-    async with _transaction(environment := environment_of(data_dir, Settings)) as session:
-        workspace_id = await workspace_id_of(session, environment.workspace_id if workspace is None else workspace)
+    async with _transaction(environment := find_environment(data_dir, Settings)) as session:
+        workspace_id = await find_or_create_workspace(
+            session, environment.workspace_id if workspace is None else workspace
+        )
         return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
 
 
 async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return descriptions of a workspace's keys, or of all workspaces' keys, without the keys. Raises UserError."""
-    async with _transaction(environment_of(data_dir, Settings)) as session:
-        workspace_id = None if workspace is None else await workspace_id_of(session, workspace, may_make=False)
+    async with _transaction(find_environment(data_dir, Settings)) as session:
+        workspace_id = None if workspace is None else await find_or_create_workspace(session, workspace, may_make=False)
         return [describe(key, name) for key, name in await list_keys(session, workspace_id)]
 
 
 async def revoke(key_id: str, data_dir: Path | None) -> None:
     """Revoke a key. Raises UserError if no key has this id; the error repeats nothing that might be a key."""
-    async with _transaction(environment_of(data_dir, Settings)) as session:
+    async with _transaction(find_environment(data_dir, Settings)) as session:
         if not await revoke_key(session, key_id):
             raise UserError(
                 "There is no key of this id. `socialsyncer keys list` shows the ids, which begin with key_."
@@ -64,7 +66,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
 
     Returns what was done and what remains, a sentence each, and whether older keys can be removed. Raises UserError.
     """
-    environment = environment_of(data_dir, VaultSettings)
+    environment = find_environment(data_dir, VaultSettings)
     vault, resealed = Vault(environment.settings.encryption_keys), 0
     async with open_database(environment) as database:
         position: Position | None = START
@@ -76,22 +78,22 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
             unreadable = await reseal_revocations(session, vault)
             counts = await count_by_key(session)
     newest, *older = vault.key_ids
-    said = [f"Sealed again: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
+    sentences = [f"Sealed again: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
     for key, count in sorted(counts.items()):
         why = (
             "they were in use; run this again in half an hour"
             if key in older
             else "this key is not configured, so they cannot be opened; put it back, or connect these accounts again"
         )
-        said.append(f"Still sealed under {key.hex()}: {count}; {why}.")
+        sentences.append(f"Still sealed under {key.hex()}: {count}; {why}.")
     if unreadable:
-        said.append(
+        sentences.append(
             f"Credentials of authorizations that are still to be ended at their platforms, under a key that is not "
             f"configured: {unreadable}. Put the key back, or leave them: they are given up after a week at most."
         )
     if not counts:
-        said.append("No credentials need an older key: it can be removed.")
-    return said, not counts
+        sentences.append("No credentials need an older key: it can be removed.")
+    return sentences, not counts
 
 
 def describe(key: ApiKey, workspace: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.data_dir import Folder
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import existing_workspace
 from runtime.settings import Settings
@@ -26,16 +26,16 @@ async def links(data_dir: Path | None, ui_url: str | None, workspace: str | None
         raise UserError("Where is Temporal's Web UI? Give --ui, such as --ui https://temporal.example.com.")
     workspace_id = None
     if workspace is not None:
-        async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
+        async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
             workspace_id = await existing_workspace(session, workspace)
     try:
-        found = list(views(datetime.now(UTC), workspace_id, tag))
+        list_views = list(views(datetime.now(UTC), workspace_id, tag))
     except ValueError as error:
         raise UserError(f"{error}.") from None
-    return lines_of(found, ui_url, namespace)
+    return format_links(list_views, ui_url, namespace)
 
 
-def lines_of(found: Sequence[ListView], ui_url: str, namespace: str) -> list[str]:
+def format_links(list_views: Sequence[ListView], ui_url: str, namespace: str) -> list[str]:
     """Return a line for each view: its name and its link."""
-    width = max(len(view.name) for view in found)
-    return [f"{view.name:<{width}}  {view.link(ui_url, namespace)}" for view in found]
+    width = max(len(view.name) for view in list_views)
+    return [f"{view.name:<{width}}  {view.link(ui_url, namespace)}" for view in list_views]

@@ -8,7 +8,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.environment import environment_of
+from cli.environment import find_environment
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from runtime.logging import configure
@@ -30,7 +30,7 @@ _ATTEMPTS = 4
 
 async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]:
     """Apply what is missing; return what was done, a sentence each. Raises UserError."""
-    environment = environment_of(data_dir, MigrateSettings)
+    environment = find_environment(data_dir, MigrateSettings)
     settings = environment.settings
     configure(settings.log_level, settings.log_format)
     sentences = await _migrate_database(settings, contract=contract)
@@ -77,11 +77,11 @@ async def register_search_attributes(client: Client, registry: Mapping[str, str]
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
-    wanted = {name: _TYPES[kind] for name, kind in registry.items()}
-    for name, kind in wanted.items():
+    attributes = {name: _TYPES[kind] for name, kind in registry.items()}
+    for name, kind in attributes.items():
         if name in answer.custom_attributes and answer.custom_attributes[name] != kind:
             raise UserError(f"Temporal has a search attribute {name} of another type than {registry[name]}.")
-    missing = {name: kind for name, kind in wanted.items() if name not in answer.custom_attributes}
+    missing = {name: kind for name, kind in attributes.items() if name not in answer.custom_attributes}
     if missing:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)

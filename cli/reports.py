@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import existing_workspace
 from domain.schedule import rfc3339
@@ -73,8 +73,8 @@ async def report(data_dir: Path | None, workspace: str | None, since: str) -> li
     """Return the outcomes of targets due since a time, counted by platform, status and code. Raises UserError."""
     begin = datetime.now(UTC) - parse_age(since)
     async with _session(data_dir, workspace) as (session, workspace_id):
-        found = await outcomes_since(session, begin, workspace_id)
-    return [{to_camel(name): value for name, value in asdict(each).items()} for each in found]
+        outcomes = await outcomes_since(session, begin, workspace_id)
+    return [{to_camel(name): value for name, value in asdict(outcome).items()} for outcome in outcomes]
 
 
 def as_table(rows: list[dict[str, Any]]) -> list[str]:
@@ -103,5 +103,5 @@ def _plain(value: object) -> object:
 @asynccontextmanager
 async def _session(data_dir: Path | None, workspace: str | None) -> AsyncIterator[tuple[AsyncSession, str | None]]:
     """Open a reading transaction. Raises UserError if there is no such workspace."""
-    async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
+    async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
         yield session, None if workspace is None else await existing_workspace(session, workspace)

@@ -15,7 +15,7 @@ from api.posts.bodies.schemas import ResolveBody
 from api.posts.changes.resolve import id_and_address, read_resolution, settle_target
 from cli.current_operator import current_operator
 from cli.decisions import BadLines, Decision
-from cli.environment import Environment, environment_of, open_database
+from cli.environment import Environment, find_environment, open_database
 from cli.temporal_client import temporal_client
 from domain.errors import Conflict, PostsError, Problem, Unavailable
 from domain.ownership import may_resolve
@@ -72,14 +72,14 @@ class TargetSettler:
         for first in range(0, len(decisions), _PAGE):
             part = decisions[first : first + _PAGE]
             async with self._database.reading() as session:
-                posts = await find_posts(session, {each.post_id for each in part})
+                posts = await find_posts(session, {decision.post_id for decision in part})
                 for decision in part:
-                    if (found := await _planned(session, posts.get(decision.post_id), decision, bad)) is None:
+                    if (decided := await _planned(session, posts.get(decision.post_id), decision, bad)) is None:
                         continue
-                    key = (decision.post_id, found.body.account_id)
+                    key = (decision.post_id, decided.body.account_id)
                     if key in planned:
                         bad.add(decision.line, f"line {planned[key].decision.line} decides the same target.")
-                    planned[key] = found
+                    planned[key] = decided
         bad.refuse_if_any()
         return list(planned.values())
 
@@ -89,14 +89,14 @@ class TargetSettler:
         `retry`: publish immediately again what is not public.
         """
         done, plans = 0, list[Plan]()
-        for each in planned:
-            if each.effect is not Effect.SETTLES:
+        for decision in planned:
+            if decision.effect is not Effect.SETTLES:
                 continue
             try:
-                plan = await self._settle(each, retry=retry)
+                plan = await self._settle(decision, retry=retry)
             except PostsError as error:
                 self.refused += 1
-                yield f"{_place_of(each)}: {error.first.error}."
+                yield f"{_place_name(decision)}: {error.first.error}."
                 continue
             done += 1
             plans.append(plan)
@@ -142,7 +142,7 @@ class TargetSettler:
 
         # If a post has several targets, the newest plan counts.
         newest = {plan.post_id: plan for plan in plans}
-        done = [each for each in await asyncio.gather(*map(deliver_one, newest.values())) if each]
+        done = [delivered for delivered in await asyncio.gather(*map(deliver_one, newest.values())) if delivered]
         async with self._database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version for plan in done})
         return len(newest) - len(done)
@@ -151,22 +151,22 @@ class TargetSettler:
 @asynccontextmanager
 async def resolver(data_dir: Path | None) -> AsyncIterator[TargetSettler]:
     """Open the resolver for the duration of a command. Raises UserError."""
-    environment = environment_of(data_dir, Settings)
+    environment = find_environment(data_dir, Settings)
     async with open_database(environment) as database:
         yield TargetSettler(environment, database)
 
 
 def preview(planned: Sequence[PlannedDecision], undecided: int = 0) -> Iterator[str]:
     """Yield the changes that decisions will make, before anything is changed."""
-    settles = [each for each in planned if each.effect is Effect.SETTLES]
+    settles = [decision for decision in planned if decision.effect is Effect.SETTLES]
     published = sum(settle.decision.published for settle in settles)
     counts = f"{published} published, {len(settles) - published} not published"
     yield f"{_counted(len(settles), 'target')} to settle: {counts}."
-    if same := sum(each.effect is Effect.SAME for each in planned):
+    if same := sum(decision.effect is Effect.SAME for decision in planned):
         yield f"{_counted(same, 'target')} settled so already."
-    for each in planned:
-        if each.effect is Effect.TOO_LATE:
-            yield f"{_place_of(each)}: it is {each.status} and waits for no decision."
+    for decision in planned:
+        if decision.effect is Effect.TOO_LATE:
+            yield f"{_place_name(decision)}: it is {decision.status} and waits for no decision."
     if undecided:
         yield f"{_counted(undecided, 'line')} without an outcome, left for later."
 
@@ -209,7 +209,7 @@ def _target(post: Post | None, decision: Decision, bad: BadLines) -> Target | No
         if target.platform == decision.platform and decision.account_id in {None, target.account_id}
     ]
     if len(named) > 1:
-        accounts = ", ".join(each.account_id for each in named)
+        accounts = ", ".join(target.account_id for target in named)
         bad.add(decision.line, f"{post.id} has several targets on {decision.platform}: name the account ({accounts}).")
     elif not named:
         where = ", ".join(f"{target.platform} {target.account_id}" for target in post.targets)
@@ -223,7 +223,7 @@ def _is_settled_so(target: Target, platform_post_id: str | None, *, published: b
     return target.status == TargetStatus.FAILED and target.error_code == "not_published"
 
 
-def _place_of(planned: PlannedDecision) -> str:
+def _place_name(planned: PlannedDecision) -> str:
     where = f"{planned.decision.post_id} on {planned.decision.platform}"
     return f"line {planned.decision.line}, {where}" if planned.decision.line else where
 

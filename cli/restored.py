@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.current_operator import current_operator
-from cli.environment import environment_of, open_database
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import platforms
@@ -25,10 +25,10 @@ HEARD_AFTER_S = 5.0
 _BATCH = 100
 
 
-def parse_moment(given: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     """Return the time of a backup. Raises UserError if it has no offset or is in the future."""
     try:
-        moment = parse_date_time(given)
+        moment = parse_date_time(text)
     except ValueError as error:
         raise UserError(f"--from: {error}.") from None
     if moment.tzinfo is None:
@@ -42,12 +42,15 @@ async def handle_restore(
     since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
 ) -> AsyncIterator[str]:
     """Handle a restore, and print what was done. If an earlier run was interrupted, it is continued."""
-    async with open_database(environment_of(data_dir, Settings)) as rows:
+    async with open_database(find_environment(data_dir, Settings)) as rows:
         async with rows.transaction() as session:
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
         await asyncio.sleep(HEARD_AFTER_S)
-        now, searchable = datetime.now(UTC), {name for name, each in platforms().items() if each.finds_without_handles}
+        now, searchable = (
+            datetime.now(UTC),
+            {name for name, platform in platforms().items() if platform.finds_without_handles},
+        )
         more = restore.database
         while more:
             async with rows.transaction() as session:

@@ -62,11 +62,11 @@ async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> Non
 
 async def known_accounts(sandbox_url: str, platform: str) -> dict[str, str]:
     """Return the user ids of a platform's accounts by their names. Raises UserError if the sandbox does not answer."""
-    found = (await _ask(sandbox_url, "GET", "accounts"))["accounts"]
-    return {each["username"]: each["userId"] for each in found if each["platform"] == platform}
+    accounts = (await _ask(sandbox_url, "GET", "accounts"))["accounts"]
+    return {account["username"]: account["userId"] for account in accounts if account["platform"] == platform}
 
 
-async def platforms_of(sandbox_url: str) -> set[str]:
+async def read_platforms(sandbox_url: str) -> set[str]:
     """Return the platforms that the sandbox has. Raises UserError if it does not answer."""
     return set((await _ask(sandbox_url, "GET", "health"))["platforms"])
 

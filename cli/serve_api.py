@@ -8,7 +8,7 @@ import uvicorn
 
 from api.http.connections import Connections
 from api.http.protocol import ApiProtocol
-from cli.environment import settings_of
+from cli.environment import make_settings
 from cli.errors import UserError
 from cli.stack.ports import PortRequest, require_free
 from runtime.logging import configure, log_uncaught
@@ -25,7 +25,7 @@ _DRAIN = 65
 
 def serve_api(host: str | None, port: int | None) -> None:
     """Serve the Posts API until stopped. Raises UserError."""
-    settings = settings_of(Settings)
+    settings = make_settings(Settings)
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port
     require_free([PortRequest("--port", port)])

@@ -7,14 +7,14 @@ from cli.terminal import say
 from store.workspaces.queries import create_workspace, find_workspace
 
 
-async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
+async def find_or_create_workspace(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
     """Return the id of a workspace given by name or id; a new name creates a workspace if that is allowed.
 
     Raises UserError.
     """
-    name, found = await known_workspace(session, workspace, may_make=may_make)
-    if found is not None:
-        return found
+    name, workspace_id = await known_workspace(session, workspace, may_make=may_make)
+    if workspace_id is not None:
+        return workspace_id
     say(f"Workspace {name!r} is new: it was created.", error=True)
     return await create_workspace(session, name)
 
@@ -27,15 +27,15 @@ async def known_workspace(
     # person.
     if workspace is None or not workspace.strip():
         raise UserError("Which workspace? Give its name with --workspace.")
-    found = await find_workspace(session, workspace)
-    if found is None and (workspace.startswith("ws_") or not may_make):
+    workspace_id = await find_workspace(session, workspace)
+    if workspace_id is None and (workspace.startswith("ws_") or not may_make):
         raise UserError(f"There is no workspace {workspace}.")
-    return workspace, found
+    return workspace, workspace_id
 
 
 async def existing_workspace(session: AsyncSession, workspace: str) -> str:
     """Return the id of a workspace given by name or id. Raises UserError if there is none."""
-    found = await find_workspace(session, workspace)
-    if found is None:
+    workspace_id = await find_workspace(session, workspace)
+    if workspace_id is None:
         raise UserError(f"There is no workspace {workspace}.")
-    return found
+    return workspace_id

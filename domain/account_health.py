@@ -92,14 +92,14 @@ class HealthReport:
 
 def report_on(facts: TokenFacts, now: datetime) -> HealthReport:
     """Return an account's health."""
-    found = list(_findings(facts, now))
-    worst = max((health for health, _, _ in found), key=list(Health).index, default=Health.HEALTHY)
+    findings = list(_findings(facts, now))
+    worst = max((health for health, _, _ in findings), key=list(Health).index, default=Health.HEALTHY)
     ended = facts.connection_ends_at is not None and facts.connection_ends_at <= now
     return HealthReport(
         worst,
         token_valid=facts.refused_at is None and not facts.access_refused and not ended,
-        reason=found[0][1] if found else None,
-        recommendations=tuple(sentence for _, _, sentence in found),
+        reason=findings[0][1] if findings else None,
+        recommendations=tuple(sentence for _, _, sentence in findings),
     )
 
 
@@ -190,7 +190,7 @@ def _named(permissions: tuple[str, ...]) -> str:
     return f"permission{'s' if len(permissions) > 1 else ''} {', '.join(permissions)}"
 
 
-def _days(left: timedelta) -> str:
-    if left < timedelta(days=1):
+def _days(remaining: timedelta) -> str:
+    if remaining < timedelta(days=1):
         return "less than a day"
-    return f"{left.days} day{'s' if left.days != 1 else ''}"
+    return f"{remaining.days} day{'s' if remaining.days != 1 else ''}"

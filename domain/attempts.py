@@ -46,7 +46,7 @@ class RevisionState(StrEnum):
     REFUSED = "refused"
 
 
-UNANSWERED = tuple(each for each in AttemptState if each.may_have_succeeded)
+UNANSWERED = tuple(state for state in AttemptState if state.may_have_succeeded)
 
 WORKER_LOST = "worker_lost"
 """The code of a send that was closed for a lost worker, which may be frozen and not gone."""

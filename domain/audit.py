@@ -130,15 +130,15 @@ class AuditEntry:
 
     def as_json(self) -> dict[str, Any]:
         """Return what is kept beside action, actor and time; bounded."""
-        kept = dict(self.details)
+        document = dict(self.details)
         if self.changes:
-            kept["changes"] = [change.as_json() for change in self.changes[:MOST_CHANGES]]
+            document["changes"] = [change.as_json() for change in self.changes[:MOST_CHANGES]]
         if len(self.changes) > MOST_CHANGES:
-            kept["moreChanges"] = len(self.changes) - MOST_CHANGES
+            document["moreChanges"] = len(self.changes) - MOST_CHANGES
         if len(self.targets) > 1:
             named = self.targets[:MOST_CHANGES]
-            kept["targets"] = [{"platform": platform, "accountId": account} for platform, account in named]
-        return kept
+            document["targets"] = [{"platform": platform, "accountId": account} for platform, account in named]
+        return document
 
 
 _WITH_VALUES = ("timezone", "scheduled_for", "publish_within")
@@ -167,8 +167,8 @@ def _changes(before: PostContent, after: PostContent) -> Iterator[FieldChange]:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             yield FieldChange(to_camel(name), _length(old), _length(new))
-    old_targets = {(each.platform, each.account_id): each for each in before.targets}
-    new_targets = {(each.platform, each.account_id): each for each in after.targets}
+    old_targets = {(target.platform, target.account_id): target for target in before.targets}
+    new_targets = {(target.platform, target.account_id): target for target in after.targets}
     for platform, account in sorted(old_targets.keys() - new_targets.keys()):
         yield FieldChange("platforms", before=_value(f"{platform}/{account}"))
     for platform, account in sorted(new_targets.keys() - old_targets.keys()):

@@ -128,7 +128,7 @@ class TargetRow:
 
     status: TargetStatus
     confirming: bool = False
-    waits: bool = False
+    has_time: bool = False
     """Whether its next step has a time: nothing is sent before it, and then only after the row was locked again."""
     sending: bool = False
     """Whether an attempt to publish it is open: its request may have been sent."""
@@ -147,9 +147,11 @@ def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
     """
     if not status.has_begun:
         return True
-    found = list(targets)
-    held = any(each.status is TargetStatus.HELD for each in found)
-    return held and all(each.status in {TargetStatus.HELD, TargetStatus.PENDING} and not each.sending for each in found)
+    states = list(targets)
+    held = any(state.status is TargetStatus.HELD for state in states)
+    return held and all(
+        state.status in {TargetStatus.HELD, TargetStatus.PENDING} and not state.sending for state in states
+    )
 
 
 def may_correct(target: TargetRow) -> bool:
@@ -170,7 +172,7 @@ def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
 
 
 def _waits_for_a_time(target: TargetRow) -> bool:
-    return target.status is TargetStatus.PUBLISHING and target.waits
+    return target.status is TargetStatus.PUBLISHING and target.has_time
 
 
 def may_retry(target: TargetRow) -> bool:

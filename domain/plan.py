@@ -160,7 +160,7 @@ class Plan(BaseModel):
     @property
     def waits_for(self) -> WaitsFor | None:
         """Return what the targets wait for; of several reasons, the one that needs a person most."""
-        found = {
+        reasons = {
             waits_for(
                 target.status,
                 confirming=target.confirming,
@@ -170,7 +170,7 @@ class Plan(BaseModel):
             )
             for target in self.targets
         }
-        return next((each for each in MOST_PRESSING if each in found), None)
+        return next((reason for reason in MOST_PRESSING if reason in reasons), None)
 
     @property
     def untouched(self) -> bool:
@@ -193,28 +193,28 @@ class Plan(BaseModel):
 
     def replace(self, target: TargetPlan) -> None:
         """Replace the target that has the same id."""
-        self.targets = [target if each.target_id == target.target_id else each for each in self.targets]
+        self.targets = [target if known.target_id == target.target_id else known for known in self.targets]
 
-    def merged(self, newer: "Plan", kept: Collection[str]) -> "Plan":
+    def merged(self, newer: "Plan", own_targets: Collection[str]) -> "Plan":
         """Return a newer plan with the facts that this plan has and the newer plan's row does not.
 
-        These are the state of the targets with the ids `kept`, and how long settled ones stay open for edits or a
-        retry.
+        These are the state of the targets with the ids `own_targets`, and how long settled ones stay open for edits or
+        a retry.
         """
         return newer.model_copy(
             update={
-                "targets": [self._merged_target(target, kept) for target in newer.targets],
+                "targets": [self._merged_target(target, own_targets) for target in newer.targets],
                 "request_id": newer.request_id or self.request_id,
                 "workspace": newer.workspace or self.workspace,
             }
         )
 
-    def _merged_target(self, newer: TargetPlan, kept: Collection[str]) -> TargetPlan:
+    def _merged_target(self, newer: TargetPlan, own_targets: Collection[str]) -> TargetPlan:
         known = self.target(newer.target_id)
         if known is None:
             return newer
         is_settled_alike = known.settled and newer.settled and known.status is newer.status
-        if is_settled_alike or newer.target_id in kept:
+        if is_settled_alike or newer.target_id in own_targets:
             return known
         # A signal to continue may come before the row is read.
         released = known.released and known.status is newer.status and not newer.settled

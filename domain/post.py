@@ -69,10 +69,10 @@ class TargetStatus(StrEnum):
         return self in {TargetStatus.HELD, TargetStatus.PUBLISHING}
 
 
-OPEN = tuple(each for each in PostStatus if each.is_open)
-UNBEGUN = tuple(each for each in PostStatus if not each.has_begun)
-UNSENT = tuple(each for each in TargetStatus if each.is_unsent)
-RESULTS = tuple(each for each in TargetStatus if not each.is_unsent)
+OPEN = tuple(status for status in PostStatus if status.is_open)
+UNBEGUN = tuple(status for status in PostStatus if not status.has_begun)
+UNSENT = tuple(status for status in TargetStatus if status.is_unsent)
+RESULTS = tuple(status for status in TargetStatus if not status.is_unsent)
 """The statuses that a step's result leaves a target in. It is not sent again unless a person or a confirmation asks."""
 
 
@@ -149,10 +149,10 @@ def post_status(targets: Iterable[TargetState]) -> PostStatus:
     states = list(targets)
     if not all(state.settled for state in states):
         return PostStatus.PUBLISHING
-    found = {state.status for state in states}
-    if found == {TargetStatus.PUBLISHED}:
+    statuses = {state.status for state in states}
+    if statuses == {TargetStatus.PUBLISHED}:
         return PostStatus.PUBLISHED
-    if found == {TargetStatus.FAILED}:
+    if statuses == {TargetStatus.FAILED}:
         return PostStatus.FAILED
     return PostStatus.PARTIAL
 

@@ -14,5 +14,5 @@ def make_printable(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    kept = keep + _JOINERS
-    return "".join(char if char.isprintable() or char in kept else json.dumps(char)[1:-1] for char in text)
+    allowed = keep + _JOINERS
+    return "".join(char if char.isprintable() or char in allowed else json.dumps(char)[1:-1] for char in text)

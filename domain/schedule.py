@@ -128,10 +128,10 @@ def shifted(schedule: ScheduledTime, shift: Shift) -> ScheduledTime:
     zone = zone_named(schedule.zone)
     try:
         # A wall time that a clock change skips is moved as it was given: 02:30 of the next day is 02:30.
-        given = (
+        wall_time = (
             parse_date_time(schedule.wall) if schedule.wall else schedule.instant.astimezone(zone).replace(tzinfo=None)
         )
-        moved = resolve((given + timedelta(days=shift.days)).isoformat(), schedule.zone) if shift.days else schedule
+        moved = resolve((wall_time + timedelta(days=shift.days)).isoformat(), schedule.zone) if shift.days else schedule
         instant = moved.instant + shift.exact
         if schedule.wall is None:
             return ScheduledTime(instant, None, schedule.zone)

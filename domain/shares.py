@@ -28,13 +28,15 @@ class Shares:
     """A number of units, of which a holder may take as many as then stay free for all others together.
 
     A single holder gets half of the units, n holders get one part of n + 1 each, and one such part stays free: a new
-    holder can begin at any time. `each` limits a holder further. The rule is known from switches as dynamic
+    holder can begin at any time. `most_per_holder` limits a holder further. The rule is known from switches as dynamic
     thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998). Safe to use from any thread.
     """
 
-    def __init__(self, total: int, each: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total: int, most_per_holder: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.total = total
-        self._each = each
+        self._most_per_holder = most_per_holder
         self._clock = clock
         self._free = total
         self._holders: dict[str, dict[Share, float]] = {}
@@ -102,14 +104,16 @@ class Shares:
 
     @property
     def _limit(self) -> int:
-        return self.total if self._each is None else self._each
+        return self.total if self._most_per_holder is None else self._most_per_holder
 
     def _held(self, holder: str) -> int:
         return sum(share.amount for share in self._holders.get(holder, ()))
 
     def _interval(self, holder: str) -> float:
         # A holder without any gets what the others give back.
-        own = self._holders.get(holder) or {share: at for each in self._holders.values() for share, at in each.items()}
+        own = self._holders.get(holder) or {
+            share: at for shares in self._holders.values() for share, at in shares.items()
+        }
         now, count = self._clock(), max(len(own), 1)
         return max(sum(now - at for at in own.values()) / count, _SHORTEST_S) / count
 

@@ -14,8 +14,8 @@ def system_words(error: BaseException) -> str | None:
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    seen, each = set[int](), error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or each.__context__  # type: ignore[assignment]  # ends the loop
+    seen, cause = set[int](), error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]  # ends the loop

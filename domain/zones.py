@@ -55,11 +55,11 @@ def reread() -> ZoneData:
     digest = hashlib.sha256()
     for name in sorted(zoneinfo.available_timezones() - _OF_THE_MACHINE):
         digest.update(name.encode() + b"\0" + _content(name))
-    found = ZoneData(zone_version(), digest.hexdigest())
+    data = ZoneData(zone_version(), digest.hexdigest())
     # Cleared last: if the files change meanwhile, the digest is the old one, and the next call returns another.
     zoneinfo.ZoneInfo.clear_cache()
     zone_names.cache_clear()
-    return found
+    return data
 
 
 def zone_version() -> str:

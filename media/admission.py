@@ -68,9 +68,9 @@ class WaitingSteps:
             return
         self._cleared_at = now
         for workspace_id, waiting in list(self._until.items()):
-            left = {step: until for step, until in waiting.items() if until > now}
-            self._until[workspace_id] = left
-            if not left:
+            remaining = {step: until for step, until in waiting.items() if until > now}
+            self._until[workspace_id] = remaining
+            if not remaining:
                 del self._until[workspace_id]
 
 
@@ -80,7 +80,7 @@ class Admission:
     def __init__(
         self, disk: MediaDisk | None = None, *, fetches: int = FETCHES_OF_WORKSPACE, most_steps: int = MOST_STEPS
     ) -> None:
-        self.fetches = Shares(MOST_FETCHES, each=fetches)
+        self.fetches = Shares(MOST_FETCHES, most_per_holder=fetches)
         self.files = Shares(MOST_FILES)
         self.disk = disk or MediaDisk()
         self.waiting = WaitingSteps()

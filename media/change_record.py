@@ -13,7 +13,7 @@ from store.publishing.targets import save_media_changes
 class NoChangeRecord:
     """A record of changes that keeps nothing, for files that are only checked."""
 
-    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
+    async def save(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Keep nothing."""
 
 
@@ -26,7 +26,7 @@ class ChangeRecord:
         self._entries = stored
         self._writing = asyncio.Lock()
 
-    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
+    async def save(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Keep what was changed about a file, in place of what was noted about it before."""
         noted = [{"url": url, **asdict(change)} for change in changes]
         async with self._writing:

@@ -15,16 +15,18 @@ class MediaChange:
     detail: str
 
 
-def conversion_changes(facts: MediaFacts, made: Conversion) -> tuple[MediaChange, ...]:
+def conversion_changes(facts: MediaFacts, conversion: Conversion) -> tuple[MediaChange, ...]:
     """Return the differences of a picture's new JPEG from the original file."""
-    return tuple(_differences(facts, made))
+    return tuple(_differences(facts, conversion))
 
 
-def _differences(facts: MediaFacts, made: Conversion) -> Iterator[MediaChange]:
+def _differences(facts: MediaFacts, conversion: Conversion) -> Iterator[MediaChange]:
     if facts.content_type != "image/jpeg":
         yield MediaChange("converted", f"Converted from {facts.content_type} to image/jpeg")
     if facts.frames > 1:
         yield MediaChange("converted", f"Kept the first of {facts.frames} pictures")
-    if (made.width, made.height) != (facts.width, facts.height):
-        yield MediaChange("scaled", f"Scaled from {facts.width} x {facts.height} to {made.width} x {made.height}")
-    yield MediaChange("compressed", f"Compressed as JPEG of quality {made.quality}")
+    if (conversion.width, conversion.height) != (facts.width, facts.height):
+        yield MediaChange(
+            "scaled", f"Scaled from {facts.width} x {facts.height} to {conversion.width} x {conversion.height}"
+        )
+    yield MediaChange("compressed", f"Compressed as JPEG of quality {conversion.quality}")

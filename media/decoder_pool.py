@@ -17,7 +17,7 @@ from media.changes import MediaChange, conversion_changes
 from media.decoders import Decoders, ProcessEnd, ServerUnavailable
 from media.decoding.confinement import JobLimits
 from media.decoding.facts import Conversion, Examined, ImageDemand, MediaFacts, TooManyBytes, TooManyPixels
-from media.decoding.jobs import IMAGES, VIDEOS, Job, kind_of
+from media.decoding.jobs import IMAGES, VIDEOS, Job, media_kind
 from media.fair_slots import FairSlots
 from media.refusals import (
     cannot_shrink,
@@ -38,7 +38,7 @@ WAITING = 16
 """Jobs of one workspace that may wait in each queue. Their steps take slots, of which each platform has a hundred."""
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
-_READERS: dict[type, TypeAdapter[Any]] = {each: TypeAdapter(each) for each in (Examined, Conversion)}
+_READERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Examined, Conversion)}
 """Made once, because making one takes some milliseconds."""
 _LARGE_FILE = 64 * 2**20
 _LARGE_PICTURE = 8_000_000
@@ -76,8 +76,8 @@ class DecoderPool:
 
     def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
         self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
-        self._quick = JobQueue(FairSlots(3, each=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
-        self._slow = JobQueue(FairSlots(2, each=1, waiting=WAITING), memory, cpu_seconds, seconds)
+        self._quick = JobQueue(FairSlots(3, per_workspace=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
+        self._slow = JobQueue(FairSlots(2, per_workspace=1, waiting=WAITING), memory, cpu_seconds, seconds)
 
     def start(self, kind: str) -> None:
         """Start the server of processes for a kind of file ahead of the first job, as while a file is fetched."""
@@ -122,10 +122,10 @@ class DecoderPool:
         repeats = demand.max_bytes is not None and file.size > demand.max_bytes
         slow = facts.width * facts.height > (_REPEATED_PICTURE if repeats else _LARGE_PICTURE)
         with Spool() as out:
-            made = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
+            conversion = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
             result = stored(out, "image/jpeg")
-            new = MediaFacts(result.content_type, result.size, made.width, made.height)
-            yield result, new, conversion_changes(facts, made)
+            new = MediaFacts(result.content_type, result.size, conversion.width, conversion.height)
+            yield result, new, conversion_changes(facts, conversion)
 
     async def _ask(
         self,
@@ -155,7 +155,7 @@ class DecoderPool:
     async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> ProcessEnd:
         try:
             async with queue.slots.slot(workspace):
-                return await self._decoders[kind_of(job.content_type)].run(job, files, queue.seconds)
+                return await self._decoders[media_kind(job.content_type)].run(job, files, queue.seconds)
         except ServerUnavailable as error:
             log.warning("media.no_decoder", reason=system_words(error))
             raise no_decoder() from error
@@ -174,8 +174,8 @@ def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: st
     if name in answer:
         # If a file has taken over its decoder, the answer may be anything.
         with contextlib.suppress(ValidationError):
-            found: T = _READERS[result].validate_json(json.dumps(answer[name]), strict=True)
-            return found
+            value: T = _READERS[result].validate_json(json.dumps(answer[name]), strict=True)
+            return value
     elif "refused" in answer:
         raise _refusal(answer, file.content_type)
     log.warning(

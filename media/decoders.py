@@ -121,23 +121,23 @@ class Decoders:
         """Return what a line says, which is a process's answer or the server's report of its end."""
         if not line:
             raise ServerUnavailable
-        said = _object(line)
-        if "signal" in said:
+        message = _object(line)
+        if "signal" in message:
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                return ProcessEnd(None, int(said["signal"]), float(said["cpu_seconds"]))
+                return ProcessEnd(None, int(message["signal"]), float(message["cpu_seconds"]))
             return _NONSENSE
-        why = said.pop("unconfined", None)
+        why = message.pop("unconfined", None)
         if why and not self._warned:
             self._warned = True
             log.warning("media.decoders_unconfined", reason=str(why)[:200])
-        return ProcessEnd(said)
+        return ProcessEnd(message)
 
 
 class _Server:
     def __init__(self, kind: str) -> None:
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
-        self._made = 0
+        self._processes = 0
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
                 [sys.executable, "-I", "-W", "ignore", "-c", _START, str(theirs.fileno()), kind, *_absolute(sys.path)],
@@ -156,11 +156,11 @@ class _Server:
     @property
     def is_usable(self) -> bool:
         """Return whether it runs and may make more processes."""
-        return self._made < _MOST_PROCESSES and self.runs
+        return self._processes < _MOST_PROCESSES and self.runs
 
     def process(self) -> socket.socket:
         """Return our end of a new process's socket. Raises OSError if the server is gone."""
-        self._made += 1
+        self._processes += 1
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -198,10 +198,10 @@ async def _read_line(connection: socket.socket) -> bytes:
 def _object(line: bytes) -> dict[str, Any]:
     """Return the JSON object of a line, an empty one if it is anything else."""
     try:
-        said = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _absolute(paths: Sequence[str]) -> list[str]:

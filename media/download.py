@@ -70,7 +70,7 @@ class Download:
             raise self._refusals.too_large(self.limit)
         self._spool.reserve(length)
 
-    def most_of(self, received: int) -> int:
+    def most_decoded(self, received: int) -> int:
         """Return how many bytes a number of received bytes may decode to."""
         return received if self._unzip is None else self.limit
 
@@ -109,11 +109,11 @@ class Download:
             raise self._refusals.broken_off() from error
 
     def _sniffed_type(self) -> str:
-        found = sniff(self._spool.read_at(0, HEAD))
-        if found == HTML:
+        content_type = sniff(self._spool.read_at(0, HEAD))
+        if content_type == HTML:
             raise self._refusals.is_html(self._hosts)
-        if found is None:
+        if content_type is None:
             raise self._refusals.unknown_type()
-        if found not in _EXPECTED[self._kind]:
-            raise self._refusals.wrong_type(found)
-        return found
+        if content_type not in _EXPECTED[self._kind]:
+            raise self._refusals.wrong_type(content_type)
+        return content_type

@@ -15,12 +15,12 @@ class TooManyWaiting(Exception):
 class FairSlots:
     """Slots that go to the waiting workspaces one after the other, and within one in the order of arrival.
 
-    A workspace holds at most `each` of the `slots` at a time, and at most `waiting` of its jobs wait.
+    A workspace holds at most `per_workspace` of the `slots` at a time, and at most `waiting` of its jobs wait.
     """
 
-    def __init__(self, slots: int, *, each: int, waiting: int) -> None:
+    def __init__(self, slots: int, *, per_workspace: int, waiting: int) -> None:
         self._free = slots
-        self._each = each
+        self._per_workspace = per_workspace
         self._waiting = waiting
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
@@ -36,7 +36,7 @@ class FairSlots:
             self._release(workspace)
 
     async def _take(self, workspace: str) -> None:
-        if self._free and self._held[workspace] < self._each:
+        if self._free and self._held[workspace] < self._per_workspace:
             self._grant(workspace)
             return
         queue = self._queues.setdefault(workspace, deque())
@@ -63,7 +63,7 @@ class FairSlots:
         self._free += 1
         self._held[workspace] -= 1
         while self._free:
-            chosen = next((waiting for waiting in self._queues if self._held[waiting] < self._each), None)
+            chosen = next((waiting for waiting in self._queues if self._held[waiting] < self._per_workspace), None)
             if chosen is None:
                 break
             queue = self._queues.pop(chosen)

@@ -17,7 +17,7 @@ from media.admission import MOST_FETCHES
 from media.bandwidth import Bandwidth
 from media.download import Download
 from media.example_hosts import Samples
-from media.local_hosts import LocalHosts, port_of
+from media.local_hosts import LocalHosts, url_port
 from media.refusals import Refusals
 from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
@@ -116,9 +116,9 @@ class MediaFetcher:
 
         Raises as `open` does, and Exhausted if too many files are fetched from its host or the spool has no more room.
         """
-        wanted = most_bytes or (lambda: self.max_bytes)
+        limit = most_bytes or (lambda: self.max_bytes)
         return stored(
-            spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes), workspace_id)
+            spool, await self._fetched(media, spool, progress, lambda: min(limit(), self.max_bytes), workspace_id)
         )
 
     async def probe(self, media: Media, most_bytes: int | None, *, workspace_id: str = "") -> str:
@@ -198,7 +198,7 @@ class MediaFetcher:
             raise refusals.forbidden("its host is an address in an unusual spelling")
         if self._local.refuses(url):
             raise refusals.forbidden(f"{url.host} is not on the public internet")
-        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port_of(url)):
+        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, url_port(url)):
             raise refusals.forbidden(_NOT_PUBLIC)
 
 
@@ -233,7 +233,7 @@ class _Body:
                 if wait := self.pause(len(batch)):
                     await asyncio.sleep(wait)
                 batch.clear()
-        await off_the_loop(download.most_of(received), download.feed, bytes(batch))
+        await off_the_loop(download.most_decoded(received), download.feed, bytes(batch))
         self.progress(received)
         return download.finish()
 

@@ -20,7 +20,7 @@ CONCURRENCY = 3
 """Files of one post that are fetched at the same time; our choice."""
 
 
-def covers_of(platform: AnyPlatform, draft: Draft[Any]) -> dict[str, FileRule]:
+def cover_rules(platform: AnyPlatform, draft: Draft[Any]) -> dict[str, FileRule]:
     """Return by its URL what each cover that the draft names must be."""
     return {url: rule for name, rule in platform.covers.items() if (url := getattr(draft.settings, name))}
 
@@ -29,15 +29,15 @@ def unchecked(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]
     """Return the media that the platform will fetch, and covers, that have not been checked yet, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
-    media = [item for item in _media_of(draft) if item.type in platform.pulls.kinds]
-    media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
+    media = [item for item in _draft_media(draft) if item.type in platform.pulls.kinds]
+    media += [Media(type=MediaType.IMAGE, url=url) for url in cover_rules(platform, draft)]
     return list({item.url: item for item in media if item.url not in done}.values())
 
 
-def files_of(platform: AnyPlatform, draft: Draft[Any]) -> list[Media]:
+def draft_files(platform: AnyPlatform, draft: Draft[Any]) -> list[Media]:
     """Return all files that a draft names, covers and those of a thread's posts included, each once."""
-    covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
-    return list({item.url: item for item in [*covers, *_media_of(draft)]}.values())
+    covers = [Media(type=MediaType.IMAGE, url=url) for url in cover_rules(platform, draft)]
+    return list({item.url: item for item in [*covers, *_draft_media(draft)]}.values())
 
 
 async def host_files(platform: AnyPlatform, media: list[Media], source: StepMedia) -> dict[str, str]:
@@ -50,11 +50,11 @@ async def host_files(platform: AnyPlatform, media: list[Media], source: StepMedi
             return item.url
 
     if images := source.images_to_match(media):
-        source.match_sides(await _of_each(images, source.measure))
-    return dict(zip((item.url for item in media), await _of_each(media, address), strict=True))
+        source.match_sides(await _for_each(images, source.measure))
+    return dict(zip((item.url for item in media), await _for_each(media, address), strict=True))
 
 
-async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
+async def _for_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
     """Return the results of some work on each file, a few at a time. Raises PlatformError."""
     gate = asyncio.Semaphore(CONCURRENCY)
 
@@ -62,10 +62,10 @@ async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) ->
         async with gate:
             return await work(item)
 
-    found = await asyncio.gather(*map(done, media), return_exceptions=True)
-    if failure := _worst_of(found):
+    results = await asyncio.gather(*map(done, media), return_exceptions=True)
+    if failure := _worst_error(results):
         raise failure
-    return [each for each in found if not isinstance(each, BaseException)]
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def with_hosted_urls(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
@@ -77,14 +77,14 @@ def with_hosted_urls(platform: AnyPlatform, draft: Draft[Any], known: Mapping[st
     }
     if items := getattr(draft.settings, "thread_items", ()):
         moved["thread_items"] = [
-            item.model_copy(update={"media_items": [_moved(each, known) for each in item.media_items]})
+            item.model_copy(update={"media_items": [_moved(media_item, known) for media_item in item.media_items]})
             for item in items
         ]
     settings = draft.settings.model_copy(update=moved)
     return replace(draft, media=tuple(_moved(item, known) for item in draft.media), settings=settings)
 
 
-def _media_of(draft: Draft[Any]) -> Iterator[Media]:
+def _draft_media(draft: Draft[Any]) -> Iterator[Media]:
     yield from draft.media
     for item in getattr(draft.settings, "thread_items", ()):
         yield from item.media
@@ -94,7 +94,7 @@ def _moved(item: Any, known: Mapping[str, str]) -> Any:
     return item.model_copy(update={"url": known.get(item.url, item.url)})
 
 
-def _worst_of(outcomes: Sequence[object]) -> BaseException | None:
+def _worst_error(outcomes: Sequence[object]) -> BaseException | None:
     """Return a failure that waiting does not correct, else any failure; None if there is none."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return max(

@@ -15,17 +15,17 @@ _SLACK = 0.01
 """The tolerance of a ratio's limit: platforms round, and so do people who crop pictures."""
 
 
-def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
+def image_demand(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
     """Return the demand that an image must be converted to, None if its platform takes it as it is.
 
     `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
     says that it shrinks.
     """
-    wanted = (*_limits_of_sides(rule), *(sides or ()))
-    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *wanted)
+    side_limits = (*_limits_of_sides(rule), *(sides or ()))
+    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *side_limits)
     if demand.is_met_by(facts):
         return None
-    return ImageDemand(rule.types, rule.max_bytes, *wanted)
+    return ImageDemand(rule.types, rule.max_bytes, *side_limits)
 
 
 def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tuple[int, int]:
@@ -37,7 +37,7 @@ def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tu
     smallest = min(images, key=lambda facts: math.prod(demand.box(facts.width, facts.height)))
     for facts in images:
         if abs(facts.ratio / smallest.ratio - 1) > _SLACK:
-            sizes = " and ".join(f"{each.width:,} x {each.height:,}" for each in (smallest, facts))
+            sizes = " and ".join(f"{image.width:,} x {image.height:,}" for image in (smallest, facts))
             message = f"{label} takes several images in a post only if they have the same shape; these are {sizes}."
             raise PlatformError(ErrorKind.REJECTED, message, code="media_shapes_differ")
     return demand.box(smallest.width, smallest.height)
@@ -57,8 +57,8 @@ def too_large(label: str, rule: FileRule) -> PlatformError:
     """Return the refusal of a file that is larger than its platform takes; its download was stopped at the limit."""
     if rule.max_bytes is None:
         raise ValueError("the rule has no limit of bytes")
-    said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
-    return PlatformError(ErrorKind.REJECTED, f"{said}.", code=TOO_LARGE)
+    sentence = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
+    return PlatformError(ErrorKind.REJECTED, f"{sentence}.", code=TOO_LARGE)
 
 
 def takes(label: str, rule: FileRule, content_type: str) -> str:
@@ -108,8 +108,8 @@ def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str,
     least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
     if not least * (1 - _SLACK) <= facts.ratio <= most * (1 + _SLACK):
         allowed = f"from {least:.3g} to {most:.3g}" if rule.max_ratio else f"of at least {least:.3g}"
-        wanted = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
-        yield "media_ratio", f"{wanted}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"
+        sentence = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
+        yield "media_ratio", f"{sentence}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"
 
 
 def _bytes(limit: int, size: int) -> tuple[str, str]:

@@ -20,7 +20,7 @@ class LocalHosts:
 
     def refuses(self, url: httpx.URL) -> bool:
         """Return whether a URL's host is local and not allowed at its port."""
-        return _is_local(url.host) and not self.allowed.allows(url.host, port_of(url))
+        return _is_local(url.host) and not self.allowed.allows(url.host, url_port(url))
 
     def refused_host(self, address: str) -> str | None:
         """Return the host and port of an address that is refused, as the address names them; None for others."""
@@ -31,7 +31,7 @@ class LocalHosts:
         return url.netloc.decode() if self.refuses(url) else None
 
 
-def port_of(url: httpx.URL) -> int:
+def url_port(url: httpx.URL) -> int:
     """Return the port that a URL leads to."""
     return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
 

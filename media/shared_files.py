@@ -38,13 +38,13 @@ class SharedFiles:
         fetcher: MediaFetcher,
         admission: Admission | None = None,
         *,
-        kept: float = KEPT_S,
+        keep_s: float = KEPT_S,
         most_bytes: int | None = None,
         most_files: int = MOST_FILES,
     ) -> None:
         self._fetcher = fetcher
         self._admission = admission or Admission()
-        self._kept = kept
+        self._keep_s = keep_s
         self._most_unused_bytes = most_bytes
         self._most_files = most_files
         self._files: dict[_Key, SharedFile] = {}
@@ -94,7 +94,7 @@ class SharedFiles:
         Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
         """
         key, most_bytes = (post_id, media.type, media.url), most_bytes or self.max_bytes
-        file = await self._found(key, workspace_id, media, most_bytes)
+        file = await self._find_or_fetch(key, workspace_id, media, most_bytes)
         file.most_bytes = max(file.most_bytes, most_bytes)
         file.listeners.append(progress)
         self._use(key, file)
@@ -111,7 +111,7 @@ class SharedFiles:
             if not file.listeners:
                 self._leave(key, file)
 
-    async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
+    async def _find_or_fetch(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
         """Return the file if it is fetched or being fetched; else begin to fetch it as soon as there is room."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TIMEOUT_S
@@ -163,7 +163,7 @@ class SharedFiles:
             self._drop(key, file)
             return
         file.leave()
-        file.ending = asyncio.get_running_loop().call_later(self._kept, self._drop, key, file)
+        file.ending = asyncio.get_running_loop().call_later(self._keep_s, self._drop, key, file)
         self._unused[key] = file
         self._unused_bytes += file.size
         most = self._admission.disk.file_bytes if self._most_unused_bytes is None else self._most_unused_bytes

@@ -99,8 +99,8 @@ class StepMedia:
         self._start_decoders(media)
         async with self._file(media) as shared:
             file, facts, removed = await self._examined(media, shared, cleaned=not self._platform.strips_metadata)
-            async with self._fitted(media, file, facts) as (fitted, facts, made):
-                await self._record.note(media.url, (*removed, *made))
+            async with self._fitted(media, file, facts) as (fitted, facts, changes):
+                await self._record.save(media.url, (*removed, *changes))
                 yield _with_facts(fitted, facts)
 
     def images_to_match(self, media: Sequence[Media]) -> list[Media]:
@@ -143,13 +143,13 @@ class StepMedia:
             async with self._fitted(media, file, facts, converts=self._tools.public_files is not None) as (
                 fitted,
                 _,
-                made,
+                changes,
             ):
                 stays = fitted is file and not self._platform.pulls.from_verified_domain
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)
-                await self._record.note(media.url, made)
+                await self._record.save(media.url, changes)
                 return address
 
     def _start_decoders(self, media: Media) -> None:
@@ -220,7 +220,7 @@ class StepMedia:
         cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
         rule = cover or self._rules.get(kind)
         sides = None if cover else self._sides.get(kind)
-        demand = limits.demand_of(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None
+        demand = limits.image_demand(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None
         if rule is None or demand is None or facts is None:
             if rule is not None:
                 limits.check(label, rule, file, facts)
@@ -231,9 +231,13 @@ class StepMedia:
             raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
         if not converts:
             raise _cannot_convert(label, rule, facts)
-        async with self._tools.decoder_pool.converted(self._workspace_id, file, facts, demand) as (made, new, changes):
-            limits.check(label, rule, made, new)
-            yield made, new, changes
+        async with self._tools.decoder_pool.converted(self._workspace_id, file, facts, demand) as (
+            converted_file,
+            new,
+            changes,
+        ):
+            limits.check(label, rule, converted_file, new)
+            yield converted_file, new, changes
 
 
 def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
@@ -242,8 +246,8 @@ def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
 
 def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformError:
     if facts.content_type not in rule.types:
-        said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
-        return PlatformError(ErrorKind.REJECTED, said, code="media_type")
+        sentence = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
+        return PlatformError(ErrorKind.REJECTED, sentence, code="media_type")
     limits_of_sides = (
         (rule.max_width, "wide"),
         (rule.max_height, "high"),
@@ -251,5 +255,5 @@ def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformEr
         (rule.max_longer, "on the longer side"),
     )
     sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
-    said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
-    return PlatformError(ErrorKind.REJECTED, said, code="media_dimensions")
+    sentence = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
+    return PlatformError(ErrorKind.REJECTED, sentence, code="media_dimensions")

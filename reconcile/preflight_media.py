@@ -15,7 +15,7 @@ from activities.drafts import draft_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason
 from domain.shares import Exhausted
-from media.hosted import covers_of, files_of
+from media.hosted import cover_rules, draft_files
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -71,8 +71,8 @@ def _files_of(found: Preflight) -> list[_File]:
     except PlatformError:
         return []
     rules = {rule.kind: rule for rule in platform.file_rules(draft, account_facts(account))}
-    covers = covers_of(platform, draft)
-    return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in files_of(platform, draft)]
+    covers = cover_rules(platform, draft)
+    return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in draft_files(platform, draft)]
 
 
 def _file(found: Preflight, media: Media, rule: FileRule | None) -> _File:

@@ -15,7 +15,7 @@ from reconcile.rounds import PART_UNAVAILABLE
 from store.database import Database
 from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
 from store.models import ZoneCheck
-from store.posts.contents import content_of, rewrite
+from store.posts.contents import post_content, rewrite
 from store.posts.delivery import record_delivered
 from store.posts.plans import plan_with_accounts
 from store.posts.queries import find_post
@@ -102,7 +102,7 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
         if instant == before:
             return False
         draft = post.status == PostStatus.DRAFT
-        content = content_of(post).model_copy(update={"scheduled_for": instant})
+        content = post_content(post).model_copy(update={"scheduled_for": instant})
         rewrite(
             post,
             content,

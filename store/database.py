@@ -31,7 +31,7 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
     """Ping a connection that was idle: no request fails after a restart of PostgreSQL, and busy ones need no ping."""
 
     @event.listens_for(engine.sync_engine, "checkin")
-    def note(_: Any, record: Any) -> None:
+    def remember_time(_: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -47,7 +47,7 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
             raise DisconnectionError from error
 
 
-def _driver_of(connection: PoolProxiedConnection) -> asyncpg.Connection:
+def _driver_connection(connection: PoolProxiedConnection) -> asyncpg.Connection:
     return cast("asyncpg.Connection", connection.driver_connection)
 
 
@@ -105,7 +105,7 @@ class Pool:
         _ping_after_idling(self.engine)
         self._most = size + overflow
         self._shares = ConnectionShares(self._most, limits.connection)
-        self._kept: list[PoolProxiedConnection] = []
+        self._idle: list[PoolProxiedConnection] = []
         self._returning: asyncio.Task[None] | None = None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(
@@ -144,11 +144,11 @@ class Pool:
         """
         share = await self._shares.take()
         try:
-            while self._kept and _driver_of(self._kept[-1]).is_closed():
+            while self._idle and _driver_connection(self._idle[-1]).is_closed():
                 await self._return_one()
-            connection = self._kept.pop() if self._kept else await self.engine.raw_connection()
+            connection = self._idle.pop() if self._idle else await self.engine.raw_connection()
             try:
-                return list(await _driver_of(connection).fetch(statement, *arguments))
+                return list(await _driver_connection(connection).fetch(statement, *arguments))
             finally:
                 await self._keep(connection)
         finally:
@@ -156,7 +156,7 @@ class Pool:
 
     async def _keep(self, connection: PoolProxiedConnection) -> None:
         """Keep a connection for the next statement, unless somebody may wait for it."""
-        self._kept.append(connection)
+        self._idle.append(connection)
         if cast("AsyncAdaptedQueuePool", self.engine.pool).checkedout() >= self._most:
             await self._return_one()
         elif self._returning is None:
@@ -164,14 +164,14 @@ class Pool:
 
     async def _return_one(self) -> None:
         """Return a kept connection to the pool, if there is one."""
-        if self._kept:
+        if self._idle:
             # If the pool has no place for the connection, this closes it later.
-            await greenlet_spawn(self._kept.pop().close)
+            await greenlet_spawn(self._idle.pop().close)
 
     async def _return_kept(self) -> None:
         await asyncio.sleep(_KEPT_FOR_S)
         self._returning = None
-        while self._kept:
+        while self._idle:
             await self._return_one()
 
     async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
@@ -189,7 +189,7 @@ class Pool:
         self._most = 0
         if self._returning is not None:
             self._returning.cancel()
-        while self._kept:
+        while self._idle:
             await self._return_one()
         await self.engine.dispose()
 

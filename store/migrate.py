@@ -137,7 +137,7 @@ def _plan(connection: Connection, known: Sequence[Revision], contract: bool) -> 
         )
     end = len(pending)
     if not contract:
-        end = next((place for place, each in enumerate(pending) if each.kind is Kind.CONTRACT), end)
+        end = next((place for place, revision in enumerate(pending) if revision.kind is Kind.CONTRACT), end)
     if any(revision.kind is not Kind.CONTRACT for revision in pending[end:]):
         raise SchemaError(
             f"Revision {pending[end].name} must be applied first. It removes what older versions use. After their last "

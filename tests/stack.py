@@ -32,11 +32,11 @@ from sandbox.server import running_sandbox
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
 from store.models import Account, ApiKey, AppRefusal, Post, Target
-from store.posts.changes import delete_post, lock_post, reopen, resolve, rows_of
-from store.posts.contents import content_of, new_post, rewrite
+from store.posts.changes import delete_post, lock_post, reopen, resolve, target_rows
+from store.posts.contents import new_post, post_content, rewrite
 from store.posts.creating import create_post
 from store.posts.delivery import record_delivered
-from store.posts.plans import plan_of
+from store.posts.plans import post_plan
 from store.posts.queries import find_post
 from store.posts.revisions import add_revision
 from store.publishing.outcomes import Outcomes
@@ -254,7 +254,7 @@ class Stack:
         """Return the plan of a post, for its workflow."""
         async with self.database.transaction() as session:
             found = await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
-        return plan_of(post, found)
+        return post_plan(post, found)
 
     async def write_change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
         """Change a post's row as the API does, without notifying its workflow. Raises Conflict if it has begun."""
@@ -262,9 +262,9 @@ class Stack:
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             assert row
-            if not may_change(PostStatus(row.status), await rows_of(session, row)):
+            if not may_change(PostStatus(row.status), await target_rows(session, row)):
                 raise Conflict(Problem("Publishing has begun", "conflict"))
-            wanted = content_of(row).model_copy(update=content)
+            wanted = post_content(row).model_copy(update=content)
             rewrite(row, wanted, await self.actor(), status=status, due_at=due, now=datetime.now(UTC))
         return await self.read(post.id)
 

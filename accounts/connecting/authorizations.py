@@ -18,7 +18,7 @@ from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials
 from store.accounts.connecting import begin_exchange
-from store.accounts.grants import siblings_of
+from store.accounts.grants import read_siblings
 from store.secrets.vault import VaultError
 
 _MOST_SIBLINGS = 50
@@ -104,7 +104,7 @@ async def _siblings(step: ConnectContext, found: Sequence[Candidate[Any]]) -> li
     """Return the candidates that were connected together with the account that is reconnected."""
     async with step.database.transaction() as session:
         account = await find_account(session, step.row.workspace_id, step.row.account_id or "")
-        known = {each.id for each in await siblings_of(session, account)} if account else set()
+        known = {each.id for each in await read_siblings(session, account)} if account else set()
     of = step.platform.account_id
     return identified(each for each in found if of(number_of(each)) in known)[:_MOST_SIBLINGS]
 

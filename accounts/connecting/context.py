@@ -10,7 +10,7 @@ from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
 from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
-from store.accounts.connecting import note
+from store.accounts.connecting import update_connection
 from store.database import Database
 from store.models import PendingConnection
 from store.persist import persist
@@ -76,7 +76,7 @@ class ConnectContext:
 
         async def write() -> None:
             async with self.database.answers.transaction() as session:
-                await note(session, self.row.id, **values)
+                await update_connection(session, self.row.id, **values)
 
         await persist(write)
 

@@ -14,7 +14,7 @@ from platforms.access.connector import Candidate, Connect, connectors
 from platforms.access.posted_codes import CodeConnector
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from store.accounts.connecting import awaited_codes, find_connection, note
+from store.accounts.connecting import awaited_codes, find_connection, update_connection
 from store.database import Database
 
 _READS, _PAUSE_S = 4, 2.0
@@ -73,7 +73,7 @@ async def _read_inbox(database: Database, connector: CodeConnector[Any], line: C
     for post in inbox.posts:
         if post.code in awaited and await connector.may_connect(line, app, post):
             async with database.transaction() as session:
-                await note(session, awaited[post.code], posted_in=post.place)
+                await update_connection(session, awaited[post.code], posted_in=post.place)
             await _harmless(connector.remove_code_post, line, app, post)
     await inbox.forget()
 

@@ -19,7 +19,7 @@ from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import AnyPlatform, Identity
 from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
-from store.accounts.connecting import note
+from store.accounts.connecting import update_connection
 from store.accounts.revocations import Authorization
 from store.audit.account_events import add_account_event
 from store.models import Account
@@ -80,7 +80,7 @@ async def save_accounts(
                 about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
                 accounts.append(about)
             # The tokens belong to the accounts now.
-            await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
+            await update_connection(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
 
     await persist(write)
     log.info(

@@ -15,7 +15,7 @@ from platforms.access.consent import OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.errors import PlatformError
-from store.accounts.connecting import note
+from store.accounts.connecting import update_connection
 from store.accounts.revocations import Authorization
 
 
@@ -38,7 +38,7 @@ def note_sealed(step: ConnectContext, kept: dict[str, Any]) -> None:
 
 async def revoke_obtained(session: AsyncSession, step: ConnectContext, **values: Any) -> None:
     """Save the end of a connection without an account, and let what it obtained be ended at the platform."""
-    await note(session, step.row.id, sealed=None, handover=None, **values)
+    await update_connection(session, step.row.id, sealed=None, handover=None, **values)
     revoking = revoking_of(step.accounts)
     if revoking is None:
         return

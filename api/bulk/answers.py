@@ -13,7 +13,7 @@ from api.posts.at_rest import wait_until_at_rest
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus
-from store.posts.lists import statuses_of
+from store.posts.lists import read_statuses
 
 _CONCURRENCY = 4
 """Posts of one request that are processed concurrently: it costs the process no more than as many single requests."""
@@ -66,7 +66,7 @@ async def wait_for_outcomes(
         return
     await asyncio.gather(*(wait_until_at_rest(deps, post_id, deadline) for post_id in moving))
     async with deps.database.reading() as session:
-        statuses = await statuses_of(session, workspace_id, moving)
+        statuses = await read_statuses(session, workspace_id, moving)
     for item in results:
         if item["id"] in statuses:
             item["status"] = PostStatus(statuses[item["id"]])

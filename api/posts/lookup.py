@@ -12,7 +12,7 @@ from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import ConnectedAccount, Post, Target
-from store.posts.plans import plan_of
+from store.posts.plans import post_plan
 from store.posts.queries import find_post
 from store.posts.shown import ShownPost, read_shown_post
 
@@ -53,4 +53,4 @@ async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedA
 
 def plan_for(post: Post, accounts: Mapping[str, ConnectedAccount]) -> Plan:
     """Return the plan of a post that is not a draft, marked with the request that made it."""
-    return plan_of(post, accounts, request_id=get_contextvars().get("request_id"))
+    return post_plan(post, accounts, request_id=get_contextvars().get("request_id"))

@@ -71,11 +71,11 @@ def accounts_connect(
     It calls the API of --api with the key in SOCIALSYNCER_API_KEY, or with --data-dir that of a stack. Prints the
     connected accounts, a JSON object each.
     """
-    from cli.connect import ConnectRequest, api_of, connect, options_of
+    from cli.connect import ConnectRequest, connect, find_api, parse_options
 
-    api = api_of(data_dir, url, os.environ.get("SOCIALSYNCER_API_KEY"))
-    wanted = ConnectRequest(platform, options_of(options), account_id, choose, opens_browser=not no_browser)
-    for account in connect(api, wanted):
+    api = find_api(data_dir, url, os.environ.get("SOCIALSYNCER_API_KEY"))
+    request = ConnectRequest(platform, parse_options(options), account_id, choose, opens_browser=not no_browser)
+    for account in connect(api, request):
         say(json.dumps(account, ensure_ascii=False))
 
 

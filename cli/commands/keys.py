@@ -33,9 +33,9 @@ def keys_create(workspace: str | None, name: str, expires_in_days: int | None, d
     """Create an API key and print it, once. A workspace that does not exist is created."""
     from cli.keys import create
 
-    made = asyncio.run(create(workspace, name, expires_in_days, data_dir))
-    say(made.key)
-    say(f"This is the only time that the key is shown. Its id is {made.id}.", error=True)
+    key = asyncio.run(create(workspace, name, expires_in_days, data_dir))
+    say(key.key)
+    say(f"This is the only time that the key is shown. Its id is {key.id}.", error=True)
 
 
 @keys.command("list")
@@ -87,7 +87,7 @@ def keys_reseal(data_dir: Path | None) -> None:
     """
     from cli.keys import reseal
 
-    said, done = asyncio.run(reseal(data_dir))
-    for sentence in said:
+    sentences, done = asyncio.run(reseal(data_dir))
+    for sentence in sentences:
         say(sentence)
     sys.exit(0 if done else 1)

@@ -139,19 +139,19 @@ def resolve(
     if file is not None:
         if post_id is not None:
             raise UserError("Give either a post or --from, not both.")
-        wanted = read_decisions(file)
+        to_settle = read_decisions(file)
     elif post_id and platform and outcome:
         decision = Decision(0, post_id, platform, outcome == "published", account_id, platform_post_id)
-        wanted = Decisions([decision], 0)
+        to_settle = Decisions([decision], 0)
     else:
         raise UserError("Name the post, its platform and published or not-published; or give --from FILE.")
 
     async def run() -> bool:
         async with resolver(data_dir) as acting:
-            planned = await acting.plan(wanted.made)
-            for sentence in preview(planned, wanted.open):
+            planned = await acting.plan(to_settle.decisions)
+            for sentence in preview(planned, to_settle.open):
                 say(sentence)
-            if file is None and any(each.effect is Effect.TOO_LATE for each in planned):
+            if file is None and any(plan.effect is Effect.TOO_LATE for plan in planned):
                 raise UserError("Nothing was changed.")
             if dry_run:
                 return True
@@ -190,11 +190,11 @@ def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     from cli.history import history as read
     from cli.history import to_json, to_text
 
-    found = asyncio.run(read(data_dir, post_id))
-    for line in to_json(found) if as_json else to_text(found):
+    post_history = asyncio.run(read(data_dir, post_id))
+    for line in to_json(post_history) if as_json else to_text(post_history):
         say(line)
-    if found.missing:
-        say(found.missing, error=True)
+    if post_history.missing:
+        say(post_history.missing, error=True)
 
 
 @click.command("views")
@@ -246,8 +246,8 @@ def live_check(
     with explaining_missing_packages():
         from cli.live_check.command import parse_settings, run_check, write_report
 
-    given = parse_settings(settings)
-    checking = run_check(platform, account_id, workspace, data_dir, given=given, only=only, asks=not yes)
+    values = parse_settings(settings)
+    checking = run_check(platform, account_id, workspace, data_dir, settings=values, only=only, asks=not yes)
     report = asyncio.run(checking)
     write_report(report, out)
     sys.exit(1 if report.otherwise else 0)

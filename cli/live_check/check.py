@@ -16,7 +16,7 @@ from platforms.live import FILE, LiveCheck, SamplePost, load_live_check
 
 
 class Check:
-    """The live check of one account's platform. `given` are settings that the operator chose."""
+    """The live check of one account's platform. `settings` are those that the operator chose."""
 
     def __init__(
         self,
@@ -24,14 +24,14 @@ class Check:
         connection: Connection[Any],
         files: CheckFiles,
         *,
-        given: Mapping[str, Any],
+        settings: Mapping[str, Any],
         only: Iterable[str] = (),
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._platform = platform
         self._connection = connection
         self._files = files
-        self._given = given
+        self._settings = settings
         self._say = say
         self.plan: LiveCheck = load_live_check(platform)
         self.samples = [sample for sample in self.plan.samples if not only or sample.name in only]
@@ -43,7 +43,9 @@ class Check:
         runner = Runner(self._platform, self._connection, self.plan, self._files, self._say)
         wire = self._connection.wire
         wire.transport = Recording(
-            wire.transport, lambda: runner.step, lambda each: current[-1].exchanges.append(each) if current else None
+            wire.transport,
+            lambda: runner.step,
+            lambda exchange: current[-1].exchanges.append(exchange) if current else None,
         )
         for sample in self.samples:
             trial = Trial(sample)
@@ -63,11 +65,11 @@ class Check:
     async def _draft(self, sample: SamplePost, mark: str) -> Draft[Any]:
         """Return a sample as it is published. Raises _Impossible."""
         platform, account = self._platform, self._connection.account
-        if missing := [name for name in sample.needs if name not in self._given]:
+        if missing := [name for name in sample.needs if name not in self._settings]:
             raise _Impossible(f"needs --set {missing[0]}=…")
-        wanted = {**{name: await self._value(value) for name, value in sample.settings.items()}, **self._given}
+        values = {**{name: await self._value(value) for name, value in sample.settings.items()}, **self._settings}
         try:
-            settings = platform.settings.model_validate(self._of_this_sample(sample, wanted))
+            settings = platform.settings.model_validate(self._of_this_sample(sample, values))
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             raise _Impossible(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
@@ -82,10 +84,10 @@ class Check:
             raise _Impossible(broken[0].error)
         return draft
 
-    def _of_this_sample(self, sample: SamplePost, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def _of_this_sample(self, sample: SamplePost, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings without those that the operator gave for other samples."""
         theirs = {name for other in self.plan.samples for name in other.needs} - set(sample.needs)
-        return {name: value for name, value in wanted.items() if name not in theirs}
+        return {name: value for name, value in values.items() if name not in theirs}
 
     async def _value(self, value: Any) -> Any:
         if not isinstance(value, str):

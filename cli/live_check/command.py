@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from cli.connecting import platform_named
-from cli.environment import Environment, environment_of, open_database
+from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.live_check.check import Check
 from cli.live_check.files import CheckFile, CheckFiles, Host, in_the_sandbox
 from cli.live_check.report import LiveReport
 from cli.terminal import say
-from cli.workspaces import workspace_id_of
+from cli.workspaces import find_or_create_workspace
 from media.public_files import PublicFiles
 from platforms.live import load_live_check
 from runtime.parts import open_parts
@@ -40,10 +40,10 @@ async def file_named(name: str) -> CheckFile:
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """Return the settings of the command line. Raises UserError."""
-    given = dict(pair.partition("=")[::2] for pair in pairs)
-    if not all(given.values()):
+    values = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(values.values()):
         raise UserError("Give settings as NAME=VALUE.")
-    return given
+    return values
 
 
 def chosen(platform: str, only: Sequence[str]) -> list[str]:
@@ -60,12 +60,12 @@ async def run_check(
     workspace: str | None,
     data_dir: Path | None,
     *,
-    given: Mapping[str, str],
+    settings: Mapping[str, str],
     only: Sequence[str],
     asks: bool,
 ) -> LiveReport:
     """Check an account. Raises UserError; click.Abort if the person says no."""
-    platform, environment = platform_named(name), environment_of(data_dir, VaultSettings)
+    platform, environment = platform_named(name), find_environment(data_dir, VaultSettings)
     names = chosen(name, only)
     async with open_database(environment) as database:
         account = await _account(database, environment, workspace, name, account_id)
@@ -77,24 +77,24 @@ async def run_check(
         if asks:
             await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
         async with open_parts(environment.settings, database) as parts:
-            files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
+            files = CheckFiles(file_named, find_host(environment, database, account.workspace_id))
             check = Check(
                 platform,
                 parts.accounts.connect(account),
                 files,
-                given=given,
+                settings=settings,
                 only=names,
                 say=lambda text: say(text, error=True),
             )
             try:
                 return await check.run()
             except asyncio.CancelledError:
-                for post in (post for trial in check.trials for post in trial.left):
+                for post in (post for trial in check.trials for post in trial.still_public):
                     say(f"DELETE BY HAND: {post.url or post.platform_post_id}", error=True)
                 raise
 
 
-def host_of(environment: Environment[VaultSettings], database: Database, workspace_id: str) -> Host | None:
+def find_host(environment: Environment[VaultSettings], database: Database, workspace_id: str) -> Host | None:
     """Return the host at which platforms find the files that they fetch themselves."""
     if environment.settings.sandbox_url:
         return in_the_sandbox
@@ -113,7 +113,7 @@ async def _account(
 ) -> Account:
     named = environment.workspace_id if workspace is None else workspace
     async with database.transaction() as session:
-        workspace_id = await workspace_id_of(session, named, may_make=False)
+        workspace_id = await find_or_create_workspace(session, named, may_make=False)
         account = await find_account(session, workspace_id, account_id)
         if account is None or account.platform != platform:
             raise UserError(f"The workspace has no account {account_id} of {platform}.")

@@ -56,7 +56,7 @@ class CheckFiles:
     def __init__(self, make: Callable[[str], Awaitable[CheckFile]], host: Host | None) -> None:
         self._make = make
         self._host = host
-        self._made: dict[str, CheckFile] = {}
+        self._files: dict[str, CheckFile] = {}
         self._at: dict[str, CheckFile] = {}
 
     async def media(self, name: str, fetched: frozenset[MediaType], alt_text: str | None = None) -> Media:
@@ -72,9 +72,9 @@ class CheckFiles:
         yield self._at[media.url].as_media()
 
     async def _file(self, name: str) -> CheckFile:
-        if name not in self._made:
-            self._made[name] = await self._make(name)
-        return self._made[name]
+        if name not in self._files:
+            self._files[name] = await self._make(name)
+        return self._files[name]
 
     async def _hosted(self, file: CheckFile) -> str:
         if self._host is None:

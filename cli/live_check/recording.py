@@ -45,17 +45,17 @@ class _Copied(httpx.AsyncByteStream):
     def __init__(self, inner: httpx.AsyncByteStream, over: Callable[[bytes], None]) -> None:
         self._inner = inner
         self._over = over
-        self._kept = bytearray()
+        self._copy = bytearray()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._inner:
-            if len(self._kept) <= _MOST_BYTES:
-                self._kept += piece
+            if len(self._copy) <= _MOST_BYTES:
+                self._copy += piece
             yield piece
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-        self._over(bytes(self._kept))
+        self._over(bytes(self._copy))
 
 
 def _unpacked(response: httpx.Response, body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from cli.live_check.shapes import headers_shape, path_shape, shape_of
+from cli.live_check.shapes import headers_shape, path_shape, value_shape
 from cli.live_check.trial import Trial
 from cli.live_check.verdicts import Verdict, verdicts_on
 from domain.schedule import rfc3339
@@ -56,7 +56,7 @@ class LiveReport:
                     yield f"  {_WORDS[verdict.holds]}: {verdict.statement}"
             if trial.error and trial.error.kind is ErrorKind.UNCONFIRMED and trial.published is None:
                 yield "  CHECK BY HAND: it may be public. The answer was lost, and it was not found."
-            for post in trial.left:
+            for post in trial.still_public:
                 yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"
         for question in self._check.by_hand:
             yield f"Only a person can tell: {question}"
@@ -101,14 +101,14 @@ class LiveReport:
             "exchanges": [self._exchange(exchange) for exchange in trial.exchanges],
         }
 
-    def _exchange(self, each: RecordedExchange) -> dict[str, Any]:
+    def _exchange(self, exchange: RecordedExchange) -> dict[str, Any]:
         return {
-            "step": each.step,
-            "request": f"{each.method} {self._host(each.host)}{path_shape(each.path, self._private)}",
-            "sent": shape_of(each.sent),
-            "status": each.status,
-            "headers": headers_shape(each.headers),
-            "answer": shape_of(each.body),
+            "step": exchange.step,
+            "request": f"{exchange.method} {self._host(exchange.host)}{path_shape(exchange.path, self._private)}",
+            "sent": value_shape(exchange.sent),
+            "status": exchange.status,
+            "headers": headers_shape(exchange.headers),
+            "answer": value_shape(exchange.body),
         }
 
     def _host(self, host: str) -> str:

@@ -20,17 +20,17 @@ _REPORTED_HEADERS = re.compile(
 )
 
 
-def shape_of(value: Any, depth: int = 0) -> Any:
+def value_shape(value: Any, depth: int = 0) -> Any:
     """Return a JSON value with its keys, and the types of its values in their place."""
     if isinstance(value, dict):
         if depth >= _DEEPEST or len(value) > MOST_KEYS:
             return f"object of {len(value)}"
-        return {_key(key): _shaped(key, each, depth) for key, each in value.items()}
+        return {_key(key): _shaped(key, item, depth) for key, item in value.items()}
     if isinstance(value, list):
         if not value:
             return []
-        shapes = [shape_of(each, depth + 1) for each in value[:MOST_KEYS]]
-        different = [each for at, each in enumerate(shapes) if each not in shapes[:at]]
+        shapes = [value_shape(item, depth + 1) for item in value[:MOST_KEYS]]
+        different = [item for at, item in enumerate(shapes) if item not in shapes[:at]]
         return [*different[:5], f"{len(value)} in all"]
     return _type(value)
 
@@ -39,7 +39,7 @@ def _shaped(key: object, value: Any, depth: int) -> Any:
     scalar = isinstance(value, str | int) and not isinstance(value, dict)
     if scalar and str(key).lower() in _CODES and _CODE.fullmatch(str(value)):
         return f"{_type(value)} {value}"
-    return shape_of(value, depth + 1)
+    return value_shape(value, depth + 1)
 
 
 def _key(key: object) -> str:

@@ -69,10 +69,10 @@ class Trial(SampleResult):
     absent_once_removed: bool | None = None
 
     @property
-    def left(self) -> list[Published]:
+    def still_public(self) -> list[Published]:
         """Return the posts that are still public, as far as the check knows."""
-        made = [self.published, self.repeat if self.has_doubled else None]
-        return [] if self.removed else [each for each in made if each]
+        posts = [self.published, self.repeat if self.has_doubled else None]
+        return [] if self.removed else [post for post in posts if post]
 
     @property
     def has_doubled(self) -> bool:
@@ -97,7 +97,7 @@ class Runner:
         self._check = check
         self._files = files
         self._say = say
-        self._made: set[str] = set()
+        self._created: set[str] = set()
         self._reads = check.can_read(connection)
         self._snapshot: Handles | None = None
         self._left_at = datetime.now(UTC)
@@ -118,7 +118,7 @@ class Runner:
             await self._repeat(trial, lost)
         await self._edit(trial, context)
         await self._remove(trial, context, lost)
-        self._made.add(trial.published.platform_post_id)
+        self._created.add(trial.published.platform_post_id)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class Runner:
         if self._check.remove is None or newest is None:
             return
         doomed = [newest, *([trial.repeat] if trial.repeat and trial.has_doubled else [])]
-        gone = [await self._try(trial, "remove", self._removing(context, each), refusable=True) for each in doomed]
+        gone = [await self._try(trial, "remove", self._removing(context, post), refusable=True) for post in doomed]
         trial.removed = all(gone)
         if not trial.removed or trial.found_after is None:
             return
@@ -214,7 +214,7 @@ class Runner:
         async def save(_: Handles) -> None:
             """Keep nothing: an interrupted check is not continued."""
 
-        return PublishContext(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._made))
+        return PublishContext(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._created))
 
     def _removing(self, context: PublishContext[Any], post: Published) -> Callable[[], Awaitable[bool]]:
         async def run() -> bool:
@@ -245,21 +245,21 @@ class Runner:
         while True:
             tries += 1
             try:
-                found = await call()
+                result = await call()
             except PlatformError as error:
                 wait = error.retry_after.total_seconds() if error.retry_after else next(pauses, _LONGEST_WAIT_S)
                 passed = time.monotonic() - began
                 if patient and error.kind in PASSING and passed + wait < RETRY_FOR.total_seconds():
                     await asyncio.sleep(wait)
                     continue
-                self._note(trial, Step(name, error.kind, passed, tries, error.code, error.status, error.message))
+                self._add_step(trial, Step(name, error.kind, passed, tries, error.code, error.status, error.message))
                 if not refusable:
                     trial.error = error
                 return None
-            self._note(trial, Step(name, _outcome(found), time.monotonic() - began, tries))
-            return found
+            self._add_step(trial, Step(name, _outcome(result), time.monotonic() - began, tries))
+            return result
 
-    def _note(self, trial: Trial, step: Step) -> None:
+    def _add_step(self, trial: Trial, step: Step) -> None:
         last = trial.steps[-1] if trial.steps else None
         if last and last.name == step.name and last.outcome == step.outcome:
             # Confirmations in a row with the same result are one step.
@@ -282,8 +282,8 @@ async def _done(call: Awaitable[object]) -> bool:
     return True
 
 
-def _outcome(found: object) -> str:
-    match found:
+def _outcome(result: object) -> str:
+    match result:
         case Published():
             return "published"
         case Absent():

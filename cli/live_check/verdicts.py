@@ -42,8 +42,8 @@ def _shared(platform: AnyPlatform, check: LiveCheck, trial: Trial) -> Iterator[t
     seconds = platform.read_lag.total_seconds()
     can_be_read = trial.finding is not None and not (isinstance(trial.finding, Unknown) and trial.finding.final)
     if can_be_read:
-        found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False
-        yield "found", "Confirming finds it again if the answer is lost.", found
+        is_found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False
+        yield "found", "Confirming finds it again if the answer is lost.", is_found
         yield "absence", f"Confirming {seconds:.0f} s later never calls it absent.", not trial.called_absent
     if trial.repeat or (trial.sample.repeats and any(step.name == "repeat" for step in trial.steps)):
         yield (

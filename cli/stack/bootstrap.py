@@ -6,7 +6,7 @@ It is separate from `cli.dev` because its imports take a second, in which Postgr
 from pydantic import SecretStr
 
 from cli.data_dir import DevAccount, StackState
-from cli.environment import settings_of
+from cli.environment import make_settings
 from cli.errors import UserError
 from cli.migrating import register_search_attributes
 from cli.stack.seed import seed
@@ -25,8 +25,8 @@ class Bootstrap:
         # The terminal shows our own messages instead of these libraries' logs.
         configure("error", "console")
         self._sandbox_url = sandbox_url
-        self._roles = settings_of(MigrateSettings, _env_file=None, database_url=database_url, **roles).roles
-        self._settings = settings_of(
+        self._roles = make_settings(MigrateSettings, _env_file=None, database_url=database_url, **roles).roles
+        self._settings = make_settings(
             VaultSettings,
             _env_file=None,
             database_url=SecretStr(database_url),

@@ -77,9 +77,9 @@ def find_orphans(path: Path) -> dict[str, psutil.Process]:
 
 async def end_orphans(path: Path) -> list[str]:
     """End the processes of an earlier ledger that still run; return their names."""
-    found = find_orphans(path)
-    await end_all(found.values(), signal.SIGTERM, _GRACE)
-    return list(found)
+    orphans = find_orphans(path)
+    await end_all(orphans.values(), signal.SIGTERM, _GRACE)
+    return list(orphans)
 
 
 async def end_all(processes: Iterable[psutil.Process], number: signal.Signals, grace: float) -> None:

@@ -54,11 +54,11 @@ def free_port() -> int:
 def require_free(port_requests: Iterable[PortRequest]) -> None:
     """Raise UserError, which names the option to change, for the first port that is taken or requested twice."""
     seen: dict[int, str] = {}
-    for wanted in port_requests:
-        if wanted.port in seen:
+    for request in port_requests:
+        if request.port in seen:
             raise UserError(
-                f"{seen[wanted.port]} and {wanted.option} are both {wanted.port}: choose two different ports."
+                f"{seen[request.port]} and {request.option} are both {request.port}: choose two different ports."
             )
-        seen[wanted.port] = wanted.option
-        if not is_free(wanted.port):
-            raise UserError(f"Port {wanted.port} is in use: choose another one with {wanted.option} PORT.")
+        seen[request.port] = request.option
+        if not is_free(request.port):
+            raise UserError(f"Port {request.port} is in use: choose another one with {request.option} PORT.")

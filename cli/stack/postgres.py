@@ -18,7 +18,7 @@ import psutil
 from cli.errors import INSTALL_EMBEDDED, UserError
 from cli.stack.orphans import end_all
 from cli.stack.ports import HOST, free_port, is_free
-from cli.stack.process import Command, User, output_of
+from cli.stack.process import Command, User, read_output
 
 _VERSION = "18"
 _OWNER = "socialsyncer"
@@ -54,7 +54,7 @@ def programs() -> Path:
 
 def processes_in(data: Path) -> list[psutil.Process]:
     """Return PostgreSQL's running processes in this data directory, independent of any pid file."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if (
@@ -62,10 +62,10 @@ def processes_in(data: Path) -> list[psutil.Process]:
                 and process.status() != psutil.STATUS_ZOMBIE
                 and Path(process.cwd()) == data
             ):
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 async def end_orphans(data: Path) -> None:
@@ -150,7 +150,7 @@ class Postgres:
         fresh.rename(self._data)
 
     async def _finish(self, command: Command, stdin: str = "") -> None:
-        code, output = await output_of(command, stdin)
+        code, output = await read_output(command, stdin)
         # The single-user server ends with 0 even if its statements fail.
         if code == 0 and "ERROR:" not in output:
             return

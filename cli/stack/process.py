@@ -110,7 +110,7 @@ async def spawn(command: Command, log: Path) -> Child:
     return Child(list(command.argv), process, started)
 
 
-async def output_of(command: Command, stdin: str = "") -> tuple[int, str]:
+async def read_output(command: Command, stdin: str = "") -> tuple[int, str]:
     """Run a program to its end; return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *command.launched,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from cli.data_dir import DevAccount, DevFile, Folder
-from cli.list_views import lines_of
+from cli.list_views import format_links
 from cli.terminal import say
 from workflows.client.views import views
 
@@ -88,7 +88,7 @@ def overview(running: DevFile, folder: Folder) -> str:
 
 
 def _views(running: DevFile) -> list[str]:
-    return lines_of(list(views(datetime.now(UTC))), running.temporal_ui_url, running.temporal_namespace)
+    return format_links(list(views(datetime.now(UTC))), running.temporal_ui_url, running.temporal_namespace)
 
 
 def _curl(running: DevFile) -> str:

@@ -12,7 +12,7 @@ from cli.sandbox import (
     fake_credentials,
     introduce,
     own_server,
-    platforms_of,
+    read_platforms,
     stable_user_id,
 )
 from platforms.base import AnyPlatform
@@ -47,8 +47,8 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
             known = await list_accounts(session, workspace_id)
         await introduce(sandbox_url, _sandbox_accounts(servers(settings), vault, known))
         present = {account.platform for account in known}
-        offered = await platforms_of(sandbox_url)
-        for platform, name, premium in _wanted():
+        offered = await read_platforms(sandbox_url)
+        for platform, name, premium in _seeded_accounts():
             if platform.name in offered and platform.name not in present:
                 await _connect(database, settings, sandbox_url, workspace_id, platform, name, premium=premium)
         async with database.transaction() as session:
@@ -60,7 +60,7 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
     ]
 
 
-def _wanted() -> Iterator[tuple[AnyPlatform, str, bool]]:
+def _seeded_accounts() -> Iterator[tuple[AnyPlatform, str, bool]]:
     for platform in platforms().values():
         two = platform.name == _SECOND_ACCOUNT
         yield platform, "socialsyncer", two
@@ -93,8 +93,8 @@ async def _connect(
 ) -> None:
     # The workspace's id makes the accounts of two stacks at one sandbox differ.
     user_id = stable_user_id(f"{workspace_id}/{platform.name}/{username}")
-    given = fake_credentials(platform, user_id)
-    credentials = parse_credentials(platform, given)
+    values = fake_credentials(platform, user_id)
+    credentials = parse_credentials(platform, values)
     if not servers(settings).is_played(platform, credentials):
         # The operator has set another base URL, where invented credentials do not work.
         return
@@ -103,8 +103,8 @@ async def _connect(
         account_id=platform.account_id(user_id),
         user_id=user_id,
         username=username,
-        access_token=given["accessToken"],
-        refresh_token=given.get("refreshToken"),
+        access_token=values["accessToken"],
+        refresh_token=values.get("refreshToken"),
         premium=premium,
     )
     await introduce(sandbox_url, [account])

@@ -104,8 +104,8 @@ class PartSupervisor:
             failures = 1 if time.monotonic() - began > _STABLE_AFTER else failures + 1
             if not self._came_up and failures >= _FIRST_TRIES:
                 raise UserError(f"{self.part.label} does not start: it {reason}.{self._last_lines()}")
-            said = f"{self.part.label} {reason}; starting it again."
-            self._report(said + (self._last_lines() if failures > 1 else ""))
+            message = f"{self.part.label} {reason}; starting it again."
+            self._report(message + (self._last_lines() if failures > 1 else ""))
             await asyncio.sleep(min(_SHORTEST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
     async def _run_once(self) -> str:

@@ -19,14 +19,14 @@ CodedPicture = tuple[int, int, int, bool]
 def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
     """Return the facts in the headers, None if they need a decoder. Raises Damaged, TooManyPixels."""
     reader = {"image/jpeg": _jpeg, "image/png": _png, "image/webp": _webp}.get(content_type)
-    found = reader(Source(spool)) if reader else None
-    if found is None or not found[0] or not found[1]:
+    picture = reader(Source(spool)) if reader else None
+    if picture is None or not picture[0] or not picture[1]:
         return None
-    if found[0] * found[1] > MAX_PIXELS:
+    if picture[0] * picture[1] > MAX_PIXELS:
         raise TooManyPixels(MAX_PIXELS)
     if not has_end(spool, content_type):
         return None
-    return picture_facts(spool, content_type, found, *timing(Source(spool), content_type))
+    return picture_facts(spool, content_type, picture, *timing(Source(spool), content_type))
 
 
 def picture_facts(spool: Spool, content_type: str, coded: CodedPicture, frames: int, seconds: float) -> MediaFacts:
@@ -70,14 +70,14 @@ def _png(source: Source) -> CodedPicture | None:
 
 
 def _webp(source: Source) -> CodedPicture | None:
-    found: tuple[int, int, bool] | None = None
+    sides: tuple[int, int, bool] | None = None
     turned = UPRIGHT
     for kind, start, end in webp.chunks(source):
         if kind == b"EXIF":
             turned = orientation(source.upto(start + 8, end - start - 8).removeprefix(PREFIX))
-        elif found is None:
-            found = _webp_sides(source, kind, start + 8)
-    return (*found[:2], turned, found[2]) if found else None
+        elif sides is None:
+            sides = _webp_sides(source, kind, start + 8)
+    return (*sides[:2], turned, sides[2]) if sides else None
 
 
 def _webp_sides(source: Source, kind: bytes, at: int) -> tuple[int, int, bool] | None:

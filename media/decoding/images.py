@@ -65,7 +65,7 @@ def _reporting_damage() -> Iterator[None]:
         raise Undecodable(str(error)) from error
 
 
-def orientation_of(image: Image.Image) -> int:
+def read_orientation(image: Image.Image) -> int:
     """Return how the pixels of an opened image are turned (1 to 8); Pillow's own getexif() may decode them to say.
 
     TIFF and HEIC are set upright by their openers.
@@ -85,7 +85,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
     except Damaged as error:
         raise Undecodable(str(error)) from error
     with opened(spool, content_type) as image:
-        coded = (*image.size, orientation_of(image), image.has_transparency_data)
+        coded = (*image.size, read_orientation(image), image.has_transparency_data)
         facts = picture_facts(spool, content_type, coded, frames, seconds)
         if not whole:
             # Missing parts would be grey on the platform, unless it is only the end mark.

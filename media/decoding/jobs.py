@@ -12,7 +12,7 @@ MAX_MESSAGE = 64 * 1024
 IMAGES, VIDEOS = "images", "videos"
 
 
-def kind_of(content_type: str) -> str:
+def media_kind(content_type: str) -> str:
     """Return which decoders a file needs."""
     return VIDEOS if content_type.startswith("video/") else IMAGES
 

@@ -6,7 +6,7 @@ import sys
 from PIL import Image, ImageCms
 
 from media.decoding.facts import Conversion, ImageDemand, TooManyBytes
-from media.decoding.images import decode, image_facts, opened, orientation_of
+from media.decoding.images import decode, image_facts, opened, read_orientation
 from media.spool import Spool
 
 QUALITIES = (90, 82, 74, 66, 58)
@@ -47,7 +47,7 @@ def _prepared(source: Image.Image, content_type: str, longest: int) -> Image.Ima
     if content_type == "image/jpeg":
         source.draft(None, (longest, longest))
     decode(source)
-    turn = _UPRIGHT.get(orientation_of(source))
+    turn = _UPRIGHT.get(read_orientation(source))
     picture = source.transpose(turn) if turn is not None else source.copy()
     profile = source.info.get("icc_profile")
     picture = _opaque(picture)

@@ -36,8 +36,8 @@ def strip(file: Spool, content_type: str, room: Spool) -> tuple[str, ...]:
     """
     finder = FINDERS.get(content_type)
     # All is found before anything is changed.
-    found = _bounded(finder(Source(file))) if finder else []
-    patches = [patch for patch in merge(found, file.size) if patch.changes(file)]
+    candidates = _bounded(finder(Source(file))) if finder else []
+    patches = [patch for patch in merge(candidates, file.size) if patch.changes(file)]
     if patches:
         file.copy_to(room)
         apply(room, patches)
@@ -45,7 +45,7 @@ def strip(file: Spool, content_type: str, room: Spool) -> tuple[str, ...]:
 
 
 def _bounded(patches: Iterator[BytePatch]) -> list[BytePatch]:
-    found = list(islice(patches, MAX_PATCHES + 1))
-    if len(found) > MAX_PATCHES:
+    first_patches = list(islice(patches, MAX_PATCHES + 1))
+    if len(first_patches) > MAX_PATCHES:
         raise Damaged("its metadata is in too many places")
-    return found
+    return first_patches

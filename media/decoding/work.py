@@ -16,7 +16,7 @@ from media.decoding.facts import (
     Undecodable,
 )
 from media.decoding.headers import facts_by_headers
-from media.decoding.jobs import IMAGES, VIDEOS, Job, kind_of
+from media.decoding.jobs import IMAGES, VIDEOS, Job, media_kind
 from media.decoding.strip import strip
 from media.metadata.source import Damaged
 from media.spool import Spool
@@ -70,7 +70,7 @@ def _to_jpeg(files: Sequence[Spool], content_type: str, demand: ImageDemand) -> 
 
 
 def _facts(file: Spool, content_type: str) -> MediaFacts:
-    if kind_of(content_type) == VIDEOS:
+    if media_kind(content_type) == VIDEOS:
         from media.decoding.videos import video_facts  # noqa: PLC0415 - as said above
 
         return video_facts(file, content_type)

@@ -34,13 +34,13 @@ class _Budget:
     """The items and pieces that a whole file may have, in however many lists."""
 
     def __init__(self) -> None:
-        self._left = MAX_EXTENTS
+        self._remaining = MAX_EXTENTS
 
     def take(self, pieces: int) -> None:
         """Count an item with so many pieces. Raises Damaged."""
         # An item without pieces counts as well.
-        self._left -= max(pieces, 1)
-        if self._left < 0:
+        self._remaining -= max(pieces, 1)
+        if self._remaining < 0:
             raise Damaged("its items are in too many pieces")
 
 

@@ -67,8 +67,8 @@ def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) ->
     if marker == 0xE1 and content.startswith(PREFIX) and not turned:
         value = orientation(content[len(PREFIX) :])
         if value != UPRIGHT:
-            kept = PREFIX + orientation_only(value)
-            new = b"\xff\xe1" + (len(kept) + 2).to_bytes(2, "big") + kept
+            exif = PREFIX + orientation_only(value)
+            new = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     # A kept orientation must not outgrow what it replaces.
     return BytePatch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
 

@@ -33,11 +33,11 @@ def patches(source: Source) -> Iterator[BytePatch]:
 
 def _head(source: Source, start: int, end: int) -> Iterator[BytePatch]:
     inside = list(_elements(source, start, end))
-    found = [_blank(start, end, "title and date") for name, start, _, end in inside if name in _ABOUT]
-    if found:
+    blanks = [_blank(start, end, "title and date") for name, start, _, end in inside if name in _ABOUT]
+    if blanks:
         # The checksum would no longer be right.
-        found += [_blank(start, end, "") for name, start, _, end in inside if name == _CHECKSUM]
-    yield from found
+        blanks += [_blank(start, end, "") for name, start, _, end in inside if name == _CHECKSUM]
+    yield from blanks
 
 
 def _elements(source: Source, at: int, end: int) -> Iterator[_Element]:

@@ -32,10 +32,10 @@ class Source:
 
     def take(self, at: int, length: int) -> bytes:
         """Return exactly `length` bytes from an offset; raises Damaged if the file is shorter."""
-        found = self.upto(at, length)
-        if len(found) < length:
+        data = self.upto(at, length)
+        if len(data) < length:
             raise Damaged("the file ends too early")
-        return found
+        return data
 
     def upto(self, at: int, length: int) -> bytes:
         """Return `length` bytes from an offset, fewer at the end of the file. Raises Damaged beyond the bounds."""
@@ -52,8 +52,8 @@ class Source:
         while at < self.size:
             self._count()
             begin = self._seen_from(at, 2, _SEARCHED)
-            if found := pattern.search(self._window, begin):
-                return self._start + found.start()
+            if match := pattern.search(self._window, begin):
+                return self._start + match.start()
             end = self._start + len(self._window)
             if end >= self.size:
                 break

@@ -14,27 +14,27 @@ _HAS_EXIF, _HAS_XMP = 0x08, 0x04
 def patches(source: Source) -> Iterator[BytePatch]:
     """Yield the patches that remove metadata; a turned picture keeps an EXIF chunk with its orientation alone."""
     flags: tuple[int, int] | None = None
-    found: list[BytePatch] = []
+    removals: list[BytePatch] = []
     end = 12
     for kind, start, end in chunks(source):
         if kind == b"VP8X":
             flags = start + 8, source.take(start + 8, 1)[0]
         elif kind not in _NEEDED:
             new = _turned(source.upto(start + 8, end - start - 8)) if kind == b"EXIF" else b""
-            found.append(
+            removals.append(
                 BytePatch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b"")
             )
     if end < source.size:
-        found.append(BytePatch(end, source.size, "appended data"))
-    if not found:
+        removals.append(BytePatch(end, source.size, "appended data"))
+    if not removals:
         return
-    left = source.size - sum(patch.end - patch.start - len(patch.new) for patch in found)
-    yield BytePatch(4, 8, new=(left - 8).to_bytes(4, "little"))
+    new_size = source.size - sum(patch.end - patch.start - len(patch.new) for patch in removals)
+    yield BytePatch(4, 8, new=(new_size - 8).to_bytes(4, "little"))
     if flags is not None:
         where, value = flags
-        kept = _HAS_EXIF if any(patch.new for patch in found) else 0
-        yield BytePatch(where, where + 1, new=bytes([value & ~(_HAS_EXIF | _HAS_XMP) | kept]))
-    yield from found
+        exif_flag = _HAS_EXIF if any(patch.new for patch in removals) else 0
+        yield BytePatch(where, where + 1, new=bytes([value & ~(_HAS_EXIF | _HAS_XMP) | exif_flag]))
+    yield from removals
 
 
 def chunks(source: Source) -> Iterator[tuple[bytes, int, int]]:

@@ -24,7 +24,7 @@ from store.accounts.connected import find_accounts
 from store.apps.refusals import refused_apps
 from store.database import Database
 from store.maintenance.loose_ends import post_and_targets
-from store.maintenance.waiting import count_waiting, waits_of
+from store.maintenance.waiting import count_waiting, target_waits_for
 from store.models import AuditEvent, ConnectedAccount, Post, Target
 from store.posts.history import newest_attempts
 from workflows.client.runs import Run, Runs
@@ -195,7 +195,7 @@ def _row(post: Post) -> str:
 
 
 def _target(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> TargetReport:
-    waits = waits_of(target)
+    waits = target_waits_for(target)
     return TargetReport(
         target.platform,
         target.account_id,

@@ -15,7 +15,7 @@ from reconcile.doctor.running import diagnose_running
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.database import Database
-from store.maintenance.loose_ends import open_attempts_of, post_and_targets
+from store.maintenance.loose_ends import post_and_targets, post_open_attempts
 from store.models import Post
 from workflows.client.runs import Run, Runs
 
@@ -46,7 +46,7 @@ class Examination:
             if case.post_id is not None:
                 post = await post_and_targets(session, case.post_id)
             if post is not None:
-                attempts = await open_attempts_of(session, post.id)
+                attempts = await post_open_attempts(session, post.id)
         facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._has_worker)
         if run is not None and not facts.is_changing and _decides(post, run):
             return replace(facts, view=await self._queries.query_status(run))

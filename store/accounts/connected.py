@@ -95,10 +95,10 @@ async def _refresh_token(
     if account is None or (account.user_id, account.app_id) != (user_id, app_id):
         return None
     try:
-        found = open_credentials(vault, account).get("refresh_token")
+        token = open_credentials(vault, account).get("refresh_token")
     except VaultError:
         return None
-    return found if isinstance(found, str) else None
+    return token if isinstance(token, str) else None
 
 
 async def list_accounts(session: AsyncSession, workspace_id: str) -> list[Account]:
@@ -168,9 +168,9 @@ async def change_places(
         return None
     allow, forbid = allow or {}, forbid or {}
     names = {*account.allowed, *allow}
-    kept = {name: {*account.allowed.get(name, ())} | allow.get(name, set()) for name in names}
-    left = {name: sorted(values - forbid.get(name, set())) for name, values in kept.items()}
-    account.allowed = {name: values for name, values in left.items() if values}
+    allowed = {name: {*account.allowed.get(name, ())} | allow.get(name, set()) for name in names}
+    remaining = {name: sorted(values - forbid.get(name, set())) for name, values in allowed.items()}
+    account.allowed = {name: values for name, values in remaining.items() if values}
     return account
 
 

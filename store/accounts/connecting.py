@@ -105,7 +105,7 @@ async def awaited_codes(session: AsyncSession, platform: str, codes: Sequence[st
         PendingConnection.posted_in.is_(None),
         PendingConnection.expires_at > now,
     )
-    return {by_digest[state_hash]: found for state_hash, found in await session.execute(query) if state_hash}
+    return {by_digest[state_hash]: connection for state_hash, connection in await session.execute(query) if state_hash}
 
 
 async def bind_browser(session: AsyncSession, connection_id: str, cookie: str, now: datetime) -> bool:
@@ -179,7 +179,7 @@ async def begin_exchange(session: AsyncSession, connection_id: str, now: datetim
     return await session.scalar(own.values(exchanged_at=now).returning(PendingConnection.id)) is not None
 
 
-async def note(session: AsyncSession, connection_id: str, **values: Any) -> None:
+async def update_connection(session: AsyncSession, connection_id: str, **values: Any) -> None:
     """Write columns of a connection, for the worker."""
     await session.execute(update(PendingConnection).where(PendingConnection.id == connection_id).values(**values))
 

@@ -13,7 +13,7 @@ from store.secrets.vault import Vault, VaultError
 _TOKENS = ("access_token", "refresh_token")
 
 
-async def siblings_of(session: AsyncSession, account: Account) -> list[Account]:
+async def read_siblings(session: AsyncSession, account: Account) -> list[Account]:
     """Return the other accounts of the workspace that were connected by the same consent, and lock their rows."""
     if account.grant_subject is None:
         return []
@@ -36,8 +36,8 @@ async def keep_renewed_siblings(
     The rest of their credentials stays: which page or location it is.
     """
     account = await session.get(Account, key)
-    given = []
-    for sibling in await siblings_of(session, account) if account is not None else ():
+    account_ids = []
+    for sibling in await read_siblings(session, account) if account is not None else ():
         try:
             stored = open_credentials(vault, sibling)
         except VaultError:
@@ -48,5 +48,5 @@ async def keep_renewed_siblings(
         sealed = seal_credentials(vault, sibling.workspace_id, sibling.id, stored)
         used, owner = sibling.credentials, (sibling.workspace_id, sibling.id)
         await keep_renewed(session, owner, used, sealed, changed.tokens, None)
-        given.append(sibling.id)
-    return given
+        account_ids.append(sibling.id)
+    return account_ids

@@ -25,8 +25,8 @@ async def find_connected_account(
     session: AsyncSession, workspace_id: str, platform: str, account_id: str
 ) -> ConnectedAccount | None:
     """Return an account of a workspace, None if there is no such account on this platform."""
-    found = await session.get(ConnectedAccount, (workspace_id, account_id), populate_existing=True)
-    return found if found is not None and found.platform == platform else None
+    account = await session.get(ConnectedAccount, (workspace_id, account_id), populate_existing=True)
+    return account if account is not None and account.platform == platform else None
 
 
 async def refusals_of_apps(
@@ -37,4 +37,4 @@ async def refusals_of_apps(
     if not apps:
         return {}
     query = select(AppRefusal).where(tuple_(AppRefusal.platform, AppRefusal.app_id).in_(apps))
-    return {(each.platform, each.app_id): each.message for each in await session.scalars(query)}
+    return {(app.platform, app.app_id): app.message for app in await session.scalars(query)}

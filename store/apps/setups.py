@@ -37,14 +37,14 @@ async def announce_apps(
 
 async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:
     """Return the platforms for which a workspace can use an app; none before a worker has run."""
-    found = await session.scalar(select(AppSetup))
-    return frozenset((*found.platforms, *found.platforms_by_workspace.get(workspace_id, ()))) if found else frozenset()
+    setup = await session.scalar(select(AppSetup))
+    return frozenset((*setup.platforms, *setup.platforms_by_workspace.get(workspace_id, ()))) if setup else frozenset()
 
 
 async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | None:
     """Return the published document of an app at a path, None if there is none."""
-    found = await session.scalar(select(AppSetup.documents))
-    document: dict[str, Any] | None = (found or {}).get(path)
+    app_documents = await session.scalar(select(AppSetup.documents))
+    document: dict[str, Any] | None = (app_documents or {}).get(path)
     return document
 
 

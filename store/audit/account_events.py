@@ -81,16 +81,16 @@ async def has_given_up_revocations(session: AsyncSession, workspace_id: str, pla
 async def names_of_keys(session: AsyncSession, events: Sequence[AccountEvent]) -> dict[str, str]:
     """Return the names of the API keys that did something, by their ids."""
     ids = {event.actor_id for event in events if event.actor_id is not None}
-    found = await session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(ids)))
-    return {row.id: row.name for row in found}
+    rows = await session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(ids)))
+    return {row.id: row.name for row in rows}
 
 
 async def delete_old_account_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
     """Delete up to `limit` lines that are older than `keep`; return how many were deleted."""
     oldest = select(AccountEvent.id, AccountEvent.at).order_by(AccountEvent.id).limit(limit).subquery()
     old = delete(AccountEvent).where(AccountEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
-    found = await session.execute(old.returning(AccountEvent.id), execution_options={"synchronize_session": False})
-    return len(found.all())
+    deleted = await session.execute(old.returning(AccountEvent.id), execution_options={"synchronize_session": False})
+    return len(deleted.all())
 
 
 def _of_account(workspace_id: str, platform: str, account_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -31,10 +31,10 @@ def add_entry(post: Post, entry: AuditEntry) -> None:
     session = object_session(post)
     if session is None:
         raise ValueError("the post is of no session")
-    session.add(event_of(post, entry))
+    session.add(trail_event(post, entry))
 
 
-def event_of(post: Post, entry: AuditEntry) -> AuditEvent:
+def trail_event(post: Post, entry: AuditEntry) -> AuditEvent:
     """Return the row of an entry; the database dates it."""
     platform, account_id = entry.targets[0] if len(entry.targets) == 1 else (None, None)
     # The API may not name the type of an actor: the column's default is its own.
@@ -56,7 +56,7 @@ async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEnt
 
     For actions that may be repeated without a change, and for steps that may be repeated.
     """
-    new = event_of(post, entry)
+    new = trail_event(post, entry)
     newest = await session.scalar(
         select(AuditEvent)
         .where(AuditEvent.post_id == post.id, AuditEvent.platform.is_not_distinct_from(new.platform))
@@ -64,7 +64,7 @@ async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEnt
         .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         .limit(1)
     )
-    if newest is not None and _identity_of(newest) == _identity_of(new):
+    if newest is not None and _event_identity(newest) == _event_identity(new):
         return False
     session.add(new)
     return True
@@ -76,7 +76,7 @@ async def is_recorded(session: AsyncSession, post: Post, action: Action, **detai
     return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
 
 
-def _identity_of(event: AuditEvent) -> tuple[object, ...]:
+def _event_identity(event: AuditEvent) -> tuple[object, ...]:
     return event.action, event.actor_type, event.actor_id, event.details
 
 
@@ -85,8 +85,8 @@ async def delete_old_events(session: AsyncSession, now: datetime, limit: int, ke
     # Entries are read by id, the order in which they were written, so no index on the time is needed.
     oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
     old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
-    found = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
-    return len(found.all())
+    deleted = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
+    return len(deleted.all())
 
 
 async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:

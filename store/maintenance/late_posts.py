@@ -91,8 +91,8 @@ async def note_late(session: AsyncSession, due_before: datetime, now: datetime, 
 
     They have a target that was due before a time and has not begun.
     """
-    found = await session.execute(_NOTE, {"due_before": due_before, "now": now, "most": most})
-    return [LatePostFound(*row) for row in found]
+    rows = await session.execute(_NOTE, {"due_before": due_before, "now": now, "most": most})
+    return [LatePostFound(*row) for row in rows]
 
 
 async def end_late(session: AsyncSession, now: datetime, most: int) -> list[LatePostEnded]:

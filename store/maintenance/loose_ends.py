@@ -46,7 +46,7 @@ class LooseKey:
     expires_at: datetime
 
 
-def _of(workspace_id: str | None) -> ColumnElement[bool]:
+def _in_workspace(workspace_id: str | None) -> ColumnElement[bool]:
     return true() if workspace_id is None else Post.workspace_id == workspace_id
 
 
@@ -69,11 +69,11 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
 
 async def open_attempts(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[OpenAttempt]:
     """Return the attempts that were begun before a time and have no response yet, oldest first."""
-    query = _OPEN.where(Attempt.started_at < before, _of(workspace_id)).order_by(Attempt.id)
+    query = _OPEN.where(Attempt.started_at < before, _in_workspace(workspace_id)).order_by(Attempt.id)
     return [OpenAttempt(*row) for row in await session.execute(query)]
 
 
-async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAttempt]:
+async def post_open_attempts(session: AsyncSession, post_id: str) -> list[OpenAttempt]:
     """Return a post's attempts that have no response yet."""
     return [OpenAttempt(*row) for row in await session.execute(_OPEN.where(Post.id == post_id))]
 
@@ -89,7 +89,7 @@ async def waiting_revisions(session: AsyncSession, before: datetime, workspace_i
         select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.created_at)
         .join(Post, Post.id == Revision.post_id)
         .where(Revision.state == RevisionState.WAITING, Revision.created_at < before)
-        .where(~newer.exists(), _of(workspace_id))
+        .where(~newer.exists(), _in_workspace(workspace_id))
         .order_by(Revision.id)
     )
     return [WaitingRevision(*row) for row in await session.execute(query)]

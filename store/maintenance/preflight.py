@@ -116,8 +116,8 @@ async def lock_claimed(session: AsyncSession, claims: Mapping[str, datetime]) ->
         .options(load_only(Post.id, Post.workspace_id), load_only(*_OF_TARGET))
         .execution_options(populate_existing=True)
     )
-    found = [Preflight(*row) for row in await session.execute(query)]
-    return [each for each in found if each.target.preflight_at == claims[each.target.id]]
+    preflights = [Preflight(*row) for row in await session.execute(query)]
+    return [preflight for preflight in preflights if preflight.target.preflight_at == claims[preflight.target.id]]
 
 
 async def due_times(
@@ -140,11 +140,11 @@ async def due_times(
         .order_by(Target.due_at, Target.id)
         .limit(most)
     )
-    found: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    times: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
     for workspace_id, account_id, due_at, target_id in await session.execute(query):
         if due_at is not None:
-            found.setdefault((workspace_id, account_id), []).append((due_at, target_id))
-    return found
+            times.setdefault((workspace_id, account_id), []).append((due_at, target_id))
+    return times
 
 
 async def sent_times(
@@ -170,11 +170,11 @@ async def sent_times(
         .order_by(slot.at.desc().nulls_last())
         .limit(most)
     )
-    found: dict[AccountKey, tuple[list[datetime], int | None]] = {}
+    sendings: dict[AccountKey, tuple[list[datetime], int | None]] = {}
     for platform, account_id, limit, at in await session.execute(query):
-        times, known = found.get((platform, account_id), ([], None))
-        found[platform, account_id] = ([*times, at] if at else times, limit or known)
-    return found
+        times, known = sendings.get((platform, account_id), ([], None))
+        sendings[platform, account_id] = ([*times, at] if at else times, limit or known)
+    return sendings
 
 
 async def full_until(
@@ -197,14 +197,14 @@ async def full_until(
     return {(platform, account_id): until for platform, account_id, until in await session.execute(query) if until}
 
 
-def note_preflight(found: Preflight, reason: PreflightReason | None, again_at: datetime, now: datetime) -> bool:
+def note_preflight(preflight: Preflight, reason: PreflightReason | None, again_at: datetime, now: datetime) -> bool:
     """Save the result of a check; return whether it is a new warning. The history gets a line only of a change."""
-    target = found.target
+    target = preflight.target
     before, target.preflight_at = target.preflight_code, again_at
     if before == reason:
         return False
-    target.preflight_code, found.post.updated_at = reason, now
+    target.preflight_code, preflight.post.updated_at = reason, now
     action = Action.WARNING_CLEARED if reason is None else Action.WARNED
     named = ((target.platform, target.account_id),)
-    add_entry(found.post, AuditEntry(action, WORKER, targets=named, details=(("reason", reason or before),)))
+    add_entry(preflight.post, AuditEntry(action, WORKER, targets=named, details=(("reason", reason or before),)))
     return reason is not None

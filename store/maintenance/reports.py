@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.post import HoldReason
 from domain.waits import WaitsFor
 from store.accounts.pages import AppKey, refusals_of_apps
-from store.maintenance.waiting import IS_WAITING, waits_of
+from store.maintenance.waiting import IS_WAITING, target_waits_for
 from store.models import ConnectedAccount, Post, Target, Workspace
 
 _PAGE = 500
@@ -81,7 +81,7 @@ async def waiting_targets(
     reason: WaitsFor | None = None,
 ) -> list[WaitingTarget]:
     """Return at most `most` targets that wait, by id, which is the order of their creation."""
-    found, last = list[WaitingTarget](), ""
+    waiting, last = list[WaitingTarget](), ""
     query = (
         select(Target, Workspace.name)
         .join(Post, Post.id == Target.post_id)
@@ -97,13 +97,13 @@ async def waiting_targets(
     while True:
         rows = (await session.execute(query.where(Target.id > last))).all()
         for target, workspace in rows:
-            waits = waits_of(target)
+            waits = target_waits_for(target)
             if waits and (reason is None or waits is reason):
-                found.append(_waiting(target, workspace, waits))
-                if len(found) == most:
-                    return found
+                waiting.append(_waiting(target, workspace, waits))
+                if len(waiting) == most:
+                    return waiting
         if len(rows) < _PAGE:
-            return found
+            return waiting
         last = rows[-1][0].id
 
 
@@ -141,10 +141,13 @@ async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
     while True:
         rows = (await session.execute(query.where(tuple_(account.workspace_id, account.id) > last))).all()
         refused_apps = await refusals_of_apps(session, [row[0] for row in rows])
-        for found, workspace, count in rows:
-            state = ConnectionState.REFUSED if found.refused_at else ConnectionState.CONNECTED
-            since, named = found.refused_at or found.connected_at, (found.platform, found.id, found.username)
-            yield AccountState(workspace, *named, state, since, found.refusal, count, found, refused_apps)
+        for account_row, workspace, count in rows:
+            state = ConnectionState.REFUSED if account_row.refused_at else ConnectionState.CONNECTED
+            since, named = (
+                account_row.refused_at or account_row.connected_at,
+                (account_row.platform, account_row.id, account_row.username),
+            )
+            yield AccountState(workspace, *named, state, since, account_row.refusal, count, account_row, refused_apps)
         if len(rows) < _PAGE:
             break
         last = (rows[-1][0].workspace_id, rows[-1][0].id)

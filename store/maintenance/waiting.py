@@ -25,7 +25,7 @@ class WaitingCount:
     """The error codes of those that are tried again."""
 
 
-def waits_of(target: Target) -> WaitsFor | None:
+def target_waits_for(target: Target) -> WaitsFor | None:
     """Return what a target waits for, as its row says it."""
     return waits_for(
         TargetStatus(target.status),
@@ -61,7 +61,7 @@ async def count_waiting(
     )
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)
-    found: dict[tuple[str, WaitsFor], WaitingCount] = {}
+    counts: dict[tuple[str, WaitsFor], WaitingCount] = {}
     for platform, status, confirming, reason, error_code, count, since, next_attempt_at in await session.execute(query):
         waiting = waits_for(
             TargetStatus(status),
@@ -71,7 +71,7 @@ async def count_waiting(
             next_attempt_at=next_attempt_at,
         )
         if waiting:
-            others = found.get((platform, waiting), WaitingCount(0, since))
+            others = counts.get((platform, waiting), WaitingCount(0, since))
             codes = others.codes | ({error_code} if error_code else set())
-            found[platform, waiting] = WaitingCount(others.count + count, min(others.since, since), codes)
-    return found
+            counts[platform, waiting] = WaitingCount(others.count + count, min(others.since, since), codes)
+    return counts

@@ -41,8 +41,8 @@ async def wall_times(database: Database, due_from: datetime, since: datetime | N
     while True:
         async with database.reading() as session:
             batch = [WallTime._make(row) for row in await session.execute(query.where(place > after))]
-        for found in batch:
-            yield found
+        for wall_time in batch:
+            yield wall_time
         if len(batch) < _BATCH:
             return
         after = (batch[-1].instant, batch[-1].post_id)

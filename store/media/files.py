@@ -38,8 +38,8 @@ async def keep_file(
     # PostgreSQL knows the length of a large value without reading it.
     size = func.coalesce(func.sum(func.octet_length(HostedFile.content)), 0)
     query = select(func.count(), size).where(HostedFile.workspace_id == workspace_id)
-    files, kept = (await session.execute(query)).one()
-    if files >= MOST_FILES or kept + len(content) > MOST_BYTES:
+    files, total = (await session.execute(query)).one()
+    if files >= MOST_FILES or total + len(content) > MOST_BYTES:
         raise TooManyFiles
     token = secrets.token_urlsafe(24)
     session.add(

@@ -18,7 +18,7 @@ from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, status_shown
 from domain.schedule import rfc3339
-from store.audit.trail import event_of, is_recorded
+from store.audit.trail import is_recorded, trail_event
 from store.models import Attempt, Post, Target
 from store.publishing.outcomes import announce
 from store.publishing.targets import (
@@ -39,7 +39,7 @@ _IS_OPEN_SEND = and_(Attempt.step == AttemptStep.PUBLISH, Attempt.state == Attem
 _UNKNOWN = "An operator cancelled the post while its answer was awaited. It may be public: look at the account."
 
 
-def row_of(target: Target, *, sending: bool = False) -> TargetRow:
+def target_row(target: Target, *, sending: bool = False) -> TargetRow:
     """Return the state of a target in its rows; `sending`: an attempt to publish it is open."""
     return TargetRow(TargetStatus(target.status), target.confirming, target.next_attempt_at is not None, sending)
 
@@ -56,9 +56,9 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
     The database keeps the history (`keep_history_v1`). Once this is committed nothing is sent: every send begins by
     locking the row.
     """
-    if not may_delete(PostStatus(post.status), await rows_of(session, post)):
+    if not may_delete(PostStatus(post.status), await target_rows(session, post)):
         return False
-    session.add(event_of(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
+    session.add(trail_event(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)
     return True
@@ -77,10 +77,10 @@ def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
     )
 
 
-async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
+async def target_rows(session: AsyncSession, post: Post) -> list[TargetRow]:
     """Return the states of a locked post's targets, in their order."""
     out = await _open_sends(session, post)
-    return [row_of(target, sending=target.id in out) for target in post.targets]
+    return [target_row(target, sending=target.id in out) for target in post.targets]
 
 
 async def reopen(
@@ -91,7 +91,7 @@ async def reopen(
     `only`: the ids of these targets; None for all. False if there are none; published targets do not change. `details`
     are for the audit trail.
     """
-    again = [each for each in post.targets if may_retry(row_of(each)) and (only is None or each.id in only)]
+    again = [target for target in post.targets if may_retry(target_row(target)) and (only is None or target.id in only)]
     for target in again:
         if target.status == TargetStatus.FAILED:
             forget_error(target)
@@ -102,7 +102,7 @@ async def reopen(
         else:
             target.confirming = True
     if again:
-        meant = tuple((each.platform, each.account_id) for each in again)
+        meant = tuple((target.platform, target.account_id) for target in again)
         raise_version(post, AuditEntry(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
         await refresh_post(session, post)
     return bool(again)
@@ -179,17 +179,17 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
     await _close_sends(session, list(out), "cancelled while the answer was awaited")
     changed = list[Target]()
     for target in post.targets:
-        state = write_off(row_of(target, sending=target.id in out))
+        state = write_off(target_row(target, sending=target.id in out))
         if state != TargetState(TargetStatus(target.status), target.confirming):
             _write_off(target, state)
             changed.append(target)
-    meant = tuple((each.platform, each.account_id) for each in changed)
+    meant = tuple((target.platform, target.account_id) for target in changed)
     entry = AuditEntry(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
     repeated = not changed and await is_recorded(session, post, Action.CANCELLED, runId=details.get("runId"))
     raise_version(post, None if repeated else entry)
     await refresh_post(session, post)
     lost = select(func.max(Attempt.finished_at)).where(
-        Attempt.target_id.in_([each.id for each in post.targets]),
+        Attempt.target_id.in_([target.id for target in post.targets]),
         Attempt.step == AttemptStep.PUBLISH,
         Attempt.state == AttemptState.UNCONFIRMED,
         Attempt.code == WORKER_LOST,
@@ -225,11 +225,11 @@ async def confirm_first(
     """
     out = await _open_sends(session, post)
     unsure = [
-        each
-        for each in post.targets
-        if TargetStatus(each.status).is_unsent
-        and each.id not in out
-        and (platforms is None or each.platform in platforms)
+        target
+        for target in post.targets
+        if TargetStatus(target.status).is_unsent
+        and target.id not in out
+        and (platforms is None or target.platform in platforms)
     ]
     for target in unsure:
         lost = Attempt(target_id=target.id, started_at=since, finished_at=until, code=ROWS_LOST, decision=_WHY_CONFIRM)

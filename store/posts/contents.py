@@ -84,12 +84,12 @@ def new_post(
         delivery_attempts=0,
         created_at=now,
         updated_at=now,
-        targets=[_new_target(post_id, workspace_id, each, at, due_at) for at, each in enumerate(content.targets)],
+        targets=[_new_target(post_id, workspace_id, target, at, due_at) for at, target in enumerate(content.targets)],
         **_content_columns(content),
     )
 
 
-def content_of(post: Post) -> PostContent:
+def post_content(post: Post) -> PostContent:
     """Return the client's request as the rows contain it."""
     return PostContent(
         **{name: getattr(post, name) for name in _SAME},
@@ -113,7 +113,7 @@ def rewrite(
     post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
 ) -> None:
     """Replace a locked post's content and time; a target of the same account keeps its id."""
-    changes = changes_between(content_of(post), content)
+    changes = changes_between(post_content(post), content)
     if post.status != status:
         changes += (FieldChange("status", post.status, status.value),)
     raise_version(post, AuditEntry(Action.CHANGED, actor, changes))
@@ -123,19 +123,19 @@ def rewrite(
     post.status, post.due_at, post.updated_at = status.value, due_at, now
     staying = {(target.platform, target.account_id): target for target in post.targets}
     targets: list[Target] = []
-    for position, wanted in enumerate(content.targets):
-        target = staying.get((wanted.platform, wanted.account_id))
+    for position, target_content in enumerate(content.targets):
+        target = staying.get((target_content.platform, target_content.account_id))
         if target is None:
-            target = _new_target(post.id, post.workspace_id, wanted, position, due_at)
+            target = _new_target(post.id, post.workspace_id, target_content, position, due_at)
         else:
             # A held target that is tried again has its own due time.
-            _reset(target, wanted, position, target.due_at if same_time else due_at)
+            _reset(target, target_content, position, target.due_at if same_time else due_at)
         targets.append(target)
     post.targets = targets
 
 
-def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetime | None) -> None:
-    columns = _target_columns(wanted, position)
+def _reset(target: Target, target_content: TargetContent, position: int, due_at: datetime | None) -> None:
+    columns = _target_columns(target_content, position)
     if any(getattr(target, name) != value for name, value in columns.items()):
         # The platform's handles (uploads, containers) were built from the old content.
         target.handles, target.media_changes = set_aside(target.handles), []
@@ -154,17 +154,17 @@ def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[
 
     `changed`: the ids of the targets whose content changes. Returns the lines for the attempt log.
     """
-    raise_version(post, AuditEntry(Action.CORRECTED, actor, changes_between(content_of(post), content)))
+    raise_version(post, AuditEntry(Action.CORRECTED, actor, changes_between(post_content(post), content)))
     # Earlier versions of an edited post count, too.
-    growth = post.answer_bytes - answer_bytes(content_of(post))
+    growth = post.answer_bytes - answer_bytes(post_content(post))
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
     post.answer_bytes += growth
     post.updated_at = now
     rows = {(target.platform, target.account_id): target for target in post.targets}
-    for wanted in content.targets:
-        target = rows[wanted.platform, wanted.account_id]
-        for name, value in _target_columns(wanted, target.position).items():
+    for target_content in content.targets:
+        target = rows[target_content.platform, target_content.account_id]
+        for name, value in _target_columns(target_content, target.position).items():
             setattr(target, name, value)
         if target.id in changed:
             target.handles, target.media_changes = set_aside(target.handles), []

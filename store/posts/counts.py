@@ -53,7 +53,7 @@ class PostCounts:
 async def count_posts(
     session: AsyncSession,
     workspace_id: str,
-    wanted: Filter,
+    conditions: Filter,
     groupings: Sequence[Grouping],
     days: Sequence[datetime] = (),
     *,
@@ -65,7 +65,7 @@ async def count_posts(
     order. Limits the time of the statements in the rest of the transaction.
     """
     await session.execute(_LIMIT_TIME)
-    shape, values = shape_and_values(workspace_id, _with_statuses(wanted), most + 1)
+    shape, values = shape_and_values(workspace_id, _with_statuses(conditions), most + 1)
     values |= {"days": _starts(groupings, days)}
     posts = matching_posts(shape).limit(PARAMETERS["count"]).subquery()
     total = (await session.execute(select(func.count()).select_from(posts), values)).scalar_one()
@@ -80,10 +80,10 @@ def _count(row: dict[str, Any]) -> PostCount:
     return PostCount(**row, status=None if status is None else PostStatus(status))
 
 
-def _with_statuses(wanted: Filter) -> Filter:
+def _with_statuses(conditions: Filter) -> Filter:
     """Return a filter that names every status if it named none: then an index by status can be searched for times."""
-    named = wanted.statuses or wanted.target_statuses
-    return wanted if named else replace(wanted, statuses=tuple(PostStatus))
+    named = conditions.statuses or conditions.target_statuses
+    return conditions if named else replace(conditions, statuses=tuple(PostStatus))
 
 
 def _starts(groupings: Sequence[Grouping], days: Sequence[datetime]) -> list[Any]:

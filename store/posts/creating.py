@@ -37,8 +37,8 @@ class ExternalIdTakenError(Exception):
 
 async def read_accounts(database: Database, workspace_id: str, account_ids: list[str]) -> dict[str, ConnectedAccount]:
     """Return the connected ones among these accounts, by id."""
-    found = [Reader(row).next(ConnectedAccount) for row in await database.rows(_ACCOUNTS, workspace_id, account_ids)]
-    return {account.id: account for account in found if account}
+    accounts = [Reader(row).next(ConnectedAccount) for row in await database.rows(_ACCOUNTS, workspace_id, account_ids)]
+    return {account.id: account for account in accounts if account}
 
 
 async def create_post(

@@ -45,7 +45,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -> None:
     """Save which version of each post its workflow is known to have."""
     ids = sorted(versions)
-    await session.execute(_RECORD_DELIVERED, {"ids": ids, "versions": [versions[each] for each in ids]})
+    await session.execute(_RECORD_DELIVERED, {"ids": ids, "versions": [versions[post_id] for post_id in ids]})
 
 
 async def claim_undelivered(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:

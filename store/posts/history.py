@@ -75,19 +75,19 @@ async def read_history(
     events = list(await session.scalars(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)))
     if post is None and not events and not await _is_known(session, workspace_id, post_id):
         return None
-    found = [(HistoryPosition(event.at, EntrySource.TRAIL, event.id), _in_words(event)) for event in events]
+    lines = [(HistoryPosition(event.at, EntrySource.TRAIL, event.id), _in_words(event)) for event in events]
     if post is not None:
-        found += await _of_rows(session, post)
-        found += await _of_attempts(session, post, limit, after)
-    found = sorted((each for each in found if after is None or each[0] > after), key=lambda each: each[0])[:limit]
-    names = await _names(session, {event.actor_id for _, event in found if event.actor_type == ActorType.API_KEY})
-    return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in found]
+        lines += await _of_rows(session, post)
+        lines += await _of_attempts(session, post, limit, after)
+    lines = sorted((line for line in lines if after is None or line[0] > after), key=lambda line: line[0])[:limit]
+    names = await _names(session, {event.actor_id for _, event in lines if event.actor_type == ActorType.API_KEY})
+    return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in lines]
 
 
 async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
     """Return the newest steps of a post towards platforms as lines of its history, oldest first."""
-    found = await _of_attempts(session, post, limit, newest=True)
-    return [event for _, event in sorted(found, key=lambda each: each[0])]
+    lines = await _of_attempts(session, post, limit, newest=True)
+    return [event for _, event in sorted(lines, key=lambda line: line[0])]
 
 
 async def _is_known(session: AsyncSession, workspace_id: str, post_id: str) -> bool:
@@ -117,18 +117,20 @@ async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[HistoryPosit
     created = _event(post, None, post.created_at, Action.CREATED, {})
     if post.created_by:
         created.actor_type, created.actor_id = ActorType.API_KEY.value, post.created_by
-    found = [(HistoryPosition(post.created_at, EntrySource.ROW, 0), created)]
+    lines = [(HistoryPosition(post.created_at, EntrySource.ROW, 0), created)]
     late = list(await session.scalars(select(LatePost).where(LatePost.post_id == post.id).order_by(LatePost.found_at)))
-    for number, each in enumerate(late):
-        details = {"dueAt": rfc3339(each.due_at)} | ({"endedAt": rfc3339(each.ended_at)} if each.ended_at else {})
-        event = _event(post, None, each.found_at, Action.LATE, details)
-        found.append((HistoryPosition(each.found_at, EntrySource.LATENESS, number), event))
+    for number, late_post in enumerate(late):
+        details = {"dueAt": rfc3339(late_post.due_at)} | (
+            {"endedAt": rfc3339(late_post.ended_at)} if late_post.ended_at else {}
+        )
+        event = _event(post, None, late_post.found_at, Action.LATE, details)
+        lines.append((HistoryPosition(late_post.found_at, EntrySource.LATENESS, number), event))
     for target in post.targets:
         if moment := _begun_late(target):
             details = {"dueAt": rfc3339(target.due_at), "endedAt": rfc3339(moment)} if target.due_at else {}
             event = _event(post, target, moment, Action.LATE, details)
-            found.append((HistoryPosition(moment, EntrySource.LATENESS, len(late) + target.position), event))
-    return found
+            lines.append((HistoryPosition(moment, EntrySource.LATENESS, len(late) + target.position), event))
+    return lines
 
 
 def _begun_late(target: Target) -> datetime | None:
@@ -174,7 +176,7 @@ def _in_words(event: AuditEvent) -> AuditEvent:
 
 
 def _of_attempt(post: Post, attempt: Attempt, target: Target) -> AuditEvent:
-    action = action_of(attempt)
+    action = attempt_action(attempt)
     details: dict[str, Any] = {
         "decision": attempt.decision,
         "code": attempt.code,
@@ -185,8 +187,8 @@ def _of_attempt(post: Post, attempt: Attempt, target: Target) -> AuditEvent:
     }
     if action is Action.PUBLISHED:
         details |= {"platformPostId": target.platform_post_id, "platformPostUrl": target.platform_post_url}
-    said = {name: value for name, value in details.items() if value is not None}
-    return _event(post, target, attempt.started_at, action, said)
+    known = {name: value for name, value in details.items() if value is not None}
+    return _event(post, target, attempt.started_at, action, known)
 
 
 def _event(post: Post, target: Target | None, at: datetime, action: Action, details: dict[str, Any]) -> AuditEvent:
@@ -216,7 +218,7 @@ _EDITS = {
 }
 
 
-def action_of(attempt: Attempt) -> Action:
+def attempt_action(attempt: Attempt) -> Action:
     """Return the result of a step towards a platform."""
     step, state, decision = AttemptStep(attempt.step), AttemptState(attempt.state), attempt.decision or ""
     if step is AttemptStep.EDIT:

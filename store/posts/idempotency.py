@@ -93,8 +93,8 @@ async def keep_response(
     use = (request.workspace_id, request.key, post_id)
     if await database.row(_KEEP, *use, status, body) is not None:
         return status, body
-    kept = await database.row(_KEPT, *use)
-    return (kept["response_status"] or status, kept["response_body"]) if kept else (status, body)
+    stored = await database.row(_KEPT, *use)
+    return (stored["response_status"] or status, stored["response_body"]) if stored else (status, body)
 
 
 async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:
@@ -141,14 +141,16 @@ class _Key:
 
     @property
     def workflow_ids(self) -> Iterator[str]:
-        return (workflow_id(self.workspace_id, "", self.key, each) for each in range(1, self.generation + 1))
+        return (
+            workflow_id(self.workspace_id, "", self.key, generation) for generation in range(1, self.generation + 1)
+        )
 
 
 async def _needed(session: AsyncSession, keys: Sequence[_Key]) -> set[tuple[str, str]]:
     """Return the names of the keys of which a post exists, in any generation."""
-    ids = ((each, key.name) for key in keys for each in key.workflow_ids)
-    found: set[tuple[str, str]] = set()
+    ids = ((workflow_id, key.name) for key in keys for workflow_id in key.workflow_ids)
+    needed: set[tuple[str, str]] = set()
     while names := dict(islice(ids, _IDS)):
         taken = await session.scalars(select(Post.workflow_id).where(Post.workflow_id.in_(names)))
-        found.update(names[each] for each in taken)
-    return found
+        needed.update(names[workflow_id] for workflow_id in taken)
+    return needed

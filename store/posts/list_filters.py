@@ -66,7 +66,7 @@ class Shape:
     target_statuses: tuple[TargetStatus, ...]
     tags: int
     order: Order
-    given: frozenset[str]
+    parameters: frozenset[str]
     """The names of the parameters that have a value."""
 
 
@@ -87,30 +87,36 @@ _TYPES = {
 PARAMETERS: dict[str, BindParameter[Any]] = {name: bindparam(name, type_=kind) for name, kind in _TYPES.items()}
 
 
-def shape_and_values(workspace_id: str, wanted: Filter, count: int) -> tuple[Shape, dict[str, Any]]:
+def shape_and_values(workspace_id: str, conditions: Filter, count: int) -> tuple[Shape, dict[str, Any]]:
     """Return the shape of a list of at most `count` posts, and the values of its queries' parameters."""
-    given = {
-        "platform": wanted.platform or None,
-        "account_id": wanted.account_id or None,
-        "external_id": wanted.external_id,
-        "platform_post_ids": list(wanted.platform_post_ids) or None,
-        "first_id": first_id("post", wanted.created_from) if wanted.created_from else None,
-        "last_id": last_id("post", wanted.created_to) if wanted.created_to else None,
-        "scheduled_from": wanted.scheduled_from,
-        "scheduled_to": wanted.scheduled_to,
-        "updated_since": wanted.updated_since,
-        "after_id": wanted.after.id if wanted.after else None,
+    optional = {
+        "platform": conditions.platform or None,
+        "account_id": conditions.account_id or None,
+        "external_id": conditions.external_id,
+        "platform_post_ids": list(conditions.platform_post_ids) or None,
+        "first_id": first_id("post", conditions.created_from) if conditions.created_from else None,
+        "last_id": last_id("post", conditions.created_to) if conditions.created_to else None,
+        "scheduled_from": conditions.scheduled_from,
+        "scheduled_to": conditions.scheduled_to,
+        "updated_since": conditions.updated_since,
+        "after_id": conditions.after.id if conditions.after else None,
     }
-    named = {name: value for name, value in given.items() if value is not None}
-    shape = Shape(wanted.statuses, wanted.target_statuses, len(wanted.tags), wanted.order, given=frozenset(named))
+    named = {name: value for name, value in optional.items() if value is not None}
+    shape = Shape(
+        conditions.statuses,
+        conditions.target_statuses,
+        len(conditions.tags),
+        conditions.order,
+        parameters=frozenset(named),
+    )
     others = {
         "workspace_id": workspace_id,
-        "now": wanted.now,
+        "now": conditions.now,
         "count": count,
-        "tags": list(wanted.tags),
-        "after_at": wanted.after.at if wanted.after else None,
+        "tags": list(conditions.tags),
+        "after_at": conditions.after.at if conditions.after else None,
     }
-    return shape, named | others | {tag_parameter(number): tag for number, tag in enumerate(wanted.tags)}
+    return shape, named | others | {tag_parameter(number): tag for number, tag in enumerate(conditions.tags)}
 
 
 def tag_parameter(number: int) -> str:

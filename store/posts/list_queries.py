@@ -79,9 +79,9 @@ class IndexScan:
     """Whether the entries contain all that the conditions of the list need."""
 
 
-async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
+async def find(session: AsyncSession, workspace_id: str, conditions: Filter, count: int) -> list[Row[Any]]:
     """Return the `id`, `answer_bytes` and `sort_key` of the first `count` posts of a list, in its order."""
-    shape, values = shape_and_values(workspace_id, wanted, count)
+    shape, values = shape_and_values(workspace_id, conditions, count)
 
     async def rows(query: Select[Any]) -> list[Row[Any]]:
         return list((await session.execute(query, values)).all())
@@ -92,21 +92,21 @@ async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: 
         fewest = min(sizes)
         return tuple(sizes).index(fewest) if fewest < most else None
 
-    if scans := scans_of(shape):
+    if scans := index_scans(shape):
         few = MAX_CHECKED if all(scan.covers for scan in scans) else WINDOW
         if (number := await narrowest(few)) is not None:
             return await rows(scan_query(shape, number, few))
         for number, scan in enumerate(scans):
             most = MAX_CHECKED if scan.has_times else WINDOW
-            if scan.ordered and len(found := await rows(scan_query(shape, number, most, WINDOW))) == count:
-                return found
+            if scan.ordered and len(page := await rows(scan_query(shape, number, most, WINDOW))) == count:
+                return page
         if (number := await narrowest(MAX_SCANNED)) is not None:
             return await rows(scan_query(shape, number, MAX_SCANNED))
     return await rows(ordered_query(shape))
 
 
 @lru_cache(_KEPT)
-def scans_of(shape: Shape) -> tuple[IndexScan, ...]:
+def index_scans(shape: Shape) -> tuple[IndexScan, ...]:
     """Return the scans of the indexes that cover a part of the conditions."""
     return tuple(_scans(shape))
 
@@ -115,7 +115,7 @@ def scans_of(shape: Shape) -> tuple[IndexScan, ...]:
 def sizes_query(shape: Shape, most: int) -> Select[Any]:
     """Return the query for the number of each scan's entries, up to `most`."""
     counts = (
-        select(func.count()).select_from(_some(scan, most).subquery()).scalar_subquery() for scan in scans_of(shape)
+        select(func.count()).select_from(_some(scan, most).subquery()).scalar_subquery() for scan in index_scans(shape)
     )
     return select(*counts)
 
@@ -135,7 +135,7 @@ def scan_query(shape: Shape, number: int, most: int, most_posts: int | None = No
     the entries with all posts that it expects to match the conditions; for the beginning of a page its estimate is far
     too low.
     """
-    scan = scans_of(shape)[number]
+    scan = index_scans(shape)[number]
     read = scan.entries.limit(most).subquery()
     # An order that is not stated here would be lost to the planner, and all entries would be sorted.
     entries = select(read).order_by(*_order(shape.order, read.c) if scan.ordered or scan.has_times else ())
@@ -144,11 +144,11 @@ def scan_query(shape: Shape, number: int, most: int, most_posts: int | None = No
     # If the entries show which posts match, only the page is looked up.
     matching = entries.limit(PARAMETERS["count"] if scan.covers else most_posts).subquery()
     posts = select(Post.id, Post.answer_bytes, _column(shape.order).label("sort_key")).where(Post.id == matching.c.id)
-    found = posts.where(*_conditions(shape), *_of_statuses(shape)).offset(0).lateral()
-    page = select(found).select_from(matching.join(found, true())).limit(PARAMETERS["count"])
+    matches = posts.where(*_conditions(shape), *_of_statuses(shape)).offset(0).lateral()
+    page = select(matches).select_from(matching.join(matches, true())).limit(PARAMETERS["count"])
     if scan.ordered or scan.has_times:
         return page.order_by(*_order(shape.order, matching.c))
-    return page.order_by(*_by_sort_key(shape.order, found.c))
+    return page.order_by(*_by_sort_key(shape.order, matches.c))
 
 
 @lru_cache(_KEPT)
@@ -157,8 +157,8 @@ def ordered_query(shape: Shape) -> Select[Any]:
     choices = [_first(choice, shape) for choice in _choices(shape)]
     # A post with two matching targets is found twice.
     joined = union_all(*choices) if not shape.target_statuses else union(*choices)
-    found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
-    return select(found).order_by(*_by_sort_key(shape.order, found.c)).limit(PARAMETERS["count"])
+    matches = joined.subquery() if len(choices) > 1 else choices[0].subquery()
+    return select(matches).order_by(*_by_sort_key(shape.order, matches.c)).limit(PARAMETERS["count"])
 
 
 def matching_posts(shape: Shape) -> Select[str, str, datetime | None]:
@@ -173,14 +173,14 @@ def matching_posts(shape: Shape) -> Select[str, str, datetime | None]:
 
 def _scans(shape: Shape) -> Iterator[IndexScan]:
     """Yield the indexes that cover a part of the conditions; none if that of the list's order covers all."""
-    if not shape.given.isdisjoint({"external_id", "platform_post_ids"}):
+    if not shape.parameters.isdisjoint({"external_id", "platform_post_ids"}):
         # The index of these ids leads to the only possible posts.
         return
     newest_first = shape.order is Order.CREATED
     parts = [*_of_targets(shape), *_of_tags(shape)]
     for ids in parts:
         yield IndexScan(ids, ordered=newest_first)
-    ranges = {order: not shape.given.isdisjoint(bounds) for order, bounds in _BOUNDS.items()}
+    ranges = {order: not shape.parameters.isdisjoint(bounds) for order, bounds in _BOUNDS.items()}
     others = [order for order, is_given in ranges.items() if order is not shape.order and is_given]
     stated = bool(shape.statuses or shape.target_statuses)
     if not parts and not others and (newest_first or not shape.target_statuses):
@@ -194,7 +194,7 @@ def _scans(shape: Shape) -> Iterator[IndexScan]:
 
 def _of_targets(shape: Shape) -> Iterator[Select[Any]]:
     for column in (Target.platform, Target.account_id):
-        if column.key in shape.given:
+        if column.key in shape.parameters:
             ours = Target.workspace_id == PARAMETERS["workspace_id"]
             ids = select(Target.post_id.label("id")).where(ours, column == PARAMETERS[column.key])
             yield ids.where(*_within(Target.post_id, shape)).distinct().order_by(Target.post_id.desc())
@@ -296,13 +296,13 @@ def _by_sort_key(order: Order, columns: Any) -> tuple[ColumnElement[Any], ...]:
 
 def _conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions of a list, except its statuses."""
-    ours = [column for column in (Target.platform, Target.account_id) if column.key in shape.given]
+    ours = [column for column in (Target.platform, Target.account_id) if column.key in shape.parameters]
     if ours:
-        found = exists().where(Target.post_id == Post.id, Target.workspace_id == PARAMETERS["workspace_id"])
-        yield found.where(*(column == PARAMETERS[column.key] for column in ours))
-    if "external_id" in shape.given:
+        targets = exists().where(Target.post_id == Post.id, Target.workspace_id == PARAMETERS["workspace_id"])
+        yield targets.where(*(column == PARAMETERS[column.key] for column in ours))
+    if "external_id" in shape.parameters:
         yield Post.external_id == PARAMETERS["external_id"]
-    if "platform_post_ids" in shape.given:
+    if "platform_post_ids" in shape.parameters:
         public = select(Target.post_id).where(Target.workspace_id == PARAMETERS["workspace_id"])
         yield Post.id.in_(public.where(Target.platform_post_id == any_(PARAMETERS["platform_post_ids"])))
     if shape.tags:
@@ -331,21 +331,21 @@ def _times(shape: Shape, order: Order, columns: Any = Post) -> Iterator[ColumnEl
         return
     first, last = _BOUNDS[order]
     column = _column(order, columns)
-    if first in shape.given:
+    if first in shape.parameters:
         yield column >= PARAMETERS[first]
-    if last in shape.given:
+    if last in shape.parameters:
         yield column <= PARAMETERS[last]
-    if order is Order.SCHEDULED and (shape.order is order or not shape.given.isdisjoint(_BOUNDS[order])):
+    if order is Order.SCHEDULED and (shape.order is order or not shape.parameters.isdisjoint(_BOUNDS[order])):
         yield column.is_not(None)
-    if "after_id" in shape.given and shape.order is order:
+    if "after_id" in shape.parameters and shape.order is order:
         yield tuple_(column, columns.id) > tuple_(PARAMETERS["after_at"], PARAMETERS["after_id"])
 
 
 def _within(post_id: Any, shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the time of creation, which is a part of the id, and the beginning of the page."""
-    if "first_id" in shape.given:
+    if "first_id" in shape.parameters:
         yield post_id >= PARAMETERS["first_id"]
-    if "last_id" in shape.given:
+    if "last_id" in shape.parameters:
         yield post_id <= PARAMETERS["last_id"]
-    if "after_id" in shape.given and shape.order is Order.CREATED:
+    if "after_id" in shape.parameters and shape.order is Order.CREATED:
         yield post_id < PARAMETERS["after_id"]

@@ -34,32 +34,32 @@ class Page:
         return self.last is not None
 
 
-async def list_posts(database: Database, workspace_id: str, wanted: Filter, limit: int) -> Page:
+async def list_posts(database: Database, workspace_id: str, conditions: Filter, limit: int) -> Page:
     """Return up to `limit` posts, at least one, whose response does not exceed LARGEST_ANSWER bytes."""
-    if wanted == Filter(after=wanted.after, now=wanted.now):
+    if conditions == Filter(after=conditions.after, now=conditions.now):
         # Nearly every list: the newest posts without conditions.
-        after = wanted.after.id if wanted.after else None
+        after = conditions.after.id if conditions.after else None
         posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
         return Page(posts, Position(posts[-1].id) if more else None)
     async with database.reading() as session:
-        found = await find(session, workspace_id, wanted, limit + 1)
-    if not found:
+        rows = await find(session, workspace_id, conditions, limit + 1)
+    if not rows:
         return Page([], None)
-    sizes = accumulate(row.answer_bytes for row in found[:limit])
-    shown = found[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
+    sizes = accumulate(row.answer_bytes for row in rows[:limit])
+    shown = rows[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
     last = shown[-1]
-    position = Position(last.id, None if wanted.order is Order.CREATED else last.sort_key)
+    position = Position(last.id, None if conditions.order is Order.CREATED else last.sort_key)
     # A post may have been deleted in between.
     posts = await read_shown_posts(database, workspace_id, [row.id for row in shown])
-    return Page(posts, position if len(shown) < len(found) else None)
+    return Page(posts, position if len(shown) < len(rows) else None)
 
 
-async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> list[str]:
+async def find_ids(session: AsyncSession, workspace_id: str, conditions: Filter, limit: int) -> list[str]:
     """Return the ids of up to `limit` posts, in the order of the list."""
-    return [row.id for row in await find(session, workspace_id, wanted, limit)]
+    return [row.id for row in await find(session, workspace_id, conditions, limit)]
 
 
-async def statuses_of(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
+async def read_statuses(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
     """Return the shown statuses of the posts that exist in the workspace, by id."""
     query = select(Post.id, Post.status, Post.scheduled_for)
     rows = await session.execute(query.where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)))

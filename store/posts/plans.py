@@ -19,7 +19,7 @@ def _prepares(post: Post, target: Target) -> bool:
 
 async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     """Return the plan of a post that is not a draft, with its accounts' names; its targets must be loaded."""
-    return plan_of(
+    return post_plan(
         post, await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
     )
 
@@ -35,7 +35,7 @@ async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled |
     return await plan_with_accounts(session, post)
 
 
-def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id: str | None = None) -> Plan:
+def post_plan(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id: str | None = None) -> Plan:
     """Return the plan of a post that is not a draft; its targets must be loaded."""
     if post.due_at is None:
         raise ValueError("a draft has no plan")

@@ -59,8 +59,8 @@ async def count_open(database: Database, workspace_id: str, most: int) -> int:
 
 async def find_posts(session: AsyncSession, post_ids: Collection[str]) -> dict[str, Post]:
     """Return posts of all workspaces by their ids, with their targets."""
-    found = await session.scalars(select(Post).where(Post.id.in_(post_ids)).options(selectinload(Post.targets)))
-    return {post.id: post for post in found}
+    posts = await session.scalars(select(Post).where(Post.id.in_(post_ids)).options(selectinload(Post.targets)))
+    return {post.id: post for post in posts}
 
 
 async def find_workflow(session: AsyncSession, post_id: str) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from domain.attempts import RevisionState
 from domain.audit import Action, Actor, AuditEntry
 from domain.content import EditedText
 from domain.ids import new_id
-from store.audit.trail import event_of
+from store.audit.trail import trail_event
 from store.models import Post, Revision
 
 
@@ -27,7 +27,7 @@ async def add_revision(
     session.add(revision)
     edited = [target for target in post.targets if target.id in edit.target_ids]
     named = tuple((target.platform, target.account_id) for target in edited)
-    session.add(event_of(post, AuditEntry(Action.EDITED, actor, targets=named)))
+    session.add(trail_event(post, AuditEntry(Action.EDITED, actor, targets=named)))
     await session.flush()
     return revision.id
 

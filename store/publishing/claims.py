@@ -21,7 +21,7 @@ async def posts_of_other_targets(session: AsyncSession, target: Target, since: d
         return frozenset()
     recent = or_(Target.published_at.is_(None), Target.published_at >= since - _MARGIN)
     query = select(Target.platform_post_id).where(_other_targets(target), Target.platform_post_id.is_not(None), recent)
-    return frozenset(each for each in await session.scalars(query) if each is not None)
+    return frozenset(post_id for post_id in await session.scalars(query) if post_id is not None)
 
 
 async def claim_public_post(

@@ -14,7 +14,7 @@ from domain.schedule import rfc3339
 from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
 from store.publishing.outcomes import announce
-from store.publishing.targets import LoadedTarget, close_attempt, load, outcome_of, still_sending
+from store.publishing.targets import LoadedTarget, close_attempt, load, still_sending, target_outcome
 
 _LOST = "the worker was lost while sending; confirming on the platform before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
@@ -141,7 +141,7 @@ async def settle_edit(
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id)
     await announce(session, post.id)
-    return outcome_of(target)
+    return target_outcome(target)
 
 
 async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, result: AttemptResult) -> Outcome:
@@ -149,7 +149,7 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id, error, code)
     await announce(session, edit.loaded.post.id)
-    return outcome_of(edit.loaded.target).model_copy(update={"error_code": code})
+    return target_outcome(edit.loaded.target).model_copy(update={"error_code": code})
 
 
 async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult) -> Outcome:
@@ -163,7 +163,7 @@ async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult)
         await session.execute(update(Attempt).where(Attempt.id == edit.attempt_id).values(**values))
     elif await still_sending(session, edit.attempt_id):
         await close_attempt(session, edit.attempt_id, result)
-    return outcome_of(edit.loaded.target)
+    return target_outcome(edit.loaded.target)
 
 
 async def _locked(session: AsyncSession, edit: Edit) -> tuple[Post | None, Target | None]:

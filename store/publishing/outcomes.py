@@ -70,11 +70,11 @@ class Outcomes:
         try:
             while new or not await done():
                 new = False
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
                     return False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), left)
+                    await asyncio.wait_for(event.wait(), remaining)
                 event.clear()
             return True
         finally:
@@ -114,9 +114,9 @@ class Outcomes:
             self._seen = {}
             return
         rows = await connection.fetch(_POLL, waiting, timeout=_POLL_TIMEOUT_S)
-        found: dict[str, str | None] = dict.fromkeys(waiting) | {row[0]: row[1] for row in rows}
-        self._wake(post_id for post_id, version in found.items() if self._seen.get(post_id, "") != version)
-        self._seen = found
+        versions: dict[str, str | None] = dict.fromkeys(waiting) | {row[0]: row[1] for row in rows}
+        self._wake(post_id for post_id, version in versions.items() if self._seen.get(post_id, "") != version)
+        self._seen = versions
 
     def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         self._wake([str(payload)])

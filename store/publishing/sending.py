@@ -66,8 +66,8 @@ async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
     """Save the platform's handles as the version after `version`; False if another run has saved since."""
-    kept = json.dumps({**handles, VERSION: version + 1})
-    return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
+    stored = json.dumps({**handles, VERSION: version + 1})
+    return await database.row(_SAVE, target_id, version, stored, VERSION) is not None
 
 
 async def mark_started(database: Pool, target_id: str, post_version: int) -> None:
@@ -95,7 +95,8 @@ async def begin_send(
     now = datetime.now(UTC)
     attempt = {name: getattr(prepared, name) for name in _ATTEMPT_COLUMNS} if prepared else None
     row = await database.row(
-        *(_BEGIN, target_id, now, post_version, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
+        *(_BEGIN, target_id, now, post_version, now + TOLERANCE, version),
+        *(_json(value) for value in (handles, attempt)),
     )
     if row is None or row["attempt_id"] is None:
         return WriteResult(row["write"]) if row else WriteResult.GONE

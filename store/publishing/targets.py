@@ -49,7 +49,7 @@ class LoadedTarget:
     @property
     def outcome(self) -> Outcome:
         """Return the state of the target for its workflow."""
-        return outcome_of(self.target)
+        return target_outcome(self.target)
 
     @property
     def row(self) -> RowState:
@@ -66,7 +66,7 @@ _OUTCOME_COLUMNS = (
 )
 
 
-def outcome_of(target: Target) -> Outcome:
+def target_outcome(target: Target) -> Outcome:
     """Return the state of a target's row for its workflow."""
     return read_outcome({name: getattr(target, name) for name in _OUTCOME_COLUMNS})
 
@@ -197,7 +197,7 @@ async def add_details(
         target.platform_post_id = platform_post_id
     target.platform_post_url = url or target.platform_post_url
     target.warning = warning
-    return outcome_of(target)
+    return target_outcome(target)
 
 
 async def refresh_post(session: AsyncSession, post: Post) -> None:

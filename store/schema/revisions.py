@@ -50,7 +50,7 @@ def code_version() -> str:
 
 def revisions(folder: Path = MIGRATIONS / "versions") -> tuple[Revision, ...]:
     """Return all migrations of this code, oldest first. Raises ValueError for a module that declares too little."""
-    by_previous = {found.previous: found for found in map(_revision, sorted(folder.glob("*.py")))}
+    by_previous = {revision.previous: revision for revision in map(_revision, sorted(folder.glob("*.py")))}
     ordered: list[Revision] = []
     while (following := by_previous.pop(ordered[-1].name if ordered else None, None)) is not None:
         ordered.append(following)

@@ -74,7 +74,7 @@ class SecretValues:
             return
         with self._lock:
             self._newest[piece] = None
-            self._samples.update(_samples_of(piece))
+            self._samples.update(_samples(piece))
             # A new list each time, longest first: another thread may be reading the old one.
             same_start = [*self._by_start.get(piece[:_SHORTEST], ()), piece]
             self._by_start[piece[:_SHORTEST]] = sorted(same_start, key=len, reverse=True)
@@ -84,29 +84,29 @@ class SecretValues:
 
     def _forget(self, piece: str) -> None:
         start = piece[:_SHORTEST]
-        if left := [other for other in self._by_start[start] if other != piece]:
-            self._by_start[start] = left
+        if others := [other for other in self._by_start[start] if other != piece]:
+            self._by_start[start] = others
         else:
             del self._by_start[start]
-        for sample in _samples_of(piece):
+        for sample in _samples(piece):
             self._samples[sample] -= 1
             if not self._samples[sample]:
                 del self._samples[sample]
 
     def _masked(self, run: str) -> str:
-        starts, at, kept, parts = self._by_start, 0, 0, list[str]()
+        starts, at, copied, parts = self._by_start, 0, 0, list[str]()
         while at <= len(run) - _SHORTEST:
             secrets = starts.get(run[at : at + _SHORTEST])
             length = _length_at(run, at, secrets) if secrets else 0
             if length:
-                parts += [run[kept:at], MASK]
-                at = kept = at + length
+                parts += [run[copied:at], MASK]
+                at = copied = at + length
             else:
                 at += 1
-        return "".join([*parts, run[kept:]]) if parts else run
+        return "".join([*parts, run[copied:]]) if parts else run
 
 
-def _samples_of(secret: str) -> list[str]:
+def _samples(secret: str) -> list[str]:
     return [secret[at : at + _SAMPLE] for at in range(_STEP)]
 
 

@@ -57,25 +57,25 @@ async def create_key(
     session: AsyncSession, workspace_id: str, name: str = "", valid_for: timedelta | None = None
 ) -> NewKey:
     """Create an API key of a workspace, for a while or until it is revoked."""
-    made = NewKey(new_id("key"), _PREFIX + secrets.token_urlsafe(32))
+    key = NewKey(new_id("key"), _PREFIX + secrets.token_urlsafe(32))
     expires_at = None if valid_for is None else datetime.now(UTC) + valid_for
     row = ApiKey(
-        id=made.id,
-        sha256=_digest(made.key),
-        prefix=made.key[:_SHOWN],
+        id=key.id,
+        sha256=_digest(key.key),
+        prefix=key.key[:_SHOWN],
         workspace_id=workspace_id,
         name=name,
         expires_at=expires_at,
     )
     session.add(row)
     await session.flush()
-    return made
+    return key
 
 
 async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
     """Return the caller of a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
-    found = (await session.execute(_RECOGNIZE, {"digest": _digest(key)})).one_or_none()
-    return None if found is None else Caller(found.id, found.workspace_id)
+    row = (await session.execute(_RECOGNIZE, {"digest": _digest(key)})).one_or_none()
+    return None if row is None else Caller(row.id, row.workspace_id)
 
 
 async def workspace_of_key(session: AsyncSession, key: str) -> str | None:

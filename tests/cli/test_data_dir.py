@@ -112,7 +112,7 @@ def test_stopping_stack_is_awaited(folder: Folder) -> None:
 
     def stopping() -> None:
         with locked(folder) as lock:
-            lock.note(stopping=True)
+            lock.write_holder(stopping=True)
             held.set()
             release.wait(5)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.environment import Environment
-from cli.live_check.command import file_named, host_of
+from cli.live_check.command import file_named, find_host
 from tests.cli.commands import production, run
 from tests.stack import Stack
 
@@ -53,10 +53,10 @@ async def test_unknown_samples_are_reported(production: Stack, arguments: tuple[
 
 async def test_files_that_platforms_fetch_are_at_our_own_address(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"sandbox_url": "", "public_url": "https://posts.example"})
-    host = host_of(Environment(settings), stack.worker_database, stack.workspace_id)
+    host = find_host(Environment(settings), stack.worker_database, stack.workspace_id)
     assert host
     address = await host(await file_named("portrait.jpg"))
     assert address.startswith("https://posts.example/media/")
     assert address.endswith(".jpg")
     without = settings.model_copy(update={"public_url": ""})
-    assert host_of(Environment(without), stack.worker_database, stack.workspace_id) is None
+    assert find_host(Environment(without), stack.worker_database, stack.workspace_id) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.stack.process import Command, User, output_of, spawn
+from cli.stack.process import Command, User, read_output, spawn
 from tests.cli.parts import SLEEP, STUBBORN, alive, contents, python, until
 
 
@@ -67,7 +67,7 @@ asyncio.run(main())
 
 
 async def test_a_program_that_is_missing_is_named_in_the_output() -> None:
-    code, output = await output_of(Command(["/nowhere/program"]))
+    code, output = await read_output(Command(["/nowhere/program"]))
     assert code != 0
     assert "/nowhere/program cannot be run: No such file or directory" in output
 
@@ -76,11 +76,11 @@ async def test_variables_can_be_withheld_from_a_child(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PGPORT", "1")
     show = "import os; print(os.environ.get('PGPORT'), os.environ['ADDED'])"
     command = Command([sys.executable, "-I", "-S", "-c", show], env={"ADDED": "yes"}, unset=("PG",))
-    assert await output_of(command) == (0, "None yes\n")
+    assert await read_output(command) == (0, "None yes\n")
 
 
 async def test_a_program_receives_its_input() -> None:
-    code, output = await output_of(python("print(input()[::-1])"), "abc\n")
+    code, output = await read_output(python("print(input()[::-1])"), "abc\n")
     assert (code, output) == (0, "cba\n")
 
 
@@ -91,7 +91,7 @@ async def test_root_drops_to_a_user_that_can_only_read(tmp_path: Path) -> None:
     secret.chmod(0o600)
     code = "import os, sys; print(os.geteuid(), open(sys.argv[1]).read()); open(sys.argv[1], 'a')"
     command = Command([sys.executable, "-I", "-S", "-c", code, str(secret)], user=User(65534, 65534))
-    status, output = await output_of(command)
+    status, output = await read_output(command)
     assert status == 1
     assert "65534 readable" in output
     assert "PermissionError" in output

@@ -20,7 +20,7 @@ def plan(status: TargetStatus, *, version: int = 1, released: bool = False) -> P
     [(TargetStatus.HELD, True), (TargetStatus.PENDING, False), (TargetStatus.PUBLISHED, False)],
 )
 def test_a_request_to_continue_is_kept_for_a_target_that_still_waits(row: TargetStatus, *, released: bool) -> None:
-    merged = plan(TargetStatus.HELD, released=True).merged(plan(row, version=2), kept=())
+    merged = plan(TargetStatus.HELD, released=True).merged(plan(row, version=2), own_targets=())
     assert merged.targets[0].status is row
     assert merged.targets[0].released is released
 

@@ -47,7 +47,7 @@ def test_holders_that_come_and_go_end_with_equal_shares() -> None:
 
 
 def test_a_holder_has_no_more_than_each_may() -> None:
-    shares = Shares(60, each=10)
+    shares = Shares(60, most_per_holder=10)
     assert [len(taken(shares, name)) for name in "abcdef"] == [10, 10, 10, 10, 10, 5]
     assert (shares.most, Shares(60).most) == (10, 30)
 
@@ -86,7 +86,7 @@ def test_exhausted_reports_the_excess() -> None:
 
 def test_exhausted_reports_the_release_interval() -> None:
     clock = Clock()
-    shares = Shares(60, each=10, clock=clock)
+    shares = Shares(60, most_per_holder=10, clock=clock)
     taken(shares, "a")
     with pytest.raises(Exhausted) as caught:
         shares.take("a")

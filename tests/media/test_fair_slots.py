@@ -47,14 +47,14 @@ async def _settle() -> None:
 
 
 async def test_workspaces_take_turns() -> None:
-    jobs = Jobs(FairSlots(1, each=1, waiting=10))
+    jobs = Jobs(FairSlots(1, per_workspace=1, waiting=10))
     await jobs.ask("aaaabcb")
     await jobs.end_all()
     assert "".join(jobs.began) == "aabcaba"
 
 
 async def test_a_workspace_leaves_room_for_others() -> None:
-    jobs = Jobs(FairSlots(2, each=1, waiting=10))
+    jobs = Jobs(FairSlots(2, per_workspace=1, waiting=10))
     await jobs.ask("aa")
     assert jobs.began == ["a"]
     await jobs.ask("b")
@@ -64,7 +64,7 @@ async def test_a_workspace_leaves_room_for_others() -> None:
 
 
 async def test_waiters_of_a_workspace_are_limited() -> None:
-    slots = FairSlots(1, each=1, waiting=2)
+    slots = FairSlots(1, per_workspace=1, waiting=2)
     jobs = Jobs(slots)
     await jobs.ask("aaa")
     with pytest.raises(TooManyWaiting):
@@ -77,7 +77,7 @@ async def test_waiters_of_a_workspace_are_limited() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["end", "cancel", "both", "none"])), max_size=25))
 async def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, str]]) -> None:
-    slots = FairSlots(2, each=2, waiting=5)
+    slots = FairSlots(2, per_workspace=2, waiting=5)
     jobs = Jobs(slots)
     for workspace, then in steps:
         await jobs.ask(workspace)

@@ -4,7 +4,7 @@ import pytest
 
 from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
-from media.limits import check, demand_of
+from media.limits import check, image_demand
 from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import FileRule
 from tests.media import files
@@ -126,8 +126,8 @@ def test_refusals_name_platform_limit_and_actual_value(
 
 def test_too_many_bytes_alone_change_no_picture_unless_the_rule_says_so() -> None:
     large = replace(FACTS, size=9 * MEBI)
-    assert demand_of(IMAGE, large) is None
-    shrunk = demand_of(replace(IMAGE, shrinks=True), large)
+    assert image_demand(IMAGE, large) is None
+    shrunk = image_demand(replace(IMAGE, shrinks=True), large)
     assert shrunk is not None
     assert shrunk.max_bytes == 8 * MEBI
 
@@ -138,10 +138,10 @@ def test_another_type_and_longer_sides_demand_a_conversion_that_fits_the_bytes()
         (replace(IMAGE, max_width=999), FACTS),
         (replace(IMAGE, max_height=999), FACTS),
     ):
-        demand = demand_of(rule, facts)
+        demand = image_demand(rule, facts)
         assert demand is not None
         assert demand.max_bytes == 8 * MEBI
-    assert demand_of(replace(IMAGE, max_width=1000, max_height=1000), FACTS) is None
+    assert image_demand(replace(IMAGE, max_width=1000, max_height=1000), FACTS) is None
 
 
 @pytest.mark.parametrize(

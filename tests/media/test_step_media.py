@@ -32,7 +32,7 @@ class Noted(ChangeRecord):
     def __init__(self) -> None:
         self.entries: dict[str, list[str]] = {}
 
-    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
+    async def save(self, url: str, changes: Sequence[MediaChange]) -> None:
         self.entries[url] = [change.what for change in changes]
 
 

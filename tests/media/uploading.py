@@ -36,7 +36,7 @@ class Unwritten(ChangeRecord):
     def __init__(self) -> None:
         """Store nothing."""
 
-    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
+    async def save(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Ignore a change."""
 
 

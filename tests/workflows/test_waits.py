@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from activities import errors
 from domain.post import TargetStatus
-from store.maintenance.waiting import waits_of
+from store.maintenance.waiting import target_waits_for
 from store.models import Attempt, Post
 from tests.before_due import before_due
 from tests.stack import Stack
@@ -147,7 +147,7 @@ async def test_cancelled_send_needs_a_person(stack: Stack) -> None:
     await handle.cancel()
     await ends_as(handle, "cancelled")
     (target,) = (await stack.read(post.id)).targets
-    assert (target.status, target.confirming, waits_of(target)) == ("unconfirmed", False, "person")
+    assert (target.status, target.confirming, target_waits_for(target)) == ("unconfirmed", False, "person")
     said = await details_of(handle)
     assert "**cancelled**" in said
     assert "a person must look at the account" in said

@@ -24,7 +24,7 @@ from domain.post import PostStatus
 from domain.schedule import ScheduledTime, Shift, parse_shift, rfc3339, shifted
 from domain.zones import UnknownZone
 from store.models import Post
-from store.posts.contents import content_of
+from store.posts.contents import post_content
 
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
@@ -97,7 +97,7 @@ def _read(
     patch, problems, at_fault = read_body(payload, PatchBody)
     problems += of_fields
     at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
-    current = to_body(content_of(post))
+    current = to_body(post_content(post))
     given = patch.model_fields_set - {"shift_by"}
     merged = current.model_copy(update={name: getattr(patch, name) for name in given})
     merged.platforms = _merged(current.platforms or [], merged.platforms, keeps_others=keeps_targets)

@@ -18,7 +18,7 @@ from domain.ownership import TargetRow, may_correct
 from domain.post import TargetStatus
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Target
-from store.posts.contents import content_of, correct
+from store.posts.contents import correct, post_content
 
 _OTHER_TARGETS = Problem(
     "Publishing has begun, so no target can be added any more: platforms may name only those that the post has",
@@ -60,7 +60,7 @@ async def correct_targets(
 
 def _changed(post: Post, wanted: PostContent) -> list[Target]:
     """Return the targets whose content would change. Raises Conflict if they are not the post's targets."""
-    now = content_of(post)
+    now = post_content(post)
     before = {(each.platform, each.account_id): now.sent_to(each) for each in now.targets}
     after = {(each.platform, each.account_id): wanted.sent_to(each) for each in wanted.targets}
     if before.keys() != after.keys():

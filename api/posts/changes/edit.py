@@ -28,7 +28,7 @@ from platforms.base import Editable
 from platforms.codes import known_codes
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Revision, Target
-from store.posts.contents import content_of
+from store.posts.contents import post_content
 from store.posts.revisions import add_revision, count_revisions, find_revision
 
 EDIT_LIMIT = 5
@@ -161,7 +161,7 @@ _NO_ID = Problem(
 def _check_text(
     post: Post, targets: list[Target], accounts: Mapping[str, ConnectedAccount], text: str, *, has_media: bool
 ) -> None:
-    content = content_of(post)
+    content = post_content(post)
     if has_media:
         raise Unprocessable(Problem("An edit changes the text only; media cannot be changed", "text_only"))
     wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]

@@ -17,7 +17,7 @@ from domain.ownership import may_retry
 from domain.post import TargetStatus
 from platforms.registry import platforms
 from store.models import Post, Target
-from store.posts.changes import reopen, row_of
+from store.posts.changes import reopen, target_row
 from store.publishing.attempts import most_attempts
 
 MOST_ATTEMPTS = 1_000
@@ -89,7 +89,7 @@ def _failed(post: Post, named: NamedTarget, position: int) -> Target:
     """Return the named target. Raises Unprocessable if the post has no such target, Conflict if it has not failed."""
     where, label = f"platforms.{position}.accountId", platforms()[named.platform].label
     target = require_target(post, named.platform, named.account_id, where)
-    if may_retry(row_of(target)):
+    if may_retry(target_row(target)):
         return target
     sentence = f"The post is {target.status} on {label} account {named.account_id}: there is nothing to retry"
     raise Conflict(Problem(sentence, "nothing_to_retry", where, named.platform, named.account_id))

@@ -22,7 +22,7 @@ from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts
 from store.models import ConnectedAccount, Post
-from store.posts.changes import rows_of
+from store.posts.changes import target_rows
 from store.posts.contents import rewrite
 
 _BEGUN = Problem(
@@ -54,7 +54,7 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
     deps = change.deps
     async with change.locked_post() as (session, post):
         before = PostStatus(post.status)
-        rows = [] if may_change(before) else await rows_of(session, post)
+        rows = [] if may_change(before) else await target_rows(session, post)
         if may_change(before, rows):
             accounts = await _rewrite(deps, session, post, change.actor, payload)
         elif any(map(may_correct, rows)):

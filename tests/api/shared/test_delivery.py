@@ -15,7 +15,7 @@ from api.shared.delivery import Delivery
 from cli.stack.ports import free_port
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts
-from store.posts.plans import plan_of
+from store.posts.plans import post_plan
 from tests.api.conftest import Client, client_of
 from tests.before_due import passed
 from tests.serving import started
@@ -81,6 +81,6 @@ async def test_started_posts_are_noted_together(stack: Stack, count: int) -> Non
     posts = [await stack.save("noted", [account], due_in=timedelta(days=1)) for _ in range(count)]
     async with stack.database.transaction() as session:
         accounts = await find_accounts(session, stack.workspace_id, [account.id])
-    await asyncio.gather(*(delivery.deliver_and_wait(plan_of(post, accounts)) for post in posts))
+    await asyncio.gather(*(delivery.deliver_and_wait(post_plan(post, accounts)) for post in posts))
     await delivery.close()
     assert all([(await stack.read(post.id)).is_delivered for post in posts])

@@ -86,7 +86,7 @@ async def test_wrong_assumption_of_a_platform_is_reported(stack: Stack, parts: W
         error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
     given = {"replyToId": other.targets[0].platform_post_id}
-    report = await checked(stack, parts, "threads", given=given, only=["reply to another's post"])
+    report = await checked(stack, parts, "threads", settings=given, only=["reply to another's post"])
     assert {verdict.holds for verdict in report.verdicts if verdict.assumption == "reply"} == {refuses}
     assert [each.assumption for each in report.otherwise] == ([] if refuses else ["reply"])
 
@@ -143,14 +143,14 @@ async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, parts
 
 
 async def test_samples_that_need_settings_are_skipped(stack: Stack, parts: WorkerParts) -> None:
-    report = await checked(stack, parts, "pinterest", given={})
+    report = await checked(stack, parts, "pinterest", settings={})
     assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
     assert report.otherwise == []
 
 
 async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
-    check = Check(platforms()["instagram"], parts.accounts.connect(account), CheckFiles(file_named, None), given={})
+    check = Check(platforms()["instagram"], parts.accounts.connect(account), CheckFiles(file_named, None), settings={})
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.thorough
 
 async def checked(rig: Rig, only: list[str]) -> LiveReport:
     assert set(only) <= {sample.name for sample in load_live_check(rig.platform).samples}
-    return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
+    return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), settings={}, only=only).run()
 
 
 def held(report: LiveReport, assumption: str) -> set[bool | None]:

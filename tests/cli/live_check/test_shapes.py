@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.live_check.shapes import headers_shape, path_shape, shape_of
+from cli.live_check.shapes import headers_shape, path_shape, value_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=12)
 JSON = st.dictionaries(st.text(max_size=8), st.lists(SCALARS, max_size=3) | SCALARS, max_size=3)
@@ -36,12 +36,12 @@ SECRET = "EAAB7r4Qd0xyz1234567890"
     ],
 )
 def test_values_become_types(value: Any, shape: Any) -> None:
-    assert shape_of(value) == shape
+    assert value_shape(value) == shape
 
 
 @given(JSON, st.sampled_from(["token", "code", "error", "status", "x"]))
 def test_no_secret_is_recorded(value: Any, name: str) -> None:
-    shape = json.dumps(shape_of({name: SECRET, "more": [value, {name: SECRET}]}))
+    shape = json.dumps(value_shape({name: SECRET, "more": [value, {name: SECRET}]}))
     assert SECRET not in shape
 
 

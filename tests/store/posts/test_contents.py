@@ -6,7 +6,7 @@ from domain.audit import changes_between
 from domain.content import PostContent, TargetContent
 from domain.post import Media, MediaType, PostStatus
 from domain.size import answer_bytes
-from store.posts.contents import content_of, new_post
+from store.posts.contents import new_post, post_content
 
 NOW = datetime(2026, 1, 15, 10, tzinfo=UTC)
 PHOTO = Media(type=MediaType.IMAGE, url="https://example.com/photo.jpg", alt_text="A lighthouse")
@@ -37,7 +37,7 @@ def test_every_field_is_set_in_these_tests() -> None:
 
 def test_rows_keep_every_field() -> None:
     post = new_post("post_1", "ws_1", "ws_1/key", EVERYTHING, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
-    assert content_of(post) == EVERYTHING
+    assert post_content(post) == EVERYTHING
 
 
 def test_every_field_that_a_client_writes_is_counted_and_named_in_the_trail() -> None:

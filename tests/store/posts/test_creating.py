@@ -12,7 +12,7 @@ from domain.post import PostStatus
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
 from store.models import Base, ConnectedAccount, IdempotencyKey, Post
-from store.posts.contents import content_of, new_post
+from store.posts.contents import new_post, post_content
 from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key, find_key
 from store.posts.queries import find_post
@@ -68,7 +68,7 @@ async def test_stored_posts_are_read_back_unchanged(database: Database, workspac
     assert await create_post(database, post)
     for found in (await find(database, post), await read_post(database, workspace, post.id)):
         assert found is not None
-        assert content_of(found) == content
+        assert post_content(found) == content
         assert values(found) == values(post)
         assert [values(target) for target in found.targets] == [values(target) for target in post.targets]
 

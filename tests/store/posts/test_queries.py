@@ -12,7 +12,7 @@ from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.database import Database
 from store.models import Post, Target
-from store.posts.contents import content_of, new_post, rewrite
+from store.posts.contents import new_post, post_content, rewrite
 from store.posts.creating import create_post
 from store.posts.delivery import record_delivered
 from store.posts.list_filters import Filter, Position
@@ -77,7 +77,7 @@ def columns(row: Post | Target) -> dict[str, Any]:
 async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
     found = await read(database, post)
-    assert content_of(found) == CONTENT
+    assert post_content(found) == CONTENT
     assert columns(found) == columns(post)
     assert [columns(target) for target in found.targets] == [columns(target) for target in post.targets]
 
@@ -117,7 +117,7 @@ class TestRewrite:
             assert locked is not None
             rewrite(locked, wanted, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
         found = await read(database, post)
-        assert content_of(found) == wanted
+        assert post_content(found) == wanted
         assert (found.due_at, found.updated_at, found.created_at) == (NOW, NOW + timedelta(seconds=1), NOW)
         first, second, third = found.targets
         assert (first.id, third.id) == (instagram.id, twitter.id)

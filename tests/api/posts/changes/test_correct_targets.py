@@ -11,7 +11,7 @@ from sqlalchemy import select
 from domain.schedule import rfc3339
 from domain.size import answer_bytes
 from store.models import Account, Post
-from store.posts.contents import content_of
+from store.posts.contents import post_content
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -232,7 +232,7 @@ class TestPartial:
 
         async def growth() -> int:
             row = await stack.read(post["id"])
-            return row.answer_bytes - answer_bytes(content_of(row))
+            return row.answer_bytes - answer_bytes(post_content(row))
 
         before = await growth()
         failed, public = edited.json()["platforms"]
