@@ -30,7 +30,7 @@ from tests.stack import Stack
 @pytest.fixture(autouse=True)
 async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make the command use the stack's database, and delete its restore afterwards."""
-    monkeypatch.setattr(restored, "environment_of", lambda *_: Environment(stack.settings))
+    monkeypatch.setattr(restored, "find_environment", lambda *_: Environment(stack.settings))
     monkeypatch.setattr(restored, "HEARD_AFTER_S", 0)
     yield
     async with stack.database.transaction() as session:

@@ -120,11 +120,11 @@ def facts(**known: object) -> TokenFacts:
     ],
 )
 def test_health_follows_the_tokens(
-    known: dict[str, object], health: Health, valid: bool, reason: HealthReason | None, said: str
+    known: dict[str, object], health: Health, valid: bool, reason: HealthReason | None, message: str
 ) -> None:
     report = report_on(facts(**known), NOW)
     assert (report.health, report.token_valid, report.reason) == (health, valid, reason)
-    assert report.recommendations == ((said,) if said else ())
+    assert report.recommendations == ((message,) if message else ())
 
 
 def test_all_findings_are_listed_and_the_worst_counts() -> None:

@@ -24,9 +24,9 @@ generations = st.integers(min_value=1, max_value=10**6)
 
 
 def test_text_order_is_creation_order() -> None:
-    made = [new_id("post") for _ in range(5000)]
-    assert made == sorted(made)
-    assert len(set(made)) == len(made)
+    ids = [new_id("post") for _ in range(5000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
 
 
 def test_new_id_is_valid() -> None:
@@ -68,12 +68,12 @@ def test_a_workflow_id_fits_into_temporals_tables(workspace: str, key: str, gene
 
 
 def test_a_long_key_is_read_at_the_beginning_of_its_workflow_id() -> None:
-    one, other = (
+    first, other = (
         workflow_id("ws_1", "p", "order-4711-" + "x" * 244),
         workflow_id("ws_1", "p", "order-4711-" + "x" * 243),
     )
-    assert one.startswith("ws_1+/order-4711-xxx")
-    assert one != other
+    assert first.startswith("ws_1+/order-4711-xxx")
+    assert first != other
 
 
 @given(workspaces, keys, generations)
@@ -84,10 +84,10 @@ def test_the_next_generation_of_an_id_is_that_of_its_key(workspace: str, key: st
 
 @given(workspaces, keys, generations, workspaces, keys, generations)
 def test_different_uses_of_keys_have_different_workflows(
-    one: str, key: str, generation: int, other: str, other_key: str, other_generation: int
+    first: str, key: str, generation: int, other: str, other_key: str, other_generation: int
 ) -> None:
-    assume((one, key, generation) != (other, other_key, other_generation))
-    assert workflow_id(one, "p", key, generation) != workflow_id(other, "p", other_key, other_generation)
+    assume((first, key, generation) != (other, other_key, other_generation))
+    assert workflow_id(first, "p", key, generation) != workflow_id(other, "p", other_key, other_generation)
 
 
 @given(workspaces, keys, generations)
@@ -100,7 +100,7 @@ def test_boundary_id_separates_ids_by_time(moment: datetime) -> None:
     step = timedelta(milliseconds=1)
     whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     earlier, at, later = (
-        f"post_{round(each.timestamp() * 1000):012x}7{'a' * 19}" for each in (whole - step, whole, whole + step)
+        f"post_{round(time.timestamp() * 1000):012x}7{'a' * 19}" for time in (whole - step, whole, whole + step)
     )
     is_whole = moment == whole
     assert (earlier < first_id("post", moment) <= at) if is_whole else (at < first_id("post", moment) <= later)

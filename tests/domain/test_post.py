@@ -18,9 +18,9 @@ def test_a_post_moves_exactly_as_long_as_a_target_does(targets: list[TargetState
 @given(posts)
 def test_published_means_all_and_failed_means_all(targets: list[TargetState]) -> None:
     status = post_status(targets)
-    found = {target.status for target in targets}
-    assert (status is PostStatus.PUBLISHED) == (found == {TargetStatus.PUBLISHED})
-    assert (status is PostStatus.FAILED) == (found == {TargetStatus.FAILED})
+    statuses = {target.status for target in targets}
+    assert (status is PostStatus.PUBLISHED) == (statuses == {TargetStatus.PUBLISHED})
+    assert (status is PostStatus.FAILED) == (statuses == {TargetStatus.FAILED})
 
 
 @given(posts)

@@ -59,10 +59,10 @@ class TestWallTimes:
         assert resolve(local.replace(tzinfo=None).isoformat(), zone).instant == instant
 
     @given(walls, zones, zones)
-    def test_move_with_their_zone_and_come_back(self, wall: datetime, one: str, other: str) -> None:
-        schedule = resolve(wall.isoformat(), one)
+    def test_move_with_their_zone_and_come_back(self, wall: datetime, zone: str, other: str) -> None:
+        schedule = resolve(wall.isoformat(), zone)
         assert schedule.in_zone(other) == resolve(wall.isoformat(), other)
-        assert schedule.in_zone(other).in_zone(one) == schedule
+        assert schedule.in_zone(other).in_zone(zone) == schedule
 
     @pytest.mark.parametrize(
         ("wall", "zone", "instant"),
@@ -235,8 +235,8 @@ class TestShifts:
     def test_an_instant_stays_one_and_keeps_its_wall_time(self, instant: datetime, zone: str, days: int) -> None:
         moved = shifted(ScheduledTime(instant, None, zone), parse_shift(f"P{days}D"))
         assert moved.wall is None
-        wanted = (instant.astimezone(ZoneInfo(zone)) + timedelta(days=days)).replace(tzinfo=None)
-        assert moved.instant == resolve(wanted.isoformat(), zone).instant
+        expected = (instant.astimezone(ZoneInfo(zone)) + timedelta(days=days)).replace(tzinfo=None)
+        assert moved.instant == resolve(expected.isoformat(), zone).instant
 
     @pytest.mark.parametrize(
         ("text", "instant"),

@@ -43,7 +43,7 @@ def test_holders_that_come_and_go_end_with_equal_shares() -> None:
             if mine[name]:
                 mine[name].pop().release()
             mine[name] += taken(shares, name)
-    assert {name: len(each) for name, each in mine.items()} == {"a": 20, "b": 20}
+    assert {name: len(held) for name, held in mine.items()} == {"a": 20, "b": 20}
 
 
 def test_a_holder_has_no_more_than_each_may() -> None:
@@ -115,7 +115,7 @@ def test_no_holder_gets_more_than_half_and_no_unit_is_lost(total: int, wishes: l
         for share in held:
             by_holder[share.holder] += share.amount
         assert shares.free == total - by_holder.total() >= 0
-        assert all(2 * each <= total for each in by_holder.values())
+        assert all(2 * units <= total for units in by_holder.values())
 
 
 def test_threads_take_no_more_than_there_is() -> None:

@@ -22,8 +22,8 @@ def test_failed_decoder_start_names_the_system_call() -> None:
     full = OSError(errno.ENOMEM, "a secret", "/a/path")
     error = caused(no_decoder(), caused(RuntimeError("server away"), full))
     assert isinstance(error, PlatformError)
-    said = retry_error(platforms()["mastodon"], error, timedelta(seconds=1))
-    assert said.message == "Mastodon: transient (decoder_unavailable), errno 12: Cannot allocate memory"
+    platform_error = retry_error(platforms()["mastodon"], error, timedelta(seconds=1))
+    assert platform_error.message == "Mastodon: transient (decoder_unavailable), errno 12: Cannot allocate memory"
 
 
 def test_only_system_calls_are_named() -> None:

@@ -70,8 +70,8 @@ def test_status_change_clears_the_last_failure(name: str) -> None:
     if to is None:
         assert len(transition.columns) <= 3
         return
-    left = {"warning", "error", "error_code", "error_category", "retryable", "next_attempt_at", "hold_reason"}
-    assert left | {"confirming", "released_at"} <= transition.columns.keys()
+    cleared = {"warning", "error", "error_code", "error_category", "retryable", "next_attempt_at", "hold_reason"}
+    assert cleared | {"confirming", "released_at"} <= transition.columns.keys()
     assert (transition.columns["hold_reason"] is not None) is (to is HELD)
     assert (transition.columns["confirming"] is True) is (to is UNCONFIRMED)
 
@@ -142,7 +142,7 @@ def test_statuses_are_grouped_by_meaning() -> None:
     assert set(RESULTS) == {PUBLISHED, FAILED, UNCONFIRMED}
     assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
     assert set(UNBEGUN) == {PostStatus.DRAFT, PostStatus.SCHEDULED}
-    assert {each for each in AttemptState if each.may_have_succeeded} == {
+    assert {state for state in AttemptState if state.may_have_succeeded} == {
         AttemptState.SENDING,
         AttemptState.UNCONFIRMED,
     }

@@ -15,28 +15,28 @@ NAMES = {"state", "status", "step"}
 
 def words_in(file: Path) -> set[str]:
     """Return the words that are compared, searched for or written as a state, status or step."""
-    found: list[ast.AST] = []
+    operands: list[ast.AST] = []
     for node in ast.walk(ast.parse(file.read_text())):
         match node:
             case ast.Compare(left=left, comparators=others):
                 # A constant on the left is a key, for example in `"key" in mapping`.
-                found += others if isinstance(left, ast.Constant) else [left, *others]
+                operands += others if isinstance(left, ast.Constant) else [left, *others]
             case ast.Call(func=ast.Attribute(attr="in_" | "not_in"), args=args):
-                found += args
+                operands += args
             case ast.Call(func=ast.Attribute(attr="note"), args=args):
-                found += args[1:2]
+                operands += args[1:2]
             case ast.Call(func=ast.Name(id="AttemptResult" | "finished_step"), args=args):
-                found += args[:2]
+                operands += args[:2]
             case ast.keyword(arg=name, value=value) if name in NAMES:
-                found.append(value)
+                operands.append(value)
             case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name in NAMES:
-                found.append(value)
-    nodes = (each for node in found for each in ([node, *getattr(node, "elts", [])]))
+                operands.append(value)
+    nodes = (constant for node in operands for constant in ([node, *getattr(node, "elts", [])]))
     return {node.value for node in nodes if isinstance(node, ast.Constant) and node.value in WORDS}
 
 
 @pytest.mark.parametrize("package", ["store", "accounts", "activities", "api"])
 def test_states_are_not_typed_as_strings(package: str) -> None:
     files = [file for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts]
-    found = {(str(file.relative_to(ROOT)), word) for file in files for word in words_in(file)}
-    assert found == set()
+    typed_words = {(str(file.relative_to(ROOT)), word) for file in files for word in words_in(file)}
+    assert typed_words == set()

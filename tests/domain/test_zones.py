@@ -35,9 +35,9 @@ def clock_changes(name: str) -> Iterator[ClockChange]:
     info = zone_named(name)
 
     def offset(instant: datetime) -> timedelta:
-        found = instant.astimezone(info).utcoffset()
-        assert found is not None
-        return found
+        utc_offset = instant.astimezone(info).utcoffset()
+        assert utc_offset is not None
+        return utc_offset
 
     start, before = FIRST, offset(FIRST)
     while start < LAST:
@@ -61,7 +61,7 @@ def wall_at(instant: datetime, offset: timedelta) -> datetime:
     return (instant + offset).replace(tzinfo=None)
 
 
-def instant_of(wall: datetime, zone: str) -> datetime:
+def resolved_instant(wall: datetime, zone: str) -> datetime:
     schedule = resolve(wall.isoformat(), zone)
     assert (schedule.wall, schedule.zone) == (wall.isoformat(), zone)
     return schedule.instant
@@ -87,12 +87,12 @@ class TestEveryClockChange:
                 continue
             first, end = wall_at(instant, before), wall_at(instant, after)
             for wall in (first, first + TICK, first + gap / 2, end - TICK):
-                found = instant_of(wall, zone)
-                assert found == (wall - before).replace(tzinfo=UTC), (zone, wall)
-                assert shown(found, zone) == wall + gap, (zone, wall)
+                resolved = resolved_instant(wall, zone)
+                assert resolved == (wall - before).replace(tzinfo=UTC), (zone, wall)
+                assert shown(resolved, zone) == wall + gap, (zone, wall)
             # Just before and after the gap, the clocks show the requested time.
-            assert instant_of(first - TICK, zone) == instant - TICK, (zone, first)
-            assert instant_of(end, zone) == instant, (zone, end)
+            assert resolved_instant(first - TICK, zone) == instant - TICK, (zone, first)
+            assert resolved_instant(end, zone) == instant, (zone, end)
 
     def test_that_repeats_times_means_the_first(self, changes: list[ClockChange]) -> None:
         for zone, instant, before, after in changes:
@@ -101,12 +101,12 @@ class TestEveryClockChange:
                 continue
             first, end = wall_at(instant, after), wall_at(instant, before)
             for wall in (first, first + TICK, first + fold / 2, end - TICK):
-                found = instant_of(wall, zone)
-                assert found == (wall - before).replace(tzinfo=UTC), (zone, wall)
-                assert found < instant, (zone, wall)
-                assert shown(found, zone) == shown(found + fold, zone) == wall, (zone, wall)
-            assert instant_of(first - TICK, zone) == instant - fold - TICK, (zone, first)
-            assert instant_of(end, zone) == instant + fold, (zone, end)
+                resolved = resolved_instant(wall, zone)
+                assert resolved == (wall - before).replace(tzinfo=UTC), (zone, wall)
+                assert resolved < instant, (zone, wall)
+                assert shown(resolved, zone) == shown(resolved + fold, zone) == wall, (zone, wall)
+            assert resolved_instant(first - TICK, zone) == instant - fold - TICK, (zone, first)
+            assert resolved_instant(end, zone) == instant + fold, (zone, end)
 
     def test_leaves_other_times_their_round_trip(self, changes: list[ClockChange]) -> None:
         for zone, instant, before, after in changes:
@@ -114,7 +114,7 @@ class TestEveryClockChange:
             for distance in (width, timedelta(hours=3), timedelta(days=1), timedelta(days=6)):
                 for moment in (instant - width - distance, instant + width + distance):
                     wall = shown(moment, zone)
-                    assert instant_of(wall, zone) == moment, (zone, wall)
+                    assert resolved_instant(wall, zone) == moment, (zone, wall)
 
 
 def test_every_zone_resolves_every_day() -> None:
@@ -122,7 +122,7 @@ def test_every_zone_resolves_every_day() -> None:
     for zone in sorted(zone_names()):
         for day in range(0, (LAST - FIRST).days, 73):
             wall = (FIRST + timedelta(days=day, hours=12)).replace(tzinfo=None)
-            assert shown(instant_of(wall, zone), zone) == wall, (zone, wall)
+            assert shown(resolved_instant(wall, zone), zone) == wall, (zone, wall)
 
 
 class TestDatabase:

@@ -24,15 +24,15 @@ def internet(server: HostileServer) -> Internet:
 
 @pytest.fixture
 async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaFetcher]]:
-    made: list[MediaFetcher] = []
+    fetchers: list[MediaFetcher] = []
 
     def make(**options: object) -> MediaFetcher:
         transport = partial(GuardedTransport, names=internet, network=internet)
-        made.append(MediaFetcher(transport=transport, **options))  # type: ignore[arg-type]  # options vary by test
-        return made[-1]
+        fetchers.append(MediaFetcher(transport=transport, **options))  # type: ignore[arg-type]  # options vary by test
+        return fetchers[-1]
 
     yield make
-    for fetcher in made:
+    for fetcher in fetchers:
         await fetcher.close()
 
 

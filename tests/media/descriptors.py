@@ -8,8 +8,8 @@ from pathlib import Path
 
 def open_files() -> int:
     """Count the open files that are not sockets: connections of the services in this process come and go."""
-    found = 0
+    count = 0
     for entry in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
-            found += not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
-    return found
+            count += not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
+    return count

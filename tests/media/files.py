@@ -28,7 +28,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MADE: list[Spool] = []
 
 
-def file_of(content: bytes, content_type: str) -> StoredFile:
+def stored_file(content: bytes, content_type: str) -> StoredFile:
     """Return a stored file; the fixtures close it."""
     spool = room()
     spool.append(content)
@@ -41,7 +41,7 @@ def room() -> Spool:
     return MADE[-1]
 
 
-def content_of(file: StoredFile) -> bytes:
+def file_content(file: StoredFile) -> bytes:
     return file.spool.read_at(0, file.size + 1)
 
 
@@ -223,9 +223,9 @@ def heic(path: Path, quarter_turns: int = 0) -> bytes:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         out.mux(stream.encode(_frame(0)))
         out.mux(stream.encode(None))
-    made = (path / "one.mp4").read_bytes()
-    at = made.index(b"hvcC") - 4
-    hvcc = made[at : at + int.from_bytes(made[at : at + 4], "big")]
+    mp4 = (path / "one.mp4").read_bytes()
+    at = mp4.index(b"hvcC") - 4
+    hvcc = mp4[at : at + int.from_bytes(mp4[at : at + 4], "big")]
     with av.open(path / "one.mp4") as source:
         picture = b"".join(bytes(packet) for packet in source.demux(video=0) if packet.size)
     metadata = bytes(4) + exif(1).removeprefix(b"Exif\0\0")

@@ -28,6 +28,6 @@ QUALITY = MediaChange("compressed", "Compressed as JPEG of quality 90")
     ],
 )
 def test_every_difference_is_recorded(
-    facts: MediaFacts, made: tuple[int, int], changes: tuple[MediaChange, ...]
+    facts: MediaFacts, sides: tuple[int, int], changes: tuple[MediaChange, ...]
 ) -> None:
-    assert conversion_changes(facts, Conversion(*made, quality=90)) == changes
+    assert conversion_changes(facts, Conversion(*sides, quality=90)) == changes

@@ -42,10 +42,10 @@ server.answer = answer
 server.main(int(number), kind)"""
 
 
-async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10) -> ProcessEnd:
+async def run_program(program: str, limits: JobLimits = LIMITS, within: float = 10) -> ProcessEnd:
     """Return how a process ends that does this work instead of decoding a file."""
     decoders = Decoders(IMAGES)
-    file, room = files.file_of(b"content", "image/jpeg").spool, files.room()
+    file, room = files.stored_file(b"content", "image/jpeg").spool, files.room()
     numbers = [file.duplicate(writable=False), room.duplicate(writable=True)]
     real = module._START
     module._START = taken_over(program)
@@ -60,8 +60,8 @@ async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10
     return ending
 
 
-async def outcome_of(program: str, limits: JobLimits = LIMITS) -> dict[str, Any]:
-    ending = await ending_of(program, limits)
+async def program_answer(program: str, limits: JobLimits = LIMITS) -> dict[str, Any]:
+    ending = await run_program(program, limits)
     assert ending.answer is not None
     return ending.answer
 
@@ -69,7 +69,7 @@ async def outcome_of(program: str, limits: JobLimits = LIMITS) -> dict[str, Any]
 @pytest.fixture
 async def filtered() -> None:
     """Skip a test if the kernel does not filter system calls."""
-    decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
+    decoders, photo = Decoders(IMAGES), files.stored_file(files.jpeg(), "image/jpeg")
     number = photo.spool.duplicate(writable=False)
     ending = await decoders.run(Job("image/jpeg", LIMITS), [number], 20)
     os.close(number)
@@ -112,7 +112,7 @@ async def test_compromised_decoder_can_do_nothing(attempt: str, tmp_path: Path) 
     file = tmp_path / "file"
     file.write_text("theirs")
     program = ATTEMPTS[attempt].replace("{worker}", str(os.getpid())).replace("{file}", str(file))
-    answer = await outcome_of(program)
+    answer = await program_answer(program)
     assert (answer["error"], answer["number"]) == ("PermissionError", errno.EPERM)
     assert file.read_text() == "theirs"
 
@@ -120,8 +120,8 @@ async def test_compromised_decoder_can_do_nothing(attempt: str, tmp_path: Path) 
 @pytest.mark.usefixtures("filtered")
 async def test_only_a_decoder_that_needs_a_thread_may_start_one() -> None:
     program = "thread = threading.Thread(target=time.time)\nthread.start()\nthread.join()"
-    assert (await outcome_of(program))["error"] == "RuntimeError"
-    assert (await outcome_of(program, replace(LIMITS, threads=True)))["error"] is None
+    assert (await program_answer(program))["error"] == "RuntimeError"
+    assert (await program_answer(program, replace(LIMITS, threads=True)))["error"] is None
 
 
 @pytest.mark.parametrize(
@@ -135,21 +135,21 @@ async def test_only_a_decoder_that_needs_a_thread_may_start_one() -> None:
     ids=["too much memory", "to the file", "too much", "too far"],
 )
 async def test_memory_and_output_of_a_decoder_are_limited(program: str, error: str) -> None:
-    assert (await outcome_of(program))["error"] == error
+    assert (await program_answer(program))["error"] == error
 
 
 async def test_a_decoder_has_no_secrets_and_no_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", "hush")
     program = "found = [n for n in range(64) if libc.lseek(n, 0, 1) != -1 or ctypes.get_errno() != 9]\n"
     program += "return dict(files=found, environment=dict(os.environ), folder=os.environ.get('PWD'))"
-    answer = await outcome_of(program)
+    answer = await program_answer(program)
     # The standard streams (which lead nowhere), its socket, the file and its copy.
     assert answer["files"] == [0, 1, 2, 3, 4, 5]
     assert set(answer["environment"]) <= {"MALLOC_ARENA_MAX", "LC_CTYPE"}
 
 
 async def test_endless_work_is_killed() -> None:
-    ending = await ending_of("while True: pass")
+    ending = await run_program("while True: pass")
     assert (ending.answer, ending.signal) == (None, signal.SIGXCPU)
     # The kernel enforces the limit in ticks and reports the time by its clock: they differ on a busy machine.
     assert 0.5 < ending.cpu_seconds < 2
@@ -157,7 +157,7 @@ async def test_endless_work_is_killed() -> None:
 
 
 async def test_endless_waiting_is_killed() -> None:
-    ending = await ending_of("time.sleep(60)", within=2)
+    ending = await run_program("time.sleep(60)", within=2)
     assert (ending.answer, ending.too_late) == (None, True)
 
 
@@ -165,7 +165,7 @@ async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pyte
     refusing = "def refuse(**_): raise OSError(22, 'refused')\nconfinement.forbid_other_calls = refuse\nserver.main("
     program = taken_over("pass").replace("server.answer = answer\nserver.main(", refusing)
     monkeypatch.setattr(module, "_START", program)
-    decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
+    decoders, photo = Decoders(IMAGES), files.stored_file(files.jpeg(), "image/jpeg")
     with capture_logs() as logged:
         for _ in range(2):
             number = photo.spool.duplicate(writable=False)
@@ -223,5 +223,5 @@ def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readabl
 def test_a_sealed_worker_can_give_away_files_for_reading_only() -> None:
     environment = {"PYTHONPATH": str(Path(module.__file__).parents[1])}
     command = [sys.executable, "-c", UNPRIVILEGED + REOPENING]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout == "True content\n"
+    output_run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert output_run.stdout == "True content\n"

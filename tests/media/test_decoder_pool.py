@@ -38,7 +38,7 @@ server.main(int(number), kind)"""
 
 
 def bitmap() -> StoredFile:
-    return files.file_of(files.saved(files.photo(), "BMP"), "image/bmp")
+    return files.stored_file(files.saved(files.photo(), "BMP"), "image/bmp")
 
 
 async def refused(pool: DecoderPool, file: StoredFile) -> PlatformError:
@@ -61,20 +61,20 @@ async def pool() -> AsyncIterator[DecoderPool]:
 
 async def test_images_and_videos_are_examined(pool: DecoderPool, tmp_path: Path) -> None:
     photo = files.jpeg(6)
-    facts = await measured(pool, files.file_of(photo, "image/jpeg"))
+    facts = await measured(pool, files.stored_file(photo, "image/jpeg"))
     assert (facts.width, facts.height, facts.size) == (40, 60, len(photo))
-    facts = await measured(pool, files.file_of(files.video(tmp_path), "video/mp4"))
+    facts = await measured(pool, files.stored_file(files.video(tmp_path), "video/mp4"))
     assert (facts.width, facts.height, facts.video_codec) == (64, 48, "h264")
 
 
 async def test_metadata_are_removed_from_a_copy(pool: DecoderPool) -> None:
-    file, room = files.file_of(files.jpeg(), "image/jpeg"), files.room()
+    file, room = files.stored_file(files.jpeg(), "image/jpeg"), files.room()
     clean, facts, changes = await pool.examine("workspace", file, room)
     assert clean.spool is room
     assert clean.size == facts.size == room.size < file.size
     assert not [secret for secret in files.SECRETS if secret in await clean.read()]
     assert [change.what for change in changes] == ["metadata_removed"]
-    assert files.content_of(file) == files.jpeg()
+    assert files.file_content(file) == files.jpeg()
     again, _, changes = await pool.examine("workspace", clean, files.room())
     assert (again, changes) == (clean, ())
 
@@ -84,7 +84,7 @@ async def test_metadata_are_removed_from_a_copy(pool: DecoderPool) -> None:
     ["image/jpeg", "image/png", "image/webp", "image/gif", "image/heic", "image/avif", "image/bmp", "image/tiff"],
 )
 async def test_every_type_of_image_is_converted(pool: DecoderPool, tmp_path: Path, content_type: str) -> None:
-    made = {
+    kinds_of_change = {
         "image/jpeg": lambda: files.saved(files.photo(64, 48).convert("CMYK"), "JPEG"),
         "image/png": lambda: files.saved(files.photo(64, 48), "PNG", icc_profile=files.SRGB),
         "image/webp": lambda: files.saved(files.photo(64, 48), "WEBP"),
@@ -94,9 +94,9 @@ async def test_every_type_of_image_is_converted(pool: DecoderPool, tmp_path: Pat
         "image/bmp": lambda: files.saved(files.photo(64, 48), "BMP"),
         "image/tiff": lambda: files.saved(files.photo(64, 48), "TIFF", compression="tiff_lzw"),
     }[content_type]()
-    file = files.file_of(made, content_type)
+    file = files.stored_file(kinds_of_change, content_type)
     facts = await measured(pool, file)
-    assert (facts.content_type, facts.width, facts.height, facts.size) == (content_type, 64, 48, len(made))
+    assert (facts.content_type, facts.width, facts.height, facts.size) == (content_type, 64, 48, len(kinds_of_change))
     async with pool.converted("workspace", file, facts, ImageDemand(max_width=32)) as (new, new_facts, changes):
         assert (await new.read())[:3] == b"\xff\xd8\xff"
         assert await measured(pool, new) == new_facts
@@ -120,7 +120,7 @@ async def test_every_type_of_image_is_converted(pool: DecoderPool, tmp_path: Pat
 async def test_every_type_of_video_is_measured(
     pool: DecoderPool, tmp_path: Path, kind: str, codec: str, content_type: str
 ) -> None:
-    file = files.file_of(files.video(tmp_path, kind=kind, codec=codec), content_type)
+    file = files.stored_file(files.video(tmp_path, kind=kind, codec=codec), content_type)
     _, facts, _ = await pool.examine("workspace", file, files.room())
     assert (facts.width, facts.height) == (64, 48)
     assert facts.duration == pytest.approx(1, abs=0.2)
@@ -137,12 +137,12 @@ async def test_every_type_of_video_is_measured(
     ],
 )
 async def test_unusable_files_are_refused(pool: DecoderPool, content: bytes, content_type: str, code: str) -> None:
-    error = await refused(pool, files.file_of(content, content_type))
+    error = await refused(pool, files.stored_file(content, content_type))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
 
 
 async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> None:
-    file = files.file_of(files.saved(files.photo(), "PNG"), "image/png")
+    file = files.stored_file(files.saved(files.photo(), "PNG"), "image/png")
     facts = await measured(pool, file)
     with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, facts, ImageDemand(max_bytes=10)):
@@ -153,7 +153,7 @@ async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> 
 @pytest.mark.thorough
 async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     pool = DecoderPool(memory=400 * 2**20)
-    file = files.file_of(files.bomb(10_000, 10_000), "image/png")
+    file = files.stored_file(files.bomb(10_000, 10_000), "image/png")
     with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, MediaFacts("image/png", 1, 10, 10), ImageDemand(max_width=5)):
             pass
@@ -195,7 +195,7 @@ async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not
     pool = DecoderPool(cpu_seconds=1, seconds=60)
     error = await refused(pool, bitmap())
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_invalid")
-    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    assert (await measured(pool, files.stored_file(files.jpeg(), "image/jpeg"))).width == 40
     await pool.close()
 
 
@@ -223,7 +223,7 @@ async def test_slow_files_delay_no_other_workspace(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "_START", fitting("while True: pass"))
     pool = DecoderPool(cpu_seconds=1000, seconds=1000)
     hostile = [asyncio.create_task(pool.examine(f"hostile {n % 3}", bitmap())) for n in range(6)]
-    photo = files.file_of(files.jpeg(), "image/jpeg")
+    photo = files.stored_file(files.jpeg(), "image/jpeg")
     # Each hostile file gets the second that a valid file may take; then two of them continue, and all others wait.
     async with asyncio.timeout(60):
         for _ in range(5):
@@ -247,14 +247,14 @@ async def test_waiting_jobs_of_a_workspace_are_limited(monkeypatch: pytest.Monke
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    assert (await measured(pool, files.stored_file(files.jpeg(), "image/jpeg"))).width == 40
     await pool.close()
 
 
 @pytest.mark.parametrize("name", FILES)
 async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: str) -> None:
     hostile = FILES[name]
-    file = files.file_of(hostile.make(), hostile.content_type)
+    file = files.stored_file(hostile.make(), hostile.content_type)
     before = cpu_seconds_of_processes(pool)
     error: PlatformError | None = None
     try:
@@ -272,7 +272,7 @@ async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: st
 
 async def test_many_pixels_are_decoded_within_some_seconds_of_their_own(pool: DecoderPool) -> None:
     before = cpu_seconds_of_processes(pool)
-    facts = await measured(pool, files.file_of(decompression_bomb(10_500, whole=False), "image/png"))
+    facts = await measured(pool, files.stored_file(decompression_bomb(10_500, whole=False), "image/png"))
     assert (facts.width, facts.height) == (10_500, 10_500)
     await asyncio.sleep(0.05)
     assert cpu_seconds_of_processes(pool) - before < 20
@@ -291,7 +291,7 @@ def cpu_seconds_of_processes(pool: DecoderPool) -> float:
 async def test_processes_end_with_the_pool() -> None:
     pool = DecoderPool()
     pool.start(VIDEOS)
-    await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
+    await measured(pool, files.stored_file(files.jpeg(), "image/jpeg"))
     servers = [decoders._server for decoders in pool._decoders.values()]
     assert all(server is not None and server.runs for server in servers)
     await pool.close()
@@ -299,7 +299,7 @@ async def test_processes_end_with_the_pool() -> None:
 
 
 async def test_a_server_that_ended_is_started_again(pool: DecoderPool) -> None:
-    photo = files.file_of(files.jpeg(), "image/jpeg")
+    photo = files.stored_file(files.jpeg(), "image/jpeg")
     await measured(pool, photo)
     server = pool._decoders[IMAGES]._server
     assert server is not None
@@ -322,7 +322,7 @@ async def test_a_server_is_replaced_after_many_processes(monkeypatch: pytest.Mon
         "server.answer = answer", "server.answer = answer; server.os.closerange = lambda *_: None"
     )
     monkeypatch.setattr(module, "_START", program)
-    pool, photo = DecoderPool(seconds=60), files.file_of(files.jpeg(), "image/jpeg")
+    pool, photo = DecoderPool(seconds=60), files.stored_file(files.jpeg(), "image/jpeg")
     first = asyncio.create_task(measured(pool, bitmap()))
     servers = []
     for _ in range(10):
@@ -348,19 +348,19 @@ async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.Monk
 
 
 async def test_a_cancelled_caller_leaves_nothing_open(pool: DecoderPool) -> None:
-    await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
+    await measured(pool, files.stored_file(files.jpeg(), "image/jpeg"))
     before = open_files()
     cancelled = False
     while not cancelled:
         # If a decoder responds before its response is awaited, there is nothing to cancel.
-        file = files.file_of(files.jpeg(), "image/jpeg")
+        file = files.stored_file(files.jpeg(), "image/jpeg")
         task = asyncio.create_task(pool.examine("workspace", file))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
         cancelled = task.cancelled()
         file.spool.close()
-    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    assert (await measured(pool, files.stored_file(files.jpeg(), "image/jpeg"))).width == 40
     while files.MADE:
         files.MADE.pop().close()
     assert open_files() <= before

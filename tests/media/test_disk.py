@@ -46,7 +46,7 @@ def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     subprocess.check_call(["umount", "--lazy", tmp_path])
 
 
-async def error_of(server: HostileServer, disk: MediaDisk, content: bytes, kind: MediaType) -> PlatformError | None:
+async def fetch_error(server: HostileServer, disk: MediaDisk, content: bytes, kind: MediaType) -> PlatformError | None:
     server.routes["/file"] = answer(content)
     admission, fetcher = Admission(disk), MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
     tools = MediaTools(SharedFiles(fetcher, admission), DecoderPool(), admission=admission)
@@ -63,12 +63,12 @@ async def error_of(server: HostileServer, disk: MediaDisk, content: bytes, kind:
 
 async def test_a_nearly_full_disk_fails_no_post(tiny_disk: Path, server: HostileServer) -> None:
     (tiny_disk / "of somebody else").write_bytes(bytes(MIB - 48 * 1024))
-    error = await error_of(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE)
+    error = await fetch_error(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE)
     assert error is not None
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
-    assert await error_of(server, MediaDisk(), files.jpeg(), MediaType.IMAGE) is None, "a small file still has room"
+    assert await fetch_error(server, MediaDisk(), files.jpeg(), MediaType.IMAGE) is None, "a small file still has room"
     (tiny_disk / "of somebody else").unlink()
-    assert await error_of(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE) is None
+    assert await fetch_error(server, MediaDisk(), files.jpeg() + bytes(100_000), MediaType.IMAGE) is None
 
 
 @pytest.mark.parametrize("limit", [None, LEAST_BYTES])
@@ -76,7 +76,7 @@ async def test_a_file_beyond_the_limit_of_the_disk_waits_for_the_operator(
     limit: int | None, server: HostileServer
 ) -> None:
     document = b"%PDF-1.7" + bytes(LEAST_BYTES // 4)
-    error = await error_of(server, MediaDisk(limit, Disk(LEAST_BYTES)), document, MediaType.DOCUMENT)
+    error = await fetch_error(server, MediaDisk(limit, Disk(LEAST_BYTES)), document, MediaType.DOCUMENT)
     assert error is not None
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
 

@@ -21,8 +21,8 @@ from media.example_hosts import Samples
     ],
 )
 def test_example_hosts_are_answered_from_samples(url: str, kind: MediaType, path: str) -> None:
-    found = Samples("http://127.0.0.1:9/").sample_url(httpx.URL(url), kind)
-    assert (found.host, found.port, found.raw_path.decode()) == ("127.0.0.1", 9, path)
+    address = Samples("http://127.0.0.1:9/").sample_url(httpx.URL(url), kind)
+    assert (address.host, address.port, address.raw_path.decode()) == ("127.0.0.1", 9, path)
 
 
 @pytest.mark.parametrize(

@@ -36,28 +36,28 @@ def moving_webp() -> bytes:
     ],
 )
 def test_headers_and_decoder_agree(content: bytes, content_type: str) -> None:
-    spool = files.file_of(content, content_type).spool
-    found, decoded = facts_by_headers(spool, content_type), image_facts(spool, content_type)
-    assert found is not None
-    assert (found.width, found.height, found.frames, found.duration) == (
+    spool = files.stored_file(content, content_type).spool
+    from_headers, decoded = facts_by_headers(spool, content_type), image_facts(spool, content_type)
+    assert from_headers is not None
+    assert (from_headers.width, from_headers.height, from_headers.frames, from_headers.duration) == (
         decoded.width,
         decoded.height,
         decoded.frames,
         decoded.duration,
     )
-    assert (found.content_type, found.size) == (content_type, len(content))
+    assert (from_headers.content_type, from_headers.size) == (content_type, len(content))
 
 
 def test_other_types_need_a_decoder(tmp_path: Path) -> None:
-    assert facts_by_headers(files.file_of(files.gif(), "image/gif").spool, "image/gif") is None
-    assert facts_by_headers(files.file_of(files.video(tmp_path), "video/mp4").spool, "video/mp4") is None
-    assert facts_by_headers(files.file_of(b"\x89PNG\r\n\x1a\nnonsense", "image/png").spool, "image/png") is None
+    assert facts_by_headers(files.stored_file(files.gif(), "image/gif").spool, "image/gif") is None
+    assert facts_by_headers(files.stored_file(files.video(tmp_path), "video/mp4").spool, "video/mp4") is None
+    assert facts_by_headers(files.stored_file(b"\x89PNG\r\n\x1a\nnonsense", "image/png").spool, "image/png") is None
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
 def test_truncated_files_are_refused_by_the_decoder(kind: str, content_type: str) -> None:
     content = files.saved(files.photo(600, 400), kind)
-    spool = files.file_of(content[: len(content) // 2], content_type).spool
+    spool = files.stored_file(content[: len(content) // 2], content_type).spool
     assert facts_by_headers(spool, content_type) is None
     with pytest.raises(Undecodable):
         image_facts(spool, content_type)
@@ -65,17 +65,17 @@ def test_truncated_files_are_refused_by_the_decoder(kind: str, content_type: str
 
 def test_gigantic_picture_is_refused_without_decoding() -> None:
     with pytest.raises(TooManyPixels):
-        facts_by_headers(files.file_of(files.bomb(20_000, 20_000), "image/png").spool, "image/png")
+        facts_by_headers(files.stored_file(files.bomb(20_000, 20_000), "image/png").spool, "image/png")
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 20, 100])
 def test_truncated_headers_are_damaged_or_left_to_the_decoder(length: int) -> None:
-    spool = files.file_of(files.jpeg()[:length], "image/jpeg").spool
+    spool = files.stored_file(files.jpeg()[:length], "image/jpeg").spool
     try:
-        found = facts_by_headers(spool, "image/jpeg")
+        facts = facts_by_headers(spool, "image/jpeg")
     except Damaged:
-        found = None
-    assert found is None
+        facts = None
+    assert facts is None
 
 
 class Counting(Spool):
@@ -84,16 +84,16 @@ class Counting(Spool):
     read = 0
 
     def read_at(self, start: int, length: int) -> bytes:
-        found = super().read_at(start, length)
-        self.read += len(found)
-        return found
+        data = super().read_at(start, length)
+        self.read += len(data)
+        return data
 
 
 def test_a_large_picture_is_not_read_from_beginning_to_end() -> None:
     content = files.saved(Image.effect_noise((1500, 1500), 90).convert("RGB"), "JPEG", quality=95)
     with Counting() as spool:
         spool.append(content)
-        found = facts_by_headers(spool, "image/jpeg")
+        facts = facts_by_headers(spool, "image/jpeg")
         assert spool.read < len(content) / 10
-    assert found is not None
-    assert (found.width, found.height) == (1500, 1500)
+    assert facts is not None
+    assert (facts.width, facts.height) == (1500, 1500)

@@ -20,9 +20,9 @@ class Counting(Spool):
     read = 0
 
     def read_at(self, start: int, length: int) -> bytes:
-        found = super().read_at(start, length)
-        self.read += len(found)
-        return found
+        data = super().read_at(start, length)
+        self.read += len(data)
+        return data
 
 
 @pytest.mark.parametrize("name", FILES)

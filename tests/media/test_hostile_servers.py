@@ -251,10 +251,10 @@ async def test_a_slow_host_that_many_workspaces_use_leaves_room_for_other_hosts(
         while sum("/slow" in request for request in server.requests) < MOST_FETCHES // 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await fetch("another", "http://cdn.test/b")
-    refused = [each.exception() for each in crowd if each.done()]
-    assert [type(each) for each in refused] == [Exhausted] * (40 - MOST_FETCHES // 2)
-    for each in crowd:
-        each.cancel()
+    refused = [fetching.exception() for fetching in crowd if fetching.done()]
+    assert [type(fetching) for fetching in refused] == [Exhausted] * (40 - MOST_FETCHES // 2)
+    for fetching in crowd:
+        fetching.cancel()
     await asyncio.gather(*crowd, return_exceptions=True)
     assert sum("/slow" in request for request in server.requests) == MOST_FETCHES // 2
     await files.close()

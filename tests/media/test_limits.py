@@ -19,7 +19,7 @@ CLIP = MediaFacts("video/mp4", 100, 1080, 1920, duration=10)
 
 
 def refusal(rule: FileRule, facts: MediaFacts) -> PlatformError | None:
-    file = replace(files.file_of(b"x", facts.content_type), size=facts.size)
+    file = replace(files.stored_file(b"x", facts.content_type), size=facts.size)
     try:
         check("Instagram", rule, file, facts)
     except PlatformError as error:

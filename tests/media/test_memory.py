@@ -26,6 +26,6 @@ async def test_a_large_video_takes_some_ten_megabytes(platforms: tuple[str, ...]
                 *(sandbox, small, f"http://{HOST}:{port}/large.mp4", *platforms),
                 stdout=asyncio.subprocess.PIPE,
             )
-            said, _ = await process.communicate()
+            output, _ = await process.communicate()
     assert process.returncode == 0
-    assert int(said) < MOST
+    assert int(output) < MOST

@@ -55,8 +55,8 @@ class TestProgram:
         machine = _MACHINES[name]
         program = _program(machine, threads=threads)
         names = {number: call for call, number in machine.calls.items()}
-        found = {number for number in range(1000) if verdict(program, machine.audit, number) == ALLOW}
-        assert {names[number] for number in found} == {*seccomp._PLAIN, "mmap", "mprotect"}
+        allowed = {number for number in range(1000) if verdict(program, machine.audit, number) == ALLOW}
+        assert {names[number] for number in allowed} == {*seccomp._PLAIN, "mmap", "mprotect"}
         for number in (0x40000000, 0x40000001, 0xFFFFFFFF):
             assert verdict(program, machine.audit, number) == REFUSE
 

@@ -37,26 +37,26 @@ class Worker:
 
 @pytest.fixture
 async def make(server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Worker]]:
-    before, made = open_files(), list[Worker]()
+    before, workers = open_files(), list[Worker]()
     run = Decoders.run
 
-    def one(**options: float) -> Worker:
+    def make_worker(**options: float) -> Worker:
         admission = Admission()
         fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
         shared = SharedFiles(fetcher, admission, **options)  # type: ignore[arg-type]
-        made.append(Worker(shared, DecoderPool(), admission))
-        return made[-1]
+        workers.append(Worker(shared, DecoderPool(), admission))
+        return workers[-1]
 
     async def counted(self: Decoders, job: Job, numbers: Sequence[int], within: float) -> ProcessEnd:
-        made[-1].jobs.append(job)
+        workers[-1].jobs.append(job)
         return await run(self, job, numbers, within)
 
     monkeypatch.setattr(Decoders, "run", counted)
-    yield one
-    for each in made:
-        await each.files.close()
-        await each.pool.close()
-        assert each.admission.disk.free == each.admission.disk.total
+    yield make_worker
+    for worker in workers:
+        await worker.files.close()
+        await worker.pool.close()
+        assert worker.admission.disk.free == worker.admission.disk.total
     assert open_files() <= before
 
 

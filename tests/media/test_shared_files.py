@@ -23,17 +23,17 @@ Make = Callable[..., SharedFiles]
 
 @pytest.fixture
 async def make(server: HostileServer) -> AsyncIterator[Make]:
-    made: list[SharedFiles] = []
+    all_files: list[SharedFiles] = []
 
-    def one(**options: float) -> SharedFiles:
+    def make_shared_files(**options: float) -> SharedFiles:
         fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
-        made.append(SharedFiles(fetcher, **options))  # type: ignore[arg-type]
-        return made[-1]
+        all_files.append(SharedFiles(fetcher, **options))  # type: ignore[arg-type]
+        return all_files[-1]
 
     before = open_files()
-    yield one
-    for each in made:
-        await each.close()
+    yield make_shared_files
+    for shared_files in all_files:
+        await shared_files.close()
     assert open_files() <= before
 
 
@@ -97,7 +97,7 @@ async def test_declared_type_is_checked_for_each_post(make: Make, server: Hostil
 
 async def test_kept_file_expires(make: Make, server: HostileServer) -> None:
     before = open_files()
-    files, media = make(kept=0.05), picture(server)
+    files, media = make(keep_s=0.05), picture(server)
     await read(files, media)
     async with asyncio.timeout(10):
         while open_files() > before:  # noqa: ASYNC110 - there is no event
@@ -107,7 +107,7 @@ async def test_kept_file_expires(make: Make, server: HostileServer) -> None:
 
 
 async def test_a_file_in_use_outlives_its_time(make: Make, server: HostileServer) -> None:
-    files, media = make(kept=0.01), picture(server)
+    files, media = make(keep_s=0.01), picture(server)
     await read(files, media)
     async with opened(files, media) as file:
         await asyncio.sleep(0.1)
@@ -221,8 +221,8 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
 
 
 def test_a_copy_is_a_file_of_its_own() -> None:
-    with Spool() as one, Spool() as other:
-        one.append(b"abc")
-        one.copy_to(other)
+    with Spool() as first, Spool() as other:
+        first.append(b"abc")
+        first.copy_to(other)
         other.write_at(0, b"x")
-        assert (one.read_at(0, 9), other.read_at(0, 9)) == (b"abc", b"xbc")
+        assert (first.read_at(0, 9), other.read_at(0, 9)) == (b"abc", b"xbc")

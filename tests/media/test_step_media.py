@@ -52,7 +52,7 @@ async def tools(server: HostileServer) -> AsyncIterator[MediaTools]:
     await tools.close()
 
 
-def media_of(tools: MediaTools, name: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
+def step_media(tools: MediaTools, name: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
     platform, noted = platforms()[name], Noted()
     return StepMedia(
         tools, "workspace", "post", platform, platform.rules.files if rules is None else rules, noted, lambda _: None
@@ -73,7 +73,7 @@ async def refused(source: StepMedia, media: Media) -> PlatformError:
 
 async def test_a_fitting_file_is_sent_as_it_is(tools: MediaTools, server: HostileServer) -> None:
     content = files.saved(files.photo(), "JPEG")
-    source, noted = media_of(tools, "bluesky")
+    source, noted = step_media(tools, "bluesky")
     async with source.open(served(server, content)) as file:
         assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
         assert await file.read() == content
@@ -84,12 +84,12 @@ async def test_location_and_camera_are_removed_if_the_platform_keeps_them(
     tools: MediaTools, server: HostileServer
 ) -> None:
     photo = served(server, files.jpeg())
-    source, noted = media_of(tools, "mastodon")
+    source, noted = step_media(tools, "mastodon")
     async with source.open(photo) as file:
         clean = await file.read()
     assert not [secret for secret in files.SECRETS if secret in clean]
     assert noted.entries == {photo.url: ["metadata_removed"]}
-    source, noted = media_of(tools, "twitter")
+    source, noted = step_media(tools, "twitter")
     async with source.open(photo) as file:
         assert await file.read() == files.jpeg()
     assert noted.entries == {photo.url: []}
@@ -97,7 +97,7 @@ async def test_location_and_camera_are_removed_if_the_platform_keeps_them(
 
 async def test_an_image_of_another_type_becomes_a_jpeg(tools: MediaTools, server: HostileServer) -> None:
     picture = served(server, files.webp(1))
-    source, noted = media_of(tools, "facebook")
+    source, noted = step_media(tools, "facebook")
     async with source.open(picture) as file:
         assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
         assert (await file.read())[:3] == b"\xff\xd8\xff"
@@ -108,7 +108,7 @@ async def test_an_image_is_scaled_to_the_sides_that_the_platform_takes(
     tools: MediaTools, server: HostileServer
 ) -> None:
     rule = FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)
-    source, noted = media_of(tools, "facebook", [rule])
+    source, noted = step_media(tools, "facebook", [rule])
     picture = served(server, files.saved(files.photo(), "JPEG"))
     async with source.open(picture) as file:
         assert (file.width, file.height) == (30, 20)
@@ -119,16 +119,16 @@ async def test_files_beyond_platform_limits_are_not_sent(
     tools: MediaTools, server: HostileServer, tmp_path: Path
 ) -> None:
     clip = served(server, files.video(tmp_path), MediaType.VIDEO)
-    error = await refused(media_of(tools, "linkedin")[0], clip)
+    error = await refused(step_media(tools, "linkedin")[0], clip)
     assert error.kind is ErrorKind.REJECTED
     assert error.message.startswith("LinkedIn needs at least 75,000 bytes for a video; this has ")
     webm = served(server, files.video(tmp_path, kind="webm", codec="libvpx", audio=False), MediaType.VIDEO)
-    error = await refused(media_of(tools, "bluesky")[0], webm)
+    error = await refused(step_media(tools, "bluesky")[0], webm)
     assert (error.code, error.message) == ("media_type", "Bluesky takes video/mp4 for a video; this is video/webm.")
 
 
 async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: HostileServer) -> None:
-    error = await refused(media_of(tools, "twitter")[0], served(server, files.gif()))
+    error = await refused(step_media(tools, "twitter")[0], served(server, files.gif()))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_type")
     assert "type gif" in error.message
 
@@ -143,25 +143,25 @@ async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: Hostil
 async def test_damaged_and_oversized_files_are_refused(
     content: bytes, tools: MediaTools, server: HostileServer
 ) -> None:
-    error = await refused(media_of(tools, "discord")[0], served(server, content))
+    error = await refused(step_media(tools, "discord")[0], served(server, content))
     assert (error.kind, error.code) in {(ErrorKind.REJECTED, "media_invalid"), (ErrorKind.REJECTED, "media_too_large")}
 
 
 async def test_platform_that_fetches_media_gets_the_files_own_address(tools: MediaTools, server: HostileServer) -> None:
     photo = served(server, files.jpeg(1))
-    source, noted = media_of(tools, "instagram")
+    source, noted = step_media(tools, "instagram")
     assert await source.address(photo) == photo.url
     assert noted.entries == {}
 
 
 async def test_a_missing_public_url_is_explained(tools: MediaTools, server: HostileServer) -> None:
-    source, _ = media_of(tools, "instagram")
+    source, _ = step_media(tools, "instagram")
     with pytest.raises(PlatformError) as caught:
         await source.address(served(server, files.png()))
     assert caught.value.message == (
         "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
     )
-    source, _ = media_of(tools, "instagram", [FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)])
+    source, _ = step_media(tools, "instagram", [FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)])
     with pytest.raises(PlatformError) as caught:
         await source.address(served(server, files.saved(files.photo(), "JPEG")))
     assert caught.value.message == (
@@ -171,7 +171,7 @@ async def test_a_missing_public_url_is_explained(tools: MediaTools, server: Host
 
 async def test_converted_files_are_published_at_the_public_url(tools: MediaTools, server: HostileServer) -> None:
     public_files = Kept()
-    source, noted = media_of(MediaTools(tools.files, tools.decoder_pool, public_files), "instagram")
+    source, noted = step_media(MediaTools(tools.files, tools.decoder_pool, public_files), "instagram")
     picture = served(server, files.saved(files.photo(60, 60), "PNG"))
     assert await source.address(picture) == "https://posts.example/media/1.jpg"
     [(content_type, content)] = public_files.files
@@ -185,7 +185,7 @@ async def test_a_large_video_costs_little_memory_on_its_whole_way(
     padding = 48
     box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
     server.routes["/v"] = generated([files.phone_video(tmp_path) + box, *[os.urandom(2**20)] * padding])
-    source, noted = media_of(tools, "mastodon")
+    source, noted = step_media(tools, "mastodon")
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -216,7 +216,7 @@ async def test_fetching_stops_at_what_the_platform_takes(
     error = await refused(source, clip(server, sent))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_too_large")
     assert error.message == "Telegram allows 1 MB for a video; this has more."
-    assert all(float(said.split()[1]) <= 1 for said in heard)
+    assert all(float(heartbeat.split()[1]) <= 1 for heartbeat in heard)
     assert tools.files._admission.disk.free == tools.files._admission.disk.total
 
 
@@ -228,7 +228,7 @@ async def test_a_file_is_fetched_up_to_the_largest_size_that_its_platforms_take(
     box = (3 * 2**20).to_bytes(4, "big") + b"free" + bytes(3 * 2**20 - 8)
     media = clip(server, slow(content + box, may_end, has_length=False))
     small, large = (
-        media_of(tools, platform, [replace(VIDEO, max_bytes=most)])[0]
+        step_media(tools, platform, [replace(VIDEO, max_bytes=most)])[0]
         for platform, most in (("telegram", 2**20), ("twitter", 2**23))
     )
     first = asyncio.create_task(refused(small, media))
@@ -248,7 +248,7 @@ async def _open_once(source: StepMedia, media: Media) -> None:
 
 
 async def test_a_platform_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
-    source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
+    source, _ = step_media(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
     error = await refused(source, clip(server, answer(MP4_HEAD, length=2**29 + 1)))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_too_large")
 
@@ -260,7 +260,7 @@ async def test_a_full_disk_is_waited_for(
         return Path("/dev/full").open("r+b", buffering=0)
 
     monkeypatch.setattr("media.spool.tempfile.TemporaryFile", on_a_full_disk)
-    source, _ = media_of(tools, "telegram")
+    source, _ = step_media(tools, "telegram")
     error = await refused(source, served(server, files.jpeg()))
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
 
@@ -296,15 +296,15 @@ class TestWorkspaceShares:
                 assert file.size > 2**20
 
     async def test_unused_files_make_room(self, tools: MediaTools, server: HostileServer) -> None:
-        kept, used, wanted = (
+        stays, used, newest = (
             served(server, b"%PDF-1.7" + bytes(size), MediaType.DOCUMENT, f"/{size}")
             for size in (1_500_000, 1_400_000, 2_000_000)
         )
-        await _open_once(self.source(tools, post="first"), kept)
+        await _open_once(self.source(tools, post="first"), stays)
         async with self.source(tools, post="second").open(used):
             third = self.source(tools, post="third")
-            assert isinstance(await refused(third, wanted), MediaBusy)
-            await _open_once(third, wanted)
+            assert isinstance(await refused(third, newest), MediaBusy)
+            await _open_once(third, newest)
 
     async def test_a_body_without_a_length_stops_at_the_limit_of_a_file(
         self, tools: MediaTools, server: HostileServer
@@ -320,7 +320,7 @@ class TestWorkspaceShares:
         for number in range(3):
             server.routes[f"/{number}"] = slow(JPEG, may_end)
         posts = [self.source(tools, post=f"post {number}") for number in range(3)]
-        waiting = [asyncio.create_task(_open_once(post, each)) for post, each in zip(posts[:2], media, strict=False)]
+        waiting = [asyncio.create_task(_open_once(post, item)) for post, item in zip(posts[:2], media, strict=False)]
         await asyncio.sleep(0.1)
         assert isinstance(await refused(posts[2], media[2]), MediaBusy)
         # A step that shares a file with another step of its post needs no fetch, but it holds a slot.
@@ -337,7 +337,7 @@ class TestWorkspaceShares:
 async def test_documents_are_not_parsed(tools: MediaTools, server: HostileServer) -> None:
     content = zip_bomb(20 * 2**20)
     rule = FileRule(MediaType.DOCUMENT, ("application/zip",))
-    source, noted = media_of(tools, "linkedin", [rule])
+    source, noted = step_media(tools, "linkedin", [rule])
     document = served(server, content, MediaType.DOCUMENT)
     async with source.open(document) as file:
         assert await file.read() == content

@@ -36,7 +36,7 @@ def packets(content: bytes) -> list[tuple[int | None, bytes]]:
 
 def stripped(content: bytes, content_type: str) -> tuple[bytes, str]:
     room, again = files.room(), files.room()
-    removed = strip(files.file_of(content, content_type).spool, content_type, room)
+    removed = strip(files.stored_file(content, content_type).spool, content_type, room)
     after = room.read_at(0, len(content) + 1)
     assert removed
     assert len(after) == room.size
@@ -252,10 +252,10 @@ def test_a_clean_file_is_not_copied() -> None:
         (files.saved(files.photo(), "JPEG"), "image/jpeg"),
         (files.saved(files.photo(), "BMP"), "image/bmp"),
     ):
-        file, room = files.file_of(content, kind), files.room()
+        file, room = files.stored_file(content, kind), files.room()
         assert strip(file.spool, kind, room) == ()
         assert room.size == 0
-        assert files.content_of(file) == content
+        assert files.file_content(file) == content
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_a_clean_file_is_not_copied() -> None:
 )
 def test_damaged_files_are_refused(content: bytes, content_type: str) -> None:
     with pytest.raises(Damaged):
-        strip(files.file_of(content, content_type).spool, content_type, files.room())
+        strip(files.stored_file(content, content_type).spool, content_type, files.room())
 
 
 def test_contradicting_sample_tables_are_refused() -> None:
@@ -293,14 +293,14 @@ def test_contradicting_sample_tables_are_refused() -> None:
     hdlr = files.full(b"hdlr", bytes(4), b"meta", bytes(12))
     content = files.box(b"moov", files.box(b"trak", files.box(b"mdia", hdlr, files.box(b"minf", stbl))))
     with pytest.raises(Damaged):
-        strip(files.file_of(content, "video/mp4").spool, "video/mp4", files.room())
+        strip(files.stored_file(content, "video/mp4").spool, "video/mp4", files.room())
 
 
 def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PATCHES", 100)
     content = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0tEXt\0\0\0\0" * 101
     with pytest.raises(Damaged):
-        strip(files.file_of(content, "image/png").spool, "image/png", files.room())
+        strip(files.stored_file(content, "image/png").spool, "image/png", files.room())
 
 
 @functools.cache
@@ -338,6 +338,6 @@ def test_broken_files_are_refused(content_type: str, at: int, noise: bytes) -> N
     plain = whole(content_type)
     at %= len(plain)
     content = plain[:at] + noise + plain[at + len(noise) :]
-    with files.file_of(content, content_type).spool as spool, files.room() as room, contextlib.suppress(Damaged):
+    with files.stored_file(content, content_type).spool as spool, files.room() as room, contextlib.suppress(Damaged):
         strip(spool, content_type, room)
         assert room.size <= len(content)

@@ -44,8 +44,8 @@ class Platform:
 
 def _query(response: httpx.Response) -> Query:
     assert response.status_code == 302, response.text
-    found = parse_qs(urlsplit(response.headers["location"]).query)
-    return {name: values[0] for name, values in found.items()}
+    parameters = parse_qs(urlsplit(response.headers["location"]).query)
+    return {name: values[0] for name, values in parameters.items()}
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ async def test_a_person_can_consent_as_a_new_account(platform: Platform) -> None
     assert page.status_code == 200
     assert "tweet.write" in page.text
     decision = {"username": "newcomer", "decision": "allow"}
-    said = await platform.http.post("/twitter/i/oauth2/authorize", params=ASKED, data=decision)
-    assert (await platform.trade(_query(said)["code"])).status_code == 200
+    decided = await platform.http.post("/twitter/i/oauth2/authorize", params=ASKED, data=decision)
+    assert (await platform.trade(_query(decided)["code"])).status_code == 200
     refused = await platform.http.post(
         "/twitter/i/oauth2/authorize", params=ASKED, data=decision | {"decision": "deny"}
     )

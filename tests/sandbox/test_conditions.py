@@ -55,7 +55,7 @@ async def test_every_platform_knows_an_app_that_is_refused(sandbox: Sandbox, pla
         ({"platform": "twitter", "condition": "app_refused", "more": 1}, "more"),
     ],
 )
-async def test_unknown_conditions_are_named(sandbox: Sandbox, body: dict[str, object], said: str) -> None:
+async def test_unknown_conditions_are_named(sandbox: Sandbox, body: dict[str, object], message: str) -> None:
     answer = await sandbox.control.post("/_/conditions", json=body)
     assert answer.status_code == 400
-    assert said in answer.json()["error"]
+    assert message in answer.json()["error"]

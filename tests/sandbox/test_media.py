@@ -20,9 +20,12 @@ async def test_sample_images_are_valid(shared: Sandbox, extension: str, kind: st
     assert image.format == kind
     assert min(image.size) >= smallest
     assert getattr(image, "n_frames", 1) == (10 if kind == "GIF" else 1)
-    found = probe(answer.content)
-    assert found is not None
-    assert (found.content_type, found.width, found.height) == (media.CONTENT_TYPES[extension], *image.size)
+    file_format = probe(answer.content)
+    assert file_format is not None
+    assert (file_format.content_type, file_format.width, file_format.height) == (
+        media.CONTENT_TYPES[extension],
+        *image.size,
+    )
 
 
 async def test_sample_documents_are_pdfs_that_differ_by_name(shared: Sandbox) -> None:
@@ -42,17 +45,17 @@ async def test_sample_videos_are_valid(shared: Sandbox) -> None:
         assert stream.codec_context.height >= stream.codec_context.width >= 360
         assert frames / float(stream.average_rate or 0) >= 3
     assert answer.content.index(b"moov") < answer.content.index(b"mdat")
-    found = probe(answer.content)
-    assert found is not None
-    assert found.seconds == 4
+    file_format = probe(answer.content)
+    assert file_format is not None
+    assert file_format.seconds == 4
     assert len(answer.content) < 500_000
 
 
 @pytest.mark.parametrize("extension", list(media.CONTENT_TYPES))
 def test_samples_differ_by_name_and_stay_the_same(extension: str) -> None:
     assert media.sample("one", extension) != media.sample("two", extension)
-    kept = media.sample("one", extension)
-    assert media.origin(kept) == f"/_/media/one.{extension}"
+    first = media.sample("one", extension)
+    assert media.origin(first) == f"/_/media/one.{extension}"
 
 
 async def test_other_samples_do_not_exist(shared: Sandbox) -> None:
@@ -76,11 +79,11 @@ async def test_other_samples_do_not_exist(shared: Sandbox) -> None:
     ],
 )
 def test_reserved_addresses_stand_for_samples(url: str, expected: tuple[str, str] | None) -> None:
-    found = media.resolve(url)
-    assert (tuple(found) if found else None) == expected
+    sample = media.resolve(url)
+    assert (tuple(sample) if sample else None) == expected
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"<html>", b"GIF8", b"\x89PNG", b"\x00" * 40])
 def test_probing_survives_invalid_files(content: bytes) -> None:
-    found = probe(content)
-    assert found is None or (found.width, found.height) == (0, 0)
+    file_format = probe(content)
+    assert file_format is None or (file_format.width, file_format.height) == (0, 0)

@@ -30,7 +30,13 @@ async def test_misspelt_parameter_is_reported(where: str, *, strict: bool) -> No
 
 
 def test_iterated_parameters_count_as_read() -> None:
-    for read in (dict, list, lambda each: {**each}, lambda each: each.items(), lambda each: each.values()):
+    for read in (
+        dict,
+        list,
+        lambda parameters: {**parameters},
+        lambda parameters: parameters.items(),
+        lambda parameters: parameters.values(),
+    ):
         parameters = TrackedParameters({"a": 1, "b": 2})
         assert parameters.unread() == {"a", "b"}
         read(parameters)

@@ -78,15 +78,17 @@ async def test_a_renewed_token_ends_after_the_time_that_was_reported(
     timed: Sandbox, clock: Clock, platform: str
 ) -> None:
     await connect(timed, platform)
-    given = "given" if platform in LONG_LIVED else "given to renew"
-    answer = (await renew(timed, platform, given)).json()
+    refresh_token = "given" if platform in LONG_LIVED else "given to renew"
+    answer = (await renew(timed, platform, refresh_token)).json()
     token = answer["access_token"]
     assert await is_accepted(timed, platform, token)
     clock.now += answer["expires_in"] - 60
     assert await is_accepted(timed, platform, token)
     clock.now += 120
     assert not await is_accepted(timed, platform, token)
-    again = await renew(timed, platform, token if platform in LONG_LIVED else answer.get("refresh_token", given))
+    again = await renew(
+        timed, platform, token if platform in LONG_LIVED else answer.get("refresh_token", refresh_token)
+    )
     # Instagram's and Threads' tokens cannot be renewed after they have expired.
     assert again.is_success is (platform not in LONG_LIVED)
 

@@ -18,7 +18,7 @@ from platforms.registry import platforms
 from runtime.parts import WorkerParts, open_parts
 from tests.stack import Stack
 
-GIVEN = {"pinterest": {"boardId": "549755885175"}}
+SETTINGS = {"pinterest": {"boardId": "549755885175"}}
 TOKEN = "a-secret-token-that-no-report-shows"
 
 
@@ -48,7 +48,10 @@ async def checked(
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
     check = Check(
-        platforms()[platform], parts.accounts.connect(account), files, **{"given": GIVEN.get(platform, {}), **more}
+        platforms()[platform],
+        parts.accounts.connect(account),
+        files,
+        **{"settings": SETTINGS.get(platform, {}), **more},
     )
     async with asyncio.timeout(100):
         return await check.run()

@@ -11,14 +11,14 @@ from media.decoding.videos import video_facts
 from tests.media import files
 
 
-def facts_of(content: bytes, content_type: str) -> MediaFacts:
-    spool = files.file_of(content, content_type).spool
+def read_facts(content: bytes, content_type: str) -> MediaFacts:
+    spool = files.stored_file(content, content_type).spool
     return (video_facts if content_type.startswith("video") else image_facts)(spool, content_type)
 
 
 def refused(content: bytes, content_type: str) -> type[Exception]:
     with pytest.raises((Undecodable, TooManyPixels)) as caught:
-        facts_of(content, content_type)
+        read_facts(content, content_type)
     return caught.type
 
 
@@ -35,7 +35,7 @@ def refused(content: bytes, content_type: str) -> type[Exception]:
 @pytest.mark.parametrize("turned", [1, 3, 6])
 def test_images_are_measured_upright(kind: str, content_type: str, turned: int) -> None:
     content = files.saved(files.photo(60, 40), kind, exif=files.exif(turned))
-    facts = facts_of(content, content_type)
+    facts = read_facts(content, content_type)
     assert (facts.width, facts.height) == ((40, 60) if turned == 6 else (60, 40))
     assert (facts.content_type, facts.size, facts.frames) == (content_type, len(content), 1)
     assert (facts.duration, facts.fps, facts.video_codec, facts.transparent) == (None, None, None, False)
@@ -59,32 +59,32 @@ def test_an_image_that_is_cut_off_is_refused(kind: str, content_type: str) -> No
 @pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
 def test_an_image_with_more_behind_it_is_whole(kind: str, content_type: str) -> None:
     content = files.saved(files.photo(600, 400), kind)
-    facts = facts_of(content + b"a moving photo's video", content_type)
+    facts = read_facts(content + b"a moving photo's video", content_type)
     assert (facts.width, facts.height) == (600, 400)
 
 
 def test_heic_is_measured(tmp_path: Path) -> None:
-    facts = facts_of(files.heic(tmp_path), "image/heic")
+    facts = read_facts(files.heic(tmp_path), "image/heic")
     assert (facts.width, facts.height) == (64, 48)
     assert facts.ratio == pytest.approx(4 / 3)
 
 
 def test_heic_on_its_side_is_measured_as_it_is_seen(tmp_path: Path) -> None:
-    facts = facts_of(files.heic(tmp_path, quarter_turns=3), "image/heic")
+    facts = read_facts(files.heic(tmp_path, quarter_turns=3), "image/heic")
     assert (facts.width, facts.height) == (48, 64)
 
 
 def test_transparency_is_seen() -> None:
-    assert facts_of(files.png(1), "image/png").transparent
+    assert read_facts(files.png(1), "image/png").transparent
     palette = files.saved(files.photo().quantize(8), "PNG", transparency=3)
-    assert facts_of(palette, "image/png").transparent
+    assert read_facts(palette, "image/png").transparent
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("GIF", "image/gif"), ("PNG", "image/png"), ("WEBP", "image/webp")])
 def test_animations_are_timed(kind: str, content_type: str) -> None:
     first, *rest = [files.photo().rotate(90 * n) for n in range(3)]
     content = files.saved(first, kind, save_all=True, append_images=rest, duration=[100, 200, 300])
-    facts = facts_of(content, content_type)
+    facts = read_facts(content, content_type)
     assert facts.frames == 3
     assert facts.duration == pytest.approx(0.6)
     assert facts.fps == pytest.approx(5)
@@ -93,7 +93,7 @@ def test_animations_are_timed(kind: str, content_type: str) -> None:
 def test_a_gif_without_delays_is_timed_as_browsers_show_it() -> None:
     frames = [files.photo().rotate(90 * n) for n in range(3)]
     content = files.saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=0)
-    assert facts_of(content, "image/gif").duration == pytest.approx(0.3)
+    assert read_facts(content, "image/gif").duration == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_gif_without_delays_is_timed_as_browsers_show_it() -> None:
 )
 def test_videos_are_measured(tmp_path: Path, kind: str, content_type: str, codec: str, sound: str) -> None:
     content = files.video(tmp_path, 2, kind=kind, codec=codec)
-    facts = facts_of(content, content_type)
+    facts = read_facts(content, content_type)
     assert (facts.width, facts.height) == (64, 48)
     assert facts.duration == pytest.approx(2, abs=0.15)
     assert facts.fps == pytest.approx(10, abs=0.1)
@@ -117,13 +117,13 @@ def test_videos_are_measured(tmp_path: Path, kind: str, content_type: str, codec
 
 
 def test_a_video_on_its_side_is_measured_as_it_is_seen(tmp_path: Path) -> None:
-    facts = facts_of(files.video(tmp_path, rotation=90, audio=False), "video/mp4")
+    facts = read_facts(files.video(tmp_path, rotation=90, audio=False), "video/mp4")
     assert (facts.width, facts.height, facts.audio_codec) == (48, 64, None)
 
 
 def test_a_recording_without_a_duration_is_timed_by_its_packets(tmp_path: Path) -> None:
     content = files.video(tmp_path, 2, kind="webm", codec="libvpx-vp9", audio=False, live="1")
-    assert facts_of(content, "video/webm").duration == pytest.approx(2, abs=0.15)
+    assert read_facts(content, "video/webm").duration == pytest.approx(2, abs=0.15)
 
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:

@@ -13,21 +13,21 @@ JPEG_ONLY = ImageDemand()
 
 
 def result(content: bytes, content_type: str, demand: ImageDemand) -> tuple[Image.Image, Conversion]:
-    out = files.file_of(b"", "image/jpeg").spool
-    made = to_jpeg(files.file_of(content, content_type).spool, content_type, demand, out)
+    out = files.stored_file(b"", "image/jpeg").spool
+    conversion = to_jpeg(files.stored_file(content, content_type).spool, content_type, demand, out)
     data = out.read_at(0, out.size)
     assert not [secret for secret in files.SECRETS if secret in data]
     image = Image.open(io.BytesIO(data))
     assert image.format == "JPEG"
-    assert image.size == (made.width, made.height)
+    assert image.size == (conversion.width, conversion.height)
     image.load()
-    return image, made
+    return image, conversion
 
 
 def close(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], within: int = 12) -> bool:
-    found = image.convert("RGB").getpixel(at)
-    assert isinstance(found, tuple)
-    return all(abs(a - b) <= within for a, b in zip(found, colour, strict=True))
+    pixel = image.convert("RGB").getpixel(at)
+    assert isinstance(pixel, tuple)
+    return all(abs(a - b) <= within for a, b in zip(pixel, colour, strict=True))
 
 
 def test_sides_are_limited_as_the_picture_is_seen() -> None:
@@ -124,15 +124,15 @@ def noise(side: int) -> bytes:
 
 def test_bytes_are_limited_by_quality_and_then_by_size() -> None:
     content = noise(256)
-    best, made = result(content, "image/png", JPEG_ONLY)
-    assert made.quality == QUALITIES[0]
-    image, made = result(content, "image/png", ImageDemand(max_bytes=40_000))
+    best, conversion = result(content, "image/png", JPEG_ONLY)
+    assert conversion.quality == QUALITIES[0]
+    image, conversion = result(content, "image/png", ImageDemand(max_bytes=40_000))
     assert image.size == best.size == (256, 256)
-    assert QUALITIES[-1] <= made.quality < QUALITIES[0]
-    image, made = result(content, "image/png", ImageDemand(max_bytes=15_000))
+    assert QUALITIES[-1] <= conversion.quality < QUALITIES[0]
+    image, conversion = result(content, "image/png", ImageDemand(max_bytes=15_000))
     assert image.size < (256, 256)
-    out = files.file_of(b"", "image/jpeg").spool
-    to_jpeg(files.file_of(content, "image/png").spool, "image/png", ImageDemand(max_bytes=15_000), out)
+    out = files.stored_file(b"", "image/jpeg").spool
+    to_jpeg(files.stored_file(content, "image/png").spool, "image/png", ImageDemand(max_bytes=15_000), out)
     assert 0 < out.size <= 15_000
 
 

@@ -125,12 +125,12 @@ async def test_same_record_changes_nothing_and_another_replaces_it(server: Blues
 async def test_records_are_read_listed_and_deleted(server: Bluesky) -> None:
     uri = (await server.put()).json()["uri"]
     del server.client.headers["authorization"]
-    found = (await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)).json()
-    assert (found["uri"], found["value"]["text"]) == (uri, "Hi")
+    record_answer = (await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)).json()
+    assert (record_answer["uri"], record_answer["value"]["text"]) == (uri, "Hi")
     by_handle = await server.get("com.atproto.repo.getRecord", repo="tester-1.bsky.social", collection=POSTS, rkey=KEY)
-    assert by_handle.json() == found
+    assert by_handle.json() == record_answer
     listed = (await server.get("com.atproto.repo.listRecords", repo=DID, collection=POSTS, limit=10)).json()
-    assert listed["records"] == [found]
+    assert listed["records"] == [record_answer]
     missing = await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey="3kabcdefghi2z")
     assert error(missing) == (400, "RecordNotFound")
     await server.log_in()
@@ -219,8 +219,8 @@ async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(s
 
 
 async def test_handles_are_resolved(server: Bluesky) -> None:
-    found = await server.get("com.atproto.identity.resolveHandle", handle="tester-2.bsky.social")
-    assert found.json() == {"did": "did:plc:17841400000000002"}
+    answer = await server.get("com.atproto.identity.resolveHandle", handle="tester-2.bsky.social")
+    assert answer.json() == {"did": "did:plc:17841400000000002"}
     assert error(await server.get("com.atproto.identity.resolveHandle", handle="x.example")) == (400, "InvalidRequest")
 
 
@@ -287,8 +287,8 @@ async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
         uri = (await server.put(embed=images)).json()["uri"]
         session = server.session
     async with serving_bluesky(tmp_path) as server:
-        found = await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)
-        assert found.json()["uri"] == uri
+        answer = await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)
+        assert answer.json()["uri"] == uri
         server.client.headers["authorization"] = f"Bearer {session['accessJwt']}"
         assert (await server.put(embed=images)).json()["uri"] == uri
         headers = {"authorization": f"Bearer {session['refreshJwt']}"}

@@ -89,7 +89,9 @@ async def test_a_nonce_that_is_enforced_makes_one_message(tmp_path: Path) -> Non
         assert (await say(client, nonce="n1", enforce_nonce=True)).json()["id"] == listed[0]["id"]
         assert "nonce" not in listed[0]
         clock.now += 600
-        assert (await say(client, nonce="n1", enforce_nonce=True)).json()["id"] not in {each["id"] for each in listed}
+        assert (await say(client, nonce="n1", enforce_nonce=True)).json()["id"] not in {
+            message["id"] for message in listed
+        }
 
 
 async def test_a_channel_is_listed_newest_first_from_an_id_on() -> None:
@@ -97,8 +99,8 @@ async def test_a_channel_is_listed_newest_first_from_an_id_on() -> None:
         ids = [(await say(client, f"number {number}")).json()["id"] for number in range(5)]
         path = f"/discord/channels/{CHANNEL}/messages"
         page = (await client.get(path, params={"after": ids[1], "limit": "2"})).json()
-        assert [each["id"] for each in page] == [ids[3], ids[2]]
-        assert [each["id"] for each in (await client.get(path)).json()] == ids[::-1]
+        assert [message["id"] for message in page] == [ids[3], ids[2]]
+        assert [message["id"] for message in (await client.get(path)).json()] == ids[::-1]
         assert (await client.get(path, params={"limit": "101"})).status_code == 400
         assert (await client.get(path, params={"after": "x"})).status_code == 400
 

@@ -121,7 +121,7 @@ async def test_posts_are_listed_newest_first_page_by_page() -> None:
         names = [(await post(client, summary=f"number {number}")).json()["name"] for number in range(3)]
         first = (await client.get(f"{PARENT}/localPosts", params={"pageSize": "2"})).json()
         rest = (await client.get(f"{PARENT}/localPosts", params={"pageToken": first["nextPageToken"]})).json()
-        assert [each["name"] for each in first["localPosts"] + rest["localPosts"]] == names[::-1]
+        assert [local_post["name"] for local_post in first["localPosts"] + rest["localPosts"]] == names[::-1]
         assert "nextPageToken" not in rest
 
 

@@ -33,11 +33,11 @@ async def test_an_image_is_published_once(shared: Sandbox) -> None:
     assert (await read(shared, container, "status_code,status"))["status_code"] == "FINISHED"
     medium = await shared.publish(container)
     assert (await read(shared, container, "status_code"))["status_code"] == "PUBLISHED"
-    found = await read(shared, medium, "id,permalink,shortcode,timestamp,media_product_type,media_type,caption")
-    assert found["permalink"] == f"https://www.instagram.com/p/{found['shortcode']}/"
-    assert re.fullmatch(r"[\w-]{11}", found["shortcode"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", found["timestamp"])
-    assert (found["caption"], found["media_product_type"], found["media_type"]) == ("Hi #there", "FEED", "IMAGE")
+    shown = await read(shared, medium, "id,permalink,shortcode,timestamp,media_product_type,media_type,caption")
+    assert shown["permalink"] == f"https://www.instagram.com/p/{shown['shortcode']}/"
+    assert re.fullmatch(r"[\w-]{11}", shown["shortcode"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", shown["timestamp"])
+    assert (shown["caption"], shown["media_product_type"], shown["media_type"]) == ("Hi #there", "FEED", "IMAGE")
     count = len(await shared.posts())
     again = await shared.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
     assert again.status_code == 400
@@ -67,9 +67,9 @@ async def test_reels(shared: Sandbox) -> None:
         trial_params='{"graduation_strategy":"MANUAL"}',
         collaborators='["one","two"]',
     )
-    found = await read(shared, await shared.publish(container), "permalink,shortcode,media_product_type,media_type")
-    assert found["permalink"] == f"https://www.instagram.com/reel/{found['shortcode']}/"
-    assert (found["media_product_type"], found["media_type"]) == ("REELS", "VIDEO")
+    shown = await read(shared, await shared.publish(container), "permalink,shortcode,media_product_type,media_type")
+    assert shown["permalink"] == f"https://www.instagram.com/reel/{shown['shortcode']}/"
+    assert (shown["media_product_type"], shown["media_type"]) == ("REELS", "VIDEO")
 
 
 async def test_stories_are_listed_apart_and_for_a_day(timed: Sandbox, clock: Clock) -> None:
@@ -136,9 +136,9 @@ async def test_invalid_requests_are_refused(
 
 async def test_invalid_video_fails_in_processing(shared: Sandbox) -> None:
     container = await shared.container(media_type="REELS", video_url=IMAGE)
-    found = await read(shared, container, "status_code,status")
-    assert found["status_code"] == "ERROR"
-    assert "2207026" in found["status"]
+    status = await read(shared, container, "status_code,status")
+    assert status["status_code"] == "ERROR"
+    assert "2207026" in status["status"]
     answer = await shared.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
     assert answer.json()["error"]["error_subcode"] == 2207053
 

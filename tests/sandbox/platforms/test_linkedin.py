@@ -162,8 +162,8 @@ async def test_a_video_is_whole_only_with_all_its_parts(li: httpx.AsyncClient) -
     path = f"/rest/videos/{quote(value['video'], safe='')}"
     assert (await li.get(path)).json()["status"] == "WAITING_UPLOAD"
     statuses = []
-    for given in (etags[:1], etags):
-        done = {"video": value["video"], "uploadToken": "", "uploadedPartIds": given}
+    for part_ids in (etags[:1], etags):
+        done = {"video": value["video"], "uploadToken": "", "uploadedPartIds": part_ids}
         answer = await li.post("/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
         statuses.append(answer.status_code)
     assert statuses == [400, 200]

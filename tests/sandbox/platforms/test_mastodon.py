@@ -159,8 +159,8 @@ async def test_invalid_media_are_refused(server: Mastodon) -> None:
     ],
 )
 async def test_invalid_requests_are_refused(server: Mastodon, body: dict[str, Any], words: str) -> None:
-    status, said = error(await server.post(**body))
-    assert (status, words in said) == (422, True), said
+    status, message = error(await server.post(**body))
+    assert (status, words in message) == (422, True), message
     assert await server.posts() == []
 
 

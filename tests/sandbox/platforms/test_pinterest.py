@@ -54,11 +54,11 @@ async def pin(pi: httpx.AsyncClient, **more: Any) -> str:
     ],
 )
 async def test_invalid_requests_are_refused(
-    pi: httpx.AsyncClient, sent: dict[str, Any], status: int, said: str
+    pi: httpx.AsyncClient, sent: dict[str, Any], status: int, message: str
 ) -> None:
     answer = await pi.post("/v5/pins", json={"board_id": "1", "media_source": IMAGE, **sent})
     assert answer.status_code == status
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert isinstance(answer.json()["code"], int)
 
 
@@ -106,8 +106,8 @@ async def test_pins_survive_a_restart(tmp_path: Path) -> None:
     async with pinterest(tmp_path) as pi:
         pin_id = await pin(pi, title="kept", description="still here")
     async with pinterest(tmp_path) as pi:
-        found = (await pi.get("/v5/boards/1/pins")).json()["items"]
-        assert [(item["id"], item["title"], item["description"]) for item in found] == [(pin_id, "kept", "still here")]
+        pins = (await pi.get("/v5/boards/1/pins")).json()["items"]
+        assert [(item["id"], item["title"], item["description"]) for item in pins] == [(pin_id, "kept", "still here")]
 
 
 @pytest.mark.thorough

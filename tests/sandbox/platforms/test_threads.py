@@ -61,8 +61,8 @@ async def timed(clock: Clock) -> AsyncIterator[Threads]:
 
 
 def error(answer: httpx.Response) -> tuple[int, int, int | None]:
-    found = answer.json()["error"]
-    return answer.status_code, found["code"], found.get("error_subcode")
+    problem = answer.json()["error"]
+    return answer.status_code, problem["code"], problem.get("error_subcode")
 
 
 async def test_a_text_is_published_once(server: Threads) -> None:
@@ -240,4 +240,4 @@ async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
         post = (await server.publish(container)).json()["id"]
     async with serving_threads(tmp_path) as server:
         assert (await server.read(container, fields="status"))["status"] == "PUBLISHED"
-        assert [each["id"] for each in (await server.read("me/threads"))["data"]] == [post]
+        assert [listed_post["id"] for listed_post in (await server.read("me/threads"))["data"]] == [post]

@@ -125,8 +125,8 @@ async def test_replies_quotes_and_polls(shared: Sandbox) -> None:
 
 async def test_a_post_has_one_cashtag(shared: Sandbox) -> None:
     answer = await shared.x.post("/2/tweets", json={"text": "buy $TSLA and $AAPL"})
-    said = "Posts are limited to a maximum of one cashtag."
-    assert (answer.status_code, answer.json()["detail"]) == (403, said)
+    message = "Posts are limited to a maximum of one cashtag."
+    assert (answer.status_code, answer.json()["detail"]) == (403, message)
     await shared.tweet("buy $TSLA for $5")
 
 

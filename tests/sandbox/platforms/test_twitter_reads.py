@@ -96,7 +96,7 @@ async def test_names_that_x_does_not_know_are_ignored(shared: Sandbox) -> None:
 async def test_several_posts_at_once(shared: Sandbox) -> None:
     post = await shared.tweet("one of several")
     answer = (await shared.x.get("/2/tweets", params={"ids": f"{post},1"})).json()
-    assert [found["id"] for found in answer["data"]] == [post]
+    assert [shown["id"] for shown in answer["data"]] == [post]
     assert [error["value"] for error in answer["errors"]] == ["1"]
 
 
@@ -208,8 +208,8 @@ async def test_unknown_bytes_are_kept_for_the_page(shared: Sandbox) -> None:
     answer = await shared.x.post("/2/media/upload", data={"media_category": "tweet_gif"}, files=files)
     await shared.tweet("kept", media={"media_ids": [answer.json()["data"]["id"]]})
     card = (await shared.control.get("/_/feed")).json()["cards"][0]
-    kept = await shared.control.get(card["media"][0]["src"])
-    assert (kept.headers["content-type"], kept.content) == ("image/gif", content)
+    stored = await shared.control.get(card["media"][0]["src"])
+    assert (stored.headers["content-type"], stored.content) == ("image/gif", content)
     assert (await shared.control.get("/_/uploads/none.gif")).status_code == 404
 
 

@@ -44,7 +44,7 @@ async def sample(yt: httpx.AsyncClient) -> bytes:
     return (await yt.get(str(yt.base_url).replace("/youtube/", "/_/media/waves.mp4"))).content
 
 
-async def made(yt: httpx.AsyncClient) -> str:
+async def upload_video(yt: httpx.AsyncClient) -> str:
     content = await sample(yt)
     url = (await begin(yt, len(content))).headers["location"]
     answer = await put(yt, url, f"bytes 0-{len(content) - 1}/{len(content)}", content)
@@ -94,19 +94,19 @@ async def test_pieces_come_in_order_and_are_counted(youtube: httpx.AsyncClient) 
 async def test_invalid_video_fails(youtube: httpx.AsyncClient) -> None:
     url = (await begin(youtube, 10)).headers["location"]
     video_id = (await put(youtube, url, "bytes 0-9/10", b"x" * 10)).json()["id"]
-    found = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
-    assert found.json()["items"][0]["status"]["failureReason"] == "invalidFile"
+    answer = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
+    assert answer.json()["items"][0]["status"]["failureReason"] == "invalidFile"
 
 
 async def test_a_video_is_changed_and_deleted(youtube: httpx.AsyncClient) -> None:
-    video_id = await made(youtube)
+    video_id = await upload_video(youtube)
     change = {"id": video_id, "snippet": {"title": "Other", "description": "New", "categoryId": "22"}}
     assert (await youtube.put("/youtube/v3/videos", json={"id": video_id, "snippet": {}})).status_code == 400
     assert (await youtube.put("/youtube/v3/videos", json=change)).json()["snippet"]["title"] == "Other"
     assert (await youtube.delete("/youtube/v3/videos", params={"id": video_id})).status_code == 204
     assert (await youtube.delete("/youtube/v3/videos", params={"id": video_id})).status_code == 404
-    found = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
-    assert found.json()["items"] == []
+    status_answer = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
+    assert status_answer.json()["items"] == []
 
 
 async def test_the_refresh_token_stays_good(youtube: httpx.AsyncClient) -> None:
