@@ -40,7 +40,7 @@ _TEXT = """
 
 def program() -> str | None:
     """Return Chromium's path; None if it is not installed."""
-    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
 class Page:

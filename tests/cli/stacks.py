@@ -56,15 +56,15 @@ class DevStack:
         return self.folder / "data"
 
     @property
-    def said(self) -> str:
+    def terminal(self) -> str:
         """Return what was printed on the terminal since the last start."""
         return (self.folder / "terminal").read_text()
 
     @property
     def dev(self) -> dict[str, Any]:
         """Return DIR/dev.json."""
-        found: dict[str, Any] = json.loads((self.data / "dev.json").read_text())
-        return found
+        dev_file: dict[str, Any] = json.loads((self.data / "dev.json").read_text())
+        return dev_file
 
     @property
     def pids(self) -> dict[str, int]:
@@ -80,7 +80,7 @@ class DevStack:
             )
         process = self.process
         await until(lambda: (self.data / "dev.json").exists() or process.poll() is not None, SECONDS_TO_START)
-        assert process.poll() is None, self.said
+        assert process.poll() is None, self.terminal
 
     async def ended(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code."""
@@ -100,7 +100,7 @@ class DevStack:
                         return
                 except httpx.HTTPError:
                     pass
-                assert time.monotonic() < deadline, self.said
+                assert time.monotonic() < deadline, self.terminal
                 await asyncio.sleep(0.1)
 
     async def publish(self, text: str, **more: Any) -> dict[str, Any]:
@@ -124,11 +124,11 @@ class DevStack:
     async def published(self, text: str, seconds: float = 20) -> list[dict[str, Any]]:
         """Wait until something with this text is public, and return all of it."""
         deadline = time.monotonic() + seconds
-        found = await self.public(text)
-        while not found and time.monotonic() < deadline:
+        posts = await self.public(text)
+        while not posts and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-            found = await self.public(text)
-        return found
+            posts = await self.public(text)
+        return posts
 
     def family(self) -> list[int]:
         """Return the ids of the stack's process and all its descendants."""

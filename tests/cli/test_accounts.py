@@ -162,8 +162,8 @@ async def test_refusals_are_explained_for_new_accounts(
         port = free_port()
         if refusal is not None:
             status, code = refusal
-            said = json.dumps({"error": code, "message": "No."}).encode()
-            server.routes["/xrpc/com.atproto.server.createSession"] = answer(said, status=f"{status} No")
+            body = json.dumps({"error": code, "message": "No."}).encode()
+            server.routes["/xrpc/com.atproto.server.createSession"] = answer(body, status=f"{status} No")
             port = server.port
         monkeypatch.setenv("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", f"127.0.0.1:{port}")
         stdin = json.dumps({"service": f"http://127.0.0.1:{port}", "identifier": "ann.test", "password": "tok-hush"})
@@ -178,8 +178,8 @@ async def test_places_beside_its_own_are_allowed_and_forbidden_for_an_account(pr
     async def shown(*arguments: str) -> dict[str, Any]:
         result = await run("accounts", *arguments, *here)
         assert result.exit_code == 0, result.stderr
-        found: dict[str, Any] = json.loads(result.stdout)
-        return found
+        account: dict[str, Any] = json.loads(result.stdout)
+        return account
 
     allowed = await shown("allow", account.id, "locationId=locations/7", "locationId=8")
     assert allowed["allowed"] == {"locationId": ["7", "8"]}

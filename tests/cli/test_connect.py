@@ -69,8 +69,8 @@ async def see(page: Page, *words: str, seconds: float = 30) -> str:
 
 
 async def click(page: Page, selector: str) -> None:
-    found = await page.evaluate(f"(found => found && (found.click(), true))(document.querySelector({selector!r}))")
-    assert found, f"there is nothing to click: {selector}"
+    was_clicked = await page.evaluate(f"(node => node && (node.click(), true))(document.querySelector({selector!r}))")
+    assert was_clicked, f"there is nothing to click: {selector}"
 
 
 async def fill(page: Page, selector: str, value: str) -> None:
@@ -83,8 +83,8 @@ async def result(page: Page, platform: str, seconds: float = 30) -> str:
     script = f"document.querySelector('#{platform} .good, #{platform} .bad')?.textContent ?? ''"
     while time.monotonic() < until:
         try:
-            if said := str(await page.evaluate(script) or ""):
-                return said
+            if text := str(await page.evaluate(script) or ""):
+                return text
         except AssertionError:
             pass
         await asyncio.sleep(0.05)
@@ -107,7 +107,7 @@ class Pictures:
 
 @needs_chromium
 async def test_every_platform_is_connected_on_the_page(dev: DevStack, page: Page, tmp_path: Path) -> None:
-    line = next(line for line in dev.said.splitlines() if line.strip().startswith("Connect"))
+    line = next(line for line in dev.terminal.splitlines() if line.strip().startswith("Connect"))
     address = next(word for word in line.split() if word.startswith("http"))
     await switch_on(dev, "facebook", "several_pages")
     pictures, began = Pictures(page, tmp_path), time.monotonic()
@@ -127,8 +127,8 @@ async def test_every_platform_is_connected_on_the_page(dev: DevStack, page: Page
             await post_code(dev, page, platform)
         else:
             await consent(page, pictures, platform)
-        said = await result(page, platform)
-        assert said.startswith("Connected: "), f"{platform}: {said}"
+        shown_result = await result(page, platform)
+        assert shown_result.startswith("Connected: "), f"{platform}: {shown_result}"
     assert time.monotonic() - began < ALL_WITHIN_S
     shown = await page.text()
     assert shown.count("Connected: ") == len(platforms)
@@ -193,15 +193,15 @@ def begun(dev: DevStack, *arguments: str, stdin: Any = subprocess.DEVNULL) -> "s
     return subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-async def event_of(process: "subprocess.Popen[str]", start: str) -> str:
+async def wait_for_line(process: "subprocess.Popen[str]", start: str) -> str:
     """Return the first line on stderr that begins with this."""
     assert process.stderr is not None
-    said = ""
+    output = ""
     while line := await asyncio.to_thread(process.stderr.readline):
-        said += line
+        output += line
         if line.startswith(start):
             return line.strip()
-    raise AssertionError(said)
+    raise AssertionError(output)
 
 
 async def person(address: str, name: str) -> httpx.Response:
@@ -209,9 +209,9 @@ async def person(address: str, name: str) -> httpx.Response:
     own = address.partition("/v1/")[0]
     async with httpx.AsyncClient(trust_env=False, timeout=40, follow_redirects=True) as client:
         started = await client.post(address, headers={"Origin": own})
-        found = ONWARDS.search(started.text)
-        assert found, started.text
-        return await client.get(f"{html.unescape(found[1])}&sandbox_as={name}")
+        match = ONWARDS.search(started.text)
+        assert match, started.text
+        return await client.get(f"{html.unescape(match[1])}&sandbox_as={name}")
 
 
 async def ended(process: "subprocess.Popen[str]") -> tuple[str, str]:
@@ -220,7 +220,7 @@ async def ended(process: "subprocess.Popen[str]") -> tuple[str, str]:
 
 async def test_an_account_is_connected_from_a_terminal(dev: DevStack) -> None:
     process = begun(dev, "twitter")
-    shown = await person(await event_of(process, "http"), "ada")
+    shown = await person(await wait_for_line(process, "http"), "ada")
     assert "You can close this page" in shown.text
     out, _ = await ended(process)
     account = json.loads(out)
@@ -231,48 +231,48 @@ async def test_several_accounts_are_chosen_in_the_terminal(dev: DevStack) -> Non
     await switch_on(dev, "facebook", "several_pages")
     ours, theirs = pty.openpty()
     process = begun(dev, "facebook", stdin=theirs)
-    shown = await person(await event_of(process, "http"), "baker")
+    shown = await person(await wait_for_line(process, "http"), "baker")
     assert "Return to where you began" in shown.text
-    assert "baker 2" in await event_of(process, "  2")
+    assert "baker 2" in await wait_for_line(process, "  2")
     os.write(ours, b"2\n")
-    out, said = await ended(process)
+    out, errors = await ended(process)
     os.close(ours)
     os.close(theirs)
-    assert json.loads(out)["username"] == "baker 2", said
+    assert json.loads(out)["username"] == "baker 2", errors
 
 
 async def test_several_accounts_are_chosen_by_an_option(dev: DevStack) -> None:
     await switch_on(dev, "facebook", "several_pages")
     process = begun(dev, "facebook", "--choose", "chooser 2")
-    await person(await event_of(process, "http"), "chooser")
-    out, said = await ended(process)
-    assert json.loads(out)["username"] == "chooser 2", said
+    await person(await wait_for_line(process, "http"), "chooser")
+    out, errors = await ended(process)
+    assert json.loads(out)["username"] == "chooser 2", errors
 
 
 async def test_a_refusal_is_a_sentence_and_exit_code_1(dev: DevStack) -> None:
     process = begun(dev, "mastodon")
-    _, said = await ended(process)
+    _, errors = await ended(process)
     assert process.returncode == 1
-    assert "instance is required" in said
+    assert "instance is required" in errors
     process = begun(dev, "twitter")
-    address = await event_of(process, "http")
+    address = await wait_for_line(process, "http")
     await person(address, "ada&sandbox_decline=all")
-    _, said = await ended(process)
+    _, errors = await ended(process)
     assert process.returncode == 1
-    assert "declined at X" in said
+    assert "declined at X" in errors
 
 
 async def test_a_code_is_waited_for(dev: DevStack) -> None:
     process = begun(dev, "telegram")
-    link = await event_of(process, "http")
+    link = await wait_for_line(process, "http")
     assert process.stderr is not None
-    await event_of(process, "Then post")
+    await wait_for_line(process, "Then post")
     code = (await asyncio.to_thread(process.stderr.readline)).strip()
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         form = {"chat": "terminal_channel", "text": code, "rights": "yes"}
         (await client.post(link, data=form)).raise_for_status()
-    out, said = await ended(process)
-    assert json.loads(out)["username"] == "terminal_channel", said
+    out, errors = await ended(process)
+    assert json.loads(out)["username"] == "terminal_channel", errors
 
 
 async def test_another_api_is_used_with_its_key(dev: DevStack) -> None:
@@ -281,12 +281,12 @@ async def test_another_api_is_used_with_its_key(dev: DevStack) -> None:
     process = subprocess.Popen(  # noqa: ASYNC220 it is waited for in a thread
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **named}
     )
-    await person(await event_of(process, "http"), "grace")
+    await person(await wait_for_line(process, "http"), "grace")
     out, _ = await ended(process)
     assert json.loads(out)["username"] == "grace"
-    for url, said in (("http://api.example", "must begin with https://"), ("", "SOCIALSYNCER_API_URL")):
+    for url, message in (("http://api.example", "must begin with https://"), ("", "SOCIALSYNCER_API_URL")):
         refused = subprocess.run(  # noqa: ASYNC221 it ends immediately
             words, capture_output=True, text=True, env={**os.environ, **named, "SOCIALSYNCER_API_URL": url}, check=False
         )
         assert refused.returncode == 1
-        assert said in refused.stderr
+        assert message in refused.stderr

@@ -16,9 +16,9 @@ def mode(path: Path) -> int:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    made = Folder(tmp_path / "deep" / "stack")
-    made.create()
-    return made
+    new_folder = Folder(tmp_path / "deep" / "stack")
+    new_folder.create()
+    return new_folder
 
 
 def test_the_folder_is_for_its_owner_only(folder: Folder) -> None:

@@ -38,8 +38,8 @@ def _resolved() -> dict[str, Any]:
         return {**yaml.safe_load(SERVICES)["services"]}
     environment = {"PATH": "/usr/bin:/bin", **SECRETS}
     command = [program, "-f", str(ROOT / "docker-compose.yml"), "--profile", "operator", "config", "--format", "json"]
-    found = subprocess.run(command, env=environment, capture_output=True, check=True, text=True, cwd=ROOT).stdout
-    services = json.loads(found)["services"]
+    output = subprocess.run(command, env=environment, capture_output=True, check=True, text=True, cwd=ROOT).stdout
+    services = json.loads(output)["services"]
     return {**services}
 
 
@@ -85,10 +85,10 @@ def test_services_restart_and_jobs_do_not(services: dict[str, Any]) -> None:
 
 
 def test_worker_has_enough_time_to_stop(services: dict[str, Any]) -> None:
-    given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", services["worker"]["stop_grace_period"])
-    assert given
+    match = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", services["worker"]["stop_grace_period"])
+    assert match
     longest = Settings.model_fields["worker_grace_s"].default + STOP_MARGIN_S
-    assert 60 * int(given[1] or 0) + int(given[2] or 0) > longest
+    assert 60 * int(match[1] or 0) + int(match[2] or 0) > longest
 
 
 def test_only_this_machine_reaches_the_ports(services: dict[str, Any]) -> None:
@@ -152,7 +152,9 @@ def test_every_container_may_do_little(services: dict[str, Any]) -> None:
 
 def test_media_are_on_the_workers_own_volume(services: dict[str, Any]) -> None:
     assert services["worker"]["environment"]["TMPDIR"] == "/work"
-    having = {name for name, each in services.items() if re.search(r'[:"]/work"', json.dumps(each.get("volumes")))}
+    having = {
+        name for name, service in services.items() if re.search(r'[:"]/work"', json.dumps(service.get("volumes")))
+    }
     assert having == {"worker"}
 
 
@@ -185,8 +187,8 @@ def psql(postgres_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
 async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
     postgres_url: str, psql: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    made = psql("-f", str(ROOT / "deploy/postgres/roles.sql"))
-    assert (made.returncode, made.stderr) == (0, "")
+    created = psql("-f", str(ROOT / "deploy/postgres/roles.sql"))
+    assert (created.returncode, created.stderr) == (0, "")
     owner = make_url(postgres_url).set(username="socialsyncer", database="socialsyncer")
     # Under other names than in production: roles belong to the whole server, and other tests have created those.
     roles = [
@@ -200,8 +202,8 @@ async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
         assert psql("-c", "SELECT count(*) FROM posts", user=role.name, database="socialsyncer").stdout == "0\n"
     # As Temporal's schema tool does: create tables, and an extension if PostgreSQL trusts it.
     for database in ("temporal", "temporal_visibility"):
-        made = psql("-c", "CREATE TABLE schema_version (id int)", user="temporal", database=database)
-        assert (made.returncode, made.stderr) == (0, "")
+        created = psql("-c", "CREATE TABLE schema_version (id int)", user="temporal", database=database)
+        assert (created.returncode, created.stderr) == (0, "")
     for user, database in (("temporal", "socialsyncer"), ("socialsyncer", "temporal"), ("temporal", "postgres")):
         denied = psql("-c", "SELECT 1", user=user, database=database)
         assert "permission denied for database" in denied.stderr, (user, database)
@@ -234,8 +236,8 @@ def test_every_setting_of_the_file_reaches_the_containers(services: dict[str, An
     prefix = str(Settings.model_config["env_prefix"])
     fixed = {"database_url", "api_host", "api_port", "worker_health_host", "worker_health_port"}
     for name in ("api", "worker", "operator"):
-        given = {key for key in services[name]["environment"] if key.startswith(prefix)}
-        assert {prefix + each.upper() for each in set(Settings.model_fields) - fixed} <= given, name
+        variables = {key for key in services[name]["environment"] if key.startswith(prefix)}
+        assert {prefix + field.upper() for field in set(Settings.model_fields) - fixed} <= variables, name
 
 
 def test_the_example_holds_no_secret_and_names_all() -> None:
@@ -245,12 +247,12 @@ def test_the_example_holds_no_secret_and_names_all() -> None:
 
 
 def test_generated_secrets_complete_the_example(tmp_path: Path) -> None:
-    made = CliRunner().invoke(main, ["keys", "env"]).stdout
-    names = [line.partition("=")[0] for line in made.splitlines()]
+    secrets = CliRunner().invoke(main, ["keys", "env"]).stdout
+    names = [line.partition("=")[0] for line in secrets.splitlines()]
     needed = set(re.findall(r"\$\{(\w+):\?make it", SERVICES))
     assert set(names) == needed == set(SECRETS)
-    assert made != CliRunner().invoke(main, ["keys", "env"]).stdout
-    for value in re.findall(r"_PASSWORD=(.*)", made):
+    assert secrets != CliRunner().invoke(main, ["keys", "env"]).stdout
+    for value in re.findall(r"_PASSWORD=(.*)", secrets):
         assert re.fullmatch(r"[0-9a-f]{48}", value)
 
 

@@ -50,19 +50,19 @@ async def check_reports(own: Stack) -> None:
     assert (healthy.exit_code, healthy.stderr) == (0, "")
     assert healthy.stdout.startswith("All agree. Compared: 1 live post, 1 running workflow")
     await handle.terminate()
-    found = await doctor("--workspace", own.workspace_id)
-    assert found.exit_code == 1
-    assert found.stdout.startswith(
+    completed = await doctor("--workspace", own.workspace_id)
+    assert completed.exit_code == 1
+    assert completed.stdout.startswith(
         f"workflow_lost: {post.id}\n  The row says scheduled, but its workflow was terminated"
     )
-    assert "\n\n1 healing by themselves. Compared: " in found.stdout
+    assert "\n\n1 healing by themselves. Compared: " in completed.stdout
     answer = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)
     assert answer["exitCode"] == 1
     assert answer["compared"]["posts"] == 1
     assert [(finding["kind"], finding["fixedBy"], finding["postId"]) for finding in answer["findings"]] == [
         ("workflow_lost", "system", post.id)
     ]
-    assert "hush" not in found.stdout + json.dumps(answer)
+    assert "hush" not in completed.stdout + json.dumps(answer)
 
 
 @pytest.mark.thorough
@@ -71,9 +71,9 @@ async def test_doctor_prints_five_findings_of_a_kind(stack: Stack) -> None:
         posts = [await asleep(own, f"one of many {number}", timedelta(minutes=30)) for number in range(7)]
         for _, handle in posts:
             await handle.terminate()
-        found = await doctor("--workspace", own.workspace_id)
-        assert found.stdout.startswith("workflow_lost: 7 in all. The first 5; --all shows the others.\n\n")
-        assert found.stdout.count("workflow_lost: post_") == 5
+        completed = await doctor("--workspace", own.workspace_id)
+        assert completed.stdout.startswith("workflow_lost: 7 in all. The first 5; --all shows the others.\n\n")
+        assert completed.stdout.count("workflow_lost: post_") == 5
         whole = await doctor("--workspace", own.workspace_id, "--all")
         assert whole.stdout.count("workflow_lost: post_") == 7
         assert len(json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["findings"]) == 7
@@ -85,11 +85,13 @@ async def test_a_locked_table_is_reported_before_the_lock_ends(stack: Stack) -> 
     try:
         async with asyncio.timeout(25), connection.transaction():
             await connection.execute("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE")
-            found = await doctor()
+            completed = await doctor()
     finally:
         await connection.close()
-    assert found.exit_code == Exit.COULD_NOT_CHECK
-    assert found.stdout.startswith("Another session has locked a table of the database, so nothing could be compared.")
+    assert completed.exit_code == Exit.COULD_NOT_CHECK
+    assert completed.stdout.startswith(
+        "Another session has locked a table of the database, so nothing could be compared."
+    )
 
 
 async def test_waiting_targets_are_reported_without_findings(stack: Stack) -> None:
@@ -101,11 +103,11 @@ async def test_waiting_targets_are_reported_without_findings(stack: Stack) -> No
             return (await own.read(post.id)).targets[0].status == "held"
 
         assert await own.outcomes.wait(post.id, held, 10)
-        found = await doctor("--workspace", own.workspace_id)
-        assert found.exit_code == 0
+        completed = await doctor("--workspace", own.workspace_id)
+        assert completed.exit_code == 0
         assert (
             "waiting: 1 post to X waits for accounts to be reconnected: `socialsyncer accounts list --all --refused`"
-            in found.stdout
+            in completed.stdout
         )
         (waiting,) = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["waiting"]
         assert waiting.startswith("waiting: 1 post to X")
@@ -114,10 +116,10 @@ async def test_waiting_targets_are_reported_without_findings(stack: Stack) -> No
 async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SOCIALSYNCER_DATABASE_URL", "postgresql://u:p@127.0.0.1:1/d")
     environment.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    found = await doctor()
-    assert found.exit_code == 3
-    assert found.stdout.startswith("The database does not answer")
-    assert "Temporal does not answer" in found.stdout
+    completed = await doctor()
+    assert completed.exit_code == 3
+    assert completed.stdout.startswith("The database does not answer")
+    assert "Temporal does not answer" in completed.stdout
 
 
 async def test_hanging_parts_are_named_within_ten_seconds(environment: pytest.MonkeyPatch) -> None:
@@ -125,10 +127,10 @@ async def test_hanging_parts_are_named_within_ten_seconds(environment: pytest.Mo
         environment.setenv("SOCIALSYNCER_DATABASE_URL", f"postgresql://u:p@{address}/d")
         environment.setenv("TEMPORAL_ADDRESS", address)
         began = time.monotonic()
-        found = await doctor()
+        completed = await doctor()
         assert time.monotonic() - began < 10
-    assert (found.exit_code, "The database does not answer" in found.stdout) == (3, True), found.stdout
-    assert "Temporal does not answer" in found.stdout
+    assert (completed.exit_code, "The database does not answer" in completed.stdout) == (3, True), completed.stdout
+    assert "Temporal does not answer" in completed.stdout
 
 
 async def test_the_stack_that_runs_here_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -153,9 +155,9 @@ async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("cli.doctor._diagnose", diagnose)
     monkeypatch.setattr("cli.doctor.AGAIN_AFTER_S", 0)
-    found = await doctor()
-    assert (found.exit_code, reports) == (0, [])
-    assert found.stdout.startswith("All agree")
+    completed = await doctor()
+    assert (completed.exit_code, reports) == (0, [])
+    assert completed.stdout.startswith("All agree")
 
 
 def test_causes_are_listed_before_effects() -> None:

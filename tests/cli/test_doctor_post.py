@@ -30,9 +30,9 @@ async def own(stack: Stack) -> AsyncIterator[Stack]:
 
 
 async def doctor(post: Post) -> dict[str, Any]:
-    found = await run("doctor", post.id, "--json")
-    report: dict[str, Any] = json.loads(found.stdout)
-    assert found.exit_code == report["exitCode"], found.output
+    result = await run("doctor", post.id, "--json")
+    report: dict[str, Any] = json.loads(result.stdout)
+    assert result.exit_code == report["exitCode"], result.output
     return report
 
 
@@ -78,7 +78,7 @@ async def test_a_held_post_names_the_account_to_reconnect(own: Stack) -> None:
     report = await doctor(post)
     assert report["targets"][0]["waitsFor"] == "account"
     assert "Its platform refuses the account since" in report["targets"][0]["explanation"]
-    assert any(each.startswith("waiting: ") for each in report["platform"])
+    assert any(line.startswith("waiting: ") for line in report["platform"])
     assert f"socialsyncer accounts add twitter --workspace {own.workspace_id}" in report["now"][0]["text"]
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
 
@@ -141,7 +141,7 @@ async def test_rows_are_reported_without_temporal(own: Stack, monkeypatch: pytes
 async def test_a_deleted_post_leads_to_its_history(own: Stack) -> None:
     post = await own.publish("deleted before the question", [own.accounts["plain"]])
     await own.delete(post)
-    found = await run("doctor", post.id)
-    assert found.exit_code == 3
-    assert found.stderr.startswith(f"Error: {post.id} was deleted at ")
-    assert f"`socialsyncer history {post.id}` says by whom." in found.stderr
+    result = await run("doctor", post.id)
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"Error: {post.id} was deleted at ")
+    assert f"`socialsyncer history {post.id}` says by whom." in result.stderr

@@ -60,9 +60,9 @@ async def run(*arguments: str) -> Result:
 
 
 async def history(post: Post) -> list[dict[str, Any]]:
-    found = await run("history", post.id, "--json")
-    assert found.exit_code == 0, found.output
-    return [json.loads(line) for line in found.stdout.splitlines()]
+    result = await run("history", post.id, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def actions(events: list[dict[str, Any]]) -> list[str]:
@@ -133,9 +133,9 @@ async def test_recovery_keeps_the_operator_of_a_termination(own: Stack, alice: C
 async def test_history_of_a_deleted_post_is_a_table(own: Stack) -> None:
     post = await own.publish("deleted since", [own.accounts["plain"]])
     await own.delete(post)
-    found = await run("history", post.id)
-    assert found.exit_code == 0
-    created, published, deleted = found.stdout.splitlines()
+    result = await run("history", post.id)
+    assert result.exit_code == 0
+    created, published, deleted = result.stdout.splitlines()
     assert created.endswith("Z  The post was created.")
     assert "Published on X account" in published
     assert deleted.endswith(f"API key {(await own.actor()).id} deleted the post.")
@@ -143,8 +143,8 @@ async def test_history_of_a_deleted_post_is_a_table(own: Stack) -> None:
 
 async def test_a_post_that_is_not_known_is_named() -> None:
     post_id = new_id("post")
-    found = await run("history", post_id)
-    assert (found.exit_code, found.stderr) == (
+    result = await run("history", post_id)
+    assert (result.exit_code, result.stderr) == (
         1,
         f"Error: There is no post {post_id}, and the audit trail has none.\n",
     )
@@ -153,10 +153,10 @@ async def test_a_post_that_is_not_known_is_named() -> None:
 async def test_history_without_temporal_names_the_missing_part(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await own.publish("told without Temporal", [own.accounts["plain"]])
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    found = await run("history", post.id)
-    assert found.exit_code == 0
-    assert len(found.stdout.splitlines()) == 2
-    assert found.stderr == f"{TEMPORAL_AWAY}\n"
+    result = await run("history", post.id)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr == f"{TEMPORAL_AWAY}\n"
 
 
 async def test_own_processes_are_not_operators(temporal: WorkflowEnvironment) -> None:
@@ -185,8 +185,8 @@ async def test_batch_operations_show_operator_and_reason(own: Stack, alice: Clie
 async def until_visible(own: Stack, post: Post) -> None:
     async with asyncio.timeout(30):
         while True:
-            found = [run.workflow_id async for run in Runs(own.client).listed("Running", own.workspace_id)]
-            if post.workflow_id in found:
+            workflow_ids = [run.workflow_id async for run in Runs(own.client).listed("Running", own.workspace_id)]
+            if post.workflow_id in workflow_ids:
                 return
             await asyncio.sleep(0.1)
 
@@ -240,7 +240,7 @@ async def test_a_post_is_found_by_what_its_platform_calls_it(own: Stack) -> None
     by_id = await run("history", post.id, "--json")
     for name in (target.platform_post_id, target.platform_post_url):
         assert (await run("history", name, "--json")).stdout == by_id.stdout
-    found = json.loads((await run("doctor", target.platform_post_url, "--json")).stdout)
-    assert found["postId"] == post.id
+    report = json.loads((await run("doctor", target.platform_post_url, "--json")).stdout)
+    assert report["postId"] == post.id
     unknown = await run("history", "https://x.com/somebody/status/1")
     assert (unknown.exit_code, "There is no post https://x.com/somebody/status/1" in unknown.stderr) == (1, True)

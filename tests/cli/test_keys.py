@@ -32,9 +32,9 @@ async def test_keys_create_prints_the_key_alone(production: Stack) -> None:
     assert first.stderr.startswith("Workspace 'acme' is new: it was created.\nThis is the only time")
     assert re.fullmatch(r"This is the only time that the key is shown\. Its id is key_[0-9a-f]{32}\.\n", second.stderr)
     async with production.database.transaction() as session:
-        found = {await workspace_of_key(session, result.stdout.rstrip("\n")) for result in (first, second)}
-    assert len(found) == 1
-    assert None not in found
+        workspaces = {await workspace_of_key(session, result.stdout.rstrip("\n")) for result in (first, second)}
+    assert len(workspaces) == 1
+    assert None not in workspaces
 
 
 async def test_keys_create_needs_a_valid_workspace(production: Stack) -> None:
@@ -43,7 +43,7 @@ async def test_keys_create_needs_a_valid_workspace(production: Stack) -> None:
     assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
 
 
-async def keys_of(workspace: str) -> list[dict[str, Any]]:
+async def list_keys(workspace: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (await run("keys", "list", "--workspace", workspace)).stdout.splitlines()]
 
 
@@ -52,13 +52,13 @@ async def test_keys_list_shows_everything_but_the_key(production: Stack) -> None
     key = (await run("keys", "create", "--workspace", name, "--name", "ci", "--expires-in-days", "30")).stdout.strip()
     result = await run("keys", "list", "--workspace", name)
     assert key not in result.output
-    [shown] = await keys_of(name)
+    [shown] = await list_keys(name)
     assert shown["id"].startswith("key_")
     assert key.startswith(shown["prefix"])
     assert (len(shown["prefix"]), shown["name"], shown["workspace"]) == (9, "ci", name)
     assert (shown["lastUsedAt"], shown["revokedAt"]) == (None, None)
-    made, ends = (datetime.fromisoformat(shown[when]) for when in ("createdAt", "expiresAt"))
-    assert abs(ends - made - timedelta(days=30)) < timedelta(seconds=5)
+    created, ends = (datetime.fromisoformat(shown[when]) for when in ("createdAt", "expiresAt"))
+    assert abs(ends - created - timedelta(days=30)) < timedelta(seconds=5)
     everybody = [json.loads(line) for line in (await run("keys", "list")).stdout.splitlines()]
     assert shown in everybody
     assert len(everybody) > 1
@@ -67,15 +67,15 @@ async def test_keys_list_shows_everything_but_the_key(production: Stack) -> None
 async def test_revoked_key_is_refused(production: Stack) -> None:
     name = f"revoke {new_id('ws')}"
     key = (await run("keys", "create", "--workspace", name)).stdout.strip()
-    [before] = await keys_of(name)
+    [before] = await list_keys(name)
     result = await run("keys", "revoke", before["id"])
     assert (result.exit_code, result.stdout) == (0, f"{before['id']} is revoked.\n")
     async with production.database.transaction() as session:
         assert await workspace_of_key(session, key) is None
-    [after] = await keys_of(name)
+    [after] = await list_keys(name)
     assert after["revokedAt"]
     assert (await run("keys", "revoke", before["id"])).exit_code == 0
-    assert await keys_of(name) == [after]
+    assert await list_keys(name) == [after]
 
 
 async def test_revoking_an_invalid_key_id_repeats_nothing(production: Stack) -> None:

@@ -27,14 +27,14 @@ PASSWORD = secrets.token_urlsafe(12)
 @asynccontextmanager
 async def started(folder: Path, port: int | None = None) -> AsyncIterator[tuple[Postgres, PartSupervisor, list[str]]]:
     """Run PostgreSQL as a stack does, on data that stay in the folder."""
-    said: list[str] = []
+    messages: list[str] = []
     postgres = Postgres(folder / "postgres", PASSWORD, port)
     part_supervisor = PartSupervisor(
-        postgres_part(postgres), folder / "postgres.log", ProcessLedger(folder / "run.json"), said.append
+        postgres_part(postgres), folder / "postgres.log", ProcessLedger(folder / "run.json"), messages.append
     )
     try:
         await part_supervisor.start()
-        yield postgres, part_supervisor, said
+        yield postgres, part_supervisor, messages
     finally:
         await part_supervisor.stop()
 
@@ -84,9 +84,9 @@ async def test_the_database_needs_the_password_and_grants_no_superuser(folder: P
 
 
 async def test_a_killed_server_is_up_again_with_its_data(folder: Path) -> None:
-    async with started(folder) as (postgres, part_supervisor, said):
+    async with started(folder) as (postgres, part_supervisor, messages):
         kill(part_supervisor.pid)
-        await until(lambda: any("is back" in line for line in said), 15)
+        await until(lambda: any("is back" in line for line in messages), 15)
         assert await run(postgres.url, "SELECT n FROM kept") == 42
 
 
@@ -111,8 +111,8 @@ async def test_a_stale_pid_file_does_not_keep_it_from_starting(
 
 async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
     before = Postgres(folder / "postgres", PASSWORD, None)
-    left = await spawn(await before.command(), folder / "left.log")
-    reaped = asyncio.create_task(left.wait())
+    remains = await spawn(await before.command(), folder / "left.log")
+    reaped = asyncio.create_task(remains.wait())
     async with asyncio.timeout(10):
         while True:
             try:
@@ -121,7 +121,7 @@ async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
             except (OSError, asyncpg.CannotConnectNowError):
                 await asyncio.sleep(0.05)
     async with started(folder) as (postgres, _, _):
-        assert not alive(left.pid)
+        assert not alive(remains.pid)
         assert await run(postgres.url, "SELECT n FROM kept") == 42
     assert await reaped == 0
 
@@ -129,10 +129,10 @@ async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
 async def test_a_server_that_hangs_is_ended_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ORPHAN_GRACE", 0.3)
     before = Postgres(folder / "postgres", PASSWORD, None)
-    left = await spawn(await before.command(), folder / "left.log")
-    reaped = asyncio.create_task(left.wait())
+    remains = await spawn(await before.command(), folder / "left.log")
+    reaped = asyncio.create_task(remains.wait())
     await until(lambda: processes_in(folder / "postgres"))
-    os.kill(left.pid, signal.SIGSTOP)
+    os.kill(remains.pid, signal.SIGSTOP)
     async with started(folder) as (postgres, _, _):
         assert await run(postgres.url, "SELECT n FROM kept") == 42
     assert await reaped == -signal.SIGKILL

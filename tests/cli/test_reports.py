@@ -35,10 +35,10 @@ async def run(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
 
 
-async def rows_of(*arguments: str) -> list[dict[str, Any]]:
-    found = await run(*arguments, "--json")
-    assert found.exit_code == 0, found.output
-    return [json.loads(line) for line in found.stdout.splitlines()]
+async def read_rows(*arguments: str) -> list[dict[str, Any]]:
+    result = await run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 async def test_waiting_and_report_list_targets(stack: Stack) -> None:
@@ -61,12 +61,12 @@ async def test_waiting_and_report_list_targets(stack: Stack) -> None:
 
         assert await own.outcomes.wait(held.id, is_held, 10)
         mine = ("--workspace", own.workspace_id)
-        (waiting,) = await rows_of("waiting", *mine)
+        (waiting,) = await read_rows("waiting", *mine)
         assert (waiting["postId"], waiting["platform"], waiting["waitsFor"]) == (held.id, "twitter", "account")
         assert waiting["dueAt"].endswith("Z")
-        assert await rows_of("waiting", *mine, "--for", "person") == []
-        assert await rows_of("waiting", *mine, "--platform", "mastodon") == []
-        counted = {(row["status"], row["errorCategory"]): row["count"] for row in await rows_of("report", *mine)}
+        assert await read_rows("waiting", *mine, "--for", "person") == []
+        assert await read_rows("waiting", *mine, "--platform", "mastodon") == []
+        counted = {(row["status"], row["errorCategory"]): row["count"] for row in await read_rows("report", *mine)}
         assert counted == {("held", "auth"): 1, ("published", None): 1, ("failed", "rejected"): 1}
         table = (await run("report", *mine)).stdout.splitlines()
         assert table[0].split() == ["platform", "status", "errorCategory", "errorCode", "count"]
@@ -102,21 +102,23 @@ async def test_accounts_of_all_workspaces_are_listed_with_their_state(stack: Sta
         async with own.database.transaction() as session:
             workspace = await session.get(Workspace, own.workspace_id)
             assert workspace
-        found = await run("accounts", "list", "--all")
-        assert found.exit_code == 0, found.output
-        mine = [each for each in map(json.loads, found.stdout.splitlines()) if each["workspace"] == workspace.name]
-        states = {each["accountId"]: (each["state"], each["heldTargets"]) for each in mine}
+        result = await run("accounts", "list", "--all")
+        assert result.exit_code == 0, result.output
+        mine = [
+            account for account in map(json.loads, result.stdout.splitlines()) if account["workspace"] == workspace.name
+        ]
+        states = {account["accountId"]: (account["state"], account["heldTargets"]) for account in mine}
         assert (states[works.id], states[revoked.id]) == (("connected", 0), ("refused", 1))
-        health = {each["accountId"]: each["health"] for each in mine}
+        health = {account["accountId"]: account["health"] for account in mine}
         assert (health[works.id], health[revoked.id]) == ("healthy", "needs_reconnect")
-        assert not any("account" in each or "refusedApps" in each for each in mine)
-        refused = [each for each in mine if each["state"] == "refused"]
+        assert not any("account" in account or "refusedApps" in account for account in mine)
+        refused = [account for account in mine if account["state"] == "refused"]
         assert "Reconnect" in refused[0]["refusal"]
         assert refused[0]["since"].endswith("Z")
         async with own.database.transaction() as session:
             await remove_account(session, own.workspace_id, revoked.id)
         lines = (await run("accounts", "list", "--all", "--refused")).stdout.splitlines()
-        (gone,) = [each for each in map(json.loads, lines) if each["workspace"] == workspace.name]
+        (gone,) = [account for account in map(json.loads, lines) if account["workspace"] == workspace.name]
         assert (gone["accountId"], gone["state"], gone["heldTargets"]) == (revoked.id, "not_connected", 1)
     assert (await run("accounts", "list", "--all", "--workspace", "x")).exit_code == 1
 
@@ -132,10 +134,10 @@ async def test_an_account_whose_connection_ends_is_listed_with_its_health(stack:
                 row.renew_at = None
         for more in (("--workspace", own.workspace_id), ("--all",)):
             lines = [json.loads(line) for line in (await run("accounts", "list", *more)).stdout.splitlines()]
-            found = {line["accountId"]: line for line in lines}
-            assert found[ends.id]["health"] == "warning"
-            assert found[ends.id]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
-            assert found[ended.id]["health"] == "needs_reconnect"
+            by_account = {line["accountId"]: line for line in lines}
+            assert by_account[ends.id]["health"] == "warning"
+            assert by_account[ends.id]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
+            assert by_account[ended.id]["health"] == "needs_reconnect"
             refused = (await run("accounts", "list", "--refused", *more)).stdout
             assert ended.id in refused
             assert ends.id not in refused

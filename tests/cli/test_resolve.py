@@ -126,7 +126,7 @@ async def test_invalid_lines_are_named_and_change_nothing(stack: Stack, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         (b"post,platform\n", "the first line must name the columns; missing: postId, outcome."),
         (b"", "the first line must name the columns; missing: postId, platform, outcome."),
@@ -136,11 +136,11 @@ async def test_invalid_lines_are_named_and_change_nothing(stack: Stack, tmp_path
         (b'postId,platform,outcome\n"a,b,published\n', "line 2: unexpected end of data"),
     ],
 )
-async def test_an_invalid_file_is_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+async def test_an_invalid_file_is_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     file = tmp_path / "odd.csv"
     file.write_bytes(content)
     refused = await run("resolve", "--from", str(file), "--yes")
-    assert (refused.exit_code, said in refused.stderr) == (1, True), refused.stderr
+    assert (refused.exit_code, sentence in refused.stderr) == (1, True), refused.stderr
     assert (await run("resolve", "--from", str(tmp_path / "none.csv"))).stderr.endswith("No such file or directory.\n")
 
 

@@ -38,7 +38,7 @@ async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def handle_restore(since: datetime, *, database: bool = False, temporal: bool = False) -> list[str]:
-    return [each async for each in restored.handle_restore(since, None, database=database, temporal=temporal)]
+    return [sentence async for sentence in restored.handle_restore(since, None, database=database, temporal=temporal)]
 
 
 async def rewind(stack: Stack, post: Post) -> None:
@@ -67,8 +67,8 @@ async def test_posts_published_after_the_backup_are_not_resent(stack: Stack, *, 
     if both:
         await stack.client.get_workflow_handle(post.workflow_id).terminate()
     await rewind(stack, post)
-    said = await handle_restore(before, database=True, temporal=both)
-    assert said[-1] == "The API takes writes again."
+    sentences = await handle_restore(before, database=True, temporal=both)
+    assert sentences[-1] == "The API takes writes again."
     await stack.deliver(await stack.read(post.id))
     settled = await stack.settled(post.id)
     (public,) = await stack.public(text)
@@ -113,7 +113,7 @@ async def test_posts_moved_in_the_lost_time_are_confirmed_at_the_old_time(stack:
     settled = await stack.settled(post.id)
     public = await stack.public(text)
     assert settled.status == PostStatus.PUBLISHED
-    assert settled.targets[0].platform_post_id in {each["platformPostId"] for each in public}
+    assert settled.targets[0].platform_post_id in {public_post["platformPostId"] for public_post in public}
     assert len(public) == (1 if platform == "twitter" else 2), "docs/backup.md says where this cannot be known"
 
 
@@ -176,8 +176,8 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
             await client.post(f"/v1/posts/{post.id}/edit", json={"content": "refused"}),
             await client.post(f"/v1/posts/{post.id}/resolve", json={}),
         ]
-        assert [each.status_code for each in refused] == [503] * 6
-        assert {each.headers["retry-after"] for each in refused} == {"30"}
+        assert [response.status_code for response in refused] == [503] * 6
+        assert {response.headers["retry-after"] for response in refused} == {"30"}
         assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
         assert FindingKind.RESTORE in {finding.kind for finding in (await diagnose(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
@@ -196,7 +196,7 @@ async def test_an_interrupted_restore_continues(stack: Stack) -> None:
         assert (later.id, later.restored_to, later.temporal) == (first.id, since, False)
 
 
-@pytest.mark.parametrize("given", ["", "yesterday", "2026-02-01T14:00:00", "2099-01-01T00:00:00Z"])
-def test_an_invalid_time_is_refused(given: str) -> None:
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-01T14:00:00", "2099-01-01T00:00:00Z"])
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--from"):
-        restored.parse_moment(given)
+        restored.parse_moment(text)

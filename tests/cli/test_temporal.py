@@ -25,14 +25,14 @@ from workflows.search_attributes import REGISTRY
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, PartSupervisor, list[str]]]:
     """Run Temporal as a stack does, after a first start that was killed while it created its tables."""
     (tmp_path / "temporal.db").touch()
-    said: list[str] = []
+    messages: list[str] = []
     temporal = Temporal(tmp_path / "temporal.db", free_port(), free_port(), REGISTRY)
     part_supervisor = PartSupervisor(
-        temporal_part(temporal), tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), said.append
+        temporal_part(temporal), tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), messages.append
     )
     try:
         await part_supervisor.start()
-        yield temporal, part_supervisor, said
+        yield temporal, part_supervisor, messages
     finally:
         await part_supervisor.stop()
 
@@ -40,12 +40,12 @@ async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, PartSupervisor
 async def test_history_and_settings_survive_a_kill(
     server: tuple[Temporal, PartSupervisor, list[str]], tmp_path: Path
 ) -> None:
-    temporal, part_supervisor, said = server
+    temporal, part_supervisor, messages = server
     await temporal.keep_history()
     client = await temporal.client()
     await client.start_workflow("Nobody", id="sleeping", task_queue="nobody")
     kill(part_supervisor.pid)
-    await until(lambda: any("is back" in line for line in said), 15)
+    await until(lambda: any("is back" in line for line in messages), 15)
     assert (await client.get_workflow_handle("sleeping").describe()).workflow_type == "Nobody"
     described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
     assert described.config.workflow_execution_retention_ttl.ToTimedelta() == RETENTION
@@ -78,10 +78,10 @@ async def test_no_web_page_starts_workflows_over_its_http_api(tmp_path: Path) ->
 
 
 async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -> None:
-    wanted = {"CliTestKeyword": "Keyword", "CliTestAt": "Datetime"}
-    assert sorted(await register_search_attributes(temporal.client, wanted)) == sorted(wanted)
-    assert await register_search_attributes(temporal.client, wanted) == []
-    assert wanted.keys() <= (await _custom(temporal.client)).keys()
+    attributes = {"CliTestKeyword": "Keyword", "CliTestAt": "Datetime"}
+    assert sorted(await register_search_attributes(temporal.client, attributes)) == sorted(attributes)
+    assert await register_search_attributes(temporal.client, attributes) == []
+    assert attributes.keys() <= (await _custom(temporal.client)).keys()
 
 
 async def test_a_search_attribute_of_another_type_is_one_sentence(temporal: WorkflowEnvironment) -> None:

@@ -44,8 +44,8 @@ class Ui:
         self.asked.append(
             (scope["method"], scope["raw_path"], scope["query_string"], body, headers.get(b"x-csrf-token"))
         )
-        kept = [(b"content-type", b"text/css"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
-        await send({"type": "http.response.start", "status": 201, "headers": kept})
+        answer_headers = [(b"content-type", b"text/css"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+        await send({"type": "http.response.start", "status": 201, "headers": answer_headers})
         for piece in (b"one ", b"two"):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
@@ -119,7 +119,7 @@ async def test_a_stopped_ui_is_reported_unavailable() -> None:
 
 def test_ui_listens_at_a_hidden_address(tmp_path: Path) -> None:
     several = [Temporal(tmp_path / "temporal.db", 1, 8233, REGISTRY) for _ in range(3)]
-    urls = {httpx.URL(each.hidden_ui_url) for each in several}
+    urls = {httpx.URL(ui.hidden_ui_url) for ui in several}
     assert len(urls) == 3
     assert all(ip_address(url.host).is_loopback and url.port != 8233 for url in urls)
-    assert {each.ui_url for each in several} == {"http://127.0.0.1:8233"}
+    assert {ui.ui_url for ui in several} == {"http://127.0.0.1:8233"}

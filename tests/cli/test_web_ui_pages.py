@@ -69,14 +69,14 @@ async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str
             while not any(map(stands, post["platforms"])):
                 await asyncio.sleep(0.2)
                 post = (await client.get(f"/v1/posts/{post['id']}")).json()
-    found: str = post["id"]
-    return found
+    post_id: str = post["id"]
+    return post_id
 
 
-async def keep(picture: bytes, name: str, folder: Path, left: int = MENU) -> None:
-    """Write a picture without what is further left; into the documentation only if SCREENSHOTS names it."""
+async def keep(picture: bytes, name: str, folder: Path, cut_off: int = MENU) -> None:
+    """Write a picture without its first `cut_off` columns; into the documentation only if SCREENSHOTS names it."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image = image.crop((left, 0, image.width, image.height))
+    image = image.crop((cut_off, 0, image.width, image.height))
     assert len(image.getcolors(2**24) or ()) > 10, "the page is blank"
     small = image.quantize(COLOURS, dither=Image.Dither.NONE)
     to = Path(os.environ.get("SCREENSHOTS") or folder) / f"{name}.png"
@@ -120,7 +120,7 @@ async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_
         dev, page, published, "history", "Local Activity", "twitter `@socialsyncer`", "linkedin `@socialsyncer`"
     )
 
-    line = next(line for line in dev.said.splitlines() if line.strip().startswith("wait for their platform"))
+    line = next(line for line in dev.terminal.splitlines() if line.strip().startswith("wait for their platform"))
     await page.open(line.split()[-1])
     shown = await page.shows(waits, "WaitsFor")
     assert failed not in shown
@@ -129,4 +129,4 @@ async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_
     # On the sandbox's own page nothing is public on Discord and Facebook, which have refused.
     await page.open(dev.dev["sandboxUrl"])
     await page.shows("We open on Monday", "Lunch is served", "See you tomorrow")
-    await keep(await page.picture(900, 640), "sandbox", tmp_path, left=0)
+    await keep(await page.picture(900, 640), "sandbox", tmp_path, cut_off=0)

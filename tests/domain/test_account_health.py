@@ -15,7 +15,7 @@ def facts(**known: object) -> TokenFacts:
 
 
 @pytest.mark.parametrize(
-    ("known", "health", "valid", "reason", "said"),
+    ("known", "health", "valid", "reason", "message"),
     [
         ({}, Health.HEALTHY, True, None, ""),
         ({"connection_ends_at": NOW + 20 * DAY}, Health.HEALTHY, True, None, ""),

@@ -7,7 +7,7 @@ QUALITY = MediaChange("compressed", "Compressed as JPEG of quality 90")
 
 
 @pytest.mark.parametrize(
-    ("facts", "made", "changes"),
+    ("facts", "sides", "changes"),
     [
         (MediaFacts("image/jpeg", 9, 60, 40), (60, 40), (QUALITY,)),
         (

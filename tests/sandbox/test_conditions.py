@@ -47,7 +47,7 @@ async def test_every_platform_knows_an_app_that_is_refused(sandbox: Sandbox, pla
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"platform": "myspace", "condition": "app_refused"}, "platform"),
         ({"platform": "twitter", "condition": "fog"}, "condition"),

@@ -113,16 +113,16 @@ async def statements_of_changes(url: str) -> AsyncIterator[list[str]]:
     statements: list[str] = []
     database = make_url(url).database
 
-    def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         line = statement.strip()
         if connection.engine.url.database == database and _CHANGES.match(line) and not _OWN.search(line):
             statements.append(line)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", record)
     try:
         yield statements
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", record)
 
 
 async def broken_rules(url: str, folder: Path, uses: Uses) -> list[str]:
@@ -130,7 +130,7 @@ async def broken_rules(url: str, folder: Path, uses: Uses) -> list[str]:
     broken: list[str] = []
     known = revisions(folder)
     for number, revision in enumerate(known, 1):
-        some = _copy_of(folder, {earlier.name for earlier in known[:number]})
+        some = _copy(folder, {earlier.name for earlier in known[:number]})
         async with statements_of_changes(url) as statements:
             migration = await upgrade(url, folder=some, contract=True)
         if migration.applied and revision.name not in uses.revisions:
@@ -138,7 +138,7 @@ async def broken_rules(url: str, folder: Path, uses: Uses) -> list[str]:
     return broken
 
 
-def _copy_of(folder: Path, names: set[str]) -> Path:
+def _copy(folder: Path, names: set[str]) -> Path:
     some = folder.parent / f"until_{max(names)}"
     some.mkdir()
     for path in folder.glob("*.py"):

@@ -48,8 +48,8 @@ async def test_a_connection_of_a_statement_is_there_for_a_transaction_at_once(po
     try:
         for _ in range(3):
             await database.row("SELECT 1")
-            async with database.transaction() as one, database.reading() as other:
-                await one.execute(text("SELECT 1"))
+            async with database.transaction() as session, database.reading() as other:
+                await session.execute(text("SELECT 1"))
                 await other.execute(text("SELECT 1"))
     finally:
         await database.close()

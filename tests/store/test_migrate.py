@@ -41,7 +41,7 @@ async def run(url: str, *statements: str) -> list[tuple[object, ...]]:
 
 
 def names(migration: Migration) -> tuple[list[str], list[str]]:
-    return [each.name for each in migration.applied], [each.name for each in migration.remaining]
+    return [revision.name for revision in migration.applied], [revision.name for revision in migration.remaining]
 
 
 async def test_a_repeated_migration_does_nothing(url: str) -> None:
@@ -63,7 +63,7 @@ async def test_an_empty_database_gets_every_migration_and_its_states(postgres_ur
 async def test_two_migrations_at_a_time_apply_each_change_once(url: str, folder: Path) -> None:
     added = write_migration(folder, ADD_COLUMN)
     both = await asyncio.gather(upgrade(url, folder=folder), upgrade(url, folder=folder))
-    assert sorted(names(each)[0] for each in both) == [[], [added]]
+    assert sorted(names(migration)[0] for migration in both) == [[], [added]]
 
 
 async def test_a_change_behind_a_long_reader_refuses_no_request(url: str, folder: Path) -> None:

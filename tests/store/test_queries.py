@@ -40,5 +40,5 @@ def test_queries_are_in_store_only() -> None:
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     # Bluesky calls a login a session.
     files = [file for file in files if file.parent.parts[-2:] != ("platforms", "bluesky")]
-    found = {(str(file.relative_to(ROOT)), query) for file in files for query in queries(file.read_text())}
-    assert found == set()
+    queries_by_file = {(str(file.relative_to(ROOT)), query) for file in files for query in queries(file.read_text())}
+    assert queries_by_file == set()

@@ -87,7 +87,7 @@ REFUSALS = ("permission denied", "must be owner", "must be superuser", "only rol
 CASES = [(component, statement) for component, statements in DENIED.items() for statement in statements]
 
 
-def database_of(stack: Stack, component: Component) -> Database:
+def role_database(stack: Stack, component: Component) -> Database:
     return {Component.API: stack.api_database, Component.WORKER: stack.worker_database}[component]
 
 
@@ -95,14 +95,14 @@ def database_of(stack: Stack, component: Component) -> Database:
 async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
         # Without a transaction, because inside one some statements are refused before their rights are checked.
-        async with database_of(stack, component).reading() as session:
+        async with role_database(stack, component).reading() as session:
             await session.execute(text(statement))
     assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
 
 
 @pytest.mark.parametrize("component", Component)
 async def test_the_parts_of_these_tests_log_in_under_their_roles(stack: Stack, component: Component) -> None:
-    async with database_of(stack, component).transaction() as session:
+    async with role_database(stack, component).transaction() as session:
         name, power = (
             await session.execute(text("SELECT current_user, usesuper FROM pg_user WHERE usename = current_user"))
         ).one()
@@ -166,25 +166,25 @@ async def test_rights_that_a_role_had_before_are_taken_away(owned: str) -> None:
 async def test_the_server_is_given_a_verifier_and_no_password(owned: str, postgres_url: str) -> None:
     role = new_role(password="a-password-of-mine")
     await upgrade(owned, [role])
-    kept = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role.name}'"
-    first = str(await asked(f"{postgres_url}/postgres", kept))
+    query = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role.name}'"
+    first = str(await asked(f"{postgres_url}/postgres", query))
     salt = base64.b64decode(first.split("$")[1].split(":")[1])
     assert first == scram_verifier("a-password-of-mine", salt)
     await upgrade(owned, [Role(role.component, role.name, "another-password")])
-    assert await asked(f"{postgres_url}/postgres", kept) != first
+    assert await asked(f"{postgres_url}/postgres", query) != first
 
 
 def test_a_verifier_checks_the_login_of_rfc_7677() -> None:
     salt, password = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="), "pencil"
     nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-    said = f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}".encode()
+    messages = f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}".encode()
     proof = base64.b64decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
     keys = scram_verifier(password, salt).split("$")[2]
     stored, server = (base64.b64decode(key) for key in keys.split(":"))
-    signature = hmac.digest(stored, said, "sha256")
-    client = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
+    signature = hmac.digest(stored, messages, "sha256")
+    client = bytes(left_byte ^ other for left_byte, other in zip(proof, signature, strict=True))
     assert hashlib.sha256(client).digest() == stored
-    assert base64.b64encode(hmac.digest(server, said, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+    assert base64.b64encode(hmac.digest(server, messages, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 
 async def test_the_owner_may_end_queries_of_the_roles(owned: str) -> None:

@@ -44,8 +44,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def checked(
     stack: Stack, parts: WorkerParts, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
 ) -> LiveReport:
-    given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
-    account = await stack.connect(platform, **given)
+    fields = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
+    account = await stack.connect(platform, **fields)
     files = CheckFiles(file_named, in_the_sandbox)
     check = Check(
         platforms()[platform],
@@ -60,16 +60,16 @@ async def checked(
 @pytest.mark.parametrize("platform", list(platforms()))
 async def test_sandbox_meets_all_assumptions(stack: Stack, parts: WorkerParts, platform: str) -> None:
     report = await checked(stack, parts, platform)
-    said = "\n".join(report.lines())
-    assert report.otherwise == [], said
+    text = "\n".join(report.lines())
+    assert report.otherwise == [], text
     check, by_name = load_live_check(platforms()[platform]), dict[str, set[bool | None]]()
     for verdict in report.verdicts:
         by_name.setdefault(verdict.assumption, set()).add(verdict.holds)
-    assert by_name["published"] == {True}, said
-    assert by_name.get("removed", {True}) == {True}, said
-    made = (await stack.control("GET", f"posts?platform={platform}&since={rfc3339(stack.began_at)}"))["posts"]
-    assert any(not post["deleted"] for post in made) is (check.remove is None), said
-    assert ("DELETE BY HAND" in said) is (check.remove is None)
+    assert by_name["published"] == {True}, text
+    assert by_name.get("removed", {True}) == {True}, text
+    posts = (await stack.control("GET", f"posts?platform={platform}&since={rfc3339(stack.began_at)}"))["posts"]
+    assert any(not post["deleted"] for post in posts) is (check.remove is None), text
+    assert ("DELETE BY HAND" in text) is (check.remove is None)
     sent = json.dumps(report.as_json())
     assert TOKEN not in sent
     assert "A test of SocialSyncer" not in sent
@@ -88,17 +88,17 @@ async def test_wrong_assumption_of_a_platform_is_reported(stack: Stack, parts: W
     if not refuses:
         error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
-    given = {"replyToId": other.targets[0].platform_post_id}
-    report = await checked(stack, parts, "threads", settings=given, only=["reply to another's post"])
+    own_settings = {"replyToId": other.targets[0].platform_post_id}
+    report = await checked(stack, parts, "threads", settings=own_settings, only=["reply to another's post"])
     assert {verdict.holds for verdict in report.verdicts if verdict.assumption == "reply"} == {refuses}
-    assert [each.assumption for each in report.otherwise] == ([] if refuses else ["reply"])
+    assert [verdict.assumption for verdict in report.otherwise] == ([] if refuses else ["reply"])
 
 
 async def test_refusals_are_reported_without_platform_texts(stack: Stack, parts: WorkerParts) -> None:
     body = {"ok": False, "error_code": 400, "description": "Bad Request: can't parse entities: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
     report = await checked(stack, parts, "telegram", only=["text"])
-    assert [(each.assumption, each.holds) for each in report.otherwise] == [("published", False)]
+    assert [(verdict.assumption, verdict.holds) for verdict in report.otherwise] == [("published", False)]
     assert "secret words" in "\n".join(report.lines())
     written = report.as_json()
     assert "secret words" not in json.dumps(written)
@@ -136,7 +136,7 @@ async def test_deviations_of_a_platform_are_reported(
     page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
     await stack.switch_on(platform, condition)
     report = await checked(stack, parts, platform, credentials=page, only=[sample])
-    assert assumption in {each.assumption for each in report.otherwise}, "\n".join(report.lines())
+    assert assumption in {verdict.assumption for verdict in report.otherwise}, "\n".join(report.lines())
 
 
 async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, parts: WorkerParts) -> None:

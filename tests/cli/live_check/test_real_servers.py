@@ -32,19 +32,19 @@ async def test_deviations_of_snac_are_found(sandbox: Sandbox) -> None:
     """It ignores Idempotency-Key, and has no call that deletes: the report names the posts that remain."""
     async with snac.running_snac() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image"])
-    said = "\n".join(report.lines())
-    otherwise = [(each.sample, each.assumption) for each in report.otherwise]
-    assert otherwise == [("text", "repeat"), ("text", "removed"), ("image", "removed")], said
-    assert held(report, "found") == {True}, said
-    assert said.count("DELETE BY HAND: http") == 3, said
+    text = "\n".join(report.lines())
+    otherwise = [(verdict.sample, verdict.assumption) for verdict in report.otherwise]
+    assert otherwise == [("text", "repeat"), ("text", "removed"), ("image", "removed")], text
+    assert held(report, "found") == {True}, text
+    assert text.count("DELETE BY HAND: http") == 3, text
 
 
 @pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
 async def test_bluesky_reference_server_meets_all_assumptions(sandbox: Sandbox) -> None:
     async with pds.running_pds() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image", "gallery"])
-    said = "\n".join(report.lines())
-    assert report.otherwise == [], said
-    assert platforms()["bluesky"].label in said
+    text = "\n".join(report.lines())
+    assert report.otherwise == [], text
+    assert platforms()["bluesky"].label in text
     for assumption in ("found", "repeat", "removed"):
-        assert held(report, assumption) == {True}, said
+        assert held(report, assumption) == {True}, text

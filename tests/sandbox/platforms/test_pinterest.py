@@ -37,7 +37,7 @@ async def pin(pi: httpx.AsyncClient, **more: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "said"),
+    ("sent", "status", "message"),
     [
         ({"board_id": "my board"}, 400, r"\d+"),
         ({"board_id": "0"}, 404, "Board not found"),

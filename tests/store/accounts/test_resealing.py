@@ -63,7 +63,7 @@ async def counts(database: Database) -> dict[bytes, int]:
         return await count_by_key(session)
 
 
-def id_of(key: SecretStr) -> bytes:
+def key_id(key: SecretStr) -> bytes:
     return Vault([key]).key_ids[0]
 
 
@@ -78,7 +78,7 @@ async def test_all_credentials_open_with_the_new_key(database: Database, limit: 
     names = [f"tw_{number}" for number in range(5)]
     keys = await save(database, OLD, *names)
     assert await reseal(database, limit) == 5
-    assert await counts(database) == {id_of(NEW): 5}
+    assert await counts(database) == {key_id(NEW): 5}
     assert await tokens(database, Vault([NEW]), keys) == names
     with pytest.raises(VaultError):
         await tokens(database, Vault([OLD]), keys)
@@ -104,14 +104,14 @@ async def test_a_batch_that_fails_changes_nothing(database: Database) -> None:
 
     with pytest.raises(RuntimeError):
         await fail()
-    assert await counts(database) == {id_of(OLD): 1}
+    assert await counts(database) == {key_id(OLD): 1}
 
 
 async def test_credentials_without_key_are_left_and_counted(database: Database) -> None:
     await save(database, FORGOTTEN, "tw_1")
     await save(database, OLD, "tw_2", "tw_3")
     assert await reseal(database, 1) == 2
-    assert await counts(database) == {id_of(NEW): 2, id_of(FORGOTTEN): 1}
+    assert await counts(database) == {key_id(NEW): 2, key_id(FORGOTTEN): 1}
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ async def test_an_account_that_is_locked_is_not_waited_for(database: Database) -
 
 
 async def test_next_batch_begins_at_the_position(database: Database) -> None:
-    one = await save(database, FORGOTTEN, "tw_1", "tw_2")
+    account = await save(database, FORGOTTEN, "tw_1", "tw_2")
     async with database.transaction() as session:
         position: Position | None = (await reseal_batch(session, ROTATING, START, 1)).position
-    assert position == min(one)
+    assert position == min(account)
 
 
 async def test_authorizations_that_are_still_to_be_ended_are_resealed(database: Database) -> None:

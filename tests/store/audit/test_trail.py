@@ -51,10 +51,10 @@ async def saved(own: Stack) -> Post:
 
 async def entries(database: Database, post: Post) -> list[AuditEvent]:
     async with database.reading() as session:
-        found = await session.scalars(
+        events = await session.scalars(
             select(AuditEvent).where(AuditEvent.post_id == post.id).order_by(AuditEvent.at, AuditEvent.id)
         )
-        return list(found)
+        return list(events)
 
 
 async def write(database: Database, post: Post, *written: AuditEntry) -> None:
@@ -83,8 +83,8 @@ async def test_a_repeat_without_change_writes_one_line(own: Stack) -> None:
     async with own.worker_database.transaction() as session:
         row = await find_post(session, post.workspace_id, post.id, lock=True)
         assert row
-        said = [await add_unless_recorded(session, row, each) for each in (HELD, HELD, RELEASED, HELD)]
-    assert said == [True, False, True, True]
+        written = [await add_unless_recorded(session, row, entry) for entry in (HELD, HELD, RELEASED, HELD)]
+    assert written == [True, False, True, True]
     assert [entry.action for entry in await entries(own.database, post)] == ["held", "released", "held"]
 
 
@@ -234,11 +234,11 @@ def test_a_line_is_bounded() -> None:
         targets=[TargetContent(platform="twitter", account_id=f"tw_{number}") for number in range(100)]
     )
     changes = changes_between(before, PostContent())
-    kept = AuditEntry(
+    document = AuditEntry(
         Action.CHANGED, WORKER, changes, tuple(("twitter", f"tw_{number}") for number in range(100))
     ).as_json()
-    assert len(kept["changes"]) == len(kept["targets"]) == MOST_CHANGES
-    assert kept["moreChanges"] == 100 - MOST_CHANGES
+    assert len(document["changes"]) == len(document["targets"]) == MOST_CHANGES
+    assert document["moreChanges"] == 100 - MOST_CHANGES
     long = changes_between(PostContent(timezone="x" * 1000), PostContent(timezone="UTC"))
     assert long == (FieldChange("timezone", "x" * LONGEST_VALUE, "UTC"),)
     assert operator("x" * 1000).id == "x" * LONGEST_VALUE

@@ -41,9 +41,9 @@ async def test_files_of_a_workspace_are_limited(
     monkeypatch.setattr(f"store.media.files.{limit}", most)
     workspace_id, other = await workspace(database), await workspace(database)
     # Concurrent steps of several posts count each other's files.
-    kept = await asyncio.gather(*(keep(database, workspace_id, b"a" * 10) for _ in range(6)), return_exceptions=True)
-    assert [type(each) for each in kept].count(str) == 3
-    assert [type(each) for each in kept].count(TooManyFiles) == 3
+    results = await asyncio.gather(*(keep(database, workspace_id, b"a" * 10) for _ in range(6)), return_exceptions=True)
+    assert [type(result) for result in results].count(str) == 3
+    assert [type(result) for result in results].count(TooManyFiles) == 3
     await keep(database, other, b"a" * 10)
     async with database.transaction() as session:
         await delete_expired_files(session, NOW + timedelta(seconds=1), 100)

@@ -44,6 +44,6 @@ def test_every_field_that_a_client_writes_is_counted_and_named_in_the_trail() ->
     empty = PostContent()
     size = answer_bytes(empty)
     for name in PostContent.model_fields.keys() - {"targets"}:
-        one = empty.model_copy(update={name: getattr(EVERYTHING, name)})
-        assert answer_bytes(one) > size or name == "publish_within", name
-        assert len(changes_between(empty, one)) == (name not in {"scheduled_wall", "planned_for"}), name
+        with_field = empty.model_copy(update={name: getattr(EVERYTHING, name)})
+        assert answer_bytes(with_field) > size or name == "publish_within", name
+        assert len(changes_between(empty, with_field)) == (name not in {"scheduled_wall", "planned_for"}), name

@@ -25,9 +25,9 @@ class Counting(Noting):
         return await self.session.execute(query) if values is None else await super().execute(query, values)
 
 
-async def scans_of(session: AsyncSession, workspace: str, wanted: Filter, *by: Grouping) -> list[dict[str, Any]]:
+async def plan_scans(session: AsyncSession, workspace: str, conditions: Filter, *by: Grouping) -> list[dict[str, Any]]:
     counting = Counting(session)
-    assert await count_posts(cast("AsyncSession", counting), workspace, wanted, by, DAYS, most=POSTS)
+    assert await count_posts(cast("AsyncSession", counting), workspace, conditions, by, DAYS, most=POSTS)
     scans = []
     for query in counting.queries:
         ((explained,),) = (await session.execute(Explain(query))).all()
@@ -36,7 +36,7 @@ async def scans_of(session: AsyncSession, workspace: str, wanted: Filter, *by: G
 
 
 @pytest.mark.parametrize(
-    ("wanted", "by", "most"),
+    ("conditions", "by", "most"),
     [
         (Filter(), (Grouping.STATUS,), POSTS),
         (Filter(statuses=(PostStatus.FAILED,)), (Grouping.STATUS,), POSTS // 500),
@@ -47,11 +47,11 @@ async def scans_of(session: AsyncSession, workspace: str, wanted: Filter, *by: G
     ids=str,
 )
 async def test_no_post_is_read_to_count_it(
-    filled: tuple[Database, str], wanted: Filter, by: tuple[Grouping, ...], most: int
+    filled: tuple[Database, str], conditions: Filter, by: tuple[Grouping, ...], most: int
 ) -> None:
     database, workspace = filled
     async with database.transaction() as session:
-        scans = await scans_of(session, workspace, wanted, *by)
+        scans = await plan_scans(session, workspace, conditions, *by)
     assert all(is_index_only(scan) and scan["Heap Fetches"] == 0 for scan in scans), scans
     read = [(scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans]
     # The posts are counted twice: in all, and by group.

@@ -57,7 +57,7 @@ async def find(database: Database, post: Post) -> Post | None:
         return await find_post(session, post.workspace_id, post.id)
 
 
-async def key_of(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
+async def read_key(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
     async with database.transaction() as session:
         return await find_key(session, request, NOW)
 
@@ -66,11 +66,11 @@ async def key_of(database: Database, request: KeyedRequest) -> IdempotencyKey | 
 async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str, content: PostContent) -> None:
     post = new(workspace, content)
     assert await create_post(database, post)
-    for found in (await find(database, post), await read_post(database, workspace, post.id)):
-        assert found is not None
-        assert post_content(found) == content
-        assert values(found) == values(post)
-        assert [values(target) for target in found.targets] == [values(target) for target in post.targets]
+    for stored in (await find(database, post), await read_post(database, workspace, post.id)):
+        assert stored is not None
+        assert post_content(stored) == content
+        assert values(stored) == values(post)
+        assert [values(target) for target in stored.targets] == [values(target) for target in post.targets]
 
 
 async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
@@ -83,7 +83,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
 async def test_a_key_comes_with_its_post(database: Database, workspace: str) -> None:
     post, request = new(workspace, PLAIN, PostStatus.DRAFT), keyed(workspace, "é key")
     assert await create_post(database, post, request, NOW, (201, b"\x00body"))
-    key = await key_of(database, request)
+    key = await read_key(database, request)
     assert key is not None
     assert (key.post_id, key.generation, key.request_sha256) == (post.id, 1, b"\x00digest")
     assert (key.response_status, key.response_body, key.expires_at) == (201, b"\x00body", NOW + LIFETIME)
@@ -104,9 +104,9 @@ async def test_an_expired_key_gives_its_next_generation(database: Database, work
         post = new(workspace)
         post.workflow_id = workflow_id(workspace, post.id, key)
         assert await create_post(database, post, request, NOW + generation * LIFETIME)
-        found = await find(database, post)
-        assert found is not None
-        assert found.workflow_id == post.workflow_id == workflow_id(workspace, post.id, key, generation)
+        stored = await find(database, post)
+        assert stored is not None
+        assert stored.workflow_id == post.workflow_id == workflow_id(workspace, post.id, key, generation)
 
 
 async def test_a_taken_external_id_leaves_the_key_free(database: Database, workspace: str) -> None:
@@ -121,12 +121,12 @@ async def test_a_taken_external_id_leaves_the_key_free(database: Database, works
 async def test_one_of_many_requests_gets_the_key(database: Database, workspace: str) -> None:
     for number in range(10):
         posts, request = [new(workspace) for _ in range(6)], keyed(workspace, f"crowd {number}")
-        made = await asyncio.gather(*(create_post(database, post, request, NOW, None) for post in posts))
-        assert sum(made) == 1
-        assert [await find(database, post) is not None for post in posts] == made
-        key = await key_of(database, request)
+        results = await asyncio.gather(*(create_post(database, post, request, NOW, None) for post in posts))
+        assert sum(results) == 1
+        assert [await find(database, post) is not None for post in posts] == results
+        key = await read_key(database, request)
         assert key is not None
-        assert key.post_id == posts[made.index(True)].id
+        assert key.post_id == posts[results.index(True)].id
 
 
 async def test_a_key_in_use_is_not_taken_twice(database: Database, workspace: str) -> None:
@@ -156,11 +156,11 @@ async def test_accounts_are_read_as_a_session_reads_them(database: Database, wor
             for account_id in ("tw_1", "tw_2", "tw_3")
         ]
         expected = await find_accounts(session, workspace, ["tw_1", "tw_3", "tw_9"])
-    found = await read_accounts(database, workspace, ["tw_1", "tw_3", "tw_9"])
-    assert {name: values(each) for name, each in found.items()} == {
-        name: values(each) for name, each in expected.items()
+    accounts = await read_accounts(database, workspace, ["tw_1", "tw_3", "tw_9"])
+    assert {name: values(account) for name, account in accounts.items()} == {
+        name: values(account) for name, account in expected.items()
     }
-    assert values(found["tw_1"]) == {name: getattr(saved[0], name) for name in columns(ConnectedAccount)}
-    assert values(found["tw_1"]).keys() == values(saved[0]).keys() - {"credentials"}
+    assert values(accounts["tw_1"]) == {name: getattr(saved[0], name) for name in columns(ConnectedAccount)}
+    assert values(accounts["tw_1"]).keys() == values(saved[0]).keys() - {"credentials"}
     assert await read_accounts(database, "ws_other", ["tw_1"]) == {}
     assert await read_accounts(database, workspace, []) == {}

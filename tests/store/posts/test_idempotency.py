@@ -107,7 +107,7 @@ async def delete(database: Database, now: datetime) -> int:
         return await delete_expired_keys(session, now, 1000)
 
 
-async def row_of(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
+async def read_key(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
     async with database.transaction() as session:
         return await session.get(IdempotencyKey, (request.workspace_id, request.key))
 
@@ -129,11 +129,11 @@ async def test_an_answer_is_deleted_when_its_key_expires_and_the_row_stays(
 ) -> None:
     await use(database, request_, "post_1", NOW)
     await delete(database, NOW + LIFETIME - timedelta(seconds=1))
-    known = await row_of(database, request_)
+    known = await read_key(database, request_)
     assert known is not None
     assert known.response_body == b"content"
     await delete(database, NOW + LIFETIME)
-    known = await row_of(database, request_)
+    known = await read_key(database, request_)
     assert known is not None
     assert (known.generation, known.response_body, known.response_status) == (1, None, None)
     assert await use(database, request_, "post_2", NOW + LIFETIME) == 2
@@ -151,13 +151,13 @@ async def test_a_key_is_deleted_once_no_post_needs_its_generation(
     late = NOW + 3 * LIFETIME + KEPT
     await delete(database, late - timedelta(seconds=1))
     await delete(database, late)
-    assert await row_of(database, request) is not None
+    assert await read_key(database, request) is not None
     async with database.transaction() as session:
         await session.execute(sql_delete(Post).where(Post.id == post_id))
     await delete(database, late + KEPT - timedelta(seconds=1))
-    assert await row_of(database, request) is not None
+    assert await read_key(database, request) is not None
     await delete(database, late + KEPT)
-    assert await row_of(database, request) is None
+    assert await read_key(database, request) is None
     assert await use(database, request, "post_9", late + KEPT) == 1
 
 
@@ -166,7 +166,7 @@ async def test_a_key_that_is_used_again_is_kept(database: Database, request_: Ke
     again = NOW + LIFETIME + KEPT
     assert await use(database, request_, "post_2", again) == 2
     await delete(database, again + timedelta(seconds=1))
-    known = await row_of(database, request_)
+    known = await read_key(database, request_)
     assert known is not None
     assert (known.post_id, known.response_body, known.check_at) == ("post_2", b"content", again + LIFETIME)
 
@@ -177,5 +177,7 @@ async def test_keys_are_deleted_in_batches(database: Database, request_: KeyedRe
     async with database.transaction() as session:
         assert await delete_expired_keys(session, NOW, 2) == 2
     async with database.transaction() as session:
-        left = await session.scalar(select(func.count()).where(IdempotencyKey.workspace_id == request_.workspace_id))
-    assert left == 3
+        remaining = await session.scalar(
+            select(func.count()).where(IdempotencyKey.workspace_id == request_.workspace_id)
+        )
+    assert remaining == 3

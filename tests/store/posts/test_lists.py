@@ -88,7 +88,7 @@ async def fill(database: Database) -> str:
     return workspace
 
 
-def id_of(number: int) -> str:
+def numbered_id(number: int) -> str:
     """Return the id of a post, which is created this many seconds after EPOCH."""
     return first_id("post", EPOCH + timedelta(seconds=number))[:-20] + str(number).zfill(20)
 
@@ -108,21 +108,21 @@ class Noting:
         return await self.session.execute(query, values)
 
 
-async def rows_read(session: AsyncSession, workspace: str, wanted: Filter) -> tuple[float, list[dict[str, Any]]]:
+async def rows_read(session: AsyncSession, workspace: str, conditions: Filter) -> tuple[float, list[dict[str, Any]]]:
     """Return how many rows and index entries are read to find a page, and the scans that do so."""
     noting = Noting(session)
-    await find(cast("AsyncSession", noting), workspace, wanted, 21)
+    await find(cast("AsyncSession", noting), workspace, conditions, 21)
     scans = []
     for query in noting.queries:
         ((explained,),) = (await session.execute(Explain(query))).all()
-        found = nodes(explained[0]["Plan"])
-        scans += [node for node in found if "Scan" in node["Node Type"] and "Subquery" not in node["Node Type"]]
+        plan_nodes = nodes(explained[0]["Plan"])
+        scans += [node for node in plan_nodes if "Scan" in node["Node Type"] and "Subquery" not in node["Node Type"]]
     rows = ((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans)
     return sum(rows), scans
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "conditions",
     [
         Filter(),
         Filter(statuses=(PostStatus.FAILED,)),
@@ -143,13 +143,13 @@ async def rows_read(session: AsyncSession, workspace: str, wanted: Filter) -> tu
     ],
     ids=str,
 )
-async def test_a_page_reads_little_more_than_it_shows(filled: tuple[Database, str], wanted: Filter) -> None:
+async def test_a_page_reads_little_more_than_it_shows(filled: tuple[Database, str], conditions: Filter) -> None:
     database, workspace = filled
-    page = await list_posts(database, workspace, wanted, 20)
+    page = await list_posts(database, workspace, conditions, 20)
     assert page.posts
     async with database.reading() as session:
-        for each in (wanted, replace(wanted, after=page.last)) if page.last else (wanted,):
-            read, scans = await rows_read(session, workspace, each)
+        for page_conditions in (conditions, replace(conditions, after=page.last)) if page.last else (conditions,):
+            read, scans = await rows_read(session, workspace, page_conditions)
             assert read < 3 * WINDOW, scans
 
 
@@ -167,8 +167,8 @@ async def test_two_times_are_compared_without_reading_posts(
     database, workspace = filled
     both: dict[str, Any] = {"created_to": OLD, later: LATER[later]}
     async with database.reading() as session:
-        for wanted in (Filter(order=order, **both), Filter(order=order, statuses=(PostStatus.PUBLISHED,), **both)):
-            _, scans = await rows_read(session, workspace, wanted)
+        for conditions in (Filter(order=order, **both), Filter(order=order, statuses=(PostStatus.PUBLISHED,), **both)):
+            _, scans = await rows_read(session, workspace, conditions)
             of_posts = [scan for scan in scans if scan.get("Relation Name") == "posts"]
             read = sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in of_posts if not is_index_only(scan))
             assert read == 0, of_posts
@@ -184,13 +184,13 @@ async def test_orders_hold_from_page_to_page(filled: tuple[Database, str]) -> No
     rare = (PostStatus.FAILED, PostStatus.PARTIAL)
     for order in Order:
         seen: list[str] = []
-        wanted = Filter(statuses=rare, order=order)
+        conditions = Filter(statuses=rare, order=order)
         while True:
-            page = await list_posts(database, workspace, wanted, 7)
+            page = await list_posts(database, workspace, conditions, 7)
             seen += [post.id for post in page.posts]
             if not page.more:
                 break
-            wanted = Filter(statuses=rare, order=order, after=page.last)
+            conditions = Filter(statuses=rare, order=order, after=page.last)
         # The failed posts are those with even numbers, and only those are scheduled.
         assert len(seen) == len(set(seen)) == (20 if order is Order.SCHEDULED else 40)
         assert seen == sorted(seen, reverse=order is Order.CREATED)
@@ -212,27 +212,31 @@ async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str
         {"created_from": EPOCH + timedelta(seconds=4000), "created_to": EPOCH + timedelta(seconds=6000)},
     ]
     async with database.reading() as session:
-        for one, two, order in itertools.product(parts, parts, Order):
-            wanted = Filter(**{**one, **two}, order=order)
-            shape, values = shape_and_values(workspace, wanted, 30)
+        for first, two, order in itertools.product(parts, parts, Order):
+            conditions = Filter(**{**first, **two}, order=order)
+            shape, values = shape_and_values(workspace, conditions, 30)
             simple = (await session.execute(ordered_query(shape), values)).all()
-            assert [row.id for row in await find(session, workspace, wanted, 30)] == [row.id for row in simple], wanted
+            assert [row.id for row in await find(session, workspace, conditions, 30)] == [row.id for row in simple], (
+                conditions
+            )
 
 
 async def test_tags_are_kept_beside_the_posts(filled: tuple[Database, str]) -> None:
     database, _ = filled
     async with database.transaction() as session:
-        one = id_of(7)
+        post_id = numbered_id(7)
 
         async def tags() -> list[str]:
-            return list(await session.scalars(select(PostTag.tag).where(PostTag.post_id == one).order_by(PostTag.tag)))
+            return list(
+                await session.scalars(select(PostTag.tag).where(PostTag.post_id == post_id).order_by(PostTag.tag))
+            )
 
         assert await tags() == ["common"]
-        await session.execute(update(Post).where(Post.id == one).values(tags=["b", "a", "b"]))
+        await session.execute(update(Post).where(Post.id == post_id).values(tags=["b", "a", "b"]))
         assert await tags() == ["a", "b"]
-        await session.execute(update(Post).where(Post.id == one).values(tags=[]))
+        await session.execute(update(Post).where(Post.id == post_id).values(tags=[]))
         assert await tags() == []
-        await session.execute(update(Post).where(Post.id == one).values(tags=["common"]))
-        other = id_of(8)
+        await session.execute(update(Post).where(Post.id == post_id).values(tags=["common"]))
+        other = numbered_id(8)
         await session.execute(delete(Post).where(Post.id == other))
         assert not await session.scalar(select(PostTag.tag).where(PostTag.post_id == other))

@@ -65,9 +65,9 @@ async def save(database: Database, workspace: str, content: PostContent = CONTEN
 
 async def read(database: Database, post: Post) -> Post:
     async with database.transaction() as session:
-        found = await find_post(session, post.workspace_id, post.id)
-    assert found is not None
-    return found
+        stored = await find_post(session, post.workspace_id, post.id)
+    assert stored is not None
+    return stored
 
 
 def columns(row: Post | Target) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def columns(row: Post | Target) -> dict[str, Any]:
 
 async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
-    found = await read(database, post)
-    assert post_content(found) == CONTENT
-    assert columns(found) == columns(post)
-    assert [columns(target) for target in found.targets] == [columns(target) for target in post.targets]
+    stored = await read(database, post)
+    assert post_content(stored) == CONTENT
+    assert columns(stored) == columns(post)
+    assert [columns(target) for target in stored.targets] == [columns(target) for target in post.targets]
 
 
 async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
@@ -103,7 +103,7 @@ class TestRewrite:
         twitter, instagram = post.targets
         async with database.transaction() as session:
             await session.execute(update(Target).where(Target.post_id == post.id).values(handles={"mediaId": "1"}))
-        wanted = CONTENT.model_copy(
+        newer = CONTENT.model_copy(
             update={
                 "targets": [
                     CONTENT.targets[1],
@@ -115,11 +115,11 @@ class TestRewrite:
         async with database.transaction() as session:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
-            rewrite(locked, wanted, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
-        found = await read(database, post)
-        assert post_content(found) == wanted
-        assert (found.due_at, found.updated_at, found.created_at) == (NOW, NOW + timedelta(seconds=1), NOW)
-        first, second, third = found.targets
+            rewrite(locked, newer, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
+        stored = await read(database, post)
+        assert post_content(stored) == newer
+        assert (stored.due_at, stored.updated_at, stored.created_at) == (NOW, NOW + timedelta(seconds=1), NOW)
+        first, second, third = stored.targets
         assert (first.id, third.id) == (instagram.id, twitter.id)
         assert second.account_id == "tw_2"
         assert third.handles == {"earlier": {"mediaId": "1"}}
@@ -133,13 +133,13 @@ class TestRewrite:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
             rewrite(locked, CONTENT, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
-        found = await read(database, post)
-        assert (found.version, found.delivered_version, found.is_delivered) == (2, 1, False)
+        stored = await read(database, post)
+        assert (stored.version, stored.delivered_version, stored.is_delivered) == (2, 1, False)
 
 
 async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
-    made = [(await save(database, workspace)).id for _ in range(5)]
+    ids = [(await save(database, workspace)).id for _ in range(5)]
     page = await list_posts(database, workspace, Filter(), 2)
     rest = await list_posts(database, workspace, Filter(after=Position(page.posts[-1].id)), 10)
-    assert [post.id for post in (*page.posts, *rest.posts)] == made[::-1]
+    assert [post.id for post in (*page.posts, *rest.posts)] == ids[::-1]
     assert (page.more, rest.more) == (True, False)

@@ -37,9 +37,9 @@ async def save(
 
 async def read(database: Database, post: Post) -> Post:
     async with database.transaction() as session:
-        found = await find_post(session, post.workspace_id, post.id)
-    assert found is not None
-    return found
+        stored = await find_post(session, post.workspace_id, post.id)
+    assert stored is not None
+    return stored
 
 
 async def attempts(database: Database, target: Target) -> list[Attempt]:

@@ -54,8 +54,8 @@ async def targets(database: Database, workspace: str, count: int) -> list[str]:
     post = new_post(new_id("post"), workspace, new_id("wf"), content, status=PostStatus.PUBLISHING, due_at=now, now=now)
     await create_post(database, post)
     async with database.transaction() as session:
-        found = await session.scalars(select(Target.id).where(Target.post_id == post.id).order_by(Target.position))
-        return list(found)
+        ids = await session.scalars(select(Target.id).where(Target.post_id == post.id).order_by(Target.position))
+        return list(ids)
 
 
 async def ask(
@@ -84,8 +84,8 @@ async def test_slots_beyond_limit_come_in_later_windows(database: Database, work
 
 async def test_repeated_request_keeps_reservation(database: Database, workspace: str, bucket: Bucket) -> None:
     *first, fourth, fifth = await targets(database, workspace, 5)
-    for each in first:
-        await ask(database, bucket, each, A_MINUTE)
+    for target in first:
+        await ask(database, bucket, target, A_MINUTE)
     assert seconds(await ask(database, bucket, fourth, A_MINUTE)) == 60
     await age(database, bucket, timedelta(seconds=20))
     assert seconds(await ask(database, bucket, fourth, A_MINUTE)) == 40
@@ -96,20 +96,20 @@ async def test_repeated_request_keeps_reservation(database: Database, workspace:
 
 async def test_slot_counts_from_its_use(database: Database, workspace: str, bucket: Bucket) -> None:
     late, after = await targets(database, workspace, 2)
-    one = RateLimit(1, timedelta(minutes=1))
-    assert (await ask(database, bucket, late, one)).wait == NOW
-    assert seconds(await ask(database, bucket, after, one)) == 60
+    one_a_minute = RateLimit(1, timedelta(minutes=1))
+    assert (await ask(database, bucket, late, one_a_minute)).wait == NOW
+    assert seconds(await ask(database, bucket, after, one_a_minute)) == 60
     await age(database, bucket, timedelta(seconds=50))
-    assert (await ask(database, bucket, late, one)).wait == NOW
+    assert (await ask(database, bucket, late, one_a_minute)).wait == NOW
     await age(database, bucket, timedelta(seconds=10))
-    assert seconds(await ask(database, bucket, after, one)) == 50
+    assert seconds(await ask(database, bucket, after, one_a_minute)) == 50
 
 
 async def test_each_send_needs_a_slot_of_its_own(database: Database, workspace: str, bucket: Bucket) -> None:
     (only,) = await targets(database, workspace, 1)
-    one = RateLimit(1, timedelta(minutes=1))
-    assert (await ask(database, bucket, only, one)).wait == NOW
-    assert seconds(await ask(database, bucket, only, one, last_attempt_id=7)) == 60
+    one_a_minute = RateLimit(1, timedelta(minutes=1))
+    assert (await ask(database, bucket, only, one_a_minute)).wait == NOW
+    assert seconds(await ask(database, bucket, only, one_a_minute, last_attempt_id=7)) == 60
 
 
 async def test_longest_wait_of_several_limits_counts(database: Database, workspace: str, bucket: Bucket) -> None:
@@ -120,25 +120,25 @@ async def test_longest_wait_of_several_limits_counts(database: Database, workspa
 
 
 async def test_reservation_of_gone_target_lapses(database: Database, workspace: str, bucket: Bucket) -> None:
-    one = RateLimit(1, timedelta(minutes=1))
+    one_a_minute = RateLimit(1, timedelta(minutes=1))
     first, deleted, failed, lost, last = await targets(database, workspace, 5)
-    for number, each in enumerate((first, deleted, failed, lost)):
-        assert seconds(await ask(database, bucket, each, one)) == number * 60
+    for number, target in enumerate((first, deleted, failed, lost)):
+        assert seconds(await ask(database, bucket, target, one_a_minute)) == number * 60
     async with database.transaction() as session:
         await session.execute(delete(Target).where(Target.id == deleted))
         await session.execute(update(Target).where(Target.id == failed).values(status=TargetStatus.FAILED))
-    assert seconds(await ask(database, bucket, last, one)) == 4 * 60, "behind the last that still waits"
+    assert seconds(await ask(database, bucket, last, one_a_minute)) == 4 * 60, "behind the last that still waits"
     # The slot of `lost` was a while ago: its worker died.
     await age(database, bucket, timedelta(seconds=3 * 60) + rate_limits.MISSED_AFTER + timedelta(seconds=1))
-    assert (await ask(database, bucket, last, one)).wait == NOW
-    assert seconds(await ask(database, bucket, lost, one)) == 60
+    assert (await ask(database, bucket, last, one_a_minute)).wait == NOW
+    assert seconds(await ask(database, bucket, lost, one_a_minute)) == 60
 
 
 async def test_no_window_exceeds_limit_under_concurrency(
     postgres_url: str, database: Database, workspace: str, bucket: Bucket
 ) -> None:
     """Two processes' pools, and every waiting target comes too early or too late."""
-    other = Database(postgres_url_of(database))
+    other = Database(own_address(database))
     taken: list[float] = []
 
     async def come(number: int, target_id: str) -> None:
@@ -148,7 +148,9 @@ async def test_no_window_exceeds_limit_under_concurrency(
         async with pool.transaction() as session:
             taken.append((await session.scalars(select(Row.at).where(Row.target_id == target_id))).one().timestamp())
 
-    await asyncio.gather(*(come(number, each) for number, each in enumerate(await targets(database, workspace, 20))))
+    await asyncio.gather(
+        *(come(number, target) for number, target in enumerate(await targets(database, workspace, 20)))
+    )
     await other.close()
     taken.sort()
     gaps = [later - earlier for earlier, later in zip(taken, taken[QUICK.limit :], strict=False)]
@@ -156,7 +158,7 @@ async def test_no_window_exceeds_limit_under_concurrency(
     assert taken[-1] - taken[0] < 15, "every target gets a slot"
 
 
-def postgres_url_of(database: Database) -> str:
+def own_address(database: Database) -> str:
     return database.engine.url.render_as_string(hide_password=False)
 
 
@@ -181,17 +183,18 @@ async def test_reported_quota_holds_until_it_resets(database: Database, workspac
 async def test_accounts_servers_and_steps_do_not_wait_for_each_other(
     database: Database, workspace: str, bucket: Bucket
 ) -> None:
-    one = RateLimit(1, timedelta(minutes=1))
-    found = await targets(database, workspace, 4)
+    one_a_minute = RateLimit(1, timedelta(minutes=1))
+    target_ids = await targets(database, workspace, 4)
     others = (
         replace(bucket, step="prepare"),
         replace(bucket, account_id=new_id("tt")),
         replace(bucket, server="else.example"),
     )
     buckets = (bucket, *others)
-    assert [seconds(await ask(database, each, target, one)) for each, target in zip(buckets, found, strict=True)] == [
-        0
-    ] * 4
+    assert [
+        seconds(await ask(database, own_bucket, target, one_a_minute))
+        for own_bucket, target in zip(buckets, target_ids, strict=True)
+    ] == [0] * 4
 
 
 async def test_old_slots_are_deleted(database: Database, workspace: str, bucket: Bucket) -> None:
@@ -201,8 +204,8 @@ async def test_old_slots_are_deleted(database: Database, workspace: str, bucket:
     (last,) = await targets(database, workspace, 1)
     await ask(database, bucket, last, A_MINUTE)
     async with database.transaction() as session:
-        kept = await session.scalars(select(Row.target_id).where(Row.account_id == bucket.account_id))
-        assert list(itertools.islice(kept, 5)) == [last]
+        remaining = await session.scalars(select(Row.target_id).where(Row.account_id == bucket.account_id))
+        assert list(itertools.islice(remaining, 5)) == [last]
 
 
 async def test_report_of_one_server_does_not_limit_account_at_another(
@@ -247,17 +250,17 @@ async def test_failed_query_keeps_reported_quota(database: Database, workspace: 
 
 async def test_slots_of_several_buckets_are_taken_together(database: Database, workspace: str, bucket: Bucket) -> None:
     first, second, third = await targets(database, workspace, 3)
-    one = RateLimit(1, timedelta(minutes=1))
+    one_a_minute = RateLimit(1, timedelta(minutes=1))
     prepare = BucketLimits(replace(bucket, step="prepare"), [A_MINUTE])
-    both = [prepare, BucketLimits(bucket, [one])]
-    taken, waiting = [await acquire(database, each, 0, both) for each in (first, second)]
+    both = [prepare, BucketLimits(bucket, [one_a_minute])]
+    taken, waiting = [await acquire(database, target, 0, both) for target in (first, second)]
     assert taken
     assert taken.wait == NOW
     assert waiting
     assert seconds(waiting) == 60
-    assert waiting.window == one.per
+    assert waiting.window == one_a_minute.per
     # The second target's free slot to prepare was released, so two are left.
-    slots = [await acquire(database, each, 0, [prepare]) for each in (second, third)]
+    slots = [await acquire(database, target, 0, [prepare]) for target in (second, third)]
     assert [slot and slot.wait for slot in slots] == [NOW, NOW]
 
 
@@ -291,8 +294,8 @@ async def test_impossible_numbers_are_clamped(
         await record_quota(
             session, bucket, now - timedelta(seconds=1), remaining, now + timedelta(minutes=1), limit=limit, asked=True
         )
-        kept = (await session.scalars(select(RateLimitBucket).filter_by(account_id=bucket.account_id))).one()
-    assert kept.reported_remaining is not None
-    assert 0 <= kept.reported_remaining <= 2**31
-    assert kept.reported_limit is None or 1 <= kept.reported_limit <= 2**31
+        stored = (await session.scalars(select(RateLimitBucket).filter_by(account_id=bucket.account_id))).one()
+    assert stored.reported_remaining is not None
+    assert 0 <= stored.reported_remaining <= 2**31
+    assert stored.reported_limit is None or 1 <= stored.reported_limit <= 2**31
     assert (await ask(database, bucket, target, A_MINUTE)).wait >= NOW

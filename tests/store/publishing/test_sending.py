@@ -56,9 +56,9 @@ class TestOpen:
         assert short is not None
         assert (long.account is not None) == (short.account is not None) == connected
         pairs = ((long.post, short.post), (long.target, short.target), (long.account, short.account))
-        for one, other in (*pairs, (long.sent, short.sent)):
-            for name in type(one).__mapper__.column_attrs.keys() if one else ():
-                assert getattr(one, name) == getattr(other, name), name
+        for row, other in (*pairs, (long.sent, short.sent)):
+            for name in type(row).__mapper__.column_attrs.keys() if row else ():
+                assert getattr(row, name) == getattr(other, name), name
         assert short.sent is not None
         assert (short.sent.state, short.sent_since) == (AttemptState.REFUSED, long.sent_since)
         assert short.sent_since is not None
@@ -74,10 +74,10 @@ class TestBegin:
     async def test_takes_a_pending_target(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         attempt = await begin(database, post.targets[0])
-        found = await read(database, post)
-        assert found.status == PostStatus.PUBLISHING
-        assert found.updated_at == attempt.started_at
-        assert [target.status for target in found.targets] == [TargetStatus.PUBLISHING, TargetStatus.PENDING]
+        stored = await read(database, post)
+        assert stored.status == PostStatus.PUBLISHING
+        assert stored.updated_at == attempt.started_at
+        assert [target.status for target in stored.targets] == [TargetStatus.PUBLISHING, TargetStatus.PENDING]
         (line,) = await attempts(database, post.targets[0])
         assert (line.id, line.step, line.state, line.started_at) == (
             attempt.id,

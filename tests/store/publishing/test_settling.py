@@ -47,8 +47,8 @@ class TestSettle:
         change = transitions.published(now, "7", "https://example.com/7", until, "no comment")
         async with announcements(database) as heard:
             settled = await settle(database, target.id, AnswerTo(attempt.id), change, NOTE)
-        found = await read(database, post)
-        row = found.targets[0]
+        stored = await read(database, post)
+        row = stored.targets[0]
         assert settled == Settled(
             WriteResult.MADE,
             Outcome(
@@ -61,10 +61,10 @@ class TestSettle:
         assert (row.status, row.platform_post_id, row.platform_post_url) == ("published", "7", "https://example.com/7")
         assert (row.editable_until, row.warning, row.published_at) == (until, "no comment", now)
         assert (row.error, row.error_code, row.error_category, row.retryable) == (None, None, None, None)
-        assert (found.status, found.published_at) == (PostStatus.PUBLISHED, now)
+        assert (stored.status, stored.published_at) == (PostStatus.PUBLISHED, now)
         (line,) = await attempts(database, target)
         assert (line.state, line.decision, line.http_status, line.request_id) == ("done", "published", 200, "r1")
-        assert line.finished_at == found.updated_at
+        assert line.finished_at == stored.updated_at
         assert heard == [post.id]
 
     @pytest.mark.parametrize("status", TargetStatus)
@@ -138,9 +138,9 @@ class TestSettle:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         warned = transitions.warned("Too large.")
         settled = await settle(database, post.targets[0].id, BeforeSend(1, due=False), warned, REFUSED)
-        found = await read(database, post)
-        assert (settled.write, found.status) == (WriteResult.MADE, PostStatus.SCHEDULED)
-        assert (found.targets[0].warning, found.targets[0].begun_at) == ("Too large.", None)
+        stored = await read(database, post)
+        assert (settled.write, stored.status) == (WriteResult.MADE, PostStatus.SCHEDULED)
+        assert (stored.targets[0].warning, stored.targets[0].begun_at) == ("Too large.", None)
 
     @pytest.mark.parametrize("again", [False, True])
     async def test_a_confirmation_counts_for_the_last_send(
@@ -171,8 +171,8 @@ class TestSettle:
         post = await save(database, workspace)
         for target in post.targets:
             await land(database, target, await begin(database, target))
-        found = await read(database, post)
-        assert found.published_at == found.targets[0].published_at
+        stored = await read(database, post)
+        assert stored.published_at == stored.targets[0].published_at
 
     @pytest.mark.parametrize("end", [TargetStatus.PUBLISHED, TargetStatus.FAILED])
     async def test_a_target_that_settles_while_it_waits_for_the_post_is_seen(
@@ -190,9 +190,9 @@ class TestSettle:
                 await asyncio.sleep(0.1)
                 assert not landing.done()
             await landing
-        found = await read(database, post)
-        assert found.status == (PostStatus.PUBLISHED if end is TargetStatus.PUBLISHED else PostStatus.PARTIAL)
-        assert [target.status for target in found.targets] == [TargetStatus.PUBLISHED, end]
+        stored = await read(database, post)
+        assert stored.status == (PostStatus.PUBLISHED if end is TargetStatus.PUBLISHED else PostStatus.PARTIAL)
+        assert [target.status for target in stored.targets] == [TargetStatus.PUBLISHED, end]
         assert heard == [post.id]
 
     @pytest.mark.parametrize("one_fails", [False, True])
@@ -208,9 +208,9 @@ class TestSettle:
                 await asyncio.gather(*(ways[at](database, *pair) for at, pair in enumerate(pairs)))
         expected = PostStatus.PARTIAL if one_fails else PostStatus.PUBLISHED
         for post in posts:
-            found = await read(database, post)
-            assert found.status == expected
-            assert found.published_at == min(target.published_at for target in found.targets if target.published_at)
+            stored = await read(database, post)
+            assert stored.status == expected
+            assert stored.published_at == min(target.published_at for target in stored.targets if target.published_at)
             states = [line.state for target in post.targets for line in await attempts(database, target)]
             assert states == ["done", "refused" if one_fails else "done", "done"]
         assert sorted(heard) == sorted(post.id for post in posts)

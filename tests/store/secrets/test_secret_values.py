@@ -103,8 +103,8 @@ def test_the_oldest_secrets_are_forgotten() -> None:
         known.remember(f"secret-number-{number}")
     known.remember("secret-number-2")
     known.remember("secret-number-5")
-    kept = [number for number in range(6) if known.mask(f"secret-number-{number}") == MASK]
-    assert kept == [2, 4, 5]
+    masked = [number for number in range(6) if known.mask(f"secret-number-{number}") == MASK]
+    assert masked == [2, 4, 5]
 
 
 @pytest.mark.thorough
