@@ -29,6 +29,11 @@ EXAMPLES = 5
 """How many findings of one kind are printed unless all are requested."""
 _CONNECTED_WITHIN_S = 4.0
 """The time limit for each of the database and Temporal to answer at all; our choice."""
+_CLOCKS = (
+    "Of all clocks, only this machine's was compared with the database's. Workers and APIs report theirs as "
+    "socialsyncer_clock_skew_seconds, and log clock.skewed."
+)
+"""No process records its clock where a command can read it."""
 _GROUPS = {FixedBy.SYSTEM: "healing by themselves", FixedBy.PERSON: "for a person"}
 
 
@@ -86,6 +91,7 @@ def to_json(report: Report) -> str:
     compared = {"posts": report.posts, "workflows": report.workflows, "publicPosts": report.public}
     whole = {"exitCode": int(report.exit), "compared": compared, "couldNotCheck": report.away, "findings": findings}
     whole["waiting"] = report.waiting
+    whole["clocks"] = _CLOCKS
     return json.dumps(whole, indent=2)
 
 
@@ -148,7 +154,7 @@ def _summary(report: Report, seconds: float) -> str:
         compared.append(_count(report.public, "public post"))
     counts = [f"{len(group)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (group := report.of(fixed_by))]
     verdict = "; ".join(counts) or ("Nothing else was found" if report.away else "All agree")
-    return f"{verdict}. Compared: {', '.join(compared)}, in {seconds:.1f} s."
+    return f"{verdict}. Compared: {', '.join(compared)}, in {seconds:.1f} s.\n{_CLOCKS}"
 
 
 def _count(number: int, what: str) -> str:

@@ -49,6 +49,7 @@ async def check_reports(own: Stack) -> None:
     healthy = await doctor("--workspace", own.workspace_id)
     assert (healthy.exit_code, healthy.stderr) == (0, "")
     assert healthy.stdout.startswith("All agree. Compared: 1 live post, 1 running workflow")
+    assert "only this machine's was compared with the database's" in healthy.stdout
     await handle.terminate()
     completed = await doctor("--workspace", own.workspace_id)
     assert completed.exit_code == 1
@@ -59,6 +60,7 @@ async def check_reports(own: Stack) -> None:
     answer = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)
     assert answer["exitCode"] == 1
     assert answer["compared"]["posts"] == 1
+    assert "only this machine's" in answer["clocks"]
     assert [(finding["kind"], finding["fixedBy"], finding["postId"]) for finding in answer["findings"]] == [
         ("workflow_lost", "system", post.id)
     ]
