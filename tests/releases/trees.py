@@ -19,7 +19,7 @@ from tests.databases import ROLES, url_as
 from tests.releases.folders import ROOT
 from tests.stack import Stack
 
-_STARTS_WITHIN_S = 90
+_STARTS_WITHIN_S = 180
 _STOPS_WITHIN_S = 90
 _COMMANDS = {Component.API: ["cli.main", "api"], Component.WORKER: ["worker"]}
 
@@ -32,17 +32,36 @@ class Tree:
     path: Path
 
 
-def released_tree(version: str, folder: Path) -> Tree:
-    """Unpack the code of a release's tag into a folder; without the tag, that of the last commit."""
+def released_tree(version: str, folder: Path, clone: Path = ROOT) -> Tree:
+    """Unpack the code of a release into a folder: of its tag, or without one of the commit that recorded it.
+
+    A shallow clone may have neither. Then it is that of the last commit, and the tree's name says so.
+    """
     tag = f"v{version}"
-    has_tag = subprocess.run(
-        ["git", "rev-parse", "--quiet", "--verify", tag], cwd=ROOT, capture_output=True, check=False
-    )
-    revision = "HEAD" if has_tag.returncode else tag
-    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
+    if _git(clone, "rev-parse", "--quiet", "--verify", tag):
+        revision, name = tag, tag
+    elif recorded := _recording_commit(version, clone):
+        revision, name = recorded, f"{recorded[:8]}, which recorded {version} (there is no tag {tag})"
+    else:
+        revision, name = "HEAD", f"the last commit (this clone has no code of {version})"
+    archive = subprocess.run(["git", "archive", revision], cwd=clone, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
-    return Tree(tag if revision == tag else f"the last commit (there is no tag {tag})", folder)
+    return Tree(name, folder)
+
+
+def _recording_commit(version: str, clone: Path) -> str | None:
+    """Return the commit that last changed a release's folder; None if the clone may lack it."""
+    commit = _git(clone, "rev-list", "-1", "HEAD", "--", f"tests/releases/{version}")
+    # Where the history of a shallow clone begins, a commit seems to have added every file.
+    has_parent = bool(commit and _git(clone, "rev-parse", "--quiet", "--verify", f"{commit}^"))
+    return commit if has_parent or _git(clone, "rev-parse", "--is-shallow-repository") == "false" else None
+
+
+def _git(clone: Path, *arguments: str) -> str | None:
+    """Return what a command of git's prints; None if it fails, or prints nothing."""
+    ended = subprocess.run(["git", *arguments], cwd=clone, capture_output=True, check=False, text=True)
+    return ended.stdout.strip() or None if ended.returncode == 0 else None
 
 
 @dataclass(slots=True)
