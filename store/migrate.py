@@ -11,6 +11,9 @@ from typing import TypeVar
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -165,19 +168,35 @@ def _current(connection: Connection) -> str | None:
 
 
 async def _apply(engine: AsyncEngine, revision: Revision, folder: Path) -> None:
+    """Apply a migration and record it, both together or, outside a transaction, one after the other.
+
+    If the process is killed in between, the migration is repeated. Its row and Alembic's are written together.
+    """
     log.info("migrate.applies", revision=revision.name, kind=revision.kind)
     if revision.in_transaction:
-        await _in_transaction(engine, revision.name, _upgrade_to, revision, folder)
+        await _in_transaction(engine, revision.name, _change_and_record, revision, folder)
         return
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.run_sync(_upgrade_to, revision, folder)
+        await connection.run_sync(_change, revision, folder)
+    await _in_transaction(engine, revision.name, _record, revision, folder)
 
 
-def _upgrade_to(connection: Connection, revision: Revision, folder: Path) -> None:
+def _change_and_record(connection: Connection, revision: Revision, folder: Path) -> None:
+    _change(connection, revision, folder)
+    _record(connection, revision, folder)
+
+
+def _change(connection: Connection, revision: Revision, folder: Path) -> None:
+    module = ScriptDirectory.from_config(alembic_config(folder)).get_revision(revision.name).module
+    with Operations.context(MigrationContext.configure(connection)):
+        module.upgrade()
+
+
+def _record(connection: Connection, revision: Revision, folder: Path) -> None:
     config = alembic_config(folder)
     config.attributes["connection"] = connection
-    command.upgrade(config, revision.name)
+    command.stamp(config, revision.name)
     state = {
         "revision": revision.name,
         "kind": revision.kind,

@@ -151,7 +151,7 @@ class Balancer:
         for post_id, text in self.texts.items():
             post = await self._stack.read(post_id)
             run = await runs.latest(post.workflow_id)
-            if post.status is not PostStatus.PUBLISHED or run is None or run.stuck or run.task_pending or run.steps:
+            if post.status != PostStatus.PUBLISHED or run is None or run.stuck or run.task_pending or run.steps:
                 unsettled.append(text)
         return unsettled
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from store.database import OF_REQUESTS, Database
 from store.migrate import Migration, upgrade
@@ -133,6 +135,40 @@ async def test_an_interrupted_index_is_built_again(url: str, folder: Path) -> No
         await upgrade(url, folder=folder)
     await run(url, "DELETE FROM workspaces")
     assert names(await upgrade(url, folder=folder)) == ([added], [])
+
+
+async def test_an_index_that_a_killed_migration_still_builds_is_waited_for(url: str, folder: Path) -> None:
+    """The server continues to build it after its client was killed."""
+    change = 'online.create_index(op.get_bind(), "posts_test", "posts (updated_at)")'
+    added = write_migration(folder, change, "IN_TRANSACTION = False")
+    reader = await asyncpg.connect(url.replace("+asyncpg", ""))
+    async with reader.transaction(isolation="repeatable_read"):
+        await reader.fetch("SELECT count(*) FROM posts")
+        left_behind = asyncio.create_task(run(url, "CREATE INDEX CONCURRENTLY posts_test ON posts (updated_at)"))
+        while not await run(url, "SELECT 1 FROM pg_indexes WHERE indexname = 'posts_test'"):  # noqa: ASYNC110 no event
+            await asyncio.sleep(0.05)
+        migrating = asyncio.create_task(upgrade(url, folder=folder))
+        # PostgreSQL searches for a deadlock after a second.
+        await asyncio.sleep(3)
+    await left_behind
+    assert names(await migrating) == ([added], [])
+    await reader.close()
+    assert await run(url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'posts_test'::regclass") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant"), [("backfill", "pass"), ("expand", "IN_TRANSACTION = False"), ("expand", "pass")]
+)
+async def test_a_migration_that_ended_before_it_was_recorded_is_repeated(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str, constant: str
+) -> None:
+    added = write_migration(folder, statement("SELECT 1"), constant, kind=kind)
+    with monkeypatch.context() as killed:
+        killed.setattr("store.migrate._RECORD", text("SELECT 1 / 0"))
+        with pytest.raises(DBAPIError, match="division by zero"):
+            await upgrade(url, folder=folder)
+    assert names(await upgrade(url, folder=folder)) == ([added], [])
+    assert names(await upgrade(url, folder=folder)) == ([], [])
 
 
 async def test_rows_are_filled_in_batches(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
