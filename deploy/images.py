@@ -1,5 +1,6 @@
 """The images of other projects by digest, in deploy/images.env: `python3 -m deploy.images check`, `pin`."""
 
+import json
 import re
 import subprocess
 import sys
@@ -17,8 +18,9 @@ def images() -> dict[str, str]:
 
 def registry_digest(tag: str) -> str:
     """Ask the registry for the digest of an image for every system. Raises CalledProcessError."""
-    command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", tag]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    # As JSON: buildx 0.13 ignores the rest of a format that begins with {{.Manifest, and prints a table.
+    command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", tag]
+    return str(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["digest"])
 
 
 def check() -> bool:

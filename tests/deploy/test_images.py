@@ -1,9 +1,15 @@
 """The images of other projects: one file has all of them, and a command adds their digests."""
 
+import hashlib
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -37,7 +43,8 @@ def run(command: str, folder: Path, programs: str = "/usr/bin:/bin") -> subproce
 def fake_docker(folder: Path, digest: str) -> str:
     """Put a docker that reports one digest for every image into a folder; no registry is available here."""
     docker = folder / "docker"
-    docker.write_text(f'#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo {digest}\n')
+    manifest = json.dumps({"digest": digest})
+    docker.write_text(f"#!/bin/sh\n[ \"$1 $2 $3\" = 'buildx imagetools inspect' ] && echo '{manifest}'\n")
     docker.chmod(0o755)
     return f"{folder}:/usr/bin:/bin"
 
@@ -71,6 +78,62 @@ def test_check_fails_as_long_as_a_digest_is_missing_and_pin_adds_all(copied: Pat
     assert run("check", copied).returncode == 0
     later = run("pin", copied, fake_docker(copied, "sha256:" + "beef" * 16))
     assert later.stdout.count("beef" * 16) == len(IMAGES)
+
+
+class FakeRegistry(BaseHTTPRequestHandler):
+    """A registry of images that has every tag of every image; the digest of each is that of its manifest's bytes."""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        manifest = manifest_of(self.path) if "/manifests/" in self.path else b"{}"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.oci.image.index.v1+json")
+        self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+        self.send_header("Content-Length", str(len(manifest)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(manifest)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def manifest_of(path: str) -> bytes:
+    """Return the manifest of an image for every system: another one for each image."""
+    name = path.partition("/manifests/")[0]
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+    return json.dumps(index | {"annotations": {"name": name}}).encode()
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """Serve a fake registry; yields its name in a tag."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), FakeRegistry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def has_buildx() -> bool:
+    if (docker := shutil.which("docker")) is None:
+        return False
+    return subprocess.run([docker, "buildx", "version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not has_buildx(), reason="needs docker with buildx")
+def test_pin_asks_the_registry_that_a_tag_names(copied: Path, registry: str) -> None:
+    file = copied / "deploy/images.env"
+    file.write_text("".join(f"{name}={registry}/{tag}\n" for name, tag in IMAGES.items()))
+    pinned = run("pin", copied, os.environ["PATH"])
+    assert pinned.returncode == 0, pinned.stderr
+    paths = {name: f"/v2/{tag.rpartition(':')[0]}/manifests/" for name, tag in IMAGES.items()}
+    assert file.read_text().splitlines() == [
+        f"{name}={registry}/{tag}@sha256:{hashlib.sha256(manifest_of(paths[name])).hexdigest()}"
+        for name, tag in IMAGES.items()
+    ]
+    assert run("check", copied).returncode == 0
 
 
 def test_pin_writes_nothing_but_digests(copied: Path) -> None:
