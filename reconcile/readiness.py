@@ -9,6 +9,7 @@ import structlog
 
 from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
+from reconcile.clock import ahead_of_database
 from store.apps.refusals import refused_apps
 from store.clock import database_now
 from store.database import Database
@@ -39,6 +40,7 @@ class Readiness:
     def __init__(self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER) -> None:
         self._database = database
         self._queues = queues
+        self._ahead = ahead_of_database(database)
         self._late_after = late_after
         self._probes = (
             _Probe(self._rows, {"database": False, "sweep": False}, _FRESH_S),
@@ -79,12 +81,12 @@ class Readiness:
         return parts | {"latePosts": late, "refusedApps": refused, "schema": schema}
 
     async def _posts_queue(self) -> Parts:
-        state = await self._queues.posts()
+        state = await self._queues.posts(self._ahead)
         # Every post needs a worker of this queue: it is reported missing even without work.
         return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
 
     async def _platform_queues(self) -> Parts:
-        states = await self._queues.of_platforms()
+        states = await self._queues.of_platforms(self._ahead)
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 

@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
+from reconcile.clock import ahead_of_database
 from reconcile.doctor.cases import Case, Counted, suspicious
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
 from reconcile.doctor.loose_ends import LooseEnds
@@ -68,7 +69,7 @@ class Doctor:
         now = datetime.now(UTC)
         cases = await suspicious(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
-        has_worker = (await self._runs.queues.posts()).polled
+        has_worker = (await self._runs.queues.posts(ahead_of_database(self._database))).polled
         examination = Examination(self._database, self._runs, self._queries, has_worker=has_worker)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 

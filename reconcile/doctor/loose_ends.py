@@ -10,6 +10,7 @@ from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from platforms.versions import EndingVersion, ending_versions
+from reconcile.clock import ahead_of_database
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
 from store.apps.refusals import refused_apps
@@ -67,7 +68,8 @@ class LooseEnds:
     async def _unserved(self, platforms: list[str]) -> AsyncIterator[Finding]:
         queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in platforms)]
         for queue, activities in queues:
-            if not (await self._runs.queues.state(queue, activities=activities)).polled:
+            ahead = ahead_of_database(self._database)
+            if not (await self._runs.queues.state(queue, activities=activities, ahead=ahead)).polled:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
                 how = "Start a worker that serves it (`python worker.py`): then these posts are published."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)

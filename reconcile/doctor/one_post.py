@@ -12,6 +12,7 @@ from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from platforms.registry import platforms
+from reconcile.clock import ahead_of_database
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
 from reconcile.doctor.findings import Exit, Finding, FixedBy
@@ -129,8 +130,8 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
         return
     run = await runs.latest(post.workflow_id)
     report.workflow += await _workflow(runs, run)
-    report.platform += await _unserved(runs, post, now)
-    has_worker = (await runs.queues.posts()).polled
+    report.platform += await _unserved(database, runs, post, now)
+    has_worker = (await runs.queues.posts(ahead_of_database(database))).polled
     examination = Examination(database, runs, RunQueries(runs, 1), has_worker=has_worker)
     case = Case(post.workflow_id, post.id)
     if first := await examination.findings(case):
@@ -168,7 +169,7 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
     return said
 
 
-async def _unserved(runs: Runs, post: Post, now: datetime) -> list[str]:
+async def _unserved(database: Database, runs: Runs, post: Post, now: datetime) -> list[str]:
     """Return sentences about the queues of a due post that no worker polls."""
     due = {
         target.platform
@@ -176,10 +177,11 @@ async def _unserved(runs: Runs, post: Post, now: datetime) -> list[str]:
         if target.status not in _SETTLED and target.due_at and target.due_at <= now
     }
     queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in sorted(due))]
+    ahead = ahead_of_database(database)
     return [
         f"No worker asks for work of the queue {name}: start one that serves it."
         for name, activities in queues
-        if not (await runs.queues.state(name, activities=activities)).polled
+        if not (await runs.queues.state(name, activities=activities, ahead=ahead)).polled
     ]
 
 

@@ -281,10 +281,15 @@ SEQUENCES = {
     "a worker's clock is wrong": (
         {
             'socialsyncer_clock_skew_seconds{instance="worker"}': "0x16 600x84",
-            'socialsyncer_part_up{part="worker",instance="worker"}': "1x16 0x84",
-            'socialsyncer_part_up{part="worker",instance="api"}': "1x100",
         },
         ["ClockSkew"],
+    ),
+    "a worker's clock is wrong, and no worker serves a queue": (
+        {
+            'socialsyncer_clock_skew_seconds{instance="worker"}': "0x16 600x84",
+            'socialsyncer_part_up{part="worker",instance="worker"}': "1x16 0x84",
+        },
+        ["ClockSkew", "PartDown"],
     ),
     "a lasting lack of metrics hides late posts for ten minutes": (
         {

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -65,10 +67,10 @@ async def test_concurrent_probes_share_one_check(stack: Stack, monkeypatch: pyte
     checks = 0
     posts = stack.workflows.queues.posts
 
-    async def counted() -> object:
+    async def counted(*arguments: Any) -> object:
         nonlocal checks
         checks += 1
-        return await posts()
+        return await posts(*arguments)
 
     monkeypatch.setattr(stack.workflows.queues, "posts", counted)
     readiness = Readiness(stack.api_database, stack.workflows.queues)
@@ -96,8 +98,23 @@ async def test_temporal_is_asked_again_if_the_connection_ends_during_the_call(
     assert calls == 2
 
 
+@pytest.mark.parametrize("minutes", [10, -10])
+async def test_a_skewed_clock_calls_no_worker_missing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    class SkewedClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(minutes=minutes)
+
+    for module in ("workflows.client.queues", "store.clock"):
+        monkeypatch.setattr(f"{module}.datetime", SkewedClock)
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
+    assert (await readiness.parts())["worker"] is True
+
+
 async def test_every_failure_is_an_answer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken() -> object:
+    async def broken(_: object) -> object:
         raise ZeroDivisionError
 
     monkeypatch.setattr(stack.workflows.queues, "posts", broken)

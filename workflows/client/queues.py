@@ -1,6 +1,7 @@
 """Queries of the task queues: whether workers serve them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,8 @@ from temporalio.service import RPCError
 from activities.options import POSTS_QUEUE, queue_of
 from platforms.registry import platforms
 from workflows.client.failures import answering, connection_ended
+
+ClockAhead = Callable[[], Awaitable[timedelta]]
 
 _TIMEOUT_S = 10.0
 _POLLED_WITHIN = timedelta(seconds=70)
@@ -30,23 +33,32 @@ class QueueState:
     backlog: int
 
 
+async def same_clocks() -> timedelta:
+    """Return zero: this machine's clock is taken to be that of the others."""
+    return timedelta(0)
+
+
 class Queues:
-    """The task queues as Temporal describes them. Every method raises Unavailable if Temporal does not answer."""
+    """The task queues as Temporal describes them. Every method raises Unavailable if Temporal does not answer.
+
+    Temporal says when a worker has polled, but not what time it is. So before a worker is called missing, `ahead` is
+    asked by how much this machine's clock is ahead of others.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def posts(self) -> QueueState:
+    async def posts(self, ahead: ClockAhead = same_clocks) -> QueueState:
         """Return the state of the workflows' own queue."""
-        return await self.state(POSTS_QUEUE)
+        return await self.state(POSTS_QUEUE, ahead=ahead)
 
-    async def of_platforms(self) -> dict[str, QueueState]:
+    async def of_platforms(self, ahead: ClockAhead = same_clocks) -> dict[str, QueueState]:
         """Return the state of every platform's queue by its name."""
         names = [queue_of(platform) for platform in platforms()]
-        found = await asyncio.gather(*(self.state(name, activities=True) for name in names))
+        found = await asyncio.gather(*(self.state(name, activities=True, ahead=ahead) for name in names))
         return dict(zip(names, found, strict=True))
 
-    async def state(self, name: str, *, activities: bool = False) -> QueueState:
+    async def state(self, name: str, *, activities: bool = False, ahead: ClockAhead = same_clocks) -> QueueState:
         """Return the state of a queue of workflows, or of activities."""
         kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
         request = DescribeTaskQueueRequest(
@@ -59,6 +71,10 @@ class Queues:
                 if not connection_ended(error):
                     raise
                 answer = await self._client.workflow_service.describe_task_queue(request)
+        last_poll = max((poller.last_access_time.ToDatetime(UTC) for poller in answer.pollers), default=None)
         oldest = datetime.now(UTC) - _POLLED_WITHIN
-        polled = any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in answer.pollers)
+        if last_poll and last_poll <= oldest:
+            # If the other clock is the wrong one, a worker that has ended counts for as long as Temporal lists it.
+            oldest -= max(await ahead(), timedelta(0))
+        polled = last_poll is not None and last_poll > oldest
         return QueueState(polled, answer.stats.approximate_backlog_count)
