@@ -20,8 +20,9 @@ from store.database import Database
 from store.roles import Component
 from tests.databases import url_as
 from tests.postgres import postgres_server
+from tests.running import running_stack
 from tests.selection import description, in_order, narrow, runs
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 
 # The time that an example takes depends on the machine's load.

@@ -27,7 +27,7 @@ class Statement:
 
     def concerns(self, *ids: str) -> bool:
         """Return whether one of the ids is among the statement's arguments."""
-        return any(each in self.arguments for each in ids)
+        return any(id_ in self.arguments for id_ in ids)
 
 
 @contextmanager

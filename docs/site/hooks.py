@@ -23,7 +23,7 @@ _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List every decision in the navigation."""
     decisions = [f"adr/{path.name}" for path in sorted((_ROOT / "docs/adr").glob("[0-9]*.md"))]
-    (explanation,) = [each for each in config.nav or [] if "Explanation" in each]
+    (explanation,) = [section for section in config.nav or [] if "Explanation" in section]
     explanation["Explanation"].append({"Decisions": ["adr/README.md", *decisions]})
     return config
 
@@ -40,9 +40,9 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Turn links between files of the repository into links between pages."""
     written = {site: name for name, site in _AT_THE_ROOT.items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
-    def linked(found: re.Match[str]) -> str:
-        target = normpath(f"{written.rpartition('/')[0] or '.'}/{found[1]}")
-        wanted = _AT_THE_ROOT.get(target, target.removeprefix("docs/"))
-        return f"]({relpath(wanted, page.file.src_uri.rpartition('/')[0] or '.')}"
+    def linked(link: re.Match[str]) -> str:
+        target = normpath(f"{written.rpartition('/')[0] or '.'}/{link[1]}")
+        page_uri = _AT_THE_ROOT.get(target, target.removeprefix("docs/"))
+        return f"]({relpath(page_uri, page.file.src_uri.rpartition('/')[0] or '.')}"
 
     return _LINK.sub(linked, markdown)

@@ -31,8 +31,8 @@ def _rows(rules: Rules) -> list[tuple[str, str]]:
     rows += [("media", _media(rules)), *((rule.kind.value, _file(rule)) for rule in rules.files)]
     if rules.alt_text:
         rows.append(("altText", f"at most {rules.alt_text:,} characters"))
-    rows += [("posts of an account", _rate(each)) for each in rules.rate_limits]
-    return rows + [("uploads of an account", _rate(each)) for each in rules.prepare_rate_limits]
+    rows += [("posts of an account", _rate(rate)) for rate in rules.rate_limits]
+    return rows + [("uploads of an account", _rate(rate)) for rate in rules.prepare_rate_limits]
 
 
 def _text(rule: TextRule) -> str:
@@ -82,7 +82,7 @@ def _size(count: int) -> str:
 def _rate(limit: RateLimit) -> str:
     seconds = limit.per.total_seconds()
     size, name = next(
-        each for each in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")) if seconds >= each[0]
+        unit for unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")) if seconds >= unit[0]
     )
     count = seconds / size
     return (

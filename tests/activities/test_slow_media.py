@@ -15,7 +15,8 @@ from runtime.parts import open_parts
 from store.models import Attempt, Post
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.media.hostile import slow as comes_slowly
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows.test_local_publish import SAME_WORKER, ways
 

@@ -51,8 +51,8 @@ async def test_second_send_is_detected_on_the_platform(stack: Stack) -> None:
 async def test_own_publications_are_counted(stack: Stack) -> None:
     account = await stack.connect("twitter")
     post = Post(Cell("twitter", Mode.NOW, Fault.NONE, Crash.NONE), account.id)
-    made = await stack.publish(post.text, [account])
-    target = made.targets[0]
+    published = await stack.publish(post.text, [account])
+    target = published.targets[0]
     assert (
         await verdict_on(stack, post, status=target.status, platformPostId=target.platform_post_id) is VerdictKind.RIGHT
     )

@@ -103,36 +103,40 @@ def test_the_row_says_what_the_mode_requires() -> None:
 
 def test_cells_that_wait_for_a_request_hold_it_back() -> None:
     waiting = {Crash.SENDING, Crash.UNRECORDED, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING, Crash.UPLOADING}
-    for each in every():
-        if each.crash in waiting and each.left_out is None:
-            first = next(fault for fault in programs(each, "1") if fault.get("operation") in (None, point(each)))
-            assert first["operation"] == point(each)
-            assert first.get("hold") == HOLD or first.get("seconds") == LATE, each
+    for experiment in every():
+        if experiment.crash in waiting and experiment.left_out is None:
+            first = next(
+                fault for fault in programs(experiment, "1") if fault.get("operation") in (None, point(experiment))
+            )
+            assert first["operation"] == point(experiment)
+            assert first.get("hold") == HOLD or first.get("seconds") == LATE, experiment
 
 
 def test_short_matrix_is_a_subset_with_every_platform() -> None:
     whole = chosen()
-    pairs = {(each.fault, each.crash) for each in whole}
+    pairs = {(experiment.fault, experiment.crash) for experiment in whole}
     killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART) - set(RESTORED) - set(CLOCKS)
     assert pairs >= {(fault, crash) for fault in set(Fault) - {Fault.ACCEPTED_LATE} for crash in killed}
     assert {crash for _, crash in pairs} == set(Crash)
     assert (Fault.ACCEPTED_LATE, Crash.SENDING) in pairs
-    assert {each.mode for each in whole if each.crash in killed} == set(Mode)
+    assert {experiment.mode for experiment in whole if experiment.crash in killed} == set(Mode)
     assert len(whole) > 3000
     brief = chosen(shortened=True)
-    assert {each.platform for each in brief} == set(PLATFORMS)
-    assert {each.mode for each in brief} == set(Mode)
-    assert all(short(each) for each in brief)
-    assert [str(each) for each in chosen("twitter/edit/*-drop/temporal")] == ["twitter/edit/accept-then-drop/temporal"]
+    assert {experiment.platform for experiment in brief} == set(PLATFORMS)
+    assert {experiment.mode for experiment in brief} == set(Mode)
+    assert all(short(experiment) for experiment in brief)
+    assert [str(experiment) for experiment in chosen("twitter/edit/*-drop/temporal")] == [
+        "twitter/edit/accept-then-drop/temporal"
+    ]
 
 
 def test_a_batch_is_no_larger_than_wanted() -> None:
-    assert len(batch_of([(each, 1) for each in chosen("*/*/none/temporal")], 7)) == 7
+    assert len(batch_of([(experiment, 1) for experiment in chosen("*/*/none/temporal")], 7)) == 7
 
 
 def test_a_frozen_worker_has_no_more_attempts_than_connections() -> None:
     cells = [*chosen("*/*/*/worker-frozen-20s"), *chosen("*/*/*/worker-frozen-5s")]
-    assert len(batch_of([(each, 1) for each in cells], 480)) == 28
+    assert len(batch_of([(experiment, 1) for experiment in cells], 480)) == 28
 
 
 def test_worker_frozen_before_send_has_an_attempt_and_no_request() -> None:
@@ -173,6 +177,6 @@ def test_restore_is_evaluated_only_if_its_outcome_is_known() -> None:
 def test_stacks_share_all_crashes_and_restores_come_first() -> None:
     cells = chosen(shortened=True)
     shared = shares(cells, 3)
-    assert sorted(map(str, cells)) == sorted(str(each) for share in shared for each in share)
-    crashes = [{each.crash for each in share} for share in shared]
+    assert sorted(map(str, cells)) == sorted(str(experiment) for share in shared for experiment in share)
+    crashes = [{experiment.crash for experiment in share} for share in shared]
     assert all(one.isdisjoint(other) for one in crashes for other in crashes if one is not other)

@@ -87,17 +87,17 @@ def with_port(command: list[str], port: int) -> list[str]:
 
 
 def test_the_image_has_the_pinned_packages_and_no_others(image: Image) -> None:
-    found = image.root / "opt/socialsyncer"
-    assert (found / "requirements.txt").read_text() == (ROOT / "deploy/requirements.txt").read_text()
+    environment = image.root / "opt/socialsyncer"
+    assert (environment / "requirements.txt").read_text() == (ROOT / "deploy/requirements.txt").read_text()
     listed = subprocess.run(
-        ["uv", "pip", "freeze", "--quiet", "--python", str(found)], check=True, capture_output=True, text=True
+        ["uv", "pip", "freeze", "--quiet", "--python", str(environment)], check=True, capture_output=True, text=True
     ).stdout
     installed = dict(line.split("==") for line in listed.splitlines() if "==" in line)
-    pinned = {name: pin.version for name, pin in pins((found / "requirements.txt").read_text()).items()}
+    pinned = {name: pin.version for name, pin in pins((environment / "requirements.txt").read_text()).items()}
     assert installed.items() <= pinned.items()
     assert "\nsocialsyncer @ " in listed
     assert len(installed) > 40
-    assert list(found.rglob("socialsyncer-*.dist-info/licenses/LICENSE"))
+    assert list(environment.rglob("socialsyncer-*.dist-info/licenses/LICENSE"))
 
 
 def test_processes_belong_to_a_user_who_can_write_in_one_folder(image: Image) -> None:

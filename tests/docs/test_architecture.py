@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 WALK = ARCHITECTURE.split("## One `publishNow`, function by function")[1].split("\n## ")[0]
 FUNCTIONS = re.findall(r"`([\w/]+)\.py:([\w.]+)`", WALK)
-FOLDERS = "|".join(sorted(each.parent.name for each in ROOT.glob("*/__init__.py")))
+FOLDERS = "|".join(sorted(module.parent.name for module in ROOT.glob("*/__init__.py")))
 FILE = re.compile(rf"`((?:{FOLDERS})/[\w/]+\.(?:py|sql|html))[`:]")
 # A file named without its folder, or with the end of it, as on a page about one folder.
 SHORT = re.compile(r"`((?:[a-z_]\w*/)*\w+\.(?:py|sql|html))`")
@@ -35,7 +35,7 @@ def test_a_function_of_the_walk_exists(module: str, name: str) -> None:
 def test_a_database_function_of_the_walk_exists() -> None:
     named = re.findall(r"`(\w+_v\d+)`", WALK)
     assert len(named) >= 4
-    assert [each for each in named if not (ROOT / f"store/functions/{each}.sql").exists()] == []
+    assert [name for name in named if not (ROOT / f"store/functions/{name}.sql").exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

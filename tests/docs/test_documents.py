@@ -95,9 +95,9 @@ def _written(default: object) -> str:
 
 def test_metrics_lists_every_metric_of_the_code() -> None:
     meters = [(ROOT / file).read_text() for file in ("activities/meters.py", "reconcile/gauges.py")]
-    made = {name for text in meters for name in re.findall(r'"(socialsyncer_\w+)"', text)}
+    names = {name for text in meters for name in re.findall(r'"(socialsyncer_\w+)"', text)}
     listed = re.findall(r"^\| `(socialsyncer_\w+)", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
-    assert {name.removesuffix("_total") for name in listed} == made
+    assert {name.removesuffix("_total") for name in listed} == names
 
 
 def test_metrics_lists_what_alerts_and_the_dashboard_use() -> None:
@@ -116,7 +116,7 @@ def test_metrics_lists_what_alerts_and_the_dashboard_use() -> None:
 def test_the_page_of_statuses_explains_every_one(kind: type[StrEnum]) -> None:
     tables = re.split(r"\n\n", (ROOT / "docs/statuses.md").read_text())
     listed = [set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) - {"errorCategory"} for table in tables]
-    assert {each.value for each in kind} in listed
+    assert {status.value for status in kind} in listed
 
 
 def test_the_sandbox_page_lists_every_fault() -> None:

@@ -28,7 +28,7 @@ def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
     return {platform: (names_in(needed), names_in(more.split(";")[0])) for platform, needed, more in rows[2:]}
 
 
-def name_of(field: FieldInfo) -> str:
+def display_name(field: FieldInfo) -> str:
     """Return the name that a client writes; of several names the first is the documented one."""
     alias = field.validation_alias
     return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
@@ -48,15 +48,15 @@ def test_every_platform_has_its_row_of_credentials() -> None:
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
 def test_the_credentials_are_those_that_it_takes(platform: str) -> None:
-    fields, kept = platforms()[platform].credentials.model_fields, platforms()[platform].service_fields
-    given = [
+    fields, own_fields = platforms()[platform].credentials.model_fields, platforms()[platform].service_fields
+    client_fields = [
         field
         for name, field in fields.items()
-        if name not in kept and not (field.description or "").startswith("Kept by us")
+        if name not in own_fields and not (field.description or "").startswith("Kept by us")
     ]
     needed, optional = credentials_table()[platform]
-    assert needed == {name_of(field) for field in given if field.is_required()}
-    assert optional == {name_of(field) for field in given if not field.is_required()}
+    assert needed == {display_name(field) for field in client_fields if field.is_required()}
+    assert optional == {display_name(field) for field in client_fields if not field.is_required()}
 
 
 def test_the_page_of_limits_has_every_number_of_the_rules() -> None:
@@ -77,7 +77,7 @@ def test_the_page_of_limits_has_every_number_of_the_rules() -> None:
             *dict(rules.text.with_media).values(),
         ]
         numbers += [rules.media.max_items, *dict(rules.media.max_of).values(), rules.alt_text]
-        numbers += [each.limit for each in (*rules.rate_limits, *rules.prepare_rate_limits)]
+        numbers += [rate.limit for rate in (*rules.rate_limits, *rules.prepare_rate_limits)]
         for rule in rules.files:
             numbers += [rule.max_seconds, rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer]
         assert [number for number in numbers if number and f"{number:,}" not in sections[name]] == [], name

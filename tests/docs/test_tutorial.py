@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-async def output_of(script: list[str], stack: DevStack) -> str:
+async def shell_output(script: list[str], stack: DevStack) -> str:
     """Return what a shell prints that runs these commands in the stack's folder."""
     before = set(stack.folder.iterdir())
     # `uv run python` is the interpreter of this project: the tests' own, so uv need not check the project.
@@ -66,9 +66,11 @@ async def test_the_commands_of_the_tutorial_print_the_shown_output(stack: DevSta
     script = []
     for number, section in SECTIONS.items():
         script += [f"echo '== {number}'", *BLOCK.findall(section)]
-    printed = dict(re.findall(r"^== (\d)\n(.*?)(?=^== |\Z)", await output_of(script, stack), re.DOTALL | re.MULTILINE))
-    for number, wanted in PRINTS.items():
-        assert re.fullmatch(wanted, printed[number].strip()), f"section {number}: {printed[number]}"
+    printed = dict(
+        re.findall(r"^== (\d)\n(.*?)(?=^== |\Z)", await shell_output(script, stack), re.DOTALL | re.MULTILINE)
+    )
+    for number, shown in PRINTS.items():
+        assert re.fullmatch(shown, printed[number].strip()), f"section {number}: {printed[number]}"
 
 
 async def test_a_first_post_is_sent_as_written(stack: DevStack) -> None:
@@ -76,7 +78,7 @@ async def test_a_first_post_is_sent_as_written(stack: DevStack) -> None:
     blocks = BLOCK.findall(readme) + BLOCK.findall((ROOT / "docs/send.md").read_text())
     if not shutil.which("node"):
         blocks = [block for block in blocks if not block.startswith("node")]
-    printed = await output_of([f"{block}\nprintf '\\n==\\n'" for block in blocks], stack)
+    printed = await shell_output([f"{block}\nprintf '\\n==\\n'" for block in blocks], stack)
     answers = [answer.strip() for answer in printed.split("\n==\n")]
     assert len([answer for answer in answers if answer]) == len(blocks) - 1, "one block only names the stack"
     assert [answer for answer in answers if answer and "published" not in answer] == []

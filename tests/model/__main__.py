@@ -11,25 +11,25 @@ from tests.model.old import OldModel
 from tests.model.owned import OwnedModel
 from tests.model.post import Model
 from tests.model.scenarios import FAR, OLD
-from tests.model.search import Found, search
+from tests.model.search import SearchResult, search
 from tests.model.state import World
 
 _MOST = 200_000
 """States of one scenario: together they must be a million, in two minutes on two cores."""
 
 
-def as_text(name: str, found: Found) -> str:
+def as_text(name: str, result: SearchResult) -> str:
     """Return the results of a search, as text."""
-    whole = "to the end" if found.complete else f"{found.depth} moves deep"
-    head = f"{name}: {found.states} states, {found.moves} moves, {whole}, {found.seconds:.0f} s"
+    whole = "to the end" if result.complete else f"{result.depth} moves deep"
+    head = f"{name}: {result.states} states, {result.moves} moves, {whole}, {result.seconds:.0f} s"
     ways = (
         "\n".join([f"  {broken}, after {len(way)} moves:", *(f"    {line}" for line in way)])
-        for broken, way in found.broken.items()
+        for broken, way in result.broken.items()
     )
     return "\n".join([head, *ways])
 
 
-def _searched(model: Model, name: str, start: World, most: int) -> tuple[str, Found]:
+def _searched(model: Model, name: str, start: World, most: int) -> tuple[str, SearchResult]:
     return name, search(model, start, most)
 
 

@@ -27,7 +27,7 @@ _REPORT_A_REASON = frozenset({Answer.GONE, Answer.NOT_YET, Answer.STALE, Answer.
 _Item = TypeVar("_Item", Step, Message)
 
 
-def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True, **budget: int) -> World:
+def first_world(*, due: int = 1, target: int = Target.PENDING, exists: bool = True, **budget: int) -> World:
     """Return a first state: a scheduled post whose workflow sleeps, or (`exists=False`) nothing at all."""
     begun = target != Target.PENDING
     row = Row(post=1, version=1, taken=1, begun=begun, due=due, target=target) if exists else Row()
@@ -52,7 +52,7 @@ def post(world: World, message: Message) -> World:
     return world._replace(mail=ordered((*world.mail, message)))
 
 
-def plan_of(kind: int, row: Row) -> Message:
+def message_of_plan(kind: int, row: Row) -> Message:
     """Return a message with the plan of the row."""
     target = Target.PENDING if row.target == Target.PUBLISHING else row.target
     return Message(kind, row.post, row.version, row.due, target, fresh=not row.taken)

@@ -8,7 +8,7 @@ last change. In these rules the version counts every change of the row, as its `
 
 from collections.abc import Iterator
 
-from tests.model.changes import SENDS, TO_DRAFT, close, done, ordered, plan_of, post, put, schedule, spend
+from tests.model.changes import SENDS, TO_DRAFT, close, done, message_of_plan, ordered, post, put, schedule, spend
 from tests.model.post import MAIL, Model
 from tests.model.search import Move
 from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
@@ -93,7 +93,9 @@ class OldModel(Model):
             answer, draft = Answer.APPLIED, step.due == TO_DRAFT
             world = self.record(world, row._replace(draft=draft, due=0 if draft else step.due))
             # The same change may be with another worker, which then finds it applied.
-            steps = [_applied(each) if _is_same_change(each, step) else each for each in world.steps]
+            steps = [
+                _applied(under_way) if _is_same_change(under_way, step) else under_way for under_way in world.steps
+            ]
             world = world._replace(steps=ordered(steps))
         row = world.row
         shown = Answer.DRAFT if row.draft else answer
@@ -159,7 +161,7 @@ class OldModel(Model):
 
     def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
-        if not row.open or (start := plan_of(Mail.START, row)) in world.mail:
+        if not row.open or (start := message_of_plan(Mail.START, row)) in world.mail:
             return
         if not row.taken:
             yield "the sweep starts it", post(world, start), None
@@ -171,9 +173,9 @@ class OldModel(Model):
     def clients(self, world: World) -> Iterator[Move]:
         row, left = world.row, world.left
         if left.create and not row.post and not world.promised.deleted:
-            made = Row(post=3 - left.create, version=1, due=1)
-            asked = world._replace(row=made, left=spend(left, "create"))
-            yield "!a client creates it with its key", post(asked, plan_of(Mail.START, made)), None
+            created = Row(post=3 - left.create, version=1, due=1)
+            asked = world._replace(row=created, left=spend(left, "create"))
+            yield "!a client creates it with its key", post(asked, message_of_plan(Mail.START, created)), None
         if not row.post:
             return
         if row.target == Target.PENDING and not row.begun:
@@ -186,18 +188,22 @@ class OldModel(Model):
                 gone = asked._replace(row=Row(), promised=world.promised._replace(deleted=True))
                 yield "!a client deletes the draft", gone, None
             else:
-                yield "!a client asks to delete it", post(asked, plan_of(Mail.DELETE, row)), None
+                yield "!a client asks to delete it", post(asked, message_of_plan(Mail.DELETE, row)), None
         if left.retry and row.target in {Target.FAILED, Target.RESTING}:
             asked = world._replace(left=spend(left, "retry"))
-            yield "!a client asks for a retry", post(asked, plan_of(Mail.RETRY, row)), None
+            yield "!a client asks for a retry", post(asked, message_of_plan(Mail.RETRY, row)), None
 
     def _patch(self, world: World, due: int) -> Move:
         row = world.row
         if row.draft:
             opened = self.record(world, row._replace(draft=False, due=due, taken=0))
-            return f"!a client schedules the draft for {due}", post(opened, plan_of(Mail.START, opened.row)), None
+            return (
+                f"!a client schedules the draft for {due}",
+                post(opened, message_of_plan(Mail.START, opened.row)),
+                None,
+            )
         what = "make it a draft" if due == TO_DRAFT else f"move it to {due}"
-        return f"!a client asks to {what}", post(world, plan_of(Mail.AMEND, row)._replace(change=due)), None
+        return f"!a client asks to {what}", post(world, message_of_plan(Mail.AMEND, row)._replace(change=due)), None
 
     def restored(self, row: Row, now: int) -> Row:
         return row

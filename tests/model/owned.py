@@ -33,7 +33,7 @@ from domain.ownership import (
     write_off,
 )
 from domain.post import PostStatus, TargetStatus
-from tests.model.changes import SENDS, TO_DRAFT, close, plan_of, post, put, schedule, spend
+from tests.model.changes import SENDS, TO_DRAFT, close, message_of_plan, post, put, schedule, spend
 from tests.model.post import MAIL, Model
 from tests.model.search import Move
 from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
@@ -165,7 +165,7 @@ class OwnedModel(Model):
         if (
             met
             and (message.fresh or run.temporal_status == TemporalStatus.RUNNING)
-            and _found(message.post, run.post) is FoundRun.OTHER_POST
+            and found_run(message.post, run.post) is FoundRun.OTHER_POST
         ):
             moved = _moved(world) if world.row.post == message.post else world
             return f"{name} finds another post's run", moved, None
@@ -180,7 +180,7 @@ class OwnedModel(Model):
 
     def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
-        if not row.open or (request := plan_of(Mail.TAKE_UP, row)) in world.mail:
+        if not row.open or (request := message_of_plan(Mail.TAKE_UP, row)) in world.mail:
             return
         if row.taken < row.version:
             yield "the sweep sends the request again", post(world, request), None
@@ -193,7 +193,7 @@ class OwnedModel(Model):
         elif state is RunState.AHEAD:
             confirmed_first = _confirm_first(row)
             known = world._replace(row=confirmed_first)
-            yield "recovery has it confirmed first", post(known, plan_of(Mail.TAKE_UP, confirmed_first)), None
+            yield "recovery has it confirmed first", post(known, message_of_plan(Mail.TAKE_UP, confirmed_first)), None
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -203,11 +203,11 @@ class OwnedModel(Model):
             for name in ("create", "create_now"):
                 if getattr(left, name):
                     now = name == "create_now"
-                    made = Row(
+                    created = Row(
                         post=3 - left.create - left.create_now, version=1, begun=now, due=world.now if now else 1
                     )
-                    asked = world._replace(row=made, left=spend(left, name))
-                    yield "!a client creates it with its key", post(asked, plan_of(Mail.TAKE_UP, made)), None
+                    asked = world._replace(row=created, left=spend(left, name))
+                    yield "!a client creates it with its key", post(asked, message_of_plan(Mail.TAKE_UP, created)), None
         if not row.post:
             return
         if may_change(_post_status(row)):
@@ -223,7 +223,7 @@ class OwnedModel(Model):
             asked = world._replace(
                 row=again, promised=world.promised._replace(canceled=False), left=spend(left, "retry")
             )
-            yield "!a client retries it", post(asked, plan_of(Mail.TAKE_UP, again)), None
+            yield "!a client retries it", post(asked, message_of_plan(Mail.TAKE_UP, again)), None
         yield from _corrections(world)
 
     def restored(self, row: Row, now: int) -> Row:
@@ -244,7 +244,7 @@ def _patch(world: World, due: int) -> Move:
     row, draft = world.row, due == TO_DRAFT
     changed = row._replace(draft=draft, due=0 if draft else due, version=row.version + 1)
     what = "makes it a draft" if draft else f"schedules it for {due}"
-    message = _rest(changed, changed.version) if draft else plan_of(Mail.TAKE_UP, changed)
+    message = _rest(changed, changed.version) if draft else message_of_plan(Mail.TAKE_UP, changed)
     return f"!a client {what}", post(world._replace(row=changed), message), None
 
 
@@ -285,7 +285,7 @@ def _moved(world: World) -> World:
     """Give the post the next workflow id, and confirm before anything is sent: the other post's result is lost."""
     row = _confirm_first(world.row)
     moved = close(world, TemporalStatus.NONE)._replace(run=Run(), row=row)
-    return post(moved, plan_of(Mail.TAKE_UP, row))
+    return post(moved, message_of_plan(Mail.TAKE_UP, row))
 
 
 def _confirm_first(row: Row) -> Row:
@@ -331,8 +331,8 @@ def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Vers
 
 
 @cache
-def _found(post_id: int, found: int) -> FoundRun:
-    return classify_found_run(str(post_id), str(found))
+def found_run(post_id: int, found_id: int) -> FoundRun:
+    return classify_found_run(str(post_id), str(found_id))
 
 
 @cache
@@ -345,7 +345,7 @@ def _written_off(target: int, sending: bool) -> int:
     state = write_off(_target_row(target, sending=sending))
     if state.status is TargetStatus.UNCONFIRMED:
         return Target.UNCONFIRMED if state.confirming else Target.RESTING
-    return next(each for each, status in _STATUS.items() if status is state.status)
+    return next(number for number, status in _STATUS.items() if status is state.status)
 
 
 @cache

@@ -220,8 +220,8 @@ class Model(ABC):
             yield f"{late}the confirmation finds no row", done(world, step._replace(answer=Answer.GONE)), None
         elif step.stage == Stage.ANSWERED:
             if self.may_conclude(row, step):
-                found = Target.PUBLISHED if step.answer == Answer.ACCEPTED else Target.PENDING
-                concluded = self.record(world, row._replace(target=found))
+                status = Target.PUBLISHED if step.answer == Answer.ACCEPTED else Target.PENDING
+                concluded = self.record(world, row._replace(target=status))
                 yield f"{late}the finding is recorded", done(concluded, step), None
             else:
                 yield f"{late}the finding is of no use any more", done(world, step), None

@@ -23,7 +23,7 @@ class Moves(Protocol):
 
 
 @dataclass(slots=True)
-class Found:
+class SearchResult:
     """The result of a search. `broken` has the shortest way to each broken promise, as lines."""
 
     states: int = 0
@@ -35,7 +35,7 @@ class Found:
     broken: dict[str, list[str]] = field(default_factory=dict)
 
 
-def search(model: Moves, start: World, most_states: int | None = None) -> Found:
+def search(model: Moves, start: World, most_states: int | None = None) -> SearchResult:
     """Visit every reachable state, nearest first.
 
     From every state the post must be able to settle by moves that happen by themselves, without help of a client, an
@@ -56,7 +56,7 @@ class _Search:
     def __init__(self, model: Moves, start: World) -> None:
         self._model = model
         self._start = start
-        self._found = Found()
+        self._result = SearchResult()
         self._came_from: dict[int, int] = {hash(start): 0}
         self._settles: list[int] = []
         """States in which the post may stay as it is, or whose future was not searched."""
@@ -65,9 +65,9 @@ class _Search:
         self._from, self._to = array("q"), array("q")
         """Moves that happen by themselves, as pairs of states."""
 
-    def run(self, most_states: int | None) -> Found:
+    def run(self, most_states: int | None) -> SearchResult:
         began, edge = time.monotonic(), [self._start]
-        found = self._found
+        result = self._result
         while edge and not self._is_enough(most_states):
             following: list[World] = []
             for at, world in enumerate(edge):
@@ -76,29 +76,29 @@ class _Search:
                     break
                 following.extend(self._visit(world))
             edge = following
-            found.depth += 1
+            result.depth += 1
         self._settles.extend(map(hash, edge))
-        found.complete = not self._is_enough(most_states)
+        result.complete = not self._is_enough(most_states)
         self._find_unsettled()
-        found.seconds = time.monotonic() - began
-        return found
+        result.seconds = time.monotonic() - began
+        return result
 
     def _is_enough(self, most_states: int | None) -> bool:
-        return most_states is not None and self._found.states >= most_states
+        return most_states is not None and self._result.states >= most_states
 
     def _visit(self, world: World) -> Iterator[World]:
-        own, found, came_from = hash(world), self._found, self._came_from
-        found.states += 1
+        own, result, came_from = hash(world), self._result, self._came_from
+        result.states += 1
         promise = self._model.unsettled(world)
         if promise is None:
             self._settles.append(own)
         else:
             self._promises[own] = promise
         for label, after, broken in self._model.moves(world):
-            found.moves += 1
+            result.moves += 1
             if broken is not None:
-                if broken not in found.broken:
-                    found.broken[broken] = [*self._way(own), label]
+                if broken not in result.broken:
+                    result.broken[broken] = [*self._way(own), label]
                 if promise is not None:
                     # The states after a broken promise are not searched.
                     self._settles.append(own)
@@ -123,8 +123,8 @@ class _Search:
                     can.add(source)
                     waiting.append(source)
         for key, promise in self._promises.items():
-            if key not in can and promise not in self._found.broken:
-                self._found.broken[promise] = [*self._way(key), "from here it never settles by itself"]
+            if key not in can and promise not in self._result.broken:
+                self._result.broken[promise] = [*self._way(key), "from here it never settles by itself"]
 
     def _way(self, key: int) -> list[str]:
         """Return the moves that lead to a state, by walking back over the hashes and then replaying the moves."""

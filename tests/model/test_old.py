@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.model.changes import start_of
+from tests.model.changes import first_world
 from tests.model.old import OldModel
 from tests.model.post import AFTER_CANCEL, EARLY, LEFT_MOVING, LOST, NOT_WAITED, TWICE
 from tests.model.scenarios import (
@@ -75,14 +75,14 @@ from tests.model.state import World
     ],
 )
 def test_the_old_rules_break(start: World, broken: str, by: list[str]) -> None:
-    found = search(OldModel(), start)
-    assert found.complete, found.states
-    way = found.broken[broken]
+    result = search(OldModel(), start)
+    assert result.complete, result.states
+    way = result.broken[broken]
     sys.stdout.write("\n".join([f"{broken}, after {len(way)} moves:", *way, ""]))
     lines = iter(way)
-    assert all(any(each in line for line in lines) for each in by)
+    assert all(any(cause in line for line in lines) for cause in by)
 
 
 def test_the_old_rules_hold_while_nothing_goes_wrong() -> None:
-    found = search(OldModel(), start_of(due=1, to_2=1, delete=1, refuse=1, crash=1))
-    assert (found.complete, found.broken) == (True, {})
+    result = search(OldModel(), first_world(due=1, to_2=1, delete=1, refuse=1, crash=1))
+    assert (result.complete, result.broken) == (True, {})

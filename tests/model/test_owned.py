@@ -4,7 +4,7 @@ import pytest
 
 from domain.ownership import FoundRun
 from tests.model import owned
-from tests.model.changes import start_of
+from tests.model.changes import first_world
 from tests.model.owned import OwnedModel
 from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE
 from tests.model.scenarios import NEAR
@@ -14,15 +14,15 @@ from tests.model.state import Answer, Row, Step, Target, World
 
 @pytest.mark.parametrize("start", [*NEAR.values()], ids=[*NEAR])
 def test_no_order_of_events_breaks_a_guarantee(start: World) -> None:
-    found = search(OwnedModel(), start)
-    assert (found.complete, found.broken) == (True, {})
+    result = search(OwnedModel(), start)
+    assert (result.complete, result.broken) == (True, {})
 
 
 def test_fast_clock_publishes_nothing_early() -> None:
     model = OwnedModel()
     model.skewed = True
-    found = search(model, start_of(due=1, to_2=1, crash=1))
-    assert (found.complete, found.broken) == (True, {})
+    result = search(model, first_world(due=1, to_2=1, crash=1))
+    assert (result.complete, result.broken) == (True, {})
 
 
 class _SendsWhatItRemembers(OwnedModel):
@@ -55,13 +55,13 @@ class _AnswersAtOnce(OwnedModel):
 @pytest.mark.parametrize(
     ("model", "start", "broken"),
     [
-        (_SendsWhatItRemembers(), start_of(due=1, to_2=1), EARLY),
-        (_SendsWhatItRemembers(), start_of(target=Target.FAILED, retry=2, correct=1, refuse=1), AFTER_CORRECTION),
-        (_NeverAsks(), start_of(freeze=1), TWICE),
-        (_CountsFromTheStart(), start_of(accept_late=1), TWICE),
-        (_ConcludesAnything(), start_of(freeze=1, unconfirmed=2), TWICE),
-        (_BelievesOldRows(), start_of(restore_both=1), TWICE),
-        (_AnswersAtOnce(), start_of(cancel=1, freeze=1), NOT_WAITED),
+        (_SendsWhatItRemembers(), first_world(due=1, to_2=1), EARLY),
+        (_SendsWhatItRemembers(), first_world(target=Target.FAILED, retry=2, correct=1, refuse=1), AFTER_CORRECTION),
+        (_NeverAsks(), first_world(freeze=1), TWICE),
+        (_CountsFromTheStart(), first_world(accept_late=1), TWICE),
+        (_ConcludesAnything(), first_world(freeze=1, unconfirmed=2), TWICE),
+        (_BelievesOldRows(), first_world(restore_both=1), TWICE),
+        (_AnswersAtOnce(), first_world(cancel=1, freeze=1), NOT_WAITED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, OwnedModel) else "",
 )
@@ -82,4 +82,4 @@ def test_sends_of_another_post_with_the_key_are_confirmed(monkeypatch: pytest.Mo
 @pytest.mark.thorough
 def test_a_post_moved_forward_in_the_lost_time_is_not_confirmed() -> None:
     """A known limit of a restore of both stores: nothing shows that such a post was already published."""
-    assert TWICE in search(OwnedModel(), start_of(due=2, restore_both=1, to_1=1), 150_000).broken
+    assert TWICE in search(OwnedModel(), first_world(due=2, restore_both=1, to_1=1), 150_000).broken

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from tests.model.changes import start_of
+from tests.model.changes import first_world
 from tests.model.post import LOST
 from tests.model.search import Move, search
 from tests.model.state import World
 
-START = start_of()
+START = first_world()
 
 
 class Counters:
@@ -30,19 +30,19 @@ class Counters:
 
 
 def test_every_state_is_visited_once() -> None:
-    found = search(Counters(3), START)
+    result = search(Counters(3), START)
     # From (1, 0) to sums of three.
-    assert (found.states, found.moves, found.complete, found.depth) == (6, 12, True, 3)
+    assert (result.states, result.moves, result.complete, result.depth) == (6, 12, True, 3)
 
 
 def test_shortest_path_to_a_violation_is_reported() -> None:
-    found = search(Counters(6), START)
-    assert found.broken["three"] == ["left", "left", "left"]
+    result = search(Counters(6), START)
+    assert result.broken["three"] == ["left", "left", "left"]
 
 
 def test_livelock_is_found() -> None:
-    found = search(Counters(3), START)
-    assert found.broken[LOST] == ["left", "from here it never settles by itself"]
+    result = search(Counters(3), START)
+    assert result.broken[LOST] == ["left", "from here it never settles by itself"]
 
 
 def test_state_that_needs_a_person_counts_as_unsettled() -> None:
@@ -51,5 +51,5 @@ def test_state_that_needs_a_person_counts_as_unsettled() -> None:
 
 
 def test_unsearched_state_is_not_stuck() -> None:
-    found = search(Counters(50), START, 10)
-    assert (found.states, found.complete, found.broken) == (10, False, {"three": ["left", "left", "left"]})
+    result = search(Counters(50), START, 10)
+    assert (result.states, result.complete, result.broken) == (10, False, {"three": ["left", "left", "left"]})

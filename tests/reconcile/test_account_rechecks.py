@@ -27,8 +27,8 @@ async def refuse(stack: Stack, account: Account) -> None:
 
 async def is_refused(stack: Stack, account: Account) -> bool:
     async with stack.database.transaction() as session:
-        found = await session.get_one(Account, (account.workspace_id, account.id))
-        return found.refused_at is not None
+        row = await session.get_one(Account, (account.workspace_id, account.id))
+        return row.refused_at is not None
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def lines() -> Iterator[list[EventDict]]:
 
 
 @asynccontextmanager
-async def worker_of(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
+async def running_worker(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
     async with open_parts(stack.settings, stack.worker_database) as parts:
         group = worker.worker_group(stack.client, parts, platforms, _GRACE)
         async with worker.running_workers(stack.client, parts, group, LatePostWatch(stack.worker_database, LATE_AFTER)):
@@ -62,8 +62,8 @@ async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str
     """Wait for a status and for a number of late posts; each part is checked again only a second later."""
     async with asyncio.timeout(20):
         while True:
-            found, parts = await ask()
-            if found == status and late in {None, parts["latePosts"]}:
+            state, parts = await ask()
+            if state == status and late in {None, parts["latePosts"]}:
                 return parts
             await asyncio.sleep(0.2)
 
@@ -93,7 +93,7 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
         assert LATE_AFTER.total_seconds() < late["late_s"] < 30
         assert await logged(alone, lines, post) == [late], "once"
 
-        async with worker_of(alone, ["twitter"]):
+        async with running_worker(alone, ["twitter"]):
             settled = await alone.settled(post.id)
             assert settled.status == PostStatus.PUBLISHED
             _, began = await logged(alone, lines, post)
@@ -112,7 +112,7 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
 
 @pytest.mark.thorough
 async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[EventDict]) -> None:
-    async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
+    async with running_worker(alone, ["twitter"]), readyz(alone) as ask:
         await becomes(ask, 200)
         accounts = [alone.accounts["twitter"], alone.accounts["instagram"]]
         post = await alone.save("one waits", accounts, media=[_image(alone)])
@@ -125,7 +125,7 @@ async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[Ev
         await asyncio.sleep(LATE_AFTER.total_seconds())
         (late,) = await logged(alone, lines, post)
         assert (late["event"], late["platforms"]) == ("post.late", ["instagram"])
-    async with worker_of(alone, ["twitter", "instagram"]), readyz(alone) as ask:
+    async with running_worker(alone, ["twitter", "instagram"]), readyz(alone) as ask:
         assert (await alone.settled(post.id)).status == PostStatus.PUBLISHED
         assert [line["event"] for line in await logged(alone, lines, post)] == ["post.late", "post.began_late"]
         await becomes(ask, 200, late=0)
@@ -134,7 +134,7 @@ async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[Ev
 async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack, lines: list[EventDict]) -> None:
     post = await alone.save("cancelled while it waits", [alone.accounts["plain"]])
     handle = await alone.start(post)
-    async with worker_of(alone, ["mastodon"]):
+    async with running_worker(alone, ["mastodon"]):
         await asyncio.sleep(LATE_AFTER.total_seconds() + 0.2)
         assert [line["event"] for line in await logged(alone, lines, post)] == ["post.late"]
         await handle.cancel()
@@ -145,7 +145,7 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
 
 @pytest.mark.thorough
 async def test_undelivered_posts_are_reported(alone: Stack) -> None:
-    async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
+    async with running_worker(alone, ["twitter"]), readyz(alone) as ask:
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))
         assert (await ask())[1]["sweep"] is True, "a draft that has just been scheduled"

@@ -63,7 +63,7 @@ async def warnings(stack: Stack, post: Post) -> list[tuple[str, str]]:
 async def history(stack: Stack, post: Post) -> list[tuple[str, str | None, dict[str, Any]]]:
     async with stack.database.reading() as session:
         query = select(AuditEvent).where(AuditEvent.post_id == post.id).order_by(AuditEvent.id)
-        return [(each.action, each.account_id, each.details) for each in await session.scalars(query)]
+        return [(entry.action, entry.account_id, entry.details) for entry in await session.scalars(query)]
 
 
 async def test_refused_account_warns_once_until_reconnected(own: Stack) -> None:
@@ -153,8 +153,8 @@ async def test_posts_that_are_due_soon_or_late_are_left_alone(own: Stack, due_in
 async def test_a_post_is_checked_a_few_times_only(own: Stack) -> None:
     post = await own.save("checked four times", [await own.connect("twitter")], due_in=timedelta(hours=23))
     hours = [0.0, 1, 16, 17.5, 20, 22.01, 22.2, 22.68, 22.7, 22.9]
-    found = [await check(own, after=timedelta(hours=hour)) for hour in hours]
-    assert found == [1, 0, 0, 1, 0, 1, 0, 1, 0, 0]
+    checks = [await check(own, after=timedelta(hours=hour)) for hour in hours]
+    assert checks == [1, 0, 0, 1, 0, 1, 0, 1, 0, 0]
     assert await history(own, post) == []
 
 
@@ -225,7 +225,7 @@ class TestQuotaOfRules:
         post = await own.save("one too many today", [full, frees], due_in=SOON)
         await check(own)
         shown = render_post(await own.read(post.id)).get("warnings", [])
-        assert [(each["code"], each["accountId"]) for each in shown] == [("platform_cap", full.id)]
+        assert [(warning["code"], warning["accountId"]) for warning in shown] == [("platform_cap", full.id)]
         assert shown[0]["error"].startswith("The account will have used up its quota at Threads")
 
     async def test_posts_that_go_before_count(self, own: Stack) -> None:
@@ -235,8 +235,8 @@ class TestQuotaOfRules:
         dues = [SOON + timedelta(minutes=number) for number in range(4)]
         posts = [await own.save(f"due in {due}", [account], due_in=due) for due in dues]
         await check(own)
-        found = [await warnings(own, post) for post in posts]
-        assert found == [[], [], [("linkedin", "platform_cap")], [("linkedin", "platform_cap")]]
+        by_post = [await warnings(own, post) for post in posts]
+        assert by_post == [[], [], [("linkedin", "platform_cap")], [("linkedin", "platform_cap")]]
 
     async def test_the_accounts_own_limit_takes_precedence(self, own: Stack) -> None:
         account = await own.connect("threads")

@@ -92,9 +92,9 @@ async def test_a_file_of_another_type_or_too_large_is_a_warning(
     }
     posts = {name: await saved(own, server, name.removeprefix("/")) for name in server.routes}
     assert await check(own, files) == len(posts)
-    found = {name: await warnings(own, post) for name, post in posts.items()}
+    by_name = {name: await warnings(own, post) for name, post in posts.items()}
     refused = [("twitter", "media_refused")]
-    assert found == dict.fromkeys(posts, refused) | {"/small.mp4": []}
+    assert by_name == dict.fromkeys(posts, refused) | {"/small.mp4": []}
 
 
 async def test_a_server_that_does_not_answer_is_asked_twice(

@@ -48,45 +48,52 @@ async def renewed(stack: Stack, parts: WorkerParts, account: Account, more: str 
     await renew_due(parts.database, parts.accounts)
     async with asyncio.timeout(30):
         while True:
-            kept = await row(stack, account)
-            seen = (kept.renewed_at, kept.renewal_failures) != (before.renewed_at, before.renewal_failures)
-            if seen or kept.renew_at is None:
-                return kept
+            account_row = await row(stack, account)
+            seen = (account_row.renewed_at, account_row.renewal_failures) != (
+                before.renewed_at,
+                before.renewal_failures,
+            )
+            if seen or account_row.renew_at is None:
+                return account_row
             await asyncio.sleep(0.05)
 
 
 UNCLEAR = ", renewal_started_at = now(), expires_at = now() + interval '1 hour'"
 
 
-def token_of(stack: Stack, account: Account) -> str:
+def read_token(stack: Stack, account: Account) -> str:
     return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
 
 
 @pytest.mark.parametrize("platform", ["instagram", "threads"])
 async def test_tokens_without_refresh_token_are_renewed(stack: Stack, parts: WorkerParts, platform: str) -> None:
     account = await stack.connect(platform)
-    kept = await renewed(stack, parts, account)
-    assert token_of(stack, kept) != token_of(stack, account)
-    assert kept.expires_at is not None
-    assert 59 * DAY < kept.expires_at - datetime.now(UTC) <= 60 * DAY
-    assert kept.renew_at is not None
-    assert 26 * DAY < kept.renew_at - datetime.now(UTC) < 34 * DAY
-    assert kept.scopes is None or "instagram_business_content_publish" in kept.scopes
-    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
+    account_row = await renewed(stack, parts, account)
+    assert read_token(stack, account_row) != read_token(stack, account)
+    assert account_row.expires_at is not None
+    assert 59 * DAY < account_row.expires_at - datetime.now(UTC) <= 60 * DAY
+    assert account_row.renew_at is not None
+    assert 26 * DAY < account_row.renew_at - datetime.now(UTC) < 34 * DAY
+    assert account_row.scopes is None or "instagram_business_content_publish" in account_row.scopes
+    assert (await parts.accounts.whoami(account_row)).user_id == account.user_id
 
 
 async def test_refresh_tokens_are_kept_alive(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("tiktok", refreshToken="kept alive", clientKey="key")
-    kept = await renewed(stack, parts, account)
-    assert kept.refresh_expires_at is not None
-    assert kept.refresh_expires_at - datetime.now(UTC) > 179 * DAY
-    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
+    account_row = await renewed(stack, parts, account)
+    assert account_row.refresh_expires_at is not None
+    assert account_row.refresh_expires_at - datetime.now(UTC) > 179 * DAY
+    assert (await parts.accounts.whoami(account_row)).user_id == account.user_id
 
 
 async def test_failed_renewals_are_not_repeated(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("linkedin")
-    kept = await renewed(stack, parts, account)
-    assert (kept.renew_at, kept.renewal_failures, kept.credentials) == (None, 0, account.credentials)
+    account_row = await renewed(stack, parts, account)
+    assert (account_row.renew_at, account_row.renewal_failures, account_row.credentials) == (
+        None,
+        0,
+        account.credentials,
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,21 +104,21 @@ async def test_a_refused_account_is_held_once_its_token_has_ended(
 ) -> None:
     account = await stack.connect("twitter", refreshToken=f"revoked {refused}", clientId="app")
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
-    kept = await renewed(stack, parts, account, f", expires_at = {ended}")
+    account_row = await renewed(stack, parts, account, f", expires_at = {ended}")
     async with asyncio.timeout(30):
         while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert ((await row(stack, account)).refused_at is not None) is refused
-    assert (kept.renew_at, kept.renewal_error) == (None, "invalid_request")
+    assert (account_row.renew_at, account_row.renewal_error) == (None, "invalid_request")
 
 
 async def test_an_outage_is_tried_again_by_itself(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "reject", "auth", status=503, times=1)
-    kept = await renewed(stack, parts, account)
-    assert (kept.refused_at, kept.renewal_failures) == (None, 1)
-    assert kept.renew_at is not None
-    assert kept.renew_at - datetime.now(UTC) < timedelta(seconds=10)
+    account_row = await renewed(stack, parts, account)
+    assert (account_row.refused_at, account_row.renewal_failures) == (None, 1)
+    assert account_row.renew_at is not None
+    assert account_row.renew_at - datetime.now(UTC) < timedelta(seconds=10)
     assert (await renewed(stack, parts, account)).renewal_failures == 0
 
 
@@ -132,7 +139,7 @@ async def test_two_workers_renew_each_account_once(stack: Stack, parts: WorkerPa
         await asyncio.gather(renew_due(parts.database, parts.accounts), renew_due(second.database, second.accounts))
     await database.close()
     async with asyncio.timeout(30):
-        while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 there is no event
+        while None in [(await row(stack, unrenewed)).renewed_at for unrenewed in accounts]:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     for account in accounts:
         assert (await row(stack, account)).renewal_failures == 0

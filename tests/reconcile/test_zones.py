@@ -74,8 +74,8 @@ def soon(**more: float) -> datetime:
 
 
 async def read(api: Client, post: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = (await api.get(f"/v1/posts/{post['id']}")).json()
-    return found
+    answer: dict[str, Any] = (await api.get(f"/v1/posts/{post['id']}")).json()
+    return answer
 
 
 async def due_in_workflow(stack: Stack, post: dict[str, Any]) -> datetime:
@@ -315,8 +315,8 @@ async def checks(stack: Stack) -> list[ZoneCheck]:
 
 async def a_check(stack: Stack) -> ZoneCheck:
     for _ in range(200):
-        if found := await checks(stack):
-            return found[0]
+        if lines := await checks(stack):
+            return lines[0]
         await asyncio.sleep(0.05)
     raise AssertionError("the zones were not checked")
 

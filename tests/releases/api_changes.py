@@ -198,8 +198,8 @@ def _with_parameters(item: Json, method: str) -> Json:
 
 def _types(schema: Json) -> set[str]:
     types = schema.get("type", ())
-    found = {types} if isinstance(types, str) else set(types)
-    return found | ({"integer"} if "number" in found else set())
+    names = {types} if isinstance(types, str) else set(types)
+    return names | ({"integer"} if "number" in names else set())
 
 
 def _enum(schema: Json) -> Sequence[Any]:

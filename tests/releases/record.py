@@ -32,7 +32,7 @@ from tests.postgres import postgres_server
 from tests.releases.filling import fill
 from tests.releases.folders import RELEASES, ROOT
 from tests.releases.product import running_product
-from tests.stack import stack_on
+from tests.running import stack_on
 from tests.temporal import temporal_server
 
 _FROZEN = ("store/migrations/versions/*.py", "store/functions/*.sql")

@@ -25,7 +25,8 @@ from store.roles import Component
 from tests.postgres import postgres_server
 from tests.releases.folders import ROOT, releases
 from tests.releases.trees import Fleet, Part, Tree, released_tree
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from workflows.client.runs import Runs
 
@@ -198,8 +199,8 @@ async def _replace(fleet: Fleet, balancer: Balancer, tree: Tree) -> None:
             # Both serve for a while, and then the former gets no new requests.
             await asyncio.sleep(2 * _EVERY_S)
             balancer.apis = [part]
-        for each in former:
-            await each.stop()
+        for process in former:
+            await process.stop()
 
 
 async def main(seconds: float) -> int:

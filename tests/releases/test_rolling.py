@@ -9,7 +9,7 @@ import pytest
 from tests.releases.folders import ROOT, releases
 from tests.releases.rolling import roll
 from tests.releases.trees import Tree, released_tree
-from tests.stack import running_stack
+from tests.running import running_stack
 from tests.temporal import temporal_server
 
 needs_git = pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="needs a clone, and git")

@@ -46,8 +46,8 @@ def test_migrations_and_functions_of_a_release_never_change(release: Release) ->
 
 @each_release
 def test_histories_of_a_release_are_replayed_for_ever(release: Release) -> None:
-    kept, now = release.read("histories.json"), histories()
-    assert [path for path, digest in kept.items() if now.get(path) != digest] == [], AGAIN
+    recorded, now = release.read("histories.json"), histories()
+    assert [path for path, digest in recorded.items() if now.get(path) != digest] == [], AGAIN
 
 
 @each_release
@@ -84,8 +84,8 @@ def body_schema(api: dict[str, Any]) -> dict[str, Any]:
 
 def opened(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
-    found: dict[str, Any] = api["components"]["schemas"][name] if name else schema
-    return found
+    part: dict[str, Any] = api["components"]["schemas"][name] if name else schema
+    return part
 
 
 BREAKING: dict[str, Change] = {
@@ -110,7 +110,7 @@ BREAKING: dict[str, Change] = {
 def test_a_breaking_change_of_the_api_is_noticed(change: str, make: Change) -> None:
     before, after = document(), copy.deepcopy(document())
     make(after)
-    assert any(change in found.change for found in breaking_changes(before, after)), breaking_changes(before, after)
+    assert any(change in broken.change for broken in breaking_changes(before, after)), breaking_changes(before, after)
 
 
 def test_an_added_field_operation_or_parameter_breaks_nothing() -> None:
@@ -126,7 +126,7 @@ def test_a_value_that_is_removed_is_noticed() -> None:
     before, after = document(), copy.deepcopy(document())
     enums = [schema for schema in after["components"]["schemas"].values() if "enum" in schema]
     enums[0]["enum"] = enums[0]["enum"][1:]
-    assert any("loses values" in found.change for found in breaking_changes(before, after))
+    assert any("loses values" in broken.change for broken in breaking_changes(before, after))
 
 
 def test_a_removed_option_is_noticed() -> None:

@@ -16,7 +16,7 @@ from tests.releases.filling import KeptPost
 from tests.releases.folders import Release, releases
 from tests.releases.loading import load
 from tests.releases.product import Product, running_product, until
-from tests.stack import stack_on
+from tests.running import stack_on
 from tests.store.migration_rules import Uses, broken_rules
 from tests.store.versions import versions_folder
 from tests.temporal import temporal_server
@@ -34,17 +34,17 @@ ENDS_WITHIN_S = 100
 async def shape(url: str) -> dict[str, str]:
     engine = create_async_engine(url)
     async with engine.connect() as connection:
-        found = await connection.run_sync(read_shape)
+        present = await connection.run_sync(read_shape)
     await engine.dispose()
-    return found
+    return present
 
 
 async def rights(url: str) -> set[tuple[Any, ...]]:
     engine = create_async_engine(url)
     async with engine.connect() as connection:
-        found = {tuple(row) for row in await connection.execute(_RIGHTS)}
+        present = {tuple(row) for row in await connection.execute(_RIGHTS)}
     await engine.dispose()
-    return found
+    return present
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.version)

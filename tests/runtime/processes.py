@@ -39,7 +39,7 @@ class WorkerProcess:
         return self.process.returncode
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return contents(self.log)
 
 
@@ -75,8 +75,8 @@ async def worker_process(
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220
     started = WorkerProcess(process, log)
     try:
-        await until(lambda: "worker.started" in started.said or process.poll() is not None, _STARTS_WITHIN)
-        assert process.poll() is None, started.said
+        await until(lambda: "worker.started" in started.output or process.poll() is not None, _STARTS_WITHIN)
+        assert process.poll() is None, started.output
         yield started
     finally:
         if process.poll() is None:

@@ -267,9 +267,9 @@ def test_the_cache_of_harmless_texts_is_bounded() -> None:
     for number in range(10_000):
         mask_text(f"an id of its own, {number}")
         mask_text(f"{number} {'x' * 200}")
-    kept = log_masking._harmless[1]
-    assert len(kept) <= 4096
-    assert max(map(len, kept)) <= 128
+    cache = log_masking._harmless[1]
+    assert len(cache) <= 4096
+    assert max(map(len, cache)) <= 128
 
 
 PIECES = (

@@ -217,8 +217,8 @@ def test_unwritable_line_reveals_nothing(
     ours = [handler for handler in logging.getLogger().handlers if isinstance(handler, _Handler)]
     monkeypatch.setattr(logging.getLogger(), "handlers", ours)
     logging.getLogger("library").error("a number: %d", token)
-    said = capsys.readouterr().err
-    assert json.loads(said) == {"event": "log.line_lost", "logger": "library", "reason": "TypeError"}
+    errors = capsys.readouterr().err
+    assert json.loads(errors) == {"event": "log.line_lost", "logger": "library", "reason": "TypeError"}
     assert token not in lines.getvalue()
 
 
@@ -227,8 +227,8 @@ def test_a_log_line_that_cannot_be_written_is_reported_and_raises_nothing(
 ) -> None:
     lines.close()
     structlog.get_logger("ours").error("a number", said=token)
-    said = capsys.readouterr().err
-    assert json.loads(said) == {"event": "log.line_lost", "logger": "ours", "reason": "ValueError"}
+    errors = capsys.readouterr().err
+    assert json.loads(errors) == {"event": "log.line_lost", "logger": "ours", "reason": "ValueError"}
 
 
 UNCAUGHT = """

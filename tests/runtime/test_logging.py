@@ -25,8 +25,8 @@ def lines() -> Iterator[io.StringIO]:
 
 
 def last(lines: io.StringIO) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lines.getvalue().splitlines()[-1])
-    return found
+    line: dict[str, Any] = json.loads(lines.getvalue().splitlines()[-1])
+    return line
 
 
 def test_both_loggers_have_one_format_with_bound_values(lines: io.StringIO) -> None:
@@ -63,10 +63,10 @@ def test_ids_of_temporals_own_records_become_fields(lines: io.StringIO) -> None:
         ({"accounts": [{"refresh_token": "s3cret"}]}, "***"),
     ],
 )
-def test_secrets_are_masked_by_name_and_by_shape(lines: io.StringIO, fields: dict[str, Any], kept: str) -> None:
+def test_secrets_are_masked_by_name_and_by_shape(lines: io.StringIO, fields: dict[str, Any], unmasked: str) -> None:
     structlog.get_logger().warning("something", **fields)
     assert "s3cret" not in lines.getvalue()
-    assert kept in lines.getvalue()
+    assert unmasked in lines.getvalue()
 
 
 def test_secret_in_a_library_message_is_masked(lines: io.StringIO) -> None:

@@ -25,9 +25,9 @@ class Metrics:
     """The metrics of a process: the value of every series by name and labels."""
 
     def __init__(self, text: str) -> None:
-        found = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", text, re.MULTILINE)
+        samples = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", text, re.MULTILINE)
         self._series = [
-            (name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in found
+            (name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in samples
         ]
         self.names = {name for name, _, _ in self._series}
 

@@ -141,7 +141,7 @@ async def test_doctor_advises_the_operator(stack: Stack) -> None:
     await refuse_app(stack)
     await held_post(stack, "ask the doctor", await with_app(stack, app_id))
     report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).diagnose()
-    (finding,) = [each for each in report.findings if app_id in each.what]
+    (finding,) = [candidate for candidate in report.findings if app_id in candidate.what]
     assert finding.kind == "app_refused"
     assert "Buy credits" in finding.what
     assert "app_refused" in to_text(report, 0)
@@ -193,9 +193,9 @@ async def test_held_posts_alternate_as_probes(stack: Stack) -> None:
     account, private = await tiktok_with_app(stack), await stack.connect("tiktok")
     async with stack.database.transaction() as session:
         await session.execute(update(Account).where(Account.id == private.id).values(app_id=await _app(stack, account)))
-    for each in (account, private):
-        await stack.switch_on("tiktok", "app_refused", each)
-        await stack.switch_on("tiktok", "public_account", each)
+    for holder in (account, private):
+        await stack.switch_on("tiktok", "app_refused", holder)
+        await stack.switch_on("tiktok", "public_account", holder)
     first = await publish(stack, "still public", account, "a.mp4", ONLY_SELF)
     second = await publish(stack, "made private", private, "a.mp4", ONLY_SELF)
     assert {post.targets[0].status for post in (first, second)} == {TargetStatus.HELD}

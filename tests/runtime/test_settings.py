@@ -31,7 +31,7 @@ def test_api_ignores_encryption_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", key)
     assert key not in repr(vars(read_settings(Settings)))
-    assert [each.get_secret_value() for each in read_settings(VaultSettings).encryption_keys] == [key]
+    assert [secret.get_secret_value() for secret in read_settings(VaultSettings).encryption_keys] == [key]
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ class TestRoles:
             ({"worker_role": "Robert'); DROP"}, "lower-case letters"),
         ],
     )
-    def test_invalid_roles_are_reported_without_password(self, given: dict[str, str], problem: str) -> None:
+    def test_invalid_roles_are_reported_without_password(self, values: dict[str, str], problem: str) -> None:
         with pytest.raises(SettingsError, match=problem) as error:
-            read_settings(MigrateSettings, database_url=URL, **given)
+            read_settings(MigrateSettings, database_url=URL, **values)
         assert "hunter2" not in str(error.value)
 
 
@@ -128,7 +128,7 @@ class TestSecretFiles:
         key = new_key()
         (folder / "socialsyncer_database_url").write_text(URL)
         (folder / "socialsyncer_encryption_keys").write_text(f"{key}\n")
-        assert [each.get_secret_value() for each in read_settings(VaultSettings).encryption_keys] == [key]
+        assert [secret.get_secret_value() for secret in read_settings(VaultSettings).encryption_keys] == [key]
 
     def test_the_environment_wins(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("runtime.settings._SECRET_FILES", folder)

@@ -9,7 +9,7 @@ from platforms.errors import ErrorKind, PlatformError
 from runtime.temporal import DATA_CONVERTER
 
 
-def failure_of(error: BaseException) -> Failure:
+def start_failure(error: BaseException) -> Failure:
     failure = Failure()
     DATA_CONVERTER.failure_converter.to_failure(error, DATA_CONVERTER.payload_converter, failure)
     return failure
@@ -23,7 +23,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
 
 
 def test_messages_of_foreign_exceptions_stay_out_of_histories() -> None:
-    failure = failure_of(raised(ValueError("token-and-content"), KeyError("token-and-content")))
+    failure = start_failure(raised(ValueError("token-and-content"), KeyError("token-and-content")))
     assert (failure.application_failure_info.type, failure.cause.application_failure_info.type) == (
         "ValueError",
         "KeyError",
@@ -34,7 +34,7 @@ def test_messages_of_foreign_exceptions_stay_out_of_histories() -> None:
 
 def test_our_messages_stay_and_platform_messages_do_not() -> None:
     cause = PlatformError(ErrorKind.REJECTED, "X refused: your text", code="bad")
-    failure = failure_of(raised(ApplicationError("X: rejected (bad)", type="rejected"), cause))
+    failure = start_failure(raised(ApplicationError("X: rejected (bad)", type="rejected"), cause))
     assert failure.message == "X: rejected (bad)"
     assert not failure.HasField("cause"), "with the way to it, Temporal shows of a failure that it is too long"
     assert b"your text" not in failure.SerializeToString()
@@ -43,7 +43,7 @@ def test_our_messages_stay_and_platform_messages_do_not() -> None:
 
 def test_system_errors_keep_their_reason() -> None:
     full = raised(OSError(errno.ENOSPC, "No space left on device", "/secret/path"))
-    failure = failure_of(full)
+    failure = start_failure(full)
     assert failure.application_failure_info.type == "OSError"
     assert failure.message == f"errno {errno.ENOSPC}: No space left on device"
     assert b"secret" not in failure.SerializeToString()
@@ -63,7 +63,7 @@ def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
         except OSError as error:
             caught = raised(RuntimeError("hidden"), caught or error)
     assert caught is not None
-    failure = failure_of(raised(OSError(errno.ENOSPC, "full"), caught))
+    failure = start_failure(raised(OSError(errno.ENOSPC, "full"), caught))
     assert failure.ByteSize() < 2000
     assert "No space left on device" in failure.message
 
@@ -71,7 +71,7 @@ def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
 def test_error_that_is_its_own_cause_is_converted() -> None:
     own = PlatformError(ErrorKind.REJECTED, "no", code="bad")
     own.__cause__ = own
-    assert failure_of(raised(ApplicationError("X: rejected (bad)"), own)).message == "X: rejected (bad)"
+    assert start_failure(raised(ApplicationError("X: rejected (bad)"), own)).message == "X: rejected (bad)"
     other = ValueError("hidden")
     other.__cause__ = other
-    assert failure_of(other).application_failure_info.type == "ValueError"
+    assert start_failure(other).application_failure_info.type == "ValueError"

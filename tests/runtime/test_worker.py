@@ -20,8 +20,9 @@ from temporalio.client import WorkflowHandle
 from activities.options import DECLINED
 from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post, Target
+from tests.running import running_stack
 from tests.runtime.processes import WorkerProcess, worker_process
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
 
@@ -45,8 +46,8 @@ async def asked(stack: Stack, platform: str, operation: str, times: int) -> None
 
 
 async def requests(stack: Stack, platform: str, operation: str) -> int:
-    found = await stack.control("GET", f"requests?platform={platform}&operation={operation}")
-    return len(found["requests"])
+    answer = await stack.control("GET", f"requests?platform={platform}&operation={operation}")
+    return len(answer["requests"])
 
 
 async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
@@ -60,7 +61,9 @@ async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
 async def cut_at(handle: Handle) -> list[datetime]:
     """Return the times at which steps were cut short: declined to their platform's queue, or waiting for a retry."""
     pending = (await handle.describe()).raw_description.pending_activities
-    again = [each.last_attempt_complete_time for each in pending if each.HasField("last_attempt_complete_time")]
+    again = [
+        activity.last_attempt_complete_time for activity in pending if activity.HasField("last_attempt_complete_time")
+    ]
     failed = [
         event
         for event in (await handle.fetch_history()).events
@@ -161,13 +164,13 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
     ) as first:
         await deploy.stop(first)
         # The local activity on a row that stays locked is the only one that the worker could not finish.
-        assert "worker.cut_short" in first.said
+        assert "worker.cut_short" in first.output
     await deploy.record()
     async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
         await deploy.finish()
         second.ask_to_stop()
         assert await second.ended(GRACE_S) == 0, "nothing is left to wait for"
-        assert "worker.stopped" in second.said
+        assert "worker.stopped" in second.output
     return deploy
 
 

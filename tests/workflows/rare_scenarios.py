@@ -132,7 +132,7 @@ async def continued_once_its_worker_is_gone(stack: Stack) -> Handle:
     await stack.fault("twitter", "rate_limited", "publish", seconds=1)
 
     def of_another_worker(message: str, kind: str, *queue: str) -> ApplicationError:
-        return benign(message, kind, *(f"{each}-gone" for each in queue))
+        return benign(message, kind, *(f"{part}-gone" for part in queue))
 
     benign, local_publish._benign = local_publish._benign, of_another_worker
     try:

@@ -17,7 +17,8 @@ from temporalio.client import WorkflowHistory
 from runtime import worker
 from runtime.parts import open_parts
 from tests.postgres import postgres_server
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows import long_scenarios, operator_scenarios, rare_scenarios, row_scenarios  # noqa: F401 they register their scenarios
 from tests.workflows.scenarios import RATE_LIMITED, SCENARIOS, TEMPORALS, Handle
@@ -27,7 +28,7 @@ SUFFIX = ".json.gz"
 _OF_A_MACHINE = {"identity", "stackTrace"}
 
 
-def path_of(name: str) -> Path:
+def history_path(name: str) -> Path:
     """Return the path of a scenario's history."""
     return HISTORIES / f"{name}{SUFFIX}"
 
@@ -39,7 +40,7 @@ def recorded() -> list[str]:
 
 def read_history(name: str) -> str:
     """Return a recorded history as JSON."""
-    return gzip.decompress(path_of(name).read_bytes()).decode()
+    return gzip.decompress(history_path(name).read_bytes()).decode()
 
 
 def depersonalised(value: Any) -> Any:
@@ -53,7 +54,7 @@ def depersonalised(value: Any) -> Any:
     return {name: "recorded" if name in _OF_A_MACHINE else depersonalised(item) for name, item in value.items()}
 
 
-async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
+async def fetch_histories(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
     """Return the histories of all runs of a workflow that may have continued as new, the first run first."""
     runs = [await handle.fetch_history()]
     while earlier := runs[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
@@ -65,8 +66,8 @@ async def record(stack: Stack, name: str) -> None:
     handle = await SCENARIOS[name](stack)
     for later in HISTORIES.glob(f"{name}.run_*{SUFFIX}"):
         later.unlink()
-    for number, history in enumerate(await runs_of(stack, handle), 1):
-        path = path_of(name if number == 1 else f"{name}.run_{number}")
+    for number, history in enumerate(await fetch_histories(stack, handle), 1):
+        path = history_path(name if number == 1 else f"{name}.run_{number}")
         written = json.dumps(depersonalised(history.to_json_dict()), sort_keys=True)
         path.write_bytes(gzip.compress(written.encode(), mtime=0))
         print(f"{path.name}: {len(history.events)} events", flush=True)  # noqa: T201
@@ -86,11 +87,11 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
 
 async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
-    wanted = names or [name for name in SCENARIOS if not path_of(name).exists()]
+    unrecorded = names or [name for name in SCENARIOS if not history_path(name).exists()]
     kinds = [{}, *(kind for index, kind in enumerate(TEMPORALS.values()) if kind not in [*TEMPORALS.values()][:index])]
     with postgres_server() as url:
         for kind in kinds:
-            if chosen := [name for name in wanted if TEMPORALS.get(name, {}) == kind]:
+            if chosen := [name for name in unrecorded if TEMPORALS.get(name, {}) == kind]:
                 await record_on(url, kind, chosen)
 
 

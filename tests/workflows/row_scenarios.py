@@ -147,10 +147,10 @@ async def updated_while_its_row_is_read(stack: Stack) -> Handle:
     handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
 
     async def slowly(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
-        found = await read_plan(session, post_id)
+        plan = await read_plan(session, post_id)
         has_read.set()
         await gate.wait()
-        return found
+        return plan
 
     with patch.object(posts, "read_plan", slowly):
         await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3))

@@ -62,24 +62,26 @@ async def has_status(handle: Handle, target: int, status: str) -> None:
     """Wait until the workflow reports this status for one of its targets."""
 
     async def so() -> bool:
-        found: str = (await handle.query("status"))["targets"][target]["status"]
-        return found == status
+        current: str = (await handle.query("status"))["targets"][target]["status"]
+        return current == status
 
     await until(so)
 
 
 async def begun(handle: Handle, activity: str) -> str:
     """Wait until a step is running, and return its id."""
-    found: list[str] = []
+    begun_steps: list[str] = []
 
     async def so() -> bool:
         steps = (await handle.describe()).raw_description.pending_activities
         doing = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        found.extend(step.activity_id for step in steps if step.activity_type.name == activity and step.state == doing)
-        return bool(found)
+        begun_steps.extend(
+            step.activity_id for step in steps if step.activity_type.name == activity and step.state == doing
+        )
+        return bool(begun_steps)
 
     await until(so)
-    return found[0]
+    return begun_steps[0]
 
 
 async def is_tried_again(handle: Handle) -> bool:

@@ -105,7 +105,7 @@ async def test_late_retry_is_awaited_before_a_write_off(stack: Stack, monkeypatc
 
 async def _waits_for(handle: Handle, step: str) -> bool:
     pending = (await handle.describe()).raw_description.pending_activities
-    return any(each.activity_type.name == step for each in pending)
+    return any(activity.activity_type.name == step for activity in pending)
 
 
 async def test_request_after_a_cancel_is_published(stack: Stack) -> None:

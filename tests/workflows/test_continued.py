@@ -18,7 +18,8 @@ from runtime.parts import open_parts
 from store.models import Attempt, Post
 from store.posts.delivery import record_delivered
 from store.publishing.attempts import list_attempts
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import SEARCH_ATTRIBUTES, temporal_server
 from tests.workflows.resets import reset
 from workflows.client.runs import Runs
@@ -48,19 +49,19 @@ async def stack(impatient: Stack) -> AsyncIterator[Stack]:
     await impatient.clear_faults()
 
 
-async def runs_of(stack: Stack, post: Post) -> list[WorkflowExecution]:
+async def list_runs(stack: Stack, post: Post) -> list[WorkflowExecution]:
     """Return a post's runs, the first one first."""
-    found = [workflow async for workflow in stack.client.list_workflows(f"WorkflowId = '{post.workflow_id}'")]
-    return sorted(found, key=lambda each: each.start_time)
+    executions = [workflow async for workflow in stack.client.list_workflows(f"WorkflowId = '{post.workflow_id}'")]
+    return sorted(executions, key=lambda execution: execution.start_time)
 
 
-async def steps_of(stack: Stack, post: Post) -> Counter[str]:
+async def sent_steps(stack: Stack, post: Post) -> Counter[str]:
     """Count the steps that send requests to platforms, over all runs of a post."""
     steps: Counter[str] = Counter()
-    for run in await runs_of(stack, post):
+    for run in await list_runs(stack, post):
         history = await stack.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
         scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
-        steps.update(each.activity_type.name for each in scheduled if each.activity_id)
+        steps.update(step.activity_type.name for step in scheduled if step.activity_id)
         # Of these steps, only `publish` runs within the workflow's task.
         steps["publish"] += sum(event.HasField("marker_recorded_event_attributes") for event in history.events)
     return steps
@@ -74,11 +75,11 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> Non
 
 async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
     """Return whether a post's workflow has continued as new at least so often, and has no other runs."""
-    *earlier, last = await runs_of(stack, post)
-    if any(each.status is WorkflowExecutionStatus.RUNNING for each in earlier):
+    *earlier, last = await list_runs(stack, post)
+    if any(execution.status is WorkflowExecutionStatus.RUNNING for execution in earlier):
         # The visibility store learns of the end of a run a moment late.
         return False
-    assert {each.status for each in earlier} <= {WorkflowExecutionStatus.CONTINUED_AS_NEW}
+    assert {execution.status for execution in earlier} <= {WorkflowExecutionStatus.CONTINUED_AS_NEW}
     assert last.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
     return len(earlier) >= times
 
@@ -163,7 +164,7 @@ async def test_prepared_target_is_not_prepared_again(stack: Stack) -> None:
     await until(continued_after_wake_ups)
     await stack.settled(post.id)
     assert len(await stack.public("prepared once")) == 2
-    assert await steps_of(stack, post) == {"prepare": 2, "publish": 2}
+    assert await sent_steps(stack, post) == {"prepare": 2, "publish": 2}
 
 
 async def test_often_failing_post_is_published_once(stack: Stack) -> None:
@@ -301,7 +302,7 @@ async def test_a_run_that_was_continued_may_be_reset_once_the_post_is_public(sta
         await move(stack, post, datetime.now(UTC) + timedelta(minutes=minutes + 9))
     await move(stack, post, datetime.now(UTC) + timedelta(seconds=1))
     await comes_to(handle, "Open for edits")
-    first, *_ = await runs_of(stack, post)
+    first, *_ = await list_runs(stack, post)
     assert first.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
     await reset(stack, handle, "--run-id", first.run_id)
     async with asyncio.timeout(60):

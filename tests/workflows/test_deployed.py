@@ -29,7 +29,7 @@ async def asleep(stack: Stack, words: str, due_in: timedelta) -> Post:
     return post
 
 
-async def patches_of(stack: Stack, post: Post) -> list[str]:
+async def passed_patches(stack: Stack, post: Post) -> list[str]:
     """Return the gated changes that a post's workflow has passed."""
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     markers = [event.marker_recorded_event_attributes for event in history.events]
@@ -44,7 +44,7 @@ async def tasks_fail(runs: Runs, post: Post) -> None:
             await asyncio.sleep(0.1)
 
 
-async def failures_of(handle: WorkflowHandle[Any, Any]) -> list[int]:
+async def task_failures(handle: WorkflowHandle[Any, Any]) -> list[int]:
     """Return the failures of a workflow's tasks."""
     history = await handle.fetch_history()
     return [event.workflow_task_failed_event_attributes.cause for event in history.events]
@@ -62,8 +62,8 @@ async def test_sleeping_post_keeps_old_code_and_a_new_one_gets_new_code(
             assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
             assert len(await stack.public(words)) == 1
             await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
-    assert await patches_of(stack, old) == []
-    assert sum(PATCH in patch for patch in await patches_of(stack, new)) == 1
+    assert await passed_patches(stack, old) == []
+    assert sum(PATCH in patch for patch in await passed_patches(stack, new)) == 1
 
 
 @pytest.mark.thorough
@@ -76,7 +76,7 @@ async def test_incompatible_code_delays_posts_until_compatible_code_is_deployed(
     async with posts_worker(stack, monkeypatch, "posts-mistaken", Ungated, **UNCACHED):
         handle = stack.client.get_workflow_handle(post.workflow_id)
         async with asyncio.timeout(30):
-            while NONDETERMINISM not in await failures_of(handle):  # noqa: ASYNC110 there is no event
+            while NONDETERMINISM not in await task_failures(handle):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.1)
         assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
         assert (await stack.read(post.id)).status == PostStatus.SCHEDULED

@@ -124,13 +124,13 @@ def outside_code(text: str) -> str:
 
 def runs(text: str) -> list[tuple[int, int]]:
     """Return the start and the length of each run of backticks."""
-    found, at = [], 0
+    indices, at = [], 0
     while at < len(text):
         length = len(text) - at - len(text[at:].lstrip("`"))
         if length:
-            found.append((at, length))
+            indices.append((at, length))
         at += length or 1
-    return found
+    return indices
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("` \n[]()!")))

@@ -40,7 +40,7 @@ class Platform:
 
 async def test_published_target_is_edited_before_its_workflow_knows() -> None:
     platform, ids = Platform(), ["target_1", SLOW]
-    targets = [TargetPlan(target_id=each, platform="twitter", account_id=f"acc_{each}") for each in ids]
+    targets = [TargetPlan(target_id=id_, platform="twitter", account_id=f"acc_{id_}") for id_ in ids]
     plan = Plan(
         post_id="post_1", workspace_id="ws_1", workflow_id="ws_1/now", due_at=datetime.now(UTC), targets=targets
     )

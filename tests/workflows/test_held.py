@@ -11,7 +11,8 @@ from activities import local_publish
 from domain.post import HoldReason, PostStatus, TargetStatus
 from store.models import Account, Post, Target
 from store.publishing.attempts import list_attempts
-from tests.stack import OTHERS_APP, Stack
+from tests.running import OTHERS_APP
+from tests.stack import Stack
 
 
 async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:

@@ -24,7 +24,8 @@ from runtime import worker
 from runtime.parts import open_parts
 from runtime.temporal import connect
 from store.models import Attempt, Post, Target
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows.scenarios import PICTURE, begun, comes_to
 from workflows.post import PostWorkflow
@@ -43,21 +44,21 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def ways(stack: Stack, post: Post) -> list[str]:
     """Return where a post's steps ran, in their order: within its workflow's task, or on which queue."""
     handle: WorkflowHandle[object, object] = stack.client.get_workflow_handle(post.workflow_id)
-    found = list[str]()
+    recorded = list[str]()
     for event in (await handle.fetch_history()).events:
         if event.HasField("activity_task_scheduled_event_attributes"):
             queue = event.activity_task_scheduled_event_attributes.task_queue.name
-            found.append(SAME_WORKER if queue.startswith(f"{POSTS_QUEUE}-") else queue)
+            recorded.append(SAME_WORKER if queue.startswith(f"{POSTS_QUEUE}-") else queue)
         if event.HasField("marker_recorded_event_attributes"):
-            found.append(WITHIN)
-    return found
+            recorded.append(WITHIN)
+    return recorded
 
 
 async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
     """Return the step and the result of each attempt at a post's only target."""
     query = select(Attempt).where(Attempt.target_id == post.targets[0].id).order_by(Attempt.id)
     async with stack.database.transaction() as session:
-        return [(each.step, each.state) for each in await session.scalars(query)]
+        return [(attempt.step, attempt.state) for attempt in await session.scalars(query)]
 
 
 async def over(stack: Stack, post: Post) -> None:
@@ -189,7 +190,7 @@ class TestSeveralWorkers:
         await shared.start(post)
         assert (await shared.settled(post.id, 60)).status == PostStatus.PUBLISHED
         async with shared.database.transaction() as session:
-            states = [(each.step, each.state, each.code) for each in await session.scalars(select(Attempt))]
+            states = [(attempt.step, attempt.state, attempt.code) for attempt in await session.scalars(select(Attempt))]
         assert states == [("publish", "done", None)] * 8
 
 

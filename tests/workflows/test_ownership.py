@@ -195,10 +195,10 @@ async def test_change_during_a_row_read_is_not_overwritten(
     class Slow(PostActivities):
         @activity.defn(name="read_plan")
         async def read_plan(self, command: PostCommand) -> Plan | Unscheduled | None:
-            found = await super().read_plan(command)
+            plan = await super().read_plan(command)
             has_read.set()
             await gate.wait()
-            return found
+            return plan
 
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", f"posts-slow-{change}")
     monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{change}")

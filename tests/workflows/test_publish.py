@@ -12,8 +12,8 @@ async def test_text_and_image_are_published_now(stack: Stack) -> None:
     assert post.status == PostStatus.PUBLISHED
     assert [target.status for target in post.targets] == [TargetStatus.PUBLISHED] * 2
     public = await stack.public("now, with a picture")
-    assert {each["platformPostId"] for each in public} == {target.platform_post_id for target in post.targets}
-    assert {each["accountId"] for each in public} == {account.id for account in accounts}
+    assert {entry["platformPostId"] for entry in public} == {target.platform_post_id for target in post.targets}
+    assert {entry["accountId"] for entry in public} == {account.id for account in accounts}
 
 
 async def test_scheduled_post_goes_out_at_its_time_and_never_early(stack: Stack) -> None:

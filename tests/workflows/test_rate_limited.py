@@ -23,8 +23,9 @@ from runtime.parts import open_parts
 from store.models import Account, Post
 from store.publishing.attempts import list_attempts
 from tests.api.conftest import client_of
+from tests.running import running_stack
 from tests.serving import started
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
 

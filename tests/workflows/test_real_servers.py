@@ -24,7 +24,8 @@ from tests.platforms.lossy import Lossy, losing
 from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.test_snac import TEXTS
 from tests.platforms.rig import Rig, Sandbox
-from tests.stack import Stack, plain_credentials, running_stack
+from tests.running import running_stack
+from tests.stack import Stack, plain_credentials
 from tests.temporal import temporal_server
 
 BELIEVED_AFTER = timedelta(seconds=3)
@@ -62,9 +63,9 @@ async def connect(stack: Stack, rig: Rig, **named: str) -> Account:
         )
 
 
-async def publish_all(stack: Stack, account: Account, wanted: Sequence[tuple[str, dict[str, Any]]]) -> list[Post]:
+async def publish_all(stack: Stack, account: Account, contents: Sequence[tuple[str, dict[str, Any]]]) -> list[Post]:
     """Publish many posts at the same time; return them once they are settled."""
-    posts = [await stack.save(text, [account], **more) for text, more in wanted]
+    posts = [await stack.save(text, [account], **more) for text, more in contents]
     await asyncio.gather(*(stack.start(post) for post in posts))
     return list(await asyncio.gather(*(stack.settled(post.id, timeout=SETTLED_WITHIN_S) for post in posts)))
 
@@ -72,9 +73,9 @@ async def publish_all(stack: Stack, account: Account, wanted: Sequence[tuple[str
 def assert_published(posts: Sequence[Post], texts: dict[str, str]) -> None:
     """Check that every post is published as a separate post: `texts` are by the ids that the server gave."""
     assert {post.status for post in posts} == {PostStatus.PUBLISHED}
-    found = {post.targets[0].platform_post_id: post.content for post in posts}
-    assert len(found) == len(posts)
-    assert {name: (text or "").strip() for name, text in found.items()} == {
+    expected = {post.targets[0].platform_post_id: post.content for post in posts}
+    assert len(expected) == len(posts)
+    assert {name: (text or "").strip() for name, text in expected.items()} == {
         name: text.strip() for name, text in texts.items()
     }
 
@@ -90,14 +91,14 @@ async def test_snac_gets_every_post_once(postgres_url: str, monkeypatch: pytest.
         account = await connect(stack, rig, instance=proxy.url)
         first = await server.ask(rig, "POST", "/api/v1/statuses", json={"status": "Before all"})
         picture = [f"{stack.sandbox_url}/_/media/real.jpg"]
-        wanted: list[tuple[str, dict[str, Any]]] = [(text, {}) for text in TEXTS[1::2]]
-        wanted += [("A reply & more", {"settings": {"inReplyToId": first["id"]}})]
-        wanted += [("For friends & <b>family</b>", {"settings": {"visibility": "private"}})]
-        wanted += [("A picture & words", {"media": picture})]
-        posts = await publish_all(stack, account, wanted)
+        contents: list[tuple[str, dict[str, Any]]] = [(text, {}) for text in TEXTS[1::2]]
+        contents += [("A reply & more", {"settings": {"inReplyToId": first["id"]}})]
+        contents += [("For friends & <b>family</b>", {"settings": {"visibility": "private"}})]
+        contents += [("A picture & words", {"media": picture})]
+        posts = await publish_all(stack, account, contents)
         texts = {status["id"]: status["text"] for status in await server.own(rig) if status["id"] != first["id"]}
         assert_published(posts, texts)
-        assert min(proxy.lost_requests, proxy.lost_answers) >= len(wanted) // 3
+        assert min(proxy.lost_requests, proxy.lost_answers) >= len(contents) // 3
 
 
 @pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))

@@ -80,8 +80,8 @@ async def test_undelivered_retry_is_made_after_delivery(stack: Stack) -> None:
 async def test_concurrent_retries_publish_once(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
     failed = await stack.publish("retried by many", [stack.accounts["plain"]])
-    made = await asyncio.gather(*(stack.retry(failed) for _ in range(6)), return_exceptions=True)
-    assert [each for each in made if not isinstance(each, Conflict)] == [None]
+    outcomes = await asyncio.gather(*(stack.retry(failed) for _ in range(6)), return_exceptions=True)
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Conflict)] == [None]
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
     async with stack.database.transaction() as session:
         steps = [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, failed.id)]

@@ -69,13 +69,13 @@ async def test_post_is_publishing_until_it_is_confirmed(stack: Stack) -> None:
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("waits for confirmation")) == 1
     async with stack.database.transaction() as session:
-        sent, refused, found = [attempt for attempt, _ in await list_attempts(session, post.id)]
-    assert (sent.state, refused.state, found.state) == ("unconfirmed", "refused", "done")
+        sent, refused, confirmed = [attempt for attempt, _ in await list_attempts(session, post.id)]
+    assert (sent.state, refused.state, confirmed.state) == ("unconfirmed", "refused", "done")
     for attempt, seconds in ((sent, 1), (refused, 5)):
         assert attempt.next_attempt_at is not None
         assert attempt.finished_at is not None
         assert abs(attempt.next_attempt_at - attempt.finished_at - timedelta(seconds=seconds)) < timedelta(seconds=0.5)
-    assert found.next_attempt_at is None
+    assert confirmed.next_attempt_at is None
 
 
 @pytest.mark.thorough
@@ -121,7 +121,7 @@ async def test_equal_posts_are_both_published_despite_lost_answers(
         await stack.start(post)
     settled = [await stack.settled(post.id) for post in posts]
     assert [post.status for post in settled] == [PostStatus.PUBLISHED] * 2
-    public = sorted(each["platformPostId"] for each in await stack.public(text))
+    public = sorted(entry["platformPostId"] for entry in await stack.public(text))
     assert sorted(post.targets[0].platform_post_id or "" for post in settled) == public
     assert len(public) == 2
 
@@ -177,7 +177,7 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
     ]
     for number, wait in enumerate(waits):
         assert wait >= timedelta(seconds=2**number)
-    assert len([each for each in attempts if each.step == "confirm"]) == 4, "only attempts that decided or asked"
+    assert len([entry for entry in attempts if entry.step == "confirm"]) == 4, "only attempts that decided or asked"
 
 
 @pytest.mark.parametrize("signal", ["retry", "release"])

@@ -241,11 +241,11 @@ async def test_recorded_answer_leads_to_one_published_post(stack: Stack, form: F
 @pytest.mark.parametrize("status", [400, 500])
 @pytest.mark.parametrize("said", ["No.", "Application does not have permission for this action"])
 async def test_reply_that_threads_refuses_after_publishing_it_is_published(
-    stack: Stack, status: int, said: str
+    stack: Stack, status: int, problem: str
 ) -> None:
     account = await stack.connect("threads")
     first = await settled(stack, await start(stack, THREAD, account))
-    body = {"error": {**GRAPH, "code": 10, "message": said}}
+    body = {"error": {**GRAPH, "code": 10, "message": problem}}
     await stack.fault(
         "threads", "accept_then_answer", "publish", accountId=account.id, times=50, status=status, body=body
     )

@@ -24,7 +24,8 @@ from tests.api.connect.consents import (
     row_of,
     trade,
 )
-from tests.stack import OTHERS_APP, Stack
+from tests.running import OTHERS_APP
+from tests.stack import Stack
 
 
 @pytest.mark.parametrize(

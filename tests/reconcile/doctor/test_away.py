@@ -23,7 +23,8 @@ from tests.reconcile.doctor.conftest import (
     write,
     write_target,
 )
-from tests.stack import Stack, running_stack
+from tests.running import running_stack
+from tests.stack import Stack
 from tests.temporal import temporal_server
 
 

@@ -48,7 +48,7 @@ async def test_posts_wait_for_a_key_that_a_worker_lacks(own: Stack) -> None:
     report = await diagnose(own)
     assert report.exit is Exit.NEEDS_A_PERSON
     assert to_text(report, 1).startswith("encryption_key_missing: ")
-    assert [each for each in report.waiting if "because workers lack an encryption key" in each]
+    assert [entry for entry in report.waiting if "because workers lack an encryption key" in entry]
 
     await set_credentials(own, account, account.credentials)
     await handle.signal("retry")
@@ -77,7 +77,7 @@ async def test_a_waiting_post_names_its_cause(own: Stack, code: str, waits: str)
         }
         await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
     report = await diagnose(own)
-    assert any(waits in each for each in report.waiting), report.waiting
+    assert any(waits in line for line in report.waiting), report.waiting
     assert (FindingKind.DISK_FULL in {finding.kind for finding in report.findings}) is (code == NO_DISK_SPACE)
 
 

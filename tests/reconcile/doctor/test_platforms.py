@@ -55,14 +55,14 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
         await write_target(own, post, status=TargetStatus.FAILED, platform_post_id=None)
         await write(own, post, status=PostStatus.FAILED)
     report = await diagnose(own)
-    found = {
+    findings = {
         str(finding.subject.platform): finding.what
         for finding in report.findings
         if finding.kind is FindingKind.UNKNOWN_PUBLIC
     }
-    assert sorted(found) == sorted({api_name_of(name) for name in posts})
+    assert sorted(findings) == sorted({api_name_of(name) for name in posts})
     for name, post in posts.items():
-        assert f"shows it as {post.targets[0].platform_post_id}." in found[api_name_of(name)]
+        assert f"shows it as {post.targets[0].platform_post_id}." in findings[api_name_of(name)]
     assert report.exit is Exit.NEEDS_A_PERSON
     assert not any("signs" in finding.what + finding.how for finding in report.findings)
 
@@ -71,9 +71,9 @@ async def test_a_duplicate_ends_with_the_deletion_of_one_copy(own: Stack, mastod
     await published(own, "doctor: twice", "mastodon")
     assert await agrees(own)
     double = await toot(own, "POST", status="doctor: twice")
-    found = await only(own, FindingKind.DOUBLE)
-    assert (found.fixed_by, found.subject.account_id) == (FixedBy.PERSON, mastodon.id)
-    assert double in found.what
+    finding = await only(own, FindingKind.DOUBLE)
+    assert (finding.fixed_by, finding.subject.account_id) == (FixedBy.PERSON, mastodon.id)
+    assert double in finding.what
     await toot(own, "DELETE", f"/{double}")
     assert await agrees(own)
 
@@ -122,10 +122,10 @@ async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: S
     post = await published(own, "doctor: unconfirmed", "telegram")
     (target,) = post.targets
     assert (target.status, target.confirming) == (TargetStatus.UNCONFIRMED, False)
-    found = await only(own, FindingKind.UNKNOWN_PUBLIC)
+    finding = await only(own, FindingKind.UNKNOWN_PUBLIC)
     (public,) = await own.public("doctor: unconfirmed")
-    assert "/resolve" in found.how
-    assert public["platformPostId"] in found.how
+    assert "/resolve" in finding.how
+    assert public["platformPostId"] in finding.how
     await own.resolve(post, public["platformPostId"], published=True)
     await until_agrees(own)
 
@@ -134,9 +134,9 @@ async def test_an_impending_resend_is_reported(own: Stack, mastodon: Account) ->
     post = await published(own, "doctor: once more", "mastodon")
     await write_target(own, post, status=TargetStatus.HELD, platform_post_id=None)
     await write(own, post, status=PostStatus.FAILED)
-    found = await only(own, FindingKind.UNKNOWN_PUBLIC)
-    assert "Before it is sent again, the platform is asked for it" in found.how
-    assert "cancel its workflow" in found.how
+    finding = await only(own, FindingKind.UNKNOWN_PUBLIC)
+    assert "Before it is sent again, the platform is asked for it" in finding.how
+    assert "cancel its workflow" in finding.how
 
 
 async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> None:

@@ -75,10 +75,10 @@ async def test_a_healthy_system_agrees(own: Stack) -> None:
 async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> None:
     post, handle = await asleep(own, "doctor: lost", HALF_AN_HOUR)
     await handle.terminate()
-    found = await only(own, FindingKind.LOST)
-    assert (found.fixed_by, found.subject.post_id) == (FixedBy.SYSTEM, post.id)
-    assert found.by is not None
-    assert found.by - datetime.now(UTC) <= timedelta(minutes=10)
+    finding = await only(own, FindingKind.LOST)
+    assert (finding.fixed_by, finding.subject.post_id) == (FixedBy.SYSTEM, post.id)
+    assert finding.by is not None
+    assert finding.by - datetime.now(UTC) <= timedelta(minutes=10)
     await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(
         ALWAYS, datetime.now(UTC) + timedelta(hours=1)
     )
@@ -125,9 +125,9 @@ async def test_a_row_older_than_its_publication_is_confirmed_by_id(own: Stack) -
     post = await published(own, "doctor: older copy", "instagram", media=["https://example.com/a.jpg"])
     await closed(own, post, WorkflowExecutionStatus.COMPLETED)
     await rewind(own, post)
-    found = await only(own, FindingKind.ENDED)
-    assert found.fixed_by is FixedBy.SYSTEM
-    assert f"published as {post.targets[0].platform_post_id}" in found.what
+    finding = await only(own, FindingKind.ENDED)
+    assert finding.fixed_by is FixedBy.SYSTEM
+    assert f"published as {post.targets[0].platform_post_id}" in finding.what
     await write_target(own, post, status=TargetStatus.PUBLISHED, platform_post_id=post.targets[0].platform_post_id)
     await write(own, post, status=PostStatus.PUBLISHED)
     assert await agrees(own)
@@ -137,8 +137,8 @@ async def test_a_workflow_without_a_row_ends_when_it_wakes_and_sends_nothing(own
     post, _ = await asleep(own, "doctor: row gone", timedelta(seconds=3))
     async with own.database.transaction() as session:
         await session.execute(delete(Post).where(Post.id == post.id))
-    found = await only(own, FindingKind.ORPHAN)
-    assert (found.fixed_by, found.subject.workflow_id, found.by) == (
+    finding = await only(own, FindingKind.ORPHAN)
+    assert (finding.fixed_by, finding.subject.workflow_id, finding.by) == (
         FixedBy.SYSTEM,
         post.workflow_id,
         post.due_at,
@@ -161,11 +161,11 @@ async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(o
     post, _ = await asleep(own, "doctor: row ahead", timedelta(seconds=4))
     await write_target(own, post, status=TargetStatus.PUBLISHED)
     await write(own, post, status=PostStatus.PUBLISHED)
-    found = await only(own, FindingKind.ROW_AHEAD)
-    assert found.fixed_by is FixedBy.SYSTEM
-    assert found.by is not None
-    assert abs(found.by - (post.due_at or ALWAYS)) < timedelta(milliseconds=1)
-    await asyncio.sleep(max(0, (found.by - datetime.now(UTC)).total_seconds()))
+    finding = await only(own, FindingKind.ROW_AHEAD)
+    assert finding.fixed_by is FixedBy.SYSTEM
+    assert finding.by is not None
+    assert abs(finding.by - (post.due_at or ALWAYS)) < timedelta(milliseconds=1)
+    await asyncio.sleep(max(0, (finding.by - datetime.now(UTC)).total_seconds()))
     await until_agrees(own)
     assert await own.public("doctor: row ahead") == []
 
@@ -184,8 +184,8 @@ async def test_a_publication_missing_in_the_row_needs_a_person(own: Stack) -> No
     await until_agrees(own)
     await write_target(own, post, status=TargetStatus.FAILED)
     await write(own, post, status=PostStatus.FAILED)
-    found = await only(own, FindingKind.TARGET, platforms=False)
-    assert (found.fixed_by, found.subject.target_id) == (FixedBy.PERSON, post.targets[0].id)
+    finding = await only(own, FindingKind.TARGET, platforms=False)
+    assert (finding.fixed_by, finding.subject.target_id) == (FixedBy.PERSON, post.targets[0].id)
     await write_target(own, post, status=TargetStatus.PENDING)
     await write(own, post, status=PostStatus.PUBLISHING)
     assert (await only(own, FindingKind.WORKFLOW_AHEAD, platforms=False)).fixed_by is FixedBy.PERSON
@@ -250,7 +250,7 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
             stuck := [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.STUCK]
         ):
             await asyncio.sleep(0.5)
-    assert [(each.subject.post_id, each.fixed_by) for each in stuck] == [(post.id, FixedBy.PERSON)]
+    assert [(entry.subject.post_id, entry.fixed_by) for entry in stuck] == [(post.id, FixedBy.PERSON)]
 
 
 async def test_an_abandoned_send_is_confirmed_by_a_retry(own: Stack) -> None:
@@ -293,8 +293,8 @@ async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> No
     )
     async with own.database.transaction() as session:
         session.add(key)
-    found = await only(own, FindingKind.KEY)
-    assert (found.fixed_by, found.by) == (FixedBy.SYSTEM, key.expires_at)
+    finding = await only(own, FindingKind.KEY)
+    assert (finding.fixed_by, finding.by) == (FixedBy.SYSTEM, key.expires_at)
     async with own.database.transaction() as session:
         (await session.get_one(IdempotencyKey, (own.workspace_id, "doctor"))).expires_at = now
     assert await agrees(own)

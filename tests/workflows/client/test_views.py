@@ -22,8 +22,8 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         accounts = {name: await own.connect(name) for name in ("twitter", "telegram", "mastodon", "discord")}
         posts = {}
 
-        async def begin(name: str, *wanted: str, due_in: timedelta | None = None) -> None:
-            chosen = [accounts[platform] for platform in wanted]
+        async def begin(name: str, *lists: str, due_in: timedelta | None = None) -> None:
+            chosen = [accounts[platform] for platform in lists]
             posts[name] = await own.save(f"{name} in a list", chosen, due_in=due_in, tags=[TAG])
             await own.start(posts[name])
 
@@ -52,7 +52,7 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         late = await own.plan(posts["late"])
         await own.workflows.start(late)
 
-        async def found(view: ListView) -> set[str]:
+        async def listed(view: ListView) -> set[str]:
             ids = {workflow.id async for workflow in own.client.list_workflows(view.query)}
             return {name for name, post in posts.items() if post.workflow_id in ids}
 
@@ -71,14 +71,14 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         assert set(lists) == {*names, "late"}
         async with asyncio.timeout(40):
             for name, expected in names.items():
-                while await found(lists[name]) != expected:  # noqa: ASYNC110 there is no event
+                while await listed(lists[name]) != expected:  # noqa: ASYNC110 there is no event
                     await asyncio.sleep(0.2)
         # At this time the posts due now are late, and those of three hours from now, too.
         later = {view.name: view for view in views(now + timedelta(hours=4), own.workspace_id)}
-        assert await found(later["late"]) == {"soon", "late", "platform", "answer", "account"}
-        assert await found(lists["late"]) == set()
+        assert await listed(later["late"]) == {"soon", "late", "platform", "answer", "account"}
+        assert await listed(lists["late"]) == set()
         tagged = {view.name: view for view in views(now, tag=TAG)}
-        assert await found(tagged["all that are open"]) == set(posts) - {"account", "late"}
+        assert await listed(tagged["all that are open"]) == set(posts) - {"account", "late"}
         for name in ("soon", "far", "late"):
             await own.delete(posts[name])
 
@@ -100,6 +100,6 @@ def test_the_page_names_each_list_and_its_query() -> None:
     rows = re.findall(r"^\| ([^|]+) \| `(.*?)`.* \|$", PAGE.read_text(), re.MULTILINE)
     written = {name: query for name, query in rows if query.startswith(("PostStatus", "WaitsFor"))}
     now = datetime(2030, 1, 1, 12, tzinfo=UTC)
-    made = {view.name: view.query.removeprefix('ExecutionStatus = "Running" AND ') for view in views(now)}
-    made["late"] = made["late"].replace("11:59:00", "12:00:00")
-    assert written == {name: query for name, query in made.items() if name != "all that are open"}
+    queries = {view.name: view.query.removeprefix('ExecutionStatus = "Running" AND ') for view in views(now)}
+    queries["late"] = queries["late"].replace("11:59:00", "12:00:00")
+    assert written == {name: query for name, query in queries.items() if name != "all that are open"}

@@ -263,5 +263,5 @@ class TestPlatformRules:
     ) -> None:
         other = await stack.connect("instagram")
         both = [instagram, {"platform": "instagram", "accountId": other.id}]
-        found = problems(await api.send_post({"content": "x", "platforms": both, "publishNow": True}))
-        assert [problem["accountId"] for problem in found] == [instagram["accountId"], other.id]
+        listed = problems(await api.send_post({"content": "x", "platforms": both, "publishNow": True}))
+        assert [problem["accountId"] for problem in listed] == [instagram["accountId"], other.id]

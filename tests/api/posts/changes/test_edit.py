@@ -52,7 +52,7 @@ async def test_makes_a_new_version_and_keeps_the_old(api: Client, stack: Stack) 
     assert version["content"] == "with a tpyo"
     assert version["editedAt"].endswith("Z")
     twice = (await edit(api, post, content="better still")).json()["platforms"][0]
-    assert [each["content"] for each in twice["editHistory"]] == ["with a tpyo", "without a typo"]
+    assert [entry["content"] for entry in twice["editHistory"]] == ["with a tpyo", "without a typo"]
     async with stack.database.transaction() as session:
         revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
     assert [(revision.state, "content" in revision.body) for revision in revisions] == [("applied", False)] * 2
@@ -65,7 +65,7 @@ async def test_a_tweet_with_a_picture_keeps_it(api: Client, stack: Stack) -> Non
     assert response.status_code == 200, response.text
     (target,) = response.json()["platforms"]
     shown = await stack.control("GET", f"posts?platform=twitter&accountId={stack.accounts['twitter'].id}")
-    (public,) = [each for each in shown["posts"] if each["platformPostId"] == target["platformPostId"]]
+    (public,) = [entry for entry in shown["posts"] if entry["platformPostId"] == target["platformPostId"]]
     assert (public["text"], public["mediaCount"]) == ("a picture without a typo", 1)
 
 

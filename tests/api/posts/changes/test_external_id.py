@@ -16,7 +16,7 @@ from tests.stack import Stack
 DISTANT = "2029-02-01T14:00:00Z"
 
 
-def body_of(stack: Stack, **more: Any) -> dict[str, Any]:
+def post_body(stack: Stack, **more: Any) -> dict[str, Any]:
     account = stack.accounts["twitter"]
     targets = [{"platform": account.platform, "accountId": account.id}]
     row = str(uuid.uuid4())
@@ -24,7 +24,7 @@ def body_of(stack: Stack, **more: Any) -> dict[str, Any]:
 
 
 def now(stack: Stack, **more: Any) -> dict[str, Any]:
-    body = body_of(stack, publishNow=True, **more)
+    body = post_body(stack, publishNow=True, **more)
     del body["scheduledFor"]
     return body
 
@@ -35,7 +35,7 @@ async def count(stack: Stack, body: dict[str, Any]) -> int:
 
 
 async def test_a_repeat_answers_the_post_as_it_is(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     first = await api.send_post(body)
     assert (first.status_code, first.json()["externalId"]) == (201, body["externalId"])
     changed = await api.patch(f"/v1/posts/{first.json()['id']}", json={"tags": ["changed since"]})
@@ -54,18 +54,18 @@ async def test_repeated_publish_now_publishes_once(api: Client, stack: Stack) ->
 
 
 async def test_a_repeat_after_its_time_is_answered_too(api: Client, stack: Stack) -> None:
-    body = body_of(stack, scheduledFor="2020-01-01T00:00:00Z")
+    body = post_body(stack, scheduledFor="2020-01-01T00:00:00Z")
     valid = await api.send_post({**body, "scheduledFor": DISTANT})
     async with stack.database.transaction() as session:
         # As if the time in the first body had passed since.
-        made = update(Post).where(Post.id == valid.json()["id"])
-        await session.execute(made.values(external_digest=digest_of(body).hex()))
+        earlier = update(Post).where(Post.id == valid.json()["id"])
+        await session.execute(earlier.values(external_digest=digest_of(body).hex()))
     again = await api.send_post(body)
     assert (again.status_code, again.json()["id"]) == (200, valid.json()["id"])
 
 
 async def test_another_body_is_refused_and_names_the_post(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     first = (await api.send_post(body)).json()
     other = await api.send_post({**body, "content": "another"})
     problem = other.json()
@@ -76,7 +76,7 @@ async def test_another_body_is_refused_and_names_the_post(api: Client, stack: St
 
 
 async def test_a_validation_says_which_body_is_another(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     first = (await api.send_post(body)).json()
 
     async def verdict(**more: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ async def test_a_validation_says_which_body_is_another(api: Client, stack: Stack
 
 
 async def test_it_is_free_once_the_post_is_deleted(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     first = (await api.send_post(body)).json()
     assert (await api.delete(f"/v1/posts/{first['id']}")).status_code == 200
     again = await api.send_post(body)
@@ -98,7 +98,7 @@ async def test_it_is_free_once_the_post_is_deleted(api: Client, stack: Stack) ->
 
 
 async def test_external_id_works_with_idempotency_keys(api: Client, stack: Stack) -> None:
-    body, key, other = body_of(stack), {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
+    body, key, other = post_body(stack), {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
     first = await api.send_post(body, **key)
     assert (await api.send_post(body, **key)).content == first.content
     again = await api.send_post(body, **other)
@@ -120,7 +120,7 @@ async def test_workspaces_do_not_share_ids(api: Client, stranger: Client, stack:
 
 
 async def test_it_cannot_be_changed(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     post = (await api.send_post(body)).json()
     where = f"/v1/posts/{post['id']}"
     for other in ("other", None):
@@ -137,8 +137,8 @@ async def test_invalid_external_ids_are_400(api: Client, stack: Stack, external_
 
 
 async def test_the_list_finds_it(api: Client, stack: Stack) -> None:
-    body = body_of(stack)
+    body = post_body(stack)
     post = (await api.send_post(body)).json()
-    found = await api.get("/v1/posts", params={"externalId": body["externalId"]})
-    assert [each["id"] for each in found.json()["posts"]] == [post["id"]]
+    response = await api.get("/v1/posts", params={"externalId": body["externalId"]})
+    assert [entry["id"] for entry in response.json()["posts"]] == [post["id"]]
     assert (await api.get("/v1/posts", params={"externalId": "of nothing"})).json()["posts"] == []

@@ -81,4 +81,4 @@ async def test_repeats_while_a_post_is_publishing_cost_few_statements(
     assert [answer.status_code for answer in answers].count(201) == 100
     post_id = answers[-1].json()["id"]
     own = [statement for statement in statements if statement.concerns(key) or statement.concerns(post_id)]
-    assert len([each for each in own if each.verb == "SELECT"]) < 40
+    assert len([query for query in own if query.verb == "SELECT"]) < 40

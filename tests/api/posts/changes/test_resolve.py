@@ -34,13 +34,13 @@ async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[s
     return post
 
 
-def body_of(post: dict[str, Any]) -> dict[str, Any]:
+def post_body(post: dict[str, Any]) -> dict[str, Any]:
     """Return a body that publishes to the post's accounts."""
     targets = [{"platform": platform["platform"], "accountId": platform["accountId"]} for platform in post["platforms"]]
     return {"platforms": targets, "publishNow": True}
 
 
-def _targets_of(post_id: str) -> Any:
+def _target_ids(post_id: str) -> Any:
     return select(Target.id).where(Target.post_id == post_id)
 
 
@@ -57,7 +57,7 @@ async def test_a_person_resolves_an_unconfirmed_post_as_published(stack: Stack, 
     assert answer.status_code == 200
     assert answer.json()["status"] == "published"
     assert answer.json()["platforms"][0]["platformPostId"] == public["platformPostId"]
-    published = await api.post("/v1/posts", json={**body_of(post), "content": "never unconfirmed"})
+    published = await api.post("/v1/posts", json={**post_body(post), "content": "never unconfirmed"})
     other = await api.post(f"/v1/posts/{published.json()['id']}/resolve", json=body)
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
 
@@ -108,8 +108,8 @@ async def test_resolution_can_be_corrected(stack: Stack, api: httpx.AsyncClient)
     post = await unconfirmed(stack, api, "said wrongly")
     where = f"/v1/posts/{post['id']}/resolve"
 
-    async def say(**said: Any) -> dict[str, Any]:
-        answer = await api.post(where, json=naming(post, **said))
+    async def say(**decision: Any) -> dict[str, Any]:
+        answer = await api.post(where, json=naming(post, **decision))
         assert answer.status_code == 200, answer.text
         (target,) = answer.json()["platforms"]
         stored: dict[str, Any] = target
@@ -138,9 +138,9 @@ async def test_a_resolution_during_a_confirmation_can_be_corrected(stack: Stack,
         sent = await session.scalar(
             select(func.max(Attempt.id)).where(Attempt.target_id == row.id, Attempt.step == "publish")
         )
-    found = AttemptResult(AttemptState.DONE, "not public yet; confirming again")
+    result = AttemptResult(AttemptState.DONE, "not public yet; confirming again")
     confirmation = ConfirmationOf(sent, began)
-    late = await settle(stack.worker_database, row.id, confirmation, transitions.still_unconfirmed(began), found)
+    late = await settle(stack.worker_database, row.id, confirmation, transitions.still_unconfirmed(began), result)
     assert late.write is WriteResult.WRONG_STATUS
     answer = await api.post(where, json=body | {"platformPostId": "4712"})
     assert (answer.status_code, answer.json()["platforms"][0].get("platformPostId")) == (200, "4712")
@@ -151,16 +151,16 @@ async def test_resolution_is_final_after_a_week(stack: Stack, api: httpx.AsyncCl
     body = naming(post, outcome="not_published")
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
     async with stack.database.transaction() as session:
-        said = update(Attempt).where(Attempt.step == "resolve", Attempt.target_id.in_(_targets_of(post["id"])))
-        await session.execute(said.values(started_at=datetime.now(UTC) - timedelta(days=8)))
+        decision = update(Attempt).where(Attempt.step == "resolve", Attempt.target_id.in_(_target_ids(post["id"])))
+        await session.execute(decision.values(started_at=datetime.now(UTC) - timedelta(days=8)))
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 409
 
 
 async def test_tweet_without_id_is_editable_once_resolved_with_its_id(stack: Stack, api: httpx.AsyncClient) -> None:
     await stack.fault("twitter", "drop", "publish")
     target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
-    wanted = {"content": "a tweet without an id", "platforms": [target], "publishNow": True}
-    post = (await api.post("/v1/posts", json=wanted, headers={"Prefer": "wait=0"})).json()
+    tweet = {"content": "a tweet without an id", "platforms": [target], "publishNow": True}
+    post = (await api.post("/v1/posts", json=tweet, headers={"Prefer": "wait=0"})).json()
 
     async def unconfirmed() -> bool:
         return (await stack.read(post["id"])).targets[0].status == "unconfirmed"
@@ -182,8 +182,8 @@ async def test_tweet_without_id_is_editable_once_resolved_with_its_id(stack: Sta
 async def test_an_edit_ends_once_its_target_is_resolved_unpublished(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await stack.publish("edited and taken back", [stack.accounts["twitter"]])
     async with stack.database.transaction() as session:
-        wanted = EditedText(content="late", target_ids=[post.targets[0].id])
-        revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
+        edit = EditedText(content="late", target_ids=[post.targets[0].id])
+        revision_id = await add_revision(session, post, edit, CLIENT, datetime.now(UTC))
         row = await session.get_one(Target, post.targets[0].id)
         row.platform_post_id = None
     async with stack.database.transaction() as session:
