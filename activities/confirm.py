@@ -12,6 +12,7 @@ from activities.complete import completed
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
+from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
@@ -20,7 +21,7 @@ from domain.ownership import TOLERANCE
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.models import Attempt
 from store.persist import persist
@@ -49,9 +50,12 @@ def _claimed_refusal(sent: Attempt, due_at: datetime | None) -> TargetTransition
 class Confirming:
     """The activity that confirms unconfirmed targets."""
 
-    def __init__(self, database: Database, contexts: StepContextFactory, meters: Meters) -> None:
+    def __init__(
+        self, database: Database, contexts: StepContextFactory, refused_accounts: RefusedAccounts, meters: Meters
+    ) -> None:
         self._database = database
         self._contexts = contexts
+        self._refused_accounts = refused_accounts
         self._meters = meters
 
     @activity.defn
@@ -78,6 +82,7 @@ class Confirming:
                 finding = await step.platform.confirm(step.connection, step.context)
                 finding = await claimed(self._database, loaded, finding)
             except PlatformError as error:
+                await self._hold_account(step, error)
                 decision = "could not confirm; trying again"
                 unread = results.attempt_result(step, AttemptState.REFUSED, decision, error, command.again_in)
                 return await self._write_finding(command, confirmation, unread, _again(command))
@@ -92,6 +97,13 @@ class Confirming:
                 )
             outcome = await self._write_finding(command, confirmation, result, transition)
             return outcome.model_copy(update={"incomplete": incomplete})
+
+    async def _hold_account(self, step: StepContext | None, error: PlatformError) -> None:
+        """Hold all posts of the account if the platform refuses it, so that its owner learns to reconnect it."""
+        if step and error.kind is ErrorKind.AUTH:
+            error = await self._refused_accounts.verify(step, error)
+            if error.kind is ErrorKind.AUTH:
+                await self._refused_accounts.hold(step, error)
 
     def _decide(
         self,

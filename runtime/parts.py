@@ -83,7 +83,7 @@ class WorkerParts:
 
     def confirming(self) -> Confirming:
         """Return the step that confirms targets."""
-        return Confirming(self.database, self.contexts, self.meters)
+        return Confirming(self.database, self.contexts, self.refused_accounts, self.meters)
 
     def completing(self) -> Completing:
         """Return the step that does what needs a public post."""

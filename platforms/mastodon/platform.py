@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -59,13 +60,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         Ids and names are unique on one server only, so both contain its host, unless all accounts are reached at one
         address that the operator has set.
         """
-        try:
-            me = await read(connection, "/api/v1/accounts/verify_credentials")
-        except PlatformError as error:
-            if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
-                # The request contains nothing but the token: some servers call a wrong token a bad request.
-                raise errors.not_accepted(error.status) from error
-            raise
+        me = await _verified(connection)
         user_id, username = require_id(me), str(me.get("username") or me.get("acct") or "")
         if connection.wire.base_url == connection.credentials.instance:
             host = urlsplit(connection.credentials.instance).netloc
@@ -100,6 +95,8 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
                 json=body,
             )
         except PlatformError as error:
+            if error.kind is ErrorKind.UNCONFIRMED and error.status == httpx.codes.UNAUTHORIZED:
+                error = await _with_reason(connection, error)
             if errors.is_known_key(error):
                 # The first request may have been published or refused; the list of statuses must show which.
                 raise error.as_unconfirmed() from error
@@ -116,3 +113,27 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     ) -> Finding:
         """Look for the post among the account's newest statuses, because not every server supports the key."""
         return await lookup.find(connection, context, sent_at)
+
+
+async def _verified(connection: MastodonConnection) -> dict[str, Any]:
+    """Read the account of the token. Raises PlatformError: `auth` if the server does not know the token."""
+    try:
+        return await read(connection, "/api/v1/accounts/verify_credentials")
+    except PlatformError as error:
+        if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
+            # The request contains nothing but the token: some servers call a wrong token a bad request.
+            raise errors.not_accepted(error.status) from error
+        raise
+
+
+async def _with_reason(connection: MastodonConnection, error: PlatformError) -> PlatformError:
+    """Return what a 401 to the public request means that is not in the server's own form: snac's has no body.
+
+    If the server does not know the token when it is asked for nothing else, it has refused the post for that.
+    """
+    try:
+        await _verified(connection)
+    except PlatformError as answer:
+        if answer.kind is ErrorKind.AUTH:
+            return answer
+    return error

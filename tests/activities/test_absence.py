@@ -13,7 +13,7 @@ from domain.post import TargetStatus
 from platforms.http.timeouts import LONGEST_ANSWER_S
 from platforms.http.wire import TIMED_OUT
 from runtime.parts import WorkerParts, open_parts
-from store.models import Attempt, Post, Target
+from store.models import Account, Attempt, Post, Target
 from tests.stack import Stack
 
 MINUTE = timedelta(minutes=1)
@@ -106,3 +106,24 @@ async def test_post_that_cannot_be_looked_up_is_not_called_absent(
             if retried
             else "it cannot be looked up; it is sent again, because the platform refuses a repeat"
         ]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_account_is_held_if_its_platform_refuses_to_confirm(
+    stack: Stack, parts: WorkerParts, *, known: bool
+) -> None:
+    """One post's error is no proof: the platform must also not know the account when it is asked whose the token is."""
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "drop", "publish")
+    post = await stack.save(f"not confirmed, {known}", [account])
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
+    assert (await ActivityEnvironment().run(parts.publishing().publish, command)).status is TargetStatus.UNCONFIRMED
+    for operation in ("confirm",) if known else ("confirm", "auth"):
+        await stack.fault("twitter", "token_expired", operation)
+    confirm = ConfirmCommand(**command.model_dump(), again_in=MINUTE)
+    outcome = await ActivityEnvironment().run(parts.confirming().confirm, confirm)
+    assert (outcome.status, outcome.confirming) == (TargetStatus.UNCONFIRMED, True)
+    async with stack.database.transaction() as session:
+        refusals = select(Account.refused_at).where(Account.id == account.id)
+        assert ((await session.scalars(refusals)).one() is None) is known

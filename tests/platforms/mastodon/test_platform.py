@@ -52,6 +52,19 @@ async def test_a_token_that_the_server_does_not_know_must_be_renewed_by_its_owne
     assert (error.kind, error.code) == (ErrorKind.AUTH, f"http_{status_code}")
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("status_code", [401, 422])
+async def test_an_empty_refusal_counts_if_the_server_does_not_know_the_token(
+    rig: Rig, status_code: int, *, known: bool
+) -> None:
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=401, body="")
+    if not known:
+        await rig.sandbox.fault("mastodon", "reject", "auth", status=status_code, body="")
+    error = await refused(PLATFORM.publish(rig.connection(), rig.context("Refused without words")))
+    assert error.kind is (ErrorKind.UNCONFIRMED if known else ErrorKind.AUTH)
+    assert (await rig.operations())[-2:] == ["publish", "auth"]
+
+
 async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
     rig.stored = MastodonCredentials(instance=f"{rig.sandbox.url}", access_token=rig.stored.access_token)
     connection = rig.connection()

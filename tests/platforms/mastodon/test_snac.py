@@ -212,5 +212,5 @@ async def test_poll_that_the_server_leaves_out_is_reported(server: Snac, rig: Ri
 async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:
     rig.stored = PLATFORM.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
     assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
-    # snac's refusal has no body, so the post is confirmed first.
-    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is ErrorKind.UNCONFIRMED
+    # snac's refusal has no body. Asked for the account's statuses first, it refuses before anything is sent.
+    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is ErrorKind.AUTH
