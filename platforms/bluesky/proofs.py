@@ -59,7 +59,7 @@ def new_key() -> str:
 
 def read_key(text: str) -> Key:
     """Return the key that `new_key` has made."""
-    return ec.derive_private_key(int.from_bytes(_decoded(text)), _CURVE)
+    return ec.derive_private_key(int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))), _CURVE)
 
 
 def key_of_app(secret: str) -> Key:
@@ -129,7 +129,3 @@ def _origin(url: str) -> str:
 
 def _encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,7 +1,6 @@
 """The mapping of Discord's error responses to kinds of PlatformError and messages for people."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -70,7 +69,9 @@ def read_error(response: httpx.Response) -> PlatformError:
         code=str(code) if isinstance(code, int) and code else f"http_{status}",
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(body, response) if kind is ErrorKind.RATE_LIMITED else None,
+        retry_after=wait(body.get("retry_after", response.headers.get("retry-after")))
+        if kind is ErrorKind.RATE_LIMITED
+        else None,
     )
 
 
@@ -106,7 +107,3 @@ def _faults(tree: Any, path: str = "") -> Iterator[str]:
 def quota_in(response: httpx.Response) -> Quota | None:
     """Return what remains of the route's bucket; Discord's limits are known from its responses only."""
     return quota_from_headers(response, "x-ratelimit-remaining", wait(response.headers.get("x-ratelimit-reset-after")))
-
-
-def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:
-    return wait(body.get("retry_after", response.headers.get("retry-after")))

@@ -103,7 +103,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
             )
             if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
-            path, query = _where(connection, draft.settings)
+            path, query = _request_path(connection, draft.settings)
             body, headers = message_body(draft, files) | own, request_headers(connection)
             try:
                 if parts:
@@ -199,7 +199,7 @@ async def _meant(context: PublishContext[DiscordSettings], error: PlatformError)
     return error
 
 
-def _where(connection: DiscordConnection, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
+def _request_path(connection: DiscordConnection, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
     """Return path and query of the request. A webhook responds with the message only if `wait` is set."""
     if connection.credentials.webhook is None:
         return f"{channel_path(_channel(connection, settings))}/messages", {}
@@ -239,7 +239,7 @@ def _likeness(message: dict[str, Any], bot: dict[str, Any], context: PublishCont
     nonce, draft = message.get("nonce"), context.draft
     if nonce is not None:
         return Likeness.SAME if nonce == of_bot(context.target_id)["nonce"] else Likeness.OTHER
-    if (message.get("author") or {}).get("id") != bot["id"] or not _asks(message, draft):
+    if (message.get("author") or {}).get("id") != bot["id"] or not _has_same_question(message, draft):
         return Likeness.OTHER
     text = likeness(message.get("content"), draft.text)
     same_files = len(message.get("attachments") or []) == len(draft.media)
@@ -249,7 +249,7 @@ def _likeness(message: dict[str, Any], bot: dict[str, Any], context: PublishCont
     return Likeness.RESEMBLES if is_doubtful else Likeness.OTHER
 
 
-def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
+def _has_same_question(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
     asked = (message.get("poll") or {}).get("question") or {}
     return bool(asked.get("text") == (draft.settings.poll.question if draft.settings.poll else None))
 

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.meta.errors import GONE, ErrorMapping, Meaning, error_object, number
+from platforms.http.wire import error_object
+from platforms.meta.errors import GONE, ErrorMapping, Meaning, number
 
 SLOW_DOWN = timedelta(minutes=30)
 """The wait after "posting too fast"; Facebook names no time, the number is ours."""

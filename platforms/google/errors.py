@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_object
+from platforms.http.wire import error_object
 
 _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
 """Source: google.api.ErrorReason, and the older reasons of the same meaning."""
@@ -18,7 +18,7 @@ def operators_fault(response: httpx.Response, label: str) -> PlatformError | Non
     Until Google has approved a project, it has no quota: Google then reports a limit of 0.
     """
     reason, more = error_info(response)
-    reasons = {reason, *(str(fault.get("reason")) for fault in _list(_error(response).get("errors")))}
+    reasons = {reason, *(str(fault.get("reason")) for fault in _list(error_object(response).get("errors")))}
     if not_enabled := reasons & _NOT_ENABLED:
         service = str(more.get("serviceTitle") or more.get("service") or f"the API of {label}")[:100]
         message = f"{service} is not enabled in the Google project of this service. Enable it in Google's console."
@@ -34,13 +34,13 @@ def operators_fault(response: httpx.Response, label: str) -> PlatformError | Non
 def is_limit_of_a_day(response: httpx.Response) -> bool:
     """Return whether a limit per day was reached. Google answers both this and a limit per minute with 429."""
     _, more = error_info(response)
-    words = f"{more.get('quota_limit', '')} {_error(response).get('message', '')}".lower().replace(" ", "")
+    words = f"{more.get('quota_limit', '')} {error_object(response).get('message', '')}".lower().replace(" ", "")
     return "perday" in words
 
 
 def error_info(response: httpx.Response) -> tuple[str, Mapping[str, Any]]:
     """Return reason and metadata of an error's google.rpc.ErrorInfo; empty ones if it has none."""
-    for detail in _list(_error(response).get("details")):
+    for detail in _list(error_object(response).get("details")):
         if str(detail.get("@type", "")).endswith("google.rpc.ErrorInfo"):
             metadata = detail.get("metadata")
             return str(detail.get("reason") or ""), metadata if isinstance(metadata, dict) else {}
@@ -49,11 +49,6 @@ def error_info(response: httpx.Response) -> tuple[str, Mapping[str, Any]]:
 
 def _operator(response: httpx.Response, message: str, code: str) -> PlatformError:
     return PlatformError(ErrorKind.OPERATOR, message, code=code, status=response.status_code)
-
-
-def _error(response: httpx.Response) -> dict[str, Any]:
-    error = json_object(response).get("error")
-    return error if isinstance(error, dict) else {}
 
 
 def _list(value: object) -> list[dict[str, Any]]:

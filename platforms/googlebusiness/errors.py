@@ -9,7 +9,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.errors import operators_fault
 from platforms.http.refusals import Refusals, fields, within
-from platforms.http.wire import json_object
+from platforms.http.wire import error_object
 
 LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""
@@ -69,8 +69,7 @@ def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError; source: google.rpc.Status and what its details hold."""
     if refused := operators_fault(response, LABEL):
         return refused
-    error = json_object(response).get("error")
-    body: dict[str, Any] = error if isinstance(error, dict) else {}
+    body = error_object(response)
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
     reason = next(filter(None, map(_reason, faults)), status)

@@ -231,6 +231,12 @@ def json_object(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def error_object(response: httpx.Response) -> dict[str, Any]:
+    """Return the object that describes the error in a response; an empty one if there is none."""
+    error = json_object(response).get("error")
+    return error if isinstance(error, dict) else {}
+
+
 def segment(value: object) -> str:
     """Return an untrusted id as one segment of a path, whatever it contains."""
     return quote(str(value), safe="")

@@ -138,7 +138,8 @@ def _meaning(code: str, status: int, message: str) -> tuple[str, ErrorKind, str]
     if any(part in words for part in _STILL_WORKING):
         return code if code in _WAITED_FOR else _WAITING, *_BY_CODE[_WAITING]
     if status == 403 and (lacking := _LACKING.search(message)):
-        product = _lacking(lacking["posts"], lacking["media"])
+        media = f"{NO_PRODUCT}_{lacking['media'].lower()}" if lacking["media"] else NO_COMMENTS
+        product = NO_PRODUCT if lacking["posts"] else media
         return product, ErrorKind.OPERATOR, _PRODUCTS.get(product, _PRODUCTS[NO_PRODUCT])
     if meaning := _BY_CODE.get(code) or _BY_STATUS.get(status):
         return code, *meaning
@@ -153,10 +154,6 @@ def _nested_code(body: Mapping[str, Any]) -> str | None:
     inputs = details.get("inputErrors") if isinstance(details, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
     return str(first["code"]) if first.get("code") else None
-
-
-def _lacking(posts: str | None, media: str | None) -> str:
-    return NO_PRODUCT if posts else f"{NO_PRODUCT}_{media.lower()}" if media else NO_COMMENTS
 
 
 def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:

@@ -11,7 +11,7 @@ import httpx
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Refusals, fields, within
 from platforms.http.untrusted import wait
-from platforms.http.wire import json_object
+from platforms.http.wire import error_object
 from platforms.meta.credentials import NO_PROOF
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
@@ -132,8 +132,9 @@ class ErrorMapping:
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {message}")
+        by_status = {401: self._reconnect, 408: self.server, 429: self._throttled}
         by_words = next((meaning for part, meaning in self.words.items() if part.lower() in spoken.lower()), None)
-        if meaning := own or by_words or self._common(code, spoken) or self._by_status(response.status_code):
+        if meaning := own or by_words or self._common(code, spoken) or by_status.get(response.status_code):
             return meaning
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server
@@ -160,9 +161,6 @@ class ErrorMapping:
                 return Meaning(ErrorKind.AUTH, f"{message} Reconnect the account and grant them.")
         return None
 
-    def _by_status(self, status: int) -> Meaning | None:
-        return {401: self._reconnect, 408: self.server, 429: self._throttled}.get(status)
-
     @property
     def _throttled(self) -> Meaning:
         sentence = f"{self.label} is limiting how much this {self.owner} may do right now."
@@ -176,12 +174,6 @@ class ErrorMapping:
 
 def _is_of_the_account(spoken: str) -> bool:
     return any(part in spoken.lower() for part in _OF_THE_ACCOUNT)
-
-
-def error_object(response: httpx.Response) -> dict[str, Any]:
-    """Return the error object of a response; empty if it is no JSON of that form (gateways answer in HTML)."""
-    error = json_object(response).get("error")
-    return error if isinstance(error, dict) else {}
 
 
 def number(body: Mapping[str, Any], name: str) -> int | None:

@@ -37,11 +37,7 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
 
 def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:
     shown = Published(str(post["name"]), _URL + post["permalink"])
-    return MatchingPost(shown, _made_at(post), _likeness(post, context))
-
-
-def _made_at(post: dict[str, Any]) -> datetime:
-    return moment(post.get("created_utc") or 0)
+    return MatchingPost(shown, moment(post.get("created_utc") or 0), _likeness(post, context))
 
 
 def _likeness(post: dict[str, Any], context: PublishContext[RedditSettings]) -> Likeness:

@@ -87,8 +87,8 @@ class Authorization:
         """Exchange the code with which the person came back. Raises PlatformError."""
         assert back["state"] == self.state
         assert not isinstance(self.connector, FindsServer) or self.connector.is_issuer(back.get("iss"))
-        given = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
-        return await self.connector.exchange(self.to_server(), self.app, **given)
+        request = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
+        return await self.connector.exchange(self.to_server(), self.app, **request)
 
     async def account(self, grant: Grant) -> Candidate[Any]:
         """Return the only account of a grant."""

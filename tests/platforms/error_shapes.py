@@ -40,6 +40,11 @@ def discord(status: int, code: int = 0, words: str = WORDS, **more: Any) -> Case
     return answer(status, {"code": code, "message": words, **more}), str(code) if code else f"http_{status}"
 
 
+def graph_error(code: int, subcode: int | None = None, words: str = WORDS) -> dict[str, Any]:
+    """Return the body of an error of Meta's Graph API."""
+    return {"error": {"message": words, "type": "OAuthException", "code": code, "error_subcode": subcode}}
+
+
 def graph(code: Any, subcode: Any = None, words: str | None = WORDS, named: str | None = None, **more: Any) -> Case:
     """Return an error of Meta's Graph API; `named` is the code of ours."""
     body = {"message": words, "fbtrace_id": REQUEST_ID, "code": code, "error_subcode": subcode, **more}

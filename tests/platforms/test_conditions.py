@@ -10,6 +10,7 @@ import pytest
 
 from platforms.errors import ErrorKind
 from tests.platforms.drafts import REQUIRED
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.forms import quick
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect
@@ -34,10 +35,6 @@ class Case:
         return "-".join([self.platform, *self.conditions, *self.settings, self.code or self.kind.name])
 
 
-def graph(code: int, subcode: int | None = None, message: str = "its own words") -> dict[str, Any]:
-    return {"error": {"message": message, "type": "OAuthException", "code": code, "error_subcode": subcode}}
-
-
 def tiktok(code: str) -> tuple[str, int, Any]:
     return "prepare", 200, {"data": {}, "error": {"code": code, "message": "its own words", "log_id": "L1"}}
 
@@ -45,7 +42,7 @@ def tiktok(code: str) -> tuple[str, int, Any]:
 REJECTED, AUTH, OPERATOR, CAPPED = ErrorKind.REJECTED, ErrorKind.AUTH, ErrorKind.OPERATOR, ErrorKind.CAPPED
 IMAGE, VIDEO = ("a.jpg",), ("a.mp4",)
 A_REPLY, A_QUOTE = {"replyToId": "17841400000000001"}, {"quotePostId": "18000000000000001"}
-NOT_A_PAGE = graph(100, None, "(#100) Tried accessing nonexisting field (category) on node type (User)")
+NOT_A_PAGE = graph_error(100, None, "(#100) Tried accessing nonexisting field (category) on node type (User)")
 ENDED = {"accessJwt": "a", "refreshJwt": "b", "did": "did:plc:x", "active": False, "status": "deactivated"}
 NO_CHANNEL = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
 
@@ -74,9 +71,9 @@ CASES = [
     Case("threads", REJECTED, "10/4279067", "replyToId", (), A_REPLY, ("own_posts_only",)),
     Case("threads", REJECTED, None, "does not have the post that replyToId names", (), A_REPLY),
     Case("threads", REJECTED, "-1/4279047", "", (), {"linkAttachment": "https://example.com/r"}, ("links_refused",)),
-    Case("threads", REJECTED, None, "quotePostId", (), A_QUOTE, response=("prepare", 400, graph(24, 4279009))),
-    Case("threads", REJECTED, "10/4279067", "", (), A_QUOTE, response=("prepare", 400, graph(10, 4279067))),
-    Case("threads", OPERATOR, "10/4279067", response=("prepare", 400, graph(10, 4279067))),
+    Case("threads", REJECTED, None, "quotePostId", (), A_QUOTE, response=("prepare", 400, graph_error(24, 4279009))),
+    Case("threads", REJECTED, "10/4279067", "", (), A_QUOTE, response=("prepare", 400, graph_error(10, 4279067))),
+    Case("threads", OPERATOR, "10/4279067", response=("prepare", 400, graph_error(10, 4279067))),
     Case("tiktok", OPERATOR, None, "", IMAGE, {}, ("app_refused",)),
     Case("tiktok", OPERATOR, None, "", IMAGE, {}, ("unverified_addresses",)),
     Case("tiktok", CAPPED, "spam_risk_too_many_posts", "", IMAGE, response=tiktok("spam_risk_too_many_posts")),

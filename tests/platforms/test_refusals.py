@@ -5,15 +5,12 @@ from typing import Any
 import pytest
 
 from platforms.errors import ErrorKind
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.forms import FIRST, Form, quick
 from tests.platforms.post_steps import lost
 from tests.platforms.rig import Connect
 
 __all__ = ["quick"]
-
-
-def graph(code: int, subcode: int | None = None, message: str = "its own words") -> dict[str, Any]:
-    return {"error": {"message": message, "type": "OAuthException", "code": code, "error_subcode": subcode}}
 
 
 def atproto(error: str, message: str = "its own words") -> dict[str, Any]:
@@ -51,7 +48,7 @@ ANYWHERE: list[tuple[int, Any]] = [
 UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
     "bluesky": [(500, atproto("InternalServerError")), (503, {"error": "NotEnoughResources"}), (200, {"cid": "bafy"})],
     "discord": [(200, {"id": 5})],
-    "facebook": [(400, graph(2)), (500, graph(1)), (200, {"success": True})],
+    "facebook": [(400, graph_error(2)), (500, graph_error(1)), (200, {"success": True})],
     "googlebusiness": [
         (200, {"state": "LIVE"}),
         (
@@ -60,8 +57,8 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
         ),
     ],
     "instagram": [
-        *[(400, graph(*codes)) for codes in ((-1, 2207001), (2,), (24, 2207008), (24, 2207006), (4, 2207051))],
-        *[(500, graph(1)), (503, graph(190)), (200, {"success": True}), (302, "")],
+        *[(400, graph_error(*codes)) for codes in ((-1, 2207001), (2,), (24, 2207008), (24, 2207006), (4, 2207051))],
+        *[(500, graph_error(1)), (503, graph_error(190)), (200, {"success": True}), (302, "")],
     ],
     "linkedin": [(201, ""), (409, {"status": 409, "code": "CONFLICT"})],
     "mastodon": [
@@ -83,8 +80,8 @@ UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
         ],
     ],
     "threads": [
-        *[(400, graph(*codes)) for codes in ((1,), (2,), (100, 2207051))],
-        *[(500, graph(1)), (503, graph(190)), (200, {"success": True}), (302, "")],
+        *[(400, graph_error(*codes)) for codes in ((1,), (2,), (100, 2207051))],
+        *[(500, graph_error(1)), (503, graph_error(190)), (200, {"success": True}), (302, "")],
     ],
     "tiktok": [
         *[(200, tiktok(code)) for code in ("internal_error", "rate_limit_exceeded")],
@@ -111,15 +108,15 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("bluesky", 429, atproto("RateLimitExceeded"), ErrorKind.RATE_LIMITED),
     ("bluesky", 400, atproto("InvalidRequest"), ErrorKind.REJECTED),
     ("bluesky", 401, atproto("AccountTakedown"), ErrorKind.AUTH),
-    ("facebook", 400, graph(32), ErrorKind.RATE_LIMITED),
-    ("facebook", 400, graph(190, 463), ErrorKind.AUTH),
-    ("facebook", 400, graph(100), ErrorKind.REJECTED),
-    ("instagram", 400, graph(9007, 2207027), ErrorKind.NOT_READY),
-    ("instagram", 400, graph(4), ErrorKind.RATE_LIMITED),
-    ("instagram", 400, graph(9, 2207042), ErrorKind.CAPPED),
-    ("instagram", 400, graph(25, 2207050), ErrorKind.AUTH),
-    ("instagram", 400, graph(190, 463), ErrorKind.AUTH),
-    ("instagram", 400, graph(100), ErrorKind.REJECTED),
+    ("facebook", 400, graph_error(32), ErrorKind.RATE_LIMITED),
+    ("facebook", 400, graph_error(190, 463), ErrorKind.AUTH),
+    ("facebook", 400, graph_error(100), ErrorKind.REJECTED),
+    ("instagram", 400, graph_error(9007, 2207027), ErrorKind.NOT_READY),
+    ("instagram", 400, graph_error(4), ErrorKind.RATE_LIMITED),
+    ("instagram", 400, graph_error(9, 2207042), ErrorKind.CAPPED),
+    ("instagram", 400, graph_error(25, 2207050), ErrorKind.AUTH),
+    ("instagram", 400, graph_error(190, 463), ErrorKind.AUTH),
+    ("instagram", 400, graph_error(100), ErrorKind.REJECTED),
     ("mastodon", 422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
     *[
         ("mastodon", status, {"error": message}, ErrorKind.REJECTED)
@@ -137,11 +134,11 @@ DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
     ("mastodon", 403, {"error": "Your login is currently disabled"}, ErrorKind.AUTH),
     ("pinterest", 400, {"code": 1, "message": "Sorry we could not fetch the image."}, ErrorKind.TRANSIENT),
     ("pinterest", 403, {"code": 9, "message": "You've hit a block (Pins)."}, ErrorKind.CAPPED),
-    ("threads", 400, graph(24, 4279009), ErrorKind.NOT_READY),
-    ("threads", 400, graph(4), ErrorKind.RATE_LIMITED),
-    ("threads", 400, graph(100, 4279013), ErrorKind.AUTH),
-    ("threads", 400, graph(190, 463), ErrorKind.AUTH),
-    ("threads", 400, graph(100), ErrorKind.REJECTED),
+    ("threads", 400, graph_error(24, 4279009), ErrorKind.NOT_READY),
+    ("threads", 400, graph_error(4), ErrorKind.RATE_LIMITED),
+    ("threads", 400, graph_error(100, 4279013), ErrorKind.AUTH),
+    ("threads", 400, graph_error(190, 463), ErrorKind.AUTH),
+    ("threads", 400, graph_error(100), ErrorKind.REJECTED),
     ("tiktok", 403, tiktok("url_ownership_unverified"), ErrorKind.OPERATOR),
     ("tiktok", 400, tiktok("invalid_param"), ErrorKind.REJECTED),
     ("tiktok", 403, tiktok("spam_risk_too_many_posts"), ErrorKind.CAPPED),

@@ -11,6 +11,7 @@ from platforms.errors import ErrorKind
 from platforms.facebook import PLATFORM, videos
 from platforms.facebook.media import EDGE
 from tests.platforms import forms
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.post_steps import refused, resumed
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig, Stop
 from tests.platforms.sources import Described
@@ -300,11 +301,6 @@ class TestUprightVideos:
     async def test_reels_of_a_page_are_paced(self, rig: Rig, settings: dict[str, Any], limits: list[Any]) -> None:
         draft = new_sending(rig, ["a.mp4"], settings).draft
         assert [(limit.limit, limit.per) for limit in PLATFORM.prepare_rate_limits(draft)] == limits
-
-
-def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
-    error = {"message": "its own words", "type": "OAuthException", "code": code}
-    return {"error": error | ({"error_subcode": subcode} if subcode else {})}
 
 
 class TestRefusedVideos:

@@ -10,6 +10,7 @@ from platforms.base import Absent, Published, Unknown, Unlisted
 from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram import PLATFORM
 from platforms.meta import containers
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig
 
@@ -31,10 +32,6 @@ async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
     assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-
-
-def graph_error(code: int, subcode: int | None) -> dict[str, Any]:
-    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
 
 
 async def test_a_container_that_cannot_be_read_is_published_all_the_same(

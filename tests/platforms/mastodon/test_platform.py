@@ -1,7 +1,5 @@
 """Uploads, addresses and limits of Mastodon servers over real HTTP."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.message import Message
 from email.parser import BytesParser
@@ -15,7 +13,7 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
 from tests.platforms.post_steps import publish, refused
-from tests.platforms.rig import NO_TLS, Clock, Rig
+from tests.platforms.rig import NO_TLS, Clock, Rig, noting
 from tests.platforms.sources import Large, MediaFromUrl
 
 
@@ -23,19 +21,6 @@ async def status(rig: Rig, status_id: str) -> dict[str, Any]:
     answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/statuses/{status_id}")
     entity: dict[str, Any] = answer.json()
     return entity
-
-
-@asynccontextmanager
-async def listening() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
-    """Yield a client with a list of the requests that it sends."""
-    requests: list[httpx.Request] = []
-
-    async def record(request: httpx.Request) -> None:
-        await request.aread()
-        requests.append(request)
-
-    async with httpx.AsyncClient(verify=NO_TLS, event_hooks={"request": [record]}) as client:
-        yield client, requests
 
 
 def form_parts(request: httpx.Request) -> list[Message]:
@@ -106,7 +91,7 @@ async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> Non
 
 async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -> None:
     items = [rig.sandbox.media("a.jpg", "Möwen"), rig.sandbox.media("b.png"), rig.sandbox.media("c.gif", "moving")]
-    async with listening() as (client, requests):
+    async with noting() as (client, requests):
         published = await publish(rig, rig.context("Three", items), client)
     shown = await status(rig, published.platform_post_id)
     assert [attachment["description"] for attachment in shown["media_attachments"]] == ["Möwen", None, "moving"]
@@ -117,7 +102,7 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     assert [str(name).rpartition(".")[2] for name in names] == ["jpg", "png", "gif"]
     assert [parts[-1].get_content_type() for parts in uploads] == ["image/jpeg", "image/png", "image/gif"]
     again = rig.context("Again", [rig.sandbox.media("a.jpg")])
-    async with listening() as (client, requests):
+    async with noting() as (client, requests):
         await PLATFORM.prepare(rig.connection(client), again)
     assert form_parts(requests[-1])[-1].get_filename() not in names
 

@@ -8,6 +8,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.meta import containers
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.post_steps import lost, publish, ready, refused, resumed
 from tests.platforms.rig import Clock, Connect, Rig
 
@@ -18,10 +19,6 @@ PLATFORMS = {
 """The name of a container's state, the media of the simplest post, the code of a video that is none, and the errors
 of a container that is gone."""
 STATE = {name: state for name, (state, *_) in PLATFORMS.items()}
-
-
-def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
-    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
 
 
 @pytest.fixture(params=PLATFORMS)

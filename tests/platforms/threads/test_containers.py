@@ -8,6 +8,7 @@ import pytest
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.threads import PLATFORM
+from tests.platforms.error_shapes import graph_error
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Connect, Rig
 
@@ -32,10 +33,6 @@ async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(ri
     assert isinstance(finding, Published)
     second = (await rig.posts())[0]
     assert (finding.platform_post_id, second["text"]) == (second["platformPostId"], "second")
-
-
-def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
-    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
 
 
 async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
