@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from pydantic import ValidationError
 from temporalio import activity
 
 from accounts.facts import account_facts
@@ -14,7 +13,8 @@ from domain.post import Media
 from media.change_record import NoChangeRecord
 from media.hosted import cover_rules, draft_files
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, Draft
+from platforms.base import AccountFacts
+from platforms.drafts import read_draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import find_account
@@ -50,11 +50,10 @@ class Checking:
                 account = await find_account(session, check.workspace_id, target.account_id)
             platform = platforms()[command.platform]
             try:
-                settings = platform.settings.model_validate(content.settings_for(target))
-            except ValidationError:
+                draft = read_draft(platform, *content.sent_to(target))
+            except PlatformError:
                 # The rules have reported it already.
                 return
-            draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
             rules = platform.file_rules(draft, _facts(account, target.account_id))
             # The files as a step would have them; nothing is recorded.
             source = StepMedia(

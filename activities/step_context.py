@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.credentials.connections import AccountConnections, not_connected
-from activities.drafts import draft_of, fingerprint
 from activities.handles import HandleKeeper
 from domain.attempts import AttemptState
 from domain.waits import KEY_MISSING
@@ -14,11 +13,13 @@ from media.change_record import ChangeRecord
 from media.hosted import cover_rules, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AnyPlatform, Connection, Handles, PublishContext
+from platforms.drafts import fingerprint, read_draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange
 from platforms.registry import platforms
 from store.database import Database
 from store.models import Account
+from store.publishing.content import content_to_send
 from store.publishing.targets import LoadedTarget
 from store.secrets.vault import VaultError
 
@@ -83,7 +84,7 @@ class StepContextFactory:
         platform = platforms()[loaded.target.platform]
         if loaded.account is None:
             raise not_connected(platform)
-        draft = draft_of(platform, loaded.post, loaded.target)
+        draft = read_draft(platform, *content_to_send(loaded.post, loaded.target))
         exchanges: list[Exchange] = []
         keeper = HandleKeeper(self._database, loaded.target.id, loaded.target.handles, fingerprint(draft))
         try:

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import structlog
 
 from accounts.facts import account_facts
-from activities.drafts import draft_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason
 from domain.shares import Exhausted
 from media.hosted import cover_rules, draft_files
 from media.shared_files import SharedFiles
+from platforms.drafts import read_draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.rules import FileRule
 from store.maintenance.preflight import Preflight
+from store.publishing.content import content_to_send
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ def _files_of(found: Preflight) -> list[_File]:
     if account is None:
         return []
     try:
-        draft = draft_of(platform, found.post, found.target)
+        draft = read_draft(platform, *content_to_send(found.post, found.target))
     except PlatformError:
         return []
     rules = {rule.kind: rule for rule in platform.file_rules(draft, account_facts(account))}

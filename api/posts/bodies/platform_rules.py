@@ -16,6 +16,7 @@ from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from domain.loop_share import loop_share
 from platforms.base import AccountFacts, AnyPlatform, Draft
+from platforms.drafts import read_draft
 from platforms.registry import platforms
 from platforms.rules import Violation
 from platforms.texts.expensive import MOST_CHARACTERS, TooMuchText, one_request
@@ -103,8 +104,7 @@ def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAcco
     found: list[Problem] = []
     for position, target in enumerate(content.targets):
         platform, account = platforms()[target.platform], accounts[target.account_id]
-        settings = platform.settings.model_validate(content.settings_for(target))
-        draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
+        draft = read_draft(platform, *content.sent_to(target))
         field_path = _FieldPath(position, target)
         found += [field_path.problem(caution) for caution in platform.cautions(draft, account_facts(account))]
     return found[:MAX_PROBLEMS]
@@ -182,8 +182,7 @@ def _text_problems(
     content: PostContent, target: TargetContent, accounts: Mapping[str, ConnectedAccount], text: str
 ) -> Iterator[Problem]:
     platform = platforms()[target.platform]
-    settings = platform.settings.model_validate(content.settings_for(target))
-    draft = Draft(text, tuple(content.media_for(target)), settings)
+    draft = read_draft(platform, text, content.media_for(target), content.settings_for(target))
     for found in platform.check(draft, account_facts(accounts[target.account_id])):
         if found.part == "content":
             yield Problem(found.error, found.code, "content", target.platform, target.account_id)
