@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from accounts.token_times import may_rotate, rules_of
+from accounts.token_times import may_rotate, token_rules
 from domain.account_health import TokenFacts
 from platforms.access.connector import connectors
 from platforms.access.consent import OAuthConnector
@@ -23,15 +23,15 @@ def account_facts(account: AnyAccount) -> AccountFacts:
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
-def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> TokenFacts:
+def token_facts(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> TokenFacts:
     """Return the facts about an account's tokens."""
     missing, declined = lacking(account)
-    found: Mapping[str, Any] = account.inspection or {}
-    unanswered = found.get("unanswered") if _is_newest(account) else None
+    inspection: Mapping[str, Any] = account.inspection or {}
+    unanswered = inspection.get("unanswered") if _is_newest(account) else None
     return TokenFacts(
         label=platforms()[account.platform].label,
         expires_at=account.expires_at,
-        connection_ends_at=ends_of(account, now),
+        connection_ends_at=connection_end(account, now),
         refused_at=account.refused_at,
         refusal=account.refusal,
         access_refused=account.access_refused_at is not None,
@@ -41,9 +41,9 @@ def facts_of(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datet
         renewal_failures=account.renewal_failures,
         renewed_at=account.renewed_at or account.connected_at,
         app_refusal=refused_apps.get((account.platform, account.app_id)),
-        missing=tuple(dict.fromkeys([*missing, *found.get("missing", ())])),
+        missing=tuple(dict.fromkeys([*missing, *inspection.get("missing", ())])),
         declined=tuple(declined),
-        notes=(*found.get("notes", ()), *([unanswered] if unanswered else [])),
+        notes=(*inspection.get("notes", ()), *([unanswered] if unanswered else [])),
     )
 
 
@@ -61,11 +61,11 @@ def lacking(account: AnyAccount) -> tuple[list[str], list[str]]:
     return connector.lacking_scopes(account.scopes)
 
 
-def ends_of(account: AnyAccount, now: datetime) -> datetime | None:
+def connection_end(account: AnyAccount, now: datetime) -> datetime | None:
     """Return when an account's connection ends if its owner does nothing; None if it is renewed before."""
     if is_refused_renewal(account):
         return account.expires_at
-    rules, ends, renewed = rules_of(platforms()[account.platform]), account.refresh_expires_at, account.renew_at
+    rules, ends, renewed = token_rules(platforms()[account.platform]), account.refresh_expires_at, account.renew_at
     if rules is None or rules.renew_after is None or renewed is None or ends is None:
         return ends
     return None if now < ends and renewed < ends else ends

@@ -46,7 +46,7 @@ _ANSWER_S = 15.0
 """The time limit for a platform's response."""
 
 
-def authorization_of(account: Account, credentials: Any) -> Authorization:
+def account_authorization(account: Account, credentials: Any) -> Authorization:
     """Return the authorization that an account uses, or used until now."""
     return Authorization(
         account.workspace_id,
@@ -93,7 +93,7 @@ class Revoking:
         return row
 
 
-def revoking_of(accounts: AccountConnections) -> Revoking | None:
+def revoking_for(accounts: AccountConnections) -> Revoking | None:
     """Return what decides about revocations; None if this service changes nothing at the platforms' authorizations.
 
     On a copy of a database, the accounts' tokens are also those of the original.

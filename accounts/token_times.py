@@ -16,19 +16,19 @@ _SPREAD = 0.1
 """Times are moved by up to a tenth either way, so that accounts that were connected together are not due together."""
 
 
-def rules_of(platform: AnyPlatform) -> TokenRules | None:
+def token_rules(platform: AnyPlatform) -> TokenRules | None:
     """Return the rules of a platform's tokens, None if its credentials do not expire."""
     return platform.tokens if isinstance(platform, Renews) else None
 
 
-def rules_for(platform: AnyPlatform, credentials: Any) -> TokenRules | None:
+def token_rules_for(platform: AnyPlatform, credentials: Any) -> TokenRules | None:
     """Return the rules of the tokens in these credentials; platforms may issue several kinds."""
     return platform.rules_for(credentials) if isinstance(platform, Renews) else None
 
 
 def may_rotate(platform: AnyPlatform) -> bool:
     """Return whether a platform issues refresh tokens that work once."""
-    return isinstance(platform, Renews) and any(each.rotates for each in (platform.tokens, *platform.other_tokens))
+    return isinstance(platform, Renews) and any(rules.rotates for rules in (platform.tokens, *platform.other_tokens))
 
 
 def at_connecting(platform: AnyPlatform, credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
@@ -38,7 +38,7 @@ def at_connecting(platform: AnyPlatform, credentials: Any, reported: Lifetimes |
     """
     if reported is not None:
         return at_renewal(platform, credentials, reported, None, now)
-    rules = rules_for(platform, credentials)
+    rules = token_rules_for(platform, credentials)
     if rules is None or not platform_can_renew(platform, credentials):
         return Tokens(None, None, None, None)
     after = rules.first_renewal or rules.renew_after
@@ -52,7 +52,7 @@ def at_renewal(
 
     `before` is the end of the old refresh token, which still holds if that token stays.
     """
-    rules = rules_for(platform, credentials)
+    rules = token_rules_for(platform, credentials)
     if rules is None:
         return Tokens(reported.expires_at, reported.expires_at, _list(reported.scopes), None)
     expires_at = reported.expires_at or now + rules.lifetime

@@ -11,8 +11,8 @@ import structlog
 from temporalio import activity
 
 from accounts.credentials.connections import AccountConnections
-from accounts.revoking import authorization_of, revoking_of, try_revocation
-from accounts.token_times import platform_can_renew, rules_of
+from accounts.revoking import account_authorization, revoking_for, try_revocation
+from accounts.token_times import platform_can_renew, token_rules
 from activities.commands import AccountCommand
 from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, api_key
@@ -87,12 +87,12 @@ class AccountSteps:
             if account is None:
                 return
             connector, credentials = connectors().get(account.platform), self._stored_credentials(account)
-            revoking = revoking_of(self._accounts) if account.removal_revokes else None
+            revoking = revoking_for(self._accounts) if account.removal_revokes else None
             # Earlier authorizations of the account, which its platform has not ended yet.
             revocations = [] if revoking is None else await claim_revocations_of_account(session, **about)
             own = None
             if revoking is not None and credentials is not None:
-                authorization = authorization_of(account, credentials)
+                authorization = account_authorization(account, credentials)
                 own = await revoking.later(session, authorization, RevocationCause.REMOVED, claimed=True)
             details: dict[str, Any] = {"username": account.username}
             if own is not None:
@@ -119,8 +119,8 @@ class AccountSteps:
 
     async def _accepted(self, account: Account, found: Inspection) -> None:
         platform = platforms()[account.platform]
-        renewed = rules_of(platform) is not None and platform_can_renew(
-            platform, self._accounts.credentials_of(account)
+        renewed = token_rules(platform) is not None and platform_can_renew(
+            platform, self._accounts.request_credentials(account)
         )
 
         async def write() -> None:

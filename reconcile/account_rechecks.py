@@ -87,7 +87,7 @@ class AccountChecks:
     async def _ask(self, account: Account) -> None:
         about = {"account_id": account.id, "platform": account.platform}
         try:
-            room = self._room.setdefault(self._accounts.server_of(account), asyncio.Semaphore(_CONCURRENCY))
+            room = self._room.setdefault(self._accounts.server_url(account), asyncio.Semaphore(_CONCURRENCY))
             async with room, asyncio.timeout(_ANSWER_S):
                 await self._accounts.whoami(account)
             async with self._database.answers.transaction() as session:

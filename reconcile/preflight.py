@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from accounts.facts import facts_of
+from accounts.facts import token_facts
 from activities.meters import Meters
 from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, is_over_quota, next_check
 from domain.rate_limits import RateLimit
@@ -164,7 +164,7 @@ def reason_to_warn(
     account = found.account
     if account is None:
         return PreflightReason.ACCOUNT_NOT_FOUND
-    facts = facts_of(account, refused_apps, now)
+    facts = token_facts(account, refused_apps, now)
     if facts.refused_at is not None:
         return PreflightReason.ACCOUNT_REFUSED
     if facts.connection_ends_at is not None and facts.connection_ends_at <= due_at:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from accounts.credentials.connections import AccountConnections
-from accounts.token_times import may_rotate, rules_of
+from accounts.token_times import may_rotate, token_rules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from reconcile.rounds import repeat
@@ -73,6 +73,6 @@ async def _renew(database: Database, accounts: AccountConnections, account: Acco
 
 def _has_ended(account: Account) -> bool:
     """Return whether the access token has expired, so that posts need not try it."""
-    rules = rules_of(platforms()[account.platform])
+    rules = token_rules(platforms()[account.platform])
     itself = rules is not None and rules.renews_itself
     return itself or account.expires_at is None or account.expires_at <= datetime.now(UTC)

@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts.connecting.context import ConnectContext
+from accounts.connecting.grants import note_sealed_grant, revoke_obtained
 from accounts.connecting.refusals import ConnectRefused
-from accounts.connecting.unused_grants import note_sealed, revoke_obtained
 from accounts.credentials.connections import AccountConnections
 from accounts.revoking import try_revocation
 from reconcile.rounds import repeat
@@ -85,6 +85,6 @@ class Revocations:
 def _note_sealed(step: ConnectContext) -> None:
     """Note what a connection obtained; nothing if it cannot be read, or its app is gone."""
     try:
-        note_sealed(step, step.kept())
+        note_sealed_grant(step, step.open_secrets())
     except (VaultError, ConnectRefused, ValueError) as error:
         log.warning("connect.unreadable", connection_id=step.row.id, reason=type(error).__name__)

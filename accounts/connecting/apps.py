@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from accounts.connecting.context import ConnectContext
+from accounts.connecting.context import ConnectContext, Secrets
 from accounts.connecting.refusals import ConnectRefused
 from platforms.access.account_servers import FindsServer, PublishesApp
 from platforms.access.connector import connectors
@@ -16,10 +16,10 @@ from platforms.http.wire import Wire
 from platforms.servers.reach import FORBIDDEN
 
 
-def app_for(step: ConnectContext) -> App:
+def app_for(context: ConnectContext) -> App:
     """Return the app with which a connection is to begin. Raises ConnectRefused if there is none."""
-    platform, row = step.platform, step.row
-    app = step.accounts.registered_apps.workspace_app(platform, row.workspace_id)
+    platform, row = context.platform, context.row
+    app = context.accounts.registered_apps.workspace_app(platform, row.workspace_id)
     if app is None and platform.app.registers_itself:
         return App("")
     connector = connectors()[row.platform]
@@ -31,62 +31,64 @@ def app_for(step: ConnectContext) -> App:
     return app
 
 
-def app_of(step: ConnectContext, kept: Mapping[str, Any]) -> App:
+def app_begun_with(context: ConnectContext, secrets: Secrets) -> App:
     """Return the app with which a connection was begun."""
-    if step.platform.app.registers_itself:
-        return App(kept["client_id"], SecretStr(kept["client_secret"]), kept["app_options"])
-    return step.accounts.registered_apps.by_client(step.platform, kept["client_id"], step.row.workspace_id) or app_for(
-        step
-    )
+    if context.platform.app.registers_itself:
+        return App(secrets["client_id"], SecretStr(secrets["client_secret"]), secrets["app_options"])
+    return context.accounts.registered_apps.by_client(
+        context.platform, secrets["client_id"], context.row.workspace_id
+    ) or app_for(context)
 
 
-async def find_server(step: ConnectContext) -> dict[str, str]:
+async def find_server(context: ConnectContext) -> dict[str, str]:
     """Return the facts about the account's server. Raises ConnectRefused, PlatformError."""
-    connector = oauth_connector(step.row.platform)
+    connector = oauth_connector(context.row.platform)
     if not isinstance(connector, FindsServer):
         return {}
-    _target(step, connector)
+    _target(context, connector)
     try:
-        return await connector.find_server(lambda credentials: _wire(step, credentials, connector), step.row.options)
+        return await connector.find_server(
+            lambda credentials: _wire(context, credentials, connector), context.row.options
+        )
     except PlatformError as error:
         if error.kind is not ErrorKind.REJECTED or error.code == FORBIDDEN:
             raise
         raise ConnectRefused("invalid_field_value", error.message, param=connector.server_option) from error
 
 
-def connector_at(step: ConnectContext, server: Mapping[str, str]) -> OAuthConnector[Any]:
+def connector_at(context: ConnectContext, server: Mapping[str, str]) -> OAuthConnector[Any]:
     """Return the connector of an authorization; `server` are the facts that `find_server` returned."""
-    connector = oauth_connector(step.row.platform)
+    connector = oauth_connector(context.row.platform)
     return connector.at_server(server) if isinstance(connector, FindsServer) else connector
 
 
-def wire_to(step: ConnectContext, connector: OAuthConnector[Any]) -> Wire:
+def wire_to(context: ConnectContext, connector: OAuthConnector[Any]) -> Wire:
     """Return a wire to the server that gives the authorization. Raises ConnectRefused."""
-    return _wire(step, _target(step, connector), connector)
+    return _wire(context, _target(context, connector), connector)
 
 
-async def register(step: ConnectContext, connector: OAuthConnector[Any], wire: Wire, app: App) -> App:
+async def register(context: ConnectContext, connector: OAuthConnector[Any], wire: Wire, app: App) -> App:
     """Return the app to use. Raises ConnectRefused, PlatformError."""
     if not isinstance(connector, FindsServer):
         return app
     try:
-        return await connector.register(wire, step.row.redirect_url or "", app)
+        return await connector.register(wire, context.row.redirect_url or "", app)
     except PlatformError as error:
         if error.code == FORBIDDEN or not connector.platform.app.registers_itself:
             raise
         message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
-        raise ConnectRefused("invalid_field_value", message, param=step.server_param) from error
+        raise ConnectRefused("invalid_field_value", message, param=context.server_param) from error
 
 
-def _target(step: ConnectContext, connector: OAuthConnector[Any]) -> BaseModel:
+def _target(context: ConnectContext, connector: OAuthConnector[Any]) -> BaseModel:
     """Return credentials that name the server to ask, and nothing else. Raises ConnectRefused."""
-    target: BaseModel = step.platform.credentials.model_construct()
+    target: BaseModel = context.platform.credentials.model_construct()
     try:
-        return connector.target(step.row.options) if isinstance(connector, FindsServer) else target
+        return connector.target(context.row.options) if isinstance(connector, FindsServer) else target
     except ValueError:
-        message = f"{step.server_param} must be the address of a server, such as https://mastodon.social"
-        raise ConnectRefused("invalid_field_value", message, param=step.server_param) from None
+        message = f"{context.server_param} must be the address of a server, such as https://mastodon.social"
+        raise ConnectRefused("invalid_field_value", message, param=context.server_param) from None
 
 
-def _wire(step: ConnectContext, credentials: BaseModel, connector: OAuthConnector[Any]) -> Wire:
-    return step.accounts.wire_for(step.platform, credentials, step.row.workspace_id, connector.read_error)
+def _wire(context: ConnectContext, credentials: BaseModel, connector: OAuthConnector[Any]) -> Wire:
+    return context.accounts.wire_for(context.platform, credentials, context.row.workspace_id, connector.read_error)

@@ -13,10 +13,12 @@ from platforms.access.registered_apps import App
 from platforms.base import AnyPlatform, Identity
 
 
-def declined_of(connector: OAuthConnector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+def declined_permissions(
+    connector: OAuthConnector[Any], app: App, grant: Grant, options: Mapping[str, str]
+) -> list[str]:
     """Return the declined permissions that are not needed. Raises ConnectRefused if a needed one was declined."""
     missing = connector.missing_scopes(app, grant, options)
-    if needed := [each for each in missing if each not in connector.optional_scopes]:
+    if needed := [permission for permission in missing if permission not in connector.optional_scopes]:
         label = connector.platform.label
         message = (
             f"These permissions were declined, and {label} accounts cannot publish without them: {', '.join(needed)}. "
@@ -26,41 +28,44 @@ def declined_of(connector: OAuthConnector[Any], app: App, grant: Grant, options:
     return missing
 
 
-def number_of(candidate: Candidate[Any]) -> str:
-    """Return the account's future user id: the last part of a URN."""
+def user_id(candidate: Candidate[Any]) -> str:
+    """Return the id that the account will have at its platform: of a URN, the last part."""
     return candidate.identity.user_id if candidate.identity else candidate.id
 
 
-def identified(found: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
+def identified(candidates: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
     """Return the candidates that can be selected, each with the identity that the platform has just reported."""
     return [
-        replace(each, identity=each.identity or Identity(each.id, each.username or each.name))
-        for each in found
-        if each.reason is None
+        replace(candidate, identity=candidate.identity or Identity(candidate.id, candidate.username or candidate.name))
+        for candidate in candidates
+        if candidate.reason is None
     ]
 
 
-def options_of(platform: AnyPlatform, found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
+def options_to_choose(platform: AnyPlatform, candidates: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
     """Return the options from which a person may choose, without secrets."""
     return [
         {
-            "id": each.id,
-            "name": each.name,
-            "username": each.username,
-            "type": each.kind,
-            "account_id": platform.account_id(number_of(each)),
-            "reason": each.reason,
+            "id": candidate.id,
+            "name": candidate.name,
+            "username": candidate.username,
+            "type": candidate.kind,
+            "account_id": platform.account_id(user_id(candidate)),
+            "reason": candidate.reason,
         }
-        for each in found
+        for candidate in candidates
     ]
 
 
-def stored_of(found: Sequence[Candidate[Any]]) -> dict[str, dict[str, Any]]:
+def sealed_candidates(candidates: Sequence[Candidate[Any]]) -> dict[str, dict[str, Any]]:
     """Return the candidates by their ids, with their credentials in clear text; only the vault may get this."""
-    return {each.id: {**_dumped(each), "credentials": plain(each.credentials)} for each in found}
+    return {
+        candidate.id: {**_without_credentials(candidate), "credentials": plain(candidate.credentials)}
+        for candidate in candidates
+    }
 
 
-def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
+def _without_credentials(candidate: Candidate[Any]) -> dict[str, Any]:
     identity = candidate.identity
     return {
         "name": candidate.name,
@@ -75,3 +80,11 @@ def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
             "limits": dict(identity.limits),
         },
     }
+
+
+def sealed_candidate(platform: AnyPlatform, candidate_id: str, sealed: Mapping[str, Any]) -> Candidate[Any]:
+    """Return a candidate as it was when its authorization was exchanged."""
+    model = platform.credentials
+    credentials = model.model_validate(plain(model.model_construct(**sealed["credentials"])))
+    identity = Identity(**sealed["identity"]) if sealed["identity"] else None
+    return Candidate(candidate_id, sealed["name"], sealed["kind"], credentials, sealed["username"], identity=identity)

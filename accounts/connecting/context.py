@@ -1,4 +1,4 @@
-"""One step of connecting accounts: the connection's row, and what only a worker can read in it."""
+"""The context of a step of connecting accounts: the pending connection, and what only a worker can read in it."""
 
 import base64
 from dataclasses import dataclass, field
@@ -16,6 +16,9 @@ from store.models import PendingConnection
 from store.persist import persist
 from store.secrets.handover import open_handover
 
+Secrets = dict[str, Any]
+"""What only workers may know of a pending connection: its key, verifier, app, tokens and candidates."""
+
 
 @dataclass(slots=True)
 class Obtained:
@@ -27,7 +30,7 @@ class Obtained:
 
 @dataclass(frozen=True, slots=True)
 class ConnectContext:
-    """One step of connecting accounts: it reads the connection's row, and writes its result there."""
+    """The context of one step of connecting accounts, which writes its result into the pending connection's row."""
 
     database: Database
     accounts: AccountConnections
@@ -55,21 +58,21 @@ class ConnectContext:
             return connector.server_option
         return "credentials"
 
-    def line(self, credentials: Any) -> Connection[Any]:
+    def connection(self, credentials: Any) -> Connection[Any]:
         """Return a connection to the platform with the credentials of an account that is being connected."""
         return self.accounts.new_account(self.platform, credentials, self.row.workspace_id).connection
 
-    def kept(self) -> dict[str, Any]:
+    def open_secrets(self) -> Secrets:
         """Return what earlier steps have sealed into the row. Raises VaultError."""
-        return self.accounts.vault.open(self.row.sealed or b"", self._context)
+        return self.accounts.vault.open(self.row.sealed or b"", self._vault_context)
 
-    def handed_over(self, kept: dict[str, Any]) -> dict[str, Any]:
+    def open_handover(self, secrets: Secrets) -> dict[str, Any]:
         """Return what the API has handed over to the worker alone. Raises HandoverError."""
-        return open_handover(base64.b64decode(kept["private_key"]), self.row.handover or b"", self.row.id)
+        return open_handover(base64.b64decode(secrets["private_key"]), self.row.handover or b"", self.row.id)
 
-    def seal(self, kept: dict[str, Any]) -> bytes:
+    def seal(self, secrets: Secrets) -> bytes:
         """Return what the next steps need, sealed."""
-        return self.accounts.vault.seal(kept, self._context)
+        return self.accounts.vault.seal(secrets, self._vault_context)
 
     async def write(self, **values: Any) -> None:
         """Save columns of the row."""
@@ -81,5 +84,5 @@ class ConnectContext:
         await persist(write)
 
     @property
-    def _context(self) -> str:
+    def _vault_context(self) -> str:
         return f"connection/{self.row.workspace_id}/{self.row.id}"

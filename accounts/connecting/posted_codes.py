@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from accounts.connecting.apps import app_of
-from accounts.connecting.context import ConnectContext
+from accounts.connecting.apps import app_begun_with
+from accounts.connecting.context import ConnectContext, Secrets
 from accounts.connecting.refusals import ConnectRefused
 from accounts.connecting.saving import save_accounts
 from platforms.access.connector import Candidate, Connect, connectors
@@ -21,23 +21,23 @@ _READS, _PAUSE_S = 4, 2.0
 """How often a step checks for a code, and the seconds between, so that a client need not poll."""
 
 
-def code_connector(step: ConnectContext) -> CodeConnector[Any]:
+def code_connector(context: ConnectContext) -> CodeConnector[Any]:
     """Return the connector of a platform where people post codes. Raises LookupError if that is not how it connects."""
-    connector = connectors()[step.row.platform]
+    connector = connectors()[context.row.platform]
     if isinstance(connector, CodeConnector):
         return connector
-    raise LookupError(f"{step.row.platform} connects no account by a code")
+    raise LookupError(f"{context.row.platform} connects no account by a code")
 
 
-async def connect_by_code(step: ConnectContext, kept: Mapping[str, Any]) -> None:
+async def connect_by_code(context: ConnectContext, secrets: Secrets) -> None:
     """Connect the place in which the code was posted, if the bot may publish there.
 
     Raises ConnectRefused, PlatformError.
     """
-    connector, app = code_connector(step), app_of(step, kept)
-    place = await _place_of_code(step, connector, app)
+    connector, app = code_connector(context), app_begun_with(context, secrets)
+    place = await _place_of_code(context, connector, app)
     try:
-        identity = await step.platform.whoami(step.line(connector.credentials_at(app, place)))
+        identity = await context.platform.whoami(context.connection(connector.credentials_at(app, place)))
     except PlatformError as error:
         if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
             raise
@@ -45,10 +45,10 @@ async def connect_by_code(step: ConnectContext, kept: Mapping[str, Any]) -> None
         raise ConnectRefused("no_accounts", error.message, final=False) from error
     credentials = connector.credentials_at(app, identity.user_id)
     candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
-    await save_accounts(step, [candidate], "outcome")
+    await save_accounts(context, [candidate], "outcome")
 
 
-async def _place_of_code(step: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
+async def _place_of_code(context: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
     """Return the place in which the code of a connection was posted. Raises ConnectRefused, PlatformError.
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
@@ -56,29 +56,29 @@ async def _place_of_code(step: ConnectContext, connector: CodeConnector[Any], ap
     for read in range(_READS):
         if read:
             await asyncio.sleep(_PAUSE_S)
-        async with step.database.reading() as session:
-            newest = await find_connection(session, step.row.id)
+        async with context.database.reading() as session:
+            newest = await find_connection(session, context.row.id)
         if newest is not None and newest.posted_in is not None:
             return newest.posted_in
-        await _read_inbox(step.database, connector, step.line, app)
-    label = step.platform.label
+        await _read_inbox(context.database, connector, context.connection, app)
+    label = context.platform.label
     message = f"The code was not posted yet. Add the bot to your channel or group on {label}, and post the code there."
     raise ConnectRefused("authorization_pending", message, final=False)
 
 
-async def _read_inbox(database: Database, connector: CodeConnector[Any], line: Connect, app: App) -> None:
-    inbox, now = await connector.inbox(line, app), datetime.now(UTC)
+async def _read_inbox(database: Database, connector: CodeConnector[Any], connect: Connect, app: App) -> None:
+    inbox, now = await connector.inbox(connect, app), datetime.now(UTC)
     async with database.reading() as session:
-        awaited = await awaited_codes(session, connector.name, [each.code for each in inbox.posts], now)
+        awaited = await awaited_codes(session, connector.name, [post.code for post in inbox.posts], now)
     for post in inbox.posts:
-        if post.code in awaited and await connector.may_connect(line, app, post):
+        if post.code in awaited and await connector.may_connect(connect, app, post):
             async with database.transaction() as session:
                 await update_connection(session, awaited[post.code], posted_in=post.place)
-            await _harmless(connector.remove_code_post, line, app, post)
+            await _harmless(connector.remove_code_post, connect, app, post)
     await inbox.forget()
 
 
-async def _harmless(work: Callable[..., Awaitable[None]], *given: Any) -> None:
+async def _harmless(work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
     """Run work that may fail: the posted code works once, so it does no harm if the post stays."""
     with contextlib.suppress(PlatformError):
-        await work(*given)
+        await work(*arguments)

@@ -22,7 +22,7 @@ class ConnectRefused(Exception):
         self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
 
 
-def declined(platform: AnyPlatform, error: str) -> ConnectRefused:
+def consent_declined(platform: AnyPlatform, error: str) -> ConnectRefused:
     """Return the refusal by a person, or by a platform that did not ask the person."""
     if error in DENIALS:
         message = f"The authorization was declined at {platform.label}. Nothing was connected."
@@ -37,7 +37,7 @@ def declined(platform: AnyPlatform, error: str) -> ConnectRefused:
     return ConnectRefused("app_refused", message)
 
 
-def different(platform: AnyPlatform, row: PendingConnection) -> ConnectRefused:
+def other_account(platform: AnyPlatform, row: PendingConnection) -> ConnectRefused:
     """Return the refusal of an account that is not the one to be reconnected."""
     message = (
         f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
@@ -46,13 +46,13 @@ def different(platform: AnyPlatform, row: PendingConnection) -> ConnectRefused:
     return ConnectRefused("different_account", message)
 
 
-def full(most: int) -> ConnectRefused:
+def too_many_accounts(most: int) -> ConnectRefused:
     """Return the refusal of accounts that would be more than a workspace may connect."""
     message = f"This workspace would have more than {most:,} accounts. Remove some first, and start again."
     return ConnectRefused("too_many_accounts", message)
 
 
-def refusal_of(platform: AnyPlatform, error: PlatformError, server_param: str) -> ConnectRefused:
+def refusal_for(platform: AnyPlatform, error: PlatformError, server_param: str) -> ConnectRefused:
     """Return the meaning of a platform's error for the person who connects; `server_param` has named the server."""
     if error.kind is ErrorKind.OPERATOR:
         return ConnectRefused("app_refused", error.message)
@@ -60,10 +60,10 @@ def refusal_of(platform: AnyPlatform, error: PlatformError, server_param: str) -
         return ConnectRefused("server_forbidden", error.message, param=server_param)
     if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
         return ConnectRefused("no_accounts", error.message)
-    return away(platform)
+    return unanswered(platform)
 
 
-def away(platform: AnyPlatform) -> ConnectRefused:
+def unanswered(platform: AnyPlatform) -> ConnectRefused:
     """Return the error if a platform does not respond: the same request may be repeated."""
     message = f"{platform.label} does not answer right now. Send the same request again."
     return ConnectRefused("unavailable", message, final=False)

@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from accounts.connecting.context import ConnectContext
-from accounts.connecting.refusals import different, full
+from accounts.connecting.refusals import other_account, too_many_accounts
 from accounts.credentials.plain import plain
-from accounts.revoking import Revoking, authorization_of, revoking_of
+from accounts.revoking import Revoking, account_authorization, revoking_for
 from accounts.token_times import at_connecting
 from domain.account_events import AccountAction, RevocationCause
 from domain.audit import WORKER, Actor, api_key
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def save_accounts(
-    step: ConnectContext,
+    context: ConnectContext,
     chosen: Sequence[Candidate[Any]],
     column: str,
     permissions: Sequence[str] = (),
@@ -42,29 +42,29 @@ async def save_accounts(
 
     `column` is that of the connection's row which takes the result. Raises ConnectRefused, PlatformError.
     """
-    row, platform = step.row, step.platform
+    row, platform = context.row, context.platform
     verified: list[tuple[Identity, Any]] = []
-    for each in (*chosen, *siblings):
-        new_account = step.accounts.new_account(platform, each.credentials, row.workspace_id)
-        verified.append((each.identity or await new_account.whoami(), new_account.credentials))
+    for candidate in (*chosen, *siblings):
+        new_account = context.accounts.new_account(platform, candidate.credentials, row.workspace_id)
+        verified.append((candidate.identity or await new_account.whoami(), new_account.credentials))
     own = verified[: len(chosen)]
-    if row.account_id and [platform.account_id(each.user_id) for each, _ in own] != [row.account_id]:
-        raise different(platform, row)
+    if row.account_id and [platform.account_id(identity.user_id) for identity, _ in own] != [row.account_id]:
+        raise other_account(platform, row)
     # Accounts of one consent have the same tokens, which are renewed for all of them together.
     grant_subject = row.id if len(verified) > 1 else None
     actor = api_key(row.begun_by) if row.begun_by else WORKER
     reported = {"permissions": list(permissions), "missing": list(missing)}
 
     async def write() -> None:
-        async with step.database.answers.transaction() as session:
-            most, ids = step.most_accounts, [platform.account_id(each.user_id) for each, _ in verified]
+        async with context.database.answers.transaction() as session:
+            most, ids = context.most_accounts, [platform.account_id(identity.user_id) for identity, _ in verified]
             if most and not await has_room_for(session, row.workspace_id, ids, most):
-                raise full(most)
+                raise too_many_accounts(most)
             accounts = []
             for identity, credentials in verified:
                 account, created = await save_verified(
                     session,
-                    step.accounts.vault,
+                    context.accounts.vault,
                     row.workspace_id,
                     platform,
                     identity,
@@ -73,7 +73,7 @@ async def save_accounts(
                     actor,
                     grant_subject,
                     {"connection_id": row.id, "hosted": row.is_hosted},
-                    revoking=revoking_of(step.accounts),
+                    revoking=revoking_for(context.accounts),
                 )
                 ends = None if account.renew_at else account.refresh_expires_at
                 about = {"account_id": account.id, "username": account.username, "created": created, **reported}
@@ -86,7 +86,7 @@ async def save_accounts(
     log.info(
         "connect.connected",
         platform=row.platform,
-        accounts=[each.user_id for each, _ in verified],
+        accounts=[identity.user_id for identity, _ in verified],
         connection_id=row.id,
         hosted=row.is_hosted,
         key_id=row.begun_by,
@@ -115,7 +115,9 @@ async def save_verified(
     """
     account_id = platform.account_id(identity.user_id)
     replaced = await lock_account(session, workspace_id, account_id)
-    earlier = _authorization_of(vault, replaced, platform) if replaced is not None and revoking is not None else None
+    earlier = (
+        _stored_authorization(vault, replaced, platform) if replaced is not None and revoking is not None else None
+    )
     tokens = asdict(at_connecting(platform, credentials, lifetimes, datetime.now(UTC)))
     account = await save_account(
         session,
@@ -140,15 +142,15 @@ async def save_verified(
         actor=actor,
         details={"username": identity.username, **(by or {})},
     )
-    if earlier is not None and revoking is not None:
+    if earlier and revoking:
         await revoking.later(session, earlier, RevocationCause.REPLACED)
     return account, replaced is None
 
 
-def _authorization_of(vault: Vault, account: Account, platform: AnyPlatform) -> Authorization | None:
+def _stored_authorization(vault: Vault, account: Account, platform: AnyPlatform) -> Authorization | None:
     """Return the authorization that an account has until now; None if its credentials cannot be read."""
     try:
         stored = platform.credentials.model_validate(open_credentials(vault, account))
     except VaultError:
         return None
-    return authorization_of(account, stored)
+    return account_authorization(account, stored)

@@ -13,7 +13,7 @@ from accounts.credentials.new_account import NewAccount
 from accounts.credentials.plain import plain
 from accounts.credentials.renewal import CALL_S, CredentialsChange, Guard, RecordRenewal, Renewals
 from accounts.facts import account_facts
-from accounts.token_times import at_renewal, is_due, platform_can_renew, rules_for
+from accounts.token_times import at_renewal, is_due, platform_can_renew, token_rules_for
 from domain.stopwatch import Stopwatch
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
@@ -71,11 +71,11 @@ class AccountConnections:
         self._named_servers = named_servers
         self._stopping: Stopwatch | None = None
 
-    def server_of(self, account: Account) -> str:
+    def server_url(self, account: Account) -> str:
         """Return the base URL of an account's server. Raises VaultError."""
-        return self._servers.reach(platforms()[account.platform], self.credentials_of(account)).url
+        return self._servers.reach(platforms()[account.platform], self.request_credentials(account)).url
 
-    def credentials_of(self, account: Account) -> Any:
+    def request_credentials(self, account: Account) -> Any:
         """Return an account's credentials for requests, the app's secret filled in. Raises VaultError."""
         platform = platforms()[account.platform]
         stored = platform.credentials.model_validate(open_credentials(self.vault, account))
@@ -83,7 +83,7 @@ class AccountConnections:
 
     def connect(self, account: Account, on_exchange: Callable[[Exchange], None] = lambda _: None) -> Connection[Any]:
         """Return an account's connection to its platform. Raises VaultError, PlatformError."""
-        return self._connection(account, self.credentials_of(account), on_exchange)
+        return self._connection(account, self.request_credentials(account), on_exchange)
 
     async def whoami(self, account: Account) -> Identity:
         """Ask an account's platform whether it accepts its credentials. Raises VaultError, PlatformError."""
@@ -112,7 +112,7 @@ class AccountConnections:
         Raises VaultError, PlatformError.
         """
         before = account.credentials
-        if platform_can_renew(platforms()[account.platform], self.credentials_of(account)):
+        if platform_can_renew(platforms()[account.platform], self.request_credentials(account)):
             await self._renew(account, force=True)
         return account.credentials != before
 
@@ -153,7 +153,9 @@ class AccountConnections:
             tokens = at_renewal(platform, renewed.credentials, reported, account.refresh_expires_at, now)
             return ChangedCredentials(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
-        return await self._changed(account, change, rules_for(platform, self.credentials_of(account)), force=force)
+        return await self._changed(
+            account, change, token_rules_for(platform, self.request_credentials(account)), force=force
+        )
 
     async def _keep(self, account: Account, edit: Callable[[Any], Any]) -> Any:
         """Save edited credentials and return them for requests."""
@@ -167,11 +169,11 @@ class AccountConnections:
     async def _changed(
         self, account: Account, change: CredentialsChange, rules: TokenRules | None, *, force: bool = False
     ) -> Any:
-        newest = await self._renewals.renewed(account, change, rules, server=self.server_of(account), force=force)
+        newest = await self._renewals.renewed(account, change, rules, server=self.server_url(account), force=force)
         if newest is None:
             raise not_connected(platforms()[account.platform])
         account.credentials = newest
-        return self.credentials_of(account)
+        return self.request_credentials(account)
 
     def _connection(
         self,
@@ -188,7 +190,7 @@ class AccountConnections:
         platform = platforms()[account.platform]
         require_own_app(self.registered_apps, platform, credentials, account.workspace_id)
         server = self._servers.reach(platform, credentials)
-        rules = rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
+        rules = token_rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
         return Connection(
             wire=replace(
                 self._wire(platform, server, account.workspace_id),

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from accounts.credentials.renewal_outcomes import RenewalOutcome, as_refusal, failure_of, may_have_renewed
+from accounts.credentials.renewal_outcomes import RenewalOutcome, as_refusal, failure_after, may_have_renewed
 from domain.stopwatch import Stopwatch
 from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
@@ -159,12 +159,12 @@ class Renewals:
     async def note_refused_access(self, account: Account, used: bytes) -> None:
         """Save that the platform refused the access token, which could not be renewed. Skipped without a database."""
 
-        async def note() -> None:
+        async def write() -> None:
             async with self._database.answers.transaction() as session:
                 await note_refused_access(session, (account.workspace_id, account.id), used)
 
         if account.access_refused_at is None:
-            await self._skip_if_unavailable(note())
+            await self._skip_if_unavailable(write())
 
     def stop(self) -> None:
         """Begin no further renewals: running ones get all the time that is left to this process."""
@@ -178,10 +178,10 @@ class Renewals:
     async def close(self, within_s: float) -> None:
         """Wait for running renewals, so that their responses are saved; cancel the rest."""
         if self._running:
-            _, left = await asyncio.wait(self._running.values(), timeout=within_s)
-            for task in left:
+            _, late = await asyncio.wait(self._running.values(), timeout=within_s)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*late, return_exceptions=True)
         await self._locks.close()
 
     def _begin(self, renewal: _Renewal) -> asyncio.Task[Account | None]:
@@ -260,11 +260,11 @@ class Renewals:
                 return await keep_renewed_siblings(session, self._vault, renewal.key, renewal.stored, changed)
 
         try:
-            given = await persist(write)
+            sharing = await persist(write)
         except (SQLAlchemyError, OSError) as error:
             log.warning("credentials.not_shared", platform=renewal.platform, reason=type(error).__name__)
         else:
-            log.info("credentials.shared", platform=renewal.platform, accounts=given)
+            log.info("credentials.shared", platform=renewal.platform, accounts=sharing)
 
     async def _failed(self, lease: Lease, renewal: _Renewal, error: PlatformError) -> Account | None:
         """Save a failure. Raises it, unless the account has other credentials by now."""
@@ -278,10 +278,10 @@ class Renewals:
                 newest = await account_now(session, renewal.key)
             if newest is None or newest.credentials != renewal.used:
                 return newest
-        failure = failure_of(error, lease.account.renewal_failures + 1)
+        failure = failure_after(error, lease.account.renewal_failures + 1)
         unsure_since = _unsure_since(lease, renewal, asked_platform=may_have_renewed(error))
 
-        async def note() -> None:
+        async def write() -> None:
             async with self._database.answers.transaction() as session:
                 await note_failure(
                     session,
@@ -292,7 +292,7 @@ class Renewals:
                     unsure_since=unsure_since,
                 )
 
-        await self._skip_if_unavailable(note())
+        await self._skip_if_unavailable(write())
         self._record(renewal.platform, failure.outcome)
         raise error
 

@@ -38,7 +38,7 @@ class Failure:
     outcome: RenewalOutcome
 
 
-def failure_of(error: PlatformError, failures: int) -> Failure:
+def failure_after(error: PlatformError, failures: int) -> Failure:
     """Return the result of a failure, the `failures`th in a row."""
     if error.kind is ErrorKind.AUTH:
         return Failure(None, RenewalOutcome.REFUSED)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from accounts.facts import AnyAccount, facts_of
+from accounts.facts import AnyAccount, token_facts
 from api.accounts.schemas import AccountHealthView, AccountView
 from domain.account_health import HealthReport, TokenFacts, report_on
 from domain.schedule import rfc3339
@@ -12,13 +12,13 @@ from store.accounts.pages import AppKey
 
 def account_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountView:
     """Return an account as lists show it."""
-    facts = facts_of(account, refused_apps, now)
+    facts = token_facts(account, refused_apps, now)
     return _account(account, facts, report_on(facts, now))
 
 
 def health_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountHealthView:
     """Return the health of an account."""
-    facts = facts_of(account, refused_apps, now)
+    facts = token_facts(account, refused_apps, now)
     report = report_on(facts, now)
     checks = [check for check in (account.last_ok_at, account.inspected_at) if check is not None]
     return {

@@ -12,8 +12,8 @@ from accounts.token_times import (
     is_due,
     may_rotate,
     pause_after,
-    rules_for,
-    rules_of,
+    token_rules,
+    token_rules_for,
 )
 from platforms.access.renewal import Lifetimes
 from platforms.registry import platforms
@@ -33,7 +33,7 @@ def row(**columns: Any) -> Account:
 
 
 def due(platform: str, now: datetime = NOW, **columns: Any) -> bool:
-    return is_due(rules_of(platforms()[platform]), row(**columns), now)
+    return is_due(token_rules(platforms()[platform]), row(**columns), now)
 
 
 def test_a_token_is_renewed_before_it_ends() -> None:
@@ -73,7 +73,7 @@ def test_renewal_pauses_after_a_failure() -> None:
 def test_endless_tokens_are_not_renewed() -> None:
     lifetimes = Lifetimes(NOW + DAY, None, ("a",))
     for platform in ("mastodon", "facebook", "telegram"):
-        assert rules_of(platforms()[platform]) is None
+        assert token_rules(platforms()[platform]) is None
     assert at_connecting(platforms()["facebook"], credentials("facebook"), None, NOW).renew_at is None
     assert at_renewal(platforms()["facebook"], credentials("facebook"), lifetimes, None, NOW).expires_at == NOW + DAY
 
@@ -167,7 +167,7 @@ class TestBluesky:
         assert tokens.refresh_expires_at == NOW + lifetime_days * DAY
         assert tokens.renew_at is not None
         assert tokens.renew_at < NOW + lifetime_days * DAY / 2
-        rules = rules_for(bluesky, authorized)
+        rules = token_rules_for(bluesky, authorized)
         assert rules is not None
         assert rules.rotates
         assert may_rotate(bluesky)

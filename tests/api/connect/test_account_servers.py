@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from accounts.connecting.context import ConnectContext
-from accounts.connecting.refusals import refusal_of
+from accounts.connecting.refusals import refusal_for
 from accounts.credentials.connections import AccountConnections
 from platforms.access.registered_apps import RegisteredApps
 from platforms.errors import ErrorKind, PlatformError
@@ -151,5 +151,5 @@ def test_a_forbidden_server_is_blamed_on_the_parameter_that_led_to_it(
         PendingConnection(platform=platform, redirect_url=redirect_url),
     )
     error = PlatformError(ErrorKind.REJECTED, "localhost is not on the public internet.", code=FORBIDDEN)
-    outcome = refusal_of(platforms()[platform], error, step.server_param).outcome
+    outcome = refusal_for(platforms()[platform], error, step.server_param).outcome
     assert (outcome["error"]["code"], outcome["error"]["param"]) == ("server_forbidden", param)
