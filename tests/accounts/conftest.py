@@ -25,14 +25,14 @@ async def account(stack: Stack) -> Account:
 @pytest.fixture
 async def process(stack: Stack) -> AsyncIterator[Process]:
     """Return a function that makes the part of a worker process that renews tokens."""
-    made: list[tuple[Renewals, Database]] = []
+    renewals: list[tuple[Renewals, Database]] = []
 
     def make(database: Database | None = None, *, on: bool = True) -> Renewals:
         database = database or Database(stack.database_url, pool_size=2, max_overflow=0)
-        made.append((Renewals(database, Vault(stack.settings.encryption_keys), on=on), database))
-        return made[-1][0]
+        renewals.append((Renewals(database, Vault(stack.settings.encryption_keys), on=on), database))
+        return renewals[-1][0]
 
     yield make
-    for renewals, database in made:
-        await renewals.close(0)
+    for running, database in renewals:
+        await running.close(0)
         await database.close()
