@@ -16,15 +16,15 @@ from platforms.registry import platforms
 from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import Readiness
+from reconcile.rounds import running_tasks
 from runtime import worker
-from runtime.background import supervised
 from runtime.database import open_database
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
 from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
-from runtime.schema import announce_process, follow_schema
+from runtime.schema import announce_process, schema_task
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from store.database import OF_STEPS
@@ -69,8 +69,11 @@ async def run(names: list[str] | None) -> None:
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             workers = worker.running_workers(client, parts, group, watch, settings.audit_kept)
-            schema = supervised({"schema": lambda: follow_schema(database)})
-            async with serving_health(settings, readiness, group.workers), workers, schema:
+            async with (
+                serving_health(settings, readiness, group.workers),
+                workers,
+                running_tasks(schema_task(database)),
+            ):
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)

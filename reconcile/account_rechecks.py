@@ -9,7 +9,7 @@ import structlog
 from accounts.credentials.connections import AccountConnections
 from activities.apps import Apps
 from platforms.errors import PlatformError
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.connected import accept_account, claim_accounts_to_recheck
 from store.apps.refusals import claim_probe_posts
 from store.database import Database
@@ -31,10 +31,10 @@ _ANSWER_S = 20.0
 """The time limit for a server's response about one account."""
 
 
-async def recheck_refused_accounts(
+def recheck_task(
     database: Database, accounts: AccountConnections, apps: Apps, workflows: PostWorkflows
-) -> None:
-    """Check every few seconds."""
+) -> BackgroundTask:
+    """Return the task that rechecks refused accounts and apps every few seconds, and releases held posts."""
     checks = AccountChecks(database, accounts)
 
     async def check() -> None:
@@ -44,10 +44,7 @@ async def recheck_refused_accounts(
         while await release_posts(database, workflows) == _BATCH:
             pass
 
-    try:
-        await repeat(check, _EVERY_S, "accounts.postponed")
-    finally:
-        await checks.close()
+    return BackgroundTask(check, _EVERY_S, "accounts.postponed", close=checks.close)
 
 
 class AccountChecks:

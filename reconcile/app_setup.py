@@ -9,17 +9,17 @@ from platforms.access.account_servers import PublishesApp
 from platforms.access.connector import connectors
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.apps.setups import announce_apps
 from store.database import Database
 
 _EVERY_S = 60.0
 
 
-async def announce_apps_forever(
+def announce_task(
     database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = (), key_ids: Sequence[bytes] = ()
-) -> None:
-    """Announce them every minute: if workers have different settings, the last one counts."""
+) -> BackgroundTask:
+    """Return the task that announces them every minute: if workers have different settings, the last one counts."""
     shared = {
         name for name, platform in platforms().items() if platform.app.registers_itself or apps.is_shared(platform)
     }
@@ -33,7 +33,7 @@ async def announce_apps_forever(
         async with database.transaction() as session:
             await announce_apps(session, shared, own, datetime.now(UTC), documents, key_ids)
 
-    await repeat(announce, _EVERY_S, "apps.not_announced")
+    return BackgroundTask(announce, _EVERY_S, "apps.not_announced")
 
 
 def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:

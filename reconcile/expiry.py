@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.choices import delete_old_choices
 from store.accounts.connecting import delete_old_connections
 from store.audit.account_events import delete_old_account_events
@@ -40,9 +40,9 @@ _LOCK = "expiry"
 """The name of the lock that lets one worker delete at a time: two that delete in another order would deadlock."""
 
 
-async def expire_forever(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> None:
-    """Delete expired rows twice a minute."""
-    await repeat(lambda: expire(database, datetime.now(UTC), audit_kept), _EVERY_S, "expiry.postponed")
+def expiry_task(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> BackgroundTask:
+    """Return the task that deletes expired rows twice a minute."""
+    return BackgroundTask(lambda: expire(database, datetime.now(UTC), audit_kept), _EVERY_S, "expiry.postponed")
 
 
 async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:

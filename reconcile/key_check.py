@@ -1,11 +1,9 @@
 """A check whether a worker has every encryption key that accounts need, before one of their posts is due."""
 
-import asyncio
-
 import structlog
 
 from activities.meters import Meters
-from reconcile.rounds import PART_UNAVAILABLE
+from reconcile.rounds import BackgroundTask
 from store.accounts.resealing import count_by_key
 from store.database import Database
 from store.secrets.vault import Vault
@@ -17,16 +15,11 @@ _AGAIN_S = 10.0
 """The pause after a check that failed because the database is unavailable."""
 
 
-async def check_keys_forever(database: Database, vault: Vault, meters: Meters) -> None:
-    """Check when the worker starts, and every ten minutes."""
-    while True:
-        try:
-            await check_keys(database, vault, meters)
-        except PART_UNAVAILABLE as error:
-            log.warning("keys.not_checked", reason=type(error).__name__)
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            await asyncio.sleep(_EVERY_S)
+def key_task(database: Database, vault: Vault, meters: Meters) -> BackgroundTask:
+    """Return the task that checks when the worker starts, and every ten minutes."""
+    return BackgroundTask(
+        lambda: check_keys(database, vault, meters), _EVERY_S, "keys.not_checked", again_s=lambda _: _AGAIN_S
+    )
 
 
 async def check_keys(database: Database, vault: Vault, meters: Meters) -> int:

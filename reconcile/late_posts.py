@@ -12,7 +12,7 @@ from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
 from reconcile.readiness import UNDELIVERED_AFTER, Readiness
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
 from store.clock import database_now
@@ -45,8 +45,8 @@ class LatePostWatch:
         self._readiness = readiness
         self._clock = ClockCheck(database, self._gauges)
 
-    async def run(self) -> None:
-        """Check every few seconds."""
+    def task(self) -> BackgroundTask:
+        """Return the task that checks every few seconds."""
 
         async def check() -> None:
             if self._readiness and not self._gauges.off:
@@ -54,7 +54,7 @@ class LatePostWatch:
             await self._clock.check()
             await self.check()
 
-        await repeat(check, EVERY_S, "watch.postponed")
+        return BackgroundTask(check, EVERY_S, "watch.postponed")
 
     async def check(self) -> None:
         """Report the posts that became late since the last check, and those that are no longer late."""

@@ -4,12 +4,15 @@ import asyncio
 
 from activities.meters import Meters
 from media.disk import MediaDisk
+from reconcile.rounds import BackgroundTask
 
 EVERY_S = 5.0
 
 
-async def measure_disk_forever(disk: MediaDisk, meters: Meters) -> None:
-    """Measure when the worker starts, and every few seconds."""
-    while True:
+def disk_task(disk: MediaDisk, meters: Meters) -> BackgroundTask:
+    """Return the task that measures when the worker starts, and every few seconds."""
+
+    async def measure() -> None:
         meters.record_media_disk(await asyncio.to_thread(disk.measure))
-        await asyncio.sleep(EVERY_S)
+
+    return BackgroundTask(measure, EVERY_S, "disk.not_measured")

@@ -19,7 +19,7 @@ from media.shared_files import SharedFiles
 from platforms.errors import LONGEST_LIMIT
 from platforms.registry import platforms
 from reconcile.preflight_media import problems_of_media
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
 from store.locks import try_lock
@@ -50,14 +50,14 @@ _LOCK = "preflight"
 Warned = tuple[Preflight, PreflightReason]
 
 
-async def preflight_forever(database: Database, meters: Meters, files: SharedFiles) -> None:
-    """Check the targets that are due for it, twice a minute."""
+def preflight_task(database: Database, meters: Meters, files: SharedFiles) -> BackgroundTask:
+    """Return the task that checks the targets that are due for it, twice a minute."""
 
     async def check_all() -> None:
         while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
             pass
 
-    await repeat(check_all, _EVERY_S, "preflight.postponed")
+    return BackgroundTask(check_all, _EVERY_S, "preflight.postponed")
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:

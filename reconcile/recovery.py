@@ -12,7 +12,7 @@ from domain.audit import RECOVERY, Action, AuditEntry
 from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behind
 from domain.plan import Plan
 from domain.post import PostStatus
-from reconcile.rounds import PART_UNAVAILABLE
+from reconcile.rounds import BackgroundTask
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.audit.trail import add_unless_recorded
 from store.database import Database
@@ -54,21 +54,22 @@ class Recovery:
         """The ids of posts that need a person and were logged."""
         self._begun_again: set[str] = set()
         """The ids of posts whose workflow this worker has begun again."""
+        self._ahead_at, self._pause_s = 0.0, EVERY.total_seconds()
 
-    async def run(self) -> None:
-        """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""
-        loop = asyncio.get_running_loop()
-        ahead_at = loop.time()
-        while True:
-            began, now = loop.time(), datetime.now(UTC)
-            try:
-                await self.round(_ALWAYS, now + SOON)
-                if began >= ahead_at:
-                    ahead_at = began + AHEAD_EVERY.total_seconds()
-                    await self.round(now + SOON, now + AHEAD)
-            except PART_UNAVAILABLE as error:
-                log.warning("recovery.postponed", reason=type(error).__name__)
-            await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))
+    def task(self) -> BackgroundTask:
+        """Return the task that compares posts due soon every minute, and those due within an hour every ten."""
+        return BackgroundTask(self._compare, lambda: self._pause_s, "recovery.postponed")
+
+    async def _compare(self) -> None:
+        loop, now = asyncio.get_running_loop(), datetime.now(UTC)
+        began = loop.time()
+        try:
+            await self.round(_ALWAYS, now + SOON)
+            if began >= self._ahead_at:
+                self._ahead_at = began + AHEAD_EVERY.total_seconds()
+                await self.round(now + SOON, now + AHEAD)
+        finally:
+            self._pause_s = max(EVERY.total_seconds(), _SHARE * (loop.time() - began))
 
     async def round(self, begin: datetime, end: datetime) -> int:
         """Check the open posts due in a time; return how many were started: 0 if another worker is doing a round.

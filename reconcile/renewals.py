@@ -13,7 +13,7 @@ from accounts.credentials.connections import AccountConnections
 from accounts.token_times import may_rotate, token_rules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.connected import refuse_account
 from store.accounts.renewals import claim_due, never_renew
 from store.database import Database
@@ -30,14 +30,14 @@ _AGAIN_IN = timedelta(minutes=2)
 """The time after which another worker may renew an account whose renewal was begun and never ended."""
 
 
-async def renew_forever(database: Database, accounts: AccountConnections) -> None:
-    """Renew every half minute."""
+def renewal_task(database: Database, accounts: AccountConnections) -> BackgroundTask:
+    """Return the task that renews every half minute."""
 
     async def renew_all() -> None:
         while await renew_due(database, accounts) == _BATCH:
             pass
 
-    await repeat(renew_all, _EVERY_S, "renewals.postponed")
+    return BackgroundTask(renew_all, _EVERY_S, "renewals.postponed")
 
 
 async def renew_due(database: Database, accounts: AccountConnections) -> int:

@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from accounts.connecting.context import ConnectContext
 from accounts.connecting.grants import note_sealed_grant, revoke_obtained
 from accounts.connecting.refusals import ConnectRefused
 from accounts.credentials.connections import AccountConnections
 from accounts.revoking import try_revocation
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.accounts.connecting import claim_abandoned
 from store.accounts.revocations import claim_due_revocations
 from store.database import Database
+from store.failures import is_database_unavailable
 from store.models import PendingRevocation
 from store.secrets.vault import VaultError
 
@@ -28,13 +28,10 @@ _CONCURRENCY = 2
 """The number of a workspace's revocations at the same time: its accounts may name servers that do not answer."""
 
 
-async def revoke_forever(database: Database, accounts: AccountConnections) -> None:
-    """Begin what is due every few seconds."""
+def revocation_task(database: Database, accounts: AccountConnections) -> BackgroundTask:
+    """Return the task that begins what is due every few seconds."""
     revocations = Revocations(database, accounts)
-    try:
-        await repeat(revocations.begin_due, _EVERY_S, "revocations.postponed")
-    finally:
-        await revocations.close()
+    return BackgroundTask(revocations.begin_due, _EVERY_S, "revocations.postponed", close=revocations.close)
 
 
 class Revocations:
@@ -74,10 +71,11 @@ class Revocations:
         try:
             async with room:
                 await try_revocation(self._database, self._accounts, revocation)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("revocations.postponed", reason=type(error).__name__)
-        except Exception:
-            log.exception("authorization.not_tried", platform=revocation.platform, revocation_id=revocation.id)
+        except Exception as error:
+            if is_database_unavailable(error):
+                log.warning("revocations.postponed", reason=type(error).__name__)
+            else:
+                log.exception("authorization.not_tried", platform=revocation.platform, revocation_id=revocation.id)
         finally:
             del self._running[revocation.id]
 

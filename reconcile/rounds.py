@@ -1,27 +1,72 @@
-"""The rounds of a background task, which continue if a part is unavailable for a while."""
+"""The background tasks of a process: rounds of work for as long as it runs, whatever one round meets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
+from store.failures import is_database_unavailable
 
 log = structlog.get_logger(__name__)
 
-PART_UNAVAILABLE = (Unavailable, SQLAlchemyError, OSError)
-"""What a round raises if Temporal or the database is unavailable."""
+
+def is_part_unavailable(error: BaseException) -> bool:
+    """Return whether an error of a round says that Temporal or the database cannot be used now."""
+    return isinstance(error, Unavailable) or is_database_unavailable(error)
 
 
-async def repeat(work: Callable[[], Awaitable[object]], every_s: float, postponed: str) -> None:
-    """Run a round of work, again and again, with a pause of `every_s` seconds.
+async def _nothing() -> None:
+    """Close nothing."""
 
-    If a part is unavailable, the event `postponed` is logged, and the next round tries again.
-    """
-    while True:
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """Work that a process repeats, with a pause of `every_s` seconds between two rounds."""
+
+    work: Callable[[], Awaitable[object]]
+    every_s: float | Callable[[], float]
+    postponed: str
+    """The event that is logged if Temporal or the database is unavailable; for a mistake, its trace is."""
+    again_s: Callable[[int], float] | None = None
+    """The pause after so many failed rounds in a row, if it differs."""
+    close: Callable[[], Awaitable[None]] = _nothing
+
+    async def run(self) -> None:
+        """Do one round after the other until this is cancelled."""
+        failures = 0
         try:
-            await work()
-        except PART_UNAVAILABLE as error:
-            log.warning(postponed, reason=type(error).__name__)
-        await asyncio.sleep(every_s)
+            while True:
+                failures = 0 if await self._succeeds() else failures + 1
+                if failures and self.again_s:
+                    pause = self.again_s(failures)
+                else:
+                    pause = self.every_s() if callable(self.every_s) else self.every_s
+                await asyncio.sleep(pause)
+        finally:
+            await self.close()
+
+    async def _succeeds(self) -> bool:
+        try:
+            await self.work()
+        except Exception as error:
+            if is_part_unavailable(error):
+                log.warning(self.postponed, reason=type(error).__name__)
+            else:
+                log.exception("background_task.failed", task=self.postponed.partition(".")[0])
+            return False
+        return True
+
+
+@contextlib.asynccontextmanager
+async def running_tasks(*tasks: BackgroundTask) -> AsyncIterator[None]:
+    """Run background tasks for the length of the block."""
+    runs = [asyncio.create_task(task.run()) for task in tasks]
+    try:
+        yield
+    finally:
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)

@@ -7,7 +7,7 @@ import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
-from reconcile.rounds import repeat
+from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.posts.plans import plan_with_accounts
@@ -24,14 +24,14 @@ _CONCURRENCY = 16
 """The number of concurrent deliveries: one that Temporal refuses delays no other."""
 
 
-async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
-    """Sweep every few seconds."""
+def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
+    """Return the task that sweeps every few seconds."""
 
     async def sweep_all() -> None:
         while await sweep(database, workflows) == _BATCH:
             pass
 
-    await repeat(sweep_all, _EVERY_S, "sweep.postponed")
+    return BackgroundTask(sweep_all, _EVERY_S, "sweep.postponed")
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> int:

@@ -11,7 +11,7 @@ from domain.ownership import may_change
 from domain.post import PostStatus
 from domain.schedule import resolve, rfc3339
 from domain.zones import UnknownZone, ZoneData, reread, zone_version
-from reconcile.rounds import PART_UNAVAILABLE
+from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
 from store.models import ZoneCheck
@@ -33,17 +33,14 @@ _FARTHEST = timedelta(hours=26)
 _TIMEOUT_S = 3.0
 
 
-async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> None:
-    """Check immediately and then hourly: an API process with older zones may have saved posts since."""
-    wait = _FIRST_RETRY_S
-    while True:
-        try:
-            await follow_zones(database, workflows)
-            wait = _EVERY_S
-        except PART_UNAVAILABLE as error:
-            log.warning("zones.postponed", reason=type(error).__name__)
-            wait = min(wait * 2, _EVERY_S)
-        await asyncio.sleep(wait)
+def zone_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
+    """Return the task that checks immediately and then hourly: an API with older zones may have saved posts since."""
+    return BackgroundTask(
+        lambda: follow_zones(database, workflows),
+        _EVERY_S,
+        "zones.postponed",
+        again_s=lambda failures: min(_FIRST_RETRY_S * 2 ** min(failures, 10), _EVERY_S),
+    )
 
 
 async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
@@ -79,7 +76,9 @@ async def announce_zones(database: Database) -> None:
     try:
         async with asyncio.timeout(_TIMEOUT_S), database.transaction() as session:
             await note_version(session, zone_version())
-    except PART_UNAVAILABLE as error:
+    except Exception as error:
+        if not is_part_unavailable(error):
+            raise
         log.warning("zones.not_announced", reason=type(error).__name__)
 
 

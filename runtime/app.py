@@ -12,12 +12,12 @@ from api.shared.workspace_usage import WorkspaceLimits
 from media.local_hosts import LocalHosts
 from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
+from reconcile.rounds import running_tasks
 from reconcile.zones import announce_zones
-from runtime.background import supervised
 from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import serve_metrics
-from runtime.schema import follow_schema
+from runtime.schema import schema_task
 from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
 from store.database import OF_REQUESTS
@@ -58,7 +58,7 @@ def create_app_from_env() -> Litestar:
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            async with supervised({"watch": watch.run, "schema": lambda: follow_schema(database)}):
+            async with running_tasks(watch.task(), schema_task(database)):
                 yield deps
         finally:
             await outcomes.close()

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
-from datetime import timedelta
 
 import structlog
 
+from reconcile.rounds import BackgroundTask
 from runtime.settings import Settings
 from store.database import Pool, TimeLimits
 from store.failures import is_database_unavailable
@@ -16,13 +16,13 @@ from store.schema.revisions import SchemaError, code_version
 log = structlog.get_logger(__name__)
 
 _FIRST_CHECK = TimeLimits(statement=3, lock=3, connection=3)
-_EVERY, _AGAIN = timedelta(minutes=1), timedelta(seconds=5)
+_EVERY_S, _AGAIN_S = 60.0, 5.0
 
 
 async def announce_process(part: str, settings: Settings) -> None:
     """Log the versions of a process's code and of the database's schema. Raises SchemaError if they do not fit.
 
-    The database may be unavailable: the process starts, and `follow_schema` checks it later.
+    The database may be unavailable: the process starts, and `schema_task` checks it later.
     """
     database = Pool(settings.database_url.get_secret_value(), 1, 0, _FIRST_CHECK)
     try:
@@ -41,17 +41,14 @@ async def announce_process(part: str, settings: Settings) -> None:
         await database.close()
 
 
-async def follow_schema(database: Pool, every: timedelta = _EVERY) -> None:
-    """Check the schema again and again, and end this process, as SIGTERM does, once it no longer fits."""
-    while True:
-        pause = every
+def schema_task(database: Pool, every_s: float = _EVERY_S) -> BackgroundTask:
+    """Return the task that checks the schema again, and ends this process, as SIGTERM does, once it no longer fits."""
+
+    async def check() -> None:
         try:
             await check_schema(database)
         except SchemaError as error:
             log.critical("process.refuses_the_schema", version=code_version(), reason=str(error))
             os.kill(os.getpid(), signal.SIGTERM)
-        except Exception as error:
-            if not is_database_unavailable(error):
-                raise
-            pause = _AGAIN
-        await asyncio.sleep(pause.total_seconds())
+
+    return BackgroundTask(check, every_s, "schema.not_checked", again_s=lambda _: _AGAIN_S)

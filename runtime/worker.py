@@ -14,19 +14,19 @@ from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, queue_of
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
-from reconcile.account_rechecks import recheck_refused_accounts
-from reconcile.app_setup import announce_apps_forever
-from reconcile.expiry import expire_forever
-from reconcile.key_check import check_keys_forever
+from reconcile.account_rechecks import recheck_task
+from reconcile.app_setup import announce_task
+from reconcile.expiry import expiry_task
+from reconcile.key_check import key_task
 from reconcile.late_posts import LatePostWatch
-from reconcile.media_disk import measure_disk_forever
-from reconcile.preflight import preflight_forever
+from reconcile.media_disk import disk_task
+from reconcile.preflight import preflight_task
 from reconcile.recovery import Recovery
-from reconcile.renewals import renew_forever
-from reconcile.revocations import revoke_forever
-from reconcile.sweep import sweep_forever
-from reconcile.zones import follow_zones_forever
-from runtime.background import BackgroundTask, supervised
+from reconcile.renewals import renewal_task
+from reconcile.revocations import revocation_task
+from reconcile.rounds import running_tasks
+from reconcile.sweep import sweep_task
+from reconcile.zones import zone_task
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
 from store.audit.trail import AUDIT_KEPT
@@ -149,30 +149,21 @@ async def running_workers(
     """
     posts = PostWorkflows(client)
     database, accounts = parts.database, parts.accounts
-    tasks: dict[str, BackgroundTask] = {
-        "sweep": lambda: sweep_forever(database, posts),
-        "recovery": Recovery(database, posts, Runs(client)).run,
-        "accounts": lambda: recheck_refused_accounts(database, accounts, parts.apps, posts),
-        **(
-            {
-                "renewals": lambda: renew_forever(database, accounts),
-                "revocations": lambda: revoke_forever(database, accounts),
-            }
-            if accounts.renews
-            else {}
-        ),
-        "zones": lambda: follow_zones_forever(database, posts),
-        "expiry": lambda: expire_forever(database, audit_kept),
-        "preflight": lambda: preflight_forever(database, parts.meters, parts.media.files),
-        "apps": lambda: announce_apps_forever(
-            database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids
-        ),
-        "keys": lambda: check_keys_forever(database, accounts.vault, parts.meters),
-        "disk": lambda: measure_disk_forever(parts.media.admission.disk, parts.meters),
-        "watch": (watch or LatePostWatch(database)).run,
-    }
+    tasks = [
+        sweep_task(database, posts),
+        Recovery(database, posts, Runs(client)).task(),
+        recheck_task(database, accounts, parts.apps, posts),
+        *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),
+        zone_task(database, posts),
+        expiry_task(database, audit_kept),
+        preflight_task(database, parts.meters, parts.media.files),
+        announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
+        key_task(database, accounts.vault, parts.meters),
+        disk_task(parts.media.admission.disk, parts.meters),
+        (watch or LatePostWatch(database)).task(),
+    ]
     workers = workers or worker_group(client, parts, platforms())
-    async with polling(workers, parts), supervised(tasks):
+    async with polling(workers, parts), running_tasks(*tasks):
         yield
 
 

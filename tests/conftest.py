@@ -11,10 +11,10 @@ import structlog
 from temporalio.testing import WorkflowEnvironment
 
 from platforms.registry import platforms
-from reconcile.account_rechecks import recheck_refused_accounts
-from reconcile.app_setup import announce_apps_forever
+from reconcile.account_rechecks import recheck_task
+from reconcile.app_setup import announce_task
+from reconcile.rounds import running_tasks
 from runtime import worker
-from runtime.background import supervised
 from runtime.parts import open_parts
 from store.database import Database
 from store.roles import Component
@@ -111,15 +111,9 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
         async with (
             open_parts(stack.settings, database) as parts,
             worker.polling(worker.worker_group(stack.client, parts, platforms()), parts),
-            supervised(
-                {
-                    "accounts": lambda: recheck_refused_accounts(
-                        parts.database, parts.accounts, parts.apps, stack.workflows
-                    ),
-                    "apps": lambda: announce_apps_forever(
-                        database, parts.accounts.registered_apps, parts.redirect_urls
-                    ),
-                }
+            running_tasks(
+                recheck_task(parts.database, parts.accounts, parts.apps, stack.workflows),
+                announce_task(database, parts.accounts.registered_apps, parts.redirect_urls),
             ),
         ):
             async with asyncio.timeout(30):

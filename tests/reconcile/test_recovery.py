@@ -174,7 +174,7 @@ async def test_post_due_soon_is_checked_every_minute(
         return await actual(begin, end)
 
     monkeypatch.setattr(recovery, "round", counted)
-    running = asyncio.create_task(recovery.run())
+    running = asyncio.create_task(recovery.task().run())
     try:
         async with asyncio.timeout(20):
             while len(rounds) < 3:  # noqa: ASYNC110 there is no event

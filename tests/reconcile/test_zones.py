@@ -18,7 +18,7 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from domain.schedule import parse_date_time, rfc3339
 from domain.zones import reread, zone_named, zone_version
-from reconcile.zones import announce_zones, follow_zones, follow_zones_forever
+from reconcile.zones import announce_zones, follow_zones, zone_task
 from runtime import worker
 from runtime.parts import open_parts
 from store.database import Database
@@ -302,7 +302,7 @@ class TestEveryWorker:
 
         monkeypatch.setattr("reconcile.zones.follow_zones", away_at_first)
         with altered_zones(tmp_path, LATER):
-            following = asyncio.create_task(follow_zones_forever(stack.worker_database, stack.workflows))
+            following = asyncio.create_task(zone_task(stack.worker_database, stack.workflows).run())
             await a_check(stack)
             following.cancel()
         assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from cli.stack.ports import free_port
-from runtime.schema import follow_schema
+from runtime.schema import schema_task
 from store.database import OF_REQUESTS, Database, Pool
 from store.roles import Component
 from tests.databases import new_database, url_as
@@ -26,7 +26,7 @@ async def test_a_process_ends_once_a_contract_has_removed_what_it_uses(postgres_
     owner, database = Database(url), Database(url_as(url, Component.API), limits=OF_REQUESTS)
     asked_to_end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_end.set)
-    following = asyncio.create_task(follow_schema(database, SOON))
+    following = asyncio.create_task(schema_task(database, 0.1).run())
     try:
         await asyncio.sleep(0.5)
         assert not asked_to_end.is_set()
@@ -45,9 +45,9 @@ async def test_a_process_ends_once_a_contract_has_removed_what_it_uses(postgres_
 
 
 async def test_an_unavailable_database_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.schema._AGAIN", SOON)
+    monkeypatch.setattr("runtime.schema._AGAIN_S", 0.1)
     database = Pool(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none", 1, 0, OF_REQUESTS)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await follow_schema(database)
+            await schema_task(database).run()
     await database.close()
