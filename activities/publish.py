@@ -194,7 +194,7 @@ class Publishing:
                 # If the rows have changed meanwhile, the beginning of the send finds it out.
                 unread = isinstance(finding, Absent) and finding.is_unread
                 decision = decisions.MAY_BE_SENT_UNREAD if unread else decisions.MAY_BE_SENT
-                result = results.check_result(step, decision)
+                result = results.attempt_result(step, AttemptState.DONE, decision)
                 basis, checked = BeforeSend(command.version, step=AttemptStep.CONFIRM), transitions.checked()
                 await persist(lambda: settle(self._database.answers, command.target_id, basis, checked, result))
                 step.context = new
@@ -209,7 +209,8 @@ class Publishing:
     ) -> Outcome:
         """Write that a target is not sent because of what its platform shows of an earlier send."""
         basis = BeforeSend(command.version, step=AttemptStep.CONFIRM)
-        return await self._settle_and_log(command, basis, transition, results.check_result(step, decision))
+        result = results.attempt_result(step, AttemptState.DONE, decision)
+        return await self._settle_and_log(command, basis, transition, result)
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
         """Write the attempt of a target's one send. Raises _NotSent if it may not be sent any more, PlatformError."""

@@ -1,6 +1,5 @@
 """The effects of a platform's response on a target and its attempt log."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from activities.errors import HOLD_REASONS, wait_before_retry
@@ -38,11 +37,6 @@ def attempt_result(
 
 def _claim_in(error: PlatformError) -> Claim | None:
     return Claim(error.claim.message, CATEGORY[error.claim.kind]) if error.claim else None
-
-
-def check_result(step: StepContext, decision: str) -> AttemptResult:
-    """Return the row for the attempt log of asking a platform for an earlier send: nothing was sent."""
-    return replace(attempt_result(step, AttemptState.DONE, decision), request_sent=False)
 
 
 def published(result: Published) -> TargetTransition:

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE, queue_of
 from domain.errors import Unavailable
@@ -19,7 +20,6 @@ from domain.temporal_limits import (
 )
 from platforms.registry import platforms
 from tests.stack import Stack
-from workflows.client.failures import is_rejection
 from workflows.post import PostWorkflow
 from workflows.search_attributes import REGISTRY, attributes_of
 
@@ -64,4 +64,6 @@ async def test_the_test_server_refuses_an_id_longer_than_production_allows(stack
     plan = (await stack.plan(post)).model_copy(update={"workflow_id": "x" * (LONGEST_ID + 1)})
     with pytest.raises(Unavailable) as refusal:
         await stack.workflows.start(plan)
-    assert is_rejection(refusal.value)
+    cause = refusal.value.__cause__
+    assert isinstance(cause, RPCError)
+    assert cause.status is RPCStatusCode.INVALID_ARGUMENT

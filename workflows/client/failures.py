@@ -22,12 +22,6 @@ def is_not_found(error: BaseException) -> bool:
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 
 
-def is_rejection(error: BaseException) -> bool:
-    """Return whether Temporal responded and rejected the arguments: a repeated call would get the same error."""
-    cause = error.__cause__
-    return isinstance(cause, RPCError) and cause.status is RPCStatusCode.INVALID_ARGUMENT
-
-
 def connection_ended(error: RPCError) -> bool:
     """Return whether the connection ended during the call: Temporal replaces each connection every five minutes.
 
