@@ -57,7 +57,7 @@ class AccountSteps:
             return
         try:
             async with asyncio.timeout(_ANSWER_S):
-                found = await self._inspect(account, connector)
+                inspection = await self._inspect(account, connector)
         except PlatformError as error:
             await self._not_accepted(account, error)
         except TimeoutError:
@@ -68,7 +68,7 @@ class AccountSteps:
         except VaultError:
             log.warning("account.unreadable", account_id=account.id, platform=account.platform)
         else:
-            await self._accepted(account, found)
+            await self._accepted(account, inspection)
 
     @activity.defn
     async def remove_account(self, command: AccountCommand) -> None:
@@ -117,7 +117,7 @@ class AccountSteps:
             return Inspection()
         return await connector.inspect(self._accounts.connect(account))
 
-    async def _accepted(self, account: Account, found: Inspection) -> None:
+    async def _accepted(self, account: Account, result: Inspection) -> None:
         platform = platforms()[account.platform]
         renewed = token_rules(platform) is not None and platform_can_renew(
             platform, self._accounts.request_credentials(account)
@@ -130,9 +130,9 @@ class AccountSteps:
                     session,
                     (account.workspace_id, account.id),
                     account.credentials,
-                    inspection={"missing": list(found.missing), "notes": list(found.notes)},
-                    scopes=found.scopes,
-                    expires_at=found.expires_at,
+                    inspection={"missing": list(result.missing), "notes": list(result.notes)},
+                    scopes=result.scopes,
+                    expires_at=result.expires_at,
                     ends=not renewed,
                 )
 
@@ -140,7 +140,7 @@ class AccountSteps:
 
     async def _not_accepted(self, account: Account, error: PlatformError) -> None:
         refused = error.kind is ErrorKind.AUTH
-        said = (
+        sentence = (
             f"At {rfc3339(datetime.now(UTC))} {platforms()[account.platform].label} could not be asked: {error.message}"
         )
 
@@ -152,7 +152,7 @@ class AccountSteps:
                     session,
                     (account.workspace_id, account.id),
                     account.credentials,
-                    inspection={} if refused else {"unanswered": said},
+                    inspection={} if refused else {"unanswered": sentence},
                 )
 
         await persist(write)

@@ -37,7 +37,7 @@ class Apps:
         A target that was released since the refusal is the probe that finds out whether the platform accepts the app.
         If a held target is tried without that, a person has asked for it: then the app is probed now.
         """
-        for refusal in self._refusals_of(account):
+        for refusal in self._account_refusals(account):
             if applies(refusal.code) and (target.released_at is None or target.released_at <= refusal.last_refused_at):
                 if target.status == TargetStatus.HELD:
                     await self._hasten_probe(refusal)
@@ -62,13 +62,13 @@ class Apps:
                 await refuse_app(session, account.platform, account.app_id, error.code, error.message)
 
         await persist(write)
-        if error.code not in {refusal.code for refusal in self._refusals_of(account)}:
+        if error.code not in {refusal.code for refusal in self._account_refusals(account)}:
             log.error("app.refused", platform=account.platform, app_id=account.app_id, code=error.code)
         await self.refresh()
 
     async def accept(self, account: Account, applies: Callable[[str], bool]) -> None:
         """Save that the platform has accepted the account's app: it published a post to which these refusals apply."""
-        over = {refusal.code for refusal in self._refusals_of(account) if applies(refusal.code)}
+        over = {refusal.code for refusal in self._account_refusals(account) if applies(refusal.code)}
         if not over:
             return
         async with self._database.answers.transaction() as session:
@@ -76,6 +76,6 @@ class Apps:
         await self.refresh()
         log.warning("app.accepted", platform=account.platform, app_id=account.app_id, codes=sorted(over))
 
-    def _refusals_of(self, account: Account) -> list[AppRefusal]:
+    def _account_refusals(self, account: Account) -> list[AppRefusal]:
         app = (account.platform, account.app_id)
         return [refusal for refusal in self._refusals if (refusal.platform, refusal.app_id) == app]

@@ -97,8 +97,8 @@ async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFindin
         except PlatformError as error:
             return _finding(error, item.url)
 
-    found = await asyncio.gather(*map(check, files))
-    return [each for each in found if each]
+    findings = await asyncio.gather(*map(check, files))
+    return [finding for finding in findings if finding]
 
 
 async def _match(source: StepMedia, images: list[Media]) -> list[MediaFinding]:

@@ -35,15 +35,15 @@ class Choosing:
     async def list_choices(self, command: ChoicesCommand) -> None:
         """Save the values that a request asks for, or the error of the platform."""
         async with self._database.reading() as session:
-            wanted = await find_choice_list(session, command.list_id)
-            if wanted is None:
+            choice_list = await find_choice_list(session, command.list_id)
+            if choice_list is None:
                 return
-            account = await find_account(session, wanted.workspace_id, wanted.account_id)
+            account = await find_account(session, choice_list.workspace_id, choice_list.account_id)
         if account is None:
             return
         try:
             async with asyncio.timeout(_ANSWER_S):
-                result = await self._list(account, wanted)
+                result = await self._list(account, choice_list)
         except PlatformError as error:
             result = _error(error)
         except TimeoutError:
@@ -59,13 +59,13 @@ class Choosing:
 
         await persist(write)
 
-    async def _list(self, account: Account, wanted: ChoiceList) -> dict[str, Any]:
+    async def _list(self, account: Account, choice_list: ChoiceList) -> dict[str, Any]:
         platform = platforms()[account.platform]
         if not isinstance(platform, ListsChoices):
             raise TypeError(f"{platform.name} lists no choices")
         connection = self._accounts.connect(account)
-        found = await platform.choices(connection, wanted.setting, wanted.within)
-        return {"choices": [[choice.value, choice.label] for choice in found.items], "more": found.more}
+        values = await platform.choices(connection, choice_list.setting, choice_list.within)
+        return {"choices": [[choice.value, choice.label] for choice in values.items], "more": values.more}
 
 
 def _error(error: PlatformError) -> dict[str, Any]:

@@ -42,11 +42,11 @@ def may_be_sent(finding: Absent, sent: Attempt, step: StepContext, unconfirmed_s
 def _processed_until(sent: Attempt, step: StepContext) -> datetime:
     """Return until when the platform can have published an unconfirmed send; its reads may lag behind that."""
     lost = sent.code in {WORKER_LOST, ROWS_LOST}
-    left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
+    left_until = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
     if sent.http_status is not None or sent.code == TIMED_OUT:
         # The platform responded, or its response was awaited for the full time-out.
-        return left
-    return left + step.platform.may_still_work(step.context.draft)
+        return left_until
+    return left_until + step.platform.may_still_work(step.context.draft)
 
 
 def _required_absence(step: StepContext, unconfirmed_sends: int) -> timedelta:

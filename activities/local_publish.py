@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
-from activities.options import CONTINUES_AS_ACTIVITY, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, queue_of
+from activities.options import CONTINUES_AS_ACTIVITY, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, platform_queue
 from activities.publish import STOPS, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
@@ -167,4 +167,4 @@ def _benign(message: str, kind: str, *details: str) -> ApplicationError:
 
 
 def _declined(command: TargetCommand) -> ApplicationError:
-    return _benign(f"left to the queue {queue_of(command.platform)}", DECLINED)
+    return _benign(f"left to the queue {platform_queue(command.platform)}", DECLINED)

@@ -48,9 +48,9 @@ class OperatorRequest:
 def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[OperatorRequest]:
     """Yield the requests of people among these events of a run, in their order."""
     for event in events:
-        found = _request(event, run_id)
-        if found is not None and not found.identity.startswith(IDENTITY):
-            yield found
+        request = _request(event, run_id)
+        if request is not None and not request.identity.startswith(IDENTITY):
+            yield request
 
 
 def _request(event: HistoryEvent, run_id: str) -> OperatorRequest | None:
@@ -85,13 +85,13 @@ async def newest_first(client: Client, workflow_id: str, run_id: str, most: int 
     )
     seen = 0
     while seen < most:
-        found = await client.workflow_service.get_workflow_execution_history_reverse(request)
-        for event in found.history.events:
+        page = await client.workflow_service.get_workflow_execution_history_reverse(request)
+        for event in page.history.events:
             yield event
-        seen += len(found.history.events)
-        if not found.next_page_token:
+        seen += len(page.history.events)
+        if not page.next_page_token:
             return
-        request.next_page_token = found.next_page_token
+        request.next_page_token = page.next_page_token
 
 
 async def with_person(client: Client, request: OperatorRequest) -> OperatorRequest:
@@ -107,8 +107,8 @@ async def with_person(client: Client, request: OperatorRequest) -> OperatorReque
         if request.at < began or (batch.HasField("close_time") and request.at > ended):
             continue
         asked = DescribeBatchOperationRequest(namespace=client.namespace, job_id=batch.job_id)
-        found = await client.workflow_service.describe_batch_operation(asked)
-        return replace(request, identity=found.identity, reason=_short(found.reason) or request.reason)
+        description = await client.workflow_service.describe_batch_operation(asked)
+        return replace(request, identity=description.identity, reason=_short(description.reason) or request.reason)
     return request
 
 
@@ -133,8 +133,8 @@ async def _who(is_meant: Callable[[OperatorRequest], bool]) -> tuple[Actor, dict
             client = activity.client()
             # The request is among the newest events: the step that it causes comes right after it.
             events = newest_first(client, info.workflow_id or "", run_id)
-            found = requests_among(run_id, [event async for event in events])
-            meant = next((request for request in found if is_meant(request)), None)
+            requests = requests_among(run_id, [event async for event in events])
+            meant = next((request for request in requests if is_meant(request)), None)
             asked = await with_person(client, meant) if meant else None
     except Exception as error:  # noqa: BLE001 the rows must be written whether or not a name is known
         log.warning("operator.unknown", reason=type(error).__name__)

@@ -80,7 +80,7 @@ def prepare_ahead(post_id: str) -> timedelta:
     return PREPARE_AHEAD + PREPARE_SPREAD * (zlib.crc32(post_id.encode()) / 2**32)
 
 
-def queue_of(platform: str) -> str:
+def platform_queue(platform: str) -> str:
     """Return the task queue of a platform. Each has its own, so that a slow platform does not delay the others."""
     return f"publish-{platform}"
 

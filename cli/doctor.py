@@ -152,7 +152,7 @@ def _summary(report: Report, seconds: float) -> str:
     compared = [_count(report.posts, "live post"), _count(report.workflows, "running workflow")]
     if report.public is not None:
         compared.append(_count(report.public, "public post"))
-    counts = [f"{len(group)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (group := report.of(fixed_by))]
+    counts = [f"{len(group)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (group := report.healing_by(fixed_by))]
     verdict = "; ".join(counts) or ("Nothing else was found" if report.away else "All agree")
     return f"{verdict}. Compared: {', '.join(compared)}, in {seconds:.1f} s.\n{_CLOCKS}"
 

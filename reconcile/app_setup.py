@@ -27,7 +27,7 @@ def announce_task(
         workspace: {name for name, platform in platforms().items() if apps.workspace_app(platform, workspace)}
         for workspace in apps.workspaces()
     }
-    documents = documents_of(apps, redirect_urls)
+    documents = app_documents(apps, redirect_urls)
 
     async def announce() -> None:
         async with database.transaction() as session:
@@ -36,7 +36,7 @@ def announce_task(
     return BackgroundTask(announce, _EVERY_S, "apps.not_announced")
 
 
-def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:
+def app_documents(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:
     """Return the documents about the apps that the API publishes, by path, without secrets."""
     documents: dict[str, Any] = {}
     for platform, connector in connectors().items():

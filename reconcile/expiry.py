@@ -54,9 +54,9 @@ async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDI
     old_events: tuple[_Delete, int] = partial(delete_old_events, keep=audit_kept), 500
     old_account_events: tuple[_Delete, int] = partial(delete_old_account_events, keep=audit_kept), 500
     for delete, batch in (*DELETES, old_events, old_account_events):
-        while found := await _delete(database, delete, now, batch):
-            checked += found
-            if found < batch:
+        while deleted := await _delete(database, delete, now, batch):
+            checked += deleted
+            if deleted < batch:
                 break
             await asyncio.sleep(_PAUSE_S)
     return checked

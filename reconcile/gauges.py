@@ -103,7 +103,7 @@ class Gauges:
 
     def parts(self, parts: Mapping[str, bool | int | str]) -> None:
         """Set which parts are healthy; a queue is named once it was missing."""
-        found = {name: value for name, value in parts.items() if isinstance(value, bool)}
-        self._named |= found.keys()
+        healthy = {name: value for name, value in parts.items() if isinstance(value, bool)}
+        self._named |= healthy.keys()
         for name in self._named:
-            self._up.set(int(found.get(name, True)), {"part": name})
+            self._up.set(int(healthy.get(name, True)), {"part": name})

@@ -72,7 +72,7 @@ class LatePostWatch:
             undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
             self._gauges.posts(late, undelivered.all)
             waiting = await count_waiting(session)
-            self._gauges.waiting_targets({key: (each.count, now - each.since) for key, each in waiting.items()})
+            self._gauges.waiting_targets({key: (group.count, now - group.since) for key, group in waiting.items()})
             self._gauges.api_versions(now.date())
             ends = await ends_of_accounts(session, now, WARNED_AHEAD)
             self._gauges.accounts(ends.expiring, ends.overdue)
@@ -81,9 +81,9 @@ class LatePostWatch:
     async def _find(self) -> list[LatePostFound]:
         async with self._database.transaction() as session:
             now = await database_now(session)
-            found = await note_late(session, now - self._late_after, now, _BATCH)
-        self._gauges.found_late(len(found))
-        for late in found:
+            late_posts = await note_late(session, now - self._late_after, now, _BATCH)
+        self._gauges.found_late(len(late_posts))
+        for late in late_posts:
             log.warning(
                 "post.late",
                 post_id=late.post_id,
@@ -93,7 +93,7 @@ class LatePostWatch:
                 late_s=_seconds(now - late.due_at),
                 platforms=late.platforms,
             )
-        return found
+        return late_posts
 
     async def _end(self) -> list[LatePostEnded]:
         async with self._database.transaction() as session:

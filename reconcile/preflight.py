@@ -69,25 +69,25 @@ async def preflight(database: Database, meters: Meters, now: datetime, files: Sh
     async with database.transaction() as session:
         if not await try_lock(session, _LOCK):
             return 0
-        found = await due_for_preflight(session, now, first=now + FIRST_CHECK, last=now + LAST_CHECK, most=BATCH)
-        accounts = [each.account for each in found if each.account]
+        preflights = await due_for_preflight(session, now, first=now + FIRST_CHECK, last=now + LAST_CHECK, most=BATCH)
+        accounts = [check.account for check in preflights if check.account]
         refused, full = await refusals_of_apps(session, accounts), await full_until(session, accounts, now)
-        over = await _over_quota(session, found, now)
-        for each in found:
-            due_at = each.target.due_at or now
-            reason = reason_to_warn(each, refused, full, due_at, now)
-            if reason is None and each.target.id in over:
+        over = await _over_quota(session, preflights, now)
+        for check in preflights:
+            due_at = check.target.due_at or now
+            reason = reason_to_warn(check, refused, full, due_at, now)
+            if reason is None and check.target.id in over:
                 reason = PreflightReason.PLATFORM_CAP
             again_at = next_check(due_at, now, reason=reason)
-            if reason is None and files is not None and (each.post.media_items or each.target.custom_media):
+            if reason is None and files is not None and (check.post.media_items or check.target.custom_media):
                 # Nothing is fetched inside a transaction. If this process ends, the next check comes as usual.
-                claims[each.target.id] = each.target.preflight_at = again_at
-            elif note_preflight(each, reason, again_at, now) and reason:
-                warned.append((each, reason))
+                claims[check.target.id] = check.target.preflight_at = again_at
+            elif note_preflight(check, reason, again_at, now) and reason:
+                warned.append((check, reason))
     _count_warnings(meters, warned)
     if claims and files is not None:
         await _check_media(database, meters, now, files, claims)
-    return len(found)
+    return len(preflights)
 
 
 async def _check_media(
@@ -95,50 +95,50 @@ async def _check_media(
 ) -> None:
     """Check the media of claimed targets, and save the results."""
     async with database.reading() as session:
-        found = await with_content(session, list(claims))
-    problems, warned = await problems_of_media(files, found), list[Warned]()
+        preflights = await with_content(session, list(claims))
+    problems, warned = await problems_of_media(files, preflights), list[Warned]()
     async with database.transaction() as session:
-        for each in await lock_claimed(session, claims):
-            due_at = each.target.due_at or now
-            if each.target.id not in problems:
-                each.target.preflight_at = min(now + _MEDIA_LATER, due_at)
+        for check in await lock_claimed(session, claims):
+            due_at = check.target.due_at or now
+            if check.target.id not in problems:
+                check.target.preflight_at = min(now + _MEDIA_LATER, due_at)
                 continue
-            reason = problems[each.target.id]
-            if note_preflight(each, reason, next_check(due_at, now, reason=reason), now) and reason:
-                warned.append((each, reason))
+            reason = problems[check.target.id]
+            if note_preflight(check, reason, next_check(due_at, now, reason=reason), now) and reason:
+                warned.append((check, reason))
     _count_warnings(meters, warned)
 
 
 def _count_warnings(meters: Meters, warned: Sequence[Warned]) -> None:
     """Count and log new warnings."""
-    for each, reason in warned:
-        meters.record_preflight_warning(each.target.platform, reason)
+    for check, reason in warned:
+        meters.record_preflight_warning(check.target.platform, reason)
         log.info(
             "preflight.warned",
-            post_id=each.post.id,
-            workspace_id=each.post.workspace_id,
-            account_id=each.target.account_id,
-            platform=each.target.platform,
+            post_id=check.post.id,
+            workspace_id=check.post.workspace_id,
+            account_id=check.target.account_id,
+            platform=check.target.platform,
             reason=reason.value,
-            due_at=rfc3339(each.target.due_at) if each.target.due_at else None,
+            due_at=rfc3339(check.target.due_at) if check.target.due_at else None,
         )
 
 
-async def _over_quota(session: AsyncSession, found: Sequence[Preflight], now: datetime) -> set[str]:
+async def _over_quota(session: AsyncSession, preflights: Sequence[Preflight], now: datetime) -> set[str]:
     """Return the ids of the targets whose account will have used up a limit of its platform's rules at their time."""
-    limited = [each for each in found if each.account and _long_limits(each.target.platform)]
+    limited = [check for check in preflights if check.account and _long_limits(check.target.platform)]
     if not limited:
         return set()
-    keys = {(each.target.platform, each.target.account_id) for each in limited}
-    owners = {(each.post.workspace_id, each.target.account_id) for each in limited}
+    keys = {(check.target.platform, check.target.account_id) for check in limited}
+    owners = {(check.post.workspace_id, check.target.account_id) for check in limited}
     longest = max(limit.per for platform, _ in keys for limit in _long_limits(platform))
     sent = await sent_times(session, keys, now - longest, _MOST_TIMES)
     ahead = await due_times(session, owners, now, now + FIRST_CHECK, _MOST_TIMES)
     over = set()
-    for each in limited:
-        target, due_at = each.target, each.target.due_at or now
+    for check in limited:
+        target, due_at = check.target, check.target.due_at or now
         used, reported = sent.get((target.platform, target.account_id), ([], None))
-        queue = ahead.get((each.post.workspace_id, target.account_id), [])
+        queue = ahead.get((check.post.workspace_id, target.account_id), [])
         before = [at for at, target_id in queue if (at, target_id) < (due_at, target.id)]
         if is_over_quota(_long_limits(target.platform, reported), used, before, due_at):
             over.add(target.id)
@@ -154,14 +154,14 @@ def _long_limits(platform: str, reported: int | None = None) -> list[RateLimit]:
 
 
 def reason_to_warn(
-    found: Preflight,
+    check: Preflight,
     refused_apps: Mapping[AppKey, str],
     full: Mapping[AccountKey, datetime],
     due_at: datetime,
     now: datetime,
 ) -> PreflightReason | None:
     """Return the first known reason why a target cannot be published at its time; None if there is none."""
-    account = found.account
+    account = check.account
     if account is None:
         return PreflightReason.ACCOUNT_NOT_FOUND
     facts = token_facts(account, refused_apps, now)

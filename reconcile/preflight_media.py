@@ -41,49 +41,49 @@ class _File:
     """The types that the platform takes; empty if files of others are converted, or if it has no rule."""
 
 
-async def problems_of_media(files: SharedFiles, found: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
+async def problems_of_media(files: SharedFiles, checks: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
     """Return what is wrong with the media of targets, by their ids; targets that were not checked are left out."""
-    wanted: dict[str, list[_File]] = {}
+    files_by_target: dict[str, list[_File]] = {}
     asked, of_workspaces = dict[_File, None](), Counter[str]()
-    for each in found:
-        named = _files_of(each)
-        new, workspace_id = [file for file in named if file not in asked], each.post.workspace_id
+    for check in checks:
+        named = _named_files(check)
+        new, workspace_id = [file for file in named if file not in asked], check.post.workspace_id
         if len(asked) + len(new) > MOST_FILES or of_workspaces[workspace_id] + len(new) > MOST_FILES_OF_WORKSPACE:
             # A post of more files than a workspace may have checked is not checked at all.
             if len(named) > MOST_FILES_OF_WORKSPACE:
-                wanted[each.target.id] = []
+                files_by_target[check.target.id] = []
             continue
-        wanted[each.target.id] = named
+        files_by_target[check.target.id] = named
         asked |= dict.fromkeys(new)
         of_workspaces[workspace_id] += len(new)
     gate, later = asyncio.Semaphore(_CONCURRENCY), set[_File]()
-    problems = await asyncio.gather(*(_problem_of(files, file, gate, later) for file in asked))
+    problems = await asyncio.gather(*(_find_problem(files, file, gate, later) for file in asked))
     results = dict(zip(asked, problems, strict=True))
-    return {target: _worst(named, results) for target, named in wanted.items() if later.isdisjoint(named)}
+    return {target: _worst(named, results) for target, named in files_by_target.items() if later.isdisjoint(named)}
 
 
-def _files_of(found: Preflight) -> list[_File]:
+def _named_files(check: Preflight) -> list[_File]:
     """Return the files that a target names; none if its settings no longer parse, which is found at its time."""
-    platform, account = platforms()[found.target.platform], found.account
+    platform, account = platforms()[check.target.platform], check.account
     if account is None:
         return []
     try:
-        draft = read_draft(platform, *content_to_send(found.post, found.target))
+        draft = read_draft(platform, *content_to_send(check.post, check.target))
     except PlatformError:
         return []
     rules = {rule.kind: rule for rule in platform.file_rules(draft, account_facts(account))}
     covers = cover_rules(platform, draft)
-    return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in draft_files(platform, draft)]
+    return [_file(check, item, covers.get(item.url) or rules.get(item.type)) for item in draft_files(platform, draft)]
 
 
-def _file(found: Preflight, media: Media, rule: FileRule | None) -> _File:
+def _file(check: Preflight, media: Media, rule: FileRule | None) -> _File:
     # Pictures are converted and made smaller; every other file is sent as it is.
     if rule is None or media.type is MediaType.IMAGE:
-        return _File(found.post.workspace_id, media, None, ())
-    return _File(found.post.workspace_id, media, rule.max_bytes, rule.types)
+        return _File(check.post.workspace_id, media, None, ())
+    return _File(check.post.workspace_id, media, rule.max_bytes, rule.types)
 
 
-async def _problem_of(
+async def _find_problem(
     files: SharedFiles, file: _File, gate: asyncio.Semaphore, later: set[_File]
 ) -> PreflightReason | None:
     """Return what is wrong with a file; if it cannot be checked now, add it to `later`."""
@@ -109,4 +109,4 @@ async def _problem_of(
 
 def _worst(named: Iterable[_File], results: Mapping[_File, PreflightReason | None]) -> PreflightReason | None:
     reasons = {results[file] for file in named}
-    return next((each for each in PreflightReason if each in reasons), None)
+    return next((reason for reason in PreflightReason if reason in reasons), None)

@@ -55,11 +55,11 @@ class Readiness:
         included under its name. `latePosts`, `refusedApps` and `schema` are missing if the database is unavailable.
         `version` is that of the code, `schema` the revision of the database's schema.
         """
-        found: Parts = {"version": code_version()}
+        health: Parts = {"version": code_version()}
         for parts in await asyncio.gather(*(probe.result() for probe in self._probes)):
-            found |= parts
-        unpolled = [name for name in found if name not in _NAMES]
-        return {name: found[name] for name in (*_NAMES, *unpolled) if name in found} | (
+            health |= parts
+        unpolled = [name for name in health if name not in _NAMES]
+        return {name: health[name] for name in (*_NAMES, *unpolled) if name in health} | (
             {"worker": False} if unpolled else {}
         )
 

@@ -176,18 +176,18 @@ class Recovery:
 
     def _log(self, summary: PostSummary, run: Run | None, state: RunState) -> None:
         """Log what was found; a post that needs a person only once."""
-        found = {
+        about = {
             "post_id": summary.id,
             "workflow_id": summary.workflow_id,
             "run": run.status.name.lower() if run else None,
         }
         if state is RunState.LOST:
-            log.warning("recovery.started", **found)
+            log.warning("recovery.started", **about)
         elif state is RunState.AHEAD:
-            log.warning("recovery.confirms_first", **found)
+            log.warning("recovery.confirms_first", **about)
         elif state is not RunState.RUNNING and summary.id not in self._logged:
             self._logged.add(summary.id)
-            log.error("recovery.needs_a_person", state=state, hint="socialsyncer doctor explains it", **found)
+            log.error("recovery.needs_a_person", state=state, hint="socialsyncer doctor explains it", **about)
 
 
 def _may_be_behind(summary: PostSummary, run: Run) -> bool:

@@ -55,16 +55,17 @@ async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
         log.warning("zones.outdated", version=zones.version, newest=last.newest_version)
         return 0
     moved = 0
-    async for found in wall_times(database, now - _FARTHEST, _since(last, zones)):
+    async for wall_time in wall_times(database, now - _FARTHEST, _since(last, zones)):
         try:
-            if resolve(found.wall, found.zone).instant == found.instant:
+            if resolve(wall_time.wall, wall_time.zone).instant == wall_time.instant:
                 continue
-            moved += await _move(database, workflows, found, zones)
+            moved += await _move(database, workflows, wall_time, zones)
         except UnknownZone:
-            log.warning("post.zone_unknown", post_id=found.post_id, zone=found.zone, kept=rfc3339(found.instant))
+            instant = rfc3339(wall_time.instant)
+            log.warning("post.zone_unknown", post_id=wall_time.post_id, zone=wall_time.zone, kept=instant)
         except Unavailable:
             # The row has the new time, which is valid; the sweep notifies its workflow.
-            log.warning("post.not_reached", post_id=found.post_id, zone=found.zone)
+            log.warning("post.not_reached", post_id=wall_time.post_id, zone=wall_time.zone)
             moved += 1
     async with database.transaction() as session:
         await note_check(session, zones, now)
@@ -88,13 +89,13 @@ def _since(last: ZoneCheck | None, zones: ZoneData) -> datetime | None:
     return last.checked_at - _MARGIN
 
 
-async def _move(database: Database, workflows: PostWorkflows, found: WallTime, zones: ZoneData) -> bool:
+async def _move(database: Database, workflows: PostWorkflows, wall_time: WallTime, zones: ZoneData) -> bool:
     """Move one post; False if it need not be moved any more. Raises Unavailable.
 
     If the new instant is past already, the post becomes due: the requested time has come.
     """
     async with database.transaction() as session:
-        post = await find_post(session, found.workspace_id, found.post_id, lock=True)
+        post = await find_post(session, wall_time.workspace_id, wall_time.post_id, lock=True)
         if post is None or post.scheduled_wall is None or not may_change(PostStatus(post.status)):
             return False
         before, instant = post.scheduled_for, resolve(post.scheduled_wall, post.timezone).instant
@@ -113,7 +114,7 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
         plan = None if draft else await plan_with_accounts(session, post)
     log.info(
         "post.moved",
-        post_id=found.post_id,
+        post_id=wall_time.post_id,
         workflow_id=post.workflow_id,
         wall=post.scheduled_wall,
         zone=post.timezone,

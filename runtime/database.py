@@ -6,11 +6,11 @@ from store.database import Database, TimeLimits
 
 def open_database(settings: Settings, limits: TimeLimits) -> Database:
     """Return one process's connections; they are opened when they are first used."""
-    kept = settings.database_connections * 2 // 3
+    permanent = settings.database_connections * 2 // 3
     return Database(
         settings.database_url.get_secret_value(),
-        pool_size=kept,
-        max_overflow=settings.database_connections - kept,
+        pool_size=permanent,
+        max_overflow=settings.database_connections - permanent,
         reserved=settings.database_reserved,
         limits=limits,
     )

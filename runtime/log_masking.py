@@ -144,6 +144,6 @@ def _text(value: Any) -> str:
         return f"<{type(value).__name__} without repr: {type(error).__name__}>"
 
 
-def _stars(found: re.Match[str]) -> str:
-    kept = next((text for name, text in found.groupdict().items() if text is not None and name != "quote"), "")
-    return f"{kept}{MASK}"
+def _stars(match: re.Match[str]) -> str:
+    end = next((text for name, text in match.groupdict().items() if text is not None and name != "quote"), "")
+    return f"{end}{MASK}"

@@ -43,6 +43,6 @@ def allow_open_files(number: int) -> None:
     Each media file and each connection counts. At the limit no new one can be opened.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = number if hard == resource.RLIM_INFINITY else min(hard, number)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = number if hard == resource.RLIM_INFINITY else min(hard, number)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

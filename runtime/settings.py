@@ -192,10 +192,10 @@ class Settings(BaseSettings):
         """Register every secret among the settings with the log's masks."""
         for name in type(self).model_fields:
             value = getattr(self, name)
-            for each in value if isinstance(value, list) else [value]:
+            for setting in value if isinstance(value, list) else [value]:
                 # Of `apps` only the secrets are masked: people search the log for the ids.
-                if isinstance(each, SecretStr) and name != "apps":
-                    secret = each.get_secret_value()
+                if isinstance(setting, SecretStr) and name != "apps":
+                    secret = setting.get_secret_value()
                     # Of the database's address only the password is masked: people search the log for the host.
                     SECRETS.remember(make_url(secret).password or "" if name == "database_url" else secret)
 
@@ -274,18 +274,18 @@ class MigrateSettings(Settings):
     @property
     def roles(self) -> list[Role]:
         """Return the roles to set up. Raises ValueError if one cannot be."""
-        given = (
+        names = (
             (Component.API, self.api_role, self.api_role_password),
             (Component.WORKER, self.worker_role, self.worker_role_password),
         )
         roles = []
-        for part, name, password in given:
+        for part, name, password in names:
             secret = password.get_secret_value() if password else ""
             if name:
                 roles.append(Role(part, name, secret or None))
             elif secret:
-                name_of = f"SOCIALSYNCER_{part.upper()}_ROLE"
-                raise ValueError(f"{name_of}_PASSWORD is set, and {name_of} is not")
+                variable = f"SOCIALSYNCER_{part.upper()}_ROLE"
+                raise ValueError(f"{variable}_PASSWORD is set, and {variable} is not")
         return roles
 
     @model_validator(mode="after")
@@ -299,14 +299,14 @@ class MigrateSettings(Settings):
 S = TypeVar("S", bound=Settings)
 
 
-def read_settings(kind: type[S], **given: Any) -> S:
-    """Read one part's settings from the environment, `.env` and files of secrets, for all that are not `given`.
+def read_settings(kind: type[S], **values: Any) -> S:
+    """Read one part's settings from the environment, `.env` and files of secrets, for all that are not among `values`.
 
     Raises SettingsError, which names the variables at fault; of secrets it never repeats the value.
     """
     try:
         secret_files = _SECRET_FILES if _SECRET_FILES.is_dir() else None
-        return kind(**{"_env_file": _env_file(), "_secrets_dir": secret_files, **given})
+        return kind(**{"_env_file": _env_file(), "_secrets_dir": secret_files, **values})
     except ValidationError as error:
         prefix = str(kind.model_config["env_prefix"])
         faults = [

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.local_publish import LocalPublish
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
@@ -122,7 +122,7 @@ def worker_group(
     of_platforms = [
         Worker(
             client,
-            task_queue=queue_of(platform),
+            task_queue=platform_queue(platform),
             activities=towards_platforms,
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,

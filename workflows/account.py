@@ -34,7 +34,7 @@ class AccountWorkflow:
             await workflow.execute_activity_method(
                 step,
                 command,
-                task_queue=options.queue_of(plan.platform),
+                task_queue=options.platform_queue(plan.platform),
                 schedule_to_close_timeout=WITHIN,
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=f"{plan.step} an account of {plan.platform}",

@@ -33,7 +33,7 @@ class ChoicesWorkflow:
             await workflow.execute_activity_method(
                 Choosing.list_choices,
                 command,
-                task_queue=options.queue_of(plan.platform),
+                task_queue=options.platform_queue(plan.platform),
                 schedule_to_close_timeout=WITHIN,
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=f"the values of a setting for {plan.platform}",

@@ -26,7 +26,7 @@ def short(moment: datetime) -> str:
     return f"{text.removesuffix(':00Z')}Z" if text.endswith(":00Z") else text
 
 
-def name_of(target: TargetPlan) -> str:
+def account_name(target: TargetPlan) -> str:
     """Return the name of a target's account as people know it, as one line of markdown."""
     name = f"@{target.username}" if target.username else target.account_id
     return f"{target.platform} {as_code(name, _LONGEST_NAME)}"
@@ -52,16 +52,16 @@ def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     """Return the post's state as markdown: what it waits for, then one line for each target."""
     lines = [f"**{status.value}**: {waiting_for}", ""]
     if status in {Ending.DELETED, Ending.DRAFT}:
-        lines.extend(f"- {name_of(target)}{_still_public(target)}" for target in plan.targets)
+        lines.extend(f"- {account_name(target)}{_still_public(target)}" for target in plan.targets)
     else:
-        lines.extend(f"- {name_of(target)}: {_state_of(target)}" for target in plan.targets)
+        lines.extend(f"- {account_name(target)}: {_state(target)}" for target in plan.targets)
     workspace = f", workspace {as_code(plan.workspace, _LONGEST_NAME)}" if plan.workspace else ""
     lines.extend(["", f"Due {short(plan.due_at)}{workspace}, `{plan.post_id}`"])
     return "\n".join(lines)
 
 
 def _still_public(target: TargetPlan) -> str:
-    return f": still {_state_of(target)}" if target.may_be_public else ""
+    return f": still {_state(target)}" if target.may_be_public else ""
 
 
 def _until_released(target: TargetPlan) -> str:
@@ -70,7 +70,7 @@ def _until_released(target: TargetPlan) -> str:
     return "until its account is reconnected"
 
 
-def _state_of(target: TargetPlan) -> str:
+def _state(target: TargetPlan) -> str:
     if target.status is TargetStatus.PUBLISHED:
         return "**published**" + _public_as(target)
     why = _why(target)

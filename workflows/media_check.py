@@ -43,7 +43,7 @@ class MediaCheckWorkflow:
             await workflow.execute_activity_method(
                 Checking.check_media,
                 command,
-                task_queue=options.queue_of(platform),
+                task_queue=options.platform_queue(platform),
                 schedule_to_close_timeout=WITHIN,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
                 retry_policy=RetryPolicy(maximum_attempts=1),

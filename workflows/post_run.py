@@ -63,8 +63,8 @@ class PostRun:
     def time_left(self) -> timedelta:
         """Return how long the post must still sleep."""
         now = workflow.now()
-        left = sleep_for(self.plan.due_at, now, immediate=self.plan.immediate)
-        return max(left, self.not_before - now) if self.not_before else left
+        sleep = sleep_for(self.plan.due_at, now, immediate=self.plan.immediate)
+        return max(sleep, self.not_before - now) if self.not_before else sleep
 
     def stays_open_until(self) -> datetime:
         """Return how long a settled target can still be edited or retried; the present time if none can."""
@@ -78,10 +78,10 @@ class PostRun:
         """Return whether a step may begin: not if the run is stopped or cancelled, or must read the row first."""
         return not (self.stopped or self.behind or self.cancelled)
 
-    def follow(self, newer: Plan, kept: Collection[str]) -> None:
-        """Follow a newer plan, but keep the state that this run knows of the targets with the ids `kept`."""
-        self.plan = self.plan.merged(newer, kept)
-        self.begun = bool(kept) or not self.plan.untouched
+    def follow(self, newer: Plan, known: Collection[str]) -> None:
+        """Follow a newer plan, but keep the state that this run knows of the targets with the ids `known`."""
+        self.plan = self.plan.merged(newer, known)
+        self.begun = bool(known) or not self.plan.untouched
         self.stopped, self.finished, self.not_before, self.ending = False, False, None, None
         self.wake()
 

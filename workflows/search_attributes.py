@@ -47,17 +47,17 @@ REGISTRY: dict[str, str] = {
 
 def _as_list(values: Iterable[str]) -> list[str]:
     """Return each value once, as many as fit into one search attribute."""
-    found, size = list[str](), len("[]")
+    fitting, size = list[str](), len("[]")
     for value in dict.fromkeys(values):
         size += len(json.dumps(value)) + len(",")
         if size > LARGEST_SEARCH_ATTRIBUTE:
             break
         if 0 < len(value.encode()) <= LONGEST_KEYWORD:
-            found.append(value)
-    return found
+            fitting.append(value)
+    return fitting
 
 
-def attributes_of(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
+def post_attributes(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
     """Return the search attributes of a post's workflow."""
     lists: Sequence[tuple[SearchAttributeKey[Sequence[str]], list[str]]] = (
         (PLATFORMS, _as_list(target.platform for target in plan.targets)),

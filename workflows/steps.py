@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.publish import Publishing
     from domain.outcome import Outcome
     from domain.plan import Plan, TargetPlan, Unscheduled
-    from workflows.details import name_of
+    from workflows.details import account_name
     from workflows.messages import EditRequest
 
 T = TypeVar("T")
@@ -40,14 +40,14 @@ class _PlatformOptions(TypedDict):
     summary: str
 
 
-def _on_queue_of(target: TargetPlan, queue: str | None = None) -> _PlatformOptions:
+def _platform_options(target: TargetPlan, queue: str | None = None) -> _PlatformOptions:
     """Return the options of a target's activity on its platform's queue, or on another one that is given."""
     return {
-        "task_queue": queue or options.queue_of(target.platform),
+        "task_queue": queue or options.platform_queue(target.platform),
         "heartbeat_timeout": options.HEARTBEAT_TIMEOUT,
         "retry_policy": options.RETRY_POLICY,
         "cancellation_type": _WAIT_FOR_END,
-        "summary": name_of(target),
+        "summary": account_name(target),
     }
 
 
@@ -69,7 +69,7 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
             Preparing.prepare,
             _command(plan, target),
             schedule_to_close_timeout=max(plan.due_at + options.PREPARE_BEYOND - workflow.now(), _SHORTEST),
-            **_on_queue_of(target),
+            **_platform_options(target),
         )
     except ActivityError:
         workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
@@ -84,7 +84,7 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
             schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
             retry_policy=RetryPolicy(maximum_attempts=1),
             cancellation_type=_WAIT_FOR_END,
-            summary=name_of(target),
+            summary=account_name(target),
         )
     except FailureError as error:
         # The failure of a local activity is raised without an ActivityError around it.
@@ -132,7 +132,7 @@ async def _publish_as_activity(
         schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
         start_to_close_timeout=options.STEP_TIMEOUT,
         priority=_URGENT if plan.immediate else Priority.default,
-        **_on_queue_of(target, queue),
+        **_platform_options(target, queue),
     )
 
 
@@ -167,7 +167,7 @@ async def confirm(plan: Plan, target: TargetPlan, again_in: timedelta) -> Outcom
             Confirming.confirm,
             ConfirmCommand(**_command(plan, target).model_dump(), again_in=again_in),
             schedule_to_close_timeout=options.CONFIRM_TIMEOUT,
-            **_on_queue_of(target),
+            **_platform_options(target),
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
@@ -182,7 +182,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome:
             Completing.complete,
             _command(plan, target),
             schedule_to_close_timeout=options.COMPLETE_WITHIN,
-            **_on_queue_of(target),
+            **_platform_options(target),
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
@@ -204,7 +204,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
         ),
         schedule_to_close_timeout=max(options.edit_window(target.platform), _SHORTEST),
         start_to_close_timeout=options.CONFIRM_TIMEOUT,
-        **_on_queue_of(target),
+        **_platform_options(target),
     )
 
 
@@ -215,7 +215,7 @@ async def give_up(plan: Plan, target: TargetPlan, reason: GiveUpReason) -> Outco
         GiveUpCommand(**_command(plan, target).model_dump(), code=reason),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
-        summary=f"{name_of(target)}: {reason}",
+        summary=f"{account_name(target)}: {reason}",
     )
 
 

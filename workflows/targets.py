@@ -38,23 +38,23 @@ class TargetCoroutines:
 
         A step that runs is not cancelled. Its coroutine compares the result with the newer plan.
         """
-        kept = set[str]()
+        known = set[str]()
         for target in self._run.unfinished_targets():
-            wanted = newer.target(target.target_id)
+            newer_target = newer.target(target.target_id)
             if not target.is_between_steps:
-                kept.add(target.target_id)
-                self._run.newer_targets[target.target_id] = wanted
-            elif target.starts_over(wanted):
+                known.add(target.target_id)
+                self._run.newer_targets[target.target_id] = newer_target
+            elif target.starts_over(newer_target):
                 self._run.target_tasks.pop(target.target_id).cancel()
-            elif wanted and not wanted.settled:
-                kept.add(target.target_id)
+            elif newer_target and not newer_target.settled:
+                known.add(target.target_id)
             else:
                 # A person has decided its outcome, or the plan no longer has it: there is nothing left to wait for.
                 self._run.target_tasks[target.target_id].cancel()
         for task in self._run.preparing.values():
             task.cancel()
         self._run.preparing.clear()
-        return kept
+        return known
 
     async def _publish_to_target(self, target: TargetPlan) -> None:
         """Publish to one target until it is settled, independently of the others."""
@@ -122,7 +122,7 @@ class TargetCoroutines:
             await workflow.wait_condition(
                 lambda: target.released,
                 timeout=max(target.next_confirm_at - workflow.now(), _NOTHING),
-                timeout_summary=f"confirm on {details.name_of(target)}",
+                timeout_summary=f"confirm on {details.account_name(target)}",
             )
         again_in = target.next_confirm_at - workflow.now()
         if not target.released or again_in <= _NOTHING:
@@ -165,7 +165,7 @@ class TargetCoroutines:
             await workflow.wait_condition(
                 lambda: target.released or not self._run.may_begin_steps(),
                 timeout=max(until - workflow.now(), _SHORTEST),
-                timeout_summary=f"{details.name_of(target)} {why} {details.short(until)}",
+                timeout_summary=f"{details.account_name(target)} {why} {details.short(until)}",
             )
         target.released = False
 

@@ -36,7 +36,7 @@ async def suspicious(
     database: Database, runs: Runs, now: datetime, workspace_id: str | None, counted: Counted
 ) -> dict[str, Case]:
     """Return the cases by workflow id. Raises Unavailable if Temporal does not respond, SQLAlchemyError, OSError."""
-    found: dict[str, Case] = {}
+    cases: dict[str, Case] = {}
     # Temporal is read first: a workflow that starts meanwhile is missing here, so its post is examined closely and not
     # overlooked.
     running = {run.workflow_id: run async for run in runs.listed("Running", workspace_id)}
@@ -44,15 +44,15 @@ async def suspicious(
     async for summary in _open(database, workspace_id):
         counted.posts, counted.open_posts = counted.posts + 1, counted.open_posts + 1
         if _is_open_suspicious(summary, running.get(summary.workflow_id), now):
-            found[summary.workflow_id] = Case(summary.workflow_id, summary.id)
-    async for run, row in _rows_of(database, running):
+            cases[summary.workflow_id] = Case(summary.workflow_id, summary.id)
+    async for run, row in _runs_with_rows(database, running):
         counted.posts += row is not None and not row.is_open
         if _is_running_suspicious(run, row):
-            found[run.workflow_id] = Case(run.workflow_id, row.id if row else None)
+            cases[run.workflow_id] = Case(run.workflow_id, row.id if row else None)
     async with database.reading() as session:
         for attempt in await open_attempts(session, now - SILENT_AFTER, workspace_id):
-            found[attempt.workflow_id] = Case(attempt.workflow_id, attempt.post_id)
-    return found
+            cases[attempt.workflow_id] = Case(attempt.workflow_id, attempt.post_id)
+    return cases
 
 
 async def _open(database: Database, workspace_id: str | None) -> AsyncIterator[PostSummary]:
@@ -67,7 +67,7 @@ async def _open(database: Database, workspace_id: str | None) -> AsyncIterator[P
         last = summaries[-1].id
 
 
-async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator[tuple[Run, PostSummary | None]]:
+async def _runs_with_rows(database: Database, running: dict[str, Run]) -> AsyncIterator[tuple[Run, PostSummary | None]]:
     ids = list(running)
     for first in range(0, len(ids), _PAGE):
         part = ids[first : first + _PAGE]

@@ -61,7 +61,7 @@ class Doctor:
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
             report.away.append(f"No worker reported the state of {workflows} that had to be asked.")
         now = datetime.now(UTC)
-        report.findings = sorted((finding.as_of(now) for finding in report.findings), key=_order)
+        report.findings = sorted((finding.judged_at(now) for finding in report.findings), key=_order)
         return report
 
     async def _check_workflows(self, report: Report) -> None:
@@ -74,24 +74,24 @@ class Doctor:
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 
         async def diagnose(at: Iterable[Case]) -> list[Finding]:
-            found = await _all_of(examination.findings, at)
-            return [*found, *await loose.findings(waiting=counted.open_posts > 0)]
+            findings = await _diagnose_all(examination.findings, at)
+            return [*findings, *await loose.findings(waiting=counted.open_posts > 0)]
 
         first = await diagnose(cases.values())
         if first:
             await asyncio.sleep(AGAIN_AFTER_S)
-            doubted = {each.subject.workflow_id for each in first}
+            doubted = {finding.subject.workflow_id for finding in first}
             again = await diagnose(case for case in cases.values() if case.workflow_id in doubted)
             report.findings += _both(first, again)
 
     async def _waiting(self) -> list[str]:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
-            found = await count_waiting(session, self._workspace_id)
+            counts = await count_waiting(session, self._workspace_id)
             not_begun = await count_late(session, now - BEGUN_WITHIN, self._workspace_id)
         return [
             *([not_begun_sentence(not_begun)] if not_begun else []),
-            *(waiting_sentence(platform, waits, count, now) for (platform, waits), count in sorted(found.items())),
+            *(waiting_sentence(platform, waits, count, now) for (platform, waits), count in sorted(counts.items())),
         ]
 
     async def _check_platforms(self, report: Report, sandbox_url: str) -> None:
@@ -111,20 +111,22 @@ class Doctor:
             report.away.append(f"{error} So rows could not be compared with platforms.")
 
 
-async def _all_of(diagnose: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
+async def _diagnose_all(
+    diagnose: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]
+) -> list[Finding]:
     slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def one(case: Case) -> Sequence[Finding]:
+    async def within_slot(case: Case) -> Sequence[Finding]:
         async with slots:
             return await diagnose(case)
 
-    return [finding for found in await asyncio.gather(*map(one, cases)) for finding in found]
+    return [finding for findings in await asyncio.gather(*map(within_slot, cases)) for finding in findings]
 
 
 def _both(first: Iterable[Finding], again: Iterable[Finding]) -> list[Finding]:
     """Return the findings of both checks, as they were in the second."""
-    before = {each.identity for each in first}
-    return [each for each in again if each.identity in before]
+    before = {finding.identity for finding in first}
+    return [finding for finding in again if finding.identity in before]
 
 
 def _order(finding: Finding) -> tuple[bool, str, str, str]:

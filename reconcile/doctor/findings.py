@@ -130,8 +130,8 @@ class Finding:
         """Return the properties by which the same disagreement is recognized in the next check."""
         return self.kind, self.subject
 
-    def as_of(self, now: datetime) -> "Finding":
-        """Return the finding as of now: a disagreement that has not healed long after it should have needs a person."""
+    def judged_at(self, now: datetime) -> "Finding":
+        """Return the finding as it is now: one that has not healed long after it should have needs a person."""
         if self.fixed_by is FixedBy.PERSON or self.by is None or now <= self.by + _GRACE:
             return self
         how = f"It should have healed and has not: see the worker's log. {self.how}"
@@ -153,7 +153,7 @@ class Report:
     public: int | None = None
     """The number of the sandbox's public posts that were compared; None if the platforms are real ones."""
 
-    def of(self, fixed_by: FixedBy) -> Sequence[Finding]:
+    def healing_by(self, fixed_by: FixedBy) -> Sequence[Finding]:
         """Return the findings that heal in this way."""
         return [finding for finding in self.findings if finding.fixed_by is fixed_by]
 
@@ -162,6 +162,6 @@ class Report:
         """Return the exit code of the result."""
         if self.away:
             return Exit.COULD_NOT_CHECK
-        if self.of(FixedBy.PERSON):
+        if self.healing_by(FixedBy.PERSON):
             return Exit.NEEDS_A_PERSON
         return Exit.FIXES_ITSELF if self.findings else Exit.AGREES

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
@@ -54,19 +54,19 @@ class LooseEnds:
             restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
-        found = [each async for each in self._unserved(platforms)] if waiting else []
-        found += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
-        found += [self._restore(restore, waiting_confirms)] if restore else []
-        codes = {code for each in due.values() for code in each.codes}
-        found += [self._for_operator(cause) for code, cause in OPERATOR_CAUSES.items() if code in codes]
-        found += [self._refused(app) for app in apps]
-        found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
-        found += [each for revision in revisions if (each := await self._revision(revision, now))]
-        found += [each for key in keys if (each := await self._key(key))]
-        return found
+        loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
+        loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
+        loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
+        codes = {code for group in due.values() for code in group.codes}
+        loose_ends += [self._for_operator(cause) for code, cause in OPERATOR_CAUSES.items() if code in codes]
+        loose_ends += [self._refused(app) for app in apps]
+        loose_ends += [self._ending(version, now.date()) for version in ending_versions(now.date())]
+        loose_ends += [finding for revision in revisions if (finding := await self._revision(revision, now))]
+        loose_ends += [finding for key in keys if (finding := await self._key(key))]
+        return loose_ends
 
     async def _unserved(self, platforms: list[str]) -> AsyncIterator[Finding]:
-        queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in platforms)]
+        queues = [(POSTS_QUEUE, False), *((platform_queue(platform), True) for platform in platforms)]
         for queue, activities in queues:
             ahead = ahead_of_database(self._database)
             if not (await self._runs.queues.state(queue, activities=activities, ahead=ahead)).polled:

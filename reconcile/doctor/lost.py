@@ -24,12 +24,12 @@ _ROWS_BY_HAND = (
 
 def diagnose_lost(facts: Facts) -> list[Finding]:
     """Return the findings about a post without a running workflow."""
-    found = []
+    findings = []
     if facts.post is not None and facts.is_open:
-        found.append(_of_the_workflow(facts, facts.post))
+        findings.append(_of_the_workflow(facts, facts.post))
     if not facts.is_open:
-        found += [finding for attempt in facts.open_attempts for finding in _left(facts, attempt)]
-    return found
+        findings += [finding for attempt in facts.open_attempts for finding in _unanswered(facts, attempt)]
+    return findings
 
 
 def _of_the_workflow(facts: Facts, post: Post) -> Finding:
@@ -88,9 +88,10 @@ def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None
     return min(soon_at, ahead_at)
 
 
-def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
+def _unanswered(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
     """Report a send without a response whose post is at rest and on which no worker works."""
-    target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
+    targets = facts.post.targets if facts.post else []
+    target = next((candidate for candidate in targets if candidate.id == attempt.target_id), None)
     if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == AttemptStep.PUBLISH):
         # The result is known all the same: only the attempt log does not have it.
         return

@@ -17,15 +17,17 @@ class UnknownPosts:
     """The public posts that no row knows, to be matched with targets."""
 
     def __init__(self, seen: SandboxPosts, expected_posts: Sequence[ExpectedPost]) -> None:
-        self._found: defaultdict[AccountKey, list[Public]] = defaultdict(list)
-        known = {(_account_key(each), one) for each in expected_posts for one in each.ids}
+        self._posts: defaultdict[AccountKey, list[Public]] = defaultdict(list)
+        known = {(_account_key(expected), post_id) for expected in expected_posts for post_id in expected.ids}
         # A version that replaced another is reported with that one.
         known |= {(post.account_key, post.superseded_by) for post in seen.posts if post.superseded_by}
-        theirs = {(_account_key(each), _plain(text)) for each in expected_posts for text in _thread(each)}
-        for post in sorted(seen.posts, key=lambda each: each.made_at):
-            in_thread = (post.account_key, _plain(post.text)) in theirs
+        in_threads = {
+            (_account_key(expected), _plain(text)) for expected in expected_posts for text in _thread(expected)
+        }
+        for post in sorted(seen.posts, key=lambda post: post.made_at):
+            in_thread = (post.account_key, _plain(post.text)) in in_threads
             if not (post.deleted or post.superseded_by or (post.account_key, post.id) in known or in_thread):
-                self._found[post.account_key].append(post)
+                self._posts[post.account_key].append(post)
 
     def take(self, expected: ExpectedPost, most: int | None = None) -> list[Public]:
         """Return posts, oldest first, that a target's sends may have made. Each is returned once."""
@@ -33,10 +35,10 @@ class UnknownPosts:
         if begin is None or end is None:
             return []
         begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].read_lag
-        candidates, words = self._found[_account_key(expected)], _words(expected)
+        candidates, words = self._posts[_account_key(expected)], _words(expected)
         fitting = (candidate for candidate in candidates if begin <= candidate.made_at <= end + _CLOCKS_APART)
-        mine = [each for each in fitting if _plain(each.text) in words][:most]
-        self._found[_account_key(expected)] = [candidate for candidate in candidates if candidate not in mine]
+        mine = [candidate for candidate in fitting if _plain(candidate.text) in words][:most]
+        self._posts[_account_key(expected)] = [candidate for candidate in candidates if candidate not in mine]
         return mine
 
 
@@ -53,8 +55,8 @@ def _words(expected: ExpectedPost) -> set[str]:
     """Return the texts that a platform may show for a target: some take its first line or a field as the title."""
     _, _, rest = expected.sent_text.strip().partition("\n")
     own = (expected.settings.get(name) for name in _FIELDS)
-    found = {_plain(text) for text in (rest, *own) if isinstance(text, str) and text.strip()}
-    return found | {_plain(expected.sent_text)}
+    texts = {_plain(text) for text in (rest, *own) if isinstance(text, str) and text.strip()}
+    return texts | {_plain(expected.sent_text)}
 
 
 def _thread(expected: ExpectedPost) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from domain.errors import Unavailable
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
@@ -72,15 +72,15 @@ class PostReport:
     @property
     def advice(self) -> list[Advice]:
         """Return what to do now, without repetitions; empty if there is nothing to do."""
-        found = [target.advice for target in self.targets if target.advice]
-        return list(dict.fromkeys([*found, *(Advice(finding.fixed_by, finding.how) for finding in self.findings)]))
+        pieces = [target.advice for target in self.targets if target.advice]
+        return list(dict.fromkeys([*pieces, *(Advice(finding.fixed_by, finding.how) for finding in self.findings)]))
 
     @property
     def exit(self) -> Exit:
         """Return the exit code of the report, as for the check of all posts."""
         if self.away:
             return Exit.COULD_NOT_CHECK
-        fixed_by = {each.fixed_by for each in self.advice}
+        fixed_by = {advice.fixed_by for advice in self.advice}
         if FixedBy.PERSON in fixed_by:
             return Exit.NEEDS_A_PERSON
         return Exit.FIXES_ITSELF if fixed_by else Exit.AGREES
@@ -137,9 +137,9 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
     if first := await examination.findings(case):
         # Running steps have ended by then.
         await asyncio.sleep(AGAIN_AFTER_S)
-        before = {each.identity for each in first}
+        before = {finding.identity for finding in first}
         report.findings += [
-            finding.as_of(datetime.now(UTC))
+            finding.judged_at(datetime.now(UTC))
             for finding in await examination.findings(case)
             if finding.identity in before
         ]
@@ -150,23 +150,23 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
         return ["Temporal knows no workflow of it."]
     status = run.status.name.lower().replace("_", " ")
     ended = f"ended as {status} at {rfc3339(run.closed_at)}" if run.closed_at else "runs"
-    said = [f"Its workflow {ended} (run {run.run_id})."]
+    sentences = [f"Its workflow {ended} (run {run.run_id})."]
     if by_force := await runs.terminated_by(run):
         reason = f": {by_force.reason}" if by_force.reason else ""
-        said.append(f"{by_force.identity or 'An operator'} terminated it{reason}.")
+        sentences.append(f"{by_force.identity or 'An operator'} terminated it{reason}.")
     if run.running and not run.stuck:
         view = await runs.query_status(run)
         if view is None:
-            said.append("No worker answered for it.")
+            sentences.append("No worker answered for it.")
         else:
-            said.append(f"It knows version {view.version} and says {view.status}: {view.waiting_for}")
+            sentences.append(f"It knows version {view.version} and says {view.status}: {view.waiting_for}")
     for step in run.steps:
         under_way = "is under way" if step.running else "waits for a worker"
         if step.next_at and not step.running:
             under_way = f"is tried again at {rfc3339(step.next_at)}"
         failed = f"; the last try ended with {step.failure}" if step.failure else ""
-        said.append(f"Its step {step.activity} {under_way} (try {step.attempt}){failed}.")
-    return said
+        sentences.append(f"Its step {step.activity} {under_way} (try {step.attempt}){failed}.")
+    return sentences
 
 
 async def _unserved(database: Database, runs: Runs, post: Post, now: datetime) -> list[str]:
@@ -176,7 +176,7 @@ async def _unserved(database: Database, runs: Runs, post: Post, now: datetime) -
         for target in post.targets
         if target.status not in _SETTLED and target.due_at and target.due_at <= now
     }
-    queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in sorted(due))]
+    queues = [(POSTS_QUEUE, False), *((platform_queue(platform), True) for platform in sorted(due))]
     ahead = ahead_of_database(database)
     return [
         f"No worker asks for work of the queue {name}: start one that serves it."
@@ -211,23 +211,24 @@ def _target(post: Post, target: Target, account: ConnectedAccount | None, now: d
 def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> Sequence[str]:
     name = f"{platforms()[target.platform].label} account {target.account_id}"
     known_as = f" as {target.platform_post_id}" if target.platform_post_id else ""
-    said = [f"{name}: {target.status}{known_as}."]
+    sentences = [f"{name}: {target.status}{known_as}."]
     if target.due_at and target.begun_at:
         late = (target.begun_at - target.due_at).total_seconds()
-        said.append(f"Due at {rfc3339(target.due_at)}, begun {max(late, 0):.1f} s after that.")
+        sentences.append(f"Due at {rfc3339(target.due_at)}, begun {max(late, 0):.1f} s after that.")
     elif target.due_at and target.due_at <= now and post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}:
-        said.append(f"Due at {rfc3339(target.due_at)}, {(now - target.due_at).total_seconds():.0f} s ago; not begun.")
+        ago = (now - target.due_at).total_seconds()
+        sentences.append(f"Due at {rfc3339(target.due_at)}, {ago:.0f} s ago; not begun.")
     if target.error:
-        said.append(f"{target.error}{f' ({target.error_code})' if target.error_code else ''}")
+        sentences.append(f"{target.error}{f' ({target.error_code})' if target.error_code else ''}")
     if target.warning:
-        said.append(target.warning)
+        sentences.append(target.warning)
     if target.next_attempt_at and target.status not in _SETTLED:
-        said.append(f"It continues at {rfc3339(target.next_attempt_at)}.")
+        sentences.append(f"It continues at {rfc3339(target.next_attempt_at)}.")
     if account is None:
-        said.append("The account is not connected.")
+        sentences.append("The account is not connected.")
     elif account.refused_at:
-        said.append(f"Its platform refuses the account since {rfc3339(account.refused_at)}.")
-    return said
+        sentences.append(f"Its platform refuses the account since {rfc3339(account.refused_at)}.")
+    return sentences
 
 
 _REFUSED_APP = "Correct the app at the platform; `socialsyncer doctor` says how."

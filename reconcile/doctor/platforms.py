@@ -33,7 +33,7 @@ class PublicComparison:
     @property
     def compared(self) -> int:
         """Return how many public posts are on the accounts of the compared targets."""
-        places = {_account_key(each) for each in self._compared}
+        places = {_account_key(expected) for expected in self._compared}
         return sum(
             post.account_key in places and not post.deleted and not post.superseded_by for post in self._seen.posts
         )
@@ -42,10 +42,10 @@ class PublicComparison:
         """Yield all disagreements."""
         # Each target without a known public post is matched with one first, before any post is called a double.
         hidden = [post for post in self._expected_posts if self._shown(post) is None]
-        found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
+        posts_by_target = {post.target.id: self._unknown_posts.take(post, 1) for post in hidden}
         for expected in self._compared:
             shown = self._shown(expected)
-            mine = found.get(expected.target.id, [shown] if shown and not shown.deleted else [])
+            mine = posts_by_target.get(expected.target.id, [shown] if shown and not shown.deleted else [])
             if expected.target.status == TargetStatus.PUBLISHED:
                 yield from self._of_published(expected, mine)
             elif mine and not _awaits_confirmation(expected):
@@ -58,13 +58,13 @@ class PublicComparison:
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
 
-    def _of_published(self, expected: ExpectedPost, found: Sequence[Public]) -> Iterator[Finding]:
+    def _of_published(self, expected: ExpectedPost, matching_posts: Sequence[Public]) -> Iterator[Finding]:
         claimed, public = expected.target.platform_post_id, self._shown(expected)
         if claimed is None:
             # A person has said that the post is public, but not which post it is.
             return
-        if public is None and found:
-            yield _other_id(expected, found[0])
+        if public is None and matching_posts:
+            yield _other_id(expected, matching_posts[0])
         elif public is None and not expected.settings.get("draft"):
             what = f"The row says published as {claimed}, and {_named(expected)} never had that post."
             how = (

@@ -22,10 +22,10 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
         return [_stuck(facts)]
     if facts.post is None:
         return [] if facts.is_changing else [_orphan(facts, run)]
-    found = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
+    findings = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
     if not facts.is_changing:
-        found += _inconsistent(facts, facts.post, run)
-    return found
+        findings += _inconsistent(facts, facts.post, run)
+    return findings
 
 
 def _stuck(facts: Facts) -> Finding:
@@ -72,7 +72,7 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         age = facts.now - attempt.started_at
         if age < SILENT_AFTER or (alive and age < STEP_TIMEOUT):
             continue
-        target = next((each for each in post.targets if each.id == attempt.target_id), None)
+        target = next((candidate for candidate in post.targets if candidate.id == attempt.target_id), None)
         what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending: its worker is gone."
         how = "By itself: the next worker that takes the step confirms on the platform before it sends anything."
         yield facts.finding(FindingKind.SENDING, FixedBy.SYSTEM, what, how, target=target)
@@ -143,6 +143,6 @@ def _row_ahead(facts: Facts, run: Run, row: str, status: str, target: Target | N
     return facts.finding(FindingKind.ROW_AHEAD, FixedBy.SYSTEM, what, how, by=by, target=target)
 
 
-def _apart(one: datetime, other: datetime) -> bool:
+def _apart(time: datetime, other: datetime) -> bool:
     """Return whether two times differ: the visibility store keeps fewer digits than the row."""
-    return abs(one - other) >= timedelta(milliseconds=1)
+    return abs(time - other) >= timedelta(milliseconds=1)

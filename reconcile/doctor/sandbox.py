@@ -52,8 +52,8 @@ async def fetch_public_posts(url: str) -> SandboxPosts:
 async def _get(client: httpx.AsyncClient, path: str, name: str) -> Iterable[dict[str, Any]]:
     response = await client.get(path)
     response.raise_for_status()
-    found: Iterable[dict[str, Any]] = response.json()[name]
-    return found
+    rows: Iterable[dict[str, Any]] = response.json()[name]
+    return rows
 
 
 def _account_key(raw: dict[str, Any]) -> AccountKey:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from activities.options import queue_of
+from activities.options import platform_queue
 from domain.post import PostStatus
 from runtime import worker
 from runtime.parts import open_parts
@@ -145,6 +145,6 @@ async def test_awaited_posts_with_slow_media_leave_the_posts_queue(slow: tuple[S
     posts = await publish_slow_videos(stack, server, count, immediate=True)
     now: list[str] = []
     async with asyncio.timeout(30):
-        while sorted(now) != sorted([*[SAME_WORKER] * (count - 1), queue_of(PLATFORM)]):
+        while sorted(now) != sorted([*[SAME_WORKER] * (count - 1), platform_queue(PLATFORM)]):
             await asyncio.sleep(0.2)
             now = [way[-1] for post in posts if (way := await ways(stack, post))]

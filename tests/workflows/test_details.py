@@ -8,7 +8,7 @@ from domain.codes import TARGET_CODES
 from domain.plan import Plan, TargetPlan
 from domain.post import ErrorCategory, PostStatus, TargetStatus
 from domain.reasons import reason
-from workflows.details import as_code, details, name_of, summary
+from workflows.details import account_name, as_code, details, summary
 from workflows.search_attributes import Ending
 
 DUE = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_platform_names_and_codes_are_escaped(words: str) -> None:
         line(status=TargetStatus.HELD, error_code=words),
         line(status=TargetStatus.UNCONFIRMED, error_code=words),
         line(status=TargetStatus.PUBLISHED, platform_post_id=words),
-        name_of(plan(username=words).targets[0]),
+        account_name(plan(username=words).targets[0]),
     ):
         assert "evil" not in outside_code(text)
         assert "Heading" not in outside_code(text)
@@ -140,7 +140,7 @@ def test_code_holds_any_text(text: str) -> None:
 
 @given(st.text(max_size=500))
 def test_a_name_is_short_enough_for_a_summary(text: str) -> None:
-    assert len(name_of(plan(username=text).targets[0]).encode()) <= 300
+    assert len(account_name(plan(username=text).targets[0]).encode()) <= 300
 
 
 @pytest.mark.parametrize(

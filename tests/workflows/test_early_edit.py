@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.commands import EditCommand, TargetCommand
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from domain.outcome import Outcome
 from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
@@ -53,7 +53,7 @@ async def test_published_target_is_edited_before_its_workflow_knows() -> None:
             activities=[leave],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
-        Worker(environment.client, task_queue=queue_of("twitter"), activities=[platform.publish, platform.edit]),
+        Worker(environment.client, task_queue=platform_queue("twitter"), activities=[platform.publish, platform.edit]),
     ):
         posts = PostWorkflows(environment.client)
         await posts.start(plan)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from domain.errors import Unavailable
 from domain.ids import new_id, new_workspace_id, workflow_id
 from domain.plan import Plan, TargetPlan
@@ -21,7 +21,7 @@ from domain.temporal_limits import (
 from platforms.registry import platforms
 from tests.stack import Stack
 from workflows.post import PostWorkflow
-from workflows.search_attributes import REGISTRY, attributes_of
+from workflows.search_attributes import REGISTRY, post_attributes
 
 
 def test_search_attributes_have_columns() -> None:
@@ -29,7 +29,7 @@ def test_search_attributes_have_columns() -> None:
 
 
 def test_names_fit() -> None:
-    for name in (PostWorkflow.__name__, POSTS_QUEUE, *map(queue_of, platforms())):
+    for name in (PostWorkflow.__name__, POSTS_QUEUE, *map(platform_queue, platforms())):
         assert len(name.encode()) <= LONGEST_ID
 
 
@@ -46,7 +46,7 @@ def test_values_of_search_attributes_fit() -> None:
         targets=targets,
         tags=["\u00e9" * 200, *(f"tag {number} {'t' * 100}" for number in range(200))],
     )
-    for pair in attributes_of(plan, PostStatus.SCHEDULED):
+    for pair in post_attributes(plan, PostStatus.SCHEDULED):
         for value in pair.value if isinstance(pair.value, list) else [str(pair.value)]:
             assert len(value.encode()) <= LONGEST_KEYWORD
         if isinstance(pair.value, list):

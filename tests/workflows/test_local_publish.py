@@ -16,7 +16,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities import local_publish
 from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
-from activities.options import DECLINED, POSTS_QUEUE, queue_of
+from activities.options import DECLINED, POSTS_QUEUE, platform_queue
 from activities.publish import Publishing
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
@@ -30,7 +30,7 @@ from tests.temporal import temporal_server
 from tests.workflows.scenarios import PICTURE, begun, comes_to
 from workflows.post import PostWorkflow
 
-TWITTER = queue_of("twitter")
+TWITTER = platform_queue("twitter")
 WITHIN = "within the workflow's task"
 SAME_WORKER = "the queue of the worker that began it"
 

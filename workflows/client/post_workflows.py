@@ -38,7 +38,7 @@ from workflows.media_check import WITHIN as MEDIA_CHECK_WITHIN
 from workflows.media_check import MediaCheckPlan, MediaCheckWorkflow
 from workflows.messages import MEMO_POST, EditRequest, Rejection, Unschedule
 from workflows.post import PostWorkflow
-from workflows.search_attributes import attributes_of
+from workflows.search_attributes import post_attributes
 
 log = structlog.get_logger(__name__)
 
@@ -182,10 +182,10 @@ class PostWorkflows:
     async def _require_same_post(self, plan: Plan) -> None:
         """Raise AnotherPost if the latest run under a plan's workflow id is another post's. Raises Unavailable."""
         async with answering(_TIMEOUT.total_seconds()):
-            found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
-            memo = await found.memo()
+            owner = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
+            memo = await owner.memo()
         if classify_found_run(plan.post_id, memo.get(MEMO_POST)) is FoundRun.OTHER_POST:
-            raise AnotherPost(found.start_time)
+            raise AnotherPost(owner.start_time)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
         """Send an update; if no run exists, start one. Raises AnotherPost, Unprocessable, Unavailable."""
@@ -234,7 +234,7 @@ def _start_options(plan: Plan) -> dict[str, Any]:
     return {
         "id": plan.workflow_id,
         "task_queue": POSTS_QUEUE,
-        "search_attributes": attributes_of(plan, plan.first_status),
+        "search_attributes": post_attributes(plan, plan.first_status),
         "static_summary": summary(plan),
         "priority": _priority(plan.workspace_id, URGENT if plan.immediate else SCHEDULED),
         "memo": {MEMO_POST: plan.post_id},

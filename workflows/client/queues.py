@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import POSTS_QUEUE, platform_queue
 from platforms.registry import platforms
 from workflows.client.failures import answering, connection_ended
 
@@ -54,9 +54,9 @@ class Queues:
 
     async def of_platforms(self, ahead: ClockAhead = same_clocks) -> dict[str, QueueState]:
         """Return the state of every platform's queue by its name."""
-        names = [queue_of(platform) for platform in platforms()]
-        found = await asyncio.gather(*(self.state(name, activities=True, ahead=ahead) for name in names))
-        return dict(zip(names, found, strict=True))
+        names = [platform_queue(platform) for platform in platforms()]
+        states = await asyncio.gather(*(self.state(name, activities=True, ahead=ahead) for name in names))
+        return dict(zip(names, states, strict=True))
 
     async def state(self, name: str, *, activities: bool = False, ahead: ClockAhead = same_clocks) -> QueueState:
         """Return the state of a queue of workflows, or of activities."""

@@ -102,35 +102,36 @@ class Runs:
             async with answering(_TIMEOUT_S):
                 await pages.fetch_next_page()
             for execution in pages.current_page or ():
-                yield _run_of(execution)
+                yield _read_run(execution)
             if not pages.next_page_token:
                 return
 
     async def running_among(self, workflow_ids: Iterable[str]) -> list[Run]:
         """Return the runs of these workflows that are certainly running. A run that has just started may be missing."""
-        ids = [each for each in workflow_ids if _can_be_quoted(each)]
-        found: list[Run] = []
+        ids = [workflow_id for workflow_id in workflow_ids if _can_be_quoted(workflow_id)]
+        runs: list[Run] = []
         for first in range(0, len(ids), _IDS_PER_QUERY):
-            named = ", ".join(_quoted(each) for each in ids[first : first + _IDS_PER_QUERY])
+            named = ", ".join(_quoted(workflow_id) for workflow_id in ids[first : first + _IDS_PER_QUERY])
             query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
             async with answering(_TIMEOUT_S):
-                found += [
-                    _run_of(workflow) async for workflow in self._client.list_workflows(query, page_size=_IDS_PER_QUERY)
+                runs += [
+                    _read_run(workflow)
+                    async for workflow in self._client.list_workflows(query, page_size=_IDS_PER_QUERY)
                 ]
-        return found
+        return runs
 
     async def latest(self, workflow_id: str) -> Run | None:
         """Return the latest run under an id at this moment; None if Temporal knows none."""
         async with answering(_TIMEOUT_S):
             try:
-                found = await self._client.get_workflow_handle(workflow_id).describe(
+                description = await self._client.get_workflow_handle(workflow_id).describe(
                     rpc_timeout=timedelta(seconds=_TIMEOUT_S)
                 )
             except AWAY as error:
                 if is_not_found(error):
                     return None
                 raise
-        raw = found.raw_description
+        raw = description.raw_description
         steps = tuple(
             PendingStep(
                 activity=step.activity_type.name,
@@ -143,7 +144,7 @@ class Runs:
             for step in raw.pending_activities
         )
         stuck = raw.pending_workflow_task.attempt >= _STUCK_FROM_TRY
-        return _run_of(found, stuck=stuck, task_pending=raw.HasField("pending_workflow_task"), steps=steps)
+        return _read_run(description, stuck=stuck, task_pending=raw.HasField("pending_workflow_task"), steps=steps)
 
     async def query_status(self, run: Run) -> StatusView | None:
         """Query a run, closed or not, for its post's state; None if no worker can respond in time."""
@@ -159,12 +160,12 @@ class Runs:
         Histories end with Temporal's retention, and only the newest events of long ones are read.
         """
         async with answering(_TIMEOUT_S):
-            found = list[OperatorRequest]()
+            requests = list[OperatorRequest]()
             for run_id in await self._run_ids(workflow_id):
                 events = newest_first(self._client, workflow_id, run_id, _MOST_EVENTS)
-                asked = requests_among(run_id, [event async for event in events])
-                found += [await with_person(self._client, request) for request in asked]
-        return sorted(found, key=lambda each: each.at)
+                own_requests = requests_among(run_id, [event async for event in events])
+                requests += [await with_person(self._client, request) for request in own_requests]
+        return sorted(requests, key=lambda request: request.at)
 
     async def _run_ids(self, workflow_id: str) -> list[str]:
         if not _can_be_quoted(workflow_id):
@@ -179,8 +180,8 @@ class Runs:
             return None
         async with answering(_TIMEOUT_S):
             events = newest_first(self._client, run.workflow_id, run.run_id)
-            found = requests_among(run.run_id, [event async for event in events])
-            ended = next((request for request in found if request.action is Action.TERMINATED), None)
+            requests = requests_among(run.run_id, [event async for event in events])
+            ended = next((request for request in requests if request.action is Action.TERMINATED), None)
             return await with_person(self._client, ended) if ended else None
 
     async def cancel(self, run: Run) -> None:
@@ -223,7 +224,7 @@ class Runs:
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
 
 
-def _run_of(
+def _read_run(
     execution: WorkflowExecution,
     *,
     stuck: bool = False,

@@ -13,7 +13,7 @@ from platforms.access.registered_apps import RegisteredApps
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.servers.reach import FORBIDDEN
-from reconcile.app_setup import documents_of
+from reconcile.app_setup import app_documents
 from store.apps.setups import announce_apps
 from store.database import Database
 from store.models import AppSetup, PendingConnection
@@ -98,7 +98,7 @@ class TestBluesky:
         apps = RegisteredApps.parse(
             '{"bluesky": {"clientId": "https://posts.example/apps/b.json", "clientSecret": "hidden"}}'
         )
-        documents = documents_of(apps, [BACK, "https://app.example/back"])
+        documents = app_documents(apps, [BACK, "https://app.example/back"])
         async with stack.database.transaction() as session:
             before = await session.scalar(select(AppSetup))
             assert before is not None

@@ -27,7 +27,7 @@ from tests.reconcile.doctor.conftest import (
 )
 from tests.stack import Stack
 from workflows.client.runs import Runs
-from workflows.search_attributes import attributes_of
+from workflows.search_attributes import post_attributes
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -243,7 +243,7 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
         {"not": "a plan"},
         id=post.workflow_id,
         task_queue=POSTS_QUEUE,
-        search_attributes=attributes_of(await own.plan(post), PostStatus.SCHEDULED),
+        search_attributes=post_attributes(await own.plan(post), PostStatus.SCHEDULED),
     )
     async with asyncio.timeout(60):
         while not (  # noqa: ASYNC110 there is no event
