@@ -12,7 +12,7 @@ from accounts.connecting.steps import begin, finish, push, select
 from accounts.credentials.connections import AccountConnections
 from activities.commands import ConnectCommand
 from platforms.errors import PlatformError
-from store.accounts.connecting import find_connection
+from store.accounts.pending_connections import find_connection
 from store.database import Database
 from store.persist import persist
 from store.secrets.handover import HandoverError

@@ -16,10 +16,10 @@ from accounts.credentials.plain import plain
 from api.accounts.account_history import event_view
 from api.accounts.schemas import AccountHealthView
 from api.accounts.views import health_view
-from cli.connecting import keep_account, parse_credentials, platform_named, verify
 from cli.current_operator import current_operator
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
+from cli.own_credentials import keep_account, parse_credentials, platform_named, verify
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from cli.workspaces import find_or_create_workspace, known_workspace

@@ -16,7 +16,7 @@ import httpx
 from cli.data_dir import Folder
 from cli.errors import UserError
 from cli.terminal import say
-from domain.connections import SelectionBy
+from domain.selection import SelectionBy
 
 _POLL_S = 1.0
 _TIMEOUT_S = 40.0

@@ -6,8 +6,8 @@ from typing import Any
 
 import uvicorn
 
-from api.http.connections import Connections
 from api.http.protocol import ApiProtocol
+from api.http.sockets import OpenSockets
 from cli.environment import make_settings
 from cli.errors import UserError
 from cli.stack.ports import PortRequest, require_free
@@ -36,21 +36,21 @@ def serve_api(host: str | None, port: int | None) -> None:
         raise UserError(str(error)) from None
     tune_gc()
     allow_open_files(settings.api_connections + _OTHER_FILES)
-    connections = Connections(settings.api_connections, settings.api_connections_per_address)
+    open_sockets = OpenSockets(settings.api_connections, settings.api_connections_per_address)
     uvicorn.run(
         "runtime.app:create_app_from_env",
         factory=True,
         host=host or settings.api_host,
         port=port,
         timeout_graceful_shutdown=_DRAIN,
-        **http_options(connections),
+        **http_options(open_sockets),
     )
 
 
-def http_options(connections: Connections) -> dict[str, Any]:
+def http_options(open_sockets: OpenSockets) -> dict[str, Any]:
     """Return uvicorn's HTTP options, which production and tests share."""
     return {
-        "http": partial(ApiProtocol, connections=connections),
+        "http": partial(ApiProtocol, open_sockets=open_sockets),
         "ws": "none",
         "log_config": None,
         "access_log": False,

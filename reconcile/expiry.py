@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reconcile.rounds import BackgroundTask
 from store.accounts.choices import delete_old_choices
-from store.accounts.connecting import delete_old_connections
+from store.accounts.pending_connections import delete_old_connections
 from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.database import Database

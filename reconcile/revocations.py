@@ -12,7 +12,7 @@ from accounts.connecting.refusals import ConnectRefused
 from accounts.credentials.connections import AccountConnections
 from accounts.revoking import try_revocation
 from reconcile.rounds import BackgroundTask
-from store.accounts.connecting import claim_abandoned
+from store.accounts.pending_connections import claim_abandoned
 from store.accounts.revocations import claim_due_revocations
 from store.database import Database
 from store.failures import is_database_unavailable

@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
-from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.bounds import MOST_ACCOUNTS
 from domain.post import LATE_AFTER

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from domain.connection_held import holding_connection
-from store.connection_shares import ConnectionShares
+from domain.session_held import holding_session
+from store.session_shares import SessionShares
 
 _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
@@ -104,7 +104,7 @@ class Pool:
         )
         _ping_after_idling(self.engine)
         self._most = size + overflow
-        self._shares = ConnectionShares(self._most, limits.connection)
+        self._shares = SessionShares(self._most, limits.connection)
         self._idle: list[PoolProxiedConnection] = []
         self._returning: asyncio.Task[None] | None = None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -118,7 +118,7 @@ class Pool:
         await self._return_one()
         share = await self._shares.take()
         try:
-            with holding_connection():
+            with holding_session():
                 async with self._sessions.begin() as session:
                     yield session
         finally:
@@ -130,7 +130,7 @@ class Pool:
         await self._return_one()
         share = await self._shares.take()
         try:
-            with holding_connection():
+            with holding_session():
                 async with self._readers() as session:
                     yield session
         finally:

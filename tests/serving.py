@@ -9,7 +9,7 @@ from typing import Any, cast
 import uvicorn
 from litestar import Litestar
 
-from api.http.connections import Connections
+from api.http.sockets import OpenSockets
 from cli.serve_api import http_options
 
 
@@ -36,9 +36,9 @@ async def started(app: Litestar) -> AsyncIterator[Litestar]:
 
 
 @asynccontextmanager
-async def listening(app: Litestar, connections: Connections | None = None) -> AsyncIterator[str]:
+async def listening(app: Litestar, open_sockets: OpenSockets | None = None) -> AsyncIterator[str]:
     """Serve a started app on a free port by the server that production uses; yields its URL."""
-    options = http_options(connections or Connections())
+    options = http_options(open_sockets or OpenSockets())
     server = uvicorn.Server(uvicorn.Config(cast("Any", app), port=0, lifespan="off", **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))

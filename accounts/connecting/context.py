@@ -10,7 +10,7 @@ from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
 from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
-from store.accounts.connecting import update_connection
+from store.accounts.pending_connections import update_connection
 from store.database import Database
 from store.models import PendingConnection
 from store.persist import persist

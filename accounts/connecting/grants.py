@@ -28,8 +28,8 @@ from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials
-from store.accounts.connecting import begin_exchange, update_connection
 from store.accounts.grants import read_siblings
+from store.accounts.pending_connections import begin_exchange, update_connection
 from store.accounts.revocations import Authorization
 from store.secrets.vault import VaultError
 

@@ -14,7 +14,7 @@ from platforms.access.connector import Candidate, Connect, connectors
 from platforms.access.posted_codes import CodeConnector
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from store.accounts.connecting import awaited_codes, find_connection, update_connection
+from store.accounts.pending_connections import awaited_codes, find_connection, update_connection
 from store.database import Database
 
 _READS, _PAUSE_S = 4, 2.0

@@ -19,7 +19,7 @@ from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import AnyPlatform, Identity
 from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
-from store.accounts.connecting import update_connection
+from store.accounts.pending_connections import update_connection
 from store.accounts.revocations import Authorization
 from store.audit.account_events import add_account_event
 from store.models import Account

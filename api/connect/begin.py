@@ -16,16 +16,16 @@ from api.connect.views import credential_fields
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_query
-from domain.connections import SelectionBy
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
+from domain.selection import SelectionBy
 from platforms.access.account_servers import FindsServer
 from platforms.access.connector import Connector, connectors
 from platforms.access.posted_codes import CodeConnector
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
-from store.accounts.connecting import STATE_LIFETIME, add_connection, begun_since
+from store.accounts.pending_connections import STATE_LIFETIME, add_connection, begun_since
 from store.apps.setups import platforms_with_app
 
 MOST_AN_HOUR = 60

@@ -23,10 +23,10 @@ from api.connect.schemas import LONGEST_CODE
 from api.connect.steps import address_of, connect_selected, consume_and_finish, finish
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
-from domain.connections import SelectionBy
 from domain.errors import PostsError
+from domain.selection import SelectionBy
 from platforms.registry import platforms
-from store.accounts.connecting import bind_browser, digest, find_connection, find_hosted
+from store.accounts.pending_connections import bind_browser, digest, find_connection, find_hosted
 from store.models import PendingConnection
 from store.workspaces.queries import name_of_workspace
 

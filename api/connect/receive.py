@@ -15,7 +15,7 @@ from domain.audit import Actor
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
-from store.accounts.connecting import add_connection, digest, find_by_state, find_open
+from store.accounts.pending_connections import add_connection, digest, find_by_state, find_open
 from store.models import PendingConnection
 
 

@@ -24,7 +24,7 @@ from api.http.request import read_request
 from api.posts.answers.response import respond_privately
 from domain.errors import NotFound, Problem
 from store.accounts.connected import find_accounts
-from store.accounts.connecting import find_connection
+from store.accounts.pending_connections import find_connection
 
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 

@@ -13,7 +13,7 @@ from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.account_servers import PushesRequest
 from platforms.access.connector import connectors
 from platforms.access.posted_codes import CodeConnector
-from store.accounts.connecting import choose, consume, find_connection, hand_over
+from store.accounts.pending_connections import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
 from store.secrets.handover import seal_for
 from workflows.connect import ConnectPlan

@@ -13,7 +13,7 @@ import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
-from api.http.connections import Admission, Connections
+from api.http.sockets import Admission, OpenSockets
 from api.http.unread import Unread
 from domain.errors import Problem
 
@@ -45,17 +45,17 @@ class _Part(Enum):
 
 
 class ApiProtocol(HttpToolsProtocol):
-    """One connection. `connections` is shared by all of a process."""
+    """One connection. `open_sockets` is shared by all of a process."""
 
     head_s = 10.0
     """Seconds in which a request's head must arrive, from its first byte or from the connection's beginning."""
     body_s = 60.0
     """Seconds in which a body must arrive: 1 MiB at 18 kB/s."""
 
-    def __init__(self, *args: Any, connections: Connections | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, open_sockets: OpenSockets | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.timeout_keep_alive = KEEP_ALIVE_S
-        self._open = connections or Connections()
+        self._open = open_sockets or OpenSockets()
         self._admission = Admission.SERVED
         self._unread: Unread | None = None
         self.url = b""

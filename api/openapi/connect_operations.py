@@ -4,7 +4,7 @@ from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, Prog
 from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import PLATFORM, query
-from domain.connections import SelectionBy
+from domain.selection import SelectionBy
 from platforms.access.connector import connectors
 from platforms.registry import platforms
 

@@ -19,7 +19,7 @@ from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VAL
 MOST_LATE_S = 2.0
 """Seconds after its request within which a bystander's text must be public."""
 _TOGETHER = 40
-"""As many requests as the worker makes to the servers of one workspace (`platforms.http.shared_connections`)."""
+"""As many requests as the worker makes to the servers of one workspace (`platforms.http.shared_transport`)."""
 _HELD_AT_MOST_S = 3.0
 _EVERY_S = 0.25
 _SILENT_S = 15

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
-from cli.connecting import connect_account, parse_credentials
+from cli.own_credentials import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, fake_credentials, introduce, stable_user_id
 from platforms.registry import platforms
 from runtime.settings import VaultSettings

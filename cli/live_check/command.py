@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from cli.connecting import platform_named
 from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.live_check.check import Check
 from cli.live_check.files import CheckFile, CheckFiles, Host, in_the_sandbox
 from cli.live_check.report import LiveReport
+from cli.own_credentials import platform_named
 from cli.terminal import say
 from cli.workspaces import find_or_create_workspace
 from media.public_files import PublicFiles

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.connecting import connect_account, parse_credentials
 from cli.data_dir import DevAccount, StackState
 from cli.errors import UserError
+from cli.own_credentials import connect_account, parse_credentials
 from cli.sandbox import (
     SandboxAccount,
     fake_credentials,

@@ -157,7 +157,7 @@ class GuardedTransport(Transport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
 
-        Raises AddressForbidden, ConnectionHeld inside a database transaction, and httpx.RemoteProtocolError if reading
+        Raises AddressForbidden, SessionHeld inside a database transaction, and httpx.RemoteProtocolError if reading
         the response is too much work, be it now or later.
         """
         token = workspace.set(str(request.extensions.get("workspace", "")))

@@ -6,7 +6,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from domain.connection_held import demand_no_connection
+from domain.session_held import demand_no_session
 
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 16
@@ -31,8 +31,8 @@ class Transport(httpx.AsyncHTTPTransport):
         self._pool = _Pool(context, network or httpcore.AnyIOBackend())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises ConnectionHeld inside a database transaction."""
-        demand_no_connection()
+        """Send a request. Raises SessionHeld inside a database transaction."""
+        demand_no_session()
         return await super().handle_async_request(request)
 
 

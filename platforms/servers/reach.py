@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.addresses import Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
 from platforms.http.hosts import AllowedHosts
-from platforms.http.shared_connections import SharedConnections
+from platforms.http.shared_transport import SharedTransport
 from platforms.http.wire import OF_OPERATOR
 
 FORBIDDEN = "server_forbidden"
@@ -107,8 +107,8 @@ def to_named_servers(
     are not refused; an account that names such a host as its server is.
     """
     allowed = AllowedHosts(private_hosts)
-    to_operators = SharedConnections(transport(AllowedHosts(further_hosts)))
-    return _Guard(allowed, SharedConnections(transport(allowed)), to_operators)
+    to_operators = SharedTransport(transport(AllowedHosts(further_hosts)))
+    return _Guard(allowed, SharedTransport(transport(allowed)), to_operators)
 
 
 class _Guard(httpx.AsyncBaseTransport):

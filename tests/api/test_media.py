@@ -9,7 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.connections import Connections
+from api.http.sockets import OpenSockets
 from api.http.unread import PIECE
 from store.media.files import keep_file
 from tests.api.conftest import client_of
@@ -66,7 +66,7 @@ async def test_unread_files_leave_other_workspaces_room(app: Litestar, stack: St
     other_id, _ = await stack.new_workspace()
     path = await keep(stack, stack.workspace_id, os.urandom(8 * PIECE))
     other = await keep(stack, other_id, os.urandom(8 * PIECE))
-    async with listening(app, Connections(most_unread=6 * 3 * PIECE)) as url:
+    async with listening(app, OpenSockets(most_unread=6 * 3 * PIECE)) as url:
         with ExitStack() as sockets:
             for _ in range(6):
                 sockets.enter_context(await ask(url, "", path))

@@ -12,9 +12,9 @@ from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
 from api.bulk.validate import FILES_BEGIN_WITHIN_S
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
-from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.unread import MOST_UNREAD, SILENT_S, SLOWEST, Unread
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS

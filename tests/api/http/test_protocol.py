@@ -10,8 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.connections import Admission, Connections
 from api.http.protocol import LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
+from api.http.sockets import Admission, OpenSockets
 from tests.serving import listening
 from tests.stack import Stack
 
@@ -212,7 +212,7 @@ async def test_protocol_upgrades_are_refused(app: Litestar, upgrade: bytes) -> N
 
 
 async def test_excess_connections_get_503(app: Litestar) -> None:
-    async with listening(app, Connections(most=2)) as url, connected(url), connected(url) as (reader, writer):
+    async with listening(app, OpenSockets(most=2)) as url, connected(url), connected(url) as (reader, writer):
         async with connected(url) as (third, its):
             its.write(b"GET /docs HTTP/1.1\r\nHost: api\r\n\r\n")
             status, body = await answer(third)
@@ -225,8 +225,8 @@ async def test_excess_connections_get_503(app: Litestar) -> None:
 
 
 async def test_far_too_many_connections_are_closed_immediately(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.http.connections._SPARE", 0)
-    async with listening(app, Connections(most_per_address=1)) as url:
+    monkeypatch.setattr("api.http.sockets._SPARE", 0)
+    async with listening(app, OpenSockets(most_per_address=1)) as url:
         async with connected(url), connected(url) as (second, _):
             assert await is_closed(second)
         await asyncio.sleep(0.1)
@@ -236,11 +236,11 @@ async def test_far_too_many_connections_are_closed_immediately(app: Litestar, mo
 
 
 def test_a_peer_is_an_address_or_a_network_of_ipv6() -> None:
-    connections = Connections(most=1000, most_per_address=2)
+    open_sockets = OpenSockets(most=1000, most_per_address=2)
     same = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::3"]
-    assert [connections.enter(each) for each in same] == [Admission.SERVED, Admission.SERVED, Admission.REFUSED]
-    assert connections.enter("2001:db8:1:3::1") is Admission.SERVED
-    assert [connections.enter(f"192.0.2.{n}") for n in range(3)] == [Admission.SERVED] * 3
+    assert [open_sockets.enter(each) for each in same] == [Admission.SERVED, Admission.SERVED, Admission.REFUSED]
+    assert open_sockets.enter("2001:db8:1:3::1") is Admission.SERVED
+    assert [open_sockets.enter(f"192.0.2.{n}") for n in range(3)] == [Admission.SERVED] * 3
     for each in same:
-        connections.leave(each)
-    assert connections.enter(same[0]) is Admission.SERVED
+        open_sockets.leave(each)
+    assert open_sockets.enter(same[0]) is Admission.SERVED

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.connections import Connections
+from api.http.sockets import OpenSockets
 from api.http.unread import LARGE, SEND_BUFFER, Unread
 from tests.api.conftest import Client, client_of
 from tests.serving import listening
@@ -89,7 +89,7 @@ async def test_a_workspace_leaves_others_room_for_unread_answers(
     app: Litestar, stranger: Client, api: Client, page: tuple[str, int], sockets: ExitStack
 ) -> None:
     path, size = page
-    async with listening(app, Connections(most_unread=7 * size)) as url:
+    async with listening(app, OpenSockets(most_unread=7 * size)) as url:
         clients = [sockets.enter_context(await ask(url, key_of(stranger), path)) for _ in range(6)]
         await asyncio.sleep(1)
         async with httpx.AsyncClient(base_url=url, headers=stranger.headers) as same:
@@ -117,14 +117,14 @@ async def test_a_refused_answer_frees_nothing_of_an_unread_one(
     app: Litestar, stranger: Client, page: tuple[str, int], sockets: ExitStack
 ) -> None:
     path, size = page
-    connections = Connections(most_unread=5 * size)
-    async with listening(app, connections) as url:
+    open_sockets = OpenSockets(most_unread=5 * size)
+    async with listening(app, open_sockets) as url:
         clients = [sockets.enter_context(await ask(url, key_of(stranger), path)) for _ in range(5)]
         for client in clients:
             more = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key_of(stranger)}\r\n\r\n"
             await asyncio.get_running_loop().sock_sendall(client, more.encode() * 3)
         await asyncio.sleep(1)
-        assert connections.unread.free >= 2 * size
+        assert open_sockets.unread.free >= 2 * size
         answers = [await read_all(client, 1) for client in clients]
         assert 1 <= len([answer for answer in answers if len(answer) > size]) <= 2
 
@@ -134,12 +134,12 @@ async def test_a_client_that_reads_too_slowly_is_dropped(
     app: Litestar, stranger: Client, page: tuple[str, int], sockets: ExitStack
 ) -> None:
     path, _ = page
-    loop, connections = asyncio.get_running_loop(), Connections()
-    async with listening(app, connections) as url:
+    loop, open_sockets = asyncio.get_running_loop(), OpenSockets()
+    async with listening(app, open_sockets) as url:
         client = sockets.enter_context(await ask(url, key_of(stranger), path))
         async with asyncio.timeout(10):
             await asyncio.sleep(0.2)
-            while connections._all:
+            while open_sockets._all:
                 await loop.sock_recv(client, 512)
                 await asyncio.sleep(0.1)
 
@@ -160,8 +160,8 @@ async def test_a_client_that_reads_slowly_gets_its_answer(
 
 @pytest.mark.usefixtures("hasty")
 async def test_small_unread_answers_drop_their_client(app: Litestar, stranger: Client, sockets: ExitStack) -> None:
-    loop, connections = asyncio.get_running_loop(), Connections()
-    async with listening(app, connections) as url:
+    loop, open_sockets = asyncio.get_running_loop(), OpenSockets()
+    async with listening(app, open_sockets) as url:
         client = sockets.enter_context(await ask(url, key_of(stranger), "/healthz"))
         with suppress(TimeoutError, ConnectionError):
             # The kernel takes requests until the API reads no more of them.
@@ -169,7 +169,7 @@ async def test_small_unread_answers_drop_their_client(app: Litestar, stranger: C
                 more = b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n" * 500
                 await asyncio.wait_for(loop.sock_sendall(client, more), 2)
         async with asyncio.timeout(10):
-            while connections._all:  # noqa: ASYNC110  the connection has no event for its end
+            while open_sockets._all:  # noqa: ASYNC110  the connection has no event for its end
                 await asyncio.sleep(0.1)
 
 
@@ -177,13 +177,13 @@ async def test_the_kernel_drops_clients_that_take_nothing(
     app: Litestar, monkeypatch: pytest.MonkeyPatch, sockets: ExitStack
 ) -> None:
     monkeypatch.setattr("api.http.unread.SILENT_S", 1)
-    connections = Connections()
-    async with listening(app, connections) as url:
+    open_sockets = OpenSockets()
+    async with listening(app, open_sockets) as url:
         # The document is small enough for the kernel, so the transport has nothing to send.
         sockets.enter_context(await ask(url, "", "/docs"))
         await asyncio.sleep(0.5)
         async with asyncio.timeout(10):
-            while connections._all:  # noqa: ASYNC110  the connection has no event for its end
+            while open_sockets._all:  # noqa: ASYNC110  the connection has no event for its end
                 await asyncio.sleep(0.1)
 
 
@@ -195,18 +195,18 @@ async def test_a_connection_that_ends_counts_until_its_answer_is_read(
     saved = await stranger.send_post({"content": "x" * 90_000, "isDraft": True})
     path, size = f"/v1/posts/{saved.json()['id']}", len(saved.content)
     assert LARGE < size < SEND_BUFFER / 2
-    connections, end = Connections(), "Connection: close\r\n"
-    async with listening(app, connections) as url:
+    open_sockets, end = OpenSockets(), "Connection: close\r\n"
+    async with listening(app, open_sockets) as url:
         client = sockets.enter_context(await ask(url, key_of(stranger), path, end))
         sockets.enter_context(await ask(url, key_of(stranger), path, end))
         await asyncio.sleep(0.3)
-        assert connections._all == 2
+        assert open_sockets._all == 2
         answer = await read_all(client)
         assert len(answer) > size
         assert b"\r\nconnection: close\r\n" in answer
         client.close()
         async with asyncio.timeout(10):
-            while connections._all:  # noqa: ASYNC110  the connection has no event for its end
+            while open_sockets._all:  # noqa: ASYNC110  the connection has no event for its end
                 await asyncio.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Connections to servers that accounts name, shared between workspaces."""
+"""The transport to servers that accounts name, shared between workspaces."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,21 +9,21 @@ import httpx
 from domain.shares import Exhausted, Share, Shares
 from platforms.errors import ErrorKind, PlatformError
 
-MOST_CONNECTIONS = 80
+MOST_REQUESTS = 80
 """Most concurrent requests; fewer than the connections of the pool below."""
 _TIMEOUT_S = 2.0
 """Seconds that a request waits for others of its workspace. Fast servers make room within milliseconds."""
 _ASK_AGAIN_S = 0.05
 
 
-class SharedConnections(httpx.AsyncBaseTransport):
+class SharedTransport(httpx.AsyncBaseTransport):
     """A transport of which a workspace uses no more than what stays free for all others.
 
     A server that does not respond delays posts of its own workspace only: those that find no room release their slots.
     The request's extension `workspace` names its workspace.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, total: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, total: int = MOST_REQUESTS) -> None:
         self._transport = transport
         self._shares = Shares(total)
 

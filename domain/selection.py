@@ -1,4 +1,4 @@
-"""The vocabulary of accounts that are being connected."""
+"""The vocabulary of choosing among accounts that can be connected."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Limits on the connections that the API holds open, in all and for each peer, so that one peer cannot use them up."""
+"""Limits on the sockets that the API holds open, in all and for each peer, so that one peer cannot use them up."""
 
 from collections import Counter
 from enum import Enum, auto
@@ -23,10 +23,10 @@ class Admission(Enum):
     CLOSED = auto()
 
 
-class Connections:
-    """The open connections of one process, counted by their peers' addresses.
+class OpenSockets:
+    """The open sockets of one process, counted by their peers' addresses.
 
-    Behind a proxy all connections come from one address, so the second limit must be as high as the first there.
+    Behind a proxy all of them come from one address, so the second limit must be as high as the first there.
     """
 
     def __init__(

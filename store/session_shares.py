@@ -1,19 +1,19 @@
-"""The shares of workspaces in a pool of connections, so that no workspace can take all of them."""
+"""The shares of workspaces in a pool of sessions, so that no workspace can take all of them."""
 
 import asyncio
 from collections import OrderedDict, deque
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.connection_held import is_connection_held
 from domain.holder import current_holder
+from domain.session_held import is_session_held
 from domain.shares import Exhausted, Share, Shares
 
 
-class ConnectionShares:
-    """A share of connections for each workspace; a workspace that has its share waits for its own connections.
+class SessionShares:
+    """A share of sessions for each workspace; a workspace that has its share waits for its own sessions.
 
-    Code that runs for no workspace takes none, and neither does code that already has a connection: it would wait for
+    Code that runs for no workspace takes none, and neither does code that already has a session: it would wait for
     itself.
     """
 
@@ -23,9 +23,9 @@ class ConnectionShares:
         self._waiting: OrderedDict[str, deque[asyncio.Future[Share]]] = OrderedDict()
 
     async def take(self) -> Share | None:
-        """Take a connection's share, to be passed to `release`. Raises sqlalchemy's TimeoutError."""
+        """Take a session's share, to be passed to `release`. Raises sqlalchemy's TimeoutError."""
         holder = current_holder()
-        if holder is None or not self._shares.most or is_connection_held():
+        if holder is None or not self._shares.most or is_session_held():
             return None
         if holder not in self._waiting:
             try:

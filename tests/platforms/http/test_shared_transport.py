@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http import shared_connections
-from platforms.http.shared_connections import SharedConnections
+from platforms.http import shared_transport
+from platforms.http.shared_transport import SharedTransport
 
 
 class Body(httpx.AsyncByteStream):
@@ -33,15 +33,15 @@ def build_request(workspace: str, path: str = "/") -> httpx.Request:
     return httpx.Request("GET", f"https://social.test{path}", extensions={"workspace": workspace})
 
 
-async def ask(connections: SharedConnections, workspace: str, path: str = "/") -> bytes:
+async def ask(connections: SharedTransport, workspace: str, path: str = "/") -> bytes:
     response = await connections.handle_async_request(build_request(workspace, path))
     return await response.aread()
 
 
 async def test_a_waiter_that_times_out_frees_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_connections, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(shared_transport, "_TIMEOUT_S", 0.1)
     server = Server()
-    connections = SharedConnections(server, 8)
+    connections = SharedTransport(server, 8)
     crowd = [asyncio.create_task(ask(connections, "a")) for _ in range(20)]
     await asyncio.sleep(0.3)
     refused = [task.exception() for task in crowd if task.done()]
@@ -60,13 +60,13 @@ async def test_a_waiter_that_times_out_frees_its_slot(monkeypatch: pytest.Monkey
 async def test_many_requests_to_a_fast_server_all_succeed() -> None:
     server = Server()
     server.answers.set()
-    connections = SharedConnections(server, 8)
+    connections = SharedTransport(server, 8)
     assert await asyncio.gather(*(ask(connections, "a") for _ in range(50))) == [b"{}"] * 50
 
 
 async def test_connections_are_given_back_whatever_happens() -> None:
     server = Server()
-    connections = SharedConnections(server, 2)
+    connections = SharedTransport(server, 2)
     cut_off = asyncio.create_task(ask(connections, "a"))
     await asyncio.sleep(0.01)
     cut_off.cancel()

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.connections import SelectionBy
 from domain.ids import new_id
+from domain.selection import SelectionBy
 from store.models import PendingConnection
 
 STATE_LIFETIME = timedelta(minutes=10)

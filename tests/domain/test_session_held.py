@@ -1,11 +1,11 @@
-"""No request goes to a platform while a database connection is held: it fails immediately with ConnectionHeld."""
+"""No request goes to a platform while a session of the database is held: it fails immediately with SessionHeld."""
 
 import asyncio
 
 import httpx
 import pytest
 
-from domain.connection_held import ConnectionHeld, demand_no_connection
+from domain.session_held import SessionHeld, demand_no_session
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
@@ -22,9 +22,9 @@ async def test_no_platform_is_asked_inside_a_transaction(stack: Stack, *, reads:
     async with Transport() as transport:
         asks = wire(transport, stack.sandbox_url)
         async with stack.database.reading() if reads else stack.database.transaction():
-            with pytest.raises(ConnectionHeld):
+            with pytest.raises(SessionHeld):
                 await asks.send("GET", "/_/health")
-            with pytest.raises(ConnectionHeld):
+            with pytest.raises(SessionHeld):
                 await asyncio.create_task(asks.send("GET", "/_/health"))
         assert (await asks.send("GET", "/_/health")).is_success
 
@@ -33,9 +33,9 @@ async def test_a_transaction_inside_another_does_not_lift_the_ban(stack: Stack) 
     async with stack.database.transaction():
         async with stack.database.answers.transaction():
             pass
-        with pytest.raises(ConnectionHeld):
-            demand_no_connection()
-    demand_no_connection()
+        with pytest.raises(SessionHeld):
+            demand_no_session()
+    demand_no_session()
 
 
 async def test_task_that_outlives_the_transaction_may_send(stack: Stack) -> None:
@@ -43,7 +43,7 @@ async def test_task_that_outlives_the_transaction_may_send(stack: Stack) -> None
 
     async def later() -> None:
         await over.wait()
-        demand_no_connection()
+        demand_no_session()
 
     async with stack.database.transaction():
         task = asyncio.create_task(later())
@@ -55,7 +55,7 @@ async def test_a_failed_transaction_is_over(database_that_is_away: Database) -> 
     with pytest.raises(ConnectionRefusedError):
         async with database_that_is_away.transaction() as session:
             await session.connection()
-    demand_no_connection()
+    demand_no_session()
 
 
 @pytest.fixture
