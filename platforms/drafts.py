@@ -1,4 +1,4 @@
-"""A target's post as its platform gets it: read from the content of a client, and told apart from others."""
+"""A target's post as its platform gets it: read from the content of a client, with a fingerprint."""
 
 import hashlib
 import json

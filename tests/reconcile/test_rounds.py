@@ -1,4 +1,4 @@
-"""Background tasks go on after a round that failed."""
+"""Background tasks continue after a round that failed."""
 
 import asyncio
 
