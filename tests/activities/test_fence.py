@@ -69,7 +69,9 @@ async def test_attempt_closed_by_another_worker_is_not_sent(
 
     monkeypatch.setattr(platforms()["twitter"], "publish", thaws)
     mine = await publish(parts, post)
-    assert [(each.status, each.confirming) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
+    assert [(outcome.status, outcome.confirming) for outcome in (*others, mine)] == [
+        (TargetStatus.UNCONFIRMED, True)
+    ] * 2
     assert await stack.public(text) == []
     async with stack.database.transaction() as session:
         attempts = await session.scalars(select(Attempt).where(Attempt.target_id == post.targets[0].id))
@@ -93,8 +95,8 @@ async def edit(parts: WorkerParts, stack: Stack, post: Post) -> Outcome | None:
     async with stack.database.transaction() as session:
         revision_id = await session.scalar(select(Revision.id).where(Revision.post_id == post.id))
         if revision_id is None:
-            wanted = EditedText(content=f"{post.content}!", target_ids=[target.id])
-            revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
+            text = EditedText(content=f"{post.content}!", target_ids=[target.id])
+            revision_id = await add_revision(session, post, text, CLIENT, datetime.now(UTC))
     command = EditCommand(
         post_id=post.id,
         version=post.version,
@@ -105,7 +107,7 @@ async def edit(parts: WorkerParts, stack: Stack, post: Post) -> Outcome | None:
     return await ActivityEnvironment().run(parts.editing().edit, command)
 
 
-async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
+async def list_edits(stack: Stack, account: Account) -> list[dict[str, Any]]:
     requests = (await stack.control("GET", "requests"))["requests"]
     return [request for request in requests if request["accountId"] == account.id and request["operation"] == "edit"]
 
@@ -128,7 +130,7 @@ async def test_edit_closed_by_another_worker_is_not_sent(
     monkeypatch.setattr(platform, "edit", thaws)
     with pytest.raises(ApplicationError, match="overtaken"):
         await edit(parts, stack, post)
-    assert await edits_of(stack, account) == []
+    assert await list_edits(stack, account) == []
     async with stack.database.transaction() as session:
         (attempt,) = await session.scalars(
             select(Attempt).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
@@ -149,7 +151,7 @@ async def test_unconfirmed_edit_is_not_sent_again_after_failed_confirmation(stac
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         assert list(await session.scalars(query)) == ["unconfirmed"]
     assert await edit(parts, stack, post)
-    assert len(await edits_of(stack, account)) == 1
+    assert len(await list_edits(stack, account)) == 1
 
 
 async def test_edit_that_was_not_made_is_sent_by_a_new_attempt(

@@ -47,8 +47,8 @@ async def test_heartbeat_counts_tries_that_only_waited(temporal: WorkflowEnviron
         activities=[give_back_twice],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
-        said = await temporal.client.execute_workflow(GiveBack.run, id=queue, task_queue=queue)
-    assert said == [3, 2]
+        counts = await temporal.client.execute_workflow(GiveBack.run, id=queue, task_queue=queue)
+    assert counts == [3, 2]
 
 
 @pytest.mark.parametrize(("attempt", "details", "doubled"), [(1, [], 0), (3, [], 2), (9, [8], 0), (9, ["50%", 6], 2)])

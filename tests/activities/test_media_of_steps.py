@@ -52,7 +52,7 @@ async def published(step: StepContext) -> Published:
     return done
 
 
-async def target_of(stack: Stack, post: Post) -> Target:
+async def read_target(stack: Stack, post: Post) -> Target:
     return (await stack.read(post.id)).targets[0]
 
 
@@ -93,10 +93,10 @@ async def test_next_try_examines_no_file_again(stack: Stack, parts: WorkerParts)
     assert [item.url for item in again.context.draft.media] == [item.url for item in first.context.draft.media]
     assert again.context.draft.media[1].url == media[1]
     assert again.context.handles == {}
-    before = (await target_of(stack, post)).handles
+    before = (await read_target(stack, post)).handles
     await again.check_media()
     await again.keeper.flush()
-    assert (await target_of(stack, post)).handles == before
+    assert (await read_target(stack, post)).handles == before
 
 
 async def test_post_fails_without_a_public_address_and_names_the_setting(stack: Stack) -> None:
@@ -202,7 +202,7 @@ async def test_a_cover_that_instagram_could_not_show_is_converted(
     step = await opened(stack, parts, post)
     await step.check_media()
     assert step.context.draft.settings.reel_cover.startswith(f"{public_url}/media/")
-    assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["converted", "compressed"]
+    assert [change["what"] for change in (await read_target(stack, post)).media_changes] == ["converted", "compressed"]
     await published(step)
     assert len(await stack.public("a cover")) == 1
 
@@ -215,7 +215,7 @@ async def test_video_metadata_are_removed_and_reported(
     monkeypatch.setattr(type(step.platform), "strips_metadata", False)
     async with step.context.media.open(step.context.draft.media[0]) as file:
         assert (file.width, file.height) == (540, 960)
-    assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["metadata_removed"]
+    assert [change["what"] for change in (await read_target(stack, post)).media_changes] == ["metadata_removed"]
 
 
 async def test_files_are_served_until_they_expire(stack: Stack, public_url: str) -> None:
@@ -244,7 +244,7 @@ async def carousels(stack: Stack, public_url: str) -> AsyncIterator[WorkerParts]
         yield parts
 
 
-async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
+async def save_pin(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
     """Save a pin of JPEGs with these sides, each at its own address."""
     expires_at, urls = datetime.now(UTC) + timedelta(hours=1), []
     for size in sizes:
@@ -256,7 +256,7 @@ async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, i
     return await stack.save(words, [await stack.connect("pinterest")], media=urls, settings={"boardId": "5"})
 
 
-async def sides_of(step: StepContext) -> list[tuple[int, int]]:
+async def measure_sides(step: StepContext) -> list[tuple[int, int]]:
     async with httpx.AsyncClient() as client:
         contents = [(await client.get(item.url)).content for item in step.context.draft.media]
     return [Image.open(io.BytesIO(content)).size for content in contents]
@@ -271,18 +271,18 @@ async def sides_of(step: StepContext) -> list[tuple[int, int]]:
     ],
 )
 async def test_images_of_one_pin_get_the_same_sides(
-    stack: Stack, carousels: WorkerParts, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
+    stack: Stack, carousels: WorkerParts, public_url: str, sizes: list[tuple[int, int]], common: tuple[int, int]
 ) -> None:
     words = f"alike {sizes}"
-    post = await pin_of(stack, public_url, words, *sizes)
+    post = await save_pin(stack, public_url, words, *sizes)
     before = [item["url"] for item in post.media_items]
     step = await opened(stack, carousels, post)
     await step.check_media()
-    assert await sides_of(step) == [wanted] * len(sizes)
-    kept = [item.url in before for item in step.context.draft.media]
-    assert kept == [size == wanted for size in sizes], "a file of the right size is not scaled"
-    scaled = [change for change in (await target_of(stack, post)).media_changes if change["what"] == "scaled"]
-    assert len(scaled) == sum(size != wanted for size in sizes)
+    assert await measure_sides(step) == [common] * len(sizes)
+    unchanged = [item.url in before for item in step.context.draft.media]
+    assert unchanged == [size == common for size in sizes], "a file of the right size is not scaled"
+    scaled = [change for change in (await read_target(stack, post)).media_changes if change["what"] == "scaled"]
+    assert len(scaled) == sum(size != common for size in sizes)
     await published(step)
     assert len(await stack.public(words)) == 1
 
@@ -290,7 +290,7 @@ async def test_images_of_one_pin_get_the_same_sides(
 async def test_images_of_different_shapes_are_refused_before_a_request_to_pinterest(
     stack: Stack, carousels: WorkerParts, public_url: str
 ) -> None:
-    post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
+    post = await save_pin(stack, public_url, "unlike", (600, 900), (800, 800))
     step = await opened(stack, carousels, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
@@ -301,7 +301,7 @@ async def test_images_of_different_shapes_are_refused_before_a_request_to_pinter
 
 
 async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: WorkerParts, public_url: str) -> None:
-    post = await pin_of(stack, public_url, "alone", (640, 480))
+    post = await save_pin(stack, public_url, "alone", (640, 480))
     step = await opened(stack, carousels, post)
     await step.check_media()
     assert [item.url for item in step.context.draft.media] == [item["url"] for item in post.media_items]
@@ -310,7 +310,7 @@ async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: Worke
 async def test_images_of_one_shape_need_no_public_address(
     stack: Stack, carousels: WorkerParts, public_url: str
 ) -> None:
-    post = await pin_of(stack, public_url, "as they are", (600, 900), (1000, 1500))
+    post = await save_pin(stack, public_url, "as they are", (600, 900), (1000, 1500))
     hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
     async with open_parts(
         stack.settings.model_copy(update={"private_media_hosts": hosts}), stack.worker_database

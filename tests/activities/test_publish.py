@@ -53,7 +53,7 @@ async def leave_behind(stack: Stack, post: Post) -> None:
 async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
     async with stack.database.transaction() as session:
         query = select(Attempt).where(Attempt.target_id == post.targets[0].id).order_by(Attempt.id)
-        return [(each.step, each.state) for each in await session.scalars(query)]
+        return [(attempt.step, attempt.state) for attempt in await session.scalars(query)]
 
 
 @pytest.mark.parametrize("media", [(), ("https://example.com/left.jpg",)])
@@ -187,10 +187,10 @@ async def test_unsaved_handles_after_the_send_make_it_unconfirmed(
     assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")
 
 
-def at_its_end(left: timedelta) -> ActivityEnvironment:
+def at_its_end(rest: timedelta) -> ActivityEnvironment:
     """Return the environment of a step that was retried until only this much of its time is left."""
     environment, whole = ActivityEnvironment(), timedelta(hours=2)
-    began = datetime.now(UTC) - whole + left
+    began = datetime.now(UTC) - whole + rest
     environment.info = replace(environment.info, scheduled_time=began, schedule_to_close_timeout=whole)
     return environment
 

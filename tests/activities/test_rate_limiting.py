@@ -47,8 +47,8 @@ async def publish(parts: WorkerParts, post: Post) -> Outcome:
 
 
 async def requests(stack: Stack, account: Account) -> list[dict[str, Any]]:
-    found = (await stack.control("GET", "requests"))["requests"]
-    return [each for each in found if each["accountId"] == account.id]
+    all_requests = (await stack.control("GET", "requests"))["requests"]
+    return [request for request in all_requests if request["accountId"] == account.id]
 
 
 def waits(outcome: Outcome) -> timedelta:
@@ -132,14 +132,16 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
     settings = stack.settings.model_copy(update={"platform_rate_limits": True})
     # As two workers: the second must not ask while the first is asking.
-    async with open_parts(settings, database) as one, open_parts(settings, database) as two:
+    async with open_parts(settings, database) as first, open_parts(settings, database) as second:
         posts = [await stack.save(f"asked slowly {number}", [account]) for number in range(4)]
-        slow = [asyncio.create_task(publish(parts, post)) for parts, post in zip((one, two) * 2, posts, strict=True)]
+        slow = [
+            asyncio.create_task(publish(parts, post)) for parts, post in zip((first, second) * 2, posts, strict=True)
+        ]
         await asyncio.sleep(0.5)
-        outcome = await publish(two, await stack.save("no question", [await stack.connect("telegram")]))
+        outcome = await publish(second, await stack.save("no question", [await stack.connect("telegram")]))
         assert outcome.status is TargetStatus.PUBLISHED
         assert not any(task.done() for task in slow), "they were not waited for"
-        assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
+        assert {ended.status for ended in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
     await database.close()
     asked = [request for request in await requests(stack, account) if "publishing_limit" in request["path"]]
     assert len(asked) == 1, "one asks, and a platform that is silent is left alone for a while"

@@ -78,12 +78,12 @@ async def lateness(stack: Stack, post: Post) -> float:
     return (target.published_at - done.due_at).total_seconds()
 
 
-async def attempts_of(stack: Stack, posts: list[Post]) -> int:
+async def count_attempts(stack: Stack, posts: list[Post]) -> int:
     """Return the number of rows in the attempt log for the posts."""
     ids = [target.id for post in posts for target in post.targets]
     async with stack.database.transaction() as session:
-        found = await session.execute(select(func.count()).where(Attempt.target_id.in_(ids)))
-    return found.scalar_one()
+        count = await session.execute(select(func.count()).where(Attempt.target_id.in_(ids)))
+    return count.scalar_one()
 
 
 @pytest.mark.thorough
@@ -101,7 +101,7 @@ async def test_slow_media_delay_no_other_workspace(slow: tuple[Stack, HostileSer
     assert len(server.requests) == stack.settings.media_fetches
     waiting = [(await stack.read(post.id)).targets[0] for post in posts]
     assert sum(target.next_attempt_at is not None for target in waiting) >= SLOW_POSTS - stack.settings.media_fetches
-    assert await attempts_of(stack, posts) == 0
+    assert await count_attempts(stack, posts) == 0
 
 
 @pytest.mark.parametrize("platform", ["discord", "telegram"])
@@ -116,7 +116,7 @@ async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileSer
         while not server.requests:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.05)
     # If a worker dies now, it must leave no attempt whose request may have been sent.
-    assert await attempts_of(stack, [post]) == 0
+    assert await count_attempts(stack, [post]) == 0
     may_end.set()
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(server.requests) == 1

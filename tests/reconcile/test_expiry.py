@@ -73,7 +73,7 @@ async def test_a_worker_may_delete_expired_rows(stack: Stack) -> None:
         request = KeyedRequest(post.workspace_id, new_id("key"), b"1" * 32)
         await acquire_key(session, request, "post_1", long_ago, (201, b"content"))
 
-    async def left() -> tuple[int, IdempotencyKey | None]:
+    async def rows_left() -> tuple[int, IdempotencyKey | None]:
         late = select(func.count()).select_from(LatePost).where(LatePost.post_id == post.id)
         async with stack.database.reading() as session:
             key = await session.get(IdempotencyKey, (post.workspace_id, request.key))
@@ -81,8 +81,8 @@ async def test_a_worker_may_delete_expired_rows(stack: Stack) -> None:
 
     for _ in range(100):
         await expire(stack.worker_database, datetime.now(UTC))
-        if await left() == (1, None):
+        if await rows_left() == (1, None):
             return
         # The stack's own worker deletes the same rows at this time.
         await asyncio.sleep(0.1)
-    raise AssertionError(await left())
+    raise AssertionError(await rows_left())

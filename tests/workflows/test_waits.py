@@ -55,7 +55,7 @@ async def test_untroubled_post_never_writes_the_attribute(stack: Stack) -> None:
     assert all(WAITS_FOR.name not in str(event) for event in history.events)
 
 
-async def status_of(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
+async def ask_status(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
     return (await handle.describe()).typed_search_attributes.get(POST_STATUS)
 
 
@@ -63,12 +63,12 @@ async def ends_as(handle: WorkflowHandle[PostWorkflow, object], status: str) -> 
     async with asyncio.timeout(60):
         while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
-    assert await status_of(handle) == status
+    assert await ask_status(handle) == status
 
 
-async def details_of(handle: WorkflowHandle[PostWorkflow, object]) -> str:
-    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return found.current_details
+async def ask_details(handle: WorkflowHandle[PostWorkflow, object]) -> str:
+    metadata: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
 
 
 async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: Stack) -> None:
@@ -78,9 +78,9 @@ async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: St
     await becomes(handle, "platform")
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, target.next_attempt_at is not None) == ("publishing", True)
-    said = await details_of(handle)
-    assert "**refused for now**: the platform asks to wait (`" in said
-    assert "tried again at" in said
+    text = await ask_details(handle)
+    assert "**refused for now**: the platform asks to wait (`" in text
+    assert "tried again at" in text
     assert (await handle.describe()).raw_description.pending_activities == []
     await handle.signal("retry")
     assert (await stack.settled(post.id)).status == "published"
@@ -102,7 +102,7 @@ async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, mon
     handle, waits = await stack.start(post), list[float]()
     for count in range(1, 4):
         async with asyncio.timeout(60):
-            while len(refusals := await refusals_of(stack, post)) < count:  # noqa: ASYNC110 there is no event
+            while len(refusals := await list_refusals(stack, post)) < count:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         assert refusals[-1].next_attempt_at
         assert refusals[-1].finished_at
@@ -118,13 +118,13 @@ async def is_idle(handle: WorkflowHandle[PostWorkflow, object]) -> None:
     """Wait until the workflow waits for a time or a request, and for no step."""
     async with asyncio.timeout(60):
         while True:
-            found = (await handle.describe()).raw_description
-            if not found.pending_activities and not found.HasField("pending_workflow_task"):
+            description = (await handle.describe()).raw_description
+            if not description.pending_activities and not description.HasField("pending_workflow_task"):
                 return
             await asyncio.sleep(0.05)
 
 
-async def refusals_of(stack: Stack, post: Post) -> list[Attempt]:
+async def list_refusals(stack: Stack, post: Post) -> list[Attempt]:
     async with stack.database.reading() as session:
         query = select(Attempt).where(Attempt.target_id == post.targets[0].id, Attempt.state == "refused")
         return list(await session.scalars(query.order_by(Attempt.id)))
@@ -148,9 +148,9 @@ async def test_cancelled_send_needs_a_person(stack: Stack) -> None:
     await ends_as(handle, "cancelled")
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, target.confirming, target_waits_for(target)) == ("unconfirmed", False, "person")
-    said = await details_of(handle)
-    assert "**cancelled**" in said
-    assert "a person must look at the account" in said
+    text = await ask_details(handle)
+    assert "**cancelled**" in text
+    assert "a person must look at the account" in text
 
 
 async def test_a_published_post_stays_published_if_its_workflow_is_cancelled(stack: Stack) -> None:
@@ -165,7 +165,7 @@ async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
     handle = await stack.start(post)
     await stack.delete(post)
     await ends_as(handle, "deleted")
-    assert "pending" not in await details_of(handle)
+    assert "pending" not in await ask_details(handle)
 
 
 @pytest.mark.parametrize("deleted", [True, False])

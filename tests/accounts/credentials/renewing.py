@@ -38,7 +38,7 @@ class Platform:
         return ChangedCredentials(stored | {"access_token": f"renewed {self.asked}"}, self.tokens)
 
 
-def key_of(account: Account) -> Key:
+def account_key(account: Account) -> Key:
     return account.workspace_id, account.id
 
 

@@ -33,10 +33,10 @@ def _around(name: str, *, before: bool = False, after: bool = False, later_s: fl
     """Send this process the signal before or after a function of the renewal, or some time after it has ended."""
     function: Callable[..., Awaitable[Any]] = getattr(renewal, name)
 
-    async def struck(*given: Any, **more: Any) -> Any:
+    async def struck(*arguments: Any, **more: Any) -> Any:
         if before:
             _strike()
-        result = await function(*given, **more)
+        result = await function(*arguments, **more)
         if after:
             _strike()
         if later_s is not None:
@@ -69,11 +69,11 @@ async def main(workspace: str, account_id: str, point: str) -> None:
         async with database.transaction() as session:
             account = await session.get_one(Account, (workspace, account_id))
         try:
-            said = str(await parts.accounts.renew(account))
+            answer = str(await parts.accounts.renew(account))
         except PlatformError as error:
-            said = error.code
+            answer = error.code
     await database.close()
-    sys.stdout.write(f"ended: {said}\n")
+    sys.stdout.write(f"ended: {answer}\n")
 
 
 if __name__ == "__main__":

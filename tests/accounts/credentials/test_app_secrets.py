@@ -30,8 +30,8 @@ def credentials(platform: str, **more: Any) -> Any:
 
 
 def secret(platform: str, **more: Any) -> str | None:
-    found = with_app_secret(APPS, platforms()[platform], credentials(platform, **more), "ws_1").client_secret
-    return None if found is None else str(found.get_secret_value())
+    client_secret = with_app_secret(APPS, platforms()[platform], credentials(platform, **more), "ws_1").client_secret
+    return None if client_secret is None else str(client_secret.get_secret_value())
 
 
 def test_app_secret_is_that_of_the_accounts_app() -> None:

@@ -24,7 +24,7 @@ from store.accounts.resealing import START, reseal_batch
 from store.database import Database
 from store.models import Account, Post
 from store.secrets.vault import Vault, new_key
-from tests.accounts.credentials.renewing import REPORTED, Platform, Process, key_of, row, token
+from tests.accounts.credentials.renewing import REPORTED, Platform, Process, account_key, row, token
 from tests.stack import Stack
 
 SLOW_S = 8.0
@@ -55,8 +55,8 @@ async def expire(stack: Stack, account: Account, *, answer_after: float, posts: 
 
 
 async def renewals(stack: Stack) -> int:
-    found = (await stack.control("GET", "requests?platform=twitter&operation=auth"))["requests"]
-    return len(found)
+    requests = (await stack.control("GET", "requests?platform=twitter&operation=auth"))["requests"]
+    return len(requests)
 
 
 @pytest.mark.thorough
@@ -71,7 +71,7 @@ async def test_slow_renewal_delays_no_other_account(stack: Stack, parts: WorkerP
     outcome = await publish(parts, await stack.save("not held up", [other]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert not any(task.done() for task in slow), "it was not waited for"
-    assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
+    assert {ended.status for ended in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
     assert await renewals(stack) == before + 1
 
 
@@ -83,8 +83,8 @@ async def test_many_steps_of_many_processes_renew_once(
     processes = [process() for _ in range(3)]
     # Each step has read the account's row for itself.
     steps = [
-        asyncio.create_task(each.renewed(await row(stack, account), platform.renew, TOKENS))
-        for each in processes
+        asyncio.create_task(worker_process.renewed(await row(stack, account), platform.renew, TOKENS))
+        for worker_process in processes
         for _ in "123"
     ]
     await platform.is_asked.wait()
@@ -101,7 +101,7 @@ async def test_waiting_for_another_process_is_bounded(
 ) -> None:
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 0.3)
     async with stack.database.transaction() as session:
-        assert await lease_renewal(session, key_of(account), account.credentials)
+        assert await lease_renewal(session, account_key(account), account.credentials)
     with pytest.raises(PlatformError) as raised:
         await process().renewed(account, platform.renew, TOKENS)
     assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "renewing")
@@ -121,7 +121,7 @@ async def test_lease_of_a_dead_process_expires(
     """If the holder is alive after all, its response is waited for."""
     monkeypatch.setattr(renewal, "_SAVE_WITHIN_S", 0.3)
     async with stack.database.transaction() as session:
-        lease = await lease_renewal(session, key_of(account), account.credentials)
+        lease = await lease_renewal(session, account_key(account), account.credentials)
         assert lease
         assert lease.granted
     used = account.credentials
@@ -134,9 +134,9 @@ async def test_lease_of_a_dead_process_expires(
         vault = Vault(stack.settings.encryption_keys)
         sealed = seal_credentials(vault, account.workspace_id, account.id, {"access_token": "written late"})
         async with stack.database.transaction() as session:
-            kept = await keep_renewed(session, key_of(account), used, sealed, REPORTED, None)
-            assert kept
-            assert kept.credentials == sealed
+            newest = await keep_renewed(session, account_key(account), used, sealed, REPORTED, None)
+            assert newest
+            assert newest.credentials == sealed
     assert await renewing == (await row(stack, account)).credentials
     assert await token(stack, account) == ("written late" if has_written else "renewed 1")
 

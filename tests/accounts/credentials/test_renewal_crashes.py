@@ -106,7 +106,7 @@ async def grants(stack: Stack, account: Account) -> list[dict[str, Any]]:
     return list((await stack.control("GET", f"tokens?platform=twitter&accountId={account.id}"))["grants"])
 
 
-def token_of(stack: Stack, account: Account) -> str:
+def refresh_token(stack: Stack, account: Account) -> str:
     return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
 
 
@@ -167,11 +167,11 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
         await killed.ends()
         if point == "sent":
             await asyncio.sleep(2)
-    kept = await row(stack, account)
-    assert kept.renewal_started_at is not None
-    assert token_of(stack, kept) == token_of(stack, account)
+    stored = await row(stack, account)
+    assert stored.renewal_started_at is not None
+    assert refresh_token(stack, stored) == refresh_token(stack, account)
     # The access token is valid for five more minutes, and a second use of the refresh token would end it.
-    assert (await parts.accounts.whoami(kept)).user_id == account.user_id
+    assert (await parts.accounts.whoami(stored)).user_id == account.user_id
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
     await renew_due(parts.database, parts.accounts)
@@ -185,8 +185,8 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
     with pytest.raises(PlatformError) as raised:
         await parts.accounts.renew(await row(stack, account))
     assert raised.value.code == "lost_in_renewal"
-    kept = await row(stack, account)
-    assert (kept.renewal_error, kept.renew_at) == ("lost_in_renewal", None)
+    stored = await row(stack, account)
+    assert (stored.renewal_error, stored.renew_at) == ("lost_in_renewal", None)
 
 
 @pytest.mark.thorough
@@ -202,9 +202,9 @@ async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Acco
         parts.accounts.stop_renewing()
         assert parts.accounts.renewing_for_s() > 0
     await database.close()
-    kept = await row(stack, account)
-    assert token_of(stack, kept) != token_of(stack, account)
-    assert (kept.renewal_started_at, kept.renewing_until) == (None, None)
+    stored = await row(stack, account)
+    assert refresh_token(stack, stored) != refresh_token(stack, account)
+    assert (stored.renewal_started_at, stored.renewing_until) == (None, None)
 
 
 @pytest.mark.thorough
@@ -215,12 +215,12 @@ async def test_renewed_tokens_survive_a_database_outage(
     loop, write = asyncio.get_running_loop(), renewals.keep_renewed
     begun, tries = loop.time(), 0
 
-    async def away(*given: Any, **more: Any) -> Any:
+    async def away(*arguments: Any, **more: Any) -> Any:
         nonlocal tries
         tries += 1
         if loop.time() - begun < 4:
             raise ConnectionRefusedError
-        return await write(*given, **more)
+        return await write(*arguments, **more)
 
     monkeypatch.setattr(renewal, "keep_renewed", away)
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 60)

@@ -46,18 +46,18 @@ async def test_reported_lifetimes_are_saved_with_the_credentials(
     now = datetime.now(UTC)
     platform.tokens = Tokens(now + 2 * HOUR, now + 99 * HOUR, ["read", "write"], now + 50 * HOUR)
     assert await process().renewed(account, platform.renew, TOKENS, force=True)
-    kept = await row(stack, account)
-    assert (kept.expires_at, kept.refresh_expires_at, kept.renew_at) == (
+    stored = await row(stack, account)
+    assert (stored.expires_at, stored.refresh_expires_at, stored.renew_at) == (
         now + 2 * HOUR,
         now + 99 * HOUR,
         now + 50 * HOUR,
     )
-    assert kept.scopes == ["read", "write"]
-    assert kept.renewed_at is not None
-    assert kept.renewed_at == kept.last_ok_at
-    assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (0, None, None)
-    assert kept.refused_at is None, "the platform accepts it again"
-    assert account.expires_at == kept.expires_at, "the step's own row follows"
+    assert stored.scopes == ["read", "write"]
+    assert stored.renewed_at is not None
+    assert stored.renewed_at == stored.last_ok_at
+    assert (stored.renewal_failures, stored.renewal_error, stored.renewal_started_at) == (0, None, None)
+    assert stored.refused_at is None, "the platform accepts it again"
+    assert account.expires_at == stored.expires_at, "the step's own row follows"
     platform.tokens = Tokens(None, None, None, None)
     await process().renewed(account, platform.renew, TOKENS)
     assert (await row(stack, account)).scopes == ["read", "write"], "an answer that names none takes none away"
@@ -80,9 +80,9 @@ async def test_failed_renewals_are_counted_and_delayed(
 ) -> None:
     platform.refusal = AWAY
     assert (await failure(process, account, platform)).code == "unreachable"
-    kept = await row(stack, account)
-    assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (1, "unreachable", None)
-    assert kept.renew_at is not None
+    stored = await row(stack, account)
+    assert (stored.renewal_failures, stored.renewal_error, stored.renewal_started_at) == (1, "unreachable", None)
+    assert stored.renew_at is not None
     await write(stack, account, "renew_at = now() + interval '1 hour'")
     again = await failure(process, account, platform)
     assert (again.kind, again.code, platform.asked) == (ErrorKind.TRANSIENT, "pause", 1)
@@ -126,9 +126,9 @@ async def test_lost_renewal_is_remembered_although_the_platform_responds(
     platform.refusal = REFUSED
     error = await failure(process, account, platform, force=True)
     assert (error.kind, error.code) == (ErrorKind.AUTH, "lost_in_renewal")
-    kept = await row(stack, account)
-    assert (kept.renewal_error, kept.renew_at) == ("lost_in_renewal", None)
-    assert kept.renewal_started_at is not None
+    stored = await row(stack, account)
+    assert (stored.renewal_error, stored.renew_at) == ("lost_in_renewal", None)
+    assert stored.renewal_started_at is not None
 
 
 async def test_lost_response_is_harmless_if_refresh_tokens_are_reusable(
@@ -173,8 +173,8 @@ async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
     monkeypatch.setattr(renewal, "SEND_WITHIN", timedelta(0))
     error = await failure(process, account, platform)
     assert (error.kind, error.code, platform.asked) == (ErrorKind.TRANSIENT, "held_up", 0)
-    kept = await row(stack, account)
-    assert (kept.renewing_until, kept.renewal_started_at, kept.renewal_failures) == (None, None, 0)
+    stored = await row(stack, account)
+    assert (stored.renewing_until, stored.renewal_started_at, stored.renewal_failures) == (None, None, 0)
 
 
 async def test_lease_of_a_running_process_is_not_taken(
@@ -222,10 +222,10 @@ async def test_stopping_process_begins_no_renewal(account: Account, platform: Pl
     ],
 )
 async def test_a_reconnection_without_a_refresh_token_keeps_the_stored_one(
-    stack: Stack, account: Account, user_id: str, app_id: str, given: str | None, kept: str | None
+    stack: Stack, account: Account, user_id: str, app_id: str, new_token: str | None, token_after: str | None
 ) -> None:
     vault = Vault(stack.settings.encryption_keys)
-    credentials = {"access_token": "reconnected"} | ({} if given is None else {"refresh_token": given})
+    credentials = {"access_token": "reconnected"} | ({} if new_token is None else {"refresh_token": new_token})
     async with stack.database.transaction() as session:
         saved = await save_account(
             session,
@@ -241,5 +241,5 @@ async def test_a_reconnection_without_a_refresh_token_keeps_the_stored_one(
         )
         stored = open_credentials(vault, saved)
     assert stored["access_token"] == "reconnected"
-    assert stored.get("refresh_token") == kept
+    assert stored.get("refresh_token") == token_after
     assert (saved.renewal_error, saved.renewal_started_at, saved.expires_at) == (None, None, None)
