@@ -158,7 +158,7 @@ def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> 
     fetcher = MediaFetcher(
         private_hosts=settings.private_media_hosts,
         samples_url=settings.sandbox_url or None,
-        transport=outgoing.to_strangers,
+        transport=outgoing.to_named_hosts,
     )
     public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
     return MediaTools(

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from benchmarks.abuse.answers import hostile_answers
 from benchmarks.abuse.bodies import hostile_json, hostile_texts
 from benchmarks.abuse.bystander import Waits
-from benchmarks.abuse.connections import half_requests, hostile_heads
 from benchmarks.abuse.memory import Memory, listener
 from benchmarks.abuse.reads import hostile_cursors, large_pages, wrong_keys
 from benchmarks.abuse.slow_media import workspace_with_account
+from benchmarks.abuse.sockets import half_requests, hostile_heads
 from benchmarks.abuse.target import Tally, Target
 from benchmarks.abuse.unread import openapi_flood, repeats, unread_media, unread_pages
 from benchmarks.processes import answer, program

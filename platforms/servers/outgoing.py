@@ -36,9 +36,9 @@ class Outgoing:
 
     def to_named_servers(self) -> httpx.AsyncBaseTransport:
         """Return a transport to servers that accounts name."""
-        return to_named_servers(self._servers.private_hosts, self.to_strangers, self._servers.further_hosts)
+        return to_named_servers(self._servers.private_hosts, self.to_named_hosts, self._servers.further_hosts)
 
-    def to_strangers(self, allowed: AllowedHosts) -> GuardedTransport:
+    def to_named_hosts(self, allowed: AllowedHosts) -> GuardedTransport:
         """Return a transport to hosts that clients name."""
         return GuardedTransport(
             allowed, names=self._strange_names, context=self._context, forbidden=self._servers.forbidden

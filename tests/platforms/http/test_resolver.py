@@ -69,7 +69,7 @@ def test_slow_names_of_one_workspace_hold_up_no_other_and_no_platform(run: Run, 
             server.routes["/me"] = answer(b"{}")
             platform, hosts = platforms()["linkedin"], [f"cdn.test:{server.port}"]
             outgoing = Outgoing(Servers({"linkedin": f"http://api.linkedin.test:{server.port}"}))
-            fetcher = MediaFetcher(private_hosts=hosts, transport=outgoing.to_strangers)
+            fetcher = MediaFetcher(private_hosts=hosts, transport=outgoing.to_named_hosts)
             wire = Wire(
                 outgoing.to_platform(platform),
                 f"http://api.linkedin.test:{server.port}",
