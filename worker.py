@@ -26,7 +26,7 @@ from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
 from runtime.schema import announce_process, schema_task
 from runtime.settings import SettingsError, VaultSettings, read_settings
-from runtime.temporal import connect
+from runtime.temporal import open_client
 from store.database import OF_STEPS
 from store.schema.revisions import SchemaError
 from workflows.client.queues import Queues
@@ -53,7 +53,7 @@ async def run(names: list[str] | None) -> None:
     log_uncaught()
     await announce_process("worker", settings)
     runtime = serve_metrics(settings)
-    client = await connect(attempts=60, runtime=runtime)
+    client = await open_client(attempts=60, runtime=runtime)
     # Nothing has begun before this line, so a signal may end the process without a grace.
     connections: list[AccountConnections] = []
     stop = _stop_signal(

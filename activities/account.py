@@ -115,7 +115,7 @@ class AccountSteps:
         if connector is None:
             await self._accounts.whoami(account)
             return Inspection()
-        return await connector.inspect(self._accounts.connect(account))
+        return await connector.inspect(self._accounts.connection(account))
 
     async def _accepted(self, account: Account, result: Inspection) -> None:
         platform = platforms()[account.platform]

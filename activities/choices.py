@@ -63,7 +63,7 @@ class Choosing:
         platform = platforms()[account.platform]
         if not isinstance(platform, ListsChoices):
             raise TypeError(f"{platform.name} lists no choices")
-        connection = self._accounts.connect(account)
+        connection = self._accounts.connection(account)
         values = await platform.choices(connection, choice_list.setting, choice_list.within)
         return {"choices": [[choice.value, choice.label] for choice in values.items], "more": values.more}
 

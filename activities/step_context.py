@@ -88,7 +88,7 @@ class StepContextFactory:
         exchanges: list[Exchange] = []
         keeper = HandleKeeper(self._database, loaded.target.id, loaded.target.handles, fingerprint(draft))
         try:
-            connection = self._accounts.connect(loaded.account, exchanges.append)
+            connection = self._accounts.connection(loaded.account, exchanges.append)
         except VaultError as error:
             message = "The service cannot read the account's credentials at the moment."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=KEY_MISSING) from error

@@ -29,11 +29,11 @@ from domain.errors import PostsError
 
 def create_app(deps: Dependencies) -> Litestar:
     """Return the app over dependencies that live at least as long as it serves."""
-    return create_connecting_app(lambda: nullcontext(deps))
+    return create_app_of_process(lambda: nullcontext(deps))
 
 
-def create_connecting_app(
-    connected: Callable[[], AbstractAsyncContextManager[Dependencies]], host_names: Collection[str] = ()
+def create_app_of_process(
+    open_dependencies: Callable[[], AbstractAsyncContextManager[Dependencies]], host_names: Collection[str] = ()
 ) -> Litestar:
     """Return the app over dependencies that it opens when it starts, in its own event loop, and closes at the end.
 
@@ -42,7 +42,7 @@ def create_connecting_app(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with connected() as deps:
+        async with open_dependencies() as deps:
             app.state.deps, app.state.api_keys = deps, KeyCache(deps.database, deps.strangers)
             yield
             # No client waits for these deliveries any more, but the next process should not have to repeat them.

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from cli.environment import Environment
-from runtime.temporal import connect
+from runtime.temporal import open_client
 
 
 @asynccontextmanager
@@ -20,7 +20,7 @@ async def temporal_client(environment: Environment[Any], *, attempts: int = 1) -
     still be inside the interpreter when that ends, which aborts the process after its work is done.
     """
     runtime = Runtime(telemetry=TelemetryConfig())
-    client = await connect(
+    client = await open_client(
         address=environment.temporal_address,
         namespace=environment.temporal_namespace,
         attempts=attempts,

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from api.app import create_connecting_app
+from api.app import create_app_of_process
 from api.dependencies import Dependencies
 from api.http.rates import Rates
 from api.shared.workspace_usage import WorkspaceLimits
@@ -19,22 +19,22 @@ from runtime.logging import configure
 from runtime.metrics import serve_metrics
 from runtime.schema import schema_task
 from runtime.settings import Settings, read_settings
-from runtime.temporal import connect
+from runtime.temporal import open_client
 from store.database import OF_REQUESTS
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
 
 
 def create_app_from_env() -> Litestar:
-    """Return the app; it connects when it is started, because connections belong to the server's event loop."""
+    """Return the app; it opens its dependencies when it is started, because they belong to the server's event loop."""
     settings = read_settings(Settings)
     configure(settings.log_level, settings.log_format)
     runtime = serve_metrics(settings, api=True)
 
     @asynccontextmanager
-    async def connected() -> AsyncIterator[Dependencies]:
+    async def open_dependencies() -> AsyncIterator[Dependencies]:
         # Lazy: scheduled posts are accepted while Temporal is down.
-        client = await connect(lazy=True, runtime=runtime)
+        client = await open_client(lazy=True, runtime=runtime)
         database = open_database(settings, OF_REQUESTS)
         outcomes = Outcomes(settings.database_url.get_secret_value())
         await outcomes.start()
@@ -64,4 +64,4 @@ def create_app_from_env() -> Litestar:
             await outcomes.close()
             await database.close()
 
-    return create_connecting_app(connected, settings.api_host_names)
+    return create_app_of_process(open_dependencies, settings.api_host_names)

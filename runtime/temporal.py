@@ -73,7 +73,7 @@ def _shorten_causes(failure: Failure) -> None:
 DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=RedactingFailureConverter)
 
 
-async def connect(
+async def open_client(
     *,
     address: str | None = None,
     namespace: str | None = None,

@@ -81,13 +81,13 @@ class AccountConnections:
         stored = platform.credentials.model_validate(open_credentials(self.vault, account))
         return with_app_secret(self.registered_apps, platform, stored, account.workspace_id)
 
-    def connect(self, account: Account, on_exchange: Callable[[Exchange], None] = lambda _: None) -> Connection[Any]:
+    def connection(self, account: Account, on_exchange: Callable[[Exchange], None] = lambda _: None) -> Connection[Any]:
         """Return an account's connection to its platform. Raises VaultError, PlatformError."""
-        return self._connection(account, self.request_credentials(account), on_exchange)
+        return self._connection_with(account, self.request_credentials(account), on_exchange)
 
     async def whoami(self, account: Account) -> Identity:
         """Ask an account's platform whether it accepts its credentials. Raises VaultError, PlatformError."""
-        return await platforms()[account.platform].whoami(self.connect(account))
+        return await platforms()[account.platform].whoami(self.connection(account))
 
     def wire_for(
         self,
@@ -147,7 +147,7 @@ class AccountConnections:
         async def change(stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
             own = platform.credentials.model_validate(stored)
             full = with_app_secret(self.registered_apps, platform, own, account.workspace_id)
-            connection = self._connection(account, full, guard=guard)
+            connection = self._connection_with(account, full, guard=guard)
             renewed: Renewed[Any] = await platform.renew(connection)  # type: ignore[attr-defined]
             reported, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
             tokens = at_renewal(platform, renewed.credentials, reported, account.refresh_expires_at, now)
@@ -175,7 +175,7 @@ class AccountConnections:
         account.credentials = newest
         return self.request_credentials(account)
 
-    def _connection(
+    def _connection_with(
         self,
         account: Account,
         credentials: Any,

@@ -80,7 +80,7 @@ async def run_check(
             files = CheckFiles(file_named, find_host(environment, database, account.workspace_id))
             check = Check(
                 platform,
-                parts.accounts.connect(account),
+                parts.accounts.connection(account),
                 files,
                 settings=settings,
                 only=names,

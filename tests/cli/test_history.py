@@ -23,7 +23,7 @@ from cli.main import main
 from domain.ids import new_id
 from domain.post import PostStatus
 from reconcile.recovery import Recovery
-from runtime.temporal import DATA_CONVERTER, connect
+from runtime.temporal import DATA_CONVERTER, open_client
 from store.models import Post
 from store.posts.delivery import record_delivered
 from tests.reconcile.doctor.conftest import new_workspace
@@ -160,7 +160,7 @@ async def test_history_without_temporal_names_the_missing_part(own: Stack, monke
 
 
 async def test_own_processes_are_not_operators(temporal: WorkflowEnvironment) -> None:
-    client = await connect(address=temporal.client.service_client.config.target_host, attempts=1)
+    client = await open_client(address=temporal.client.service_client.config.target_host, attempts=1)
     assert client.identity.startswith(f"{IDENTITY}:")
 
 

@@ -22,7 +22,7 @@ from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from runtime.parts import open_parts
-from runtime.temporal import connect
+from runtime.temporal import open_client
 from store.models import Attempt, Post, Target
 from tests.running import running_stack
 from tests.stack import Stack
@@ -175,7 +175,7 @@ class TestSeveralWorkers:
             open_parts(stack.settings, stack.worker_database) as one,
             open_parts(stack.settings, stack.worker_database) as other,
         ):
-            client = await connect(address=stack.client.service_client.config.target_host)
+            client = await open_client(address=stack.client.service_client.config.target_host)
             async with (
                 worker.running_workers(stack.client, one, worker.worker_group(stack.client, one, ["telegram"])),
                 worker.running_workers(client, other, worker.worker_group(client, other, ["telegram"])),

@@ -49,7 +49,7 @@ async def checked(
     files = CheckFiles(file_named, in_the_sandbox)
     check = Check(
         platforms()[platform],
-        parts.accounts.connect(account),
+        parts.accounts.connection(account),
         files,
         **{"settings": SETTINGS.get(platform, {}), **more},
     )
@@ -153,7 +153,9 @@ async def test_samples_that_need_settings_are_skipped(stack: Stack, parts: Worke
 
 async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, parts: WorkerParts) -> None:
     account = await stack.connect("instagram")
-    check = Check(platforms()["instagram"], parts.accounts.connect(account), CheckFiles(file_named, None), settings={})
+    check = Check(
+        platforms()["instagram"], parts.accounts.connection(account), CheckFiles(file_named, None), settings={}
+    )
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )
