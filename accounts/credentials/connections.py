@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from accounts.credentials.app_secrets import require_own_app, with_app_secret, with_stored_secret
 from accounts.credentials.new_account import NewAccount
 from accounts.credentials.plain import plain
-from accounts.credentials.renewal import CALL_S, CredentialsChange, Guard, RecordRenewal, Renewals
+from accounts.credentials.renewal import CALL_S, CredentialsChange, Guard, Renewals
+from accounts.credentials.renewal_outcomes import RecordRenewal
 from accounts.facts import account_facts
 from accounts.token_times import at_renewal, is_due, platform_can_renew, token_rules_for
 from domain.stopwatch import Stopwatch

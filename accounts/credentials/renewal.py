@@ -16,8 +16,14 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from accounts.credentials.renewal_outcomes import RenewalOutcome, as_refusal, failure_after, may_have_renewed
-from domain.stopwatch import Stopwatch
+from accounts.credentials.renewal_outcomes import (
+    RecordRenewal,
+    RenewalOutcome,
+    as_refusal,
+    failure_after,
+    may_have_renewed,
+)
+from domain.stopwatch import Stopwatch, within
 from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -48,9 +54,6 @@ Guard = Callable[[], Awaitable[None]]
 """Awaited before the first byte of each request for tokens; raises PlatformError if it is too late to send it."""
 CredentialsChange = Callable[[dict[str, Any], Guard], Awaitable[ChangedCredentials]]
 """Returns new credentials for these, usually by a request to the platform."""
-
-RecordRenewal = Callable[[str, RenewalOutcome], None]
-"""Counts the outcome of a platform's renewal."""
 
 CALL_S = 25
 """How long the platform may take, in seconds in which this process ran: a freeze counts as one second."""
@@ -206,15 +209,15 @@ class Renewals:
         if lease is None or not lease.granted:
             return lease.account if lease else None
         try:
-            return await self._under(lease, renewal, asked)
+            return await self._renew_under(lease, renewal, asked)
         finally:
             await self._skip_if_unavailable(self._locks.release(renewal.lock))
 
-    async def _under(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Account | None:
+    async def _renew_under(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Account | None:
         try:
             _demand_pause_is_over(lease, renewal)
             async with self._room.setdefault(renewal.server or renewal.platform, asyncio.Semaphore(_CONCURRENCY)):
-                changed = await _within(CALL_S, renewal.change(renewal.stored, lambda: _demand_in_time(asked)))
+                changed = await within(CALL_S, renewal.change(renewal.stored, lambda: _demand_in_time(asked)))
         except PlatformError as error:
             return await self._failed(lease, renewal, error)
         except TimeoutError:
@@ -382,22 +385,3 @@ async def _demand_in_time(asked: Stopwatch) -> None:
     """Raise PlatformError if this process was stopped for so long that another may be renewing by now."""
     if asked.passed > SEND_WITHIN:
         raise PlatformError(ErrorKind.TRANSIENT, "The renewal was held up.", code="held_up")
-
-
-async def _within(seconds: int, work: Awaitable[ChangedCredentials]) -> ChangedCredentials:
-    """Wait for a result for some seconds, one after the other. Raises TimeoutError.
-
-    A process that was frozen would find its response and the end of one long time-out together, and would report the
-    time-out.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        for _ in range(seconds):
-            done, _ = await asyncio.wait({task}, timeout=1)
-            if done:
-                return task.result()
-        raise TimeoutError
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})

@@ -1,5 +1,6 @@
 """The effects of a failed renewal on the account, and the time of the next try."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -28,6 +29,10 @@ class RenewalOutcome(StrEnum):
     """It is tried again."""
     OPERATOR = "operator"
     """The platform refuses the operator's app."""
+
+
+RecordRenewal = Callable[[str, RenewalOutcome], None]
+"""Counts the outcome of a platform's renewal."""
 
 
 @dataclass(frozen=True, slots=True)
