@@ -263,7 +263,7 @@ async def measure_sides(step: StepContext) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "wanted"),
+    ("sizes", "common"),
     [
         ([(600, 900), (600, 900)], (600, 900)),
         ([(1000, 1500), (600, 900), (1200, 1800)], (600, 900)),

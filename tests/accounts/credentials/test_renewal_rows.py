@@ -212,7 +212,7 @@ async def test_stopping_process_begins_no_renewal(account: Account, platform: Pl
 
 
 @pytest.mark.parametrize(
-    ("user_id", "app_id", "given", "kept"),
+    ("user_id", "app_id", "new_token", "token_after"),
     [
         ("same", "same", None, "used once"),
         ("same", "same", "", "used once"),
