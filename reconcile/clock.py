@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from reconcile.gauges import Gauges
-from reconcile.rounds import PART_UNAVAILABLE
+from reconcile.rounds import is_part_unavailable
 from store.clock import SKEWED_FROM, measure_skew
 from store.database import Database
 
@@ -23,7 +23,9 @@ def ahead_of_database(database: Database) -> Callable[[], Awaitable[timedelta]]:
         try:
             async with asyncio.timeout(_TIMEOUT_S), database.reading() as session:
                 return await measure_skew(session)
-        except PART_UNAVAILABLE:
+        except Exception as error:
+            if not is_part_unavailable(error):
+                raise
             return timedelta(0)
 
     return measure

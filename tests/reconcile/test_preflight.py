@@ -44,14 +44,16 @@ async def check(stack: Stack, meters: Meters | None = None, *, after: timedelta 
     return await preflight.preflight(stack.worker_database, meters or Meters(), now)
 
 
-async def note(stack: Stack, account: Account, **values: Any) -> None:
+async def change_account(stack: Stack, account: Account, **values: Any) -> None:
     async with stack.database.transaction() as session:
         own = (Account.workspace_id == account.workspace_id, Account.id == account.id)
         await session.execute(update(Account).where(*own).values(**values))
 
 
 async def refuse(stack: Stack, account: Account) -> None:
-    await note(stack, account, refused_at=datetime.now(UTC), refusal="No.", refusal_code="no", refusal_count=1)
+    await change_account(
+        stack, account, refused_at=datetime.now(UTC), refusal="No.", refusal_code="no", refusal_count=1
+    )
 
 
 async def warnings(stack: Stack, post: Post) -> list[tuple[str, str]]:
@@ -103,7 +105,7 @@ async def test_token_that_ends_before_the_due_time_warns(own: Stack) -> None:
     ends = datetime.now(UTC) + timedelta(hours=2)
     early = await own.save("goes out before the token ends", [account], due_in=timedelta(hours=1))
     late = await own.save("goes out after the token has ended", [account], due_in=SOON)
-    await note(own, account, expires_at=ends, refresh_expires_at=ends, renew_at=None)
+    await change_account(own, account, expires_at=ends, refresh_expires_at=ends, renew_at=None)
     assert await check(own) == 2
     assert (await warnings(own, early), await warnings(own, late)) == ([], [("linkedin", "connection_ends")])
 
@@ -116,7 +118,7 @@ async def test_a_token_that_is_renewed_in_time_is_no_warning(own: Stack) -> None
     account = await own.connect("threads")
     post = await own.save("its token is renewed first", [account], due_in=SOON)
     ends = datetime.now(UTC) + timedelta(hours=2)
-    await note(own, account, expires_at=ends, refresh_expires_at=ends, renew_at=ends - timedelta(hours=1))
+    await change_account(own, account, expires_at=ends, refresh_expires_at=ends, renew_at=ends - timedelta(hours=1))
     await check(own)
     assert await warnings(own, post) == []
 
@@ -131,7 +133,7 @@ async def test_other_known_obstacles_warn(own: Stack) -> None:
         refusal = {"platform": "pinterest", "app_id": app.app_id, "code": "29", "message": "Ask for access."}
         session.add(AppRefusal(**refusal, refused_at=now, last_refused_at=now, probe_at=now + SOON))
         await record_quota(session, own.bucket(full, "publish"), now, 0, now + timedelta(hours=2))
-    await note(own, lacks, scopes=["public_profile"])
+    await change_account(own, lacks, scopes=["public_profile"])
     await check(own)
     assert await warnings(own, post) == [
         ("mastodon", "account_not_found"),

@@ -52,7 +52,7 @@ def test_ids_of_temporals_own_records_become_fields(lines: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "shown"),
+    ("fields", "unmasked"),
     [
         ({"access_token": "s3cret"}, "***"),
         ({"headers": {"Authorization": "Bearer s3cret", "accept": "json"}}, "json"),

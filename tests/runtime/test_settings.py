@@ -80,7 +80,7 @@ class TestRoles:
         assert read_settings(MigrateSettings, database_url=URL, api_role="", worker_role="").roles == []
 
     @pytest.mark.parametrize(
-        ("variables", "problem"),
+        ("values", "problem"),
         [
             ({"api_role": "same", "worker_role": "same"}, "must be two roles"),
             ({"api_role_password": "hunter2-hunter2"}, "SOCIALSYNCER_API_ROLE is not"),

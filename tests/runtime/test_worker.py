@@ -193,10 +193,10 @@ async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
 @pytest.mark.thorough
 async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
     # A late post may be given up by the statement that waits in the database when the worker ends.
-    left = {
+    late_events = {
         name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried", "stale"}
     }
-    assert {target.status for post in left.values() for target in post.targets} <= IN_FLIGHT
+    assert {target.status for post in late_events.values() for target in post.targets} <= IN_FLIGHT
     published = {name: post.status for name, post in deploy.after.items() if name not in {"cancelled", "stale"}}
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
 

@@ -172,13 +172,13 @@ class TestSeveralWorkers:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            open_parts(stack.settings, stack.worker_database) as one,
-            open_parts(stack.settings, stack.worker_database) as other,
+            open_parts(stack.settings, stack.worker_database) as first,
+            open_parts(stack.settings, stack.worker_database) as second,
         ):
             client = await open_client(address=stack.client.service_client.config.target_host)
             async with (
-                worker.running_workers(stack.client, one, worker.worker_group(stack.client, one, ["telegram"])),
-                worker.running_workers(client, other, worker.worker_group(client, other, ["telegram"])),
+                worker.running_workers(stack.client, first, worker.worker_group(stack.client, first, ["telegram"])),
+                worker.running_workers(client, second, worker.worker_group(client, second, ["telegram"])),
             ):
                 yield stack
 

@@ -239,7 +239,7 @@ async def test_recorded_answer_leads_to_one_published_post(stack: Stack, form: F
 
 @pytest.mark.usefixtures("quick_confirms", "quick")
 @pytest.mark.parametrize("status", [400, 500])
-@pytest.mark.parametrize("message", ["No.", "Application does not have permission for this action"])
+@pytest.mark.parametrize("problem", ["No.", "Application does not have permission for this action"])
 async def test_reply_that_threads_refuses_after_publishing_it_is_published(
     stack: Stack, status: int, problem: str
 ) -> None:
