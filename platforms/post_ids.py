@@ -23,7 +23,8 @@ class PostId:
 
     Each is a pattern of a URL from its host on, without its fragment, and a template of the id as `re.Match.expand`
     takes it, or a function. `{user}` in a template is the platform's id of the account, if the address names the
-    account in another way. The group `owner` of a pattern, also of an id's, must be what `owner` returns.
+    account in another way. The group `owner` of a pattern, also of an id's, must be what `owner` returns, and the group
+    `name` the account's name.
     """
     without_id: tuple[str, ...] = ()
     """Patterns of addresses that do not contain the id, but lead a browser to one that does."""
@@ -35,17 +36,18 @@ class PostId:
     owner: Callable[[str], str] = lambda _: ""
     """Return how ids and addresses name the owner of the account's posts: its server, its chat. Empty if unknown."""
 
-    def read(self, text: str, user_id: str | None = None) -> str | None:
+    def read(self, text: str, user_id: str | None = None, username: str = "") -> str | None:
         """Return the id of a post, given the id or the post's address; None if the text is neither of this account.
 
-        Without the platform's id of the account, an address that needs it is returned as it is.
+        Without the platform's id of the account, an address that needs it is returned as it is. Without its name, an
+        address may have any.
         """
-        return None if self._stranger(text, user_id) else self._read(text, user_id)
+        return None if self._other_account(text, user_id, username) else self._read(text, user_id)
 
-    def refusal(self, text: str, user_id: str | None = None) -> str:
+    def refusal(self, text: str, user_id: str | None = None, username: str = "") -> str:
         """Return why `read` returns None, as the end of a sentence."""
-        if stranger := self._stranger(text, user_id):
-            return f"names a post of {stranger}, and the posts of this account are of {self.owner(user_id or '')}"
+        if other := self._other_account(text, user_id, username):
+            return other
         _, address = _split(text)
         if any(re.fullmatch(pattern, address, re.ASCII) for pattern in self.without_id):
             return (
@@ -91,15 +93,16 @@ class PostId:
                 return named
         return None
 
-    def _stranger(self, text: str, user_id: str | None) -> str | None:
-        """Return the owner that an id or address names, if it is not the account's."""
-        own = self.owner(user_id) if user_id else ""
+    def _other_account(self, text: str, user_id: str | None, username: str) -> str | None:
+        """Return what is wrong with an id or address that names another account, None if it does not."""
+        owner, renamed = self.owner(user_id) if user_id else "", f"; if its name has changed, give {self.words}"
         _, address = _split(text)
-        texts = [(self.pattern, text), *((pattern, address) for pattern, _ in self.addresses)]
-        for pattern, named in texts if own else []:
+        for pattern, named in ((self.pattern, text), *((pattern, address) for pattern, _ in self.addresses)):
             match = re.fullmatch(pattern, named, re.ASCII)
-            if match and (owner := match.groupdict().get("owner")) and _spelled(owner) != _spelled(own):
-                return owner
+            groups = match.groupdict() if match else {}
+            for own, other, hint in ((owner, groups.get("owner"), ""), (username, groups.get("name"), renamed)):
+                if own and other and _spelled(other) != _spelled(own):
+                    return f"names a post of {other}, and the posts of this account are of {own}{hint}"
         return None
 
 

@@ -79,6 +79,11 @@ async def _raw(request: HttpRequest) -> bytes:
 
 
 def _check_content_type(request: HttpRequest) -> None:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType(
+            Problem("The body must not be compressed: Content-Encoding is not supported", "unsupported_media_type")
+        )
     content_type = request.headers.get("content-type")
     if content_type is None:
         return

@@ -23,6 +23,7 @@ _ABBREVIATIONS = {
     **dict.fromkeys(("NST", "NDT"), ("America/St_Johns",)),
     **dict.fromkeys(("WET", "WEST"), ("Europe/Lisbon",)),
     **dict.fromkeys(("CET", "CEST"), ("Europe/Berlin", "Europe/Madrid", "Europe/Paris")),
+    **dict.fromkeys(("MEZ", "MESZ"), ("Europe/Berlin", "Europe/Vienna", "Europe/Zurich")),
     **dict.fromkeys(("EET", "EEST"), ("Europe/Athens", "Europe/Helsinki", "Europe/Kyiv")),
     **dict.fromkeys(("AEST", "AEDT"), ("Australia/Sydney",)),
     **dict.fromkeys(("ACST", "ACDT"), ("Australia/Adelaide",)),
@@ -46,6 +47,17 @@ _ABBREVIATIONS = {
     "Z": ("UTC",),
 }
 """Zones that use an abbreviation; several if it means several times or the zone of many countries."""
+_ZONES_WITH_MINUTES = {
+    "+03:30": "Asia/Tehran",
+    "+04:30": "Asia/Kabul",
+    "+05:30": "Asia/Kolkata",
+    "+05:45": "Asia/Kathmandu",
+    "+06:30": "Asia/Yangon",
+    "+08:45": "Australia/Eucla",
+    "+09:30": "Australia/Darwin",
+    "-09:30": "Pacific/Marquesas",
+}
+"""Zones whose offset from UTC is no whole number of hours, and the same all year."""
 _CITIES = {
     "America/New_York": "Atlanta, Boston, Miami, Philadelphia, Washington",
     "America/Chicago": "Austin, Dallas, Houston, Minneapolis, New_Orleans",
@@ -78,13 +90,12 @@ def suggest_zone(wrong: str) -> str:
 
 
 def _suggest_offset(sign: str, hours: int, minutes: int) -> str:
-    """Suggest the zone of a whole number of hours: in the names of these zones the sign is reversed."""
+    """Suggest a zone that has an offset all year. Zones of whole hours have the reversed sign in their names."""
     if not hours and not minutes:
         return "; did you mean UTC?"
-    zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
-    if minutes or zone not in zone_names():
-        return ""
-    return f"; did you mean {zone}, which is UTC{sign}{hours:02}:00?"
+    offset = f"{sign}{hours:02}:{minutes:02}"
+    zone = _ZONES_WITH_MINUTES.get(offset, "") if minutes else f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+    return f"; did you mean {zone}, which is UTC{offset}?" if zone in zone_names() else ""
 
 
 def _meant(written: str) -> Sequence[str]:

@@ -35,8 +35,8 @@ RULES = Rules(
         "the message's number in its chat, digits alone",
         addresses=(
             (r"(?:t|telegram)\.me/c/(?P<owner>[0-9]+)/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\2"),
-            (r"(?:t|telegram)\.me/(?:s/)?[A-Za-z0-9_]{2,}/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\1"),
-            (r"[a-z0-9_-]+\.t\.me/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\1"),
+            (r"(?:t|telegram)\.me/(?:s/)?(?P<name>[A-Za-z0-9_]{2,})/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\2"),
+            (r"(?P<name>[a-z0-9_-]+)\.t\.me/(?:[0-9]+/)?([0-9]+)/?(?:\?.*)?", r"\2"),
         ),
         # The name of a chat may change, and is stored beside titles, so only its number makes an address.
         pages=((r".+", r"https://t.me/c/{owner}/\g<0>"),),

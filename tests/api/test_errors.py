@@ -1,5 +1,6 @@
 """One error shape for every request; no client's request causes an internal error."""
 
+import gzip
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -135,6 +136,19 @@ class TestBodies:
     async def test_emoji_and_every_script_are_text(self, api: Client) -> None:
         content = "🏳️‍🌈 שלום こんにちは \U0001f600"
         assert (await api.send_post({"content": content})).json()["content"] == content
+
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+    async def test_compressed_bodies_are_415(self, api: Client, encoding: str) -> None:
+        content = gzip.compress(b'{"content":"x"}')
+        response = await api.post("/v1/posts", content=content, headers={**JSON, "Content-Encoding": encoding})
+        error = check_shape(response)
+        assert (response.status_code, error["code"]) == (415, "unsupported_media_type")
+        assert error["error"] == "The body must not be compressed: Content-Encoding is not supported"
+
+    async def test_identity_is_no_compression(self, api: Client) -> None:
+        headers = {**JSON, "Content-Encoding": "identity"}
+        response = await api.post("/v1/posts", content=b'{"content":"not compressed"}', headers=headers)
+        assert response.status_code == 201
 
     @pytest.mark.parametrize(
         "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json", ""]

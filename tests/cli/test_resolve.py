@@ -32,7 +32,7 @@ async def run(*arguments: str) -> Result:
 
 async def lost(stack: Stack, text: str, count: int = 1) -> list[Post]:
     """Publish to a platform whose posts cannot be read back, and lose each response."""
-    account = await stack.connect("telegram")
+    account = stack.accounts["telegram"] = await stack.connect("telegram")
     posts = []
     for number in range(count):
         await stack.fault("telegram", "accept_then_drop", "publish")
@@ -44,7 +44,8 @@ async def lost(stack: Stack, text: str, count: int = 1) -> list[Post]:
 async def test_one_target_is_settled_and_retried(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         seen, unseen = await lost(own, "one of two", 2)
-        resolved = await run("resolve", seen.id, "telegram", "published", "https://t.me/some_channel/4711")
+        address = f"https://t.me/{own.accounts['telegram'].username}/4711"
+        resolved = await run("resolve", seen.id, "telegram", "published", address)
         assert (resolved.exit_code, resolved.stdout.splitlines()) == (
             0,
             ["1 target to settle: 1 published, 0 not published.", "1 target settled."],

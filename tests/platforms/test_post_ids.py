@@ -162,6 +162,17 @@ def test_post_of_another_owner_is_refused(platform: str, address: str, owners: t
     assert post_id.refusal(address, USERS[platform]) == sentence
 
 
+@pytest.mark.parametrize("address", ["https://t.me/some_channel/42", "https://some_channel.t.me/42"])
+def test_post_of_a_channel_of_another_name_is_refused(address: str) -> None:
+    post_id = platforms()["telegram"].rules.post_id
+    assert post_id.read(address, USERS["telegram"], "Some_Channel") == "42"
+    assert post_id.read(address, USERS["telegram"], "another") is None
+    assert post_id.refusal(address, USERS["telegram"], "another") == (
+        "names a post of some_channel, and the posts of this account are of another; if its name has changed, give the "
+        "message's number in its chat, digits alone"
+    )
+
+
 def test_server_in_another_spelling_is_the_same() -> None:
     post_id = platforms()["mastodon"].rules.post_id
     assert post_id.read("https://b\u00fccher.example/@somebody/1", "7@xn--bcher-kva.example") == "1"

@@ -62,7 +62,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
 def read_resolution(payload: JsonObject) -> ResolveBody:
     """Return what the person says. Raises InvalidRequest."""
     body = read_valid(ResolveBody, payload)
-    _post_id(body, None)
+    _post_id(body, None, "")
     return body
 
 
@@ -72,22 +72,23 @@ def id_and_address(body: ResolveBody, account: ConnectedAccount | None) -> tuple
     Raises InvalidRequest, also if the post is another account's.
     """
     user_id, username = (account.user_id, account.username) if account else ("", "")
-    post_id = _post_id(body, user_id)
+    post_id = _post_id(body, user_id, username)
     if post_id is None or post_id != body.platform_post_id:
         return post_id, body.platform_post_id
     return post_id, platforms()[body.platform].rules.post_id.page(post_id, user_id, username)
 
 
-def _post_id(body: ResolveBody, user_id: str | None) -> str | None:
+def _post_id(body: ResolveBody, user_id: str | None, username: str) -> str | None:
     """Return the id that a person has given, or the one in the address that the person has given.
 
-    `user_id`: the platform's id of the account; None if only the form is checked. Raises InvalidRequest.
+    `user_id` and `username`: the account's at the platform; None and empty if only the form is checked. Raises
+    InvalidRequest.
     """
     rule, named = platforms()[body.platform].rules.post_id, body.platform_post_id
     if named is None:
         return None
-    post_id = rule.read(named, user_id)
+    post_id = rule.read(named, user_id, username)
     if post_id is None:
-        sentence = f"platformPostId {rule.refusal(named, user_id)}"
+        sentence = f"platformPostId {rule.refusal(named, user_id, username)}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platformPostId"))
     return post_id

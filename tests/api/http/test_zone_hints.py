@@ -23,6 +23,10 @@ def offsets(zone: str) -> set[timedelta | None]:
     return {moment.astimezone(zone_named(zone)).utcoffset() for moment in YEAR}
 
 
+_OF_PLACES = {offset for zone in zone_names() if "/" in zone and len(has := offsets(zone)) == 1 for offset in has}
+"""The offsets that some place has all year."""
+
+
 def abbreviations(zone: str) -> set[str | None]:
     return {moment.astimezone(zone_named(zone)).tzname() for moment in YEAR}
 
@@ -41,7 +45,12 @@ def test_zone_suggested_for_an_offset_has_it_all_year(
     offset = timedelta(hours=hours, minutes=minutes) * (1 if sign == "+" else -1)
     zones = suggested_zones(prefix + sign + form.format(hours, minutes))
     assert all(offsets(zone) == {offset} for zone in zones), zones
-    assert bool(zones) == (not minutes and timedelta(hours=-12) <= offset <= timedelta(hours=14))
+    assert bool(zones) == (offset in _OF_PLACES if minutes else timedelta(hours=-12) <= offset <= timedelta(hours=14))
+
+
+@pytest.mark.parametrize("written", ["UTC+05:30", "GMT+5:30", "+0530"])
+def test_an_offset_with_minutes_gets_the_zone_of_a_place(written: str) -> None:
+    assert suggest_zone(written) == "; did you mean Asia/Kolkata, which is UTC+05:30?"
 
 
 @given(st.text("0123456789+-/:ETCGMUZetcgmuz ", max_size=12))
@@ -69,6 +78,7 @@ def test_zones_suggested_for_an_abbreviation_use_it(abbreviation: str) -> None:
 
 def test_common_abbreviations_get_a_zone_of_their_region() -> None:
     assert suggested_zones("CEST") == ["Europe/Berlin", "Europe/Madrid", "Europe/Paris"]
+    assert suggested_zones("MESZ") == ["Europe/Berlin", "Europe/Vienna", "Europe/Zurich"]
     assert suggested_zones("EDT") == ["America/New_York"]
     assert suggested_zones("BST") == ["Europe/London"]
     assert suggested_zones("PST") == ["America/Los_Angeles", "Asia/Manila"]

@@ -64,8 +64,16 @@ async def test_a_person_resolves_an_unconfirmed_post_as_published(stack: Stack, 
 
 async def test_the_address_of_the_post_is_as_good_as_its_id(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "named by its address")
-    body = naming(post, outcome="published", platformPostId="https://t.me/some_channel/4711?single")
-    (target,) = (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).json()["platforms"]
+    where, name = f"/v1/posts/{post['id']}/resolve", stack.accounts["telegram"].username
+    elsewhere = naming(post, outcome="published", platformPostId="https://t.me/some_channel/4711?single")
+    refused = await api.post(where, json=elsewhere)
+    assert (refused.status_code, refused.json()["param"]) == (400, "platformPostId")
+    assert refused.json()["error"] == (
+        f"platformPostId names a post of some_channel, and the posts of this account are of {name}; if its name has "
+        "changed, give the message's number in its chat, digits alone"
+    )
+    body = naming(post, outcome="published", platformPostId=f"https://t.me/{name.upper()}/4711?single")
+    (target,) = (await api.post(where, json=body)).json()["platforms"]
     assert (target["platformPostId"], target["platformPostUrl"]) == ("4711", body["platformPostId"])
 
 
