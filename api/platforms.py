@@ -3,12 +3,13 @@
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from litestar import Controller, Response, get
+from litestar import Controller, Response
 from typing_extensions import TypedDict
 
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.dependencies import Deps
 from api.http.headers import HttpRequest
+from api.http.operation import Operation, serves
 from api.http.query import read_query
 from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
@@ -130,21 +131,6 @@ class PlatformsView(TypedDict):
     platforms: Annotated[list[PlatformView], described("In alphabetical order.")]
 
 
-class PlatformEndpoints(Controller):
-    """Endpoints of the rules, which are the same for all callers."""
-
-    path = "/v1/platforms"
-    dependencies = AUTHENTICATED
-
-    @get("/")
-    async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Return the rules of all platforms."""
-        read_query(request)
-        async with deps.database.reading() as session:
-            with_app = await platforms_with_app(session, workspace_id)
-        return Response(_written(with_app), media_type="application/json")
-
-
 def platform_view(platform: AnyPlatform, *, with_app: bool = True) -> PlatformView:
     """Return a platform's rules as clients read them; `with_app` says that the operator has an app there."""
     text, media = platform.rules.text, platform.rules.media
@@ -215,3 +201,33 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
 def _written(with_app: frozenset[str]) -> bytes:
     views = [platform_view(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
     return write_json(PlatformsView(platforms=views))
+
+
+LIST_PLATFORMS = Operation(
+    method="get",
+    path="/v1/platforms",
+    id="listPlatforms",
+    summary="List the platforms and their rules",
+    description=(
+        "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and "
+        "the JSON Schema of every platform's settings. Posts are checked against the same rules when they are "
+        "created or validated; files when they are fetched, before anything is sent."
+    ),
+    answer=PlatformsView,
+    answers={"platforms": {"platforms": [platform_view(platforms()["pinterest"])]}},
+    errors=("unknownQuery",),
+)
+
+
+class PlatformEndpoints(Controller):
+    """Endpoints of the rules, which are the same for all callers."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(LIST_PLATFORMS)
+    async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Return the rules of all platforms."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            with_app = await platforms_with_app(session, workspace_id)
+        return Response(_written(with_app), media_type="application/json")

@@ -39,7 +39,7 @@ class ChoicesQuery:
 
 def read_choices_query(request: HttpRequest, platform: str) -> ChoicesQuery:
     """Return which values are asked for. Raises InvalidRequest with every problem."""
-    query, problems = parse_query(request, ("setting", "within"))
+    query, problems = parse_query(request)
     listed = settings_listed(platform)
     names, label = ", ".join(listed), platforms()[platform].label
     name = query.get("setting")

@@ -25,9 +25,9 @@ def accounts_cursor(account_id: str) -> str:
     return encode_cursor({"id": account_id})
 
 
-def read_accounts_query(request: HttpRequest, *, by_health: bool = False) -> AccountsQuery:
+def read_accounts_query(request: HttpRequest) -> AccountsQuery:
     """Return the filters of a list of accounts. Raises InvalidRequest with every problem."""
-    query, query_problems = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
+    query, query_problems = parse_query(request)
     problems: list[Problem] = []
     take = partial(convert_parameter, query, problems)
     platform, health = take("platform", parse_platform), take("health", partial(parse_choice, Health))

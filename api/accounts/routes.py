@@ -2,13 +2,21 @@
 
 from datetime import UTC, datetime
 
-from litestar import Controller, Response, delete, get
+from litestar import Controller, Response
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
 from api.accounts.choices import list_choices, read_choices_query
+from api.accounts.operations import (
+    GET_ACCOUNT_HEALTH,
+    GET_ACCOUNT_HISTORY,
+    LIST_ACCOUNT_HEALTH,
+    LIST_ACCOUNTS,
+    LIST_SETTING_CHOICES,
+    REMOVE_ACCOUNT,
+)
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
@@ -16,6 +24,7 @@ from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.headers import HttpRequest
+from api.http.operation import serves
 from api.http.query import known_platform, read_query
 from api.posts.answers.response import respond_privately
 from domain.errors import InvalidRequest, Problem
@@ -42,10 +51,9 @@ async def _named(
 class AccountEndpoints(Controller):
     """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
 
-    path = "/v1/accounts"
     dependencies = {**AUTHENTICATED, "named": Provide(_named)}  # noqa: RUF012
 
-    @get("/")
+    @serves(LIST_ACCOUNTS)
     async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the accounts."""
         wanted, now = read_accounts_query(request), datetime.now(UTC)
@@ -59,12 +67,12 @@ class AccountEndpoints(Controller):
         cursor = accounts_cursor(page[-1].id) if has_more else None
         return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
 
-    @get("/health")
+    @serves(LIST_ACCOUNT_HEALTH)
     async def list_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the health of the accounts as it is known; no platform is asked."""
-        return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
+        return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request)))
 
-    @get("/{platform:str}/{account_id:str}/health")
+    @serves(GET_ACCOUNT_HEALTH)
     async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return the health of one account; with `check`, ask its platform before."""
         if _flag(request, "check", default=False):
@@ -75,18 +83,18 @@ class AccountEndpoints(Controller):
             refused_apps = await refusals_of_apps(session, [account])
         return respond_privately(health_view(account, refused_apps, datetime.now(UTC)))
 
-    @get("/{platform:str}/{account_id:str}/history")
+    @serves(GET_ACCOUNT_HISTORY)
     async def get_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return who connected and removed an account."""
         read_query(request)
         return respond_privately(await account_history(deps, named))
 
-    @get("/{platform:str}/{account_id:str}/choices")
+    @serves(LIST_SETTING_CHOICES)
     async def list_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return the values of a setting that an account may use."""
         return respond_privately(await list_choices(deps, named, read_choices_query(request, named.platform)))
 
-    @delete("/{platform:str}/{account_id:str}", status_code=200)
+    @serves(REMOVE_ACCOUNT)
     async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Forget an account and its tokens."""
         revoke = _flag(request, "revoke", default=True)
@@ -96,7 +104,7 @@ class AccountEndpoints(Controller):
 
 def _flag(request: HttpRequest, name: str, *, default: bool) -> bool:
     """Return a parameter that is true or false. Raises InvalidRequest."""
-    given = read_query(request, (name,)).get(name)
+    given = read_query(request).get(name)
     if given not in {None, "true", "false"}:
         raise InvalidRequest(Problem(f"{name} must be true or false", "invalid_field_value", name))
     return default if given is None else given == "true"

@@ -10,7 +10,7 @@ from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.parse_patch import find_change_problems
 from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel
-from api.posts.filters import LONGEST_ADDRESS, TARGET_STATUSES, ZONE, read_filter
+from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_filter
 from api.posts.listing import read_cursor
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
@@ -53,8 +53,6 @@ _Status = Annotated[
     WithJsonSchema({"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}),
 ]
 _Moment = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
-MOMENT = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
-"""The form of a date or time of a filter."""
 
 
 class FilterBody(RequestModel):

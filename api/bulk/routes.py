@@ -2,15 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 
-from litestar import Controller, Response, post
+from litestar import Controller, Response
 
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.bulk.bodies import read_create_many, read_select_many, read_update_many
+from api.bulk.operations import CREATE_POSTS, DELETE_POSTS, RETRY_POSTS, UPDATE_POSTS, VALIDATE_POSTS
 from api.bulk.requests import ManyPosts
 from api.bulk.validate import validate_many
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
-from api.http.headers import HttpRequest, idempotency_key, preferred_wait, required_key
+from api.http.headers import HttpRequest, preferred_wait
+from api.http.operation import serves
 from api.http.request import BodyCheck, read_keyed_request, read_request
 from api.posts.answers.answer import Answer
 from api.posts.answers.response import respond
@@ -19,34 +21,33 @@ from api.posts.answers.response import respond
 class BulkEndpoints(Controller):
     """Endpoints for requests that concern many posts of the caller's workspace."""
 
-    path = "/v1/posts/bulk"
     dependencies = AUTHENTICATED
 
-    @post("/", status_code=200)
+    @serves(CREATE_POSTS)
     async def create_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create posts."""
-        return await _answer(request, workspace_id, deps, read_create_many, idempotency_key, ManyPosts.create)
+        return await _answer(request, workspace_id, deps, read_create_many, ManyPosts.create)
 
-    @post("/validate", status_code=200)
+    @serves(VALIDATE_POSTS)
     async def validate_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return the problems and warnings that creating posts would have."""
         payload = await read_request(request)
         return respond(await validate_many(deps, workspace_id, request.state.caller.key_id, payload))
 
-    @post("/update", status_code=200)
+    @serves(UPDATE_POSTS)
     async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Change posts, or correct their failed targets."""
-        return await _answer(request, workspace_id, deps, read_update_many, required_key, ManyPosts.update)
+        return await _answer(request, workspace_id, deps, read_update_many, ManyPosts.update)
 
-    @post("/delete", status_code=200)
+    @serves(DELETE_POSTS)
     async def delete_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Remove posts from this service."""
-        return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.delete)
+        return await _answer(request, workspace_id, deps, read_select_many, ManyPosts.delete)
 
-    @post("/retry", status_code=200)
+    @serves(RETRY_POSTS)
     async def retry_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Publish posts again to the platforms that failed."""
-        return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.retry)
+        return await _answer(request, workspace_id, deps, read_select_many, ManyPosts.retry)
 
 
 async def _answer(
@@ -54,11 +55,10 @@ async def _answer(
     workspace_id: str,
     deps: Dependencies,
     check_body: BodyCheck,
-    key_of: Callable[[HttpRequest], str | None],
     act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
     await deps.restoring.require_finished()
-    payload, key = await read_keyed_request(request, key_of, check_body)
+    payload, key = await read_keyed_request(request, check_body)
     with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
         many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline)
         answer = await act(many, payload)

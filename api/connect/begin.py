@@ -105,7 +105,8 @@ async def _read_parameters(
     """
     connector = await _connector(deps, workspace_id, platform)
     options = connector.options if connector else {}
-    found, problems = parse_query(request, ["redirect_url", "accountId", "hosted", "choose", *options])
+    others = {name for other in connectors().values() for name in other.options} - set(options)
+    found, problems = parse_query(request, without=others)
     redirect_url, hosted = found.get("redirect_url"), found.get("hosted") == "true"
     if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
         problems.append(problem)

@@ -7,11 +7,12 @@ see `api.connect.hosted`).
 from datetime import UTC, datetime
 from functools import partial
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.connect.begin import begin
+from api.connect.operations import BEGIN_CONNECTION, CONNECT_ACCOUNT, GET_CONNECTION, SELECT_ACCOUNTS
 from api.connect.outcomes import accounts_of, selection_of
 from api.connect.receive import connect, read_connect, select
 from api.connect.schemas import SelectBody, SelectedView
@@ -19,6 +20,7 @@ from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
+from api.http.operation import serves
 from api.http.query import known_platform, read_query
 from api.http.request import read_request
 from api.posts.answers.response import respond_privately
@@ -32,10 +34,9 @@ _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day
 class ConnectEndpoints(Controller):
     """Connect accounts to the caller's workspace."""
 
-    path = "/v1/connect"
     dependencies = AUTHENTICATED
 
-    @get("/{platform:str}")
+    @serves(BEGIN_CONNECTION)
     async def begin(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
@@ -43,7 +44,7 @@ class ConnectEndpoints(Controller):
         await deps.restoring.require_finished()
         return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
 
-    @get("/{platform:str}/{connection_id:str}")
+    @serves(GET_CONNECTION)
     async def progress(
         self,
         request: HttpRequest,
@@ -61,7 +62,7 @@ class ConnectEndpoints(Controller):
             known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection_of(row) or ()])
         return respond_privately(progress_view(row, known, datetime.now(UTC)))
 
-    @post("/{platform:str}")
+    @serves(CONNECT_ACCOUNT)
     async def connect(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
@@ -76,7 +77,7 @@ class ConnectEndpoints(Controller):
         account = accounts_of(row)[0]
         return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
-    @post("/{platform:str}/select")
+    @serves(SELECT_ACCOUNTS)
     async def select(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:

@@ -1,13 +1,14 @@
 """Read query parameters strictly: known names only, each once."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from api.http.body import MAX_PROBLEMS
 from api.http.headers import HttpRequest
+from api.http.operation import served_operation
 from api.http.suggest import did_you_mean, unknown_platform
 from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
@@ -18,24 +19,25 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 
-def read_query(request: HttpRequest, known: Sequence[str] = ()) -> dict[str, str]:
+def read_query(request: HttpRequest) -> dict[str, str]:
     """Return the query's parameters by name. Raises InvalidRequest."""
-    values, problems = parse_query(request, known)
+    values, problems = parse_query(request)
     if problems:
         raise InvalidRequest(problems)
     return values
 
 
-def parse_query(request: HttpRequest, known: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
-    """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest."""
-    values, problems = parse_lists(request, known)
+def parse_query(request: HttpRequest, without: Collection[str] = ()) -> tuple[dict[str, str], list[Problem]]:
+    """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest.
+
+    The operation says which there are; those in `without` are unknown for this request.
+    """
+    values, problems = parse_lists(request, without)
     return {name: first for name, (first, *_) in values.items()}, problems
 
 
-def parse_lists(
-    request: HttpRequest, known: Sequence[str], repeatable: Collection[str] = ()
-) -> tuple[dict[str, list[str]], list[Problem]]:
-    """Return as `parse_query` does, each parameter with all its values: those in `repeatable` may have several."""
+def parse_lists(request: HttpRequest, without: Collection[str] = ()) -> tuple[dict[str, list[str]], list[Problem]]:
+    """Return as `parse_query` does, each parameter with all its values: those that are arrays may have several."""
     raw: bytes = request.scope["query_string"]
     if not raw:
         return {}, []
@@ -43,13 +45,14 @@ def parse_lists(
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MAX_PROBLEMS)
     except ValueError as error:
         raise InvalidRequest(Problem("There are too many query parameters", "invalid_field_value")) from error
+    known = {name: parameter for name, parameter in served_operation(request).query.items() if name not in without}
     values: dict[str, list[str]] = {}
     problems: list[Problem] = []
     for name, value in pairs:
         if name not in known:
             hint = did_you_mean(name, known)
             problems.append(Problem(f"{name} is not a known query parameter{hint}", "unknown_parameter", name))
-        elif name in values and name not in repeatable:
+        elif name in values and known[name]["schema"]["type"] != "array":
             problems.append(Problem(f"{name} may be given only once", "invalid_field_value", name))
         elif not value.strip() or "\0" in value:
             problems.append(Problem(f"{name} must not be empty", "invalid_field_value", name))

@@ -9,70 +9,26 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from api.accounts.schemas import (
-    AccountHealthPageView,
-    AccountHealthView,
-    AccountHistoryView,
-    AccountPageView,
-    ChoicesView,
-    RemovedAccountView,
-)
-from api.bulk.bodies import (
-    CreateManyBody,
-    PatchItemBody,
-    PostItemBody,
-    SelectManyBody,
-    UpdateManyBody,
-    ValidateManyBody,
-)
-from api.bulk.views import BulkResultView, BulkVerdictView
-from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
+from api.bulk.bodies import PatchItemBody, PostItemBody
 from api.errors import ErrorView
-from api.platforms import PlatformsView
-from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, TargetView, VerdictView
+from api.http.operation import Json
+from api.http.parameters import PLATFORM_REF
+from api.openapi.operations import OPERATIONS
+from api.posts.answers.views import TargetView
 from api.posts.bodies.patch_fields import NULLABLE
-from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.posts.counts import CountsView
-from api.posts.deleted import DeletionsView
-from api.posts.history import HistoryView
+from api.posts.bodies.schemas import PatchBody
 from platforms.registry import platforms
-
-Json = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
 TARGET = "Target"
 TARGET_UPDATE = "TargetUpdate"
-_BODIES = (
-    ConnectBody,
-    SelectBody,
-    *(PostBody, PatchBody, ValidateBody, EditBody, RetryBody, ResolveBody),
-    *(CreateManyBody, PostItemBody, ValidateManyBody, UpdateManyBody, PatchItemBody, SelectManyBody),
+_BODIES: tuple[type[BaseModel], ...] = (
+    *dict.fromkeys(operation.body for operation in OPERATIONS if operation.body),
+    PostItemBody,
+    PatchItemBody,
 )
 _CHANGES = (PatchBody, PatchItemBody)
-_VIEWS = (
-    PostView,
-    PageView,
-    AttemptsView,
-    HistoryView,
-    CountsView,
-    DeletionsView,
-    DeletedView,
-    VerdictView,
-    PlatformsView,
-    ErrorView,
-    BulkResultView,
-    BulkVerdictView,
-    AccountPageView,
-    ChoicesView,
-    AccountHealthPageView,
-    AccountHealthView,
-    AccountHistoryView,
-    RemovedAccountView,
-    ConnectionView,
-    ConnectedView,
-    ProgressView,
-    SelectedView,
-)
+_VIEWS = (*dict.fromkeys(operation.answer for operation in OPERATIONS), ErrorView)
 _NULL = {"type": "null"}
 _PLATFORM: Json = {"title": "Platform", "description": "A platform.", "type": "string", "enum": list(platforms())}
 
@@ -87,9 +43,6 @@ def schema_name(described: type[Any]) -> str:
 def ref(name: str) -> Json:
     """Return a reference to a schema."""
     return {"$ref": PREFIX + name}
-
-
-PLATFORM_REF = ref(_PLATFORM["title"])
 
 
 def schemas() -> Json:

@@ -1,5 +1,6 @@
 """Write this API's OpenAPI 3.1 document. Bodies are read by us and not by Litestar, so it is ours to write too."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from http import HTTPStatus
@@ -7,12 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 from api.errors import ErrorView
-from api.openapi.account_operations import ACCOUNT_OPERATIONS
+from api.http.operation import Json, Operation
+from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
-from api.openapi.connect_operations import CONNECT_OPERATIONS
-from api.openapi.error_examples import ERRORS
-from api.openapi.operation import Json, Operation
 from api.openapi.operations import OPERATIONS
+from api.posts.error_examples import ERRORS
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
@@ -38,6 +38,10 @@ _HEADERS: dict[str, Json] = {
     },
     "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
 }
+_ANSWERED_BY = {"Idempotency-Key": "Idempotent-Replayed", "Prefer": "Preference-Applied"}
+"""Headers of requests, and the headers with which answers say that they took effect."""
+_ALWAYS = ("missingKey", "wrongKey", "noScheme", "rateLimited", "internal", "unavailable")
+"""The errors of all operations."""
 _ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _ABOUT = """Publish social posts to every platform, now or at a set time, never twice.
 
@@ -56,7 +60,7 @@ def servers(url: str) -> list[Json]:
 def document() -> Json:
     """Return the document; only the address that it is served at is not yet known."""
     paths: dict[str, Json] = {}
-    for operation in (*OPERATIONS, *ACCOUNT_OPERATIONS, *CONNECT_OPERATIONS):
+    for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -90,13 +94,16 @@ def _operation(operation: Operation) -> Json:
         "operationId": operation.id,
         "summary": operation.summary,
         "description": operation.description,
-        "tags": [operation.tag],
-        "parameters": list(operation.parameters),
+        "tags": [operation.path.split("/")[2].title()],
+        "parameters": [
+            *(PATH_PARAMETERS[name] for name in re.findall(r"\{(\w+)\}", operation.path)),
+            *operation.parameters,
+        ],
         "responses": {
             **{
                 str(status): {
                     "description": HTTPStatus(status).phrase,
-                    "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
+                    "headers": _header_refs(("X-Request-Id", *_answer_headers(operation))),
                     "content": _content(schema_name(operation.answer), answers),
                 }
                 for status, answers in (
@@ -105,7 +112,7 @@ def _operation(operation: Operation) -> Json:
                 )
                 if status
             },
-            **_error_responses(operation.errors),
+            **_error_responses((*operation.errors, *_ALWAYS)),
         },
     }
     if operation.body:
@@ -114,6 +121,10 @@ def _operation(operation: Operation) -> Json:
             "content": _content(schema_name(operation.body), operation.bodies),
         }
     return described
+
+
+def _answer_headers(operation: Operation) -> list[str]:
+    return [answer for header, answer in _ANSWERED_BY.items() if header in operation.headers]
 
 
 def _content(name: str, examples: dict[str, Json]) -> Json:

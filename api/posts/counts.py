@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_choice, parse_lists
-from api.posts.filters import FILTERS, ZONE, parse_zone, read_filter
-from api.posts.listing import REPEATABLE, split_statuses
+from api.posts.filters import ZONE, parse_zone, read_filter
+from api.posts.listing import split_statuses
 from api.views import PlatformName, described, view
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
@@ -76,7 +76,7 @@ class CountsQuery:
 
 def read_counts_query(request: HttpRequest) -> CountsQuery:
     """Return what is to be counted. Raises InvalidRequest with every problem."""
-    lists, query_problems = parse_lists(request, (_BY, *FILTERS), (_BY, *REPEATABLE))
+    lists, query_problems = parse_lists(request)
     problems: list[Problem] = []
     wanted = read_filter(split_statuses(lists), problems)
     groupings = _groupings(lists.get(_BY, ["status"]), problems)

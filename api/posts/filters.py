@@ -19,8 +19,8 @@ BOUNDS = ("fromDate", "toDate", "scheduledFrom", "scheduledTo", "updatedSince")
 """The names of conditions that hold a date or a time."""
 ZONE = "timezone"
 """The name of the zone of dates and of times without an offset. It selects nothing."""
-FILTERS = ("status", "platform", "tag", "accountId", "externalId", "platformPostId", *BOUNDS, ZONE)
-"""The names of all conditions."""
+MOMENT = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
+"""The form of a date or time of a filter, in words."""
 LONGEST_ADDRESS = 2_048
 """Characters of the address of a public post; as long as addresses of media may be."""
 _IN_A_QUERY = " (in a query, + is written %2B)"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from api.http.cursors import NO_CURSOR, decode_cursor, decode_time, encode_cursor, encode_time
 from api.http.headers import HttpRequest
+from api.http.operation import served_operation
 from api.http.query import (
     MAX_LIMIT,
     convert_parameter,
@@ -16,16 +17,14 @@ from api.http.query import (
     parse_lists,
     parse_query,
 )
-from api.posts.filters import FILTERS, read_filter
+from api.posts.filters import read_filter
 from domain.errors import InvalidRequest, Problem
 from store.posts.history import HistoryPosition
 from store.posts.list_filters import Filter, Order, Position
 
 DEFAULT_LIMIT = 20
-PARAMETERS = tuple(dict.fromkeys(("status", "platform", "limit", "cursor", *FILTERS, "sort")))
-"""In the order in which their problems are listed."""
-REPEATABLE = ("status", "tag")
-"""Parameters that may be given several times."""
+_FIRST = ("status", "platform", "limit", "cursor")
+"""The parameters whose problems are listed before those of the others."""
 _ID = re.compile(r"post_[0-9A-Za-z]{1,64}")
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ def _read_number(text: str) -> int:
 
 def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
     """Return the filters and the limit of a list. Raises InvalidRequest with every problem."""
-    lists, query_problems = parse_lists(request, PARAMETERS, REPEATABLE)
+    lists, query_problems = parse_lists(request)
     query = {name: values[0] for name, values in lists.items()}
     problems: list[Problem] = []
     wanted = read_filter(split_statuses(lists), problems)
@@ -64,7 +63,8 @@ def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
     order = take("sort", partial(parse_choice, Order)) or _default_order(query)
     after = take("cursor", lambda text: read_cursor(text, order))
     if problems or query_problems:
-        problems.sort(key=lambda problem: PARAMETERS.index(problem.param or ""))
+        names = [*_FIRST, *served_operation(request).query]
+        problems.sort(key=lambda problem: names.index(problem.param or ""))
         raise InvalidRequest([*problems, *query_problems])
     return replace(wanted, order=order, after=after), limit or DEFAULT_LIMIT
 
@@ -112,7 +112,7 @@ def read_history_query(request: HttpRequest) -> tuple[HistoryPosition | None, in
 
 def _read_page_query(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | None, int]:
     """Return the decoded cursor and the limit of a list that has no other parameters."""
-    query, query_problems = parse_query(request, ("limit", "cursor"))
+    query, query_problems = parse_query(request)
     problems: list[Problem] = []
     limit = convert_parameter(query, problems, "limit", parse_limit)
     after = convert_parameter(query, problems, "cursor", decode)

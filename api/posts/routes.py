@@ -1,16 +1,18 @@
 """The endpoints under /v1/posts: read the request, call what does it, write the answer."""
 
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.dependencies import Deps
-from api.http.headers import HttpRequest, idempotency_key, preferred_wait
+from api.http.headers import HttpRequest, preferred_wait
+from api.http.operation import serves
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_keyed_request, read_request
 from api.posts.answers.answer import answer_post, answer_posts, answer_view
 from api.posts.answers.rendering import render_attempts
 from api.posts.answers.response import respond
+from api.posts.bodies.parse_patch import check_change
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.clock import now_ms
@@ -19,6 +21,21 @@ from api.posts.deleted import list_deleted
 from api.posts.history import history
 from api.posts.listing import cursor_after, read_history_query, read_list_query, read_numbered_query
 from api.posts.lookup import require_post, require_shown_post
+from api.posts.operations import (
+    COUNT_POSTS,
+    CREATE_POST,
+    DELETE_POST,
+    EDIT_POST,
+    GET_HISTORY,
+    GET_POST,
+    LIST_ATTEMPTS,
+    LIST_DELETED_POSTS,
+    LIST_POSTS,
+    RESOLVE_POST,
+    RETRY_POST,
+    UPDATE_POST,
+    VALIDATE_POST,
+)
 from api.posts.validate import validate
 from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts
@@ -29,19 +46,18 @@ PostId = FromPath[str]
 class PostEndpoints(Controller):
     """Endpoints for the posts of the caller's workspace."""
 
-    path = "/v1/posts"
     dependencies = AUTHENTICATED
 
-    @post("/")
+    @serves(CREATE_POST)
     async def create_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(request, idempotency_key, lambda body: read_create(body, now_ms()))
+        payload, key = await read_keyed_request(request, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
         return respond(answer, deadline)
 
-    @get("/")
+    @serves(LIST_POSTS)
     async def list_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return a page of posts."""
         wanted, limit = read_list_query(request)
@@ -49,24 +65,24 @@ class PostEndpoints(Controller):
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
 
-    @get("/counts")
+    @serves(COUNT_POSTS)
     async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return how many posts there are of each status, platform or day."""
         wanted = read_counts_query(request)
         return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, wanted)))
 
-    @get("/deleted")
+    @serves(LIST_DELETED_POSTS)
     async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return a page of the deleted posts, the last one first."""
         before_id, limit = read_numbered_query(request)
         return respond(answer_view(await list_deleted(deps, workspace_id, before_id, limit)))
 
-    @post("/validate")
+    @serves(VALIDATE_POST)
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return the problems and warnings that creating a post from this body would have."""
         return respond(await validate(deps, workspace_id, await read_request(request)))
 
-    @get("/{post_id:str}")
+    @serves(GET_POST)
     async def get_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
@@ -74,29 +90,27 @@ class PostEndpoints(Controller):
         read_query(request)
         return respond(answer_post(await require_shown_post(deps.database, workspace_id, post_id)))
 
-    @patch("/{post_id:str}")
+    @serves(UPDATE_POST)
     async def update_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(
-            request, idempotency_key, lambda body: update.check(deps, workspace_id, post_id, body)
-        )
+        payload, key = await read_keyed_request(request, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, deadline)
 
-    @delete("/{post_id:str}", status_code=200)
+    @serves(DELETE_POST)
     async def delete_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
         await deps.restoring.require_finished()
-        key = await read_bare_request(request, idempotency_key)
+        key = await read_bare_request(request)
         return respond(await delete_post.delete(deps, workspace_id, actor_of(request), post_id, key))
 
-    @get("/{post_id:str}/attempts")
+    @serves(LIST_ATTEMPTS)
     async def list_attempts(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
@@ -109,7 +123,7 @@ class PostEndpoints(Controller):
         cursor = cursor_after(page[-1][0].id) if more else None
         return respond(answer_view(render_attempts(page, cursor)))
 
-    @get("/{post_id:str}/history")
+    @serves(GET_HISTORY)
     async def get_history(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
@@ -117,33 +131,33 @@ class PostEndpoints(Controller):
         after, limit = read_history_query(request)
         return respond(answer_view(await history(deps, workspace_id, post_id, after, limit)))
 
-    @post("/{post_id:str}/resolve", status_code=200)
+    @serves(RESOLVE_POST)
     async def resolve_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Record a person's finding about an unconfirmed target."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(request, idempotency_key, resolve.read_resolution)
+        payload, key = await read_keyed_request(request, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
 
-    @post("/{post_id:str}/edit", status_code=200)
+    @serves(EDIT_POST)
     async def edit_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
+        payload, key = await read_keyed_request(request, edit.read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, deadline)
 
-    @post("/{post_id:str}/retry", status_code=200)
+    @serves(RETRY_POST)
     async def retry_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
+        payload, key = await read_keyed_request(request, retry.read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, deadline)

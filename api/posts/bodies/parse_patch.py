@@ -86,6 +86,12 @@ def find_change_problems(payload: JsonObject) -> list[Problem]:
     return in_contract_order(PatchBody, [*problems, *find_contradictions(patch), *_beside_shift(patch)])
 
 
+def check_change(payload: JsonObject) -> None:
+    """Raise InvalidRequest if something is wrong with a change whatever the post is that it is for."""
+    if problems := find_change_problems(payload):
+        raise InvalidRequest(name_targets(problems, payload))
+
+
 def _read(
     post: Post, payload: JsonObject, *, keeps_targets: bool = False
 ) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:

@@ -1,20 +1,18 @@
 """Change an unpublished post, or correct failed targets: first the rows, under their lock; then deliver the plan."""
 
-from functools import partial
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
-from api.posts.bodies.parse_patch import read_correction, read_patch
+from api.posts.bodies.parse_patch import read_patch
 from api.posts.bodies.platform_rules import platform_problems
 from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
 from api.posts.local_media import targets_with_local_media, warn_of_local_media
-from api.posts.lookup import plan_for, require_post
+from api.posts.lookup import plan_for
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
@@ -45,9 +43,11 @@ async def update_post(
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
     change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
-    return await change.answer_once(
-        partial(_change, change, payload, deadline), lambda _: answer_at_rest(deps, workspace_id, post_id, deadline)
-    )
+
+    async def begin() -> Answer:
+        return await _change(change, payload, deadline)
+
+    return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))
 
 
 async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -> Answer:
@@ -92,13 +92,3 @@ async def _rewrite(
     rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
     warn_of_local_media(post, deps.local_hosts, earlier)
     return accounts
-
-
-async def check(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> None:
-    """Validate the shape of a change; nothing is changed. Raises NotFound, InvalidRequest, Conflict."""
-    async with deps.database.reading() as session:
-        post = await require_post(session, workspace_id, post_id)
-    if may_change(PostStatus(post.status)):
-        read_patch(post, payload, now_ms())
-    else:
-        read_correction(post, payload)

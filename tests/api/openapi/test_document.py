@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from api.openapi.document import document
-from api.openapi.error_examples import ERRORS
+from api.posts.error_examples import ERRORS
 from platforms.registry import platforms
 from tests.api.conftest import Client
 from tests.serving import listening

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.errors import error_type
-from api.openapi.examples import CREATE
+from api.posts.examples import CREATE
 
 
 def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:

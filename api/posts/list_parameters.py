@@ -1,84 +1,20 @@
-"""Parameters of operations."""
+"""Parameters that select posts and sort them."""
 
-from api.bulk.bodies import MOMENT
-from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
+from api.http.operation import Json
+from api.http.parameters import PLATFORM_REF, cursor, query
 from api.http.query import MAX_LIMIT
-from api.openapi import examples
-from api.openapi.components import PLATFORM_REF
-from api.openapi.operation import Json
-from api.posts.filters import LONGEST_ADDRESS, TARGET_STATUSES
+from api.posts import examples
+from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES
 from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
 from store.posts.counts import Grouping
 from store.posts.list_filters import Order
-
-POST_ID = {
-    "name": "postId",
-    "in": "path",
-    "required": True,
-    "description": "The post's id. The answer is 404 if the workspace has no such post.",
-    "schema": {"type": "string"},
-    "example": examples.POST["id"],
-}
-
-
-PLATFORM: Json = {
-    "name": "platform",
-    "in": "path",
-    "required": True,
-    "description": "The platform.",
-    "schema": PLATFORM_REF,
-    "example": "twitter",
-}
-KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": (
-        "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
-        "byte, for 24 hours."
-    ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
-    "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
-}
-
-
-KEY_OF_MANY = {
-    **KEY,
-    "description": (
-        "Makes a repeat of the whole request safe for 24 hours. If the request did not finish, because its process "
-        "ended, there was no time or a limit was reached, a repeat handles the posts that are left. For the others it "
-        "returns the first results."
-    ),
-}
-
-
-PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
-        "7240). After that the answer is the post's current state, and publishing continues."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
-
-
-def required(parameter: Json) -> Json:
-    """Return a parameter that must be given."""
-    return {**parameter, "required": True}
-
-
-def query(name: str, description: str, schema: Json, example: object) -> Json:
-    """Return a parameter of the query that may be left out."""
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
 
 
 def _moment(name: str, description: str, example: str) -> Json:
     return query(name, f"{description} {MOMENT}", {"type": "string"}, example)
 
 
-_CURSOR = "The `cursor` of the previous answer. The other parameters must be the same."
 FILTERS: tuple[Json, ...] = (
     {
         **query(
@@ -146,12 +82,7 @@ LIST: tuple[Json, ...] = (
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         20,
     ),
-    query(
-        "cursor",
-        _CURSOR,
-        {"type": "string"},
-        examples.PAGE["cursor"],
-    ),
+    cursor(examples.PAGE["cursor"]),
 )
 
 COUNTS: tuple[Json, ...] = (
@@ -168,12 +99,3 @@ COUNTS: tuple[Json, ...] = (
     },
     *FILTERS,
 )
-
-
-def page(what: str, cursor: str) -> tuple[Json, Json]:
-    """Return the parameters that page through entries."""
-    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
-    return (
-        query("limit", f"The most {what} to return.", most, 20),
-        query("cursor", _CURSOR, {"type": "string"}, cursor),
-    )

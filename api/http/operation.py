@@ -1,0 +1,72 @@
+"""The description of an operation, by which it is routed, its query is read and the API's document is written."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from litestar.handlers import HTTPRouteHandler
+from pydantic import BaseModel
+from pydantic.alias_generators import to_snake
+
+from api.http.headers import HttpRequest
+
+Json = dict[str, Any]
+WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
+"""The errors of operations that take a body."""
+_OPERATION = "operation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of the API. `errors` names its entries of `error_examples.ERRORS`, beside those that all have."""
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    description: str
+    answer: type[Any]
+    answers: dict[str, Json]
+    """Examples, by their names."""
+    errors: tuple[str, ...]
+    status: int = 200
+    body: type[BaseModel] | None = None
+    bodies: dict[str, Json] = field(default_factory=dict)
+    body_required: bool = True
+    parameters: tuple[Json, ...] = ()
+    """Those of its query and its headers; those of its path are in the path."""
+    other_status: int | None = None
+    """A second status of success, and examples of its answers."""
+    other_answers: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def query(self) -> dict[str, Json]:
+        """Return the parameters that its query may have, by name."""
+        return {parameter["name"]: parameter for parameter in self.parameters if parameter["in"] == "query"}
+
+    @property
+    def headers(self) -> dict[str, Json]:
+        """Return the parameters that its headers may have, by name."""
+        return {parameter["name"]: parameter for parameter in self.parameters if parameter["in"] == "header"}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the operation itself, which does not change: Litestar copies what a handler has with the handler."""
+        return self
+
+
+def serves(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    """Return the decorator of the handler that serves an operation, under its method and path, with its status."""
+    path = re.sub(r"\{(\w+)\}", lambda parameter: f"{{{to_snake(parameter[1])}:str}}", operation.path)
+    return HTTPRouteHandler(
+        path,
+        http_method=[operation.method.upper()],  # type: ignore[list-item]
+        status_code=operation.status,
+        opt={_OPERATION: operation},
+    )
+
+
+def served_operation(request: HttpRequest) -> Operation:
+    """Return the operation that a request asks for."""
+    operation: Operation = request.route_handler.opt[_OPERATION]
+    return operation

@@ -1,0 +1,94 @@
+"""Parameters that several operations take."""
+
+from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
+from api.http.operation import Json
+from api.http.query import MAX_LIMIT
+
+PLATFORM_REF: Json = {"$ref": "#/components/schemas/Platform"}
+PATH_PARAMETERS: dict[str, Json] = {
+    name: {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
+    for name, description, schema, example in (
+        (
+            "postId",
+            "The post's id. The answer is 404 if the workspace has no such post.",
+            {"type": "string"},
+            "post_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+        ),
+        ("platform", "The platform.", PLATFORM_REF, "twitter"),
+        ("accountId", "The account's id. The answer is 404 if it is not connected.", {"type": "string"}, "tw_456"),
+        (
+            "connectionId",
+            "The `connectionId` of the connection that was begun.",
+            {"type": "string"},
+            "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+        ),
+    )
+}
+KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
+        "byte, for 24 hours."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
+    "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
+}
+
+
+KEY_OF_MANY = {
+    **KEY,
+    "description": (
+        "Makes a repeat of the whole request safe for 24 hours. If the request did not finish, because its process "
+        "ended, there was no time or a limit was reached, a repeat handles the posts that are left. For the others it "
+        "returns the first results."
+    ),
+}
+
+
+PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
+        "7240). After that the answer is the post's current state, and publishing continues."
+    ),
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+
+
+def required(parameter: Json) -> Json:
+    """Return a parameter that must be given."""
+    return {**parameter, "required": True}
+
+
+def query(name: str, description: str, schema: Json, example: object) -> Json:
+    """Return a parameter of the query that may be left out."""
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+
+
+def cursor(example: str) -> Json:
+    """Return the parameter that continues a list."""
+    return query(
+        "cursor",
+        "The `cursor` of the previous answer. The other parameters must be the same.",
+        {"type": "string"},
+        example,
+    )
+
+
+def page(what: str, first_cursor: str) -> tuple[Json, Json]:
+    """Return the parameters that page through entries."""
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
+    return (
+        query("limit", f"The most {what} to return.", most, 20),
+        cursor(first_cursor),
+    )

@@ -1,0 +1,263 @@
+"""The operations on posts, as the API routes them and its document describes them."""
+
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import KEY, PREFER, page
+from api.posts import examples
+from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
+from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.posts.counts import COST, MOST_COUNTED, MOST_DAYS, CountsView
+from api.posts.deleted import DeletionsView
+from api.posts.error_examples import ERRORS
+from api.posts.history import HistoryView
+from api.posts.list_parameters import COUNTS, LIST
+
+_SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
+_KEYED = ("keyReused", "deletedSince")
+_RULES = ("platformRule", "accountNotFound", "unknownSetting")
+_POSTS = "/v1/posts"
+_ONE = "/v1/posts/{postId}"
+
+CREATE_POST = Operation(
+    method="post",
+    path=_POSTS,
+    id="createPost",
+    summary="Create and optionally publish a post",
+    description=(
+        "`publishNow` publishes immediately and waits for the outcome on every platform; `scheduledFor` publishes "
+        "at that time, never early; otherwise the post is a draft. Shape errors (400) are listed together; if "
+        "there are none, all that platforms and accounts would refuse (422). A repeat of a body with an "
+        "`externalId` is answered 200 with the existing post and `Idempotent-Replayed`."
+    ),
+    answer=PostView,
+    answers={"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
+    errors=(*_SHAPE, *_RULES, *_KEYED, "externalIdTaken"),
+    status=201,
+    other_status=200,
+    other_answers={"repeated": examples.POST},
+    body=PostBody,
+    bodies=examples.CREATE,
+    parameters=(KEY, PREFER),
+)
+LIST_POSTS = Operation(
+    method="get",
+    path=_POSTS,
+    id="listPosts",
+    summary="List posts",
+    description=(
+        "Newest first, unless `sort` says otherwise. Pages neither skip nor repeat a post while posts are being "
+        "added. A page holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` is then true."
+    ),
+    answer=PageView,
+    answers={"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=LIST,
+)
+COUNT_POSTS = Operation(
+    method="get",
+    path=f"{_POSTS}/counts",
+    id="countPosts",
+    summary="Count posts",
+    description=(
+        "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
+        f"platform or day. To count by a day, give the first and the last one: at most {MOST_DAYS} days. At most "
+        f"{MOST_COUNTED:,} posts may match. Each request counts as {COST} requests of the API key."
+    ),
+    answer=CountsView,
+    answers={"byStatusAndDay": examples.COUNTS},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=COUNTS,
+)
+LIST_DELETED_POSTS = Operation(
+    method="get",
+    path=f"{_POSTS}/deleted",
+    id="listDeletedPosts",
+    summary="List deleted posts",
+    description=(
+        "Who deleted which posts, the last one first. It is kept for a year, or as long as the operator has set. "
+        "The content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it."
+    ),
+    answer=DeletionsView,
+    answers={"deleted": examples.DELETIONS},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=page("posts", examples.DELETIONS_CURSOR),
+)
+VALIDATE_POST = Operation(
+    method="post",
+    path=f"{_POSTS}/validate",
+    id="validatePost",
+    summary="Check a post without creating it",
+    description=(
+        "Returns the problems that creating it would return. For drafts, refusals by platforms are warnings. With "
+        "`checkMedia` the files are checked too, if nothing else is wrong: fetched, and compared with the "
+        "platforms' rules."
+    ),
+    answer=VerdictView,
+    answers={
+        "valid": {"valid": True, "errors": [], "warnings": []},
+        "invalid": {"valid": False, "errors": ERRORS["platformRule"][1]["errors"], "warnings": []},
+    },
+    errors=WITH_BODY,
+    body=ValidateBody,
+    bodies={**examples.CREATE, "withFiles": {**examples.CREATE["schedule"], "checkMedia": True}},
+)
+GET_POST = Operation(
+    method="get",
+    path=_ONE,
+    id="getPost",
+    summary="Get one post",
+    description="With all details, and the status of each target.",
+    answer=PostView,
+    answers={"published": examples.POST, "partial": examples.PARTIAL},
+    errors=("unknownQuery", "notFound"),
+)
+UPDATE_POST = Operation(
+    method="patch",
+    path=_ONE,
+    id="updatePost",
+    summary="Change a post, or correct its failed targets",
+    description=(
+        "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. "
+        "A new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
+        "`shiftBy` moves the time it has; `publishNow` true publishes and keeps the planned time as `plannedFor`; "
+        "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without "
+        "an offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and "
+        "`customMedia`, which it removes. The body of an answer can be sent back: read-only fields are ignored if "
+        "they equal the post's. Once publishing has begun, only targets that have failed or wait can be changed: a "
+        "failed one sends the change when it is retried, and `platforms` names those to correct; before, it is the "
+        "whole list, and a target that it does not name is removed. A change of a target that is public, may be "
+        "public or is being published is 409. If a target is held and nothing was sent, publishing starts again "
+        "with the change."
+    ),
+    answer=PostView,
+    answers={"scheduled": examples.SCHEDULED},
+    errors=(*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED),
+    body=PatchBody,
+    bodies=examples.PATCH,
+    parameters=(KEY, PREFER),
+)
+DELETE_POST = Operation(
+    method="delete",
+    path=_ONE,
+    id="deletePost",
+    summary="Delete a post",
+    description=(
+        "Removes the post from this service. A scheduled post is certainly not published afterwards; if it is "
+        "being published, it is not removed, and the answer is 409. A published one stays on the platforms."
+    ),
+    answer=DeletedView,
+    answers={"deleted": examples.DELETED},
+    errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),
+    parameters=(KEY,),
+)
+EDIT_POST = Operation(
+    method="post",
+    path=f"{_ONE}/edit",
+    id="editPost",
+    summary="Edit a published tweet",
+    description=(
+        "Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit "
+        "gives the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`."
+    ),
+    answer=PostView,
+    answers={"edited": examples.POST},
+    errors=(
+        *WITH_BODY,
+        "missingField",
+        "notEditable",
+        "noPremium",
+        "windowClosed",
+        "limitReached",
+        "textOnly",
+        "notFound",
+        *_KEYED,
+    ),
+    body=EditBody,
+    bodies=examples.EDIT,
+    parameters=(KEY, PREFER),
+)
+RETRY_POST = Operation(
+    method="post",
+    path=f"{_ONE}/retry",
+    id="retryPost",
+    summary="Retry the platforms that failed",
+    description=(
+        "Without a body all failed targets are tried again, with `platforms` only the named ones. Published "
+        "targets are skipped. Unconfirmed ones are looked for on their platform first, and never sent again "
+        "blindly. If a platform refused the content, correct it by PATCH first."
+    ),
+    answer=PostView,
+    answers={"published": examples.POST, "partial": examples.PARTIAL},
+    errors=(*WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED),
+    body=RetryBody,
+    bodies=examples.RETRY,
+    body_required=False,
+    parameters=(KEY, PREFER),
+)
+LIST_ATTEMPTS = Operation(
+    method="get",
+    path=f"{_ONE}/attempts",
+    id="listAttempts",
+    summary="List a post's attempts",
+    description="Every step towards the platforms with its times, the platform's answer and the decision on it.",
+    answer=AttemptsView,
+    answers={"attempts": examples.ATTEMPTS},
+    errors=("unknownQuery", "wrongQuery", "notFound"),
+    parameters=page("attempts", examples.ATTEMPTS_CURSOR),
+)
+GET_HISTORY = Operation(
+    method="get",
+    path=f"{_ONE}/history",
+    id="getHistory",
+    summary="List who did what to a post",
+    description=(
+        "Who created, changed, retried or deleted the post, the steps towards the platforms, and their outcome. It "
+        "is kept for a year after the post, or as long as the operator has set. It holds the 500 newest actions of "
+        "people. Of content it holds only the names of changed fields."
+    ),
+    answer=HistoryView,
+    answers={"history": examples.HISTORY},
+    errors=("unknownQuery", "wrongQuery", "notFound"),
+    parameters=page("events", examples.HISTORY_CURSOR),
+)
+RESOLVE_POST = Operation(
+    method="post",
+    path=f"{_ONE}/resolve",
+    id="resolvePost",
+    summary="Settle an unconfirmed target",
+    description=(
+        "If a platform's answer was lost and the service cannot confirm the post, report what you found there. A "
+        "target that is `not_published` can be retried. `platformPostId` may be the address of the post's page. A "
+        "report can be corrected in the same way for 7 days, unless the target was retried since."
+    ),
+    answer=PostView,
+    answers={"resolved": examples.POST},
+    errors=(
+        *WITH_BODY,
+        "missingField",
+        "wrongValue",
+        "targetNotFound",
+        "notFound",
+        "nothingToResolve",
+        *_KEYED,
+    ),
+    body=ResolveBody,
+    bodies=examples.RESOLVE,
+    parameters=(KEY,),
+)
+POST_OPERATIONS = (
+    CREATE_POST,
+    LIST_POSTS,
+    COUNT_POSTS,
+    LIST_DELETED_POSTS,
+    VALIDATE_POST,
+    GET_POST,
+    UPDATE_POST,
+    DELETE_POST,
+    EDIT_POST,
+    RETRY_POST,
+)
+OUTCOME_OPERATIONS = (
+    LIST_ATTEMPTS,
+    GET_HISTORY,
+    RESOLVE_POST,
+)
