@@ -36,7 +36,7 @@ class KeyCache:
         self._strangers = strangers or StrangerLookups()
         self._known: dict[bytes, tuple[Caller, float]] = {}
 
-    async def caller_of(self, authorization: str | None) -> Caller:
+    async def find_caller(self, authorization: str | None) -> Caller:
         """Return who sent an Authorization header. Raises Unauthorized."""
         if not authorization:
             raise Unauthorized(_MISSING)
@@ -74,7 +74,7 @@ class KeyCache:
             return await recognize_key(session, key)
 
 
-def actor_of(request: HttpRequest) -> Actor:
+def request_actor(request: HttpRequest) -> Actor:
     """Return who sends a request, for the audit trail; it must be authenticated."""
     caller: Caller = request.state.caller
     return api_key(caller.key_id)
@@ -87,7 +87,7 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     starts a group of tasks, which costs more than both.
     """
     keys: KeyCache = request.app.state.api_keys
-    caller = await keys.caller_of(first_header(request.scope, b"authorization"))
+    caller = await keys.find_caller(first_header(request.scope, b"authorization"))
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller
     request.state.holder.workspace_id = caller.workspace_id

@@ -60,7 +60,7 @@ class Dependencies:
     """The operator's name for people who connect an account."""
 
     @classmethod
-    def of(
+    def assemble(
         cls,
         database: Database,
         workflows: PostWorkflows,
@@ -73,7 +73,7 @@ class Dependencies:
         local_hosts: LocalHosts | None = None,
         operator_name: str | None = None,
     ) -> "Dependencies":
-        """Return the dependencies that are made from these three."""
+        """Return the dependencies over the process's connections and settings."""
         delivery = Delivery(database, workflows)
         return cls(
             database,

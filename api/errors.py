@@ -175,7 +175,7 @@ class Refusal:
     retry_after: int | None = None
 
 
-def refusal_of(error: Exception) -> Refusal:
+def to_refusal(error: Exception) -> Refusal:
     """Return what an error is answered with: 503 if the database is unavailable, 500 if the error is unexpected.
 
     Of the latter, what happened goes into the log only.
@@ -202,7 +202,7 @@ def error_response(
 
 def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[bytes]:
     """Answer an error of our own."""
-    return _answer(refusal_of(error), {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {})
+    return _answer(to_refusal(error), {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {})
 
 
 def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -217,7 +217,7 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
 
 def on_unexpected_error(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer 503 if the database is away, else 500."""
-    return _answer(refusal_of(error), {})
+    return _answer(to_refusal(error), {})
 
 
 def _answer(refusal: Refusal, headers: dict[str, str]) -> Response[bytes]:

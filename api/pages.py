@@ -21,10 +21,10 @@ _TAGS = re.compile(r'"[^"]*"')
 
 def strict_policy(page: str) -> str:
     """Return a policy under which a page's own style and script run, and nothing else; it speaks to its own origin."""
-    found = {tag: re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script")}
+    elements = {tag: re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script")}
     hashes = {
         tag: base64.b64encode(hashlib.sha256((match[1] if match else "").encode()).digest()).decode()
-        for tag, match in found.items()
+        for tag, match in elements.items()
     }
     return (
         f"default-src 'none'; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; "

@@ -199,7 +199,7 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
 
 @lru_cache(maxsize=16)
 def _written(with_app: frozenset[str]) -> bytes:
-    views = [platform_view(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
+    views = [platform_view(platform, with_app=name in with_app) for name, platform in sorted(platforms().items())]
     return write_json(PlatformsView(platforms=views))
 
 

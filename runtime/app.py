@@ -43,7 +43,7 @@ def create_app_from_env() -> Litestar:
         limits = WorkspaceLimits(
             settings.max_open_posts, settings.max_posts, settings.max_posts_mb, settings.max_accounts
         )
-        deps = Dependencies.of(
+        deps = Dependencies.assemble(
             database,
             PostWorkflows(client),
             outcomes,

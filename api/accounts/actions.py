@@ -53,10 +53,10 @@ class AccountName:
 
 async def require_account(session: AsyncSession, named: AccountName) -> ConnectedAccount:
     """Return a connected account of the workspace. Raises NotFound."""
-    found = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
-    if found is None:
+    account = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
+    if account is None:
         raise named.unknown
-    return found
+    return account
 
 
 async def check_account(deps: Dependencies, named: AccountName) -> None:
@@ -133,10 +133,10 @@ def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Se
         Access.UNKNOWN: f"It is not known whether {named.label} has ended all of this service's access, which this "
         f"service uses no longer. {to_remove}",
     }
-    said = [f"{username} is no longer connected.", sentences[access]]
+    consequences = [f"{username} is no longer connected.", sentences[access]]
     if count:
         posts = "1 post is" if count == 1 else f"{'More than ' if more else ''}{count} posts are"
-        said.append(
+        consequences.append(
             f"{posts} still to be published to it. Each is held at its time, and goes out once the account is "
             "connected again. If that takes longer than the post's publishWithin, it fails and can be retried."
         )
@@ -148,5 +148,5 @@ def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Se
         removedAt=rfc3339(removed.at),
         access=access,
         waitingPosts=WaitingPostsView(count=count, more=more, first=list(waiting[:MOST_NAMED])),
-        message=" ".join(said),
+        message=" ".join(consequences),
     )

@@ -82,7 +82,7 @@ def _invalid(sentence: str, param: str) -> Problem:
     return Problem(sentence, "invalid_field_value", param)
 
 
-async def list_choices(deps: Dependencies, named: AccountName, wanted: ChoicesQuery) -> ChoicesView:
+async def list_choices(deps: Dependencies, named: AccountName, query: ChoicesQuery) -> ChoicesView:
     """Have a worker ask the platform. Raises NotFound, TooManyRequests, Unprocessable, Unavailable."""
     since = datetime.now(UTC) - timedelta(minutes=1)
     async with deps.database.transaction() as session:
@@ -90,7 +90,7 @@ async def list_choices(deps: Dependencies, named: AccountName, wanted: ChoicesQu
         if await asked_since(session, named.workspace_id, since, MOST_LISTS) >= MOST_LISTS:
             sentence = f"This workspace asked {MOST_LISTS} times for values of settings within a minute; please wait"
             raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=_RETRY_S)
-        list_id = await add_choice_list(session, named.workspace_id, account.id, wanted.setting, wanted.within)
+        list_id = await add_choice_list(session, named.workspace_id, account.id, query.setting, query.within)
     request_id = get_contextvars().get("request_id")
     await deps.workflows.choices(
         ChoicesPlan(list_id=list_id, platform=named.platform, workspace_id=named.workspace_id, request_id=request_id)
@@ -100,17 +100,17 @@ async def list_choices(deps: Dependencies, named: AccountName, wanted: ChoicesQu
     if row is None or not row.result:
         raise Unavailable(_NOT_DONE)
     if "error" in row.result:
-        raise _refusal(named, account, wanted, row.result)
+        raise _refusal(named, account, query, row.result)
     return ChoicesView(
-        setting=wanted.setting,
+        setting=query.setting,
         choices=[ChoiceView(value=value, label=label) for value, label in row.result["choices"]],
         more=row.result["more"],
     )
 
 
-def _refusal(named: AccountName, account: ConnectedAccount, wanted: ChoicesQuery, result: dict[str, Any]) -> PostsError:
+def _refusal(named: AccountName, account: ConnectedAccount, query: ChoicesQuery, result: dict[str, Any]) -> PostsError:
     """Return the error of a platform that did not list the values."""
-    kind, sentence, scope = ErrorKind(result["kind"]), result["error"], wanted.listed.scope
+    kind, sentence, scope = ErrorKind(result["kind"]), result["error"], query.listed.scope
     about = {"platform": named.platform, "account_id": named.account_id}
     lacks = scope is not None and account.scopes is not None and scope not in account.scopes
     if lacks and result["status"] in {401, 403}:
@@ -122,7 +122,7 @@ def _refusal(named: AccountName, account: ConnectedAccount, wanted: ChoicesQuery
         case ErrorKind.OPERATOR:
             return Unprocessable(Problem(sentence, "app_refused", **about))
         case ErrorKind.REJECTED:
-            param = "within" if wanted.listed.within else "setting"
+            param = "within" if query.listed.within else "setting"
             return Unprocessable(Problem(sentence, "invalid_field_value", param, **about))
         case ErrorKind.RATE_LIMITED | ErrorKind.CAPPED:
             return TooManyRequests(Problem(sentence, "rate_limited", **about), result["retryAfter"] or _RETRY_S)

@@ -20,7 +20,7 @@ from api.accounts.operations import (
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
-from api.auth import AUTHENTICATED, WorkspaceId, actor_of
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.headers import HttpRequest
@@ -56,13 +56,13 @@ class AccountEndpoints(Controller):
     @serves(LIST_ACCOUNTS)
     async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the accounts."""
-        wanted, now = read_accounts_query(request), datetime.now(UTC)
+        query, now = read_accounts_query(request), datetime.now(UTC)
         async with deps.database.reading() as session:
-            found = await page_of_accounts(
-                session, workspace_id, platform=wanted.platform, after=wanted.after, limit=wanted.limit + 1
+            rows = await page_of_accounts(
+                session, workspace_id, platform=query.platform, after=query.after, limit=query.limit + 1
             )
-            refused_apps = await refusals_of_apps(session, found)
-        page, has_more = found[: wanted.limit], len(found) > wanted.limit
+            refused_apps = await refusals_of_apps(session, rows)
+        page, has_more = rows[: query.limit], len(rows) > query.limit
         views = [account_view(account, refused_apps, now) for account in page]
         cursor = accounts_cursor(page[-1].id) if has_more else None
         return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
@@ -99,31 +99,33 @@ class AccountEndpoints(Controller):
         """Forget an account and its tokens."""
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)
-        return respond_privately(await remove_account(deps, actor_of(request), named, revoke=revoke))
+        return respond_privately(await remove_account(deps, request_actor(request), named, revoke=revoke))
 
 
 def _flag(request: HttpRequest, name: str, *, default: bool) -> bool:
     """Return a parameter that is true or false. Raises InvalidRequest."""
-    given = read_query(request).get(name)
-    if given not in {None, "true", "false"}:
+    text = read_query(request).get(name)
+    if text not in {None, "true", "false"}:
         raise InvalidRequest(Problem(f"{name} must be true or false", "invalid_field_value", name))
-    return default if given is None else given == "true"
+    return default if text is None else text == "true"
 
 
-async def _health_page(deps: Dependencies, workspace_id: str, wanted: AccountsQuery) -> AccountHealthPageView:
+async def _health_page(deps: Dependencies, workspace_id: str, query: AccountsQuery) -> AccountHealthPageView:
     """Return the next accounts of a certain health, of any by default. A page ends when enough rows were read."""
-    now, found, after, has_more = datetime.now(UTC), list[AccountHealthView](), wanted.after, True
-    limit = wanted.limit + 1 if wanted.health is None else _MOST_READ
+    now, reports, after, has_more = datetime.now(UTC), list[AccountHealthView](), query.after, True
+    limit = query.limit + 1 if query.health is None else _MOST_READ
     async with deps.database.reading() as session:
-        rows = await page_of_accounts(session, workspace_id, platform=wanted.platform, after=after, limit=limit)
+        rows = await page_of_accounts(session, workspace_id, platform=query.platform, after=after, limit=limit)
         refused_apps = await refusals_of_apps(session, rows)
     for account in rows:
         view = health_view(account, refused_apps, now)
-        if wanted.health in {None, view["health"]}:
-            if len(found) == wanted.limit:
+        if query.health in {None, view["health"]}:
+            if len(reports) == query.limit:
                 break
-            found.append(view)
+            reports.append(view)
         after = account.id
     else:
         has_more = len(rows) == limit
-    return AccountHealthPageView(accounts=found, cursor=accounts_cursor(after) if has_more else None, hasMore=has_more)
+    return AccountHealthPageView(
+        accounts=reports, cursor=accounts_cursor(after) if has_more else None, hasMore=has_more
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.bulk.views import BulkItemView
 from api.dependencies import Dependencies
-from api.errors import error_view, refusal_of
+from api.errors import error_view, to_refusal
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import wait_until_at_rest
 from api.shared.waiting import Deadline
@@ -45,7 +45,7 @@ async def answer_each(items: Sequence[BulkCall]) -> list[BulkItemView]:
                 return _refused(position, item, Unavailable(_NOT_BEGUN, retry_after=1))
             try:
                 return _done(position, await item.call())
-            except Exception as error:  # noqa: BLE001 `refusal_of` logs what is no error of a client
+            except Exception as error:  # noqa: BLE001 `to_refusal` logs what is no error of a client
                 return _refused(position, item, error)
 
     # Tasks, so that what one binds to its log lines does not reach the next.
@@ -85,7 +85,7 @@ def _done(position: int, answer: Answer) -> BulkItemView:
 
 
 def _refused(position: int, call: BulkCall, error: Exception) -> BulkItemView:
-    refusal = refusal_of(error)
+    refusal = to_refusal(error)
     item = BulkItemView(position=position, httpStatus=refusal.status, id=call.post_id)
     if call.external_id is not None:
         item["externalId"] = call.external_id

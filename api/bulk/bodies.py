@@ -162,7 +162,7 @@ def read_create_many(
 ) -> list[tuple[JsonObject, str | None]]:
     """Return the bodies of the posts to create, each with its Idempotency-Key. Raises InvalidRequest."""
     body = read_valid(model, payload)
-    found, problems = [], []
+    posts, problems = [], []
     for position, post in enumerate(body.posts):
         own = {name: value for name, value in post.items() if name != _KEY}
         key, where = post.get(_KEY), f"posts.{position}.{_KEY}"
@@ -172,11 +172,11 @@ def read_create_many(
             where = f"posts.{position}.externalId"
             sentence = f"{where} or {_KEY} is required: without one, a repeat would create it again"
             problems.append(_missing(sentence, where))
-        found.append((own, key))
-    problems += _repeated([key for _, key in found], _KEY)
-    problems += _repeated([own.get("externalId") for own, _ in found], "externalId")
+        posts.append((own, key))
+    problems += _repeated([key for _, key in posts], _KEY)
+    problems += _repeated([own.get("externalId") for own, _ in posts], "externalId")
     _refuse(problems)
-    return found
+    return posts
 
 
 def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonObject, Filter | None]:
@@ -190,7 +190,7 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
             raise InvalidRequest(_missing("change is required beside filter", "change"))
         # A change that is wrong for every post is refused even if no post matches.
         _refuse([_within("change", problem) for problem in find_change_problems(body.change or {})])
-        return {}, body.change or {}, _filter_of(body.filter, body.cursor, "posts")
+        return {}, body.change or {}, _build_filter(body.filter, body.cursor, "posts")
     _refuse_beside("posts", {"filter": body.filter, "change": body.change, "cursor": body.cursor})
     problems = []
     for position, post in enumerate(body.posts):
@@ -209,12 +209,12 @@ def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
     """Return the ids of the posts that are meant; none if a filter says which. Raises InvalidRequest."""
     body = read_valid(SelectManyBody, payload)
     if body.ids is None:
-        return [], _filter_of(body.filter, body.cursor, "ids")
+        return [], _build_filter(body.filter, body.cursor, "ids")
     _refuse_beside("ids", {"filter": body.filter, "cursor": body.cursor})
     return list(dict.fromkeys(body.ids)), None
 
 
-def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filter:
+def _build_filter(body: FilterBody | None, cursor: str | None, other: str) -> Filter:
     if body is None:
         raise InvalidRequest(_missing(f"Either {other} or filter is required", other))
     conditions = body.model_dump(exclude_none=True, by_alias=True)
@@ -222,19 +222,19 @@ def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filte
         raise InvalidRequest(_missing("filter must say something: an empty one would mean every post", "filter"))
     problems: list[Problem] = []
     lists = {name: value if isinstance(value, list) else [value] for name, value in conditions.items()}
-    wanted = read_filter(lists, problems, "filter.")
+    selection = read_filter(lists, problems, "filter.")
     after = None
     try:
         after = None if cursor is None else read_cursor(cursor)
     except ValueError as error:
         problems.append(_invalid(f"cursor {error}", "cursor"))
     _refuse(problems)
-    return replace(wanted, after=after)
+    return replace(selection, after=after)
 
 
 def _refuse_beside(name: str, others: dict[str, object]) -> None:
-    given = [other for other, value in others.items() if value is not None]
-    _refuse([_invalid(f"{other} cannot be given beside {name}", other) for other in given])
+    names = [other for other, value in others.items() if value is not None]
+    _refuse([_invalid(f"{other} cannot be given beside {name}", other) for other in names])
 
 
 def _repeated(values: list[object] | list[str | None] | list[str], name: str) -> list[Problem]:

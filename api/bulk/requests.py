@@ -11,7 +11,7 @@ from api.bulk.answers import BulkCall, answer_each, is_worth_repeating, wait_for
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
-from api.http.body import JsonObject, size_of, sized
+from api.http.body import JsonObject, body_size, sized
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.changes import create, delete_post, retry, update
 from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
@@ -46,7 +46,7 @@ class ManyPosts:
 
     async def create(self, payload: JsonObject) -> Answer:
         """Create each post as POST /v1/posts does. Raises InvalidRequest, TooManyRequests, IdempotencyKeyReused."""
-        async with loop_share(size_of(payload)):
+        async with loop_share(body_size(payload)):
             posts = [(sized(body), key) for body, key in read_create_many(payload)]
 
         def item(body: JsonObject, key: str | None) -> BulkCall:
@@ -60,14 +60,14 @@ class ManyPosts:
 
     async def update(self, payload: JsonObject) -> Answer:
         """Change each post as PATCH /v1/posts/{postId} does. Raises as `create` does."""
-        async with loop_share(size_of(payload)):
-            changes, of_all, wanted = read_update_many(payload)
+        async with loop_share(body_size(payload)):
+            changes, of_all, selection = read_update_many(payload)
 
         async def call(post_id: str, key: str | None) -> Answer:
             change = sized(changes.get(post_id, of_all))
             return await update.update_post(self.deps, self.workspace_id, self.actor, post_id, change, key, Deadline(0))
 
-        return await self._change(payload, "update", list(changes), wanted, call)
+        return await self._change(payload, "update", list(changes), selection, call)
 
     async def delete(self, payload: JsonObject) -> Answer:
         """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
@@ -90,23 +90,23 @@ class ManyPosts:
         payload: JsonObject,
         action: str,
         post_ids: list[str],
-        wanted: Filter | None,
+        selection: Filter | None,
         call: Callable[[str, str | None], Awaitable[Answer]],
     ) -> Answer:
-        def items(bulk_id: str, found: Sequence[str]) -> list[BulkCall]:
+        def items(bulk_id: str, matching_ids: Sequence[str]) -> list[BulkCall]:
             # Each post's key is derived from this use of the request's key: only a repeat gets the same one.
             return [
                 BulkCall(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), post_id)
-                for post_id in (found if wanted else post_ids)
+                for post_id in (matching_ids if selection else post_ids)
             ]
 
-        return await self._once(payload, f"/{action}", wanted, items, len(post_ids))
+        return await self._once(payload, f"/{action}", selection, items, len(post_ids))
 
     async def _once(
         self,
         payload: JsonObject,
         action: str,
-        wanted: Filter | None,
+        selection: Filter | None,
         items: Callable[[str, Sequence[str]], Sequence[BulkCall]],
         count: int,
     ) -> Answer:
@@ -118,23 +118,27 @@ class ManyPosts:
         known = await self._known(request)
         if known is not None and known.response_body is not None:
             return Answer(known.response_status or 200, known.response_body, replayed=True)
-        found = await self._find(wanted) if known is None else known.post_ids or []
-        deps.rates.take(self.api_key_id, max(len(found[:MOST_POSTS]) or count, 1) - 1)
+        matching_ids = await self._find(selection) if known is None else known.post_ids or []
+        deps.rates.take(self.api_key_id, max(len(matching_ids[:MOST_POSTS]) or count, 1) - 1)
         bulk_id = new_id("bulk") if known is None else known.post_id
         if request is not None and known is None:
             async with deps.database.transaction() as session:
                 now = datetime.now(UTC)
-                is_first = await acquire_key(session, request, bulk_id, now, None, post_ids=found if wanted else None)
+                is_first = await acquire_key(
+                    session, request, bulk_id, now, None, post_ids=matching_ids if selection else None
+                )
             if is_first is None:
                 # Another request with the key was faster: both change the posts that it has found.
                 known = await self._known(request)
                 if known is None:
                     raise Unavailable(EXPIRED, retry_after=1)
-                bulk_id, found = known.post_id, known.post_ids or []
-        results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
+                bulk_id, matching_ids = known.post_id, known.post_ids or []
+        results = await answer_each(items(bulk_id, matching_ids[:MOST_POSTS]))
         final = not is_worth_repeating(results)
         await wait_for_outcomes(deps, self.workspace_id, results, self.deadline)
-        answer = _answer(results, cursor_after(Position(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
+        answer = _answer(
+            results, cursor_after(Position(matching_ids[MOST_POSTS - 1])) if len(matching_ids) > MOST_POSTS else None
+        )
         log.info("bulk", action=action or "/create", posts=len(results))
         answer = await keep(deps, request, bulk_id, answer) if final else answer
         return Answer(answer.status, answer.body, replayed=known is not None, waited=True)
@@ -145,11 +149,11 @@ class ManyPosts:
         async with self.deps.database.reading() as session:
             return await find_use(session, request)
 
-    async def _find(self, wanted: Filter | None) -> list[str]:
-        if wanted is None:
+    async def _find(self, selection: Filter | None) -> list[str]:
+        if selection is None:
             return []
         async with self.deps.database.reading() as session:
-            return await find_ids(session, self.workspace_id, wanted, MOST_POSTS + 1)
+            return await find_ids(session, self.workspace_id, selection, MOST_POSTS + 1)
 
 
 def _answer(results: list[BulkItemView], cursor: str | None) -> Answer:

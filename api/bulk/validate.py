@@ -8,7 +8,7 @@ from api.bulk.bodies import ValidateManyBody, read_create_many
 from api.bulk.views import BulkVerdictView, ItemVerdictView
 from api.dependencies import Dependencies
 from api.errors import problem_view
-from api.http.body import JsonObject, size_of, sized
+from api.http.body import JsonObject, body_size, sized
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.media_checks import check_files, platforms_with_files
 from api.posts.validate import CHECK_MEDIA, FileCheck, Verdict, find_verdict
@@ -25,7 +25,7 @@ _NO_TIME = Problem(
 
 async def validate_many(deps: Dependencies, workspace_id: str, api_key_id: str, payload: JsonObject) -> Answer:
     """Answer with the verdict on each post, in their order. Raises InvalidRequest, TooManyRequests."""
-    async with loop_share(size_of(payload)):
+    async with loop_share(body_size(payload)):
         bodies: list[JsonObject] = [sized(body) for body, _ in read_create_many(payload, ValidateManyBody)]
     deps.rates.take(api_key_id, len(bodies) - 1)
     if not payload.get(CHECK_MEDIA):

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.auth import actor_of
+from api.auth import request_actor
 from api.connect.outcomes import require_success
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectionView
-from api.connect.steps import NOT_DONE, address_of, push, step
+from api.connect.steps import NOT_DONE, consent_url, push, step
 from api.connect.views import credential_fields
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
@@ -43,24 +43,24 @@ _NOT_PUBLIC = Problem(
 
 async def begin(deps: Dependencies, workspace_id: str, platform: str, request: HttpRequest) -> ConnectionView:
     """Begin a connection. Raises InvalidRequest, Unprocessable, TooManyRequests, Unavailable."""
-    connector, found = await _read_parameters(deps, workspace_id, platform, request)
+    connector, query = await _read_parameters(deps, workspace_id, platform, request)
     fields = credential_fields(platforms()[platform])
     if connector is None:
         return ConnectionView(
             method="credentials", authUrl=None, state=None, connectionId=None, expiresAt=None, fields=fields
         )
     redirect_url, account_id, by_code = (
-        found.get("redirect_url"),
-        found.get("accountId"),
+        query.get("redirect_url"),
+        query.get("accountId"),
         isinstance(connector, CodeConnector),
     )
-    hosted = found.get("hosted") == "true" and not by_code
+    hosted = query.get("hosted") == "true" and not by_code
     if hosted and deps.public_url is None:
         raise Unprocessable(_NOT_PUBLIC)
-    chosen = {name: found[name] for name in connector.options if name in found}
+    chosen = {name: query[name] for name in connector.options if name in query}
     ticket, now, connection_id = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC), new_id("sel")
     # A person posts the code in an app: it must hold no character that the app reads as markup.
-    state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
+    state = ticket_state(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await require_known_account(deps, workspace_id, platform, account_id)
     if account_id is None:
         await deps.usage.require_room_for_account(workspace_id)
@@ -73,19 +73,19 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
             now=now,
             state=state,
             connection_id=connection_id,
-            redirect_url=callback_of(deps, platform, connection_id) if hosted else None if by_code else redirect_url,
-            selection_by=SelectionBy(found.get("choose", SelectionBy.PAGE)) if hosted else None,
+            redirect_url=callback_url(deps, platform, connection_id) if hosted else None if by_code else redirect_url,
+            selection_by=SelectionBy(query.get("choose", SelectionBy.PAGE)) if hosted else None,
             return_url=redirect_url if hosted else None,
             account_id=account_id,
             options=chosen,
-            begun_by=actor_of(request).id,
+            begun_by=request_actor(request).id,
         )
     row = await step(deps, workspace_id, platform, connection_id, "begin")
     require_success(row.outcome)
     row = await push(deps, row, state)
     if row.authorize_url is None:
         raise Unavailable(NOT_DONE)
-    asked = address_of(row, state)
+    asked = consent_url(row, state)
     return ConnectionView(
         method="code" if by_code else "oauth",
         authUrl=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
@@ -106,24 +106,24 @@ async def _read_parameters(
     connector = await _connector(deps, workspace_id, platform)
     options = connector.options if connector else {}
     others = {name for other in connectors().values() for name in other.options} - set(options)
-    found, problems = parse_query(request, without=others)
-    redirect_url, hosted = found.get("redirect_url"), found.get("hosted") == "true"
+    query, problems = parse_query(request, without=others)
+    redirect_url, hosted = query.get("redirect_url"), query.get("hosted") == "true"
     if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
         problems.append(problem)
-    problems += _wrong_options(options, found)
-    if isinstance(connector, FindsServer) and connector.takes_credentials and connector.server_option not in found:
+    problems += _wrong_options(options, query)
+    if isinstance(connector, FindsServer) and connector.takes_credentials and connector.server_option not in query:
         connector = None
-    faulty = {each.param for each in problems}
+    faulty = {problem.param for problem in problems}
     # If this service takes the platform's answer, the platform sends people back to an address of this service.
     needed = [] if connector is None or hosted or isinstance(connector, CodeConnector) else ["redirect_url"]
     if isinstance(connector, FindsServer):
         needed.append(connector.server_option)
     for name in needed:
-        if name not in found and name not in faulty:
+        if name not in query and name not in faulty:
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
     if problems:
         raise InvalidRequest(problems)
-    return connector, found
+    return connector, query
 
 
 async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Connector[Any] | None:
@@ -135,7 +135,7 @@ async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Co
         return connector if platform in await platforms_with_app(session, workspace_id) else None
 
 
-def callback_of(deps: Dependencies, platform: str, connection_id: str) -> str:
+def callback_url(deps: Dependencies, platform: str, connection_id: str) -> str:
     """Return the address of this service to which a platform sends a person back.
 
     If an app is registered for each connection, so is its address. Otherwise a server that the caller chose could send
@@ -145,18 +145,18 @@ def callback_of(deps: Dependencies, platform: str, connection_id: str) -> str:
     return f"{deps.public_url}{CALLBACK}{own}"
 
 
-def state_of(ticket: str) -> str:
+def ticket_state(ticket: str) -> str:
     """Return the state that a platform is given for a ticket. It does not reveal the ticket, which opens the page."""
     return base64.urlsafe_b64encode(hashlib.sha256(f"state {ticket}".encode()).digest()).rstrip(b"=").decode()
 
 
-def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str]) -> list[Problem]:
+def _wrong_options(options: Mapping[str, Sequence[str]], query: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the parameters that have only a few values."""
     problems = []
     for name, values in {"hosted": ("true", "false"), "choose": tuple(SelectionBy), **options}.items():
-        if values and name in found and found[name] not in values:
+        if values and name in query and query[name] not in values:
             problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
-    if "choose" in found and found.get("hosted") != "true":
+    if "choose" in query and query.get("hosted") != "true":
         problems.append(Problem("choose goes together with hosted=true", "invalid_field_value", "choose"))
     return problems
 
@@ -166,8 +166,8 @@ async def require_known_account(deps: Dependencies, workspace_id: str, platform:
     if account_id is None:
         return
     async with deps.database.reading() as session:
-        found = (await find_accounts(session, workspace_id, [account_id])).get(account_id)
-    if found is None or found.platform != platform:
+        account = (await find_accounts(session, workspace_id, [account_id])).get(account_id)
+    if account is None or account.platform != platform:
         sentence = f"There is no {platforms()[platform].label} account {account_id} to reconnect"
         raise Unprocessable(Problem(sentence, "account_not_found", "accountId"))
 

@@ -17,10 +17,10 @@ from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
 from api.connect import hosted_pages as pages
-from api.connect.begin import CALLBACK, START, state_of
-from api.connect.outcomes import error_of, is_final, selection_of
+from api.connect.begin import CALLBACK, START, ticket_state
+from api.connect.outcomes import connection_error, is_final, selection_options
 from api.connect.schemas import LONGEST_CODE
-from api.connect.steps import address_of, connect_selected, consume_and_finish, finish
+from api.connect.steps import connect_selected, consent_url, consume_and_finish, finish
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
 from domain.errors import PostsError
@@ -65,7 +65,7 @@ class HostedConnectEndpoints(Controller):
         """Bind the connection to this browser, and redirect it to the platform."""
         if not _is_own(request, deps):
             return _error_page(_FOREIGN, 403)
-        if problem := await _problem_of(deps.restoring.require_finished()):
+        if problem := await _catch_problem(deps.restoring.require_finished()):
             return _error_page(problem, 503)
         row = await _row_of_ticket(deps, ticket)
         if row is None or not _may_begin(row):
@@ -75,7 +75,7 @@ class HostedConnectEndpoints(Controller):
             bound = await bind_browser(session, row.id, cookie, datetime.now(UTC))
         if not bound:
             return _error_page(_OTHER_BROWSER, 409)
-        address = address_of(row, state_of(ticket))
+        address = consent_url(row, ticket_state(ticket))
         answer = pages.page(f"On to {_label(row)}", "", go_to=address)
         answer.cookies.append(_cookie(deps, row.id, cookie))
         return answer
@@ -83,8 +83,8 @@ class HostedConnectEndpoints(Controller):
     @get([CALLBACK, f"{CALLBACK}/{{connection_id:str}}"])
     async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
         """Receive the platform's answer, use up the state, and redirect to a page without the code in its address."""
-        given = _parsed(request.scope["query_string"])
-        state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
+        query = _parsed(request.scope["query_string"])
+        state, code, error = query.get("state", ""), query.get("code", ""), query.get("error", "")
         row = await _row_of_state(deps, state)
         # The platform was given one address. An answer at any other belongs to another connection.
         if row is None or row.redirect_url != f"{deps.public_url}{request.url.path}":
@@ -93,11 +93,11 @@ class HostedConnectEndpoints(Controller):
             return _error_page(_OTHER_BROWSER, 403)
         if len(code) > LONGEST_CODE or not (code or error):
             return _error_page(f"{_label(row)} has sent nothing that this service understands.", 400)
-        if problem := await _problem_of(deps.restoring.require_finished()):
+        if problem := await _catch_problem(deps.restoring.require_finished()):
             return _error_page(problem, 503)
-        handed = {"code": code, "iss": given.get("iss", "")} if code else {"error": error[:64]}
+        handed = {"code": code, "iss": query.get("iss", "")} if code else {"error": error[:64]}
         fingerprint = digest(code or f"error {error[:64]}")
-        if problem := await _problem_of(consume_and_finish(deps, row, handed, fingerprint)):
+        if problem := await _catch_problem(consume_and_finish(deps, row, handed, fingerprint)):
             async with deps.database.reading() as session:
                 row = await find_connection(session, row.id) or row
             if row.handover_hash != fingerprint:
@@ -118,10 +118,10 @@ class HostedConnectEndpoints(Controller):
         row = await _bound_row(request, deps, connection_id)
         if row is None:
             return _error_page(_OTHER_BROWSER, 403)
-        if problem := await _problem_of(deps.restoring.require_finished()):
+        if problem := await _catch_problem(deps.restoring.require_finished()):
             return _error_page(problem, 503)
-        if (selection := selection_of(row)) is None:
-            await _problem_of(finish(deps, row))
+        if (selection := selection_options(row)) is None:
+            await _catch_problem(finish(deps, row))
         elif row.selection_by == SelectionBy.CALLER and row.selected_ids is None:
             return _error_page(_CALLER_CHOOSES, 403)
         else:
@@ -129,13 +129,13 @@ class HostedConnectEndpoints(Controller):
             if not 0 < len(ids) <= _MOST_CHOSEN:
                 sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
                 return pages.selection(_label(row), selection, sentence)
-            await _problem_of(connect_selected(deps, row.workspace_id, row.platform, row.id, ids))
+            await _catch_problem(connect_selected(deps, row.workspace_id, row.platform, row.id, ids))
         return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
 
 
 def _shown(row: PendingConnection) -> Response[bytes]:
     """Return the page of a connection as its row has it."""
-    label, error, selection = _label(row), error_of(row), selection_of(row)
+    label, error, selection = _label(row), connection_error(row), selection_options(row)
     if row.outcome is None or (error and not is_final(row.selection_result or row.outcome)):
         return pages.waiting(label, error["message"] if error else None)
     if selection is not None and row.selection_result is None:
@@ -150,7 +150,7 @@ def _shown(row: PendingConnection) -> Response[bytes]:
 
 async def _row_of_ticket(deps: Dependencies, ticket: str) -> PendingConnection | None:
     """Return the connection that a ticket begins, or began."""
-    return await _row_of_state(deps, state_of(ticket)) if _TICKET.fullmatch(ticket) else None
+    return await _row_of_state(deps, ticket_state(ticket)) if _TICKET.fullmatch(ticket) else None
 
 
 def _may_begin(row: PendingConnection) -> bool:
@@ -238,7 +238,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
         return []
 
 
-async def _problem_of(work: Awaitable[object]) -> str | None:
+async def _catch_problem(work: Awaitable[object]) -> str | None:
     """Return what went wrong, as a sentence for a person. The outcome is in the connection's row."""
     try:
         await work
@@ -252,7 +252,7 @@ def _label(row: PendingConnection) -> str:
 
 
 def _error_page(sentence: str, status: int) -> Response[bytes]:
-    return pages.page("Not connected", pages.said(sentence), status=status)
+    return pages.page("Not connected", pages.paragraph(sentence), status=status)
 
 
 def _redirect(url: str) -> Response[bytes]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from litestar import Response
 
-from api.connect.outcomes import accounts_of, error_of
+from api.connect.outcomes import connected_accounts, connection_error
 from store.models import PendingConnection
 
 _STYLE = """
@@ -47,7 +47,7 @@ def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) 
     """Return a page; `go_to` is where the browser is sent from it. `body` is HTML, all else is text."""
     onwards = f'<meta http-equiv="refresh" content="0;url={escape(go_to)}">' if go_to else ""
     link = (
-        f'<p><a href="{escape(go_to)}" rel="noreferrer">Continue to {escape(host_of(go_to))}</a></p>' if go_to else ""
+        f'<p><a href="{escape(go_to)}" rel="noreferrer">Continue to {escape(host_name(go_to))}</a></p>' if go_to else ""
     )
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -57,12 +57,12 @@ def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) 
     return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
 
 
-def host_of(url: str) -> str:
+def host_name(url: str) -> str:
     """Return the host of an address, for people."""
     return urlsplit(url).netloc
 
 
-def said(text: str) -> str:
+def paragraph(text: str) -> str:
     """Return a sentence as HTML."""
     return f"<p>{escape(text)}</p>"
 
@@ -74,7 +74,7 @@ def invitation(row: PendingConnection, label: str, workspace: str, operator: str
     """
     by = f" with the service of <b>{escape(operator)}</b>" if operator else ""
     known = f"{workspace} or {operator}" if operator else workspace
-    back = f"Afterwards you return to {host_of(row.return_url)}." if row.return_url else ""
+    back = f"Afterwards you return to {host_name(row.return_url)}." if row.return_url else ""
     again = f" The account {row.account_id} is reconnected; any other is refused." if row.account_id else ""
     body = (
         f"<p><b>{escape(workspace)}</b> asks to publish to your {escape(label)} account for you{by}. "
@@ -90,7 +90,7 @@ def selection(label: str, options: Sequence[Mapping[str, Any]], problem: str | N
     """Ask which of several pages, channels or locations are to be connected."""
     rows = "".join(_option(option) for option in options)
     body = (
-        f"{said(problem) if problem else ''}<p>Your consent covers several accounts. Choose which to connect:</p>"
+        f"{paragraph(problem) if problem else ''}<p>Your consent covers several accounts. Choose which to connect:</p>"
         f'<form method="post"><ul>{rows}</ul><button>Connect</button></form>'
     )
     return page(f"Choose on {label}", body, status=400 if problem else 200)
@@ -106,7 +106,7 @@ def _option(option: Mapping[str, Any]) -> str:
 def waiting(label: str, problem: str | None) -> Response[bytes]:
     """Return the page with a button to try again, because the connection is not finished."""
     sentence = problem or f"The connection to {label} is not finished yet."
-    return page(f"Connect {label}", f'{said(sentence)}<form method="post"><button>Try again</button></form>')
+    return page(f"Connect {label}", f'{paragraph(sentence)}<form method="post"><button>Try again</button></form>')
 
 
 BEGIN_AGAIN = "To try again, ask for a new address where you got the one that led here."
@@ -114,29 +114,33 @@ BEGIN_AGAIN = "To try again, ask for a new address where you got the one that le
 
 def ended(row: PendingConnection, sentence: str) -> Response[bytes]:
     """Return the page of an address that no longer begins a connection, with the way back to the caller."""
-    link = said(BEGIN_AGAIN)
+    link = paragraph(BEGIN_AGAIN)
     if row.return_url is not None:
         back = _back(row.return_url, row, [("error", "connection_expired"), ("message", sentence)])
-        link = f'<p><a href="{escape(back)}" rel="noreferrer">Return to {escape(host_of(row.return_url))}</a></p>'
-    return page("Not connected", said(sentence) + link, status=410)
+        link = f'<p><a href="{escape(back)}" rel="noreferrer">Return to {escape(host_name(row.return_url))}</a></p>'
+    return page("Not connected", paragraph(sentence) + link, status=410)
 
 
 def finished(row: PendingConnection, label: str) -> Response[bytes]:
     """Return the page with the result, which sends the person back to the caller."""
-    error, names, back = error_of(row), [each["username"] for each in accounts_of(row)], returned(row)
+    error, names, back = (
+        connection_error(row),
+        [account["username"] for account in connected_accounts(row)],
+        returned(row),
+    )
     if error:
-        return page("Not connected", said(error["message"]) + ("" if back else said(BEGIN_AGAIN)), go_to=back)
+        return page("Not connected", paragraph(error["message"]) + ("" if back else paragraph(BEGIN_AGAIN)), go_to=back)
     if not names:
-        return page(f"{label} has consented", said("Return to where you began, and choose there."), go_to=back)
+        return page(f"{label} has consented", paragraph("Return to where you began, and choose there."), go_to=back)
     end = "" if back else " You can close this page."
-    return page("Connected", said(f"{label}: {', '.join(names)}.{end}"), go_to=back)
+    return page("Connected", paragraph(f"{label}: {', '.join(names)}.{end}"), go_to=back)
 
 
 def returned(row: PendingConnection) -> str | None:
     """Return where the person is sent back to, with what came of the connection; None if there is no such address."""
     if row.return_url is None:
         return None
-    error, accounts = error_of(row), accounts_of(row)
+    error, accounts = connection_error(row), connected_accounts(row)
     if error:
         parameters = [("error", error["code"]), ("message", error["message"])]
     elif accounts:

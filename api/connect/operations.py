@@ -103,7 +103,7 @@ BEGIN_CONNECTION = Operation(
                 "connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then sent "
                 "back with `selectionId`."
             ),
-            {"type": "string", "enum": [each.value for each in SelectionBy], "default": SelectionBy.PAGE.value},
+            {"type": "string", "enum": [choice.value for choice in SelectionBy], "default": SelectionBy.PAGE.value},
             SelectionBy.CALLER.value,
         ),
         *_options(),

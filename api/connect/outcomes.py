@@ -13,17 +13,17 @@ from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from store.models import PendingConnection
 
 
-def accounts_of(row: PendingConnection) -> Sequence[Mapping[str, Any]]:
+def connected_accounts(row: PendingConnection) -> Sequence[Mapping[str, Any]]:
     """Return the accounts that were connected."""
     return (row.selection_result or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
 
 
-def selection_of(row: PendingConnection) -> Sequence[Mapping[str, Any]] | None:
+def selection_options(row: PendingConnection) -> Sequence[Mapping[str, Any]] | None:
     """Return the options from which the person chooses; None if there is nothing to choose, or not yet."""
     return (row.outcome or {}).get("selection")
 
 
-def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
+def connection_error(row: PendingConnection) -> Mapping[str, Any] | None:
     """Return why nothing was connected, or why the connection does not continue for now."""
     return (row.selection_result or {}).get("error") or (row.outcome or {}).get("error")
 
@@ -38,13 +38,13 @@ def require_success(result: Mapping[str, Any] | None) -> None:
     if result is None or "error" not in result:
         return
     error = result["error"]
-    code = code_of(error)
+    code = error_code(error)
     problem = Problem(error["message"], code, error["param"])
     if code == "unavailable":
         raise Unavailable(problem)
     raise InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
 
 
-def code_of(error: Mapping[str, Any]) -> ProblemCode:
+def error_code(error: Mapping[str, Any]) -> ProblemCode:
     """Return the code of an error; one that this release does not know is `unavailable`."""
     return cast("ProblemCode", error["code"]) if error["code"] in PROBLEM_CODES else "unavailable"

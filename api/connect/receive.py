@@ -86,30 +86,30 @@ async def _find(deps: Dependencies, workspace_id: str, platform: str, body: Conn
                 sentence = "redirect_url must be the one with which the connection was begun"
                 raise InvalidRequest(Problem(sentence, "invalid_field_value", "redirect_url"))
             return row
-        found = await find_open(session, workspace_id, platform, redirect_url, datetime.now(UTC))
-    if len(found) > 1:
+        rows = await find_open(session, workspace_id, platform, redirect_url, datetime.now(UTC))
+    if len(rows) > 1:
         sentence = "state is required: several connections are open for this redirect_url"
         raise InvalidRequest(Problem(sentence, "missing_required_field", "state"))
-    if not found:
+    if not rows:
         raise Unprocessable(EXPIRED)
-    return found[0]
+    return rows[0]
 
 
 def read_connect(payload: JsonObject) -> ConnectBody:
     """Return a body with a code, a posted state or credentials. Raises InvalidRequest if it mixes them."""
     body, problems = read(ConnectBody, payload)
-    given = {
+    names = {
         name
         for name in ("code", "redirect_url", "state", "iss", "credentials", "accountId")
         if payload.get(name) is not None
     }
-    if "credentials" in given:
-        for name in sorted(given & {"code", "redirect_url", "state", "iss"}):
+    if "credentials" in names:
+        for name in sorted(names & {"code", "redirect_url", "state", "iss"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
-    elif given != {"state"}:  # a body with a posted code has no other field
-        for name in sorted({"code", "redirect_url"} - given - {problem.param for problem in problems}):
+    elif names != {"state"}:  # a body with a posted code has no other field
+        for name in sorted({"code", "redirect_url"} - names - {problem.param for problem in problems}):
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
-        if "accountId" in given:
+        if "accountId" in names:
             sentence = "accountId goes together with credentials; otherwise name it when the connection is begun"
             problems.append(Problem(sentence, "invalid_field_value", "accountId"))
     if problems or body is None:

@@ -10,10 +10,10 @@ from functools import partial
 from litestar import Controller, Response
 from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId, actor_of
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.connect.begin import begin
 from api.connect.operations import BEGIN_CONNECTION, CONNECT_ACCOUNT, GET_CONNECTION, SELECT_ACCOUNTS
-from api.connect.outcomes import accounts_of, selection_of
+from api.connect.outcomes import connected_accounts, selection_options
 from api.connect.receive import connect, read_connect, select
 from api.connect.schemas import SelectBody, SelectedView
 from api.connect.views import connected_view, progress_view, selection_view
@@ -59,7 +59,9 @@ class ConnectEndpoints(Controller):
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
             if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
                 raise NotFound(_UNKNOWN)
-            known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection_of(row) or ()])
+            known = await find_accounts(
+                session, workspace_id, [option["account_id"] for option in selection_options(row) or ()]
+            )
         return respond_privately(progress_view(row, known, datetime.now(UTC)))
 
     @serves(CONNECT_ACCOUNT)
@@ -69,12 +71,12 @@ class ConnectEndpoints(Controller):
         """Connect an account with what the platform sent back, or with credentials."""
         await deps.restoring.require_finished()
         payload = await read_request(request, read_connect)
-        row = await connect(deps, workspace_id, known_platform(platform), payload, actor_of(request))
-        if (selection := selection_of(row)) is not None:
+        row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
+        if (selection := selection_options(row)) is not None:
             async with deps.database.reading() as session:
-                known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection])
+                known = await find_accounts(session, workspace_id, [option["account_id"] for option in selection])
             return respond_privately(selection_view(row, known))
-        account = accounts_of(row)[0]
+        account = connected_accounts(row)[0]
         return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
     @serves(SELECT_ACCOUNTS)
@@ -86,8 +88,8 @@ class ConnectEndpoints(Controller):
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))
         )
-        accounts = [connected_view(row.platform, each) for each in accounts_of(row)]
-        first = accounts_of(row)[0]
+        accounts = [connected_view(row.platform, account) for account in connected_accounts(row)]
+        first = connected_accounts(row)[0]
         view = SelectedView(
             platform=row.platform, accountId=first["account_id"], username=first["username"], accounts=accounts
         )

@@ -7,7 +7,7 @@ from typing import Any
 from structlog.contextvars import get_contextvars
 
 from activities.commands import ConnectStep
-from api.connect.outcomes import is_final, require_success, selection_of
+from api.connect.outcomes import is_final, require_success, selection_options
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.account_servers import PushesRequest
@@ -64,19 +64,19 @@ async def connect_selected(
     deps: Dependencies, workspace_id: str, platform: str, selection_id: str, ids: Sequence[str]
 ) -> PendingConnection:
     """Connect the selected accounts; returns the row with the result. Raises as `begin` does."""
-    wanted, now = sorted(set(ids)), datetime.now(UTC)
+    option_ids, now = sorted(set(ids)), datetime.now(UTC)
     async with deps.database.transaction() as session:
         row = await find_connection(session, selection_id)
-        selection = None if row is None else selection_of(row)
+        selection = None if row is None else selection_options(row)
         if row is None or selection is None or (row.workspace_id, row.platform) != (workspace_id, platform):
             raise Unprocessable(_SELECTION_EXPIRED)
-        options = {each["id"]: each["reason"] for each in selection}
-        for position, each in enumerate(ids):
-            if options.get(each, "unknown") is not None:
+        options = {option["id"]: option["reason"] for option in selection}
+        for position, option in enumerate(ids):
+            if options.get(option, "unknown") is not None:
                 sentence = f"ids.{position} is not among the options of this selection, or cannot be selected"
                 raise InvalidRequest(Problem(sentence, "invalid_field_value", f"ids.{position}"))
-        if not await choose(session, row.id, wanted, now):
-            again = row.expires_at > now and row.selected_ids == wanted
+        if not await choose(session, row.id, option_ids, now):
+            again = row.expires_at > now and row.selected_ids == option_ids
             if not again:
                 raise Unprocessable(_SELECTION_EXPIRED)
     if not is_final(row.selection_result):
@@ -122,7 +122,7 @@ async def push(deps: Dependencies, row: PendingConnection, state: str) -> Pendin
     return row
 
 
-def address_of(row: PendingConnection, state: str) -> str:
+def consent_url(row: PendingConnection, state: str) -> str:
     """Return where the person consents; a platform that was sent the state before needs no other."""
     connector = connectors()[row.platform]
     address = row.authorize_url or ""

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_origin
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from api.connect.outcomes import accounts_of, code_of, error_of, is_final, selection_of
+from api.connect.outcomes import connected_accounts, connection_error, error_code, is_final, selection_options
 from api.connect.schemas import (
     ConnectedView,
     CredentialFieldView,
@@ -55,23 +55,23 @@ def selection_view(row: PendingConnection, known: Mapping[str, ConnectedAccount]
 def _options_view(row: PendingConnection, known: Mapping[str, ConnectedAccount]) -> SelectionView:
     options = [
         OptionView(
-            id=each["id"],
-            name=each["name"],
-            username=each["username"],
-            type=each["type"],
-            connected=each["account_id"] in known,
-            selectable=each["reason"] is None,
-            reason=each["reason"],
+            id=option["id"],
+            name=option["name"],
+            username=option["username"],
+            type=option["type"],
+            connected=option["account_id"] in known,
+            selectable=option["reason"] is None,
+            reason=option["reason"],
         )
-        for each in selection_of(row) or ()
+        for option in selection_options(row) or ()
     ]
     return SelectionView(id=row.id, expiresAt=rfc3339(row.expires_at), options=options)
 
 
 def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
     """Return the state of a connection; `known` are the accounts of its options that the workspace has."""
-    accounts, error = accounts_of(row), error_of(row)
-    chooses = selection_of(row) is not None and not accounts and not (row.selection_result or {}).get("error")
+    accounts, error = connected_accounts(row), connection_error(row)
+    chooses = selection_options(row) is not None and not accounts and not (row.selection_result or {}).get("error")
     status: Literal["pending", "selection", "connected", "failed"] = "selection" if chooses else "pending"
     if accounts:
         status = "connected"
@@ -86,7 +86,7 @@ def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount],
         expiresAt=rfc3339(row.expires_at),
         accounts=[connected_view(row.platform, account) for account in accounts],
         selection=_options_view(row, known) if chooses else None,
-        refusal=RefusalView(error=error["message"], code=code_of(error)) if error and not accounts else None,
+        refusal=RefusalView(error=error["message"], code=error_code(error)) if error and not accounts else None,
     )
 
 

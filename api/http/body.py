@@ -31,7 +31,7 @@ class SizedBody(dict[str, Any]):
     size = 0
 
 
-def size_of(payload: JsonObject) -> int:
+def body_size(payload: JsonObject) -> int:
     """Return how many bytes a body was; 0 if it was made otherwise."""
     return payload.size if isinstance(payload, SizedBody) else 0
 

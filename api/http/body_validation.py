@@ -38,7 +38,7 @@ def in_contract_order(model: type[BaseModel], problems: Iterable[Problem]) -> li
     Unknown fields come last. A misspelled one stands just before the field that it was meant to be: it is why that one
     is missing.
     """
-    order = _fields_of(model)
+    order = _field_places(model)
 
     def rank(problem: Problem) -> tuple[list[tuple[int, int]], bool]:
         parts = problem.param.split(".") if problem.param else []
@@ -55,13 +55,13 @@ def in_contract_order(model: type[BaseModel], problems: Iterable[Problem]) -> li
 
 
 @cache
-def _fields_of(model: type[BaseModel]) -> dict[str, int]:
+def _field_places(model: type[BaseModel]) -> dict[str, int]:
     """Return the place of each name that a body may hold: its own fields first, then those of the objects in it."""
     names = dict.fromkeys(field.alias or name for name, field in model.model_fields.items())
     for field in model.model_fields.values():
         for kind in _kinds(field.annotation):
             if issubclass(kind, BaseModel):
-                names |= dict.fromkeys(name for name in _fields_of(kind) if name not in names)
+                names |= dict.fromkeys(name for name in _field_places(kind) if name not in names)
     return {name: place for place, name in enumerate(names)}
 
 
@@ -91,24 +91,25 @@ def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     If fields are at fault, the body is without them; it is None if it is not valid then either.
     """
     problems = unusable_strings(payload)
-    found: list[ErrorDetails] = []
+    details: list[ErrorDetails] = []
     try:
         body = model.model_validate(payload)
     except ValidationError as error:
         # `unusable_strings` reports invalid text itself; for an invalid key pydantic names only the object around it.
-        found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
+        errors = error.errors(include_url=False, include_input=False)
+        details = [detail for detail in errors if detail["type"] != _NO_TEXT]
     else:
         if not problems:
             return body, []
-    said = {problem.param or "" for problem in problems}
-    broken = {str(detail["loc"][0]) for detail in found} | {param.split(".")[0] for param in said}
+    params = {problem.param or "" for problem in problems}
+    broken = {str(detail["loc"][0]) for detail in details} | {param.split(".")[0] for param in params}
     try:
         partial = model.model_validate({name: value for name, value in payload.items() if name not in broken})
     except ValidationError:
         partial = None
     # pydantic lists known fields before unknown ones: if many unknown ones exceed the limit, only such are cut off.
-    others = [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
-    return partial, [*problems, *(problem for problem in others if problem.param not in said)]
+    others = [as_problem(detail, known_names(model, detail["loc"])) for detail in details[:MAX_PROBLEMS]]
+    return partial, [*problems, *(problem for problem in others if problem.param not in params)]
 
 
 def read_valid(model: type[M], payload: JsonObject) -> M:
@@ -124,18 +125,22 @@ def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[s
     current: type[BaseModel] | None = model
     for part in location[:-1]:
         if isinstance(part, str) and current is not None:
-            current = _model_of(current, part)
-    return [each for name, field in current.model_fields.items() for each in _names_of(name, field)] if current else []
+            current = _field_model(current, part)
+    return (
+        [alias for name, field in current.model_fields.items() for alias in _field_names(name, field)]
+        if current
+        else []
+    )
 
 
-def _names_of(name: str, field: FieldInfo) -> list[str]:
+def _field_names(name: str, field: FieldInfo) -> list[str]:
     """Return all names by which a body may give a field."""
     if isinstance(field.validation_alias, AliasChoices):
         return [choice for choice in field.validation_alias.choices if isinstance(choice, str)]
     return [field.alias or name]
 
 
-def _model_of(model: type[BaseModel], alias: str) -> type[BaseModel] | None:
+def _field_model(model: type[BaseModel], alias: str) -> type[BaseModel] | None:
     for name, field in model.model_fields.items():
         if alias in {name, field.alias}:
             return next((kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)), None)

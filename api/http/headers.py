@@ -22,7 +22,7 @@ _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 
 def first_header(scope: HTTPScope, name: bytes) -> str | None:
     """Return the first header of this name in lower case, None if there is none; the others are not read."""
-    return next((value.decode("latin-1") for given, value in scope["headers"] if given == name), None)
+    return next((value.decode("latin-1") for header_name, value in scope["headers"] if header_name == name), None)
 
 
 def idempotency_key(request: HttpRequest) -> str | None:
@@ -59,6 +59,6 @@ def preferred_wait(request: HttpRequest) -> int | None:
     return None
 
 
-def valid_request_id(given: str | None) -> str | None:
+def valid_request_id(request_id: str | None) -> str | None:
     """Return the caller's X-Request-Id if it can be sent back and logged as it is."""
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else None
+    return request_id if request_id is not None and _REQUEST_ID.fullmatch(request_id) else None

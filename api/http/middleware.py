@@ -120,7 +120,7 @@ class _Answer:
     async def _begin(self, piece: bytes, more: bool) -> bool:
         """Send status and headers; False if 503 was sent in their place."""
         beginning, self._beginning = self._beginning, None
-        holder = _holder_of(self._served)
+        holder = _budget_share(self._served)
         if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
             self._is_refused, self.status = True, 503
             await _refuse(503, _UNREAD, self._send, self._request_id, (b"retry-after", b"1"))
@@ -130,7 +130,7 @@ class _Answer:
         return True
 
 
-def _holder_of(served: HTTPScope) -> str:
+def _budget_share(served: HTTPScope) -> str:
     """Return whose share of the budget an answer takes: the caller's workspace, or what the handler says."""
     state = served["state"]
     caller = state.get("caller")

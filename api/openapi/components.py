@@ -47,39 +47,39 @@ def ref(name: str) -> Json:
 
 def schemas() -> Json:
     """Return every schema by its name."""
-    found = _of_bodies_and_views() | {_PLATFORM["title"]: _PLATFORM}
-    for body in (*(schema_name(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
-        found[body] = _without_nulls(found[body])
-    target = found.pop(TARGET)
+    schemas_by_name = _answers_and_bodies() | {_PLATFORM["title"]: _PLATFORM}
+    for body in (*(schema_name(model) for model in _BODIES), TARGET, "MediaItem", "PostFilter"):
+        schemas_by_name[body] = _without_nulls(schemas_by_name[body])
+    target = schemas_by_name.pop(TARGET)
     choices: Json = {}
     for name, platform in platforms().items():
         prefix = platform.settings.__name__.removesuffix("Settings")
-        found |= _of_settings(platform.settings, prefix, found)
-        own = _target_of(name, platform.label, target, ref(platform.settings.__name__))
-        found[f"{prefix}Target"] = {**own, "title": f"{prefix}Target"}
+        schemas_by_name |= _settings(platform.settings, prefix, schemas_by_name)
+        own = _platform_target(name, platform.label, target, ref(platform.settings.__name__))
+        schemas_by_name[f"{prefix}Target"] = {**own, "title": f"{prefix}Target"}
         choices[name] = PREFIX + f"{prefix}Target"
-    found[TARGET] = {
+    schemas_by_name[TARGET] = {
         "title": TARGET,
         "description": target["description"],
         "oneOf": [{"$ref": choice} for choice in choices.values()],
         "discriminator": {"propertyName": "platform", "mapping": choices},
     }
-    found[TARGET_UPDATE] = {
+    schemas_by_name[TARGET_UPDATE] = {
         "title": TARGET_UPDATE,
         "description": f"{target['description']} A target of an answer can be sent back.",
-        "anyOf": [*found[TARGET]["oneOf"], ref(schema_name(TargetView))],
+        "anyOf": [*schemas_by_name[TARGET]["oneOf"], ref(schema_name(TargetView))],
     }
     for change in _CHANGES:
-        del found[schema_name(change)]["properties"]["externalId"]
-        found[schema_name(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
-    for schema in found.values():
+        del schemas_by_name[schema_name(change)]["properties"]["externalId"]
+        schemas_by_name[schema_name(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
+    for schema in schemas_by_name.values():
         # pydantic's titles of fields are their names again, spelled worse.
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
-    return dict(sorted(found.items()))
+    return dict(sorted(schemas_by_name.items()))
 
 
-def _of_bodies_and_views() -> Json:
+def _answers_and_bodies() -> Json:
     _, definitions = TypeAdapter.json_schemas(
         [
             *((body, "validation", TypeAdapter(body)) for body in _BODIES),
@@ -87,11 +87,11 @@ def _of_bodies_and_views() -> Json:
         ],
         ref_template=PREFIX + "{model}",
     )
-    found = definitions["$defs"]
-    return _renamed(found, {name: schema["title"] for name, schema in found.items()})
+    definitions_by_model = definitions["$defs"]
+    return _renamed(definitions_by_model, {name: schema["title"] for name, schema in definitions_by_model.items()})
 
 
-def _of_settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:
+def _settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:
     schema = settings.model_json_schema(ref_template=PREFIX + "{model}")
     parts = {settings.__name__: schema, **schema.pop("$defs", {})}
     # A schema that the API itself uses, such as the types of media, has one name everywhere.
@@ -100,10 +100,12 @@ def _of_settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:
     return {name: _without_nulls(part) for name, part in _renamed(parts, names).items()}
 
 
-def _renamed(found: Json, names: dict[str, str]) -> Json:
+def _renamed(definitions: Json, names: dict[str, str]) -> Json:
     if len(set(names.values())) != len(names):
         raise ValueError("two schemas have the same name")
-    return {names[name]: {**_read_by_clients(schema, names), "title": names[name]} for name, schema in found.items()}
+    return {
+        names[name]: {**_read_by_clients(schema, names), "title": names[name]} for name, schema in definitions.items()
+    }
 
 
 def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
@@ -112,7 +114,7 @@ def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
     Generators of types take a field with a default for one that is always there, and each enum for another type.
     """
     if isinstance(schema, list):
-        return [_read_by_clients(each, names) for each in schema]
+        return [_read_by_clients(item, names) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
@@ -120,12 +122,12 @@ def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
     if schema.get("enum") == _PLATFORM["enum"]:
         return PLATFORM_REF | {name: schema[name] for name in ("description", "examples") if name in schema}
     if schema.get("default") is not None:
-        said = f"{schema.get('description', '')} Default: {json.dumps(schema['default'])}.".strip()
-        schema = {**schema, "description": said}
+        description = f"{schema.get('description', '')} Default: {json.dumps(schema['default'])}.".strip()
+        schema = {**schema, "description": description}
     return {key: _read_by_clients(value, names) for key, value in schema.items() if key != "default"}
 
 
-def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
+def _platform_target(platform: str, label: str, target: Json, settings: Json) -> Json:
     """Return the schema of a platform's targets: that of any target, with the platform's name and settings."""
     own = deepcopy(target)
     own["description"] = f"An account of {label} that the post goes to."

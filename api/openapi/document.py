@@ -149,9 +149,9 @@ def _error_responses(names: Iterable[str]) -> Json:
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
-            "content": _content(schema_name(ErrorView), found),
+            "content": _content(schema_name(ErrorView), examples),
         }
-        for status, found in sorted(by_status.items())
+        for status, examples in sorted(by_status.items())
     }
 
 

@@ -31,4 +31,4 @@ async def wait_until_at_rest(deps: Dependencies, post_id: str, deadline: Deadlin
         async with deps.database.reading() as session:
             return not await is_moving(session, post_id)
 
-    await deps.outcomes.wait(post_id, at_rest, deadline.left)
+    await deps.outcomes.wait(post_id, at_rest, deadline.seconds_left)

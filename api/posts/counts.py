@@ -63,7 +63,7 @@ class CountsView(TypedDict):
 class CountsQuery:
     """A request to count posts: which ones, by what, and the days that it covers."""
 
-    wanted: Filter
+    conditions: Filter
     groupings: Sequence[Grouping]
     zone: tzinfo
     days: Sequence[date] = ()
@@ -78,12 +78,12 @@ def read_counts_query(request: HttpRequest) -> CountsQuery:
     """Return what is to be counted. Raises InvalidRequest with every problem."""
     lists, query_problems = parse_lists(request)
     problems: list[Problem] = []
-    wanted = read_filter(split_statuses(lists), problems)
+    conditions = read_filter(split_statuses(lists), problems)
     groupings = _groupings(lists.get(_BY, ["status"]), problems)
     if problems or query_problems:
         raise InvalidRequest([*problems, *query_problems])
     zone = parse_zone(lists[ZONE][0]) if ZONE in lists else UTC
-    return CountsQuery(wanted, groupings, zone, _days(wanted, groupings, zone))
+    return CountsQuery(conditions, groupings, zone, _days(conditions, groupings, zone))
 
 
 def _groupings(values: Sequence[str], problems: list[Problem]) -> list[Grouping]:
@@ -98,13 +98,16 @@ def _groupings(values: Sequence[str], problems: list[Problem]) -> list[Grouping]
     return groupings
 
 
-def _days(wanted: Filter, groupings: Sequence[Grouping], zone: tzinfo) -> list[date]:
+def _days(conditions: Filter, groupings: Sequence[Grouping], zone: tzinfo) -> list[date]:
     """Return the days by which posts are counted, if they are. Raises InvalidRequest."""
     by = next((grouping for grouping in groupings if grouping in _BOUNDS), None)
     if by is None:
         return []
     names = _BOUNDS[by]
-    scheduled, created = (wanted.scheduled_from, wanted.scheduled_to), (wanted.created_from, wanted.created_to)
+    scheduled, created = (
+        (conditions.scheduled_from, conditions.scheduled_to),
+        (conditions.created_from, conditions.created_to),
+    )
     first, last = scheduled if by is Grouping.SCHEDULED else created
     if first is None or last is None:
         missing = [name for name, bound in zip(names, (first, last), strict=True) if bound is None]
@@ -121,17 +124,17 @@ def _days(wanted: Filter, groupings: Sequence[Grouping], zone: tzinfo) -> list[d
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-async def count(deps: Dependencies, workspace_id: str, api_key_id: str, wanted: CountsQuery) -> CountsView:
+async def count(deps: Dependencies, workspace_id: str, api_key_id: str, query: CountsQuery) -> CountsView:
     """Return the numbers of posts. Raises InvalidRequest if too many match, TooManyRequests."""
     deps.rates.take(api_key_id, COST - 1)
     with deps.counts.take(workspace_id):
         async with deps.database.transaction() as session:
             counts = await count_posts(
-                session, workspace_id, wanted.wanted, wanted.groupings, wanted.beginnings, most=MOST_COUNTED
+                session, workspace_id, query.conditions, query.groupings, query.beginnings, most=MOST_COUNTED
             )
     if counts is None:
         raise InvalidRequest(_TOO_MANY)
-    return CountsView(total=counts.total, counts=[_view(group, wanted.days) for group in counts.groups])
+    return CountsView(total=counts.total, counts=[_view(group, query.days) for group in counts.groups])
 
 
 def _view(group: PostCount, days: Sequence[date]) -> CountView:

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
 from api.posts.answers.actors import ActorView, actor_view
-from api.posts.answers.history_sentences import sentence_of
+from api.posts.answers.history_sentences import history_sentence
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
@@ -89,13 +89,13 @@ async def history(
     deps: Dependencies, workspace_id: str, post_id: str, after: HistoryPosition | None, limit: int
 ) -> HistoryView:
     """Return a page of what happened to a post, also if it is deleted. Raises NotFound."""
-    found = None
+    entries = None
     if is_post_id(post_id):
         async with deps.database.transaction() as session:
-            found = await read_history(session, workspace_id, post_id, limit + 1, after)
-    if found is None:
+            entries = await read_history(session, workspace_id, post_id, limit + 1, after)
+    if entries is None:
         raise NotFound(NO_SUCH_POST)
-    page, more = found[:limit], len(found) > limit
+    page, more = entries[:limit], len(entries) > limit
     cursor = history_cursor(page[-1].position) if more else None
     return HistoryView(events=events_view(page), cursor=cursor, hasMore=more)
 
@@ -111,7 +111,7 @@ def _event(entry: HistoryEntry, *, identities: bool) -> EventView:
         at=rfc3339(event.at),
         action=Action(event.action),
         actor=actor_view(event.actor_type, event.actor_id, entry.actor_name, identities=identities),
-        summary=sentence_of(entry, identities=identities),
+        summary=history_sentence(entry, identities=identities),
     )
     if event.platform and event.account_id:
         shown["platform"], shown["accountId"] = event.platform, event.account_id

@@ -57,7 +57,7 @@ def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
     lists, query_problems = parse_lists(request)
     query = {name: values[0] for name, values in lists.items()}
     problems: list[Problem] = []
-    wanted = read_filter(split_statuses(lists), problems)
+    conditions = read_filter(split_statuses(lists), problems)
     take = partial(convert_parameter, query, problems)
     limit = take("limit", parse_limit)
     order = take("sort", partial(parse_choice, Order)) or _default_order(query)
@@ -66,7 +66,7 @@ def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
         names = [*_FIRST, *served_operation(request).query]
         problems.sort(key=lambda problem: names.index(problem.param or ""))
         raise InvalidRequest([*problems, *query_problems])
-    return replace(wanted, order=order, after=after), limit or DEFAULT_LIMIT
+    return replace(conditions, order=order, after=after), limit or DEFAULT_LIMIT
 
 
 def split_statuses(lists: Mapping[str, list[str]]) -> Mapping[str, list[str]]:

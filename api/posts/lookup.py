@@ -46,7 +46,7 @@ def require_target(post: Post, platform: str, account_id: str, param: str) -> Ta
     raise Unprocessable(Problem(sentence, "account_not_found", param, platform, account_id))
 
 
-async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedAccount]:
+async def post_accounts(session: AsyncSession, post: Post) -> dict[str, ConnectedAccount]:
     """Return those of a post's accounts that are connected, by id."""
     return await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
 

@@ -58,12 +58,12 @@ async def check_files(
         if check is None or str(position) not in check.findings:
             warnings.append(_unseen(target, position))
             continue
-        for found in check.findings[str(position)]:
-            where = _where(content, target, position, found["url"])
-            if found.get("refused"):
-                errors.append(Problem(found["error"], "media_refused", where, target.platform, target.account_id))
+        for finding in check.findings[str(position)]:
+            where = _where(content, target, position, finding["url"])
+            if finding.get("refused"):
+                errors.append(Problem(finding["error"], "media_refused", where, target.platform, target.account_id))
             else:
-                warnings.append(Problem(found["error"], _NOT_CHECKED, where, target.platform, target.account_id))
+                warnings.append(Problem(finding["error"], _NOT_CHECKED, where, target.platform, target.account_id))
     return errors, warnings
 
 

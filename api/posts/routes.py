@@ -3,7 +3,7 @@
 from litestar import Controller, Response
 from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId, actor_of
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
@@ -54,22 +54,22 @@ class PostEndpoints(Controller):
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
+            answer = await create.create(deps, workspace_id, request_actor(request), payload, key, deadline)
         return respond(answer, deadline)
 
     @serves(LIST_POSTS)
     async def list_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return a page of posts."""
-        wanted, limit = read_list_query(request)
-        page = await list_posts(deps.database, workspace_id, wanted, limit)
+        query, limit = read_list_query(request)
+        page = await list_posts(deps.database, workspace_id, query, limit)
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
 
     @serves(COUNT_POSTS)
     async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return how many posts there are of each status, platform or day."""
-        wanted = read_counts_query(request)
-        return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, wanted)))
+        query = read_counts_query(request)
+        return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, query)))
 
     @serves(LIST_DELETED_POSTS)
     async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -98,7 +98,9 @@ class PostEndpoints(Controller):
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+            answer = await update.update_post(
+                deps, workspace_id, request_actor(request), post_id, payload, key, deadline
+            )
         return respond(answer, deadline)
 
     @serves(DELETE_POST)
@@ -108,7 +110,7 @@ class PostEndpoints(Controller):
         """Remove a post from this service."""
         await deps.restoring.require_finished()
         key = await read_bare_request(request)
-        return respond(await delete_post.delete(deps, workspace_id, actor_of(request), post_id, key))
+        return respond(await delete_post.delete(deps, workspace_id, request_actor(request), post_id, key))
 
     @serves(LIST_ATTEMPTS)
     async def list_attempts(
@@ -118,8 +120,8 @@ class PostEndpoints(Controller):
         after_id, limit = read_numbered_query(request)
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)
-            found = await list_attempts(session, post_id, limit + 1, after_id)
-        page, more = found[:limit], len(found) > limit
+            attempts = await list_attempts(session, post_id, limit + 1, after_id)
+        page, more = attempts[:limit], len(attempts) > limit
         cursor = cursor_after(page[-1][0].id) if more else None
         return respond(answer_view(render_attempts(page, cursor)))
 
@@ -138,7 +140,7 @@ class PostEndpoints(Controller):
         """Record a person's finding about an unconfirmed target."""
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, resolve.read_resolution)
-        return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
+        return respond(await resolve.resolve(deps, workspace_id, request_actor(request), post_id, payload, key))
 
     @serves(EDIT_POST)
     async def edit_post(
@@ -148,7 +150,7 @@ class PostEndpoints(Controller):
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, edit.read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+            answer = await edit.edit(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
         return respond(answer, deadline)
 
     @serves(RETRY_POST)
@@ -159,5 +161,5 @@ class PostEndpoints(Controller):
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, retry.read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+            answer = await retry.retry(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
         return respond(answer, deadline)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from api.dependencies import Dependencies
 from api.errors import problem_view
-from api.http.body import JsonObject, SizedBody, size_of
+from api.http.body import JsonObject, SizedBody, body_size
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
@@ -57,27 +57,27 @@ async def find_verdict(
     `wrong` are problems of the request's other fields, which are reported with those of the body's shape.
     """
     try:
-        async with loop_share(size_of(body)):
-            wanted = read_create(body, now_ms())
+        async with loop_share(body_size(body)):
+            parsed_post = read_create(body, now_ms())
     except InvalidRequest as error:
         return Verdict([*error.problems, *wrong])
     if wrong:
         return Verdict(wrong)
     async with deps.database.transaction() as session:
-        wanted_ids = [target.account_id for target in wanted.content.targets]
+        wanted_ids = [target.account_id for target in parsed_post.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
-    problems = await find_platform_problems(wanted.content, accounts, size_of(body))
-    warnings = refused_accounts(wanted.content, accounts)
+    problems = await find_platform_problems(parsed_post.content, accounts, body_size(body))
+    warnings = refused_accounts(parsed_post.content, accounts)
     if not problems:
-        warnings += platform_cautions(wanted.content, accounts)
+        warnings += platform_cautions(parsed_post.content, accounts)
         if files is None:
-            warnings += local_media_warnings(wanted.content, deps.local_hosts)
+            warnings += local_media_warnings(parsed_post.content, deps.local_hosts)
         else:
-            problems, unseen = await files(wanted.content)
+            problems, unseen = await files(parsed_post.content)
             warnings += unseen
-    if wanted.is_draft:
+    if parsed_post.is_draft:
         problems, warnings = [], [*problems, *warnings]
-    if not problems and (external_id := wanted.content.external_id) is not None:
+    if not problems and (external_id := parsed_post.content.external_id) is not None:
         problems = await find_conflict(deps, workspace_id, external_id, body)
     return Verdict(problems, warnings)
 
@@ -91,5 +91,5 @@ def without_check(payload: JsonObject) -> JsonObject:
     if CHECK_MEDIA not in payload:
         return payload
     body = SizedBody({name: value for name, value in payload.items() if name != CHECK_MEDIA})
-    body.size = size_of(payload)
+    body.size = body_size(payload)
     return body

@@ -33,7 +33,7 @@ class Deadline:
         self._end = asyncio.get_running_loop().time() + seconds
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Return the seconds that are left."""
         return max(0.0, self._end - asyncio.get_running_loop().time())
 

@@ -56,18 +56,18 @@ class WorkspaceUsage:
         async def open_(workspace_id: str) -> tuple[int, ...]:
             return (await count_open(database, workspace_id, limits.open_posts),)
 
-        async def kept(workspace_id: str) -> tuple[int, ...]:
+        async def stored(workspace_id: str) -> tuple[int, ...]:
             return await count_kept(database, workspace_id)
 
         self._open = _Counts(open_, (limits.open_posts,), _COUNTED_FOR_S)
-        self._kept = _Counts(kept, (limits.posts, limits.megabytes * 2**20), _KEPT_COUNTED_FOR_S)
+        self._stored = _Counts(stored, (limits.posts, limits.megabytes * 2**20), _KEPT_COUNTED_FOR_S)
 
     async def count_post(self, workspace_id: str, size: int) -> None:
         """Count a post of `size` bytes before it is saved. Raises TooManyRequests if the workspace has too much."""
         if await self._open.full(workspace_id, (1,)) is not None:
             most = f"This workspace may have {self._limits.open_posts:,} posts that are drafts, scheduled or publishing"
             raise _refusal(f"{most}, and has them; publish or delete some first", "too_many_open_posts")
-        full = await self._kept.full(workspace_id, (1, size))
+        full = await self._stored.full(workspace_id, (1, size))
         if full == 0:
             most = f"This workspace may have {self._limits.posts:,} posts"
             raise _refusal(f"{most}, and has them; delete some first", "too_many_posts")
@@ -123,7 +123,7 @@ class _Counts:
                 self._counts.clear()
         reached = self._reached(counts)
         if reached is None:
-            counts = tuple(count + each for count, each in zip(counts, more, strict=True))
+            counts = tuple(count + addition for count, addition in zip(counts, more, strict=True))
         self._counts[workspace_id] = (counts, since)
         return reached
 

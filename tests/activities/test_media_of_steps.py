@@ -26,7 +26,7 @@ from tests.stack import Stack
 
 @pytest.fixture
 async def public_url(stack: Stack) -> AsyncIterator[str]:
-    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), listening(app) as url:
         yield url
 

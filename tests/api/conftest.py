@@ -21,7 +21,7 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 @pytest.fixture(scope="session")
 async def app(running: Stack) -> AsyncIterator[Litestar]:
     """Serve the session's stack."""
-    deps = Dependencies.of(running.api_database, running.workflows, running.outcomes, public_url=PUBLIC_URL)
+    deps = Dependencies.assemble(running.api_database, running.workflows, running.outcomes, public_url=PUBLIC_URL)
     async with started(create_app(deps)) as app:
         yield app
 

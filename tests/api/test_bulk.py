@@ -344,7 +344,7 @@ async def test_one_failing_post_does_not_affect_others(
 
 
 async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
-    deps = Dependencies.of(
+    deps = Dependencies.assemble(
         stack.api_database, stack.workflows, stack.outcomes, rates=Rates(rate=1, burst=10, clock=lambda: 0.0)
     )
     async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:

@@ -82,7 +82,7 @@ async def test_request_errors_are_those_of_creating(api: Client) -> None:
 
 async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
     rates = Rates(rate=1, burst=10, clock=lambda: 0.0)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
     async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
         posts = [body_of(stack, "counted") for _ in range(8)]
         await verdicts(api, posts)

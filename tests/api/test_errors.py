@@ -258,7 +258,7 @@ async def without_database(stack: Stack) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of an API over these connections."""
-    app = create_app(Dependencies.of(database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.assemble(database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
     await database.close()

@@ -166,7 +166,7 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
     post = await stack.save("not now", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)
-    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         refused = [
             await client.send_post({"content": "refused"}),

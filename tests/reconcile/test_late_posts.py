@@ -48,7 +48,7 @@ async def running_worker(stack: Stack, platforms: Iterable[str]) -> AsyncIterato
 
 @asynccontextmanager
 async def readyz(stack: Stack) -> AsyncIterator[Ask]:
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, LATE_AFTER)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, LATE_AFTER)
     async with started(create_app(deps)) as app, client_of(app, None) as client:
 
         async def ask() -> tuple[int, dict[str, Any]]:

@@ -51,7 +51,7 @@ async def _unchecked(running: Stack) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def api(stack: Stack) -> AsyncIterator[Client]:
-    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
 

@@ -79,7 +79,7 @@ async def until(holds: Callable[[], Awaitable[bool]], within_s: float) -> bool:
 @asynccontextmanager
 async def running_product(stack: Stack) -> AsyncIterator[Product]:
     """Run the API and a worker with all its background tasks on a stack."""
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, public_url=PUBLIC_URL)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, public_url=PUBLIC_URL)
     async with (
         started(create_app(deps)) as app,
         client_of(app, stack.api_key) as api,

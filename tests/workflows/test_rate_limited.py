@@ -183,7 +183,7 @@ async def test_rate_limited_post_is_published_as_corrected(
     account = await rate_limited.connect("tiktok")
     posts = await start(rate_limited, account, "corrected or first", "corrected or second")
     post = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
-    deps = Dependencies.of(rate_limited.api_database, rate_limited.workflows, rate_limited.outcomes)
+    deps = Dependencies.assemble(rate_limited.api_database, rate_limited.workflows, rate_limited.outcomes)
     async with started(create_app(deps)) as app, client_of(app, rate_limited.api_key) as api:
         before = post.targets[0].next_attempt_at
         answer = await api.patch(f"/v1/posts/{post.id}", json={"content": "as corrected"}, headers={"Prefer": "wait=0"})

@@ -14,7 +14,7 @@ from store.models import AuditEvent
 from store.posts.history import HistoryEntry
 
 
-def sentence_of(entry: HistoryEntry, *, identities: bool) -> str:
+def history_sentence(entry: HistoryEntry, *, identities: bool) -> str:
     """Return an entry as a sentence or two. `identities`: with the names of operators, which customers do not see."""
     event = entry.event
     who = actor_words(event.actor_type, event.actor_id, entry.actor_name, identities=identities)
@@ -37,11 +37,11 @@ def _places(event: AuditEvent) -> str:
 
 def _why(event: AuditEvent) -> str:
     """Return the code and the HTTP status in brackets, as far as they are known."""
-    found = known_codes(event.details.get("code"))
+    codes = known_codes(event.details.get("code"))
     status = event.details.get("httpStatus")
-    named = [f"HTTP {status}" if status else None, found.code, found.platform_code]
-    said = ", ".join(each for each in named if each)
-    return f" ({said})" if said else ""
+    named = [f"HTTP {status}" if status else None, codes.code, codes.platform_code]
+    reasons = ", ".join(name for name in named if name)
+    return f" ({reasons})" if reasons else ""
 
 
 def _decided(event: AuditEvent) -> str:
@@ -50,12 +50,12 @@ def _decided(event: AuditEvent) -> str:
 
 
 def _changes(event: AuditEvent) -> str:
-    said = [_change(change) for change in event.details.get("changes", ())]
+    changes = [_change(change) for change in event.details.get("changes", ())]
     if more := event.details.get("moreChanges"):
-        said.append(f"{more} more fields")
-    if not said:
+        changes.append(f"{more} more fields")
+    if not changes:
         return "nothing"
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    return changes[0] if len(changes) == 1 else f"{', '.join(changes[:-1])} and {changes[-1]}"
 
 
 def _change(change: dict[str, Any]) -> str:

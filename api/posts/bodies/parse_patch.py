@@ -34,9 +34,9 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
     draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
     schedule = None
     if "scheduledFor" not in at_fault:
-        schedule, found = _schedule(post, patch, now, draft=draft)
+        schedule, schedule_problems = _schedule(post, patch, now, draft=draft)
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
-            problems += found
+            problems += schedule_problems
     problems += missing_fields(merged, at_fault, draft=draft)
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
@@ -64,8 +64,8 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
-    kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
-    content = to_content(merged, kept)
+    schedule = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
+    content = to_content(merged, schedule)
     content.planned_for = post.planned_for
     return content
 
@@ -104,8 +104,8 @@ def _read(
     problems += of_fields
     at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
     current = to_body(post_content(post))
-    given = patch.model_fields_set - {"shift_by"}
-    merged = current.model_copy(update={name: getattr(patch, name) for name in given})
+    names = patch.model_fields_set - {"shift_by"}
+    merged = current.model_copy(update={name: getattr(patch, name) for name in names})
     merged.platforms = _merged(current.platforms or [], merged.platforms, keeps_others=keeps_targets)
     return patch, merged, problems + find_contradictions(patch) + _beside_shift(patch), at_fault
 
@@ -113,10 +113,10 @@ def _read(
 def _beside_shift(patch: PatchBody) -> list[Problem]:
     """Return a problem if a change has `shiftBy` and another field for the post's time."""
     others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None))
-    given = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
-    if patch.shift_by is None or not given:
+    names = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
+    if patch.shift_by is None or not names:
         return []
-    return [Problem(f"shiftBy cannot be given beside {given[0]}", "invalid_field_value", "shiftBy")]
+    return [Problem(f"shiftBy cannot be given beside {names[0]}", "invalid_field_value", "shiftBy")]
 
 
 def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
@@ -131,27 +131,27 @@ def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
 
 
 def _merged(
-    current: list[TargetBody], wanted: list[TargetBody] | None, *, keeps_others: bool
+    current: list[TargetBody], targets: list[TargetBody] | None, *, keeps_others: bool
 ) -> list[TargetBody] | None:
     """Return the targets of a change; fields that one leaves out come from the post's target of the same account."""
-    known = {(each.platform, each.account_id): each for each in current}
+    known = {(target.platform, target.account_id): target for target in current}
 
     def merged(target: TargetBody) -> TargetBody:
         before = known.get((target.platform, target.account_id))
         changes = {name: getattr(target, name) for name in target.model_fields_set}
         return target if before is None else before.model_copy(update=changes)
 
-    if not wanted:
-        return wanted
-    named = {(target.platform, target.account_id) for target in wanted}
+    if not targets:
+        return targets
+    named = {(target.platform, target.account_id) for target in targets}
     others = [target for account, target in known.items() if account not in named] if keeps_others else []
-    return [*map(merged, wanted), *others]
+    return [*map(merged, targets), *others]
 
 
 def _schedule(
     post: Post, patch: PatchBody, now: datetime, *, draft: bool
 ) -> tuple[ScheduledTime | None, list[Problem]]:
-    given = patch.model_fields_set
+    names = patch.model_fields_set
     zone = patch.timezone or post.timezone
     if patch.publish_now:
         return None, []
@@ -161,17 +161,17 @@ def _schedule(
     if patch.scheduled_for is not None and not keeps:
         return read_time(patch.scheduled_for, zone, now)
     begun = post.due_at is not None
-    if "scheduled_for" in given and patch.scheduled_for is None and not (keeps and begun):
-        return None, [] if patch.is_draft or (draft and given != {"scheduled_for"}) else [_NULL_ALONE]
+    if "scheduled_for" in names and patch.scheduled_for is None and not (keeps and begun):
+        return None, [] if patch.is_draft or (draft and names != {"scheduled_for"}) else [_NULL_ALONE]
     if post.scheduled_for is None:
         return None, [] if draft or begun else [_TIME_MISSING]
-    kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone)
+    current = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone)
     if zone != post.timezone:
-        moved = kept.in_zone(zone)
+        moved = current.in_zone(zone)
         return moved, [] if draft else time_problems(moved, now)
     if post.status == PostStatus.DRAFT and not draft:
-        return kept, time_problems(kept, now)
-    return kept, []
+        return current, time_problems(current, now)
+    return current, []
 
 
 def _shifted(post: Post, shift: Shift, now: datetime, *, draft: bool) -> tuple[ScheduledTime | None, list[Problem]]:

@@ -39,10 +39,10 @@ def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
     problems += find_contradictions(body)
     schedule: ScheduledTime | None = None
     if body.scheduled_for is not None:
-        schedule, found = read_time(body.scheduled_for, body.timezone or "UTC", now)
+        schedule, schedule_problems = read_time(body.scheduled_for, body.timezone or "UTC", now)
         # Without a zone a wall time cannot be resolved; text that is no time is reported all the same.
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
-            problems += found
+            problems += schedule_problems
     draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
     # If the field that decides it is invalid, the post may have been meant as a draft.
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
@@ -92,14 +92,14 @@ def _readable_target(target: JsonObject) -> TargetBody:
 
 def find_contradictions(body: PostBody) -> list[Problem]:
     """Return fields that contradict each other: a wrong guess here would publish in public."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if body.publish_now and body.scheduled_for is not None:
-        found.append(
+        problems.append(
             Problem("scheduledFor cannot be given when publishNow is true", "invalid_field_value", "scheduledFor")
         )
     if body.publish_now and body.is_draft:
-        found.append(Problem("isDraft cannot be true when publishNow is true", "invalid_field_value", "isDraft"))
-    return found
+        problems.append(Problem("isDraft cannot be true when publishNow is true", "invalid_field_value", "isDraft"))
+    return problems
 
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:
@@ -134,27 +134,27 @@ def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
 
 def missing_fields(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]:
     """Check what the contract requires of several fields together, leaving out fields already found at fault."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     targets = body.platforms or []
     if not targets and not draft and "platforms" not in at_fault:
-        found.append(
+        problems.append(
             Problem("platforms is required for posts that are not drafts", "missing_required_field", "platforms")
         )
     if not at_fault & {"content", "mediaItems"} and (targets or "platforms" not in at_fault):
-        found += _missing_content(body, targets)
+        problems += _missing_content(body, targets)
     if not at_fault & {"mediaItems", "platforms"} and (media := _media_in_all(body)) > MAX_MEDIA:
         sentence = (
             f"A post may hold at most {MAX_MEDIA:,} media items, its targets' and threads' included; this has {media:,}"
         )
-        found.append(Problem(sentence, "invalid_field_value", "mediaItems" if body.media_items else "platforms"))
+        problems.append(Problem(sentence, "invalid_field_value", "mediaItems" if body.media_items else "platforms"))
     seen: set[tuple[str, str]] = set()
     for position, target in enumerate(targets):
         account = (target.platform, target.account_id)
         if account in seen and all(account):
             where = f"platforms.{position}.accountId"
-            found.append(Problem(f"{where} is in this post already", "duplicate_target", where))
+            problems.append(Problem(f"{where} is in this post already", "duplicate_target", where))
         seen.add(account)
-    return found
+    return problems
 
 
 def _media_in_all(body: PostBody) -> int:
@@ -168,12 +168,12 @@ def _thread_media(target: TargetBody) -> int:
     items = settings.get("threadItems", settings.get("thread_items"))
     of_items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     media = [item.get("mediaItems", item.get("media_items")) for item in of_items]
-    return sum(len(each) for each in media if isinstance(each, list))
+    return sum(len(own) for own in media if isinstance(own, list))
 
 
 def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]:
     has_text = bool(body.content and body.content.strip())
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for position, target in enumerate(targets):
         media = target.custom_media if target.custom_media is not None else body.media_items
         if media:
@@ -182,12 +182,12 @@ def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]
             return [_CONTENT_MISSING]
         if target.custom_content is not None and not target.custom_content.strip():
             where = f"platforms.{position}.customContent"
-            found.append(
+            problems.append(
                 Problem(f"{where} must not be empty when no media is attached", "missing_required_field", where)
             )
     if not targets and not has_text and not body.media_items:
         return [_CONTENT_MISSING]
-    return found
+    return problems
 
 
 _CONTENT_MISSING = Problem("content is required when no media is attached", "missing_required_field", "content")

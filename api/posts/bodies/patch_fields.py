@@ -48,16 +48,16 @@ def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[P
             shown = render_post(post)
         return shown
 
-    kept, problems = _fields(payload, _POST - {_NAMES_IT}, _POST_SHOWN, answer, "")
-    if isinstance(targets := kept.get("platforms"), list):
-        kept["platforms"] = list(targets)
+    fields, problems = _fields(payload, _POST - {_NAMES_IT}, _POST_SHOWN, answer, "")
+    if isinstance(targets := fields.get("platforms"), list):
+        fields["platforms"] = list(targets)
         for position, target in enumerate(targets[:MAX_ITEMS]):
             if isinstance(target, dict):
                 known = _shown_target(answer, target)
-                own, found = _fields(target, _TARGET, _TARGET_SHOWN, known, f"platforms.{position}.")
-                kept["platforms"][position] = own
-                problems += found
-    return kept, problems
+                own, target_problems = _fields(target, _TARGET, _TARGET_SHOWN, known, f"platforms.{position}.")
+                fields["platforms"][position] = own
+                problems += target_problems
+    return fields, problems
 
 
 def surely_writable_fields(payload: JsonObject) -> JsonObject:
@@ -90,29 +90,29 @@ def _shown_target(answer: Callable[[], Mapping[str, Any]], target: JsonObject) -
 
 
 def _fields(
-    given: JsonObject,
+    payload: JsonObject,
     may_set: Collection[str],
     are_shown: Collection[str],
     known: Callable[[], Mapping[str, Any]],
     path: str,
 ) -> tuple[JsonObject, list[Problem]]:
-    kept: JsonObject = {}
+    fields: JsonObject = {}
     problems: list[Problem] = []
-    for name, value in given.items():
+    for name, value in payload.items():
         if name in may_set:
             if value is not None or name in NULLABLE:
-                kept[name] = value
+                fields[name] = value
             elif known().get(name, _ABSENT) is not None:
                 problems.append(_null(path, name))
         elif name not in are_shown:
-            kept[name] = value
+            fields[name] = value
         elif not _same(known().get(name, _ABSENT), value):
             problems.append(_read_only(path, name))
-    return kept, problems
+    return fields, problems
 
 
-def _same(shown: Any, given: Any) -> bool:
-    return (shown is _ABSENT and given is None) or (type(shown) is type(given) and bool(shown == given))
+def _same(shown: Any, value: Any) -> bool:
+    return (shown is _ABSENT and value is None) or (type(shown) is type(value) and bool(shown == value))
 
 
 def _null(path: str, name: str) -> Problem:

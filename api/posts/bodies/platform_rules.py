@@ -39,16 +39,16 @@ async def find_platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
 ) -> list[Problem]:
     """Return the result of `platform_problems`, pausing for other coroutines if a body of `size` bytes is large."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     async with loop_share(size) as held:
         try:
             with one_request():
                 for part in _parts(content, accounts):
-                    found += islice(part, MAX_PROBLEMS - len(found))
+                    problems += islice(part, MAX_PROBLEMS - len(problems))
                     await held.pause()
         except TooMuchText:
             return [_TOO_MUCH_TEXT]
-        return in_contract_order(PostBody, found)
+        return in_contract_order(PostBody, problems)
 
 
 def _parts(
@@ -101,13 +101,13 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
 
 def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
     """Return warnings about a valid post: parts that its platforms may refuse later, or show differently."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for position, target in enumerate(content.targets):
         platform, account = platforms()[target.platform], accounts[target.account_id]
         draft = read_draft(platform, *content.sent_to(target))
         field_path = _FieldPath(position, target)
-        found += [field_path.problem(caution) for caution in platform.cautions(draft, account_facts(account))]
-    return found[:MAX_PROBLEMS]
+        problems += [field_path.problem(caution) for caution in platform.cautions(draft, account_facts(account))]
+    return problems[:MAX_PROBLEMS]
 
 
 def _target_problems(
@@ -116,8 +116,10 @@ def _target_problems(
     platform = platforms()[target.platform]
     if account is None or account.platform != target.platform:
         where = f"platforms.{position}.accountId"
-        said = f"{platform.label} account {target.account_id} is not connected; GET /v1/accounts lists those that are"
-        yield Problem(said, "account_not_found", where, target.platform, target.account_id)
+        sentence = (
+            f"{platform.label} account {target.account_id} is not connected; GET /v1/accounts lists those that are"
+        )
+        yield Problem(sentence, "account_not_found", where, target.platform, target.account_id)
         # Beside it, only violations of limits that hold for every account are reported: its own are unknown.
         facts = AccountFacts(target.account_id, "", "", premium=True)
     else:
@@ -183,21 +185,21 @@ def _text_problems(
 ) -> Iterator[Problem]:
     platform = platforms()[target.platform]
     draft = read_draft(platform, text, content.media_for(target), content.settings_for(target))
-    for found in platform.check(draft, account_facts(accounts[target.account_id])):
-        if found.part == "content":
-            yield Problem(found.error, found.code, "content", target.platform, target.account_id)
+    for violation in platform.check(draft, account_facts(accounts[target.account_id])):
+        if violation.part == "content":
+            yield Problem(violation.error, violation.code, "content", target.platform, target.account_id)
 
 
 def _idle_root_settings(content: PostContent) -> Iterator[Problem]:
     """Find misspelled root settings of a platform that no target of this post uses."""
     used = {target.platform for target in content.targets}
     for platform_name, name in _ROOT_SETTINGS.items():
-        given = content.tiktok_settings if platform_name == "tiktok" else content.facebook_settings
+        settings = content.tiktok_settings if platform_name == "tiktok" else content.facebook_settings
         platform = platforms().get(platform_name)
-        if not given or platform is None or platform_name in used:
+        if not settings or platform is None or platform_name in used:
             continue
         try:
-            _strictly(platform, given)
+            _strictly(platform, settings)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 if detail["type"] != "missing":

@@ -9,7 +9,7 @@ from api.posts.bodies.parse_patch import read_correction
 from api.posts.bodies.platform_rules import platform_problems
 from api.posts.changes.retry import require_tries_left
 from api.posts.clock import now_ms
-from api.posts.lookup import accounts_of
+from api.posts.lookup import post_accounts
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
@@ -40,29 +40,29 @@ async def correct_targets(
     `rows` are those of its targets, in their order. Raises InvalidRequest, Unprocessable, and Conflict for a change of
     what is out or of the post's time.
     """
-    wanted = read_correction(post, payload)
-    changed = _changed(post, wanted)
+    correction = read_correction(post, payload)
+    changed = _changed(post, correction)
     by_id = dict(zip((target.id for target in post.targets), rows, strict=True))
-    positions = {(each.platform, each.account_id): at for at, each in enumerate(wanted.targets)}
+    positions = {(target.platform, target.account_id): at for at, target in enumerate(correction.targets)}
     places = {target.id: positions[target.platform, target.account_id] for target in changed}
     if refused := [_out(target, places[target.id]) for target in changed if not may_correct(by_id[target.id])]:
         raise Conflict(refused)
     if changed:
         await require_tries_left(session, post)
-    accounts = await accounts_of(session, post)
-    if problems := platform_problems(wanted, accounts, set(places.values())):
+    accounts = await post_accounts(session, post)
+    if problems := platform_problems(correction, accounts, set(places.values())):
         raise Unprocessable(problems)
-    session.add_all(correct(post, wanted, actor, {target.id for target in changed}, now_ms()))
+    session.add_all(correct(post, correction, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:
         raise Unprocessable(_TOO_LARGE)
     return accounts
 
 
-def _changed(post: Post, wanted: PostContent) -> list[Target]:
+def _changed(post: Post, correction: PostContent) -> list[Target]:
     """Return the targets whose content would change. Raises Conflict if they are not the post's targets."""
     now = post_content(post)
-    before = {(each.platform, each.account_id): now.sent_to(each) for each in now.targets}
-    after = {(each.platform, each.account_id): wanted.sent_to(each) for each in wanted.targets}
+    before = {(target.platform, target.account_id): now.sent_to(target) for target in now.targets}
+    after = {(target.platform, target.account_id): correction.sent_to(target) for target in correction.targets}
     if before.keys() != after.keys():
         raise Conflict(_OTHER_TARGETS)
     names = [(target, (target.platform, target.account_id)) for target in post.targets]

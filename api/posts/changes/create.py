@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject, size_of
+from api.http.body import JsonObject, body_size
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.changes.external_id import answer_existing
-from api.posts.changes.idempotency import DELETED, EXPIRED, deliver_again, digest_of, find_use, keep, keyed_request
+from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
 from api.posts.clock import now_ms
 from api.posts.local_media import warn_of_local_media
 from api.posts.lookup import plan_for
@@ -71,7 +71,7 @@ async def _create(
     # The hot path never asks for the key first. The body of a known key was valid once, but may not be any more (its
     # time is past, its account gone): so the key is looked up before a refusal is answered.
     try:
-        made = await _insert(deps, workspace_id, actor, payload, request)
+        created_post = await _insert(deps, workspace_id, actor, payload, request)
     except (InvalidRequest, Unprocessable, TooManyRequests):
         if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
             return answer
@@ -82,8 +82,8 @@ async def _create(
         if answer := await answer_existing(deps, workspace_id, payload, deadline, taken=True):
             return answer
         raise Unavailable(_JUST_DELETED, retry_after=1) from None
-    if made is not None:
-        return await _deliver_and_answer(deps, made, request, deadline)
+    if created_post is not None:
+        return await _deliver_and_answer(deps, created_post, request, deadline)
     if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
         return answer
     raise Unavailable(EXPIRED, retry_after=1)
@@ -94,51 +94,51 @@ async def _insert(
 ) -> _CreatedPost | None:
     """Insert everything together; None if another request holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
-    async with loop_share(size_of(payload)):
-        wanted = read_create(payload, now)
+    async with loop_share(body_size(payload)):
+        parsed_post = read_create(payload, now)
     post_id = new_id("post")
     post = new_post(
         post_id,
         workspace_id,
         workflow_id(workspace_id, post_id, request.key if request else None),
-        wanted.content,
-        status=wanted.status,
-        due_at=wanted.due_at,
+        parsed_post.content,
+        status=parsed_post.status,
+        due_at=parsed_post.due_at,
         # Lists filter posts by the time in their ids, so `created_at` must be the same time.
         now=made_at(post_id),
         created_by=actor.id,
-        external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
+        external_digest=body_digest(payload).hex() if parsed_post.content.external_id is not None else None,
     )
     warn_of_local_media(post, deps.local_hosts)
     accounts = {}
-    if not wanted.is_draft:
-        wanted_ids = [target.account_id for target in wanted.content.targets]
+    if not parsed_post.is_draft:
+        wanted_ids = [target.account_id for target in parsed_post.content.targets]
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
-        if problems := await find_platform_problems(wanted.content, accounts, size_of(payload)):
+        if problems := await find_platform_problems(parsed_post.content, accounts, body_size(payload)):
             raise Unprocessable(problems)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
-    answer = None if wanted.status is PostStatus.PUBLISHING else answer_post(post, 201)
+    answer = None if parsed_post.status is PostStatus.PUBLISHING else answer_post(post, 201)
     response = None if answer is None else (answer.status, answer.body)
     if not await create_post(deps.database, post, request, now, response):
         return None
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
-    plan = None if wanted.is_draft else plan_for(post, accounts)
+    plan = None if parsed_post.is_draft else plan_for(post, accounts)
     return _CreatedPost(post, plan, answer)
 
 
 async def _deliver_and_answer(
-    deps: Dependencies, made: _CreatedPost, request: KeyedRequest | None, deadline: Deadline
+    deps: Dependencies, created_post: _CreatedPost, request: KeyedRequest | None, deadline: Deadline
 ) -> Answer:
-    if made.answer is not None:
-        if made.plan is not None:
-            await deps.delivery.deliver_and_wait(made.plan)
-        return made.answer
-    if made.plan is not None:
-        deps.delivery.deliver(made.plan)
-    answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, deadline, new=True)
+    if created_post.answer is not None:
+        if created_post.plan is not None:
+            await deps.delivery.deliver_and_wait(created_post.plan)
+        return created_post.answer
+    if created_post.plan is not None:
+        deps.delivery.deliver(created_post.plan)
+    answer = await _outcome(deps, created_post.post.workspace_id, created_post.post.id, request, deadline, new=True)
     # If the post was deleted meanwhile, the answer shows it as it was created.
-    return answer or answer_post(made.post, 201)
+    return answer or answer_post(created_post.post, 201)
 
 
 async def _outcome(
@@ -161,7 +161,7 @@ async def _outcome(
         post = await deps.repeats.share(request, "post", read)
         return post is None or not post.is_moving
 
-    if not await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new):
+    if not await deps.outcomes.wait(post_id, at_rest, deadline.seconds_left, new=new):
         post = await deps.repeats.share(request, "post", read)
     if (outcome := post) is None:
         return None

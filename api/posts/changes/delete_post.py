@@ -22,7 +22,7 @@ async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: s
 
     Raises NotFound, Conflict, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, actor, post_id, {}, key, method="DELETE")
+    change = PostChange.from_request(deps, workspace_id, actor, post_id, {}, key, method="DELETE")
     answer = answer_view(DeletedView(id=post_id, deleted=True))
 
     async def follow(_: IdempotencyKey) -> Answer:

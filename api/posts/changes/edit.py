@@ -13,7 +13,7 @@ from api.posts.bodies.platform_rules import text_problems
 from api.posts.bodies.schemas import EditBody
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
-from api.posts.lookup import accounts_of, plan_for, require_post
+from api.posts.lookup import plan_for, post_accounts, require_post
 from api.shared.waiting import Deadline
 from domain.attempts import RevisionState
 from domain.audit import Actor
@@ -54,7 +54,7 @@ async def edit(
 
     Raises NotFound, InvalidRequest, Unprocessable, Unavailable, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="edit")
+    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="edit")
     return await change.answer_once(
         partial(_begin, change, payload, deadline),
         lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", deadline),
@@ -67,16 +67,16 @@ async def _begin(change: PostChange, payload: JsonObject, deadline: Deadline) ->
     now, revision_id = now_ms(), new_id("rev")
     # Locked, so that edits that come together are counted one by one.
     async with change.locked_post(revision_id=revision_id) as (session, post):
-        accounts = await accounts_of(session, post)
+        accounts = await post_accounts(session, post)
         targets = _editable(post, accounts, now)
         if await count_revisions(session, post_id) >= MOST_REVISIONS:
             raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
-        wanted = EditedText(content=text, target_ids=[target.id for target in targets])
-        await add_revision(session, post, wanted, change.actor, now, revision_id)
+        edited_text = EditedText(content=text, target_ids=[target.id for target in targets])
+        await add_revision(session, post, edited_text, change.actor, now, revision_id)
         deps.usage.count_bytes(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
-    await deps.workflows.edit(plan, revision_id, wanted.target_ids)
+    await deps.workflows.edit(plan, revision_id, edited_text.target_ids)
     return await _outcome(deps, change.workspace_id, post_id, revision_id, deadline)
 
 
@@ -85,7 +85,7 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
     async with deps.database.reading() as session:
         post = await require_post(session, workspace_id, post_id)
         revision = await find_revision(session, revision_id)
-        plan = plan_for(post, await accounts_of(session, post))
+        plan = plan_for(post, await post_accounts(session, post))
     if revision is not None and revision.state == RevisionState.WAITING:
         # If it is begun twice, it is made once: the second finds it settled.
         await deps.workflows.edit(plan, revision_id, revision.body["target_ids"])
@@ -143,12 +143,12 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
     )
     targets = list(post.targets)
     for holds, problem in rules:
-        kept = [target for target in targets if holds(target)]
-        if not kept:
+        allowed_targets = [target for target in targets if holds(target)]
+        if not allowed_targets:
             # If the post has no tweet, no single target is at fault.
             named = [] if problem is _NO_TWEET else [_of_target(problem, target) for target in targets]
             raise Unprocessable(named or problem)
-        targets = kept
+        targets = allowed_targets
     return targets
 
 
@@ -164,12 +164,13 @@ def _check_text(
     content = post_content(post)
     if has_media:
         raise Unprocessable(Problem("An edit changes the text only; media cannot be changed", "text_only"))
-    wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]
-    if any(content.settings_for(target).get(name) for target in wanted for name in _MORE_THAN_TEXT):
+    account_ids = {target.account_id for target in targets}
+    contents = [target for target in content.targets if target.account_id in account_ids]
+    if any(content.settings_for(target).get(name) for target in contents for name in _MORE_THAN_TEXT):
         raise Unprocessable(Problem("A tweet with a poll or a quote cannot be edited", "text_only"))
     if post.answer_bytes + sum(_growth(post, target, text) for target in targets) > LARGEST_ANSWER:
         raise Unprocessable(_TOO_LARGE)
-    if problems := text_problems(content, wanted, accounts, text):
+    if problems := text_problems(content, contents, accounts, text):
         raise Unprocessable(problems)
 
 
@@ -190,7 +191,7 @@ async def _wait(deps: Dependencies, post_id: str, revision_id: str, deadline: De
             revision = await find_revision(session, revision_id)
         return revision is None or revision.state != RevisionState.WAITING
 
-    await deps.outcomes.wait(post_id, settled, deadline.left)
+    await deps.outcomes.wait(post_id, settled, deadline.seconds_left)
 
 
 def _of_target(problem: Problem, target: Target) -> Problem:
@@ -204,7 +205,7 @@ def _refusals(revision: Revision, post: Post) -> list[Problem]:
 
 
 def _refusal(revision: Revision) -> Problem:
-    said, code = revision.error or "The platform refused the edit", revision.error_code
+    sentence, code = revision.error or "The platform refused the edit", revision.error_code
     if is_problem_code(code):
-        return Problem(said, code, revision.param)
-    return Problem(said, "edit_refused", revision.param, platform_code=known_codes(code).platform_code)
+        return Problem(sentence, code, revision.param)
+    return Problem(sentence, "edit_refused", revision.param, platform_code=known_codes(code).platform_code)

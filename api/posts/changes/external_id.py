@@ -5,7 +5,7 @@ from api.http.body import JsonObject, unusable_strings
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.changes.idempotency import deliver_again, digest_of
+from api.posts.changes.idempotency import body_digest, deliver_again
 from api.shared.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
 from store.posts.queries import find_by_external_id
@@ -29,7 +29,7 @@ async def answer_existing(
         post = await find_by_external_id(session, workspace_id, external_id)
         if post is None:
             return None
-        if post.external_digest != digest_of(payload).hex():
+        if post.external_digest != body_digest(payload).hex():
             if not taken:
                 return None
             raise Conflict(_taken(post.id))
@@ -45,7 +45,7 @@ async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str,
     """Return the problem of a body whose externalId belongs to a post that another body has made, if there is one."""
     async with deps.database.reading() as session:
         post = await find_by_external_id(session, workspace_id, external_id)
-    return [_taken(post.id)] if post is not None and post.external_digest != digest_of(body).hex() else []
+    return [_taken(post.id)] if post is not None and post.external_digest != body_digest(body).hex() else []
 
 
 def _taken(post_id: str) -> Problem:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.posts.answers.answer import Answer
-from api.posts.lookup import accounts_of, plan_for
+from api.posts.lookup import plan_for, post_accounts
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
 from domain.post import PostStatus
 from store.models import IdempotencyKey, Post
@@ -37,10 +37,10 @@ def keyed_request(workspace_id: str, key: str | None, payload: JsonObject, targe
     """
     if key is None:
         return None
-    return KeyedRequest(workspace_id, key, digest_of(payload, target))
+    return KeyedRequest(workspace_id, key, body_digest(payload, target))
 
 
-def digest_of(payload: JsonObject, target: str = "") -> bytes:
+def body_digest(payload: JsonObject, target: str = "") -> bytes:
     """Return the SHA-256 of a body, the same for bodies that are equal as JSON; `target` as in `keyed_request`."""
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256((f"{target}\n{canonical}" if target else canonical).encode()).digest()
@@ -102,7 +102,7 @@ async def deliver_again(deps: Dependencies, session: AsyncSession, post: Post) -
     The request that created it may have died before it delivered the post.
     """
     if not post.is_delivered and post.status == PostStatus.PUBLISHING:
-        deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
+        deps.delivery.deliver(plan_for(post, await post_accounts(session, post)))
 
 
 async def keep(deps: Dependencies, request: KeyedRequest | None, post_id: str, answer: Answer) -> Answer:

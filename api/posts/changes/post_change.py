@@ -27,7 +27,7 @@ class PostChange:
     request: KeyedRequest | None
 
     @classmethod
-    def of(
+    def from_request(
         cls,
         deps: Dependencies,
         workspace_id: str,

@@ -8,7 +8,7 @@ from api.http.body_validation import read_valid
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.schemas import ResolveBody
 from api.posts.changes.post_change import PostChange
-from api.posts.lookup import accounts_of, plan_for, require_post, require_target
+from api.posts.lookup import plan_for, post_accounts, require_post, require_target
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.plan import Plan
@@ -26,7 +26,7 @@ async def resolve(
     deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, payload: JsonObject, key: str | None
 ) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
-    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="resolve")
+    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="resolve")
 
     async def answer() -> Answer:
         async with deps.database.reading() as session:
@@ -52,7 +52,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
     """
     target = require_target(post, body.platform, body.account_id, "accountId")
     published = body.outcome != "not_published"
-    accounts = await accounts_of(session, post)
+    accounts = await post_accounts(session, post)
     post_id, url = id_and_address(body, accounts.get(target.account_id))
     if not await resolve_target(session, post, target, post_id, actor, published=published, url=url):
         raise Conflict(_NOTHING)

@@ -9,7 +9,7 @@ from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import NamedTarget, RetryBody
 from api.posts.changes.post_change import PostChange
-from api.posts.lookup import accounts_of, plan_for, require_target
+from api.posts.lookup import plan_for, post_accounts, require_target
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem
@@ -45,19 +45,19 @@ async def retry(
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="retry")
+    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="retry")
 
     async def begin() -> Answer:
         named = read_retry(payload)
         async with change.locked_post() as (session, post):
             await require_tries_left(session, post)
-            only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
+            only = None if named is None else {_failed(post, target, at).id for at, target in enumerate(named)}
             if not await reopen(session, post, change.actor, only):
                 raise Conflict(
                     _HELD if any(target.status == TargetStatus.HELD for target in post.targets) else _NOTHING
                 )
             deps.usage.count_bytes(workspace_id, post.answer_bytes)
-            plan = plan_for(post, await accounts_of(session, post))
+            plan = plan_for(post, await post_accounts(session, post))
         deps.delivery.deliver(plan)
         return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=True)
 

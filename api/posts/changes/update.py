@@ -42,7 +42,7 @@ async def update_post(
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
+    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
 
     async def begin() -> Answer:
         return await _change(change, payload, deadline)
@@ -83,12 +83,12 @@ async def _rewrite(
     Raises InvalidRequest, Unprocessable.
     """
     now = now_ms()
-    wanted = read_patch(post, payload, now)
-    account_ids = {target.account_id for target in wanted.content.targets}
-    accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
-    if not wanted.is_draft and (problems := platform_problems(wanted.content, accounts)):
+    parsed_post = read_patch(post, payload, now)
+    account_ids = {target.account_id for target in parsed_post.content.targets}
+    accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
+    if not parsed_post.is_draft and (problems := platform_problems(parsed_post.content, accounts)):
         raise Unprocessable(problems)
     earlier = targets_with_local_media(post, deps.local_hosts)
-    rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
+    rewrite(post, parsed_post.content, actor, status=parsed_post.status, due_at=parsed_post.due_at, now=now)
     warn_of_local_media(post, deps.local_hosts, earlier)
     return accounts

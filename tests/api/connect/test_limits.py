@@ -31,7 +31,9 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1))
+    deps = Dependencies.assemble(
+        stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1)
+    )
     _, key = await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client:
         known = await connected(client, stack, "twitter", "the only one")

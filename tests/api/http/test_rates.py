@@ -55,7 +55,7 @@ def test_a_rate_of_0_takes_any_number() -> None:
 
 async def test_too_many_requests_get_retry_after(stack: Stack) -> None:
     rates = Rates(rate=0.1, burst=2)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
     async with started(create_app(deps)) as app, client_of(app, stack.api_key) as client:
         assert [(await client.get("/v1/platforms")).status_code for _ in range(2)] == [200, 200]
         response = await client.get("/v1/platforms")
@@ -83,7 +83,7 @@ async def test_wrong_keys_cost_little(app: Litestar, stack: Stack, monkeypatch: 
 
     async def refused(key: str) -> None:
         with pytest.raises(Unauthorized):
-            await keys.caller_of(f"Bearer {key}")
+            await keys.find_caller(f"Bearer {key}")
 
     for key in ("sk_", "sk_" + "a" * 42, "sk_" + "a" * 44, "pk_" + "a" * 43, "sk_" + "a" * 42 + "!"):
         await refused(key)

@@ -142,7 +142,7 @@ async def test_a_slow_count_is_ended(stranger: Client, monkeypatch: pytest.Monke
 
 async def test_a_request_counts_as_ten(stack: Stack) -> None:
     rates = Rates(rate=1, burst=15, clock=lambda: 0.0)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
     async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
         assert [(await api.get("/v1/posts/counts")).status_code for _ in range(2)] == [200, 429]
         with deps.counts.take(stack.workspace_id), deps.counts.take(stack.workspace_id):

@@ -26,7 +26,7 @@ from workflows.client.post_workflows import PostWorkflows
 @asynccontextmanager
 async def without_temporal(stack: Stack) -> AsyncIterator[Client]:
     away = await TemporalClient.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
-    app = create_app(Dependencies.of(stack.api_database, PostWorkflows(away), stack.outcomes))
+    app = create_app(Dependencies.assemble(stack.api_database, PostWorkflows(away), stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
 

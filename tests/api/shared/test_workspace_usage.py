@@ -16,7 +16,9 @@ from tests.stack import Stack
 
 async def test_open_posts_of_a_workspace_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.shared.workspace_usage._COUNTED_AGAIN_AFTER_S", 0)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(open_posts=2))
+    deps = Dependencies.assemble(
+        stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(open_posts=2)
+    )
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:
         made = [
@@ -40,7 +42,7 @@ async def test_kept_posts_and_bytes_are_limited(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, limits: WorkspaceLimits, code: str
 ) -> None:
     monkeypatch.setattr("api.shared.workspace_usage._COUNTED_AGAIN_AFTER_S", 0)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=limits)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, limits=limits)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     content = "a" * 90_000
     accounts = [{"platform": "twitter", "accountId": f"tw_{number}"} for number in range(6)]
@@ -59,7 +61,7 @@ async def test_kept_posts_and_bytes_are_limited(
 async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.shared.workspace_usage.WRITES_PER_S", 1.0)
     monkeypatch.setattr("api.shared.workspace_usage.WRITE_BURST", 100_000)
-    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:
         first = await client.send_post({"content": "a" * 30_000}, **{"Idempotency-Key": "first"})
@@ -109,10 +111,10 @@ async def test_waiting_requests_are_limited() -> None:
     waiting = WaitingRequests(most=2)
     with waiting.deadline("a", 5) as first, waiting.deadline("a", 5), waiting.deadline("a", 5) as third:
         assert first.granted
-        assert (third.granted, third.left) == (False, 0)
+        assert (third.granted, third.seconds_left) == (False, 0)
         with waiting.deadline("b", 5) as others, waiting.deadline("a", 0) as none:
             assert others.granted
-            assert others.left > 4
-            assert none.left == 0
+            assert others.seconds_left > 4
+            assert none.seconds_left == 0
     with waiting.deadline("a", 5) as again:
         assert again.granted

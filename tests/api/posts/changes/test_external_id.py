@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from api.posts.changes.idempotency import digest_of
+from api.posts.changes.idempotency import body_digest
 from store.models import IdempotencyKey, Post
 from tests.api.conftest import Client
 from tests.stack import Stack
@@ -59,7 +59,7 @@ async def test_a_repeat_after_its_time_is_answered_too(api: Client, stack: Stack
     async with stack.database.transaction() as session:
         # As if the time in the first body had passed since.
         earlier = update(Post).where(Post.id == valid.json()["id"])
-        await session.execute(earlier.values(external_digest=digest_of(body).hex()))
+        await session.execute(earlier.values(external_digest=body_digest(body).hex()))
     again = await api.send_post(body)
     assert (again.status_code, again.json()["id"]) == (200, valid.json()["id"])
 
