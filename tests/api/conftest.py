@@ -35,7 +35,7 @@ class Client(httpx.AsyncClient):
         return await self.post("/v1/posts", json=body, headers=headers)
 
 
-def client_of(app: Litestar, api_key: str | None) -> Client:
+def make_client(app: Litestar, api_key: str | None) -> Client:
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     transport = httpx.ASGITransport(app=cast("Any", app))
     hooks = {"response": [check_documented]}
@@ -44,14 +44,14 @@ def client_of(app: Litestar, api_key: str | None) -> Client:
 
 def problems(response: httpx.Response) -> list[dict[str, Any]]:
     """Return everything an error says is wrong."""
-    found: list[dict[str, Any]] = response.json()["errors"]
-    return found
+    entries: list[dict[str, Any]] = response.json()["errors"]
+    return entries
 
 
 @pytest.fixture
 async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of the workspace that has the stack's accounts."""
-    async with client_of(app, stack.api_key) as client:
+    async with make_client(app, stack.api_key) as client:
         client.workspace_id = stack.workspace_id
         yield client
 
@@ -60,7 +60,7 @@ async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
 async def stranger(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of a new workspace without accounts."""
     workspace_id, key = await stack.new_workspace()
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         client.workspace_id = workspace_id
         yield client
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from api.auth import KeyCache
 from store.models import ApiKey
 from store.workspaces.keys import create_key, list_keys, revoke_key
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.stack import Stack
 from tests.statements import Statement
 
@@ -23,8 +23,8 @@ async def new_key(stack: Stack, valid_for: timedelta | None = None) -> tuple[str
     """Return the id and the key of a new workspace."""
     workspace_id, _ = await stack.new_workspace()
     async with stack.database.transaction() as session:
-        made = await create_key(session, workspace_id, "test", valid_for)
-    return made.id, made.key
+        created = await create_key(session, workspace_id, "test", valid_for)
+    return created.id, created.key
 
 
 async def change(stack: Stack, key_id: str, **values: Any) -> None:
@@ -39,7 +39,7 @@ async def last_used(stack: Stack, key_id: str) -> datetime | None:
 
 async def test_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack) -> None:
     key_id, key = await new_key(stack)
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         assert (await client.get("/v1/posts")).status_code == 200
         async with stack.database.transaction() as session:
             assert await revoke_key(session, key_id)
@@ -52,7 +52,7 @@ async def test_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack)
 
 async def test_requests_with_one_key_share_a_look_up(app: Any, stack: Stack, statements: list[Statement]) -> None:
     _, key = await new_key(stack)
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         await client.get("/v1/posts")
         await asyncio.sleep(1.1)
         statements.clear()
@@ -62,13 +62,13 @@ async def test_requests_with_one_key_share_a_look_up(app: Any, stack: Stack, sta
 
 async def test_an_expired_key_is_refused(app: Any, stack: Stack) -> None:
     _, key = await new_key(stack, timedelta(seconds=-1))
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         assert (await client.get("/v1/posts")).status_code == 401
 
 
 async def test_a_key_that_expires_later_works(app: Any, stack: Stack) -> None:
     _, key = await new_key(stack, timedelta(minutes=1))
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         assert (await client.get("/v1/posts")).status_code == 200
 
 
@@ -90,7 +90,7 @@ class TestLastUse:
     async def test_a_refused_key_is_not_used(self, app: Any, stack: Stack) -> None:
         key_id, key = await new_key(stack)
         await change(stack, key_id, revoked_at=datetime.now(UTC))
-        async with client_of(app, key) as client:
+        async with make_client(app, key) as client:
             assert (await client.get("/v1/posts")).status_code == 401
         assert await last_used(stack, key_id) is None
 
@@ -104,7 +104,7 @@ class TestLastUse:
 
 async def test_log_lines_name_the_key_by_its_id(app: Any, stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
     key_id, key = await new_key(stack)
-    async with client_of(app, key) as client:
+    async with make_client(app, key) as client:
         with caplog.at_level(logging.INFO, "api.access"):
             await client.get("/v1/posts")
             await client.get("/healthz")

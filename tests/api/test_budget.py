@@ -12,7 +12,7 @@ import httpx
 from temporalio.api.enums.v1 import EventType
 
 from tests.api.conftest import Client
-from tests.api.test_hot_path import name_of
+from tests.api.test_hot_path import statement_name
 from tests.before_due import before_due
 from tests.stack import Stack
 from tests.statements import Statement, delivered
@@ -60,9 +60,9 @@ async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int
     for statement in statements:
         if statement.text.startswith("SELECT create_post_v1") and statement.concerns(post_id):
             ids.update(re.findall(r"tgt_[0-9a-f]+", statement.arguments))
-    own = [each for each in statements if each.concerns(*ids)]
-    names = Counter(name_of(each.text) for each in own)
-    opened = sum("last_send" in each.text for each in own)
+    own = [statement for statement in statements if statement.concerns(*ids)]
+    names = Counter(statement_name(statement.text) for statement in own)
+    opened = sum("last_send" in statement.text for statement in own)
     return {name: count for name, count in names.items() if name not in {"SELECT", "WITH"}}, opened
 
 
@@ -71,8 +71,8 @@ async def test_a_post_that_is_published_now_keeps_to_its_budget(
 ) -> None:
     answer = await api.send_post(body(stack, "within the budget, now", publishNow=True))
     assert answer.json()["status"] == "published"
-    found, tasks = await events(stack, answer.json()["id"])
-    assert found == Counter(PUBLISHED)
+    types, tasks = await events(stack, answer.json()["id"])
+    assert types == Counter(PUBLISHED)
     assert tasks <= 2
     assert await sent(statements, answer.json()["id"]) == (WRITES, OPENED)
 
@@ -83,7 +83,7 @@ async def test_a_scheduled_post_keeps_to_its_budget(api: Client, stack: Stack, s
 
     _, answer = await before_due(create)
     assert answer.json()["status"] == "scheduled"
-    found, tasks = await events(stack, answer.json()["id"])
-    assert found == Counter(PUBLISHED) + Counter(SLEPT)
+    types, tasks = await events(stack, answer.json()["id"])
+    assert types == Counter(PUBLISHED) + Counter(SLEPT)
     assert tasks <= 3
     assert await sent(statements, answer.json()["id"]) == (WRITES, OPENED)

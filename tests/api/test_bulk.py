@@ -12,7 +12,7 @@ from api.dependencies import Dependencies
 from api.http.rates import Rates
 from api.shared.delivery import Delivery
 from domain.plan import Plan
-from tests.api.conftest import Client, client_of, problems
+from tests.api.conftest import Client, make_client, problems
 from tests.serving import started
 from tests.stack import Stack
 
@@ -23,7 +23,7 @@ def new_key() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid.uuid4())}
 
 
-def body_of(stack: Stack, tag: str, **more: Any) -> dict[str, Any]:
+def create_body(stack: Stack, tag: str, **more: Any) -> dict[str, Any]:
     target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
     row = str(uuid.uuid4())
     return {
@@ -48,28 +48,28 @@ async def bulk(api: Client, action: str, body: dict[str, Any], **headers: str) -
 async def make(api: Client, stack: Stack, count: int, **more: Any) -> tuple[str, list[str]]:
     """Create scheduled posts; returns their tag and their ids."""
     tag = f"tag-{uuid.uuid4()}"
-    answer = await bulk(api, "", {"posts": [body_of(stack, tag, **more) for _ in range(count)]})
+    answer = await bulk(api, "", {"posts": [create_body(stack, tag, **more) for _ in range(count)]})
     assert answer["failed"] == 0, answer
     return tag, [result["id"] for result in answer["results"]]
 
 
 async def tagged(api: Client, tag: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await api.get("/v1/posts", params={"tag": tag, "limit": 100})).json()["posts"]
-    return found
+    posts: list[dict[str, Any]] = (await api.get("/v1/posts", params={"tag": tag, "limit": 100})).json()["posts"]
+    return posts
 
 
 async def test_each_post_is_created_or_refused_by_itself(api: Client, stack: Stack) -> None:
     tag = f"tag-{uuid.uuid4()}"
-    wrong = body_of(stack, tag, timezone="Berlin")
-    refused = body_of(stack, tag, content="x" * 300)
+    wrong = create_body(stack, tag, timezone="Berlin")
+    refused = create_body(stack, tag, content="x" * 300)
     refused["platforms"][0]["accountId"] = stack.accounts["plain"].id
-    right = [body_of(stack, tag), body_of(stack, tag, isDraft=True)]
+    right = [create_body(stack, tag), create_body(stack, tag, isDraft=True)]
     answer = await bulk(api, "", {"posts": [right[0], wrong, refused, right[1]]})
     results = answer["results"]
     assert (answer["succeeded"], answer["failed"], answer["hasMore"]) == (2, 2, False)
-    assert [each["httpStatus"] for each in results] == [201, 400, 422, 201]
-    assert [each.get("status") for each in results] == ["scheduled", None, None, "draft"]
-    assert [each.get("externalId") for each in results] == [
+    assert [item["httpStatus"] for item in results] == [201, 400, 422, 201]
+    assert [item.get("status") for item in results] == ["scheduled", None, None, "draft"]
+    assert [item.get("externalId") for item in results] == [
         body["externalId"] for body in (right[0], wrong, refused, right[1])
     ]
     for result, body in ((results[1], wrong), (results[2], refused)):
@@ -79,9 +79,9 @@ async def test_each_post_is_created_or_refused_by_itself(api: Client, stack: Sta
 
 
 async def test_a_repeat_creates_nothing_and_answers_the_same_posts(api: Client, stack: Stack) -> None:
-    tag, keyed_request = f"tag-{uuid.uuid4()}", body_of(stack, "")
+    tag, keyed_request = f"tag-{uuid.uuid4()}", create_body(stack, "")
     del keyed_request["externalId"]
-    body = {"posts": [body_of(stack, tag), {**keyed_request, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
+    body = {"posts": [create_body(stack, tag), {**keyed_request, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
     first = await bulk(api, "", body)
     again = await bulk(api, "", body)
     assert [result["id"] for result in again["results"]] == [result["id"] for result in first["results"]]
@@ -91,17 +91,17 @@ async def test_a_repeat_creates_nothing_and_answers_the_same_posts(api: Client, 
 
 
 async def test_with_a_key_the_whole_answer_is_repeated(api: Client, stack: Stack) -> None:
-    body, key = {"posts": [body_of(stack, "whole"), body_of(stack, "whole", content="x" * 300)]}, new_key()
+    body, key = {"posts": [create_body(stack, "whole"), create_body(stack, "whole", content="x" * 300)]}, new_key()
     first, again = [await api.post("/v1/posts/bulk", json=body, headers=key) for _ in range(2)]
     assert (first.status_code, first.content) == (200, again.content)
     assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
-    other = await api.post("/v1/posts/bulk", json={"posts": [body_of(stack, "whole")]}, headers=key)
+    other = await api.post("/v1/posts/bulk", json={"posts": [create_body(stack, "whole")]}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_due_posts_are_published_and_awaited(api: Client, stack: Stack) -> None:
     tag = f"tag-{uuid.uuid4()}"
-    due = body_of(stack, tag, publishNow=True)
+    due = create_body(stack, tag, publishNow=True)
     del due["scheduledFor"]
     another = {**due, "externalId": str(uuid.uuid4()), "content": f"another {tag}"}
     body, wait = {"posts": [due, another]}, {"Prefer": "wait=50"}
@@ -170,7 +170,7 @@ async def test_a_filter_selects_what_the_list_selects(api: Client, stack: Stack)
     tag = f"tag-{uuid.uuid4()}"
     # 20 minutes before and after midnight in Berlin, on one UTC day.
     rows = [
-        body_of(stack, tag, scheduledFor=moment, timezone="Europe/Berlin")
+        create_body(stack, tag, scheduledFor=moment, timezone="Europe/Berlin")
         for moment in ("2029-12-03T23:40:00", "2029-12-04T00:20:00", "2029-12-05T09:00:00")
     ]
     created = (await bulk(api, "", {"posts": rows}))["results"]
@@ -213,7 +213,7 @@ async def test_posts_are_changed_each_by_its_own_fields(api: Client, stack: Stac
     assert [result["httpStatus"] for result in answer["results"]] == [200, 200, 404]
     assert [result["id"] for result in answer["results"]] == [post["id"] for post in posts]
     assert answer["results"][2]["error"]["code"] == "not_found"
-    changed = [(await api.get(f"/v1/posts/{each}")).json() for each in ids]
+    changed = [(await api.get(f"/v1/posts/{post_id}")).json() for post_id in ids]
     assert (changed[0]["content"], changed[1]["tags"]) == ("changed", ["b"])
 
 
@@ -306,13 +306,13 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
     changed = {post["id"] for post in await tagged(api, tag) if post["scheduledFor"] != DISTANT}
     assert 0 < len(changed) <= len(ids)
     # A post that matches only since then is not part of this request.
-    assert (await api.send_post(body_of(stack, tag))).status_code == 201
+    assert (await api.send_post(create_body(stack, tag))).status_code == 201
     answer = await bulk(api, "/update", body, **key)
     assert [result["id"] for result in answer["results"]] == sorted(ids, reverse=True)
     # A commit that was under way may have completed after the posts were read.
     assert {result["id"] for result in answer["results"] if result.get("replayed")} >= changed
     times = {post["id"]: post["scheduledFor"] for post in await tagged(api, tag)}
-    assert {times[each] for each in ids} == {"2029-02-02T14:00:00Z"}
+    assert {times[post_id] for post_id in ids} == {"2029-02-02T14:00:00Z"}
     assert len(times) == 7
 
 
@@ -347,8 +347,8 @@ async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
     deps = Dependencies.assemble(
         stack.api_database, stack.workflows, stack.outcomes, rates=Rates(rate=1, burst=10, clock=lambda: 0.0)
     )
-    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
-        body = {"posts": [body_of(stack, "counted") for _ in range(8)]}
+    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
+        body = {"posts": [create_body(stack, "counted") for _ in range(8)]}
         assert (await api.post("/v1/posts/bulk", json=body)).json()["succeeded"] == 8
         refused = await api.post("/v1/posts/bulk", json=body)
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")

@@ -9,8 +9,8 @@ from api.app import create_app
 from api.bulk import validate
 from api.dependencies import Dependencies
 from api.http.rates import Rates
-from tests.api.conftest import Client, client_of
-from tests.api.test_bulk import body_of
+from tests.api.conftest import Client, make_client
+from tests.api.test_bulk import create_body
 from tests.serving import started
 from tests.stack import Stack
 
@@ -31,11 +31,11 @@ async def verdicts(api: Client, posts: list[dict[str, Any]], **more: Any) -> lis
 
 async def test_each_post_gets_the_verdict_that_it_gets_alone(api: Client, stack: Stack) -> None:
     tag = f"tag-{uuid.uuid4()}"
-    no_account = body_of(stack, tag)
+    no_account = create_body(stack, tag)
     no_account["platforms"][0]["accountId"] = "tw_none"
     posts = [
-        body_of(stack, tag),
-        body_of(stack, tag, timezone="Berlin", zebra=1),
+        create_body(stack, tag),
+        create_body(stack, tag, timezone="Berlin", zebra=1),
         no_account,
         {**no_account, "externalId": str(uuid.uuid4()), "isDraft": True},
     ]
@@ -49,7 +49,7 @@ async def test_each_post_gets_the_verdict_that_it_gets_alone(api: Client, stack:
 
 
 async def test_a_changed_row_of_an_import_is_named_with_its_post(api: Client, stack: Stack) -> None:
-    rows = [body_of(stack, "rows") for _ in range(2)]
+    rows = [create_body(stack, "rows") for _ in range(2)]
     created = (await api.post("/v1/posts/bulk", json={"posts": rows})).json()["results"]
     corrected = [rows[0], {**rows[1], "content": f"{rows[1]['content']}, corrected"}]
     same, other = await verdicts(api, corrected)
@@ -60,7 +60,7 @@ async def test_a_changed_row_of_an_import_is_named_with_its_post(api: Client, st
 
 
 async def test_files_of_each_post_are_checked(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    posts = [body_of(stack, "files", mediaItems=media) for media in ([GOOD], [MISSING], [])]
+    posts = [create_body(stack, "files", mediaItems=media) for media in ([GOOD], [MISSING], [])]
     results = await verdicts(api, posts, checkMedia=True)
     assert [[error["code"] for error in item["errors"]] for item in results] == [[], ["media_refused"], []]
     assert [item["valid"] for item in await verdicts(api, posts)] == [True, True, True]
@@ -83,8 +83,8 @@ async def test_request_errors_are_those_of_creating(api: Client) -> None:
 async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
     rates = Rates(rate=1, burst=10, clock=lambda: 0.0)
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
-    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
-        posts = [body_of(stack, "counted") for _ in range(8)]
+    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
+        posts = [create_body(stack, "counted") for _ in range(8)]
         await verdicts(api, posts)
         refused = await api.post("/v1/posts/bulk/validate", json={"posts": posts})
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")

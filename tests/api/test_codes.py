@@ -51,11 +51,11 @@ def written_codes() -> Iterator[tuple[str, str]]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(node, ast.Call):
                     continue
-                given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+                arguments = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
                 if called in {"_rejected", "_transient"} and node.args:
-                    given.append(node.args[0])
-                for value in given:
+                    arguments.append(node.args[0])
+                for value in arguments:
                     if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
                         yield str(path.relative_to(ROOT)), value.value
 
@@ -107,8 +107,8 @@ async def test_a_problem_names_the_target_that_it_concerns(api: Client, stack: S
     targets = [{"platform": platform, "accountId": account_id} for platform, account_id in accounts]
     answer = await api.send_post({"content": "x" * 600, "platforms": targets, "publishNow": True})
     assert answer.status_code == 422
-    found = [(problem["param"], problem["platform"], problem["accountId"]) for problem in problems(answer)]
-    assert found == [("content", *account) for account in accounts]
+    places = [(problem["param"], problem["platform"], problem["accountId"]) for problem in problems(answer)]
+    assert places == [("content", *account) for account in accounts]
 
 
 @pytest.mark.parametrize(

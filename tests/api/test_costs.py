@@ -47,7 +47,7 @@ def handle(raw: bytes) -> None:
         content = read_create(payload, now_ms()).content
     except InvalidRequest:
         return
-    accounts = {each.account_id: account(each.account_id, each.platform) for each in content.targets[::2]}
+    accounts = {target.account_id: account(target.account_id, target.platform) for target in content.targets[::2]}
     platform_problems(content, accounts)
 
 

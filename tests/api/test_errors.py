@@ -19,7 +19,7 @@ from api.dependencies import Dependencies
 from cli.stack.ports import free_port
 from domain.codes import PROBLEM_CODES
 from store.database import OF_REQUESTS, Database, TimeLimits
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, make_client
 from tests.serving import started
 from tests.stack import Stack
 
@@ -41,7 +41,7 @@ def check_shape(response: httpx.Response) -> dict[str, Any]:
 
 class TestAuth:
     async def test_a_missing_key(self, app: Any) -> None:
-        async with client_of(app, None) as client:
+        async with make_client(app, None) as client:
             for response in (
                 await client.get("/v1/posts"),
                 await client.send_post({"content": "x"}),
@@ -59,7 +59,7 @@ class TestAuth:
 
     @pytest.mark.parametrize("header", ["Bearer sk_wrong", "Bearer a b", "Bearer \xe9\xff"])
     async def test_a_wrong_key(self, app: Any, header: str) -> None:
-        async with client_of(app, None) as client:
+        async with make_client(app, None) as client:
             response = await client.get("/v1/posts", headers=[(b"Authorization", header.encode("latin-1"))])
         assert response.status_code == 401
         body = check_shape(response)
@@ -67,7 +67,7 @@ class TestAuth:
         assert body == {"error": "Invalid API key", "type": "authentication_error", "code": "invalid_credentials"}
 
     async def test_a_key_without_its_scheme_is_answered_with_the_scheme(self, app: Any, stack: Stack) -> None:
-        async with client_of(app, None) as client:
+        async with make_client(app, None) as client:
             for header in (stack.api_key, "sk_abc", f"Token {stack.api_key}", "Basic c2s6"):
                 response = await client.get("/v1/posts", headers={"Authorization": header})
                 body = check_shape(response)
@@ -75,7 +75,7 @@ class TestAuth:
                 assert body["error"].startswith("Invalid API key: put `Bearer ` before the key")
 
     async def test_the_scheme_is_case_insensitive(self, app: Any, stack: Stack) -> None:
-        async with client_of(app, None) as client:
+        async with make_client(app, None) as client:
             headers = {"Authorization": f"bearer  {stack.api_key}"}
             assert (await client.get("/v1/posts", headers=headers)).status_code == 200
 
@@ -218,11 +218,11 @@ class TestRequestId:
         for path in ("/v1/posts", "/nowhere", "/healthz"):
             assert (await api.get(path, headers={"X-Request-Id": "my id 1"})).headers["x-request-id"] == "my id 1"
 
-    @pytest.mark.parametrize("given", [b"x" * 129, b"a\xffb", b"tab\there", b""])
-    async def test_invalid_request_ids_are_replaced(self, api: Client, given: bytes) -> None:
-        response = await api.get("/v1/posts", headers=[(b"X-Request-Id", given)])
+    @pytest.mark.parametrize("request_id", [b"x" * 129, b"a\xffb", b"tab\there", b""])
+    async def test_invalid_request_ids_are_replaced(self, api: Client, request_id: bytes) -> None:
+        response = await api.get("/v1/posts", headers=[(b"X-Request-Id", request_id)])
         assert response.headers.get_list("x-request-id") == [response.headers["x-request-id"]]
-        assert response.headers["x-request-id"].encode() != given
+        assert response.headers["x-request-id"].encode() != request_id
 
     async def test_each_request_writes_one_log_line(self, api: Client) -> None:
         body = {"content": "nothing of this is logged"}
@@ -259,7 +259,7 @@ async def without_database(stack: Stack) -> AsyncIterator[Client]:
 async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of an API over these connections."""
     app = create_app(Dependencies.assemble(database, stack.workflows, stack.outcomes))
-    async with started(app), client_of(app, stack.api_key) as client:
+    async with started(app), make_client(app, stack.api_key) as client:
         yield client
     await database.close()
 
@@ -320,7 +320,7 @@ class TestServerErrors:
 
 class TestHealth:
     async def test_needs_no_key(self, app: Any) -> None:
-        async with client_of(app, None) as client:
+        async with make_client(app, None) as client:
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             ready = await client.get("/readyz")
         parts = ready.json()

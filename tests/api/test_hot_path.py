@@ -31,7 +31,7 @@ The record that the workflow has the outcome is written in batches: before or af
 """
 
 
-def name_of(statement: str) -> str:
+def statement_name(statement: str) -> str:
     """Return the function that a statement calls, or else its first word."""
     called = re.search(r"\b\w+_v\d+\b", statement)
     return called.group() if called else statement.split(maxsplit=1)[0]
@@ -49,11 +49,17 @@ async def test_a_post_that_is_published_now_costs_five_writes_and_one_activity(
     while not (post := await stack.read(answer.json()["id"])).is_delivered:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     ids = (post.id, post.targets[0].id)
-    own = [each for each in noted if each.concerns(*ids)]
-    kept = [each for each in own if each.verb == "UPDATE" and "delivered_version" in each.text]
-    assert len(kept) == 1
-    assert [name for each in own if each not in kept and (name := name_of(each.text)) != "SELECT"] == COST
-    assert len([each for each in own if "last_send" in each.text]) == 1
+    own = [statement for statement in noted if statement.concerns(*ids)]
+    deliveries = [
+        statement for statement in own if statement.verb == "UPDATE" and "delivered_version" in statement.text
+    ]
+    assert len(deliveries) == 1
+    assert [
+        name
+        for statement in own
+        if statement not in deliveries and (name := statement_name(statement.text)) != "SELECT"
+    ] == COST
+    assert len([statement for statement in own if "last_send" in statement.text]) == 1
     handle = stack.client.get_workflow_handle(post.workflow_id)
     events = (await (await comes_to(handle, "Open for edits")).fetch_history()).events
     actions = [event for event in events if event.event_type in ACTIONS]

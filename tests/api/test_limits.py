@@ -119,7 +119,7 @@ async def test_a_post_is_no_larger_than_its_answers_may_be(stranger: Client) -> 
 
 async def test_a_page_ends_before_it_is_too_large(stranger: Client) -> None:
     body = {"content": "x" * 90_000, "isDraft": True, "platforms": small(20)}
-    made = [(await stranger.send_post(body)).json()["id"] for _ in range(5)]
+    ids = [(await stranger.send_post(body)).json()["id"] for _ in range(5)]
     seen: list[str] = []
     query = "?limit=100"
     while True:
@@ -133,7 +133,7 @@ async def test_a_page_ends_before_it_is_too_large(stranger: Client) -> None:
         assert len(page["posts"]) < 5
         query = f"?limit=100&cursor={page['cursor']}"
     assert page["cursor"] is None
-    assert seen == made[::-1]
+    assert seen == ids[::-1]
 
 
 async def test_attempts_come_in_pages(api: Client, stack: Stack) -> None:

@@ -12,7 +12,7 @@ from litestar import Litestar
 from api.http.sockets import OpenSockets
 from api.http.unread import PIECE
 from store.media.files import keep_file
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.api.http.test_unread import ask
 from tests.serving import listening
 from tests.stack import Stack
@@ -85,7 +85,7 @@ async def test_unread_files_leave_other_workspaces_room(app: Litestar, stack: St
 async def test_strangers_cause_one_look_up_of_what_does_not_exist(
     app: Litestar, statements: list[Statement], path: str
 ) -> None:
-    async with client_of(app, None) as client:
+    async with make_client(app, None) as client:
         answers = await asyncio.gather(*(client.get(path) for _ in range(20)))
     assert {answer.status_code for answer in answers} <= {404, 410}
     tables = ("media_files", "app_setups", "pending_connections")

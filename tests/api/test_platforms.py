@@ -16,7 +16,7 @@ from tests.stack import Stack
 async def test_every_platforms_rules_are_served(api: Client) -> None:
     response = await api.get("/v1/platforms")
     assert response.status_code == 200
-    listed = {each["platform"]: each for each in response.json()["platforms"]}
+    listed = {entry["platform"]: entry for entry in response.json()["platforms"]}
     assert list(listed) == sorted(platforms())
     for name, platform in platforms().items():
         view, rules = listed[name], platform.rules
@@ -60,23 +60,23 @@ async def test_a_key_is_needed(api: Client) -> None:
 async def test_connection_method_and_availability_are_listed(api: Client, stack: Stack) -> None:
     async def connecting() -> dict[str, dict[str, Any]]:
         listed = (await api.get("/v1/platforms")).json()["platforms"]
-        return {each["platform"]: each["connect"] for each in listed}
+        return {entry["platform"]: entry["connect"] for entry in listed}
 
-    found = await connecting()
+    methods = await connecting()
     # The worker has reported for which platforms there is an app.
-    assert found["twitter"] == {"method": "oauth", "configured": True, "options": {}}
-    assert found["linkedin"]["options"] == {"as": ["member", "pages", "both"]}
-    assert found["mastodon"] == {"method": "oauth", "configured": True, "options": {"instance": []}}
-    assert found["telegram"] == {"method": "code", "configured": True, "options": {}}
-    assert found["discord"]["options"] == {"kind": ["webhook", "bot"]}
+    assert methods["twitter"] == {"method": "oauth", "configured": True, "options": {}}
+    assert methods["linkedin"]["options"] == {"as": ["member", "pages", "both"]}
+    assert methods["mastodon"] == {"method": "oauth", "configured": True, "options": {"instance": []}}
+    assert methods["telegram"] == {"method": "code", "configured": True, "options": {}}
+    assert methods["discord"]["options"] == {"kind": ["webhook", "bot"]}
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:
         before = (await session.scalars(select(AppSetup))).one()
         await announce_apps(session, ["mastodon"], {api.workspace_id: ["reddit"], "ws_other": ["tiktok"]}, now)
     try:
-        found = await connecting()
+        methods = await connecting()
     finally:
         async with stack.database.transaction() as session:
             await announce_apps(session, before.platforms, before.platforms_by_workspace, now)
-    by_oauth = {name for name, each in found.items() if each["method"] == "oauth" and each["configured"]}
+    by_oauth = {name for name, method in methods.items() if method["method"] == "oauth" and method["configured"]}
     assert by_oauth == {"mastodon", "reddit"}

@@ -14,7 +14,7 @@ async def test_a_post_is_read_by_one_statement(api: Client, stack: Stack, statem
     assert answer.json()["content"] == "read by one statement"
     # The key is looked up once a second, whatever the request.
     own = [statement for statement in statements if statement.concerns(post.id, stack.workspace_id)]
-    assert [each.verb for each in own] == ["SELECT"]
+    assert [statement.verb for statement in own] == ["SELECT"]
 
 
 @pytest.mark.parametrize("query", ["", "?limit=3"])
@@ -29,7 +29,7 @@ async def test_a_page_of_the_newest_posts_is_read_by_one_statement(
         page = (await api.get(f"/v1/posts{query}{cursor}")).json()
         assert page["posts"]
         own = [statement for statement in statements if statement.concerns(stack.workspace_id)]
-        assert [each.verb for each in own] == ["WITH"]
+        assert [statement.verb for statement in own] == ["WITH"]
         if not page["hasMore"]:
             break
         cursor = f"{'&' if query else '?'}cursor={page['cursor']}"

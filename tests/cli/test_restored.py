@@ -21,7 +21,7 @@ from reconcile.doctor.findings import FindingKind
 from store.maintenance.restores import begin_restore, finish_restore
 from store.models import Attempt, Post, Restore, Target
 from store.posts.delivery import record_delivered
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.reconcile.doctor.conftest import diagnose
 from tests.serving import started
 from tests.stack import Stack
@@ -167,7 +167,7 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
     async with stack.database.transaction() as session:
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)
     app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
-    async with started(app), client_of(app, stack.api_key) as client:
+    async with started(app), make_client(app, stack.api_key) as client:
         refused = [
             await client.send_post({"content": "refused"}),
             await client.patch(f"/v1/posts/{post.id}", json={"content": "refused"}),

@@ -21,7 +21,7 @@ from runtime import worker
 from runtime.parts import open_parts
 from store.models import LatePost, Post
 from store.schema.revisions import code_version
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.serving import started
 from tests.stack import Stack
 
@@ -49,7 +49,7 @@ async def running_worker(stack: Stack, platforms: Iterable[str]) -> AsyncIterato
 @asynccontextmanager
 async def readyz(stack: Stack) -> AsyncIterator[Ask]:
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, LATE_AFTER)
-    async with started(create_app(deps)) as app, client_of(app, None) as client:
+    async with started(create_app(deps)) as app, make_client(app, None) as client:
 
         async def ask() -> tuple[int, dict[str, Any]]:
             answer = await client.get("/readyz")

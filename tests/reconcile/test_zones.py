@@ -24,7 +24,7 @@ from runtime.parts import open_parts
 from store.database import Database
 from store.maintenance.zones import note_version
 from store.models import Post, Revision, ZoneCheck
-from tests.api.conftest import Client, client_of, problems
+from tests.api.conftest import Client, make_client, problems
 from tests.serving import started
 from tests.stack import Stack
 from tests.zones import altered_zones
@@ -52,7 +52,7 @@ async def _unchecked(running: Stack) -> AsyncIterator[None]:
 @pytest.fixture
 async def api(stack: Stack) -> AsyncIterator[Client]:
     app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
-    async with started(app), client_of(app, stack.api_key) as client:
+    async with started(app), make_client(app, stack.api_key) as client:
         yield client
 
 

@@ -14,7 +14,7 @@ from platforms.registry import platforms
 from reconcile.recovery import Recovery
 from runtime import worker
 from runtime.parts import open_parts
-from tests.api.conftest import PUBLIC_URL, Client, client_of
+from tests.api.conftest import PUBLIC_URL, Client, make_client
 from tests.serving import started
 from tests.stack import Stack
 from workflows.client.runs import Runs
@@ -82,7 +82,7 @@ async def running_product(stack: Stack) -> AsyncIterator[Product]:
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, public_url=PUBLIC_URL)
     async with (
         started(create_app(deps)) as app,
-        client_of(app, stack.api_key) as api,
+        make_client(app, stack.api_key) as api,
         open_parts(stack.settings, stack.worker_database) as parts,
         worker.running_workers(stack.client, parts, worker.worker_group(stack.client, parts, platforms())),
     ):

@@ -4,13 +4,13 @@ import pytest
 
 from cli.stack.ports import free_port
 from runtime.app import create_app_from_env
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.serving import started
 from tests.stack import Stack
 
 
 async def test_connects_when_it_starts(stack: Stack, environment: pytest.MonkeyPatch) -> None:
-    async with started(create_app_from_env()) as app, client_of(app, stack.api_key) as client:
+    async with started(create_app_from_env()) as app, make_client(app, stack.api_key) as client:
         parts = (await client.get("/readyz")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, True, True)
         target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
@@ -22,7 +22,7 @@ async def test_connects_when_it_starts(stack: Stack, environment: pytest.MonkeyP
 
 async def test_starts_without_temporal(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
-    async with started(create_app_from_env()) as app, client_of(app, stack.api_key) as client:
+    async with started(create_app_from_env()) as app, make_client(app, stack.api_key) as client:
         parts = (await client.get("/readyz")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
         assert (await client.get("/v1/posts?limit=1")).status_code == 200

@@ -22,7 +22,7 @@ from runtime import worker
 from runtime.parts import open_parts
 from store.models import Account, Post
 from store.publishing.attempts import list_attempts
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.running import running_stack
 from tests.serving import started
 from tests.stack import Stack
@@ -184,7 +184,7 @@ async def test_rate_limited_post_is_published_as_corrected(
     posts = await start(rate_limited, account, "corrected or first", "corrected or second")
     post = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
     deps = Dependencies.assemble(rate_limited.api_database, rate_limited.workflows, rate_limited.outcomes)
-    async with started(create_app(deps)) as app, client_of(app, rate_limited.api_key) as api:
+    async with started(create_app(deps)) as app, make_client(app, rate_limited.api_key) as api:
         before = post.targets[0].next_attempt_at
         answer = await api.patch(f"/v1/posts/{post.id}", json={"content": "as corrected"}, headers={"Prefer": "wait=0"})
         assert answer.status_code == 200, answer.text

@@ -14,7 +14,7 @@ from tests.stack import Stack
 LONG_AGO = timedelta(days=2)
 
 
-async def row_of(stack: Stack, client: Client, account_id: str) -> Account | None:
+async def read_account(stack: Stack, client: Client, account_id: str) -> Account | None:
     async with stack.database.reading() as session:
         return await session.get(Account, (client.workspace_id, account_id))
 
@@ -30,12 +30,12 @@ async def age(stack: Stack, client: Client, account_id: str) -> None:
     await change_row(stack, client, account_id, last_ok_at=datetime.now(UTC) - LONG_AGO, inspected_at=None)
 
 
-async def health_of(client: Client, platform: str, account_id: str, **query: str) -> dict[str, Any]:
+async def read_health(client: Client, platform: str, account_id: str, **query: str) -> dict[str, Any]:
     response = await client.get(f"/v1/accounts/{platform}/{account_id}/health", params=query)
     assert response.status_code == 200, response.text
     assert response.headers["cache-control"] == "no-store"
-    found: dict[str, Any] = response.json()
-    return found
+    report: dict[str, Any] = response.json()
+    return report
 
 
 async def remove(client: Client, platform: str, account_id: str, **query: str) -> httpx.Response:
@@ -57,5 +57,7 @@ async def accepts(stack: Stack, token: str) -> int:
 async def revoke_at_platform(stack: Stack, platform: str, username: str, more: str = "") -> None:
     """Withdraw the consent at the platform, as a person does there; with `&only=access` end its access tokens."""
     accounts = (await stack.control("GET", "accounts"))["accounts"]
-    found = next(account for account in accounts if (account["platform"], account["username"]) == (platform, username))
-    await stack.control("DELETE", f"tokens?platform={platform}&accountId={found['accountId']}{more}")
+    account = next(
+        account for account in accounts if (account["platform"], account["username"]) == (platform, username)
+    )
+    await stack.control("DELETE", f"tokens?platform={platform}&accountId={account['accountId']}{more}")

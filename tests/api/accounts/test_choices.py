@@ -200,6 +200,6 @@ async def test_workflows_know_no_names(stranger: Client, stack: Stack) -> None:
 
 
 def test_a_list_of_choices_is_bounded() -> None:
-    found = bounded((number, "x" * 1_000) for number in range(MOST_CHOICES + 5))
-    assert (len(found.items), found.more, len(found.items[0].label)) == (MOST_CHOICES, True, 200)
+    choices = bounded((number, "x" * 1_000) for number in range(MOST_CHOICES + 5))
+    assert (len(choices.items), choices.more, len(choices.items[0].label)) == (MOST_CHOICES, True, 200)
     assert bounded([(None, "a"), ("", "b"), ("x" * 101, "c"), ({}, "d"), ("1", None)]).items[0].label == "1"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from platforms.errors import PlatformError
 from runtime.parts import WorkerParts
-from tests.api.accounts.rows import age, change_row, health_of, revoke_at_platform, row_of
+from tests.api.accounts.rows import age, change_row, read_account, read_health, revoke_at_platform
 from tests.api.conftest import Client
 from tests.api.connect.consents import connected
 from tests.stack import Stack
@@ -12,7 +12,7 @@ from tests.stack import Stack
 
 async def whoami(stack: Stack, client: Client, parts: WorkerParts, account_id: str) -> PlatformError | None:
     """Let a worker ask the platform about an account; return the refusal."""
-    account = await row_of(stack, client, account_id)
+    account = await read_account(stack, client, account_id)
     assert account is not None
     try:
         await parts.accounts.whoami(account)
@@ -36,9 +36,9 @@ async def test_an_interrupted_renewal_is_reported_with_the_refused_token(
     stranger: Client, stack: Stack, parts: WorkerParts
 ) -> None:
     account = await interrupt(stack, stranger, parts, "ann of a renewal")
-    found = await health_of(stranger, "twitter", account)
-    assert (found["health"], found["tokenValid"], found["reason"]) == ("warning", False, "renewal_interrupted")
-    [sentence] = found["recommendations"]
+    report = await read_health(stranger, "twitter", account)
+    assert (report["health"], report["tokenValid"], report["reason"]) == ("warning", False, "renewal_interrupted")
+    [sentence] = report["recommendations"]
     assert "X does not accept the access token any more" in sentence
 
 
@@ -50,14 +50,14 @@ async def test_tokens_that_were_lost_in_a_renewal_are_reported_as_such(
     error = await whoami(stack, stranger, parts, account)
     assert error is not None
     assert error.code == "lost_in_renewal"
-    found = await health_of(stranger, "twitter", account)
-    assert (found["health"], found["tokenValid"], found["reason"]) == ("needs_reconnect", False, "lost_in_renewal")
+    report = await read_health(stranger, "twitter", account)
+    assert (report["health"], report["tokenValid"], report["reason"]) == ("needs_reconnect", False, "lost_in_renewal")
     # The reason stays after the access token would have ended, and once the account is refused.
     ended = datetime.now(UTC) - timedelta(minutes=1)
     await change_row(stack, stranger, account, expires_at=ended)
-    assert (await health_of(stranger, "twitter", account))["reason"] == "lost_in_renewal"
+    assert (await read_health(stranger, "twitter", account))["reason"] == "lost_in_renewal"
     await age(stack, stranger, account)
-    checked = await health_of(stranger, "twitter", account, check="true")
+    checked = await read_health(stranger, "twitter", account, check="true")
     assert (checked["health"], checked["tokenValid"], checked["reason"]) == (
         "needs_reconnect",
         False,
@@ -73,10 +73,10 @@ async def test_a_refused_token_that_cannot_be_renewed_now_is_not_valid(
     await stack.fault("twitter", "token_expired", "auth")
     await stack.fault("twitter", "reject", "auth", status=503)
     assert await whoami(stack, stranger, parts, account) is not None
-    found = await health_of(stranger, "twitter", account)
-    assert (found["health"], found["tokenValid"], found["reason"]) == ("warning", False, "renewal_failing")
+    report = await read_health(stranger, "twitter", account)
+    assert (report["health"], report["tokenValid"], report["reason"]) == ("warning", False, "renewal_failing")
     await stack.clear_faults()
     await change_row(stack, stranger, account, renew_at=datetime.now(UTC))
     assert await whoami(stack, stranger, parts, account) is None
-    found = await health_of(stranger, "twitter", account)
-    assert (found["health"], found["tokenValid"], found["reason"]) == ("healthy", True, None)
+    report = await read_health(stranger, "twitter", account)
+    assert (report["health"], report["tokenValid"], report["reason"]) == ("healthy", True, None)

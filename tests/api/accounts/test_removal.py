@@ -12,7 +12,7 @@ from api.accounts import actions
 from store.accounts.pages import find_connected_account
 from store.accounts.removal import REMOVAL_WAITS, request_removal
 from store.models import Account, AccountEvent
-from tests.api.accounts.rows import LONG_AGO, accepts, change_row, known_to_sandbox, remove, row_of
+from tests.api.accounts.rows import LONG_AGO, accepts, change_row, known_to_sandbox, read_account, remove
 from tests.api.conftest import Client
 from tests.api.connect.consents import begin, connected, consent, refused, trade
 from tests.stack import Stack
@@ -26,13 +26,13 @@ class TestRemove:
         assert await accepts(stack, stored["access_token"]) == 200
         response = await remove(stranger, "twitter", account)
         assert response.status_code == 200, response.text
-        found = response.json()
-        assert (found["removed"], found["access"], found["waitingPosts"]["count"]) == (True, "ended", 0)
-        assert "lea is no longer connected. X has ended this service's access." in found["message"]
-        assert await row_of(stack, stranger, account) is None
+        removal = response.json()
+        assert (removal["removed"], removal["access"], removal["waitingPosts"]["count"]) == (True, "ended", 0)
+        assert "lea is no longer connected. X has ended this service's access." in removal["message"]
+        assert await read_account(stack, stranger, account) is None
         assert await accepts(stack, stored["access_token"]) == 401
         # A repeated request gets the same response, and a day later the account is unknown.
-        assert (await remove(stranger, "twitter", account)).json() == found
+        assert (await remove(stranger, "twitter", account)).json() == removal
         async with stack.database.transaction() as session:
             lines = update(AccountEvent).where(AccountEvent.account_id == account)
             await session.execute(lines.values(at=datetime.now(UTC) - LONG_AGO))
@@ -62,9 +62,9 @@ class TestRemove:
         await connected(api, stack, "twitter", "ned")
         try:
             stored = await known_to_sandbox(stack, stranger, account)
-            found = (await remove(stranger, "twitter", account)).json()
-            assert found["access"] == "kept"
-            assert "workspace" not in found["message"]
+            removal = (await remove(stranger, "twitter", account)).json()
+            assert removal["access"] == "kept"
+            assert "workspace" not in removal["message"]
             assert await accepts(stack, stored["access_token"]) == 200
             # Removing the last connection ends the access.
             theirs = await known_to_sandbox(stack, api, account)
@@ -82,9 +82,9 @@ class TestRemove:
     async def test_account_is_removed_if_the_platform_does_not_respond(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "pia"))["accountId"]
         await stack.fault("twitter", "reject", "auth", status=503)
-        found = (await remove(stranger, "twitter", account)).json()
-        assert found["access"] == "unknown"
-        assert await row_of(stack, stranger, account) is None
+        removal = (await remove(stranger, "twitter", account)).json()
+        assert removal["access"] == "unknown"
+        assert await read_account(stack, stranger, account) is None
 
     @pytest.mark.parametrize("platform", ["tiktok", "reddit"])
     async def test_other_platforms_end_their_access_too(self, stranger: Client, stack: Stack, platform: str) -> None:
@@ -104,11 +104,11 @@ class TestRemove:
         others = list[httpx.Response]()
 
         async def read(*arguments: Any) -> Any:
-            found = await find_connected_account(*arguments)
+            row = await find_connected_account(*arguments)
             if not others:
                 others.append(httpx.Response(0))
                 others.append(await remove(stranger, "twitter", account))
-            return found
+            return row
 
         monkeypatch.setattr(actions, "find_connected_account", read)
         response = await remove(stranger, "twitter", account)
@@ -134,7 +134,7 @@ class TestAsked:
         # No client waits any more for a removal that was requested some time ago.
         await change_row(stack, stranger, account, removal_requested_at=datetime.now(UTC) - 2 * REMOVAL_WAITS)
         await stack.workflows.account(plan)
-        assert await row_of(stack, stranger, account) is not None
+        assert await read_account(stack, stranger, account) is not None
         assert await accepts(stack, stored["access_token"]) == 200
         assert (await remove(stranger, "twitter", account)).json()["access"] == "ended"
 
@@ -148,7 +148,7 @@ class TestAsked:
         await stack.workflows.account(
             AccountPlan(workspace_id=stranger.workspace_id, account_id=account, platform="twitter", step="remove")
         )
-        assert await row_of(stack, stranger, account) is not None
+        assert await read_account(stack, stranger, account) is not None
 
 
 async def test_account_history_names_actors(stranger: Client, stack: Stack) -> None:

@@ -18,8 +18,8 @@ AT_HOME = "http://127.0.0.1:3000/connected"
 async def removed(client: Client, platform: str, account_id: str) -> dict[str, Any]:
     response = await remove(client, platform, account_id)
     assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    removal: dict[str, Any] = response.json()
+    return removal
 
 
 async def asked(stack: Stack, path: str, token: str) -> int:
@@ -40,8 +40,8 @@ class TestOfApps:
         stored = await credentials(stack, stranger.workspace_id, account)
         assert await asked(stack, self.PATHS[platform], stored["access_token"]) == 200
         await change_row(stack, stranger, account, app_id=secrets.token_hex(8))
-        found = await removed(stranger, platform, account)
-        assert found["access"] == "ended", found
+        removal = await removed(stranger, platform, account)
+        assert removal["access"] == "ended", removal
         assert await asked(stack, self.PATHS[platform], stored["access_token"]) in {400, 401}
 
     @pytest.mark.parametrize("platform", ["linkedin", "facebook"])
@@ -54,18 +54,18 @@ class TestOfApps:
         stored = await credentials(stack, stranger.workspace_id, account)
         await change_row(stack, stranger, account, app_id=app)
         await change_row(stack, api, other, app_id=app)
-        found = await removed(stranger, platform, account)
-        assert found["access"] == "kept"
-        assert {"linkedin": "Permitted services", "facebook": "Business integrations"}[platform] in found["message"]
+        removal = await removed(stranger, platform, account)
+        assert removal["access"] == "kept"
+        assert {"linkedin": "Permitted services", "facebook": "Business integrations"}[platform] in removal["message"]
         assert await asked(stack, self.PATHS[platform], stored["access_token"]) == 200
 
     async def test_a_platform_that_is_down_leaves_it_unknown(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "facebook", "of a platform that is down"))["accountId"]
         await change_row(stack, stranger, account, app_id=secrets.token_hex(8))
         await stack.fault("facebook", "reject", "auth", status=503)
-        found = await removed(stranger, "facebook", account)
-        assert found["access"] == "unknown"
-        assert "Business integrations" in found["message"]
+        removal = await removed(stranger, "facebook", account)
+        assert removal["access"] == "unknown"
+        assert "Business integrations" in removal["message"]
 
 
 class TestMastodon:
@@ -86,12 +86,12 @@ class TestMastodon:
     async def test_a_token_of_another_app_is_kept_and_its_place_named(self, stranger: Client, stack: Stack) -> None:
         known = await stack.connect("mastodon")
         own = await credentials(stack, stack.workspace_id, known.id)
-        given = {"accessToken": own["access_token"]}
-        response = await stranger.post("/v1/connect/mastodon", json={"credentials": given})
+        body = {"accessToken": own["access_token"]}
+        response = await stranger.post("/v1/connect/mastodon", json={"credentials": body})
         assert response.status_code == 201, response.text
-        found = await removed(stranger, "mastodon", known.id)
-        assert found["access"] == "kept"
-        assert "Authorized apps" in found["message"]
+        removal = await removed(stranger, "mastodon", known.id)
+        assert removal["access"] == "kept"
+        assert "Authorized apps" in removal["message"]
 
 
 class TestBluesky:
@@ -107,29 +107,29 @@ class TestBluesky:
         response = await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME)
         account = response.json()["accountId"]
         stored = await credentials(stack, stranger.workspace_id, account)
-        found = await removed(stranger, "bluesky", account)
-        assert found["access"] == "ended", found
-        assert "app password" not in found["message"]
+        removal = await removed(stranger, "bluesky", account)
+        assert removal["access"] == "ended", removal
+        assert "app password" not in removal["message"]
         accounts = (await stack.control("GET", "accounts"))["accounts"]
-        mine = next(each for each in accounts if each["accountId"] == known.id)
+        mine = next(entry for entry in accounts if entry["accountId"] == known.id)
         assert stored["refresh_token"] not in str(mine.get("refreshTokens"))
 
     async def test_a_session_is_ended_and_the_app_password_named(self, stranger: Client, stack: Stack) -> None:
         known = await stack.connect("bluesky")
         own = await credentials(stack, stack.workspace_id, known.id)
-        given = {"password": own["access_token"], "identifier": known.user_id}
-        response = await stranger.post("/v1/connect/bluesky", json={"credentials": given})
+        body = {"password": own["access_token"], "identifier": known.user_id}
+        response = await stranger.post("/v1/connect/bluesky", json={"credentials": body})
         assert response.status_code == 201, response.text
         stored = await credentials(stack, stranger.workspace_id, known.id)
-        found = await removed(stranger, "bluesky", known.id)
-        assert found["access"] == "ended", found
-        assert "The app password still exists" in found["message"]
+        removal = await removed(stranger, "bluesky", known.id)
+        assert removal["access"] == "ended", removal
+        assert "The app password still exists" in removal["message"]
         headers = {"Authorization": f"Bearer {stored['refresh_jwt']}"}
         url = f"{stack.sandbox_url}/bluesky/xrpc/com.atproto.server.refreshSession"
         assert (await stack.http.post(url, headers=headers)).status_code == 400
 
 
-async def webhook_of(stack: Stack, client: Client, account: str) -> str:
+async def webhook_url(stack: Stack, client: Client, account: str) -> str:
     """Return the address of the webhook that an account uses."""
     stored = await credentials(stack, client.workspace_id, account)
     number = (stored.get("replaced_by") or stored["user_id"]).removeprefix("webhook-")
@@ -143,7 +143,7 @@ class TestDiscord:
 
     async def test_a_webhook_of_this_service_is_deleted(self, stranger: Client, stack: Stack) -> None:
         account = (await connect_discord(stranger, stack, "removed")).json()["accountId"]
-        url = await webhook_of(stack, stranger, account)
+        url = await webhook_url(stack, stranger, account)
         assert await self.status(stack, url) == 200
         assert (await removed(stranger, "discord", account))["access"] == "ended"
         assert await self.status(stack, url) == 404
@@ -153,13 +153,13 @@ class TestDiscord:
         again = await connect_discord(stranger, stack, "shared", accountId=first)
         assert again.json()["accountId"] == first
         # The other workspace knows the present webhook by its own number.
-        url = await webhook_of(stack, stranger, first)
-        given = {"webhookUrl": url.replace(stack.sandbox_url, "https://discord.com")}
-        response = await api.post("/v1/connect/discord", json={"credentials": given})
+        url = await webhook_url(stack, stranger, first)
+        credentials = {"webhookUrl": url.replace(stack.sandbox_url, "https://discord.com")}
+        response = await api.post("/v1/connect/discord", json={"credentials": credentials})
         assert response.status_code in {200, 201}, response.text
-        found = await removed(stranger, "discord", first)
-        assert found["access"] == "kept"
-        assert "Integrations, Webhooks" in found["message"]
+        removal = await removed(stranger, "discord", first)
+        assert removal["access"] == "kept"
+        assert "Integrations, Webhooks" in removal["message"]
         assert await self.status(stack, url) == 200
         # The person has given this address themselves: the webhook is not this service's to delete.
         assert (await removed(api, "discord", response.json()["accountId"]))["access"] == "kept"
@@ -174,11 +174,11 @@ async def test_a_platform_without_revocation_names_the_place(
     stranger: Client, stack: Stack, platform: str, place: str
 ) -> None:
     account = (await connected(stranger, stack, platform, "uma"))["accountId"]
-    found = await removed(stranger, platform, account)
-    assert found["access"] == "kept"
-    assert place in found["message"]
+    removal = await removed(stranger, platform, account)
+    assert removal["access"] == "kept"
+    assert place in removal["message"]
     # A repeat says the same.
-    assert await removed(stranger, platform, account) == found
+    assert await removed(stranger, platform, account) == removal
 
 
 async def test_nothing_of_it_is_a_secret(stranger: Client, stack: Stack) -> None:

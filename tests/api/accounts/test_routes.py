@@ -7,7 +7,15 @@ import pytest
 
 from api.accounts.actions import MOST_CHECKS
 from store.models import Account
-from tests.api.accounts.rows import age, change_row, health_of, known_to_sandbox, remove, revoke_at_platform, row_of
+from tests.api.accounts.rows import (
+    age,
+    change_row,
+    known_to_sandbox,
+    read_account,
+    read_health,
+    remove,
+    revoke_at_platform,
+)
 from tests.api.conftest import Client
 from tests.api.connect.consents import begin, connected, consent, refused, trade
 from tests.stack import Stack
@@ -15,18 +23,18 @@ from tests.stack import Stack
 
 class TestList:
     async def test_accounts_are_listed_page_by_page(self, stranger: Client, stack: Stack) -> None:
-        made = [await connected(stranger, stack, "twitter", name) for name in ("ann", "bob", "cyd")]
-        made.append(await connected(stranger, stack, "reddit", "dan"))
-        ids = sorted(each["accountId"] for each in made)
+        accounts = [await connected(stranger, stack, "twitter", name) for name in ("ann", "bob", "cyd")]
+        accounts.append(await connected(stranger, stack, "reddit", "dan"))
+        ids = sorted(entry["accountId"] for entry in accounts)
         whole = (await stranger.get("/v1/accounts")).json()
         assert [account["accountId"] for account in whole["accounts"]] == ids
         assert (whole["cursor"], whole["hasMore"]) == (None, False)
-        first = next(account for account in whole["accounts"] if account["accountId"] == made[0]["accountId"])
+        first = next(account for account in whole["accounts"] if account["accountId"] == accounts[0]["accountId"])
         assert first == {
             "platform": "twitter",
-            "accountId": made[0]["accountId"],
+            "accountId": accounts[0]["accountId"],
             "username": "ann",
-            "connectedAt": made[0]["connectedAt"],
+            "connectedAt": accounts[0]["connectedAt"],
             "health": "healthy",
             "tokenValid": True,
             "expiresAt": None,
@@ -40,7 +48,7 @@ class TestList:
             cursor = {"cursor": page["cursor"]}
         assert pages == ids
         of_reddit = (await stranger.get("/v1/accounts", params={"platform": "reddit"})).json()["accounts"]
-        assert [each["platform"] for each in of_reddit] == ["reddit"]
+        assert [entry["platform"] for entry in of_reddit] == ["reddit"]
 
     async def test_another_workspaces_accounts_are_not_listed(self, stranger: Client, api: Client) -> None:
         assert (await api.get("/v1/accounts")).json()["accounts"]
@@ -91,38 +99,38 @@ class TestHealth:
         soon = now + timedelta(days=3, hours=1)
         await change_row(stack, stranger, ends, expires_at=soon, refresh_expires_at=soon)
         await change_row(stack, stranger, gone, refused_at=now, refusal="Reddit has suspended cyd.")
-        found = {
+        reports = {
             account["accountId"]: account for account in (await stranger.get("/v1/accounts/health")).json()["accounts"]
         }
-        assert {key: (each["health"], each["tokenValid"], each["reason"]) for key, each in found.items()} == {
+        assert {key: (report["health"], report["tokenValid"], report["reason"]) for key, report in reports.items()} == {
             well: ("healthy", True, None),
             ends: ("warning", True, "expiring"),
             gone: ("needs_reconnect", False, "refused"),
         }
-        assert found[ends]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
-        assert found[ends]["expiresAt"] is not None
-        assert "tweet.write" in found[well]["permissions"]
+        assert reports[ends]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
+        assert reports[ends]["expiresAt"] is not None
+        assert "tweet.write" in reports[well]["permissions"]
         ill = (await stranger.get("/v1/accounts/health", params={"health": "needs_reconnect"})).json()
         assert [account["accountId"] for account in ill["accounts"]] == [gone]
         assert not ill["hasMore"]
-        assert await health_of(stranger, "reddit", gone) == found[gone]
+        assert await read_health(stranger, "reddit", gone) == reports[gone]
 
     async def test_list_by_health_continues_at_its_cursor(self, stranger: Client, stack: Stack) -> None:
-        made = sorted([(await connected(stranger, stack, "twitter", name))["accountId"] for name in ("a1", "b1", "c1")])
+        ids = sorted([(await connected(stranger, stack, "twitter", name))["accountId"] for name in ("a1", "b1", "c1")])
         page = (await stranger.get("/v1/accounts/health", params={"health": "healthy", "limit": "2"})).json()
-        assert ([account["accountId"] for account in page["accounts"]], page["hasMore"]) == (made[:2], True)
+        assert ([account["accountId"] for account in page["accounts"]], page["hasMore"]) == (ids[:2], True)
         query = {"health": "healthy", "limit": "2", "cursor": page["cursor"]}
         rest = (await stranger.get("/v1/accounts/health", params=query)).json()
-        assert ([account["accountId"] for account in rest["accounts"]], rest["hasMore"]) == (made[2:], False)
+        assert ([account["accountId"] for account in rest["accounts"]], rest["hasMore"]) == (ids[2:], False)
 
     async def test_declined_permissions_are_named(self, stranger: Client, stack: Stack) -> None:
         begun = await begin(stranger, "facebook")
         back = await consent(stack, begun, "dora", sandbox_decline="pages_manage_engagement")
         account = (await trade(stranger, "facebook", back)).json()
-        found = await health_of(stranger, "facebook", account["accountId"])
-        assert (found["health"], found["reason"]) == ("warning", "permission_declined")
-        assert found["missingPermissions"] == ["pages_manage_engagement"]
-        assert "pages_manage_engagement" not in found["permissions"]
+        report = await read_health(stranger, "facebook", account["accountId"])
+        assert (report["health"], report["reason"]) == ("warning", "permission_declined")
+        assert report["missingPermissions"] == ["pages_manage_engagement"]
+        assert "pages_manage_engagement" not in report["permissions"]
 
     async def test_an_account_of_another_workspace_is_not_found(
         self, stranger: Client, api: Client, stack: Stack
@@ -139,11 +147,11 @@ class TestCheck:
         more = {"instance": "https://social.example"} if platform == "mastodon" else {}
         account = (await connected(stranger, stack, platform, "eve", **more))["accountId"]
         await age(stack, stranger, account)
-        before = await health_of(stranger, platform, account)
-        found = await health_of(stranger, platform, account, check="true")
-        assert (found["health"], found["recommendations"]) == ("healthy", [])
-        assert found["checkedAt"] != before["checkedAt"]
-        row = await row_of(stack, stranger, account)
+        before = await read_health(stranger, platform, account)
+        report = await read_health(stranger, platform, account, check="true")
+        assert (report["health"], report["recommendations"]) == ("healthy", [])
+        assert report["checkedAt"] != before["checkedAt"]
+        row = await read_account(stack, stranger, account)
         assert row is not None
         assert row.inspected_at is not None
 
@@ -151,34 +159,34 @@ class TestCheck:
         account = (await connected(stranger, stack, "linkedin", "flo"))["accountId"]
         await age(stack, stranger, account)
         await revoke_at_platform(stack, "linkedin", "flo")
-        found = await health_of(stranger, "linkedin", account, check="true")
-        assert (found["health"], found["tokenValid"], found["reason"]) == ("needs_reconnect", False, "refused")
+        report = await read_health(stranger, "linkedin", account, check="true")
+        assert (report["health"], report["tokenValid"], report["reason"]) == ("needs_reconnect", False, "refused")
 
     async def test_check_detects_a_withdrawn_page(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "facebook", "gus"))["accountId"]
         await age(stack, stranger, account)
         await stack.switch_on("facebook", "page_withdrawn")
-        found = await health_of(stranger, "facebook", account, check="true")
-        assert (found["health"], found["reason"]) == ("needs_reconnect", "permission_missing")
-        assert found["missingPermissions"] == ["pages_manage_posts"]
+        report = await read_health(stranger, "facebook", account, check="true")
+        assert (report["health"], report["reason"]) == ("needs_reconnect", "permission_missing")
+        assert report["missingPermissions"] == ["pages_manage_posts"]
 
     async def test_unresponsive_platform_refuses_no_account(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "reddit", "hal"))["accountId"]
         await age(stack, stranger, account)
         await stack.fault("reddit", "reject", status=503)
-        found = await health_of(stranger, "reddit", account, check="true")
-        assert (found["health"], found["tokenValid"], found["reason"]) == ("warning", True, "check_failed")
-        assert "could not be asked" in found["recommendations"][0]
+        report = await read_health(stranger, "reddit", account, check="true")
+        assert (report["health"], report["tokenValid"], report["reason"]) == ("warning", True, "check_failed")
+        assert "could not be asked" in report["recommendations"][0]
 
     async def test_the_platform_is_asked_once_a_minute(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "reddit", "ida"))["accountId"]
         await age(stack, stranger, account)
-        answers = await asyncio.gather(*(health_of(stranger, "reddit", account, check="true") for _ in range(5)))
-        row = await row_of(stack, stranger, account)
+        answers = await asyncio.gather(*(read_health(stranger, "reddit", account, check="true") for _ in range(5)))
+        row = await read_account(stack, stranger, account)
         assert row is not None
         asked_at = row.inspected_at
-        await health_of(stranger, "reddit", account, check="true")
-        again = await row_of(stack, stranger, account)
+        await read_health(stranger, "reddit", account, check="true")
+        again = await read_account(stack, stranger, account)
         assert again is not None
         assert again.inspected_at == asked_at
         assert {answer["health"] for answer in answers} == {"healthy"}
@@ -186,15 +194,15 @@ class TestCheck:
     async def test_x_is_checked_once_a_day(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "jim"))["accountId"]
         await change_row(stack, stranger, account, last_ok_at=datetime.now(UTC) - timedelta(hours=23))
-        await health_of(stranger, "twitter", account, check="true")
-        row = await row_of(stack, stranger, account)
+        await read_health(stranger, "twitter", account, check="true")
+        row = await read_account(stack, stranger, account)
         assert row is not None
         assert row.inspected_at is None
 
     async def test_checks_of_a_workspace_are_limited_per_minute(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "reddit", "kim"))["accountId"]
         await age(stack, stranger, account)
-        row = await row_of(stack, stranger, account)
+        row = await read_account(stack, stranger, account)
         assert row is not None
         async with stack.database.transaction() as session:
             for number in range(MOST_CHECKS):

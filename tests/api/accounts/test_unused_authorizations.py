@@ -14,11 +14,20 @@ from runtime.parts import WorkerParts
 from store.accounts.revocations import claim_due_revocations, open_revocation
 from store.models import PendingConnection, PendingRevocation
 from store.secrets.vault import Vault
-from tests.api.accounts.rows import accepts, remove, row_of
-from tests.api.accounts.test_revocation import AT_HOME, asked, removed, webhook_of
+from tests.api.accounts.rows import accepts, read_account, remove
+from tests.api.accounts.test_revocation import AT_HOME, asked, removed, webhook_url
 from tests.api.conftest import Client
-from tests.api.connect.consents import SERVER, _query, begin, connected, consent, credentials, refused, trade
-from tests.api.connect.consents import row_of as connection_of
+from tests.api.connect.consents import (
+    SERVER,
+    _query,
+    begin,
+    connected,
+    consent,
+    credentials,
+    read_connection,
+    refused,
+    trade,
+)
 from tests.api.connect.test_bots import connect_discord
 from tests.stack import Stack
 
@@ -128,9 +137,9 @@ class TestReplaced:
         self, stranger: Client, stack: Stack, revocations: Revocations
     ) -> None:
         account = (await connect_discord(stranger, stack, "replaced")).json()["accountId"]
-        urls = [await webhook_of(stack, stranger, account)]
+        urls = [await webhook_url(stack, stranger, account)]
         await connect_discord(stranger, stack, "replaced", accountId=account)
-        urls.append(await webhook_of(stack, stranger, account))
+        urls.append(await webhook_url(stack, stranger, account))
         await run(revocations)
         headers = {"User-Agent": "DiscordBot (x, 1)"}
         assert [(await stack.http.get(url, headers=headers)).status_code for url in urls] == [404, 200]
@@ -192,9 +201,11 @@ class TestRefused:
         await stack.fault("mastodon", "reject", "auth", status=503)
         assert (await trade(stranger, "mastodon", back)).status_code == 503
         await stack.clear_faults()
-        row = await connection_of(stack, stranger.workspace_id)
-        kept = Vault(stack.settings.encryption_keys).open(row.sealed or b"", f"connection/{row.workspace_id}/{row.id}")
-        granted = kept["grant"]["access_token"]
+        row = await read_connection(stack, stranger.workspace_id)
+        sealed = Vault(stack.settings.encryption_keys).open(
+            row.sealed or b"", f"connection/{row.workspace_id}/{row.id}"
+        )
+        granted = sealed["grant"]["access_token"]
         await run(revocations)
         assert await asked(stack, VERIFY, granted) == 200
         async with stack.database.transaction() as session:
@@ -202,7 +213,7 @@ class TestRefused:
             await session.execute(own.values(expires_at=datetime.now(UTC) - timedelta(hours=1)))
         await run(revocations)
         assert await is_ended(stack, VERIFY, granted)
-        assert (await connection_of(stack, stranger.workspace_id)).sealed is None
+        assert (await read_connection(stack, stranger.workspace_id)).sealed is None
 
 
 class TestRepeated:
@@ -270,7 +281,7 @@ class TestRemoval:
         new = await credentials(stack, stranger.workspace_id, account)
         await stack.fault("mastodon", "reject", "auth", status=503)
         assert (await removed(stranger, "mastodon", account))["access"] == "unknown"
-        assert await row_of(stack, stranger, account) is None
+        assert await read_account(stack, stranger, account) is None
         assert len(await pending(stack, stranger)) == 1
         await hasten(stack, stranger)
         await run(revocations)

@@ -68,8 +68,8 @@ async def test_the_page_shows_limits_and_sends_requests(app: Litestar, stack: St
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")
     (tmp_path / "reader.js").write_text(_READER)
     async with listening(app) as url:
-        said = await run(tmp_path, "node", "reader.js", url, stack.api_key)
-    assert said.strip() == "201 Tried on the page"
+        output = await run(tmp_path, "node", "reader.js", url, stack.api_key)
+    assert output.strip() == "201 Tried on the page"
 
 
 @pytest.mark.timeout(120)

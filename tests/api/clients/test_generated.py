@@ -263,12 +263,12 @@ def described(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings_of(environment: dict[str, str]) -> list[str]:
+def setting_arguments(environment: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in environment.items()]
 
 
-async def check_published(said: str, stack: Stack, text: str) -> None:
-    assert said.split()[-2:] == ["published", "published"], said
+async def check_published(output: str, stack: Stack, text: str) -> None:
+    assert output.split()[-2:] == ["published", "published"], output
     assert len(await stack.public(text)) == 1
 
 
@@ -286,9 +286,9 @@ async def test_openapi_python_client(described: Path, environment: dict[str, str
     (described / "mypy.ini").write_text("[mypy]\n[mypy-posts_client.client]\nignore_errors = true\n")
     needed = ("httpx", "attrs", "python-dateutil", "types-python-dateutil")
     await uvx(described, tools.MYPY, "mypy", "--strict", "posts_client", "program.py", beside=needed)
-    command = ("env", *settings_of(environment), "python", "program.py")
-    said = await uvx(described, tools.MYPY, *command, beside=needed)
-    await check_published(said, stack, environment["POSTS_TEXT"])
+    command = ("env", *setting_arguments(environment), "python", "program.py")
+    output = await uvx(described, tools.MYPY, *command, beside=needed)
+    await check_published(output, stack, environment["POSTS_TEXT"])
 
 
 async def test_datamodel_code_generator(described: Path, environment: dict[str, str], stack: Stack) -> None:
@@ -299,8 +299,10 @@ async def test_datamodel_code_generator(described: Path, environment: dict[str, 
         *("--output-model-type", "pydantic_v2.BaseModel", "--disable-warnings"),
     )
     (described / "program.py").write_text(_MODELS)
-    said = await uvx(described, "httpx", "env", *settings_of(environment), "python", "program.py", beside=("pydantic",))
-    await check_published(said, stack, environment["POSTS_TEXT"])
+    output = await uvx(
+        described, "httpx", "env", *setting_arguments(environment), "python", "program.py", beside=("pydantic",)
+    )
+    await check_published(output, stack, environment["POSTS_TEXT"])
 
 
 async def test_openapi_generator(described: Path, environment: dict[str, str], stack: Stack) -> None:
@@ -316,9 +318,9 @@ async def test_openapi_generator(described: Path, environment: dict[str, str], s
     # The generated package is not written for `--strict`; only the program that uses it is checked so.
     options = ("--strict", "--follow-imports=silent", "--allow-untyped-calls", "program.py")
     await uvx(described, tools.MYPY, "mypy", *options, beside=needed)
-    command = ("env", *settings_of(environment), "python", "program.py")
-    said = await uvx(described, tools.MYPY, *command, beside=needed)
-    await check_published(said, stack, environment["POSTS_TEXT"])
+    command = ("env", *setting_arguments(environment), "python", "program.py")
+    output = await uvx(described, tools.MYPY, *command, beside=needed)
+    await check_published(output, stack, environment["POSTS_TEXT"])
 
 
 async def typescript(folder: Path, packages: Path, program: str, environment: dict[str, str]) -> str:
@@ -326,20 +328,20 @@ async def typescript(folder: Path, packages: Path, program: str, environment: di
     (folder / "tsconfig.json").write_text(json.dumps(_TSCONFIG))
     (folder / "program.ts").write_text(program)
     await run(folder, str(packages / "node_modules/.bin/tsc"))
-    return await run(folder, "env", *settings_of(environment), "node", "out/program.js")
+    return await run(folder, "env", *setting_arguments(environment), "node", "out/program.js")
 
 
 async def test_hey_api(described: Path, environment: dict[str, str], stack: Stack) -> None:
     packages = await npm_packages()
     (described / "node_modules").symlink_to(packages / "node_modules")
     await run(described, str(packages / "node_modules/.bin/openapi-ts"), "-i", "openapi.json", "-o", "client")
-    said = await typescript(described, packages, _HEY, environment)
-    await check_published(said, stack, environment["POSTS_TEXT"])
+    output = await typescript(described, packages, _HEY, environment)
+    await check_published(output, stack, environment["POSTS_TEXT"])
 
 
 async def test_openapi_typescript(described: Path, environment: dict[str, str], stack: Stack) -> None:
     packages = await npm_packages()
     (described / "node_modules").symlink_to(packages / "node_modules")
     await run(described, str(packages / "node_modules/.bin/openapi-typescript"), "openapi.json", "-o", "api.d.ts")
-    said = await typescript(described, packages, _FETCH, environment)
-    await check_published(said, stack, environment["POSTS_TEXT"])
+    output = await typescript(described, packages, _FETCH, environment)
+    await check_published(output, stack, environment["POSTS_TEXT"])

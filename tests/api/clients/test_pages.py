@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from tests.api.clients.tools import installed_from_npm
-from tests.api.conftest import client_of
+from tests.api.conftest import make_client
 from tests.cli.browser import Page, browser, program
 from tests.serving import listening
 from tests.stack import Stack
@@ -65,7 +65,7 @@ async def test_pages_fit_a_phone_and_have_no_barriers(app: Litestar, stack: Stac
         await page.open(f"{url}/connect?again")
         await page.shows("Connect Bluesky")
         await check(page, axe)
-        async with client_of(app, stack.api_key) as client:
+        async with make_client(app, stack.api_key) as client:
             begun = await client.get("/v1/connect/twitter", params={"hosted": "true"})
         await page.open(f"{url}{urlsplit(begun.json()['authUrl']).path}")
         await page.shows("asks to publish to your X account")
@@ -78,7 +78,7 @@ async def test_sandbox_fits_a_phone_and_has_no_barriers(app: Litestar, stack: St
         await stack.connect("twitter", premium=True),
     )
     post = await stack.publish(f"Seen by axe {tmp_path.name}", [mastodon, twitter])
-    async with client_of(app, stack.api_key) as client, browser(tmp_path) as page:
+    async with make_client(app, stack.api_key) as client, browser(tmp_path) as page:
         edited = await client.post(f"/v1/posts/{post.id}/edit", json={"content": f"Edited for axe {tmp_path.name}"})
         assert edited.status_code == 200, edited.text
         await page.open(stack.sandbox_url)

@@ -42,12 +42,12 @@ async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> s
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), within_s)
+        output, _ = await asyncio.wait_for(process.communicate(), within_s)
     except TimeoutError:
         process.kill()
         raise AssertionError(f"{command[0]} took more than {within_s:.0f} s") from None
-    assert process.returncode == 0, f"{' '.join(command)}\n{said.decode(errors='replace')[-4000:]}"
-    return said.decode(errors="replace")
+    assert process.returncode == 0, f"{' '.join(command)}\n{output.decode(errors='replace')[-4000:]}"
+    return output.decode(errors="replace")
 
 
 async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...] = ()) -> str:
@@ -58,8 +58,8 @@ async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...]
         pytest.skip("uv is not installed, which brings the generator of clients")
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     options = ["--no-project", "--exclude-newer", project["tool"]["uv"]["exclude-newer"], "--python", sys.executable]
-    for each in (package, *beside):
-        options += ["--with", each]
+    for requirement in (package, *beside):
+        options += ["--with", requirement]
     try:
         await run(folder, uv, "run", *options, "python", "-c", "", within_s=_INSTALL_WITHIN_S)
     except AssertionError as error:
@@ -78,24 +78,24 @@ async def installed_from_npm(packages: Mapping[str, str]) -> Path:
     names = ", ".join(packages)
     if npm is None or node is None:
         pytest.skip(f"npm and Node.js are not installed, which bring {names}")
-    wanted = json.dumps({"private": True, "type": "module", "dependencies": dict(packages)}, indent=1)
+    manifest = json.dumps({"private": True, "type": "module", "dependencies": dict(packages)}, indent=1)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialsyncer-tests"
-    folder = cache / f"clients-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
+    folder = cache / f"clients-{hashlib.sha256(manifest.encode()).hexdigest()[:16]}"
     if not (folder / "complete").exists():
         # First a folder of this process alone: another process may install the same packages.
-        made = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        (made / "package.json").write_text(wanted)
+        temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        (temporary / "package.json").write_text(manifest)
         options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
         try:
-            await run(made, npm, "install", *options, within_s=_INSTALL_WITHIN_S)
+            await run(temporary, npm, "install", *options, within_s=_INSTALL_WITHIN_S)
         except AssertionError as error:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             pytest.skip(f"npm cannot install {names} here: {str(error)[-300:]}")
-        (made / "complete").touch()
+        (temporary / "complete").touch()
         try:
-            made.rename(folder)
+            temporary.rename(folder)
         except OSError:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder

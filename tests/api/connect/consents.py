@@ -61,13 +61,13 @@ async def credentials(stack: Stack, workspace_id: str, account_id: str) -> dict[
 
 async def refused(response: httpx.Response, status: int, code: str, param: str | None = None) -> str:
     assert response.status_code == status, response.text
-    found = response.json()
-    assert (found["code"], found.get("param")) == (code, param)
+    error = response.json()
+    assert (error["code"], error.get("param")) == (code, param)
     assert len(problems(response)) == 1
-    return str(found["error"])
+    return str(error["error"])
 
 
-async def row_of(stack: Stack, workspace_id: str) -> PendingConnection:
+async def read_connection(stack: Stack, workspace_id: str) -> PendingConnection:
     """Return the newest connection of a workspace."""
     async with stack.database.reading() as session:
         own = select(PendingConnection).where(PendingConnection.workspace_id == workspace_id)

@@ -18,7 +18,17 @@ from store.apps.setups import announce_apps
 from store.database import Database
 from store.models import AppSetup, PendingConnection
 from tests.api.conftest import Client
-from tests.api.connect.consents import BACK, SERVER, _query, begin, consent, credentials, refused, row_of, trade
+from tests.api.connect.consents import (
+    BACK,
+    SERVER,
+    _query,
+    begin,
+    consent,
+    credentials,
+    read_connection,
+    refused,
+    trade,
+)
 from tests.stack import Stack
 
 AT_HOME = "http://127.0.0.1:3000/connected"
@@ -34,8 +44,8 @@ class TestBluesky:
     async def begun(self, stranger: Client, handle: str) -> dict[str, Any]:
         response = await stranger.get("/v1/connect/bluesky", params={"redirect_url": AT_HOME, "identifier": handle})
         assert response.status_code == 200, response.text
-        found: dict[str, Any] = response.json()
-        return found
+        connection: dict[str, Any] = response.json()
+        return connection
 
     async def allowed(self, stack: Stack, begun: dict[str, Any], person: str) -> dict[str, str]:
         answer = await stack.http.get(f"{begun['authUrl']}&sandbox_as={person}", headers={"User-Agent": "Mozilla/5.0"})
@@ -62,7 +72,7 @@ class TestBluesky:
         assert account["expiresAt"] is None
         stored = await credentials(stack, stranger.workspace_id, account["accountId"])
         assert {"dpop_key", "refresh_token", "issuer"} <= set(stored)
-        row = await row_of(stack, stranger.workspace_id)
+        row = await read_connection(stack, stranger.workspace_id)
         assert (row.sealed, row.handover) == (None, None)
         text_ = f"authorized {account['accountId']}"
         post = {"content": text_, "publishNow": True}

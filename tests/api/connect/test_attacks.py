@@ -10,7 +10,7 @@ from activities.commands import ConnectStep
 from store.models import PendingConnection
 from tests.api.conftest import PUBLIC_URL, Client
 from tests.api.connect import test_hosted
-from tests.api.connect.consents import BACK, SERVER, begin, consent, refused, row_of, trade
+from tests.api.connect.consents import BACK, SERVER, begin, consent, read_connection, refused, trade
 from tests.api.connect.test_hosted import Browser, onwards, progress
 from tests.stack import Stack
 from workflows.connect import ConnectPlan
@@ -57,9 +57,9 @@ class TestTemporal:
 
     async def test_a_connection_without_an_answer_is_left_alone(self, stranger: Client, stack: Stack) -> None:
         begun = await begin(stranger)
-        row = await row_of(stack, stranger.workspace_id)
+        row = await read_connection(stack, stranger.workspace_id)
         await stack.workflows.connect(_plan(row, "finish"))
-        assert (await row_of(stack, stranger.workspace_id)).outcome is None
+        assert (await read_connection(stack, stranger.workspace_id)).outcome is None
         assert (await trade(stranger, "twitter", await consent(stack, begun, "ada"))).status_code == 201
 
     async def test_a_selection_without_a_choice_is_left_alone(self, stranger: Client, stack: Stack) -> None:
@@ -67,9 +67,9 @@ class TestTemporal:
         begun = await begin(stranger, "googlebusiness")
         back = await consent(stack, begun, "shopkeeper")
         selection = (await trade(stranger, "googlebusiness", back)).json()["selection"]
-        row = await row_of(stack, stranger.workspace_id)
+        row = await read_connection(stack, stranger.workspace_id)
         await stack.workflows.connect(_plan(row, "select"))
-        assert (await row_of(stack, stranger.workspace_id)).selection_result is None
+        assert (await read_connection(stack, stranger.workspace_id)).selection_result is None
         body = {"selectionId": selection["id"], "ids": [selection["options"][0]["id"]]}
         assert (await stranger.post("/v1/connect/googlebusiness/select", json=body)).status_code == 201
 
@@ -105,8 +105,8 @@ class TestOddValues:
         query = {"redirect_url": BACK, "instance": instance}
         response = await stranger.get("/v1/connect/mastodon", params=query)
         assert response.status_code in {200, 400, 422}, response.text
-        given = {"credentials": {"instance": instance, "accessToken": "a"}}
-        response = await stranger.post("/v1/connect/mastodon", json=given)
+        body = {"credentials": {"instance": instance, "accessToken": "a"}}
+        response = await stranger.post("/v1/connect/mastodon", json=body)
         assert response.status_code in {400, 422}, response.text
 
     @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ class TestOddValues:
     @pytest.mark.parametrize("token", ["tök\u00e9n", "a\r\nX-Evil: 1", "\u20ac", "a" * 4000, " ", "a/../b?c#d"])
     @pytest.mark.parametrize("platform", ["mastodon", "twitter", "telegram", "discord", "bluesky", "facebook"])
     async def test_a_made_up_token_is_the_callers_mistake(self, stranger: Client, platform: str, token: str) -> None:
-        given = {"accessToken": token}
+        credentials = {"accessToken": token}
         if platform in {"telegram", "discord", "bluesky"}:
-            given |= {"userId": "@somebody" if platform == "telegram" else "123456789012345678"}
-        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
+            credentials |= {"userId": "@somebody" if platform == "telegram" else "123456789012345678"}
+        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": credentials})
         assert response.status_code in {400, 422}, response.text
         assert "X-Evil" not in response.text
 

@@ -81,8 +81,8 @@ class TestDiscordBot:
         await publish(stranger, "discord", account_id, "by the shared bot")
 
     async def test_a_client_cannot_name_the_operators_bot(self, stranger: Client) -> None:
-        given = {"botToken": "x", "channelId": "334385199974967042", "clientId": "sandbox-app"}
-        response = await stranger.post("/v1/connect/discord", json={"credentials": given})
+        credentials = {"botToken": "x", "channelId": "334385199974967042", "clientId": "sandbox-app"}
+        response = await stranger.post("/v1/connect/discord", json={"credentials": credentials})
         await refused(response, 400, "invalid_field_value", "credentials")
 
 
@@ -94,8 +94,10 @@ class Person:
         self._http = stack.http
 
     async def post(self, chat: str, text: str, **form: Any) -> None:
-        given = {"chat": chat, "text": text, "rights": "yes", **form}
-        (await self._http.post(self._url, data={name: each for name, each in given.items() if each})).raise_for_status()
+        fields = {"chat": chat, "text": text, "rights": "yes", **form}
+        (
+            await self._http.post(self._url, data={name: value for name, value in fields.items() if value})
+        ).raise_for_status()
 
 
 async def begin_telegram(api: Client, **query: str) -> dict[str, Any]:
@@ -131,7 +133,7 @@ class TestTelegramCode:
         assert TELEGRAM_BOT not in str(stored)
         await publish(stranger, "telegram", account["accountId"], "by the bot that all share")
         log = (await stack.control("GET", "requests?platform=telegram"))["requests"]
-        assert any(each["path"].endswith("/deleteMessage") for each in log)
+        assert any(request["path"].endswith("/deleteMessage") for request in log)
 
     async def test_codes_of_others_are_kept_for_them(self, stranger: Client, api: Client, stack: Stack) -> None:
         first, second = await begin_telegram(stranger), await begin_telegram(api)
@@ -158,8 +160,8 @@ class TestTelegramCode:
     async def test_missing_rights_of_the_bot_are_reported_until_granted(self, stranger: Client, stack: Stack) -> None:
         begun, person = await begin_telegram(stranger), Person(stack)
         await person.post("closed_channel", begun["state"], rights="")
-        said = await refused(await ask(stranger, begun), 422, "no_accounts")
-        assert "administrator" in said
+        sentence = await refused(await ask(stranger, begun), 422, "no_accounts")
+        assert "administrator" in sentence
         await person.post("closed_channel", "The bot may post now.")
         assert (await ask(stranger, begun)).status_code == 201
 
@@ -172,8 +174,8 @@ class TestTelegramCode:
 
     async def test_a_chat_named_without_a_code_is_refused(self, stranger: Client, stack: Stack) -> None:
         await Person(stack).post("somebodys_channel", "hello")
-        given = {"botToken": "-", "chatId": "@somebodys_channel", "clientId": TELEGRAM_BOT.partition(":")[0]}
-        response = await stranger.post("/v1/connect/telegram", json={"credentials": given})
+        credentials = {"botToken": "-", "chatId": "@somebodys_channel", "clientId": TELEGRAM_BOT.partition(":")[0]}
+        response = await stranger.post("/v1/connect/telegram", json={"credentials": credentials})
         await refused(response, 400, "invalid_field_value", "credentials")
 
     async def test_another_account_is_not_reconnected(self, stranger: Client, stack: Stack) -> None:

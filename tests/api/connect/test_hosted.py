@@ -15,8 +15,8 @@ from sqlalchemy import text, update
 
 from api.connect.hosted_pages import invitation
 from store.models import PendingConnection
-from tests.api.conftest import PUBLIC_URL, Client, client_of, problems
-from tests.api.connect.consents import credentials, row_of
+from tests.api.conftest import PUBLIC_URL, Client, make_client, problems
+from tests.api.connect.consents import credentials, read_connection
 from tests.stack import Stack
 
 BACK = "https://app.example.com/connected?from=us"
@@ -27,7 +27,7 @@ class Browser:
     """A person's browser: it keeps cookies, sends forms from the page it is on, and goes where pages send it."""
 
     def __init__(self, app: Litestar, stack: Stack) -> None:
-        self.own = client_of(app, None)
+        self.own = make_client(app, None)
         self.platform = stack.http
         self.seen: list[str] = []
 
@@ -60,9 +60,9 @@ class Browser:
 
 def onwards(response: httpx.Response) -> str:
     """Return the address to which a page sends the browser."""
-    found = ONWARDS.search(response.text)
-    assert found, response.text
-    return html.unescape(found[1])
+    match = ONWARDS.search(response.text)
+    assert match, response.text
+    return html.unescape(match[1])
 
 
 def returned(response: httpx.Response, back: str = BACK) -> dict[str, list[str]]:
@@ -80,8 +80,10 @@ async def browser(app: Litestar, stack: Stack) -> AsyncIterator[Browser]:
 
 
 async def begin(api: Client, platform: str = "twitter", **query: str | None) -> dict[str, Any]:
-    given = {"hosted": "true", "redirect_url": BACK, **query}
-    response = await api.get(f"/v1/connect/{platform}", params={name: each for name, each in given.items() if each})
+    parameters = {"hosted": "true", "redirect_url": BACK, **query}
+    response = await api.get(
+        f"/v1/connect/{platform}", params={name: value for name, value in parameters.items() if value}
+    )
     assert response.status_code == 200, response.text
     begun: dict[str, Any] = response.json()
     assert (begun["method"], begun["state"]) == ("oauth", None)
@@ -91,20 +93,20 @@ async def begin(api: Client, platform: str = "twitter", **query: str | None) -> 
 async def progress(api: Client, begun: dict[str, Any], platform: str = "twitter") -> dict[str, Any]:
     response = await api.get(f"/v1/connect/{platform}/{begun['connectionId']}")
     assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    body: dict[str, Any] = response.json()
+    return body
 
 
 async def test_a_person_is_sent_back_with_the_account(stranger: Client, stack: Stack, browser: Browser) -> None:
     begun = await begin(stranger)
     assert (await progress(stranger, begun))["status"] == "pending"
     shown = await browser.come_back(await browser.consent(begun))
-    found = returned(shown)
-    account = found.pop("accountId")[0]
-    assert found == {"from": ["us"], "connectionId": [begun["connectionId"]], "platform": ["twitter"]}
+    query = returned(shown)
+    account = query.pop("accountId")[0]
+    assert query == {"from": ["us"], "connectionId": [begun["connectionId"]], "platform": ["twitter"]}
     stands = await progress(stranger, begun)
     assert stands["status"] == "connected"
-    assert [each["accountId"] for each in stands["accounts"]] == [account]
+    assert [entry["accountId"] for entry in stands["accounts"]] == [account]
     assert (await credentials(stack, stranger.workspace_id, account))["client_id"] == "sandbox-app"
 
 
@@ -112,8 +114,8 @@ async def test_pushed_authorization_returns_with_its_issuer(stranger: Client, st
     known = await stack.connect("bluesky")
     handle = known.username if "." in known.username else f"{known.username.replace('_', '-').lower()}.bsky.social"
     begun = await begin(stranger, "bluesky", identifier=handle)
-    found = returned(await browser.come_back(await browser.consent(begun, known.username)))
-    assert found["accountId"] == [known.id]
+    query = returned(await browser.come_back(await browser.consent(begun, known.username)))
+    assert query["accountId"] == [known.id]
 
 
 @pytest.mark.parametrize("issuer", ["https://evil.example", ""])
@@ -126,8 +128,8 @@ async def test_a_pushed_authorization_takes_no_answer_of_another_server(
     callback = urlsplit(await browser.consent(begun, known.username))
     back = dict(parse_qsl(callback.query)) | {"iss": issuer}
     query = "&".join(f"{name}={value}" for name, value in back.items() if value)
-    found = returned(await browser.come_back(f"{PUBLIC_URL}{callback.path}?{query}"))
-    assert found["error"] == ["code_rejected"]
+    result = returned(await browser.come_back(f"{PUBLIC_URL}{callback.path}?{query}"))
+    assert result["error"] == ["code_rejected"]
     assert (await progress(stranger, begun, "bluesky"))["accounts"] == []
 
 
@@ -199,15 +201,15 @@ class TestSeveral:
         # An option that cannot be chosen stays unavailable, whatever the form contains.
         await browser.send(url, ids=[boxes[2][0]])
         assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
-        chosen = await browser.send(url, ids=[each for each, disabled in boxes if not disabled])
+        chosen = await browser.send(url, ids=[option_id for option_id, disabled in boxes if not disabled])
         assert chosen.status_code == 303
-        found = returned(await browser.open(chosen.headers["location"]))
-        assert len(found["accountId"]) == 2
+        query = returned(await browser.open(chosen.headers["location"]))
+        assert len(query["accountId"]) == 2
         stands = await progress(stranger, begun, "facebook")
         assert {account["username"] for account in stands["accounts"]} == {"baker", "baker 2"}
         # The form is sent again: nothing changes, and the response is the same.
         again = await browser.send(url, ids=[boxes[0][0]])
-        assert returned(await browser.open(again.headers["location"])) == found
+        assert returned(await browser.open(again.headers["location"])) == query
 
     async def test_caller_offers_the_choice(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         await stack.switch_on("facebook", "several_pages")
@@ -265,9 +267,9 @@ class TestForeignRequests:
         begun = await begin(stranger)
         first = await browser.consent(begun)
         second = await browser.consent(begun, "mallory")
-        found = returned(await browser.come_back(first))
+        query = returned(await browser.come_back(first))
         # The page may be loaded again; another code is refused.
-        assert returned(await browser.come_back(first)) == found
+        assert returned(await browser.come_back(first)) == query
         assert (await browser.open(second)).status_code == 410
         assert (await browser.open(begun["authUrl"])).status_code == 410
 
@@ -314,9 +316,9 @@ class TestForeignRequests:
 class TestRefusals:
     async def test_person_who_declines_returns_with_a_message(self, stranger: Client, browser: Browser) -> None:
         begun = await begin(stranger)
-        found = returned(await browser.come_back(await browser.consent(begun, sandbox_decline="all")))
-        assert found["error"] == ["authorization_declined"]
-        assert "declined at X" in found["message"][0]
+        query = returned(await browser.come_back(await browser.consent(begun, sandbox_decline="all")))
+        assert query["error"] == ["authorization_declined"]
+        assert "declined at X" in query["message"][0]
         assert (await progress(stranger, begun))["refusal"]["code"] == "authorization_declined"
 
     async def test_person_who_declines_without_a_way_back_reads_how_to_try_again(
@@ -333,8 +335,8 @@ class TestRefusals:
         callback = await browser.consent(begun)
         base, state = callback.partition("?")[0], parse_qs(urlsplit(callback).query)["state"][0]
         shown = await browser.come_back(f"{base}?state={state}&error=%3Cscript%3E&error_description=secret")
-        found = returned(shown)
-        assert found["error"] == ["app_refused"]
+        query = returned(shown)
+        assert query["error"] == ["app_refused"]
         assert "script" not in shown.text
         assert "secret" not in shown.text
 
@@ -342,7 +344,7 @@ class TestRefusals:
         begun = await begin(stranger)
         callback = await browser.consent(begun, "patient")
         known = (await stack.control("GET", "accounts"))["accounts"]
-        person = next(each["accountId"] for each in known if each["username"] == "patient")
+        person = next(entry["accountId"] for entry in known if entry["username"] == "patient")
         await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
         shown = await browser.come_back(callback)
         assert "Try again" in shown.text
@@ -351,14 +353,14 @@ class TestRefusals:
         assert "accountId" in returned(await browser.open(again.headers["location"]))
 
     async def test_return_address_is_checked(self, stranger: Client) -> None:
-        given = {"hosted": "true", "redirect_url": "//evil.example/"}
-        response = await stranger.get("/v1/connect/twitter", params=given)
+        query = {"hosted": "true", "redirect_url": "//evil.example/"}
+        response = await stranger.get("/v1/connect/twitter", params=query)
         assert response.status_code == 400
         assert [problem["param"] for problem in problems(response)] == ["redirect_url"]
 
     async def test_choose_needs_hosted(self, stranger: Client) -> None:
-        given = {"choose": "caller", "redirect_url": BACK}
-        response = await stranger.get("/v1/connect/twitter", params=given)
+        query = {"choose": "caller", "redirect_url": BACK}
+        response = await stranger.get("/v1/connect/twitter", params=query)
         assert [problem["param"] for problem in problems(response)] == ["choose"]
 
 
@@ -382,4 +384,4 @@ async def test_no_secret_is_in_a_row_a_log_or_an_address_of_ours(
     for secret in hidden:
         assert secret not in shown.text
         assert secret not in browser.seen[-1]
-    assert (await row_of(stack, stranger.workspace_id)).sealed is None
+    assert (await read_connection(stack, stranger.workspace_id)).sealed is None

@@ -14,7 +14,7 @@ from api.dependencies import Dependencies
 from api.shared.workspace_usage import WorkspaceLimits
 from store.accounts.connected import count_accounts, has_room_for
 from store.models import PendingConnection
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, make_client
 from tests.api.connect.consents import BACK, begin, connected, consent, refused, trade
 from tests.serving import started
 from tests.stack import Stack
@@ -35,7 +35,7 @@ async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:
         stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1)
     )
     _, key = await stack.new_workspace()
-    async with started(create_app(deps)) as app, client_of(app, key) as client:
+    async with started(create_app(deps)) as app, make_client(app, key) as client:
         known = await connected(client, stack, "twitter", "the only one")
         response = await client.get("/v1/connect/twitter", params={"redirect_url": BACK})
         assert "as many accounts as it may connect: 1." in await refused(response, 422, "too_many_accounts")
@@ -52,7 +52,7 @@ async def test_concurrent_connections_respect_the_limit(stranger: Client, stack:
     async with stack.database.reading() as session:
         assert await count_accounts(session, stranger.workspace_id, 10) == 2
     # A known account may always be connected again.
-    person = next(number for number, each in enumerate(answers) if each.status_code == 201)
+    person = next(number for number, response in enumerate(answers) if response.status_code == 201)
     back = await consent(stack, await begin(stranger, "twitter"), f"limited {person}")
     assert (await trade(stranger, "twitter", back)).status_code == 200
 

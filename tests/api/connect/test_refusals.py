@@ -49,7 +49,7 @@ class TestRefusals:
     ) -> None:
         back = await consent(stack, await begin(stranger), "patient")
         known = (await stack.control("GET", "accounts"))["accounts"]
-        person = next(each["accountId"] for each in known if each["username"] == "patient")
+        person = next(entry["accountId"] for entry in known if entry["username"] == "patient")
         # The request for tokens carries no token, so the fault applies only to the request for the account's name.
         await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
         lost = await trade(stranger, "twitter", back)
@@ -59,7 +59,7 @@ class TestRefusals:
     async def test_short_lived_token_is_never_saved(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger, "instagram"), "hasty")
         known = (await stack.control("GET", "accounts"))["accounts"]
-        person = next(each["accountId"] for each in known if each["username"] == "hasty")
+        person = next(entry["accountId"] for entry in known if entry["username"] == "hasty")
         # The exchange for a token of 60 days is the first request that carries a token.
         await stack.fault("instagram", "reject", "auth", status=503, accountId=person, times=1)
         await refused(await trade(stranger, "instagram", back), 503, "unavailable")

@@ -20,8 +20,8 @@ from tests.api.connect.consents import (
     connected,
     consent,
     credentials,
+    read_connection,
     refused,
-    row_of,
     trade,
 )
 from tests.running import OTHERS_APP
@@ -109,14 +109,14 @@ class TestSeveral:
         begun = await begin(stranger, "googlebusiness")
         response = await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))
         assert response.status_code == 200, response.text
-        found = response.json()
-        assert (found["accountId"], found["username"]) == (None, None)
-        options = found["selection"]["options"]
+        connected_account = response.json()
+        assert (connected_account["accountId"], connected_account["username"]) == (None, None)
+        options = connected_account["selection"]["options"]
         assert [(option["name"], option["type"], option["selectable"], option["connected"]) for option in options] == [
             ("shopkeeper", "location", True, False),
             ("Other", "location", True, False),
         ]
-        body = {"selectionId": found["selection"]["id"], "ids": [option["id"] for option in options]}
+        body = {"selectionId": connected_account["selection"]["id"], "ids": [option["id"] for option in options]}
         wrong = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": ["999"]})
         await refused(wrong, 400, "invalid_field_value", "ids.0")
         chosen = await stranger.post("/v1/connect/googlebusiness/select", json=body)
@@ -129,30 +129,32 @@ class TestSeveral:
         assert again.json() == chosen.json()
         other = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": body["ids"][:1]})
         await refused(other, 422, "connection_expired", "selectionId")
-        assert (await row_of(stack, stranger.workspace_id)).sealed is None
+        assert (await read_connection(stack, stranger.workspace_id)).sealed is None
 
     async def test_a_selection_belongs_to_its_workspace(self, stranger: Client, api: Client, stack: Stack) -> None:
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(stranger, "googlebusiness")
-        found = (await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))).json()["selection"]
-        body = {"selectionId": found["id"], "ids": [found["options"][0]["id"]]}
+        selection = (await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))).json()[
+            "selection"
+        ]
+        body = {"selectionId": selection["id"], "ids": [selection["options"][0]["id"]]}
         response = await api.post("/v1/connect/googlebusiness/select", json=body)
         await refused(response, 422, "connection_expired", "selectionId")
 
     async def test_pages_without_the_task_to_publish_cannot_be_chosen(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("facebook", "several_pages")
         begun = await begin(stranger, "facebook")
-        found = (await trade(stranger, "facebook", await consent(stack, begun, "baker"))).json()["selection"]
-        assert [(option["name"], option["selectable"]) for option in found["options"]] == [
+        selection = (await trade(stranger, "facebook", await consent(stack, begun, "baker"))).json()["selection"]
+        assert [(option["name"], option["selectable"]) for option in selection["options"]] == [
             ("baker", True),
             ("baker 2", True),
             ("baker 3", False),
         ]
-        assert "Content" in found["options"][2]["reason"]
-        body = {"selectionId": found["id"], "ids": [found["options"][2]["id"]]}
+        assert "Content" in selection["options"][2]["reason"]
+        body = {"selectionId": selection["id"], "ids": [selection["options"][2]["id"]]}
         response = await stranger.post("/v1/connect/facebook/select", json=body)
         await refused(response, 400, "invalid_field_value", "ids.0")
-        body["ids"] = [found["options"][1]["id"]]
+        body["ids"] = [selection["options"][1]["id"]]
         chosen = await stranger.post("/v1/connect/facebook/select", json=body)
         assert chosen.json()["username"] == "baker 2"
         assert chosen.json()["accounts"][0]["expiresAt"] is None
@@ -242,9 +244,9 @@ class TestStates:
     async def test_rows_are_deleted_a_day_later(self, stranger: Client, stack: Stack) -> None:
         await begin(stranger)
         await expire(stack.worker_database, datetime.now(UTC) + timedelta(minutes=11))
-        assert (await row_of(stack, stranger.workspace_id)).id
+        assert (await read_connection(stack, stranger.workspace_id)).id
         await expire(stack.worker_database, datetime.now(UTC) + timedelta(days=1, minutes=11))
-        assert not (await row_of(stack, stranger.workspace_id)).id
+        assert not (await read_connection(stack, stranger.workspace_id)).id
 
 
 class TestCredentials:
@@ -261,7 +263,7 @@ class TestCredentials:
         ]
 
     @pytest.mark.parametrize(
-        ("platform", "given"),
+        ("platform", "fields"),
         [
             ("bluesky", {"clientId": "https://posts.example/apps/bluesky.json", "dpopKey": "k", "refreshToken": "t"}),
             ("bluesky", {"issuer": "https://evil.example"}),
@@ -271,46 +273,46 @@ class TestCredentials:
         ],
     )
     async def test_a_client_may_not_write_credentials_kept_by_this_service(
-        self, stranger: Client, stack: Stack, platform: str, given: dict[str, str]
+        self, stranger: Client, stack: Stack, platform: str, fields: dict[str, str]
     ) -> None:
         """Neither the operator's app, nor a host that was never found by the account's own record."""
         known = await stack.connect(platform)
         own = await credentials(stack, stack.workspace_id, known.id)
         named = {"accessToken": own["access_token"], **({"userId": known.user_id} if platform == "bluesky" else {})}
-        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": named | given})
+        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": named | fields})
         await refused(response, 400, "invalid_field_value", "credentials")
-        fields = (await stranger.get("/v1/connect/bluesky")).json()["fields"]
-        assert {field["name"] for field in fields} == {"service", "identifier", "password"}
+        listed = (await stranger.get("/v1/connect/bluesky")).json()["fields"]
+        assert {field["name"] for field in listed} == {"service", "identifier", "password"}
 
     @pytest.mark.parametrize("platform", ["mastodon", "telegram", "bluesky"])
     async def test_an_account_is_connected_by_credentials(self, stranger: Client, stack: Stack, platform: str) -> None:
         known = await stack.connect(platform)
         own = await credentials(stack, stack.workspace_id, known.id)
         token = own.get("access_token") or own["password"]
-        given = {"accessToken": token, **({"userId": known.user_id} if platform != "mastodon" else {})}
-        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
+        fields = {"accessToken": token, **({"userId": known.user_id} if platform != "mastodon" else {})}
+        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": fields})
         assert response.status_code == 201, response.text
         assert response.json()["accountId"] == known.id
         assert token not in response.text
-        again = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
+        again = await stranger.post(f"/v1/connect/{platform}", json={"credentials": fields})
         assert again.status_code == 200
 
     async def test_another_workspaces_app_is_not_used(self, stranger: Client, stack: Stack) -> None:
         known = await stack.connect("twitter")
         token = (await credentials(stack, stack.workspace_id, known.id))["access_token"]
         for more in ({}, {"clientSecret": "a guess, for which the platform would refuse the app"}):
-            given = {"accessToken": token, "refreshToken": "r", "clientId": OTHERS_APP["clientId"], **more}
-            response = await stranger.post("/v1/connect/twitter", json={"credentials": given})
-            said = await refused(response, 400, "invalid_field_value", "credentials")
-            assert said.startswith("clientId names an app that this workspace may not use.")
+            fields = {"accessToken": token, "refreshToken": "r", "clientId": OTHERS_APP["clientId"], **more}
+            response = await stranger.post("/v1/connect/twitter", json={"credentials": fields})
+            sentence = await refused(response, 400, "invalid_field_value", "credentials")
+            assert sentence.startswith("clientId names an app that this workspace may not use.")
         own = {"accessToken": token, "clientId": "my-own-app", "clientSecret": "my own secret"}
         response = await stranger.post("/v1/connect/twitter", json={"credentials": own})
         assert response.status_code == 201, response.text
 
     async def test_refused_credentials_are_reported(self, stranger: Client) -> None:
         response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"accessToken": "hunter2-secret"}})
-        said = await refused(response, 422, "credentials_rejected", "credentials")
-        assert "hunter2-secret" not in said
+        sentence = await refused(response, 422, "credentials_rejected", "credentials")
+        assert "hunter2-secret" not in sentence
         response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"token": "hunter2-secret"}})
         await refused(response, 400, "invalid_field_value", "credentials")
         assert "hunter2-secret" not in response.text
@@ -327,11 +329,11 @@ async def test_no_secret_is_in_a_row_a_log_or_a_history(
     hidden = [back["code"], begun["state"], stored["access_token"], stored["refresh_token"], PLAY_SECRET]
     async with stack.database.reading() as session:
         rows = str((await session.execute(text("SELECT pending_connections::text FROM pending_connections"))).all())
-    row = await row_of(stack, stranger.workspace_id)
+    row = await read_connection(stack, stranger.workspace_id)
     history = ""
     for step in ("begin", "finish"):
-        found = await stack.client.get_workflow_handle(f"{row.id}/{step}").fetch_history()
-        history += found.to_json()
+        workflow_history = await stack.client.get_workflow_handle(f"{row.id}/{step}").fetch_history()
+        history += workflow_history.to_json()
     for secret in hidden:
         assert secret not in rows
         assert secret not in history

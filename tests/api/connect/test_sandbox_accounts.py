@@ -54,7 +54,7 @@ async def publish(client: Client, platform: str, account_id: str, text: str) -> 
     return {**answer, "post": response.json()["id"]}
 
 
-async def texts_of(stack: Stack, account_id: str) -> list[str]:
+async def public_texts(stack: Stack, account_id: str) -> list[str]:
     return [post["text"] for post in (await stack.control("GET", f"posts?accountId={account_id}"))["posts"]]
 
 
@@ -89,7 +89,7 @@ async def test_faults_posts_and_revocations_concern_the_account(stranger: Client
     await stack.fault(platform, "accept_then_delay", "publish", accountId=account_id, seconds=0)
     assert (await publish(stranger, platform, account_id, f"taken by {platform}"))["status"] == "published"
     assert (await stack.control("GET", "faults"))["faults"] == []
-    assert await texts_of(stack, account_id) == [f"taken by {platform}"]
+    assert await public_texts(stack, account_id) == [f"taken by {platform}"]
     await restart(stack, stranger)
     report = await Doctor(stack.database, Runs(stack.client), stranger.workspace_id, stack.sandbox_url).diagnose()
     assert (report.findings, report.public) == ([], 1)
@@ -97,15 +97,15 @@ async def test_faults_posts_and_revocations_concern_the_account(stranger: Client
 
 
 async def test_revoked_app_password_stays_revoked(stranger: Client, stack: Stack) -> None:
-    given = {"identifier": "alice.test", "accessToken": PLAY_PASSWORD}
-    connect_it = {"credentials": given}
+    credentials = {"identifier": "alice.test", "accessToken": PLAY_PASSWORD}
+    connect_it = {"credentials": credentials}
     account_id = (await stranger.post("/v1/connect/bluesky", json=connect_it)).json()["accountId"]
     assert account_id in await listed(stack, "bluesky")
     assert (await publish(stranger, "bluesky", account_id, "by an app password"))["status"] == "published"
-    assert await texts_of(stack, account_id) == ["by an app password"]
+    assert await public_texts(stack, account_id) == ["by an app password"]
     assert await is_held_after_a_restart(stranger, stack, "bluesky", account_id)
     assert (await stranger.post("/v1/connect/bluesky", json=connect_it)).status_code == 422
-    given["accessToken"] = f"{PLAY_PASSWORD}-2"
+    credentials["accessToken"] = f"{PLAY_PASSWORD}-2"
     assert (await stranger.post("/v1/connect/bluesky", json=connect_it)).status_code == 200
     assert (await publish(stranger, "bluesky", account_id, "by another app password"))["status"] == "published"
 
@@ -122,7 +122,7 @@ async def test_webhook_that_replaced_another_has_the_id_of_the_account(stranger:
     await stack.http.delete(f"{stack.sandbox_url}/discord/api/v10/{webhook}")
     await restart(stack, stranger)
     assert (await publish(stranger, "discord", account_id, "after a restart"))["status"] == "published"
-    assert await texts_of(stack, account_id) == ["after a restart", "by the second webhook"]
+    assert await public_texts(stack, account_id) == ["after a restart", "by the second webhook"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_linkedin_page_and_its_member_stay_two_accounts(stranger: Client, 
         assert (await stack.control("GET", "faults"))["faults"] == []
         await restart(stack, stranger)
         assert await listed(stack, "linkedin") == known
-    assert [await texts_of(stack, account_id) for account_id in accounts] == [
+    assert [await public_texts(stack, account_id) for account_id in accounts] == [
         ["after a restart", "before a restart"]
     ] * 2
     report = await Doctor(stack.database, Runs(stack.client), stranger.workspace_id, stack.sandbox_url).diagnose()

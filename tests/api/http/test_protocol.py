@@ -238,9 +238,9 @@ async def test_far_too_many_connections_are_closed_immediately(app: Litestar, mo
 def test_a_peer_is_an_address_or_a_network_of_ipv6() -> None:
     open_sockets = OpenSockets(most=1000, most_per_address=2)
     same = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::3"]
-    assert [open_sockets.enter(each) for each in same] == [Admission.SERVED, Admission.SERVED, Admission.REFUSED]
+    assert [open_sockets.enter(address) for address in same] == [Admission.SERVED, Admission.SERVED, Admission.REFUSED]
     assert open_sockets.enter("2001:db8:1:3::1") is Admission.SERVED
     assert [open_sockets.enter(f"192.0.2.{n}") for n in range(3)] == [Admission.SERVED] * 3
-    for each in same:
-        open_sockets.leave(each)
+    for address in same:
+        open_sockets.leave(address)
     assert open_sockets.enter(same[0]) is Admission.SERVED

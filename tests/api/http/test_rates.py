@@ -15,7 +15,7 @@ from api.errors import Unauthorized
 from api.http.rates import Rates
 from domain.errors import TooManyRequests
 from store.workspaces.keys import Caller
-from tests.api.conftest import client_of, problems
+from tests.api.conftest import make_client, problems
 from tests.serving import started
 from tests.stack import Stack
 
@@ -56,7 +56,7 @@ def test_a_rate_of_0_takes_any_number() -> None:
 async def test_too_many_requests_get_retry_after(stack: Stack) -> None:
     rates = Rates(rate=0.1, burst=2)
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
-    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as client:
+    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as client:
         assert [(await client.get("/v1/platforms")).status_code for _ in range(2)] == [200, 200]
         response = await client.get("/v1/platforms")
         assert (response.status_code, response.headers["retry-after"]) == (429, "10")

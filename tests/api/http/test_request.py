@@ -9,7 +9,7 @@ from tests.api.conftest import Client, problems
 BOGUS = ("unknown_parameter", "bogus")
 
 
-def said(response: Any) -> list[tuple[str, str | None]]:
+def messages(response: Any) -> list[tuple[str, str | None]]:
     assert response.status_code == 400, response.text
     return [(problem["code"], problem["param"]) for problem in problems(response)]
 
@@ -21,12 +21,12 @@ async def draft(stranger: Client) -> str:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "found"),
+    ("method", "path", "body", "expected"),
     [
         ("POST", "", {"content": 1, "tag": []}, [("invalid_field_value", "content"), ("unknown_parameter", "tag")]),
         ("POST", "", {"publishNow": True}, [("missing_required_field", "content")]),
         ("PATCH", "/{id}", {"tags": "x"}, [("invalid_field_value", "tags")]),
-        ("PATCH", "/{id}", {"isDraft": False}, [("missing_required_field", "scheduledFor")]),
+        ("PATCH", "/{id}", {"isDraft": True, "publishNow": True}, [("invalid_field_value", "isDraft")]),
         ("POST", "/{id}/edit", {"content": 1}, [("invalid_field_value", "content")]),
         ("POST", "/{id}/edit", {"content": " "}, [("missing_required_field", "content")]),
         ("POST", "/{id}/resolve", {"outcome": "lost"}, [("missing_required_field", "platform")]),
@@ -35,12 +35,12 @@ async def draft(stranger: Client) -> str:
     ],
 )
 async def test_query_and_body_problems_are_reported_together(
-    stranger: Client, draft: str, method: str, path: str, body: Any, found: list[tuple[str, str]]
+    stranger: Client, draft: str, method: str, path: str, body: Any, expected: list[tuple[str, str]]
 ) -> None:
     url = f"/v1/posts{path.format(id=draft)}"
-    alone = said(await stranger.request(method, url, json=body))
-    assert set(found) <= set(alone)
-    assert said(await stranger.request(method, f"{url}?bogus=1", json=body)) == [*alone, BOGUS]
+    alone = messages(await stranger.request(method, url, json=body))
+    assert set(expected) <= set(alone)
+    assert messages(await stranger.request(method, f"{url}?bogus=1", json=body)) == [*alone, BOGUS]
     # The short form of the error describes the first error, which is in the body.
     assert (await stranger.request(method, f"{url}?bogus=1", json=body)).json()["param"] == alone[0][1]
 
@@ -61,31 +61,32 @@ async def test_query_and_body_problems_are_reported_together(
 async def test_query_problem_alone_is_reported(stranger: Client, draft: str, method: str, path: str) -> None:
     body = {"content": "sound"} if path in {"", "/validate", "/{id}"} and method in {"POST", "PATCH"} else None
     url = f"/v1/posts{path.format(id=draft)}?bogus=1"
-    assert said(await stranger.request(method, url, json=body)) == [BOGUS]
+    assert messages(await stranger.request(method, url, json=body)) == [BOGUS]
     assert [post["content"] for post in (await stranger.get("/v1/posts")).json()["posts"]] == ["draft"]
 
 
 async def test_query_problem_with_an_unexpected_body_is_reported(stranger: Client) -> None:
     response = await stranger.post("/v1/posts?bogus=1", content=b"{")
-    assert said(response) == [("invalid_json", None), BOGUS]
+    assert messages(response) == [("invalid_json", None), BOGUS]
 
 
 async def test_key_query_and_body_problems_are_reported_together(stranger: Client) -> None:
     response = await stranger.post("/v1/posts?bogus=1", json={"tags": 1}, headers={"Idempotency-Key": "k" * 256})
-    assert [param for _, param in said(response)] == ["content", "tags", "bogus", "Idempotency-Key"]
+    assert [param for _, param in messages(response)] == ["content", "tags", "bogus", "Idempotency-Key"]
     response = await stranger.post("/v1/posts", json={"tags": 1}, headers={"Idempotency-Key": ""})
-    assert [param for _, param in said(response)] == ["content", "tags", "Idempotency-Key"]
+    assert [param for _, param in messages(response)] == ["content", "tags", "Idempotency-Key"]
 
 
 async def test_query_problem_is_reported_among_too_many_problems(stranger: Client) -> None:
-    found = said(await stranger.post("/v1/posts?bogus=1", json={f"f{n}": 1 for n in range(150)}))
-    assert (len(found), found[-1]) == (100, BOGUS)
+    problems = messages(await stranger.post("/v1/posts?bogus=1", json={f"f{n}": 1 for n in range(150)}))
+    assert (len(problems), problems[-1]) == (100, BOGUS)
 
 
 async def test_all_invalid_list_parameters_are_reported(stranger: Client) -> None:
     response = await stranger.get("/v1/posts?bogus=1&limit=0&status=x&tag=&platform=twitter")
-    assert [param for _, param in said(response)] == ["status", "limit", "bogus", "tag"]
+    assert [param for _, param in messages(response)] == ["status", "limit", "bogus", "tag"]
 
 
-async def test_changing_an_unknown_post_is_404(stranger: Client) -> None:
-    assert (await stranger.patch(f"/v1/posts/post_{'0' * 32}?bogus=1", json={"tags": 1})).status_code == 404
+async def test_a_query_problem_is_reported_before_the_post_is_read(stranger: Client) -> None:
+    response = await stranger.patch(f"/v1/posts/post_{'0' * 32}?bogus=1", json={"tags": 1})
+    assert messages(response) == [("invalid_field_value", "tags"), BOGUS]

@@ -12,7 +12,7 @@ from litestar import Litestar
 
 from api.http.sockets import OpenSockets
 from api.http.unread import LARGE, SEND_BUFFER, Unread
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, make_client
 from tests.serving import listening
 
 MIB = 2**20
@@ -67,7 +67,7 @@ def sockets() -> Iterator[ExitStack]:
         yield stack
 
 
-def key_of(client: Client) -> str:
+def api_key(client: Client) -> str:
     return client.headers["Authorization"].removeprefix("Bearer ")
 
 
@@ -79,7 +79,7 @@ async def test_unread_pages_do_not_fill_the_kernels_memory(
     before = kernel_bytes()
     async with listening(app) as url:
         for _ in range(300):
-            sockets.enter_context(await ask(url, key_of(stranger), path))
+            sockets.enter_context(await ask(url, api_key(stranger), path))
         await asyncio.sleep(2)
         used = kernel_bytes() - before
     assert used < 300 * SEND_BUFFER
@@ -90,7 +90,7 @@ async def test_a_workspace_leaves_others_room_for_unread_answers(
 ) -> None:
     path, size = page
     async with listening(app, OpenSockets(most_unread=7 * size)) as url:
-        clients = [sockets.enter_context(await ask(url, key_of(stranger), path)) for _ in range(6)]
+        clients = [sockets.enter_context(await ask(url, api_key(stranger), path)) for _ in range(6)]
         await asyncio.sleep(1)
         async with httpx.AsyncClient(base_url=url, headers=stranger.headers) as same:
             refusal = await same.get(path)
@@ -99,7 +99,7 @@ async def test_a_workspace_leaves_others_room_for_unread_answers(
             assert refusal.headers["X-Request-Id"]
             # Small answers always have room.
             assert (await same.get("/v1/posts", params={"limit": 1, "status": "failed"})).status_code == 200
-        async with client_of(app, None) as reader:
+        async with make_client(app, None) as reader:
             document = await reader.get("/openapi.json")
         assert len(document.content) > LARGE
         async with httpx.AsyncClient(base_url=url) as other:
@@ -119,9 +119,9 @@ async def test_a_refused_answer_frees_nothing_of_an_unread_one(
     path, size = page
     open_sockets = OpenSockets(most_unread=5 * size)
     async with listening(app, open_sockets) as url:
-        clients = [sockets.enter_context(await ask(url, key_of(stranger), path)) for _ in range(5)]
+        clients = [sockets.enter_context(await ask(url, api_key(stranger), path)) for _ in range(5)]
         for client in clients:
-            more = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key_of(stranger)}\r\n\r\n"
+            more = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {api_key(stranger)}\r\n\r\n"
             await asyncio.get_running_loop().sock_sendall(client, more.encode() * 3)
         await asyncio.sleep(1)
         assert open_sockets.unread.free >= 2 * size
@@ -136,7 +136,7 @@ async def test_a_client_that_reads_too_slowly_is_dropped(
     path, _ = page
     loop, open_sockets = asyncio.get_running_loop(), OpenSockets()
     async with listening(app, open_sockets) as url:
-        client = sockets.enter_context(await ask(url, key_of(stranger), path))
+        client = sockets.enter_context(await ask(url, api_key(stranger), path))
         async with asyncio.timeout(10):
             await asyncio.sleep(0.2)
             while open_sockets._all:
@@ -151,7 +151,7 @@ async def test_a_client_that_reads_slowly_gets_its_answer(
     path, size = page
     loop = asyncio.get_running_loop()
     async with listening(app) as url:
-        client = sockets.enter_context(await ask(url, key_of(stranger), path))
+        client = sockets.enter_context(await ask(url, api_key(stranger), path))
         total = 0
         while total < size:
             total += len(await asyncio.wait_for(loop.sock_recv(client, 65536), 5))
@@ -162,7 +162,7 @@ async def test_a_client_that_reads_slowly_gets_its_answer(
 async def test_small_unread_answers_drop_their_client(app: Litestar, stranger: Client, sockets: ExitStack) -> None:
     loop, open_sockets = asyncio.get_running_loop(), OpenSockets()
     async with listening(app, open_sockets) as url:
-        client = sockets.enter_context(await ask(url, key_of(stranger), "/healthz"))
+        client = sockets.enter_context(await ask(url, api_key(stranger), "/healthz"))
         with suppress(TimeoutError, ConnectionError):
             # The kernel takes requests until the API reads no more of them.
             for _ in range(40):
@@ -197,8 +197,8 @@ async def test_a_connection_that_ends_counts_until_its_answer_is_read(
     assert LARGE < size < SEND_BUFFER / 2
     open_sockets, end = OpenSockets(), "Connection: close\r\n"
     async with listening(app, open_sockets) as url:
-        client = sockets.enter_context(await ask(url, key_of(stranger), path, end))
-        sockets.enter_context(await ask(url, key_of(stranger), path, end))
+        client = sockets.enter_context(await ask(url, api_key(stranger), path, end))
+        sockets.enter_context(await ask(url, api_key(stranger), path, end))
         await asyncio.sleep(0.3)
         assert open_sockets._all == 2
         answer = await read_all(client)

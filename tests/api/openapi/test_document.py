@@ -32,8 +32,8 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = document()["components"]["schemas"]
-    return found
+    by_name: dict[str, dict[str, Any]] = document()["components"]["schemas"]
+    return by_name
 
 
 def responses() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -152,7 +152,7 @@ def test_the_platforms_are_one_schema() -> None:
 def test_a_target_of_an_answer_can_be_sent_back() -> None:
     changes = [schemas()[name]["properties"]["platforms"]["items"] for name in ("UpdatePost", "UpdatePostItem")]
     assert changes == [{"$ref": "#/components/schemas/TargetUpdate"}] * 2
-    choices = [each["$ref"] for each in schemas()["TargetUpdate"]["anyOf"]]
+    choices = [choice["$ref"] for choice in schemas()["TargetUpdate"]["anyOf"]]
     assert choices == [*schemas()["Target"]["discriminator"]["mapping"].values(), "#/components/schemas/PostTarget"]
 
 
@@ -248,9 +248,9 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
     post_ids = st.sampled_from([draft, "post_" + "0" * 32, None])
     async with listening(app) as url:
         schema = schemathesis.openapi.from_dict(document())
-        for found in schema.get_all_operations():
-            assert isinstance(found, Ok)
-            operation = found.ok()
+        for result in schema.get_all_operations():
+            assert isinstance(result, Ok)
+            operation = result.ok()
             if mode is GenerationMode.NEGATIVE and not operation.path.startswith("/v1"):
                 # These operations have no parameters that could be wrong.
                 continue

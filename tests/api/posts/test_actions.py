@@ -47,13 +47,13 @@ class TestDelete:
 
     async def test_a_scheduled_post_is_surely_not_published(self, api: Client, stack: Stack) -> None:
         due = datetime.now(UTC) + timedelta(seconds=2)
-        made = [
+        posts = [
             (await create(api, stack, f"delete race {number}", scheduledFor=rfc3339(due)))["id"] for number in range(8)
         ]
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds() - 0.5)
-        answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post_id}") for post_id in made))
+        answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post_id}") for post_id in posts))
         await passed(due)
-        for number, (post_id, answer) in enumerate(zip(made, answers, strict=True)):
+        for number, (post_id, answer) in enumerate(zip(posts, answers, strict=True)):
             assert answer.status_code in {200, 409}
             if answer.status_code == 409:
                 await stack.settled(post_id)

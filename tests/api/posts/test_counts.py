@@ -12,7 +12,7 @@ from api.dependencies import Dependencies
 from api.http.rates import Rates
 from api.posts import counts
 from store.posts.list_filters import Shape
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, make_client
 from tests.serving import started
 from tests.stack import Stack
 
@@ -143,7 +143,7 @@ async def test_a_slow_count_is_ended(stranger: Client, monkeypatch: pytest.Monke
 async def test_a_request_counts_as_ten(stack: Stack) -> None:
     rates = Rates(rate=1, burst=15, clock=lambda: 0.0)
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
-    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
+    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
         assert [(await api.get("/v1/posts/counts")).status_code for _ in range(2)] == [200, 429]
         with deps.counts.take(stack.workspace_id), deps.counts.take(stack.workspace_id):
             assert (await api.get("/v1/posts/counts")).status_code == 429

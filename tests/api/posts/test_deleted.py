@@ -26,11 +26,11 @@ async def deleted(api: Client, **query: Any) -> dict[str, Any]:
 async def test_a_deleted_post_is_listed_with_what_it_was(api: Client, stranger: Client, stack: Stack) -> None:
     assert await deleted(stranger) == {"posts": [], "cursor": None, "hasMore": False}
     targets = [{"platform": name, "accountId": f"{name}_1"} for name in ("twitter", "mastodon")]
-    kept = await draft(stranger, "kept")
+    remaining = await draft(stranger, "kept")
     post = await draft(stranger, "a secret plan", platforms=targets, scheduledFor="2029-02-01T14:00:00Z")
     other = await draft(api, "of another workspace")
-    for client, one in ((stranger, post), (api, other)):
-        assert (await client.delete(f"/v1/posts/{one['id']}")).status_code == 200
+    for client, deleted_post in ((stranger, post), (api, other)):
+        assert (await client.delete(f"/v1/posts/{deleted_post['id']}")).status_code == 200
     page = await deleted(stranger)
     (entry,) = page["posts"]
     history = (await stranger.get(f"/v1/posts/{post['id']}/history")).json()["events"]
@@ -48,7 +48,7 @@ async def test_a_deleted_post_is_listed_with_what_it_was(api: Client, stranger: 
     }
     assert entry["deletedBy"]["id"] == key_id
     assert "secret" not in str(page)
-    assert kept["id"] not in str(page)
+    assert remaining["id"] not in str(page)
 
 
 async def test_pages_hold_the_last_deleted_first(stranger: Client) -> None:

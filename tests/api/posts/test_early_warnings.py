@@ -26,14 +26,14 @@ async def warned(stack: Stack, post_id: str) -> None:
 async def make(api: Client, stack: Stack, **body: Any) -> dict[str, Any]:
     account = await stack.connect("instagram")
     due = datetime.now(UTC) + timedelta(seconds=100)
-    wanted = {
+    fields = {
         "content": f"known early {uuid.uuid4()}",
         "mediaItems": [MISSING],
         "platforms": [{"platform": "instagram", "accountId": account.id}],
         "scheduledFor": rfc3339(due),
         **body,
     }
-    response = await api.send_post(wanted)
+    response = await api.send_post(fields)
     assert response.status_code == 201, response.text
     post: dict[str, Any] = response.json()
     return post

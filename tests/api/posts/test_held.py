@@ -17,9 +17,9 @@ def body(account: Account, **more: Any) -> dict[str, Any]:
 
 async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stack: Stack) -> None:
     account = await stack.revoked("twitter")
-    wanted = body(account)
+    fields = body(account)
     begun = time.monotonic()
-    post = (await api.send_post(wanted, Prefer="wait=50")).json()
+    post = (await api.send_post(fields, Prefer="wait=50")).json()
     assert time.monotonic() - begun < 20
     (target,) = post["platforms"]
     assert (post["status"], target["status"]) == ("publishing", "held")
@@ -27,7 +27,7 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
     assert (target["holdReason"], target["errorCategory"]) == ("account_needs_reconnecting", "auth")
     assert target["error"]
     assert target["retryable"] is False
-    (warning,) = (await api.post("/v1/posts/validate", json=wanted)).json()["warnings"]
+    (warning,) = (await api.post("/v1/posts/validate", json=fields)).json()["warnings"]
     assert (warning["code"], warning["param"]) == ("account_refused", "platforms.0.accountId")
     (attempt,) = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
     assert (attempt["state"], attempt["httpStatus"]) == ("refused", 401)
@@ -37,7 +37,7 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
     deleted = await api.delete(f"/v1/posts/{post['id']}")
     assert deleted.status_code == 200
     await stack.reconnect(account)
-    assert await stack.public(wanted["content"]) == []
+    assert await stack.public(fields["content"]) == []
 
 
 @pytest.mark.thorough
@@ -59,9 +59,9 @@ async def test_a_target_that_its_platform_refuses_for_now_says_why(api: Client, 
 async def test_a_target_that_its_platform_refuses_for_now_is_corrected(api: Client, stack: Stack) -> None:
     account, other = await stack.connect("twitter"), stack.accounts["plain"]
     await stack.fault("twitter", "rate_limited", "publish", seconds=6, accountId=account.id)
-    wanted = body(account)
-    wanted["platforms"].append({"platform": "twitter", "accountId": other.id, "customContent": f"other {time.time()}"})
-    post = (await api.send_post(wanted, Prefer="wait=3")).json()
+    fields = body(account)
+    fields["platforms"].append({"platform": "twitter", "accountId": other.id, "customContent": f"other {time.time()}"})
+    post = (await api.send_post(fields, Prefer="wait=3")).json()
     waiting, public = post["platforms"]
     assert (waiting["status"], waiting["waitsFor"], public["status"]) == ("publishing", "platform", "published")
     own = f"corrected {time.time()}"
@@ -71,18 +71,18 @@ async def test_a_target_that_its_platform_refuses_for_now_is_corrected(api: Clie
     answer = await api.patch(f"/v1/posts/{post['id']}", json={"platforms": targets}, headers={"Prefer": "wait=0"})
     assert answer.status_code == 200, answer.text
     assert (await stack.settled(post["id"])).status == "published"
-    assert (len(await stack.public(wanted["content"])), len(await stack.public(own))) == (0, 1)
+    assert (len(await stack.public(fields["content"])), len(await stack.public(own))) == (0, 1)
 
 
 async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> None:
-    wanted = body(stack.accounts["plain"], publishNow=False, scheduledFor="2030-01-01T00:00:00Z")
-    assert (await api.send_post(wanted)).json()["publishWithin"] == 86_400
-    made = (await api.send_post(wanted | {"publishWithin": 3600})).json()
-    assert made["publishWithin"] == 3600
-    changed = await api.patch(f"/v1/posts/{made['id']}", json={"publishWithin": 7200})
+    fields = body(stack.accounts["plain"], publishNow=False, scheduledFor="2030-01-01T00:00:00Z")
+    assert (await api.send_post(fields)).json()["publishWithin"] == 86_400
+    post = (await api.send_post(fields | {"publishWithin": 3600})).json()
+    assert post["publishWithin"] == 3600
+    changed = await api.patch(f"/v1/posts/{post['id']}", json={"publishWithin": 7200})
     assert (changed.status_code, changed.json()["publishWithin"]) == (200, 7200)
-    kept = await api.patch(f"/v1/posts/{made['id']}", json={"content": "other words"})
-    assert kept.json()["publishWithin"] == 7200
+    unchanged = await api.patch(f"/v1/posts/{post['id']}", json={"content": "other words"})
+    assert unchanged.json()["publishWithin"] == 7200
 
 
 @pytest.mark.parametrize("seconds", [0, 59, 2_592_001, "3600", 1.5, True])

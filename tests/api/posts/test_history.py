@@ -28,33 +28,33 @@ def later(days: int = 30) -> str:
 async def events(api: httpx.AsyncClient, post_id: str, **query: Any) -> list[dict[str, Any]]:
     answer = await api.get(f"/v1/posts/{post_id}/history", params=query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["events"]
-    return found
+    entries: list[dict[str, Any]] = answer.json()["events"]
+    return entries
 
 
-async def key_of(stack: Stack) -> str:
+async def api_key_id(stack: Stack) -> str:
     async with stack.database.reading() as session:
         key = await session.scalar(select(ApiKey.id).where(ApiKey.workspace_id == stack.workspace_id))
         assert key
         return key
 
 
-async def lines_of(database: Database, post_id: str) -> list[AuditEvent]:
+async def read_lines(database: Database, post_id: str) -> list[AuditEvent]:
     async with database.reading() as session:
         return list(await session.scalars(select(AuditEvent).where(AuditEvent.post_id == post_id)))
 
 
 async def test_each_change_records_its_actor(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "first words", scheduledFor=later()))).json()
-    one = f"/v1/posts/{post['id']}"
+    address = f"/v1/posts/{post['id']}"
     moved = later(31)
-    patched = await api.patch(one, json={"content": "other words", "scheduledFor": moved, "tags": ["a"]})
+    patched = await api.patch(address, json={"content": "other words", "scheduledFor": moved, "tags": ["a"]})
     assert patched.status_code == 200
-    assert (await api.delete(one)).status_code == 200
+    assert (await api.delete(address)).status_code == 200
     created, changed, deleted = await events(api, post["id"])
-    actor = {"type": "api_key", "id": await key_of(stack)}
-    assert [each["action"] for each in (created, changed, deleted)] == ["created", "changed", "deleted"]
-    assert all(each["actor"] == actor for each in (created, changed, deleted))
+    actor = {"type": "api_key", "id": await api_key_id(stack)}
+    assert [event["action"] for event in (created, changed, deleted)] == ["created", "changed", "deleted"]
+    assert all(event["actor"] == actor for event in (created, changed, deleted))
     assert changed["version"] == 2
     assert changed["changes"] == [
         {"field": "scheduledFor", "from": post["scheduledFor"], "to": patched.json()["scheduledFor"]},
@@ -75,7 +75,7 @@ async def test_audit_events_hold_no_content(stack: Stack, api: Client) -> None:
         "tags": ["secret campaign"],
     }
     assert (await api.patch(f"/v1/posts/{post['id']}", json=body)).status_code == 200
-    (changed,) = await lines_of(stack.database, post["id"])
+    (changed,) = await read_lines(stack.database, post["id"])
     assert "secret" not in str(changed.details)
     named = [(change["field"], change.get("platform")) for change in changed.details["changes"]]
     assert named == [("content", None), ("mediaItems", None), ("tags", None), ("customContent", "twitter")]
@@ -94,10 +94,10 @@ async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
     retried = (await api.post(f"/v1/posts/{post['id']}/retry")).json()
     assert retried["status"] == "published"
     before = await events(api, post["id"])
-    assert [each["action"] for each in before] == ["created", "failed", "retried", "confirmed", "published"]
+    assert [event["action"] for event in before] == ["created", "failed", "retried", "confirmed", "published"]
     assert before[1]["httpStatus"] == 403
     assert before[4]["platformPostId"] == retried["platforms"][0]["platformPostId"]
-    assert [each["actor"]["type"] for each in before] == ["api_key", "worker", "api_key", "worker", "worker"]
+    assert [event["actor"]["type"] for event in before] == ["api_key", "worker", "api_key", "worker", "worker"]
     assert (await api.delete(f"/v1/posts/{post['id']}")).status_code == 200
     after = await events(api, post["id"])
     assert after[:-1] == before
@@ -109,7 +109,7 @@ async def test_publishing_adds_no_audit_line(stack: Stack, api: Client) -> None:
     """The attempts already record what a worker does; publishing a post must not need more statements."""
     post = (await api.send_post(tweet(stack, "public without a line", publishNow=True))).json()
     assert post["status"] == "published"
-    assert await lines_of(stack.database, post["id"]) == []
+    assert await read_lines(stack.database, post["id"]) == []
 
 
 async def test_a_person_s_decision_has_its_line(stack: Stack, api: Client) -> None:
@@ -120,9 +120,9 @@ async def test_a_person_s_decision_has_its_line(stack: Stack, api: Client) -> No
     assert post["platforms"][0]["status"] == "unconfirmed"
     body = target | {"outcome": "published", "platformPostId": "42"}
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
-    found = await events(api, post["id"])
-    resolved = found[-1]
-    assert [each["action"] for each in found].count("unconfirmed") == 1
+    entries = await events(api, post["id"])
+    resolved = entries[-1]
+    assert [event["action"] for event in entries].count("unconfirmed") == 1
     assert (resolved["action"], resolved["accountId"], resolved["platformPostId"]) == ("resolved", account.id, "42")
     assert resolved["changes"] == [{"field": "status", "from": "unconfirmed", "to": "published"}]
     assert "it is public as 42" in resolved["summary"]
@@ -132,7 +132,7 @@ async def test_a_refused_change_leaves_no_line(stack: Stack, api: Client) -> Non
     post = (await api.send_post(tweet(stack, "public, not to be changed", publishNow=True))).json()
     assert (await api.patch(f"/v1/posts/{post['id']}", json={"content": "too late"})).status_code == 409
     assert (await api.post(f"/v1/posts/{post['id']}/retry")).status_code == 409
-    assert await lines_of(stack.database, post["id"]) == []
+    assert await read_lines(stack.database, post["id"]) == []
 
 
 async def test_a_repeated_request_leaves_one_line(stack: Stack, api: Client) -> None:
@@ -141,24 +141,24 @@ async def test_a_repeated_request_leaves_one_line(stack: Stack, api: Client) -> 
         headers = {"Idempotency-Key": f"change-{post['id']}"}
         answer = await api.patch(f"/v1/posts/{post['id']}", json={"content": "the change"}, headers=headers)
         assert answer.status_code == 200
-    assert [each.action for each in await lines_of(stack.database, post["id"])] == ["changed"]
+    assert [line.action for line in await read_lines(stack.database, post["id"])] == ["changed"]
 
 
 async def test_pages_hold_every_line_once(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "paged", scheduledFor=later()))).json()
     for number in range(4):
         await api.patch(f"/v1/posts/{post['id']}", json={"content": f"words {number}"})
-    whole, found, query = await events(api, post["id"]), [], {"limit": 2}
+    whole, lines, query = await events(api, post["id"]), [], {"limit": 2}
     while True:
         page = (await api.get(f"/v1/posts/{post['id']}/history", params=query)).json()
         assert len(page["events"]) <= 2
-        found += page["events"]
+        lines += page["events"]
         if not page["hasMore"]:
             assert page["cursor"] is None
             break
         query = {"limit": 2, "cursor": page["cursor"]}
-    assert found == whole
-    assert len(found) == 5
+    assert lines == whole
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_the_history_of_another_workspace_is_not_found(stack: Stack, api: 
 
 async def test_a_key_is_named_if_it_has_a_name(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "by a key with a name", scheduledFor=later()))).json()
-    key = await key_of(stack)
+    key = await api_key_id(stack)
     async with stack.database.transaction() as session:
         await session.execute(update(ApiKey).where(ApiKey.id == key).values(name="Editorial office"))
     try:
@@ -229,9 +229,9 @@ async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, ap
             )
     async with stack.worker_database.transaction() as session:
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 1
-    kept = await lines_of(stack.database, post["id"])
-    assert min(each.details["version"] for each in kept) == 3
-    assert len(kept) == MOST_ENTRIES
+    lines = await read_lines(stack.database, post["id"])
+    assert min(line.details["version"] for line in lines) == 3
+    assert len(lines) == MOST_ENTRIES
     async with stack.worker_database.transaction() as session:
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 0
 
@@ -244,7 +244,7 @@ async def test_each_post_of_a_request_for_many_has_its_line(stack: Stack, api: C
     assert answer.status_code == 200, answer.text
     created, deleted = await events(api, post["id"])
     assert (created["action"], deleted["action"]) == ("created", "deleted")
-    assert deleted["actor"] == {"type": "api_key", "id": await key_of(stack)}
+    assert deleted["actor"] == {"type": "api_key", "id": await api_key_id(stack)}
 
 
 async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
@@ -260,6 +260,6 @@ async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
     async with stack.worker_database.transaction() as session:
         now = datetime.now(UTC)
         released = await claim_released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
-    assert post["id"] in {each.id for each in released}
-    found = [event["action"] for event in await events(api, post["id"])]
-    assert found[:3] == ["created", "held", "released"]
+    assert post["id"] in {row.id for row in released}
+    actions = [event["action"] for event in await events(api, post["id"])]
+    assert actions[:3] == ["created", "held", "released"]

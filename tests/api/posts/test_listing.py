@@ -35,7 +35,7 @@ async def test_an_empty_list(stranger: Client) -> None:
 
 
 async def test_pages_neither_skip_nor_repeat_while_posts_are_added(stranger: Client) -> None:
-    made = [(await draft(stranger, str(number)))["id"] for number in range(7)]
+    ids = [(await draft(stranger, str(number)))["id"] for number in range(7)]
     seen: list[str] = []
     query = "?limit=3"
     while True:
@@ -46,7 +46,7 @@ async def test_pages_neither_skip_nor_repeat_while_posts_are_added(stranger: Cli
             break
         query = f"?limit=3&cursor={page['cursor']}"
     assert page["cursor"] is None
-    assert seen == made[::-1]
+    assert seen == ids[::-1]
 
 
 async def test_the_cursor_is_base64url_json(stranger: Client) -> None:
@@ -81,22 +81,29 @@ async def test_several_statuses_and_tags(stranger: Client, stack: Stack) -> None
         "held": (PostStatus.PUBLISHING, TargetStatus.HELD),
         "published": (PostStatus.PUBLISHED, TargetStatus.PUBLISHED),
     }
-    made = {}
+    posts_by_status = {}
     for name, (status, target) in states.items():
         post = await draft(stranger, name, platforms=[twitter])
         async with stack.database.transaction() as session:
             await session.execute(update(Post).where(Post.id == post["id"]).values(status=status))
             await session.execute(update(Target).where(Target.post_id == post["id"]).values(status=target))
-        made[name] = post["id"]
+        posts_by_status[name] = post["id"]
     both = (await draft(stranger, "both", tags=["a", "b"]))["id"]
-    one = (await draft(stranger, "one", tags=["a"]))["id"]
-    assert await ids(stranger, "?status=failed,partial") == [made["partial"], made["failed"]]
-    assert await ids(stranger, "?status=failed&status=partial") == [made["partial"], made["failed"]]
-    assert await ids(stranger, "?status=failed,held,unconfirmed") == [made["held"], made["partial"], made["failed"]]
-    assert await ids(stranger, "?status=held") == [made["held"]]
+    tagged = (await draft(stranger, "one", tags=["a"]))["id"]
+    assert await ids(stranger, "?status=failed,partial") == [posts_by_status["partial"], posts_by_status["failed"]]
+    assert await ids(stranger, "?status=failed&status=partial") == [
+        posts_by_status["partial"],
+        posts_by_status["failed"],
+    ]
+    assert await ids(stranger, "?status=failed,held,unconfirmed") == [
+        posts_by_status["held"],
+        posts_by_status["partial"],
+        posts_by_status["failed"],
+    ]
+    assert await ids(stranger, "?status=held") == [posts_by_status["held"]]
     # A post that is asked for twice is in the list once.
-    assert await ids(stranger, "?status=unconfirmed,partial,partial") == [made["partial"]]
-    assert await ids(stranger, "?tag=a") == [one, both]
+    assert await ids(stranger, "?status=unconfirmed,partial,partial") == [posts_by_status["partial"]]
+    assert await ids(stranger, "?tag=a") == [tagged, both]
     assert await ids(stranger, "?tag=a&tag=b") == [both]
 
 
@@ -266,8 +273,8 @@ async def test_a_public_post_is_found_by_its_id_and_its_address(api: Client, str
     post = (await api.send_post(tweet(stack, "a link is all that a customer has", publishNow=True))).json()
     (target,) = post["platforms"]
     for name in (target["platformPostId"], target["platformPostUrl"]):
-        found = (await api.get("/v1/posts", params={"platformPostId": name})).json()["posts"]
-        assert [each["id"] for each in found] == [post["id"]]
+        matching_posts = (await api.get("/v1/posts", params={"platformPostId": name})).json()["posts"]
+        assert [entry["id"] for entry in matching_posts] == [post["id"]]
         assert (await stranger.get("/v1/posts", params={"platformPostId": name})).json()["posts"] == []
     other = {"platformPostId": target["platformPostId"] + "0"}
     assert (await api.get("/v1/posts", params=other)).json()["posts"] == []

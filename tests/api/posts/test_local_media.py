@@ -50,7 +50,7 @@ def test_addresses_show_whether_their_host_is_local(url: str, host: str | None) 
     assert LocalHosts().refused_host(url) == host
 
 
-def test_hosts_that_the_operator_allows_are_not_warned_of() -> None:
+def test_hosts_that_the_operator_allows_get_no_warning() -> None:
     content = PostContent(media_items=[Media(type=MediaType.IMAGE, url=LOCAL)], targets=[])
     assert [warning.param for warning in local_media_warnings(content, LocalHosts(["localhost:3001"]))] == [
         "mediaItems.0"
@@ -63,7 +63,7 @@ async def test_validate_names_local_media_without_fetching(api: Client, stack: S
     post = body(stack, mediaItems=[image(PUBLIC), image(LOCAL)])
     verdict = (await api.post("/v1/posts/validate", json=post)).json()
     assert verdict["valid"]
-    (warning,) = [each for each in verdict["warnings"] if each["code"] == "media_refused"]
+    (warning,) = [entry for entry in verdict["warnings"] if entry["code"] == "media_refused"]
     assert warning["param"] == "mediaItems.1"
     assert warning["error"].startswith("The image at localhost:3000 will not be fetched")
 

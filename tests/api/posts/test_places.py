@@ -21,8 +21,8 @@ async def test_a_place_that_is_not_allowed_is_refused(stack: Stack, api: Client)
         await api.send_post(body(account.id)),
         await api.post("/v1/posts/validate", json=body(account.id)),
     ):
-        found = problems(response) if response.status_code != 200 else response.json()["errors"]
-        [problem] = [each for each in found if each["code"] == "place_not_allowed"]
+        entries = problems(response) if response.status_code != 200 else response.json()["errors"]
+        [problem] = [entry for entry in entries if entry["code"] == "place_not_allowed"]
         assert problem["param"] == "platforms.0.platformSpecificData.locationId"
         assert f"accounts allow {account.id} locationId=4711" in problem["error"]
 

@@ -23,7 +23,7 @@ async def test_clients_read_warnings_and_the_history(stack: Stack, api: Client) 
     path = f"/v1/posts/{post['id']}"
     (warning,) = (await api.get(path)).json()["warnings"]
     assert (warning["code"], warning["accountId"]) == ("account_refused", account.id)
-    (listed,) = [each for each in (await api.get("/v1/posts")).json()["posts"] if each["id"] == post["id"]]
+    (listed,) = [entry for entry in (await api.get("/v1/posts")).json()["posts"] if entry["id"] == post["id"]]
     assert listed["warnings"] == [warning]
 
     await stack.reconnect(account)

@@ -44,11 +44,11 @@ async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Sta
             "draft": {"isDraft": True},
             "schedule": {"isDraft": False, "scheduledFor": rfc3339(later)},
         }
-        wanted = changes[request]
-        answer = await api.patch(f"/v1/posts/{post_id}", json=wanted)
+        change = changes[request]
+        answer = await api.patch(f"/v1/posts/{post_id}", json=change)
         assert answer.status_code in {200, 400, 404, 409}, answer.text
         if answer.status_code == 200 and request == "text":
-            changed.append((number, wanted["content"]))
+            changed.append((number, change["content"]))
 
     await asyncio.gather(*(ask(number) for number in range(CLIENTS)))
     last = await api.get(f"/v1/posts/{post_id}")
@@ -60,7 +60,9 @@ async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Sta
         await asyncio.sleep(4)
         assert (last.status_code, len(deleted)) == (404, 1)
         # The post may have been public when it was deleted, but not since.
-        public_at = [datetime.fromisoformat(each["createdAt"]) for each in await everything_public(stack, seed)]
+        public_at = [
+            datetime.fromisoformat(public_post["createdAt"]) for public_post in await everything_public(stack, seed)
+        ]
         assert len(public_at) <= 1
         assert all(moment <= deleted[0] for moment in public_at)
         return

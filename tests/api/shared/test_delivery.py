@@ -16,7 +16,7 @@ from cli.stack.ports import free_port
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts
 from store.posts.plans import post_plan
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, make_client
 from tests.before_due import passed
 from tests.serving import started
 from tests.stack import Stack
@@ -27,7 +27,7 @@ from workflows.client.post_workflows import PostWorkflows
 async def without_temporal(stack: Stack) -> AsyncIterator[Client]:
     away = await TemporalClient.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
     app = create_app(Dependencies.assemble(stack.api_database, PostWorkflows(away), stack.outcomes))
-    async with started(app), client_of(app, stack.api_key) as client:
+    async with started(app), make_client(app, stack.api_key) as client:
         yield client
 
 

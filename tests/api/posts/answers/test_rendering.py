@@ -64,7 +64,7 @@ TROUBLES: dict[TargetStatus, list[dict[str, Any]]] = {
 }
 
 
-def post_of(workspace: str, content: PostContent, status: PostStatus, **fields: Any) -> Post:
+def make_post(workspace: str, content: PostContent, status: PostStatus, **fields: Any) -> Post:
     post_id = new_id("post")
     due_at = content.scheduled_for or NOW
     post = new_post(post_id, workspace, post_id, content, status=status, due_at=due_at, now=NOW, created_by="key_1")
@@ -75,25 +75,25 @@ def post_of(workspace: str, content: PostContent, status: PostStatus, **fields: 
 
 def posts(workspace: str) -> list[Post]:
     """Return posts of all statuses, with targets in all states, and with and without every optional field."""
-    made = [post_of(workspace, content, status) for content in (BARE,) for status in PostStatus]
-    made += [
-        post_of(workspace, FULL, PostStatus.PARTIAL, planned_for=NOW, published_at=NOW),
-        post_of(workspace, BARE.model_copy(update={"scheduled_for": NOW}), PostStatus.DRAFT),
-        post_of(workspace, BARE.model_copy(update={"targets": []}), PostStatus.DRAFT),
+    examples = [make_post(workspace, content, status) for content in (BARE,) for status in PostStatus]
+    examples += [
+        make_post(workspace, FULL, PostStatus.PARTIAL, planned_for=NOW, published_at=NOW),
+        make_post(workspace, BARE.model_copy(update={"scheduled_for": NOW}), PostStatus.DRAFT),
+        make_post(workspace, BARE.model_copy(update={"targets": []}), PostStatus.DRAFT),
     ]
     for status, troubles in TROUBLES.items():
         for trouble in troubles:
-            post = post_of(workspace, BARE, PostStatus.PUBLISHING)
+            post = make_post(workspace, BARE, PostStatus.PUBLISHING)
             for name, value in {"status": status.value, **trouble}.items():
                 setattr(post.targets[0], name, value)
-            made.append(post)
-    edited = post_of(workspace, BARE, PostStatus.PUBLISHED).targets[0]
+            examples.append(post)
+    edited = make_post(workspace, BARE, PostStatus.PUBLISHED).targets[0]
     edited.edited_content = "as edited"
     edited.media_changes = [{"url": "https://example.com/a.png", "what": "converted", "detail": "To JPEG"}]
     edited.edit_history = [
         {"platformPostId": "1", "platformPostUrl": None, "content": "before", "editedAt": "2026-11-01T12:00:00Z"}
     ]
-    return [*made, edited.post]
+    return [*examples, edited.post]
 
 
 @pytest.fixture(scope="module")
@@ -106,18 +106,18 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 async def test_reading_without_models_shows_the_same(database: Database) -> None:
     async with database.transaction() as session:
         workspace = await create_workspace(session, new_id("w"))
-    made = posts(workspace)
-    for post in made:
+    examples = posts(workspace)
+    for post in examples:
         await create_post(database, post)
         async with database.transaction() as session:
-            found = await find_post(session, workspace, post.id)
-        assert found is not None
+            model = await find_post(session, workspace, post.id)
+        assert model is not None
         shown = await read_shown_post(database, workspace, post.id)
         assert shown is not None
-        assert render_post(shown) == render_post(found)
+        assert render_post(shown) == render_post(model)
         assert shown.workflow_id == post.workflow_id
         assert await read_shown_post(database, "another", post.id) is None
-    ids = [post.id for post in made]
+    ids = [post.id for post in examples]
     shown_posts = await read_shown_posts(database, workspace, [*ids, "post_of_another"])
     assert [post.id for post in shown_posts] == ids
     assert await read_shown_posts(database, "another", ids) == []

@@ -233,7 +233,7 @@ async def test_a_zone_that_does_not_exist_is_guessed(stranger: Client, zone: str
 
 async def test_a_day_that_its_month_does_not_have_is_named(stranger: Client) -> None:
     answer = await stranger.send_post({"content": "x", "scheduledFor": "2027-02-30T09:00"})
-    (problem,) = [each for each in problems(answer) if each["param"] == "scheduledFor"]
+    (problem,) = [entry for entry in problems(answer) if entry["param"] == "scheduledFor"]
     assert problem["error"] == "scheduledFor names a time that does not exist: February 2027 has no day 30"
     listed = await stranger.get("/v1/posts", params={"scheduledFrom": "2027-02-30"})
     assert listed.json()["error"] == "scheduledFrom names a time that does not exist: February 2027 has no day 30"
@@ -241,5 +241,5 @@ async def test_a_day_that_its_month_does_not_have_is_named(stranger: Client) -> 
 
 async def test_a_malformed_time_is_answered_with_wall_time_and_instant(stranger: Client) -> None:
     answer = await stranger.send_post({"content": "x", "scheduledFor": "2027-12-24T9:00", "timezone": "Europe/Berlin"})
-    (problem,) = [each for each in problems(answer) if each["param"] == "scheduledFor"]
+    (problem,) = [entry for entry in problems(answer) if entry["param"] == "scheduledFor"]
     assert "wall time in timezone such as 2030-02-01T14:00, or an instant such as" in problem["error"]

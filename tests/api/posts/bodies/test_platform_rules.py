@@ -31,7 +31,7 @@ def account(account_id: str, platform: str, *, premium: bool = False) -> Connect
 
 
 def check(content: PostContent) -> list[tuple[str, str | None]]:
-    accounts = {each.account_id: account(each.account_id, each.platform) for each in content.targets}
+    accounts = {target.account_id: account(target.account_id, target.platform) for target in content.targets}
     return [(problem.code, problem.param) for problem in platform_problems(content, accounts)]
 
 

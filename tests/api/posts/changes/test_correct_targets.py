@@ -54,11 +54,11 @@ class TestRefusedEverywhere:
             status=400,
             body={"type": "about:blank", "title": "Invalid Request", "detail": "Invalid Request", "status": 400},
         )
-        made = await make(
+        created = await make(
             api, stack.accounts["plain"], content=words("at its time"), publishNow=False, scheduledFor=rfc3339(due)
         )
-        await stack.settled(made["id"])
-        post = (await api.get(f"/v1/posts/{made['id']}")).json()
+        await stack.settled(created["id"])
+        post = (await api.get(f"/v1/posts/{created['id']}")).json()
         assert post["status"] == "failed"
         after = await patch(api, post, {**post, "content": words("sent back")})
         assert after["scheduledFor"] == post["scheduledFor"]
@@ -197,12 +197,12 @@ class TestPartial:
 
 class TestChosenTargets:
     async def test_only_corrected_targets_are_retried(self, api: Client, stack: Stack) -> None:
-        one, two = stack.accounts["plain"], stack.accounts["twitter"]
+        first, second = stack.accounts["plain"], stack.accounts["twitter"]
         for _ in range(2):
             await stack.fault("twitter", "reject", "publish", status=400)
-        post = await make(api, one, two, content=words("both refused"))
+        post = await make(api, first, second, content=words("both refused"))
         assert post["status"] == "failed"
-        after = await retry(api, post, platforms=naming(two))
+        after = await retry(api, post, platforms=naming(second))
         assert [platform["status"] for platform in after["platforms"]] == ["failed", "published"]
         assert after["status"] == "partial"
         assert (await retry(api, post))["status"] == "published"

@@ -156,8 +156,8 @@ async def test_a_repeated_delete_answers_though_the_post_is_gone(api: Client, st
 
 async def test_a_key_belongs_to_one_request(api: Client, stack: Stack) -> None:
     key = new_key()
-    one, other = await make(api, stack, scheduledFor=DISTANT), await make(api, stack, scheduledFor=DISTANT)
-    where = f"/v1/posts/{one['id']}"
+    post, other = await make(api, stack, scheduledFor=DISTANT), await make(api, stack, scheduledFor=DISTANT)
+    where = f"/v1/posts/{post['id']}"
     await api.patch(where, json={"content": "mine"}, headers=key)
     others = [
         api.patch(where, json={"content": "not mine"}, headers=key),
