@@ -7,12 +7,9 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-from api.accounts.routes import AccountEndpoints
 from api.app_documents import AppDocuments
 from api.auth import KeyCache
-from api.bulk.routes import BulkEndpoints
 from api.connect.hosted import HostedConnectEndpoints
-from api.connect.routes import ConnectEndpoints
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.health import HealthEndpoints
@@ -21,9 +18,8 @@ from api.http.headers import HttpRequest
 from api.http.hosts import HostNames
 from api.http.middleware import ApiApp
 from api.media import MediaEndpoints
+from api.openapi.operations import CONTROLLERS
 from api.pages import PageEndpoints
-from api.platforms import PlatformEndpoints
-from api.posts.routes import PostEndpoints
 from domain.errors import PostsError
 
 
@@ -51,13 +47,9 @@ def create_app_of_process(
 
     app = ApiApp(
         route_handlers=[
-            PostEndpoints,
-            BulkEndpoints,
-            AccountEndpoints,
-            ConnectEndpoints,
+            *CONTROLLERS,
             HostedConnectEndpoints,
             AppDocuments,
-            PlatformEndpoints,
             MediaEndpoints,
             HealthEndpoints,
             PageEndpoints,

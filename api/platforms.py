@@ -204,10 +204,7 @@ def _written(with_app: frozenset[str]) -> bytes:
 
 
 LIST_PLATFORMS = Operation(
-    method="get",
-    path="/v1/platforms",
-    id="listPlatforms",
-    summary="List the platforms and their rules",
+    route="GET /v1/platforms",
     description=(
         "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and "
         "the JSON Schema of every platform's settings. Posts are checked against the same rules when they are "
@@ -226,7 +223,7 @@ class PlatformEndpoints(Controller):
 
     @serves(LIST_PLATFORMS)
     async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Return the rules of all platforms."""
+        """List the platforms and their rules."""
         read_query(request)
         async with deps.database.reading() as session:
             with_app = await platforms_with_app(session, workspace_id)

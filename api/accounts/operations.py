@@ -27,10 +27,7 @@ _LISTED = "; ".join(
 _SETTINGS = [name for names in _OF_LABEL.values() for name in names]
 
 LIST_ACCOUNTS = Operation(
-    method="get",
-    path="/v1/accounts",
-    id="listAccounts",
-    summary="List the connected accounts",
+    route="GET /v1/accounts",
     description="With their health as this service knows it; no platform is asked. In the order of their ids.",
     answer=AccountPageView,
     answers={"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
@@ -38,10 +35,7 @@ LIST_ACCOUNTS = Operation(
     parameters=(_OF_PLATFORM, *_PAGE),
 )
 LIST_ACCOUNT_HEALTH = Operation(
-    method="get",
-    path="/v1/accounts/health",
-    id="listAccountHealth",
-    summary="Get the health of the accounts, and what to do",
+    route="GET /v1/accounts/health",
     description=(
         "As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be "
         "needed soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected."
@@ -52,10 +46,7 @@ LIST_ACCOUNT_HEALTH = Operation(
     parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
 )
 GET_ACCOUNT_HEALTH = Operation(
-    method="get",
-    path="/v1/accounts/{platform}/{accountId}/health",
-    id="getAccountHealth",
-    summary="Get the health of one account",
+    route="GET /v1/accounts/{platform}/{accountId}/health",
     description=(
         "As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it "
         "reports these, for their permissions and their end. It is asked about an account at most once a minute (X "
@@ -67,10 +58,7 @@ GET_ACCOUNT_HEALTH = Operation(
     parameters=(query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),),
 )
 GET_ACCOUNT_HISTORY = Operation(
-    method="get",
-    path="/v1/accounts/{platform}/{accountId}/history",
-    id="getAccountHistory",
-    summary="List who connected and removed an account",
+    route="GET /v1/accounts/{platform}/{accountId}/history",
     description=(
         "Through the API and the operator's commands. Kept for a year after the account, or as long as the "
         "operator has set."
@@ -80,10 +68,7 @@ GET_ACCOUNT_HISTORY = Operation(
     errors=("wrongPlatform", "unknownQuery", "noSuchAccount"),
 )
 LIST_SETTING_CHOICES = Operation(
-    method="get",
-    path="/v1/accounts/{platform}/{accountId}/choices",
-    id="listSettingChoices",
-    summary="List the values of a setting that an account may use",
+    route="GET /v1/accounts/{platform}/{accountId}/choices",
     description=(
         "The platform is asked for the values that a setting in `platformSpecificData` may have, with their names: "
         f"{_LISTED}. At most {MOST_LISTS} requests of a workspace a minute."
@@ -103,10 +88,7 @@ LIST_SETTING_CHOICES = Operation(
     ),
 )
 REMOVE_ACCOUNT = Operation(
-    method="delete",
-    path="/v1/accounts/{platform}/{accountId}",
-    id="removeAccount",
-    summary="Remove an account",
+    route="DELETE /v1/accounts/{platform}/{accountId}",
     description=(
         "Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is "
         "published once the same account is connected again, under the same id. The access at the platform is "
@@ -124,12 +106,4 @@ REMOVE_ACCOUNT = Operation(
             False,
         ),
     ),
-)
-ACCOUNT_OPERATIONS = (
-    LIST_ACCOUNTS,
-    LIST_ACCOUNT_HEALTH,
-    GET_ACCOUNT_HEALTH,
-    GET_ACCOUNT_HISTORY,
-    LIST_SETTING_CHOICES,
-    REMOVE_ACCOUNT,
 )

@@ -6,17 +6,10 @@ from litestar import Controller, Response
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 
+from api.accounts import operations
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
 from api.accounts.choices import list_choices, read_choices_query
-from api.accounts.operations import (
-    GET_ACCOUNT_HEALTH,
-    GET_ACCOUNT_HISTORY,
-    LIST_ACCOUNT_HEALTH,
-    LIST_ACCOUNTS,
-    LIST_SETTING_CHOICES,
-    REMOVE_ACCOUNT,
-)
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
@@ -53,9 +46,9 @@ class AccountEndpoints(Controller):
 
     dependencies = {**AUTHENTICATED, "named": Provide(_named)}  # noqa: RUF012
 
-    @serves(LIST_ACCOUNTS)
+    @serves(operations.LIST_ACCOUNTS)
     async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the accounts."""
+        """List the connected accounts."""
         query, now = read_accounts_query(request), datetime.now(UTC)
         async with deps.database.reading() as session:
             rows = await page_of_accounts(
@@ -67,14 +60,14 @@ class AccountEndpoints(Controller):
         cursor = accounts_cursor(page[-1].id) if has_more else None
         return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
 
-    @serves(LIST_ACCOUNT_HEALTH)
-    async def list_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the health of the accounts as it is known; no platform is asked."""
+    @serves(operations.LIST_ACCOUNT_HEALTH)
+    async def list_account_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Get the health of the accounts, and what to do."""
         return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request)))
 
-    @serves(GET_ACCOUNT_HEALTH)
-    async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Return the health of one account; with `check`, ask its platform before."""
+    @serves(operations.GET_ACCOUNT_HEALTH)
+    async def get_account_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+        """Get the health of one account."""
         if _flag(request, "check", default=False):
             await deps.restoring.require_finished()
             await check_account(deps, named)
@@ -83,20 +76,20 @@ class AccountEndpoints(Controller):
             refused_apps = await refusals_of_apps(session, [account])
         return respond_privately(health_view(account, refused_apps, datetime.now(UTC)))
 
-    @serves(GET_ACCOUNT_HISTORY)
-    async def get_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Return who connected and removed an account."""
+    @serves(operations.GET_ACCOUNT_HISTORY)
+    async def get_account_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+        """List who connected and removed an account."""
         read_query(request)
         return respond_privately(await account_history(deps, named))
 
-    @serves(LIST_SETTING_CHOICES)
-    async def list_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Return the values of a setting that an account may use."""
+    @serves(operations.LIST_SETTING_CHOICES)
+    async def list_setting_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+        """List the values of a setting that an account may use."""
         return respond_privately(await list_choices(deps, named, read_choices_query(request, named.platform)))
 
-    @serves(REMOVE_ACCOUNT)
+    @serves(operations.REMOVE_ACCOUNT)
     async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Forget an account and its tokens."""
+        """Remove an account."""
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)
         return respond_privately(await remove_account(deps, request_actor(request), named, revoke=revoke))

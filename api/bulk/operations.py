@@ -8,7 +8,6 @@ from api.bulk.views import BulkResultView, BulkVerdictView
 from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import KEY_OF_MANY, PREFER, required
 
-_BULK = "/v1/posts/bulk"
 _MANY = (
     f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. A "
     "problem of one post is in its own result, and the others are processed. Each post counts as a request of the API "
@@ -17,14 +16,11 @@ _MANY = (
 
 
 def _many_changed(
-    verb: str, summary: str, rule: str, answers: dict[str, Json], body: type[BaseModel], bodies: dict[str, Json]
+    verb: str, rule: str, answers: dict[str, Json], body: type[BaseModel], bodies: dict[str, Json]
 ) -> Operation:
     """Return an operation that does the same to each of many posts as `rule` says."""
     return Operation(
-        method="post",
-        path=f"{_BULK}/{verb}",
-        id=f"{verb}Posts",
-        summary=summary,
+        route=f"POST /v1/posts/bulk/{verb}",
         description=f"{rule} {_MANY}",
         answer=BulkResultView,
         answers=answers,
@@ -36,10 +32,7 @@ def _many_changed(
 
 
 CREATE_POSTS = Operation(
-    method="post",
-    path=_BULK,
-    id="createPosts",
-    summary="Create many posts",
+    route="POST /v1/posts/bulk",
     description=(
         f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: a problem of one is in its own result, "
         "and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same request, "
@@ -54,10 +47,7 @@ CREATE_POSTS = Operation(
     parameters=(KEY_OF_MANY, PREFER),
 )
 VALIDATE_POSTS = Operation(
-    method="post",
-    path=f"{_BULK}/validate",
-    id="validatePosts",
-    summary="Check many posts without creating them",
+    route="POST /v1/posts/bulk/validate",
     description=(
         f"The body that creates them, of up to {MOST_POSTS} posts. Returns for each what `POST /v1/posts/validate` "
         "returns, in the order of the request. Each post counts as a request of the API key."
@@ -73,7 +63,6 @@ VALIDATE_POSTS = Operation(
 )
 UPDATE_POSTS = _many_changed(
     "update",
-    "Change many posts, or correct their failed targets",
     "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
     "for all that match a `filter`.",
     {"moved": examples.MOVED_MANY},
@@ -82,7 +71,6 @@ UPDATE_POSTS = _many_changed(
 )
 DELETE_POSTS = _many_changed(
     "delete",
-    "Delete many posts",
     "Each as `DELETE /v1/posts/{postId}` deletes it.",
     {"deleted": examples.DELETED_MANY},
     SelectManyBody,
@@ -90,16 +78,8 @@ DELETE_POSTS = _many_changed(
 )
 RETRY_POSTS = _many_changed(
     "retry",
-    "Retry many posts",
     "Each as `POST /v1/posts/{postId}/retry` retries all of its failed targets.",
     {"retried": examples.RETRIED_MANY},
     SelectManyBody,
     examples.SELECT_MANY,
-)
-BULK_OPERATIONS = (
-    CREATE_POSTS,
-    VALIDATE_POSTS,
-    UPDATE_POSTS,
-    DELETE_POSTS,
-    RETRY_POSTS,
 )

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from litestar import Controller, Response
 
 from api.auth import AUTHENTICATED, WorkspaceId
+from api.bulk import operations
 from api.bulk.bodies import read_create_many, read_select_many, read_update_many
-from api.bulk.operations import CREATE_POSTS, DELETE_POSTS, RETRY_POSTS, UPDATE_POSTS, VALIDATE_POSTS
 from api.bulk.requests import ManyPosts
 from api.bulk.validate import validate_many
 from api.dependencies import Dependencies, Deps
@@ -23,30 +23,30 @@ class BulkEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(CREATE_POSTS)
+    @serves(operations.CREATE_POSTS)
     async def create_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Create posts."""
+        """Create many posts."""
         return await _answer(request, workspace_id, deps, read_create_many, ManyPosts.create)
 
-    @serves(VALIDATE_POSTS)
+    @serves(operations.VALIDATE_POSTS)
     async def validate_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Return the problems and warnings that creating posts would have."""
+        """Check many posts without creating them."""
         payload = await read_request(request)
         return respond(await validate_many(deps, workspace_id, request.state.caller.key_id, payload))
 
-    @serves(UPDATE_POSTS)
+    @serves(operations.UPDATE_POSTS)
     async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Change posts, or correct their failed targets."""
+        """Change many posts, or correct their failed targets."""
         return await _answer(request, workspace_id, deps, read_update_many, ManyPosts.update)
 
-    @serves(DELETE_POSTS)
+    @serves(operations.DELETE_POSTS)
     async def delete_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Remove posts from this service."""
+        """Delete many posts."""
         return await _answer(request, workspace_id, deps, read_select_many, ManyPosts.delete)
 
-    @serves(RETRY_POSTS)
+    @serves(operations.RETRY_POSTS)
     async def retry_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Publish posts again to the platforms that failed."""
+        """Retry many posts."""
         return await _answer(request, workspace_id, deps, read_select_many, ManyPosts.retry)
 
 

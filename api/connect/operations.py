@@ -50,10 +50,7 @@ def _options() -> list[Json]:
 
 
 BEGIN_CONNECTION = Operation(
-    method="get",
-    path="/v1/connect/{platform}",
-    id="beginConnection",
-    summary="Begin to connect an account",
+    route="GET /v1/connect/{platform}",
     description=(
         "Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or "
         "with `error`. `redirect_url` must be registered at the platform for this service's app. A platform "
@@ -110,10 +107,7 @@ BEGIN_CONNECTION = Operation(
     ),
 )
 GET_CONNECTION = Operation(
-    method="get",
-    path="/v1/connect/{platform}/{connectionId}",
-    id="getConnection",
-    summary="Get the state of a connection",
+    route="GET /v1/connect/{platform}/{connectionId}",
     description=(
         "For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two."
     ),
@@ -122,10 +116,7 @@ GET_CONNECTION = Operation(
     errors=("wrongPlatform", "unknownQuery", "connectionNotFound"),
 )
 CONNECT_ACCOUNT = Operation(
-    method="post",
-    path="/v1/connect/{platform}",
-    id="connectAccount",
-    summary="Connect an account",
+    route="POST /v1/connect/{platform}",
     description=(
         "Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is "
         "one that was known and is reconnected, or a `selection` if there are several pages, channels or "
@@ -141,10 +132,7 @@ CONNECT_ACCOUNT = Operation(
     bodies=examples.BODIES,
 )
 SELECT_ACCOUNTS = Operation(
-    method="post",
-    path="/v1/connect/{platform}/select",
-    id="selectAccounts",
-    summary="Choose which accounts to connect",
+    route="POST /v1/connect/{platform}/select",
     description=(
         "Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer."
     ),
@@ -154,10 +142,4 @@ SELECT_ACCOUNTS = Operation(
     status=201,
     body=SelectBody,
     bodies=examples.CHOICE,
-)
-CONNECT_OPERATIONS = (
-    BEGIN_CONNECTION,
-    GET_CONNECTION,
-    CONNECT_ACCOUNT,
-    SELECT_ACCOUNTS,
 )

@@ -11,8 +11,8 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
+from api.connect import operations
 from api.connect.begin import begin
-from api.connect.operations import BEGIN_CONNECTION, CONNECT_ACCOUNT, GET_CONNECTION, SELECT_ACCOUNTS
 from api.connect.outcomes import connected_accounts, selection_options
 from api.connect.receive import connect, read_connect, select
 from api.connect.schemas import SelectBody, SelectedView
@@ -36,16 +36,16 @@ class ConnectEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(BEGIN_CONNECTION)
-    async def begin(
+    @serves(operations.BEGIN_CONNECTION)
+    async def begin_connection(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Begin a connection, and return how to continue."""
+        """Begin to connect an account."""
         await deps.restoring.require_finished()
         return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
 
-    @serves(GET_CONNECTION)
-    async def progress(
+    @serves(operations.GET_CONNECTION)
+    async def get_connection(
         self,
         request: HttpRequest,
         platform: FromPath[str],
@@ -53,7 +53,7 @@ class ConnectEndpoints(Controller):
         workspace_id: WorkspaceId,
         deps: Deps,
     ) -> Response[bytes]:
-        """Return the state of a connection."""
+        """Get the state of a connection."""
         read_query(request)
         async with deps.database.reading() as session:
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
@@ -64,11 +64,11 @@ class ConnectEndpoints(Controller):
             )
         return respond_privately(progress_view(row, known, datetime.now(UTC)))
 
-    @serves(CONNECT_ACCOUNT)
-    async def connect(
+    @serves(operations.CONNECT_ACCOUNT)
+    async def connect_account(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Connect an account with what the platform sent back, or with credentials."""
+        """Connect an account."""
         await deps.restoring.require_finished()
         payload = await read_request(request, read_connect)
         row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
@@ -79,11 +79,11 @@ class ConnectEndpoints(Controller):
         account = connected_accounts(row)[0]
         return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
-    @serves(SELECT_ACCOUNTS)
-    async def select(
+    @serves(operations.SELECT_ACCOUNTS)
+    async def select_accounts(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Connect what was chosen of a selection."""
+        """Choose which accounts to connect."""
         await deps.restoring.require_finished()
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))

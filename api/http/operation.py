@@ -1,10 +1,11 @@
 """The description of an operation, by which it is routed, its query is read and the API's document is written."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from litestar import Controller
 from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
@@ -19,12 +20,13 @@ _OPERATION = "operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of the API. `errors` names its entries of `error_examples.ERRORS`, beside those that all have."""
+    """One operation of the API. Its handler's name and docstring are its id and its summary.
 
-    method: str
-    path: str
-    id: str
-    summary: str
+    `errors` names its entries of `error_examples.ERRORS`, beside those that all have.
+    """
+
+    route: str
+    """Its method and path."""
     description: str
     answer: type[Any]
     answers: dict[str, Json]
@@ -39,6 +41,16 @@ class Operation:
     other_status: int | None = None
     """A second status of success, and examples of its answers."""
     other_answers: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """Return its method in capitals."""
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """Return its path, with the names of parameters in braces."""
+        return self.route.partition(" ")[2]
 
     @property
     def query(self) -> dict[str, Json]:
@@ -60,10 +72,17 @@ def serves(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHand
     path = re.sub(r"\{(\w+)\}", lambda parameter: f"{{{to_snake(parameter[1])}:str}}", operation.path)
     return HTTPRouteHandler(
         path,
-        http_method=[operation.method.upper()],  # type: ignore[list-item]
+        http_method=[operation.method],  # type: ignore[list-item]
         status_code=operation.status,
         opt={_OPERATION: operation},
     )
+
+
+def operations_served(controller: type[Controller]) -> Iterator[tuple[str, str, Operation]]:
+    """Yield the operations of a controller, each after the name of its handler and the first line of its docstring."""
+    for name, handler in vars(controller).items():
+        if isinstance(handler, HTTPRouteHandler) and (operation := handler.opt.get(_OPERATION)):
+            yield name, (handler.fn.__doc__ or "").partition("\n")[0], operation
 
 
 def served_operation(request: HttpRequest) -> Operation:

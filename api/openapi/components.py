@@ -23,12 +23,12 @@ PREFIX = "#/components/schemas/"
 TARGET = "Target"
 TARGET_UPDATE = "TargetUpdate"
 _BODIES: tuple[type[BaseModel], ...] = (
-    *dict.fromkeys(operation.body for operation in OPERATIONS if operation.body),
+    *dict.fromkeys(operation.body for _, _, operation in OPERATIONS if operation.body),
     PostItemBody,
     PatchItemBody,
 )
 _CHANGES = (PatchBody, PatchItemBody)
-_VIEWS = (*dict.fromkeys(operation.answer for operation in OPERATIONS), ErrorView)
+_VIEWS = (*dict.fromkeys(operation.answer for _, _, operation in OPERATIONS), ErrorView)
 _NULL = {"type": "null"}
 _PLATFORM: Json = {"title": "Platform", "description": "A platform.", "type": "string", "enum": list(platforms())}
 

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from api.errors import ErrorView
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
@@ -60,8 +62,12 @@ def servers(url: str) -> list[Json]:
 def document() -> Json:
     """Return the document; only the address that it is served at is not yet known."""
     paths: dict[str, Json] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    for name, summary, operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = {
+            "operationId": to_camel(name),
+            "summary": summary.removesuffix("."),
+            **_operation(operation),
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
@@ -91,8 +97,6 @@ def document() -> Json:
 
 def _operation(operation: Operation) -> Json:
     described: Json = {
-        "operationId": operation.id,
-        "summary": operation.summary,
         "description": operation.description,
         "tags": [operation.path.split("/")[2].title()],
         "parameters": [

@@ -1,16 +1,19 @@
-"""All operations of this API, in the order of its document."""
+"""All operations that the document describes, in its order."""
 
-from api.accounts.operations import ACCOUNT_OPERATIONS
-from api.bulk.operations import BULK_OPERATIONS
-from api.connect.operations import CONNECT_OPERATIONS
-from api.platforms import LIST_PLATFORMS
-from api.posts.operations import OUTCOME_OPERATIONS, POST_OPERATIONS
+from api.accounts.routes import AccountEndpoints
+from api.bulk.routes import BulkEndpoints
+from api.connect.routes import ConnectEndpoints
+from api.http.operation import operations_served
+from api.platforms import PlatformEndpoints
+from api.posts.routes import OutcomeEndpoints, PostEndpoints
 
-OPERATIONS = (
-    *POST_OPERATIONS,
-    *BULK_OPERATIONS,
-    LIST_PLATFORMS,
-    *OUTCOME_OPERATIONS,
-    *ACCOUNT_OPERATIONS,
-    *CONNECT_OPERATIONS,
+CONTROLLERS = (
+    PostEndpoints,
+    BulkEndpoints,
+    PlatformEndpoints,
+    OutcomeEndpoints,
+    AccountEndpoints,
+    ConnectEndpoints,
 )
+OPERATIONS = tuple(served for controller in CONTROLLERS for served in operations_served(controller))
+"""Each after the name of its handler and the first line of its docstring."""

@@ -14,14 +14,9 @@ from api.posts.list_parameters import COUNTS, LIST
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
 _RULES = ("platformRule", "accountNotFound", "unknownSetting")
-_POSTS = "/v1/posts"
-_ONE = "/v1/posts/{postId}"
 
 CREATE_POST = Operation(
-    method="post",
-    path=_POSTS,
-    id="createPost",
-    summary="Create and optionally publish a post",
+    route="POST /v1/posts",
     description=(
         "`publishNow` publishes immediately and waits for the outcome on every platform; `scheduledFor` publishes "
         "at that time, never early; otherwise the post is a draft. Shape errors (400) are listed together; if "
@@ -39,10 +34,7 @@ CREATE_POST = Operation(
     parameters=(KEY, PREFER),
 )
 LIST_POSTS = Operation(
-    method="get",
-    path=_POSTS,
-    id="listPosts",
-    summary="List posts",
+    route="GET /v1/posts",
     description=(
         "Newest first, unless `sort` says otherwise. Pages neither skip nor repeat a post while posts are being "
         "added. A page holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` is then true."
@@ -53,10 +45,7 @@ LIST_POSTS = Operation(
     parameters=LIST,
 )
 COUNT_POSTS = Operation(
-    method="get",
-    path=f"{_POSTS}/counts",
-    id="countPosts",
-    summary="Count posts",
+    route="GET /v1/posts/counts",
     description=(
         "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
         f"platform or day. To count by a day, give the first and the last one: at most {MOST_DAYS} days. At most "
@@ -68,10 +57,7 @@ COUNT_POSTS = Operation(
     parameters=COUNTS,
 )
 LIST_DELETED_POSTS = Operation(
-    method="get",
-    path=f"{_POSTS}/deleted",
-    id="listDeletedPosts",
-    summary="List deleted posts",
+    route="GET /v1/posts/deleted",
     description=(
         "Who deleted which posts, the last one first. It is kept for a year, or as long as the operator has set. "
         "The content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it."
@@ -82,10 +68,7 @@ LIST_DELETED_POSTS = Operation(
     parameters=page("posts", examples.DELETIONS_CURSOR),
 )
 VALIDATE_POST = Operation(
-    method="post",
-    path=f"{_POSTS}/validate",
-    id="validatePost",
-    summary="Check a post without creating it",
+    route="POST /v1/posts/validate",
     description=(
         "Returns the problems that creating it would return. For drafts, refusals by platforms are warnings. With "
         "`checkMedia` the files are checked too, if nothing else is wrong: fetched, and compared with the "
@@ -101,20 +84,14 @@ VALIDATE_POST = Operation(
     bodies={**examples.CREATE, "withFiles": {**examples.CREATE["schedule"], "checkMedia": True}},
 )
 GET_POST = Operation(
-    method="get",
-    path=_ONE,
-    id="getPost",
-    summary="Get one post",
+    route="GET /v1/posts/{postId}",
     description="With all details, and the status of each target.",
     answer=PostView,
     answers={"published": examples.POST, "partial": examples.PARTIAL},
     errors=("unknownQuery", "notFound"),
 )
 UPDATE_POST = Operation(
-    method="patch",
-    path=_ONE,
-    id="updatePost",
-    summary="Change a post, or correct its failed targets",
+    route="PATCH /v1/posts/{postId}",
     description=(
         "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. "
         "A new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
@@ -136,10 +113,7 @@ UPDATE_POST = Operation(
     parameters=(KEY, PREFER),
 )
 DELETE_POST = Operation(
-    method="delete",
-    path=_ONE,
-    id="deletePost",
-    summary="Delete a post",
+    route="DELETE /v1/posts/{postId}",
     description=(
         "Removes the post from this service. A scheduled post is certainly not published afterwards; if it is "
         "being published, it is not removed, and the answer is 409. A published one stays on the platforms."
@@ -150,10 +124,7 @@ DELETE_POST = Operation(
     parameters=(KEY,),
 )
 EDIT_POST = Operation(
-    method="post",
-    path=f"{_ONE}/edit",
-    id="editPost",
-    summary="Edit a published tweet",
+    route="POST /v1/posts/{postId}/edit",
     description=(
         "Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit "
         "gives the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`."
@@ -176,10 +147,7 @@ EDIT_POST = Operation(
     parameters=(KEY, PREFER),
 )
 RETRY_POST = Operation(
-    method="post",
-    path=f"{_ONE}/retry",
-    id="retryPost",
-    summary="Retry the platforms that failed",
+    route="POST /v1/posts/{postId}/retry",
     description=(
         "Without a body all failed targets are tried again, with `platforms` only the named ones. Published "
         "targets are skipped. Unconfirmed ones are looked for on their platform first, and never sent again "
@@ -194,10 +162,7 @@ RETRY_POST = Operation(
     parameters=(KEY, PREFER),
 )
 LIST_ATTEMPTS = Operation(
-    method="get",
-    path=f"{_ONE}/attempts",
-    id="listAttempts",
-    summary="List a post's attempts",
+    route="GET /v1/posts/{postId}/attempts",
     description="Every step towards the platforms with its times, the platform's answer and the decision on it.",
     answer=AttemptsView,
     answers={"attempts": examples.ATTEMPTS},
@@ -205,10 +170,7 @@ LIST_ATTEMPTS = Operation(
     parameters=page("attempts", examples.ATTEMPTS_CURSOR),
 )
 GET_HISTORY = Operation(
-    method="get",
-    path=f"{_ONE}/history",
-    id="getHistory",
-    summary="List who did what to a post",
+    route="GET /v1/posts/{postId}/history",
     description=(
         "Who created, changed, retried or deleted the post, the steps towards the platforms, and their outcome. It "
         "is kept for a year after the post, or as long as the operator has set. It holds the 500 newest actions of "
@@ -220,10 +182,7 @@ GET_HISTORY = Operation(
     parameters=page("events", examples.HISTORY_CURSOR),
 )
 RESOLVE_POST = Operation(
-    method="post",
-    path=f"{_ONE}/resolve",
-    id="resolvePost",
-    summary="Settle an unconfirmed target",
+    route="POST /v1/posts/{postId}/resolve",
     description=(
         "If a platform's answer was lost and the service cannot confirm the post, report what you found there. A "
         "target that is `not_published` can be retried. `platformPostId` may be the address of the post's page. A "
@@ -243,18 +202,6 @@ RESOLVE_POST = Operation(
     body=ResolveBody,
     bodies=examples.RESOLVE,
     parameters=(KEY,),
-)
-POST_OPERATIONS = (
-    CREATE_POST,
-    LIST_POSTS,
-    COUNT_POSTS,
-    LIST_DELETED_POSTS,
-    VALIDATE_POST,
-    GET_POST,
-    UPDATE_POST,
-    DELETE_POST,
-    EDIT_POST,
-    RETRY_POST,
 )
 OUTCOME_OPERATIONS = (
     LIST_ATTEMPTS,
