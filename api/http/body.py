@@ -47,10 +47,10 @@ async def read_json(request: HttpRequest) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
     raw = await _raw(request)
-    async with loop_share(len(raw)) as held:
+    async with loop_share(len(raw)) as turn:
         payload = SizedBody(parse_object(raw))
         payload.size = len(raw)
-        await held.pause()
+        await turn.pause()
         check_size(payload)
     return payload
 

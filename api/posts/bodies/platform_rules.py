@@ -40,12 +40,12 @@ async def find_platform_problems(
 ) -> list[Problem]:
     """Return the result of `platform_problems`, pausing for other coroutines if a body of `size` bytes is large."""
     problems: list[Problem] = []
-    async with loop_share(size) as held:
+    async with loop_share(size) as turn:
         try:
             with one_request():
                 for part in _parts(content, accounts):
                     problems += islice(part, MAX_PROBLEMS - len(problems))
-                    await held.pause()
+                    await turn.pause()
         except TooMuchText:
             return [_TOO_MUCH_TEXT]
         return in_contract_order(PostBody, problems)
