@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +10,7 @@ from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.posts.answers.answer import Answer
 from api.posts.lookup import plan_for, post_accounts
-from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
+from domain.errors import IdempotencyKeyReused, Problem
 from domain.post import PostStatus
 from store.models import IdempotencyKey, Post
 from store.posts.idempotency import KeyedRequest, acquire_key, find_key, keep_response
@@ -65,29 +64,6 @@ async def take_key(
         raise KeyTakenError
 
 
-async def answer_once(
-    deps: Dependencies,
-    request: KeyedRequest | None,
-    post_id: str,
-    change: Callable[[], Awaitable[Answer]],
-    follow: Callable[[IdempotencyKey], Awaitable[Answer]],
-) -> Answer:
-    """Answer a request, or as the first request with its key was answered.
-
-    `change` makes the change, which begins with `take_key`, and answers. `follow` answers in the place of a first
-    request that has not answered, and may never do so because its process died; what that one has changed stays.
-    Raises IdempotencyKeyReused, Conflict, TooManyRequests, Unavailable and what the two raise.
-    """
-    with deps.repeats.answering(request):
-        try:
-            answer = await change()
-        except KeyTakenError:
-            if request is None:
-                raise
-            return await _repeated(deps, request, post_id, follow)
-        return await keep(deps, request, post_id, answer)
-
-
 async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyKey | None:
     """Return the earlier use of a key, None if there was none in 24 hours. Raises IdempotencyKeyReused."""
     known = await find_key(session, request, datetime.now(UTC))
@@ -113,25 +89,3 @@ async def keep(deps: Dependencies, request: KeyedRequest | None, post_id: str, a
     if (status, body) == (answer.status, answer.body):
         return answer
     return Answer(status, body, waited=answer.waited)
-
-
-async def _repeated(
-    deps: Dependencies,
-    request: KeyedRequest,
-    post_id: str,
-    follow: Callable[[IdempotencyKey], Awaitable[Answer]],
-) -> Answer:
-    async def read_use() -> IdempotencyKey | None:
-        async with deps.database.reading() as session:
-            return await find_use(session, request)
-
-    known = await deps.repeats.share(request, "use", read_use)
-    if known is None:
-        raise Unavailable(EXPIRED, retry_after=1)
-    if known.response_body is not None:
-        return Answer(known.response_status or 200, known.response_body, replayed=True)
-    try:
-        answer = await keep(deps, request, post_id, await follow(known))
-    except NotFound as error:
-        raise Conflict(DELETED) from error
-    return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)

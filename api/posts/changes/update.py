@@ -45,34 +45,29 @@ async def update_post(
     change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
 
     async def begin() -> Answer:
-        return await _change(change, payload, deadline)
+        async with change.locked_post() as (session, post):
+            before = PostStatus(post.status)
+            rows = [] if may_change(before) else await target_rows(session, post)
+            if may_change(before, rows):
+                accounts = await _rewrite(deps, session, post, actor, payload)
+            elif any(map(may_correct, rows)):
+                accounts = await correct_targets(session, post, actor, rows, payload)
+            else:
+                raise Conflict(_BEGUN)
+            deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
+            plan = None if post.due_at is None else plan_for(post, accounts)
+        # The row is decisive from here on. It is delivered to its workflow, again if needed.
+        if plan is None:
+            if before is not PostStatus.DRAFT:
+                await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version)
+        elif plan.immediate:
+            deps.delivery.deliver(plan)
+        elif PostStatus(post.status).is_open:
+            await deps.delivery.deliver_and_wait(plan)
+        begun = plan is not None and plan.immediate
+        return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=begun)
 
     return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))
-
-
-async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -> Answer:
-    deps = change.deps
-    async with change.locked_post() as (session, post):
-        before = PostStatus(post.status)
-        rows = [] if may_change(before) else await target_rows(session, post)
-        if may_change(before, rows):
-            accounts = await _rewrite(deps, session, post, change.actor, payload)
-        elif any(map(may_correct, rows)):
-            accounts = await correct_targets(session, post, change.actor, rows, payload)
-        else:
-            raise Conflict(_BEGUN)
-        deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
-        plan = None if post.due_at is None else plan_for(post, accounts)
-    # The row is decisive from here on. It is delivered to its workflow, again if needed.
-    if plan is None:
-        if before is not PostStatus.DRAFT:
-            await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version)
-    elif plan.immediate:
-        deps.delivery.deliver(plan)
-    elif PostStatus(post.status).is_open:
-        await deps.delivery.deliver_and_wait(plan)
-    begun = plan is not None and plan.immediate
-    return await answer_at_rest(deps, post.workspace_id, post.id, deadline, begun=begun)
 
 
 async def _rewrite(
