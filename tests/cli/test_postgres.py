@@ -138,7 +138,6 @@ async def test_a_server_that_hangs_is_ended_too(folder: Path, monkeypatch: pytes
     assert await reaped == -signal.SIGKILL
 
 
-@pytest.mark.thorough
 async def test_an_unfinished_database_is_created_again(tmp_path: Path) -> None:
     half = tmp_path / "postgres.new"
     half.mkdir()

@@ -119,7 +119,6 @@ async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> 
     assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_too_large")
 
 
-@pytest.mark.thorough
 async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     pool = DecoderPool(memory=400 * 2**20)
     file = files.stored_file(files.bomb(10_000, 10_000), "image/png")

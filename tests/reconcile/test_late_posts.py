@@ -74,7 +74,6 @@ async def logged(stack: Stack, lines: list[EventDict], post: Post) -> list[Event
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
 
 
-@pytest.mark.thorough
 async def test_post_without_a_worker_is_reported_and_published_later(alone: Stack, lines: list[EventDict]) -> None:
     due_in = timedelta(seconds=0.5)
     post = await alone.save("waits for a worker", [alone.accounts["twitter"]], due_in=due_in)

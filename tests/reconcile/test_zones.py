@@ -107,7 +107,6 @@ class TestMoves:
         assert timedelta(0) <= settled.published_at - new < timedelta(seconds=3)
         assert len(await stack.public("moved ahead")) == 1
 
-    @pytest.mark.thorough
     async def test_scheduled_post_is_not_published_at_its_old_instant(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:

@@ -188,7 +188,6 @@ async def test_a_refusal_holds_only_the_posts_that_it_applies_to(stack: Stack) -
     assert codes == {seen.targets[0].error_code, photo.targets[0].error_code}, "a post of another kind proves nothing"
 
 
-@pytest.mark.thorough
 async def test_held_posts_alternate_as_probes(stack: Stack) -> None:
     account, private = await tiktok_with_app(stack), await stack.connect("tiktok")
     async with stack.database.transaction() as session:

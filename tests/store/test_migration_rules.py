@@ -6,7 +6,7 @@ import pytest
 
 from store.schema.revisions import revisions
 from tests.databases import new_database
-from tests.store.migration_rules import Uses, broken_rules
+from tests.store.migration_rules import Uses, broken_rules, problems
 from tests.store.versions import statement, versions_folder, write_migration
 
 USES = Uses({"posts": ["id", "content"], "zone_checks": ["id"]}, ["create_post_v1"], ["0001"])
@@ -35,7 +35,7 @@ BAD = {
 }
 GOOD = [
     "ALTER TABLE posts ADD COLUMN note text, ADD COLUMN other int NOT NULL DEFAULT 0",
-    "ALTER TABLE posts ADD COLUMN note jsonb NOT NULL DEFAULT '{}'::jsonb",
+    "ALTER TABLE posts ADD COLUMN notes jsonb NOT NULL DEFAULT '{}'::jsonb",
     "ALTER TABLE posts ADD COLUMN noted_at timestamptz NOT NULL DEFAULT now()",
     "ALTER TABLE posts ADD CONSTRAINT short CHECK (length(content) < 9) NOT VALID",
     "CREATE FUNCTION twice_v1(number int) RETURNS int LANGUAGE sql AS 'SELECT 2 * number'",
@@ -52,18 +52,23 @@ def folder(tmp_path: Path) -> Path:
     return versions_folder(tmp_path)
 
 
+def rules_broken_by(folder: Path, change: str, *constants: str, kind: str = "expand") -> list[str]:
+    """Return the rules that a migration of one statement breaks."""
+    write_migration(folder, statement(change), *constants, kind=kind)
+    return list(problems(revisions(folder)[-1], [change], USES))
+
+
 @pytest.mark.parametrize(("change", "problem"), BAD.items())
-async def test_a_bad_migration_is_refused(url: str, folder: Path, change: str, problem: str) -> None:
-    name = write_migration(folder, statement(change))
-    (broken,) = await broken_rules(url, folder, USES)
-    assert broken.startswith(f"{name}: ")
+def test_a_bad_migration_is_refused(folder: Path, change: str, problem: str) -> None:
+    (broken,) = rules_broken_by(folder, change)
     assert problem in broken
 
 
-@pytest.mark.parametrize("change", GOOD)
-async def test_a_good_migration_is_accepted(url: str, folder: Path, change: str) -> None:
-    write_migration(folder, statement(change))
-    assert await broken_rules(url, folder, USES) == []
+async def test_migrations_are_checked_as_a_database_executes_them(url: str, folder: Path) -> None:
+    for change in GOOD:
+        write_migration(folder, statement(change))
+    bad = write_migration(folder, statement("DROP TABLE late_posts"))
+    assert await broken_rules(url, folder, USES) == [f"{bad}: only a contract drops: DROP TABLE late_posts"]
 
 
 async def test_a_new_table_may_have_indexes_and_constraints(url: str, folder: Path) -> None:
@@ -83,12 +88,10 @@ async def test_an_index_and_a_backfill_are_accepted(url: str, folder: Path) -> N
     write_migration(folder, statement("ALTER TABLE posts ADD COLUMN note text"))
     write_migration(folder, f'online.run_in_batches(op.get_bind(), "{some}")', kind="backfill")
     assert await broken_rules(url, folder, USES) == []
-    write_migration(folder, statement("UPDATE posts SET content = content"), kind="backfill")
 
 
-async def test_a_backfill_without_a_limit_is_refused(url: str, folder: Path) -> None:
-    write_migration(folder, statement("UPDATE posts SET content = content"), kind="backfill")
-    (broken,) = await broken_rules(url, folder, USES)
+def test_a_backfill_without_a_limit_is_refused(folder: Path) -> None:
+    (broken,) = rules_broken_by(folder, "UPDATE posts SET content = content", kind="backfill")
     assert "without a LIMIT" in broken
 
 
@@ -102,11 +105,10 @@ async def test_a_backfill_without_a_limit_is_refused(url: str, folder: Path) -> 
         "ALTER TABLE posts DROP COLUMN external_id CASCADE": None,
     }.items(),
 )
-async def test_a_contract_drops_only_what_the_last_release_does_not_use(
-    url: str, folder: Path, change: str, problem: str | None
+def test_a_contract_drops_only_what_the_last_release_does_not_use(
+    folder: Path, change: str, problem: str | None
 ) -> None:
-    name = write_migration(folder, statement(change), SINCE, kind="contract")
-    assert await broken_rules(url, folder, USES) == ([f"{name}: {problem}"] if problem else [])
+    assert rules_broken_by(folder, change, SINCE, kind="contract") == ([problem] if problem else [])
 
 
 async def test_a_contract_waits_for_the_release_that_does_not_use_it(url: str, folder: Path) -> None:

@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(
     path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"store", "tests", "benchmarks"}
@@ -35,7 +33,6 @@ def test_a_query_is_found() -> None:
     assert list(queries(source)) == ["sqlalchemy.select", "session.scalar"]
 
 
-@pytest.mark.thorough
 def test_queries_are_in_store_only() -> None:
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     # Bluesky calls a login a session.

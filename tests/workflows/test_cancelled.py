@@ -25,7 +25,6 @@ from workflows.post import PostWorkflow
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.thorough
 async def test_a_cancelled_send_leaves_nothing_to_confirm(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     post = await stack.save("cancelled while sent", [stack.accounts["plain"]])
@@ -70,7 +69,6 @@ async def test_running_retry_is_written_off_by_a_cancel(stack: Stack) -> None:
     assert await stack.public("cancelled while retried") == []
 
 
-@pytest.mark.thorough
 async def test_late_retry_is_awaited_before_a_write_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the retry came after the write-off, the row would request a post that is cancelled for its operator."""
     gate = asyncio.Event()

@@ -122,7 +122,6 @@ async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack
     assert after.raw_info.priority == before.raw_info.priority
 
 
-@pytest.mark.thorough
 async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
     post = await stack.save("changed by many", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
@@ -257,7 +256,6 @@ async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     assert len(await stack.public("looked for")) == 1
 
 
-@pytest.mark.thorough
 async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
     post = await stack.publish("edited 0", [stack.accounts["twitter"]])
     handle = stack.client.get_workflow_handle(post.workflow_id)

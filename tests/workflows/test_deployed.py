@@ -50,7 +50,6 @@ async def task_failures(handle: WorkflowHandle[Any, Any]) -> list[int]:
     return [event.workflow_task_failed_event_attributes.cause for event in history.events]
 
 
-@pytest.mark.thorough
 async def test_sleeping_post_keeps_old_code_and_a_new_one_gets_new_code(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

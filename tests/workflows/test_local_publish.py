@@ -82,7 +82,6 @@ async def test_due_and_ready_post_is_published_within_the_workflow_task(stack: S
     assert await ways(stack, post) == [WITHIN]
 
 
-@pytest.mark.thorough
 async def test_unresponsive_platform_uses_only_its_local_slots(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_publish, "SLOTS", 1)
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)

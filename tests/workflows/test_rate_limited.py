@@ -129,7 +129,6 @@ async def test_simultaneous_posts_keep_to_rate_limit(rate_limited: Stack) -> Non
     assert min(spans) >= RATE_LIMIT.per.total_seconds() - 0.5
 
 
-@pytest.mark.thorough
 async def test_quota_cap_holds_and_releases(rate_limited: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
     set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=3)))
@@ -144,7 +143,6 @@ async def test_quota_cap_holds_and_releases(rate_limited: Stack, monkeypatch: py
         assert {state for _, state in await lines(rate_limited, post)} == {"done"}
 
 
-@pytest.mark.thorough
 async def test_reported_cap_holds_all_posts_of_the_account(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

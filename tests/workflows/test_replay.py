@@ -76,7 +76,7 @@ async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflo
         pytest.fail(RUNBOOK.format(name=name, error=result.replay_failure), pytrace=False)
 
 
-@pytest.mark.parametrize("runner", ["unsandboxed", pytest.param("sandboxed", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("name", RECORDED)
 async def test_recorded_histories_replay(name: str, runner: str) -> None:
     await replay(name, RUNNERS[runner]())

@@ -89,7 +89,6 @@ async def test_concurrent_retries_publish_once(stack: Stack) -> None:
     assert len(await stack.public("retried by many")) == 1
 
 
-@pytest.mark.thorough
 async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
     """The platform agrees with the response to a delete at the due time, whatever that response is."""
     posts = [
@@ -172,7 +171,6 @@ async def test_cancelled_workflow_leaves_a_settled_row(stack: Stack) -> None:
     assert row.targets[0].status == TargetStatus.FAILED
 
 
-@pytest.mark.thorough
 async def test_row_state_can_be_acted_upon_immediately(stack: Stack) -> None:
     """A row settles a moment before its workflow knows it; a client that has read the row must not be refused."""
     for number in range(10):

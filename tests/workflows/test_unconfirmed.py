@@ -34,7 +34,6 @@ async def test_certainly_absent_post_is_sent_again(stack: Stack, platform: str, 
     assert len(await stack.public(text)) == 1
 
 
-@pytest.mark.thorough
 async def test_unlisted_public_post_is_published(
     stack: Stack, quick_confirms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +77,6 @@ async def test_post_is_publishing_until_it_is_confirmed(stack: Stack) -> None:
     assert confirmed.next_attempt_at is None
 
 
-@pytest.mark.thorough
 async def test_possibly_public_post_is_not_deleted_by_a_new_run(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=9)
@@ -200,7 +198,6 @@ async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatc
     assert len(await stack.public(f"confirmed after {signal}")) == 1
 
 
-@pytest.mark.thorough
 async def test_an_attempt_that_is_asked_for_makes_no_later_one_wait_longer(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

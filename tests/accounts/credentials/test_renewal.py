@@ -75,7 +75,6 @@ async def test_slow_renewal_delays_no_other_account(stack: Stack, parts: WorkerP
     assert await renewals(stack) == before + 1
 
 
-@pytest.mark.thorough
 async def test_many_steps_of_many_processes_renew_once(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
@@ -95,7 +94,6 @@ async def test_many_steps_of_many_processes_renew_once(
     assert (await row(stack, account)).renewing_until is None
 
 
-@pytest.mark.thorough
 async def test_waiting_for_another_process_is_bounded(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

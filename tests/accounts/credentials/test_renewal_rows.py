@@ -36,7 +36,6 @@ async def failure(process: Process, account: Account, platform: Platform, *, for
     return raised.value
 
 
-@pytest.mark.thorough
 async def test_reported_lifetimes_are_saved_with_the_credentials(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:

@@ -50,7 +50,6 @@ async def at_work(stack: Stack) -> AsyncIterator[None]:
         yield
 
 
-@pytest.mark.thorough
 async def test_a_post_without_worker_is_reported_and_published_later(own: Stack) -> None:
     post = await own.save("doctor: waits", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
     await own.start(post)
@@ -95,7 +94,6 @@ async def test_send_of_a_dead_worker_is_confirmed_by_the_next(own: Stack) -> Non
         await until_agrees(own)
 
 
-@pytest.mark.thorough
 async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.client.runs._QUERY_TIMEOUT", timedelta(seconds=1))
     async with at_work(own):

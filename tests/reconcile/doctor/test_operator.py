@@ -26,7 +26,6 @@ async def set_credentials(stack: Stack, account: Account, sealed: bytes) -> None
         await session.execute(update(Account).where(its).values(credentials=sealed))
 
 
-@pytest.mark.thorough
 async def test_posts_wait_for_a_key_that_a_worker_lacks(own: Stack) -> None:
     vault, account = Vault(own.settings.encryption_keys), own.accounts["plain"]
     assert await check_keys(own.worker_database, vault, Meters()) == 0

@@ -33,7 +33,6 @@ async def mastodon(own: Stack) -> Account:
     return account
 
 
-@pytest.mark.thorough
 async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack) -> None:
     posts: dict[str, Post] = {}
 

@@ -156,7 +156,6 @@ async def test_draft_with_a_running_workflow_is_resolved_by_itself(own: Stack) -
     assert await agrees(own)
 
 
-@pytest.mark.thorough
 async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(own: Stack) -> None:
     post, _ = await asleep(own, "doctor: row ahead", timedelta(seconds=4))
     await write_target(own, post, status=TargetStatus.PUBLISHED)

@@ -235,7 +235,6 @@ async def upload(server: Bluesky, token: str, content: bytes) -> httpx.Response:
     return await server.client.post("/app.bsky.video.uploadVideo", params=params, headers=headers, content=content)
 
 
-@pytest.mark.thorough
 async def test_a_video_takes_its_time_and_is_recognised_when_it_comes_again(clock: Clock) -> None:
     async with serving_bluesky(realistic=True, clock=clock) as server:
         await server.log_in()

@@ -100,7 +100,6 @@ async def test_a_body_may_be_a_form(server: Mastodon) -> None:
     assert [attachment["id"] for attachment in shown["media_attachments"]] == [medium["id"]]
 
 
-@pytest.mark.thorough
 async def test_a_video_takes_its_time(timed: Mastodon, clock: Clock) -> None:
     answer = await timed.upload(extension="mp4", description="waves")
     medium = answer.json()

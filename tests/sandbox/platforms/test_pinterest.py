@@ -110,7 +110,6 @@ async def test_pins_survive_a_restart(tmp_path: Path) -> None:
         assert [(item["id"], item["title"], item["description"]) for item in pins] == [(pin_id, "kept", "still here")]
 
 
-@pytest.mark.thorough
 async def test_a_day_has_a_thousand_requests(clock: Clock) -> None:
     async with pinterest(realistic=True, clock=clock) as pi:
         for _ in range(1000):

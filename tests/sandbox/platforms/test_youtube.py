@@ -73,7 +73,6 @@ async def test_video_fields_are_checked(
     assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (400, reason)
 
 
-@pytest.mark.thorough
 async def test_pieces_come_in_order_and_are_counted(youtube: httpx.AsyncClient) -> None:
     content = (await sample(youtube)).ljust(UNIT * 2, b"\0")
     url, size = (await begin(youtube, len(content))).headers["location"], len(content)

@@ -67,7 +67,6 @@ class CountedChecks:
             return bool(await session.scalar(query, {"id": self._post.id}) != "x")
 
 
-@pytest.mark.thorough
 async def test_a_change_whose_notification_is_lost_is_found(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     checks = CountedChecks(database, post)
@@ -108,7 +107,6 @@ async def test_a_notification_ends_the_wait_immediately(
         assert await waiting
 
 
-@pytest.mark.thorough
 async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     async with asyncio.timeout(30):

@@ -107,7 +107,6 @@ def test_the_oldest_secrets_are_forgotten() -> None:
     assert masked == [2, 4, 5]
 
 
-@pytest.mark.thorough
 def test_threads_may_remember_and_mask_at_the_same_time() -> None:
     known = SecretValues(most=7000)
     failures = []
