@@ -165,7 +165,7 @@ class OwnedModel(Model):
         if (
             met
             and (message.fresh or run.temporal_status == TemporalStatus.RUNNING)
-            and found_run(message.post, run.post) is FoundRun.OTHER_POST
+            and _found_run(message.post, run.post) is FoundRun.OTHER_POST
         ):
             moved = _moved(world) if world.row.post == message.post else world
             return f"{name} finds another post's run", moved, None
@@ -331,7 +331,7 @@ def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Vers
 
 
 @cache
-def found_run(post_id: int, found_id: int) -> FoundRun:
+def _found_run(post_id: int, found_id: int) -> FoundRun:
     return classify_found_run(str(post_id), str(found_id))
 
 

@@ -70,7 +70,7 @@ def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> No
 
 
 def test_run_of_another_post_is_not_taken_for_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "_found", lambda _, __: FoundRun.SAME_POST)
+    monkeypatch.setattr(owned, "_found_run", lambda _, __: FoundRun.SAME_POST)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 
