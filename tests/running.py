@@ -80,5 +80,5 @@ async def stack_on(
             )
         finally:
             await outcomes.close()
-            for each in (database, of_api, of_worker):
-                await each.close()
+            for pool in (database, of_api, of_worker):
+                await pool.close()

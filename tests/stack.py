@@ -196,7 +196,7 @@ class Stack:
         """Save a post as the API does, to be published now or later."""
         now = datetime.now(UTC)
         due = now + due_in if due_in else now
-        wanted = PostContent(
+        post_content = PostContent(
             content=content,
             media_items=[Media(type=_kind(url), url=url) for url in media],
             targets=[
@@ -211,7 +211,7 @@ class Stack:
             post_id,
             self.workspace_id,
             workflow_id(self.workspace_id, post_id, None),
-            wanted,
+            post_content,
             status=PostStatus.SCHEDULED if due_in else PostStatus.PUBLISHING,
             due_at=due,
             now=now,
@@ -233,8 +233,8 @@ class Stack:
     async def plan(self, post: Post) -> Plan:
         """Return the plan of a post, for its workflow."""
         async with self.database.transaction() as session:
-            found = await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
-        return post_plan(post, found)
+            accounts = await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
+        return post_plan(post, accounts)
 
     async def write_change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
         """Change a post's row as the API does, without notifying its workflow. Raises Conflict if it has begun."""
@@ -244,8 +244,8 @@ class Stack:
             assert row
             if not may_change(PostStatus(row.status), await target_rows(session, row)):
                 raise Conflict(Problem("Publishing has begun", "conflict"))
-            wanted = post_content(row).model_copy(update=content)
-            rewrite(row, wanted, await self.actor(), status=status, due_at=due, now=datetime.now(UTC))
+            changed = post_content(row).model_copy(update=content)
+            rewrite(row, changed, await self.actor(), status=status, due_at=due, now=datetime.now(UTC))
         return await self.read(post.id)
 
     async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
@@ -294,8 +294,8 @@ class Stack:
     async def new_text(self, post: Post, text_: str) -> str:
         """Save an edit of a published post as the api does, and return its revision's id."""
         async with self.database.transaction() as session:
-            wanted = EditedText(content=text_, target_ids=[target.id for target in post.targets])
-            return await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
+            edit = EditedText(content=text_, target_ids=[target.id for target in post.targets])
+            return await add_revision(session, post, edit, CLIENT, datetime.now(UTC))
 
     async def read(self, post_id: str) -> Post:
         """Return a post's current row."""

@@ -7,17 +7,15 @@ import pytest
 from tests.language import PARTS, complaints, files
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("part", PARTS)
 def test_sentences_and_names_follow_the_rules(part: str) -> None:
-    found = [str(complaint) for file in files(part) for complaint in complaints(file)]
-    assert found == []
+    assert [str(complaint) for file in files(part) for complaint in complaints(file)] == []
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "problem"),
     [
-        ('class A:\n    """Be a thing."""\n', "no noun phrase"),
+        ('class A:\n    """Return a thing."""\n', "no noun phrase"),
         ('class A:\n    """What a thing is."""\n', "no noun phrase"),
         ('"""How fast a key may go."""\n', "no noun phrase"),
         ("# What is late is tried again.\n", "no subject"),
@@ -25,46 +23,45 @@ def test_sentences_and_names_follow_the_rules(part: str) -> None:
         ("# Whoever comes, waits.\n", "whoever"),
         ('"""It is read anew."""\n', "anew"),
         ('raise ValueError("This shall not be.")\n', "shall"),
-        ('raise ValueError("The operator mended it.")\n', "mended"),
         ("# It goes on.\n", "goes on"),
-        ("# The network refuses it.\n", "platform"),
-        ("def take_up_what_was_told() -> None: ...\n", "told"),
-        ("class JudgeOfSends: ...\n", "JudgeOfSends"),
         (f"def test_{'a' * 90}() -> None: ...\n", "letters"),
+        ("def test_what_is_late_is_tried_again() -> None: ...\n", "subject"),
+        ("for each in posts: ...\n", "each"),
+        ("def row(found): ...\n", "found"),
+        ("self._kept = 1\n", "_kept"),
+        ("def given() -> None: ...\n", "given"),
+        ("def row_of(post): ...\n", "row_of"),
+        ("def of(post): ...\n", "of"),
     ],
 )
-def test_violations_are_found(tmp_path: Path, source: str, said: str) -> None:
+def test_violations_are_reported(tmp_path: Path, source: str, problem: str) -> None:
     file = tmp_path / "module.py"
     file.write_text(source)
     (complaint,) = complaints(file)
-    assert said in str(complaint)
+    assert problem in str(complaint)
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("def test_what_is_late_is_tried_again() -> None: ...\n", "subject"),
-        ("def test_a_video_goes_on() -> None: ...\n", "subject"),
-        ("told = 1\n", "reported"),
-        ("def tell() -> None: ...\n", "report"),
-        ("# A server tells.\n", "report"),
-        ('assert found, "nobody has asked"\n', "nobody"),
-        ('assert found, f"what {found} says is read"\n', "no subject"),
-    ],
-)
-def test_violations_in_tests_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str) -> None:
+def test_texts_of_posts_in_tests_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.language.ROOT", tmp_path)
     (tmp_path / "tests").mkdir()
     file = tmp_path / "tests" / "module.py"
-    file.write_text(source)
+    file.write_text('post = "what nobody has, and goes on"\n')
+    assert list(complaints(file)) == []
+    file.write_text('assert post, f"what {post} says is read"\n')
     (complaint,) = complaints(file)
-    assert said in str(complaint)
-    file.write_text('post = "what nobody was told, and goes on"\n')
-    assert list(complaints(file)) == [], "texts of posts are free"
+    assert "no subject" in str(complaint)
 
 
-@pytest.mark.parametrize("source", ["# What is late?\n", 'a = 1\n"""What the caller asked for."""\n'])
-def test_a_question_and_the_phrase_of_an_attribute_may_begin_with_what(tmp_path: Path, source: str) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "# What is late?\n",
+        'a = 1\n"""What the caller asked for."""\n',
+        "row.found.kept(given=1)\n",
+        "def proof(offset, profile): ...\n",
+    ],
+)
+def test_questions_attributes_and_the_names_of_others_are_free(tmp_path: Path, source: str) -> None:
     file = tmp_path / "module.py"
     file.write_text(source)
     assert list(complaints(file)) == []

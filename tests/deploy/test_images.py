@@ -87,7 +87,7 @@ class FakeRegistry(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        manifest = manifest_of(self.path) if "/manifests/" in self.path else b"{}"
+        manifest = manifest_bytes(self.path) if "/manifests/" in self.path else b"{}"
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.oci.image.index.v1+json")
         self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(manifest).hexdigest()}")
@@ -100,7 +100,7 @@ class FakeRegistry(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def manifest_of(path: str) -> bytes:
+def manifest_bytes(path: str) -> bytes:
     """Return the manifest of an image for every system: another one for each image."""
     name = path.partition("/manifests/")[0]
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
@@ -130,7 +130,7 @@ def test_pin_asks_the_registry_that_a_tag_names(copied: Path, registry: str) -> 
     assert pinned.returncode == 0, pinned.stderr
     paths = {name: f"/v2/{tag.rpartition(':')[0]}/manifests/" for name, tag in IMAGES.items()}
     assert file.read_text().splitlines() == [
-        f"{name}={registry}/{tag}@sha256:{hashlib.sha256(manifest_of(paths[name])).hexdigest()}"
+        f"{name}={registry}/{tag}@sha256:{hashlib.sha256(manifest_bytes(paths[name])).hexdigest()}"
         for name, tag in IMAGES.items()
     ]
     assert run("check", copied).returncode == 0

@@ -45,9 +45,9 @@ def main() -> None:
     with ProcessPoolExecutor(2) as pool:
         tasks = [pool.submit(_searched, model, name, start, arguments.states) for name, start in scenarios.items()]
         for task in tasks:
-            name, found = task.result()
-            states, broken = states + found.states, broken or bool(found.broken)
-            sys.stdout.write(as_text(name, found) + "\n")
+            name, search_result = task.result()
+            states, broken = states + search_result.states, broken or bool(search_result.broken)
+            sys.stdout.write(as_text(name, search_result) + "\n")
             sys.stdout.flush()
     sys.stdout.write(f"{states} states, {'promises are broken' if broken else 'no promise is broken'}\n")
     raise SystemExit(1 if broken else 0)

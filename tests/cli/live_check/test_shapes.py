@@ -63,14 +63,14 @@ def test_paths_keep_their_words(path: str, shape: str) -> None:
 
 
 def test_only_headers_about_limits_are_recorded() -> None:
-    given_ = {
+    known_fields = {
         "Content-Type": "application/json; charset=utf-8",
         "X-RateLimit-Remaining": "42",
         "x-ratelimit-limit": f"100;{SECRET * 9}",
         "Set-Cookie": SECRET,
         "x-business-use-case-usage": f'{{"{SECRET}": 1}}',
     }
-    assert headers_shape(given_) == {
+    assert headers_shape(known_fields) == {
         "content-type": "application/json; charset=utf-8",
         "x-ratelimit-limit": "…",
         "x-ratelimit-remaining": "42",

@@ -41,7 +41,7 @@ UNREADABLE_BODIES: list[Any] = [
 ]
 
 
-def wire_of(connector: OAuthConnector[Any], answer: Callable[[httpx.Request], httpx.Response]) -> Wire:
+def wire_at(connector: OAuthConnector[Any], answer: Callable[[httpx.Request], httpx.Response]) -> Wire:
     transport, domains = httpx.MockTransport(answer), connector.platform.own_domains
     return Wire(transport, connector.platform.base_url, connector.label, connector.read_error, domains=domains)
 
@@ -53,7 +53,7 @@ def respond(status: int, body: Any, _: httpx.Request) -> httpx.Response:
 @pytest.mark.parametrize("connector", CONNECTORS, ids=lambda connector: connector.name)
 async def test_unreadable_answer_to_a_code_is_an_error_of_the_platform(connector: OAuthConnector[Any]) -> None:
     for status, body in itertools.product([200, 400, 403, 500], UNREADABLE_BODIES):
-        wire = wire_of(connector, partial(respond, status, body))
+        wire = wire_at(connector, partial(respond, status, body))
         with pytest.raises(PlatformError) as raised:
             await connector.exchange(wire, App("app", SecretStr("quiet")), "code", "https://app.example", "v" * 43)
         assert raised.value.kind is ErrorKind.TRANSIENT, (status, body)
@@ -66,7 +66,7 @@ async def test_step_that_cannot_read_an_answer_raises_a_platform_error(monkeypat
     connector = connectors()["twitter"]
     assert isinstance(connector, OAuthConnector)
     monkeypatch.setattr(type(connector), "read_grant", unreadable)
-    wire = wire_of(connector, partial(respond, 200, {}))
+    wire = wire_at(connector, partial(respond, 200, {}))
     with pytest.raises(PlatformError) as raised:
         await connector.exchange(wire, App("app"), "code", "https://app.example", "v" * 43)
     assert raised.value.code == UNREADABLE
@@ -88,7 +88,7 @@ async def test_app_identifies_itself_alike_in_all_its_requests(name: str, secret
     async def never(*_: object) -> Any:
         raise AssertionError("nothing is renewed or stored here")
 
-    wire, app = wire_of(connector, answer), App("app", SecretStr(secret) if secret else None)
+    wire, app = wire_at(connector, answer), App("app", SecretStr(secret) if secret else None)
     tokens = {"accessToken": "old", "refreshToken": "used once", "clientId": "app", "clientSecret": secret}
     credentials = connector.platform.credentials.model_validate(tokens)
     await connector.exchange(wire, app, "code", "https://app.example", "v" * 43)
