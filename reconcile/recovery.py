@@ -122,7 +122,7 @@ class Recovery:
         if state is RunState.AHEAD:
             plan = await self._confirm_first(summary.id, run) or plan
         elif state is RunState.LOST:
-            await self._note_restart(summary, run)
+            await self._write_restart(summary, await self._how_it_ended(run))
         starts = state in {RunState.LOST, RunState.AHEAD}
         if starts or (state is RunState.RUNNING and run and _may_be_behind(summary, run)):
             await deliver_or_move(self._database, self._workflows, plan)
@@ -143,14 +143,11 @@ class Recovery:
         await self._runs.begin_again(run, "its tasks failed under the code of this worker")
         log.warning("recovery.began_again", post_id=summary.id, workflow_id=summary.workflow_id)
 
-    async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
+    async def _write_restart(self, summary: PostSummary, details: tuple[tuple[str, str], ...]) -> None:
         """Write the restart into the post's history, before it happens, because its effects may appear immediately.
 
         If Temporal became unavailable in between, the repeated try is the same restart.
         """
-        await self._write_restart(summary, await self._how_it_ended(run))
-
-    async def _write_restart(self, summary: PostSummary, details: tuple[tuple[str, str], ...]) -> None:
         async with self._database.transaction() as session:
             if post := await lock_post(session, summary.id):
                 await add_unless_recorded(session, post, AuditEntry(Action.RESTARTED, RECOVERY, details=details))
