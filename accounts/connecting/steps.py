@@ -74,7 +74,7 @@ async def finish(context: ConnectContext) -> None:
         await connect_by_code(context, secrets)
         return
     if row.consumed_at is None:
-        # The API has handed over neither a code nor credentials: only somebody at Temporal can ask for this.
+        # The API has handed over neither a code nor credentials: only a client of Temporal can ask for this.
         return
     handover = context.open_handover(secrets)
     if row.redirect_url is None:
