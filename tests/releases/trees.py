@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,16 @@ def released_tree(version: str, folder: Path, clone: Path = ROOT) -> Tree:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
     return Tree(name, folder)
+
+
+def extended_tree(folder: Path) -> Tree:
+    """Make a tree of the present code whose migrations a test can extend: everything is a link, but for `store`."""
+    folder.mkdir()
+    for path in ROOT.iterdir():
+        if path.name != "store" and not path.name.startswith("."):
+            folder.joinpath(path.name).symlink_to(path)
+    shutil.copytree(ROOT / "store", folder / "store", ignore=shutil.ignore_patterns("__pycache__"))
+    return Tree("the present code with further migrations", folder)
 
 
 def _recording_commit(version: str, clone: Path) -> str | None:
