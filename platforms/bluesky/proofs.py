@@ -62,7 +62,7 @@ def read_key(text: str) -> Key:
     return ec.derive_private_key(int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))), _CURVE)
 
 
-def key_of_app(secret: str) -> Key:
+def derive_app_key(secret: str) -> Key:
     """Return the key of an app, which is derived from its client secret."""
     derived = HKDF(SHA256(), _BYTES + 16, None, b"socialsyncer app key").derive(secret.encode())
     return ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, _CURVE)
@@ -87,7 +87,7 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
 
 def app_jwk(secret: str) -> dict[str, str]:
     """Return the public key of an app as its metadata lists it."""
-    jwk = public_jwk(key_of_app(secret))
+    jwk = public_jwk(derive_app_key(secret))
     return {**jwk, "kid": thumbprint(jwk), "alg": "ES256", "use": "sig"}
 
 
@@ -104,7 +104,7 @@ def proof(key: str, method: str, url: str, *, nonce: str | None = None, token: s
 
 def assertion(secret: str, client_id: str, issuer: str) -> str:
     """Return the assertion by which an app identifies itself at an authorization server (RFC 7523)."""
-    private, now = key_of_app(secret), int(time.time())
+    private, now = derive_app_key(secret), int(time.time())
     claims = {
         "iss": client_id,
         "sub": client_id,

@@ -55,7 +55,7 @@ def webhook_fields(settings: DiscordSettings) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def of_bot(target_id: str) -> dict[str, Any]:
+def bot_fields(target_id: str) -> dict[str, Any]:
     """Return the nonce by which Discord recognises a repeat for some minutes and answers with the first message."""
     number, nonce = int.from_bytes(hashlib.sha256(target_id.encode()).digest()[:16]), ""
     while number:

@@ -21,7 +21,7 @@ from platforms.base import (
 from platforms.choices import Choices, ListsChoices
 from platforms.discord import channels, errors, rules
 from platforms.discord.connection import DiscordConnection, channel_path, get, home, messages, request_headers, with_id
-from platforms.discord.fields import file_parts, message_body, of_bot, webhook_fields
+from platforms.discord.fields import bot_fields, file_parts, message_body, webhook_fields
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm, post_form
@@ -84,7 +84,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         place = await get(connection, home(connection))
         name = str(place.get("name") or "")
         if connection.credentials.webhook:
-            await _note_channel(connection, str(place.get("channel_id") or ""))
+            await _save_channel(connection, str(place.get("channel_id") or ""))
             return Identity(connection.credentials.user_id, name)
         if kind := _NO_MESSAGES.get(int(place.get("type") or 0)):
             message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
@@ -99,7 +99,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
             files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
             parts, own = (
                 file_parts(draft, files),
-                webhook_fields(draft.settings) if is_webhook else of_bot(context.target_id),
+                webhook_fields(draft.settings) if is_webhook else bot_fields(context.target_id),
             )
             if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
@@ -150,7 +150,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         return Published(published.platform_post_id, address, warning=published.warning)
 
 
-async def _note_channel(connection: DiscordConnection, channel: str) -> None:
+async def _save_channel(connection: DiscordConnection, channel: str) -> None:
     """Store a webhook's channel: a reconnection makes another webhook, which must be in the same channel."""
     if channel and channel != connection.credentials.in_channel:
         connection.credentials = await connection.keep(lambda now: now.model_copy(update={"in_channel": channel}))
@@ -238,7 +238,7 @@ def _likeness(message: dict[str, Any], bot: dict[str, Any], context: PublishCont
     """Return how like ours a message is; Discord may have rewritten the text of one that shows as many files."""
     nonce, draft = message.get("nonce"), context.draft
     if nonce is not None:
-        return Likeness.SAME if nonce == of_bot(context.target_id)["nonce"] else Likeness.OTHER
+        return Likeness.SAME if nonce == bot_fields(context.target_id)["nonce"] else Likeness.OTHER
     if (message.get("author") or {}).get("id") != bot["id"] or not _has_same_question(message, draft):
         return Likeness.OTHER
     text = likeness(message.get("content"), draft.text)

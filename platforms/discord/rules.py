@@ -67,10 +67,10 @@ def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> l
         violations.append(
             setting("threadName", f"{label} begins a thread or continues one; give threadId or threadName")
         )
-    return violations + _of_the_other_kind(label, settings, account)
+    return violations + _check_account_kind(label, settings, account)
 
 
-def _of_the_other_kind(label: str, settings: DiscordSettings, account: AccountFacts) -> list[Violation]:
+def _check_account_kind(label: str, settings: DiscordSettings, account: AccountFacts) -> list[Violation]:
     if not account.user_id:
         return []
     if account.user_id.startswith(WEBHOOK):

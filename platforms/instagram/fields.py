@@ -10,22 +10,22 @@ from platforms.instagram.settings import InstagramSettings
 from platforms.meta.graph import Fields
 
 
-def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
+def item_fields(draft: Draft[InstagramSettings]) -> list[Fields]:
     """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
     return (
-        [_of_item(draft, index) for index in range(len(draft.media))]
+        [_fields_of_one_item(draft, index) for index in range(len(draft.media))]
         if choose_post_type(draft) is InstagramPostType.CAROUSEL
         else []
     )
 
 
-def _of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
+def _fields_of_one_item(draft: Draft[InstagramSettings], index: int) -> Fields:
     video = draft.media[index].type is MediaType.VIDEO
     # Whether Instagram wants a type for a carousel's video is unverified; working publishers send VIDEO.
     return _encode({"is_carousel_item": True, "media_type": "VIDEO" if video else None, **_media(draft, index)})
 
 
-def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
+def post_fields(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
     """Return the fields of the container that is published; `items` are a carousel's finished items."""
     settings = draft.settings
     # In a carousel only the container that is published takes this; source: Instagram's changelog of June 22, 2026.

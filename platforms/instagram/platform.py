@@ -88,7 +88,7 @@ class Instagram(
         """Build the post's containers and wait a few seconds until Instagram has processed them."""
         draft = context.draft
         await Containers(CONTAINERS, connection, context).bring(
-            POST, fields.of_items(draft), lambda items: fields.of_post(draft, items)
+            POST, fields.item_fields(draft), lambda items: fields.post_fields(draft, items)
         )
 
     async def publish(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> Published:

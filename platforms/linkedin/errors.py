@@ -167,7 +167,7 @@ def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:
     return refused["who"] == ("pages" if is_page else "members") and refused["media"] in {None, *media}
 
 
-def of_author(error: PlatformError, *, is_page: bool, named: str | None) -> PlatformError:
+def explain_to_author(error: PlatformError, *, is_page: bool, named: str | None) -> PlatformError:
     """Return what a refusal means for the author of the post.
 
     `is_page` says whether the author is a company page. `named` is the page if the post names another one than the

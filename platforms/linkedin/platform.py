@@ -93,7 +93,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         try:
             await Uploads(connection, context, post_author(connection, context)).run()
         except PlatformError as error:
-            raise await _of_author(error, connection, context) from error
+            raise await _explain_to_author(error, connection, context) from error
 
     async def publish(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat which post the first request made."""
@@ -121,7 +121,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
                 del handles[SENT_AT]
                 await context.save(handles)
             error = await _record_media_refusal(context, uploads, error)
-            raise await _of_author(error, connection, context) from error
+            raise await _explain_to_author(error, connection, context) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
             raise PlatformError(
@@ -252,7 +252,7 @@ def post_author(connection: LinkedInConnection, context: PublishContext[LinkedIn
     return page or f"urn:li:person:{connection.account.user_id}"
 
 
-async def _of_author(
+async def _explain_to_author(
     error: PlatformError, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]
 ) -> PlatformError:
     """Return what a refusal means for the author of the post.
@@ -273,7 +273,7 @@ async def _of_author(
                     f"LinkedIn takes videos of {page} from its administrators only, and this member is a content admin."
                 )
                 error = PlatformError(ErrorKind.REJECTED, message, code="no_video_role", status=error.status)
-    return errors.of_author(error, is_page=bool(page), named=named)
+    return errors.explain_to_author(error, is_page=bool(page), named=named)
 
 
 def _names_repeats(draft: Draft[LinkedInSettings]) -> bool:

@@ -38,7 +38,7 @@ class Similarity(Enum):
     OTHER = auto()
 
 
-async def note_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+async def save_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
     """Save once, before the first send, the newest status: it and older ones cannot be ours, even if they are equal."""
     if AFTER in context.handles:
         return

@@ -77,7 +77,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
         GoToSocial and snac support no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
         """
-        await lookup.note_newest(connection, context)
+        await lookup.save_newest(connection, context)
         limits = await read_limits(connection) if depends_on_server(context.draft.settings) else DEFAULTS
         body = status_body(context.draft, media_ids(context.handles) if context.draft.media else [], limits)
         refusals = int(context.handles.get(REFUSALS, 0))

@@ -15,7 +15,7 @@ def is_of_snac(post_id: str) -> bool:
     return re.fullmatch(r"[0-9]{10}[0-9a-f]{32}", post_id) is not None
 
 
-def _id_of_snac(scheme: str, match: re.Match[str]) -> str:
+def _snac_id(scheme: str, match: re.Match[str]) -> str:
     """Return snac's id of a post: the second in which it was made, and the digest of its address."""
     path, second = match[0].partition("?")[0].rstrip("/"), match[2]
     address = f"{scheme}://{path}"
@@ -43,7 +43,7 @@ POST_ID = PostId(
         # Mitra
         (rf"{_SERVER}post/([0-9a-f-]{{36}}){_MORE}", r"\2"),
         # snac
-        (rf"{_SERVER}[^/@]+/p/([0-9]{{10}})\.[0-9]{{1,9}}/?(?:\?.*)?", _id_of_snac),
+        (rf"{_SERVER}[^/@]+/p/([0-9]{{10}})\.[0-9]{{1,9}}/?(?:\?.*)?", _snac_id),
     ),
     # Pleroma, Akkoma and Friendica
     without_id=(r"[^/]+/(?:objects|activities|display)/.+",),

@@ -24,7 +24,7 @@ SIDES, STEEPEST = 10_000, 20
 """The limits of a photo: width plus height, and the ratio of both; source: sendPhoto."""
 
 
-def _number_of_channel(user_id: str) -> str:
+def _channel_number(user_id: str) -> str:
     """Return the number by which addresses name a channel or supergroup; other chats have no addresses."""
     return user_id.removeprefix("-100") if user_id.startswith("-100") else ""
 
@@ -40,7 +40,7 @@ RULES = Rules(
         ),
         # The name of a chat may change, and is stored beside titles, so only its number makes an address.
         pages=((r".+", r"https://t.me/c/{owner}/\g<0>"),),
-        owner=_number_of_channel,
+        owner=_channel_number,
     ),
     text=TextRule(
         limit=4096,

@@ -8,18 +8,18 @@ from platforms.meta.graph import Fields
 from platforms.threads.settings import ThreadsSettings
 
 
-def of_items(media: tuple[Media, ...]) -> list[Fields]:
+def item_fields(media: tuple[Media, ...]) -> list[Fields]:
     """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
     return [{"is_carousel_item": "true", **_content((item,), [])} for item in media] if len(media) > 1 else []
 
 
-def of_post(text: str, media: tuple[Media, ...], more: Fields) -> Built:
+def post_fields(text: str, media: tuple[Media, ...], more: Fields) -> Built:
     """Return the function that makes the fields of the published container, once its items are finished."""
     content = {"text": text} if text else {}
     return lambda items: {**_content(media, items), **content, **more}
 
 
-def of_root(settings: ThreadsSettings) -> Fields:
+def root_fields(settings: ThreadsSettings) -> Fields:
     """Return the further fields of a thread's first post, besides its text and media."""
     poll = settings.poll
     fields = {

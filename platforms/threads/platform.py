@@ -34,7 +34,7 @@ from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdi
 from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection
-from platforms.threads.fields import of_items, of_post, of_root
+from platforms.threads.fields import item_fields, post_fields, root_fields
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 
 POST_FIELDS = "id,permalink,text,timestamp"
@@ -84,7 +84,7 @@ class Threads(
 
     async def whoami(self, connection: ThreadsConnection) -> Identity:
         """Ask whose token this is."""
-        me = await _of_me(GRAPH.get(connection, "/me", fields="id,username"))
+        me = await _read_own(GRAPH.get(connection, "/me", fields="id,username"))
         if not me.get("id") or not me.get("username"):
             raise PlatformError(ErrorKind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
@@ -96,9 +96,9 @@ class Threads(
     async def prepare(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
         draft = context.draft
-        built = of_post(draft.text, draft.media, of_root(draft.settings))
+        built = post_fields(draft.text, draft.media, root_fields(draft.settings))
         try:
-            await Containers(CONTAINERS, connection, context).bring(POST, of_items(draft.media), built)
+            await Containers(CONTAINERS, connection, context).bring(POST, item_fields(draft.media), built)
         except PlatformError as error:
             if (draft.settings.reply_to_id or draft.settings.quote_post_id) and errors.forbids_reply(error):
                 raise errors.may_not_answer(error) from error
@@ -156,7 +156,7 @@ async def _is_missing(connection: ThreadsConnection, post_id: str | None) -> boo
     return False
 
 
-async def _of_me(read: Awaitable[A]) -> A:
+async def _read_own(read: Awaitable[A]) -> A:
     """Return what was read of the account itself. It exists, so if Threads denies that, the token has ended."""
     try:
         return await read
@@ -187,7 +187,7 @@ async def _quota_is_used(connection: ThreadsConnection, of: str) -> bool:
 
 async def _quotas(connection: ThreadsConnection, of: str = "") -> list[dict[str, Any]]:
     fields = f"{of}quota_usage,{of}config"
-    return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
+    return await _read_own(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
 
 
 async def _confirm(
@@ -209,7 +209,7 @@ async def _find(
 ) -> Finding:
     """Find a post by its text."""
     start = str(int((since - CLOCKS_APART).timestamp()))
-    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit=str(PAGE)))
+    posts = await _read_own(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit=str(PAGE)))
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
     matching = (_matching_post(post, text) for post in posts if post["id"] not in thread)
     return verdict(context, matching, since=since, is_whole=len(posts) < PAGE)
@@ -238,8 +238,8 @@ async def _follow(
             state["id"] = finding.platform_post_id
             await context.save(context.handles)
             return state["id"]
-    built = of_post(item.content, item.media, {"reply_to_id": parent})
-    await containers.bring(name, of_items(item.media), built)
+    built = post_fields(item.content, item.media, {"reply_to_id": parent})
+    await containers.bring(name, item_fields(item.media), built)
     state["sent"] = datetime.now(UTC).isoformat()
     await context.save(context.handles)
     try:

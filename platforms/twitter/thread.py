@@ -44,7 +44,7 @@ async def follow(
         sent_at = datetime.fromisoformat(sent_before)
         finding = await lookup.find(connection, post, sent_at, since_id=parent)
         if isinstance(finding, Published):
-            return await _keep(post, finding.platform_post_id)
+            return await _save_id(post, finding.platform_post_id)
         if not isinstance(finding, Absent):
             raise unconfirmed_item("X", number, sent_at)
         if (remaining := absent_after - (datetime.now(UTC) - sent_at)) > timedelta(0):
@@ -54,7 +54,7 @@ async def follow(
     note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
     await post.save(note)
     try:
-        return await _keep(post, await posts.send(connection, post))
+        return await _save_id(post, await posts.send(connection, post))
     except PlatformError as error:
         if error.kind is ErrorKind.UNCONFIRMED:
             raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
@@ -63,17 +63,17 @@ async def follow(
             note["wasDouble"] = True
             await post.save(note)
             raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
-        await _unsent(post, sent_before)
+        await _forget_send(post, sent_before)
         raise
 
 
-async def _keep(post: PublishContext[TwitterSettings], post_id: str) -> str:
+async def _save_id(post: PublishContext[TwitterSettings], post_id: str) -> str:
     post.handles["id"] = post_id
     await post.save(post.handles)
     return post_id
 
 
-async def _unsent(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
+async def _forget_send(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
     """Remove the note of a send that surely had no effect; an earlier send stays noted."""
     if sent_before is None:
         del post.handles["sentAt"], post.handles["parent"]

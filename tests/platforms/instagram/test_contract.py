@@ -52,7 +52,7 @@ def test_containers_are_made_of_names_that_the_media_edge_knows(
     media: tuple[Media, ...], content_type: str | None, node: str
 ) -> None:
     draft = Draft("a caption", media, EVERYTHING.model_copy(update={"content_type": content_type}))
-    sent = fields.of_post(draft, ["1", "2"]).keys() | {name for item in fields.of_items(draft) for name in item}
+    sent = fields.post_fields(draft, ["1", "2"]).keys() | {name for item in fields.item_fields(draft) for name in item}
     assert sent - YOUNGER <= edge_parameters(node, "POST", "media").keys()
 
 
