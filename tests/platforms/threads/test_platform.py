@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from platforms.errors import ErrorKind
+from platforms.steps.thread import FIRST_WAIT, LONGEST_WAIT
 from platforms.threads import PLATFORM
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig
@@ -101,10 +102,17 @@ async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig
     published = replace(await PLATFORM.publish(rig.connection(), context), url="https://www.threads.com/x")
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
     await refused(PLATFORM.complete(rig.connection(), context, published))
-    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
-    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": []})
-    error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "unconfirmed_reply")
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    for sent, wait in (
+        (context.handles["thread"]["0"]["sent"], FIRST_WAIT),
+        (long_ago, LONGEST_WAIT),
+        ("true", LONGEST_WAIT),
+    ):
+        context.handles["thread"]["0"]["sent"] = sent
+        await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
+        await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": []})
+        error = await refused(PLATFORM.complete(rig.connection(), context, published))
+        assert (error.kind, error.code, error.retry_after) == (ErrorKind.NOT_READY, "unconfirmed_reply", wait)
     await PLATFORM.complete(rig.connection(), context, published)
     assert len(await rig.posts()) == 2
 
