@@ -23,7 +23,7 @@ def description(config: pytest.Config) -> str:
         return f"{choice()}, without the thorough ones"
     if config.getoption("thorough"):
         return "every test; one that needs a program which is not installed is skipped, and says so"
-    return "every test but those of whole stacks, browsers, other servers and clients, which --thorough runs too"
+    return "every test but those of whole stacks, browsers, other servers and long waits, which --thorough runs too"
 
 
 def runs(config: pytest.Config, item: pytest.Item) -> bool:
