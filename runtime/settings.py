@@ -234,7 +234,7 @@ class VaultSettings(Settings):
 
     apps: SecretStr = Field(
         default=SecretStr(""),
-        description="JSON object of the apps that the operator has registered at the platforms (docs/connect.md)",
+        description="JSON object of the apps that the operator has registered at the platforms (docs/apps.md)",
     )
 
     renewals: bool = Field(

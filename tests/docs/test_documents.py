@@ -124,6 +124,22 @@ def test_the_sandbox_page_lists_every_fault() -> None:
     assert set(listed) - {"fault"} == set(get_args(FaultName))
 
 
+READERS = {
+    "clients of the API",
+    "contributors",
+    "operators",
+    "people who develop against it",
+    "people who judge the service",
+}
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.stem)
+def test_a_page_names_its_reader(page: Path) -> None:
+    reader = re.match(r"# .*\n\n\*For (.*)\.\*\n", page.read_text())
+    assert reader
+    assert reader[1] in READERS
+
+
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     listed = set(re.findall(r"([\w-]+\.md)$", navigation, re.MULTILINE))

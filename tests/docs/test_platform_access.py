@@ -1,4 +1,4 @@
-"""The statements of docs/platform-access.md about every platform are complete and true."""
+"""The statements of docs/platform-access.md and docs/evidence.md about every platform are complete and true."""
 
 import re
 from pathlib import Path
@@ -9,19 +9,18 @@ from platforms.live import load_live_check
 from platforms.registry import platforms
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "platform-access.md").read_text(encoding="utf-8")
 REAL_SERVERS = {"bluesky": "bluesky/test_pds.py", "mastodon": "mastodon/test_snac.py"}
 
 
-def rows(heading: str) -> dict[str, dict[str, str]]:
-    """Return a section's table: its cells by column, by the platform's name in the first column."""
-    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+def rows(page: str, heading: str) -> dict[str, dict[str, str]]:
+    """Return the table of a page's section: its cells by column, by the platform's name in the first column."""
+    section = (ROOT / f"docs/{page}.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     names, _, *cells = lines
     return {row[0].removesuffix(" and its kin"): dict(zip(names, row, strict=True)) for row in cells}
 
 
-APPLY, PROVEN = rows("What to apply for"), rows("What is proven by what")
+APPLY, PROVEN = rows("platform-access", "What to apply for"), rows("evidence", "What is proven by what")
 
 
 @pytest.mark.parametrize("table", [APPLY, PROVEN])
