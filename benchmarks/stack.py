@@ -50,7 +50,7 @@ async def command(dev: dict[str, Any], *words: str, stdin: str = "", may_fail: b
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate(stdin.encode())
+    output, _ = await process.communicate(stdin.encode())
     if process.returncode and not may_fail:
         raise SystemExit(f"socialsyncer {' '.join(words)} failed")
-    return said.decode().strip()
+    return output.decode().strip()

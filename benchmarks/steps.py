@@ -68,16 +68,16 @@ class Total:
     actions: int
 
 
-def kind_of(event: HistoryEvent) -> str:
+def event_kind(event: HistoryEvent) -> str:
     """Return an event's type without its prefix."""
     return EventType.Name(event.event_type).removeprefix(_PREFIX)
 
 
-def total_of(events: Iterable[HistoryEvent]) -> Total:
+def total_cost(events: Iterable[HistoryEvent]) -> Total:
     """Return the cost of a history. Raises KeyError for an event outside the usual course of a post."""
     kinds, costs, local = list[str](), list[Cost](), set[int]()
     for event in events:
-        kinds.append(kind_of(event))
+        kinds.append(event_kind(event))
         costs.append(COSTS[kinds[-1]])
         marker = event.marker_recorded_event_attributes
         if marker.marker_name == _LOCAL:
@@ -94,11 +94,11 @@ def total_of(events: Iterable[HistoryEvent]) -> Total:
 
 def show(events: Iterable[HistoryEvent]) -> None:
     """Print each event with its purpose, and the totals."""
-    found = list(events)
-    for event in found:
-        cost = COSTS[kind_of(event)]
-        print(f"  {event.event_id:>3} {kind_of(event):<35} {cost.purpose}")
-    print(f"  {total_of(found)}")
+    history = list(events)
+    for event in history:
+        cost = COSTS[event_kind(event)]
+        print(f"  {event.event_id:>3} {event_kind(event):<35} {cost.purpose}")
+    print(f"  {total_cost(history)}")
 
 
 async def _publish(http: httpx.AsyncClient, accounts: list[dict[str, Any]], **more: Any) -> str:

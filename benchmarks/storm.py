@@ -22,7 +22,7 @@ import httpx
 
 from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.inside.folder import inside
-from benchmarks.proof.platforms import PLATFORMS, api_name_of, body
+from benchmarks.proof.platforms import PLATFORMS, api_name, body
 from benchmarks.proof.product import Product
 from benchmarks.stack import stack
 
@@ -79,7 +79,7 @@ def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
     if len(public) > 1:
         yield f"public {len(public)} times"
     if post.deleted_at:
-        if any(datetime.fromisoformat(each["createdAt"]) > post.deleted_at for each in public):
+        if any(datetime.fromisoformat(public_post["createdAt"]) > post.deleted_at for public_post in public):
             yield "became public after its deletion was answered"
         return
     if post.last is None:
@@ -88,10 +88,12 @@ def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not post.rests:
         yield f"does not come to rest: {post.last['status']}"
     [target] = post.last["platforms"]
-    ids = {each["platformPostId"] for each in public}
+    ids = {public_post["platformPostId"] for public_post in public}
     if target["status"] == "published" and target["platformPostId"] not in ids:
         yield f"published as {target['platformPostId']}, and the platform shows {ids or 'nothing'}"
-    elif target["status"] == "published" and not any(post.last["content"] in each["text"] for each in public):
+    elif target["status"] == "published" and not any(
+        post.last["content"] in public_post["text"] for public_post in public
+    ):
         yield f"published with other words than {post.last['content']!r}"
     if target["status"] in {"failed", "pending", "held"} and ids:
         yield f"{target['status']}, and the platform shows {ids}"
@@ -130,13 +132,13 @@ class Storm:
                 fault: dict[str, Any] = {"fault": self._random.choice(_FAULTS), "operation": "publish", "seconds": 2}
                 if fault["fault"] != "rate_limited":
                     del fault["seconds"]
-                target = {"platform": api_name_of(post.platform), "accountId": post.account_id}
+                target = {"platform": api_name(post.platform), "accountId": post.account_id}
                 await self._product.control("POST", "faults", {**target, **fault})
 
     async def _create(self, post: Stormed) -> None:
         due = datetime.now(UTC) + self._random.choice([timedelta(seconds=3), timedelta(seconds=8), _FAR])
-        wanted = {**body(post.platform, post.account_id, post.mark), "scheduledFor": due.isoformat()}
-        answer = await self._ask(post, "POST", "/v1/posts", wanted, f"create {post.mark}")
+        new_post = {**body(post.platform, post.account_id, post.mark), "scheduledFor": due.isoformat()}
+        answer = await self._ask(post, "POST", "/v1/posts", new_post, f"create {post.mark}")
         if answer is None or answer.status_code != 201:
             raise SystemExit(f"{post.platform}: {answer and answer.text}")
         post.post_id = answer.json()["id"]
@@ -170,7 +172,7 @@ class Storm:
                     await self._ask(post, "PATCH", path, changes[kind], key)
 
     async def _ask(
-        self, post: Stormed, method: str, path: str, wanted: dict[str, Any] | None = None, key: str | None = None
+        self, post: Stormed, method: str, path: str, content: dict[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response | None:
         """Send a request and return its answer.
 
@@ -180,12 +182,12 @@ class Storm:
         deadline = time.monotonic() + _REST_WITHIN
         while time.monotonic() < deadline:
             try:
-                answer = await self._product.api.request(method, path, json=wanted, headers=headers)
+                answer = await self._product.api.request(method, path, json=content, headers=headers)
             except httpx.HTTPError as error:
-                post.answers.append(f"{method} {wanted}: {error!r}")
+                post.answers.append(f"{method} {content}: {error!r}")
             else:
                 self.statuses[answer.status_code] += 1
-                post.answers.append(f"{method} {wanted}: {answer.status_code} {answer.text[:120]}")
+                post.answers.append(f"{method} {content}: {answer.status_code} {answer.text[:120]}")
                 if answer.status_code < 500:
                     return answer
             if key is None:
@@ -233,8 +235,10 @@ async def storm(seed: int, posts: int, seconds: float) -> int:
                 await product.close()
     wrong = 0
     for post in stormed:
-        public = [each for each in shown if post.mark in each["text"] and not each["deleted"]]
-        for problem in problems(post, [each for each in public if each["supersededBy"] is None]):
+        public = [
+            public_post for public_post in shown if post.mark in public_post["text"] and not public_post["deleted"]
+        ]
+        for problem in problems(post, [public_post for public_post in public if public_post["supersededBy"] is None]):
             wrong += 1
             print(f"{post.platform} {post.post_id} {problem}", *post.answers[-20:], sep="\n  ")
     statuses = Counter(post.last["status"] if post.last else "deleted" for post in stormed)

@@ -137,9 +137,9 @@ async def hostile_answers(target: Target, number: int, tally: Tally) -> None:
     server = HostileMastodon()
     listening = await asyncio.start_server(server.serve, HOST, target.account_port)
     hostile = await command(target.dev, "keys", "create", "--workspace", "answers")
-    given = {"instance": f"http://{HOST}:{target.account_port}", "accessToken": "hostile"}
+    credentials = {"instance": f"http://{HOST}:{target.account_port}", "accessToken": "hostile"}
     words = ("accounts", "add", _PLATFORM, "--workspace", "answers")
-    account = json.loads(await command(target.dev, *words, stdin=json.dumps(given)))
+    account = json.loads(await command(target.dev, *words, stdin=json.dumps(credentials)))
     server.is_hostile = True
     async with (
         listening,

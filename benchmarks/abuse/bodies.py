@@ -28,17 +28,17 @@ _RAW = (
 async def hostile_texts(target: Target, number: int, tally: Tally) -> None:
     """Send the most expensive texts for 100 targets: one text that all share, and texts of single targets."""
 
-    async def attack(each: int) -> None:
-        name, platform = NAMES[each % len(NAMES)], _PLATFORMS[each // len(NAMES) % len(_PLATFORMS)]
-        own = each % 2
-        size = 9_000 if own else (100_000, 25_000, 5_000)[each % 3]
+    async def attack(call_number: int) -> None:
+        name, platform = NAMES[call_number % len(NAMES)], _PLATFORMS[call_number // len(NAMES) % len(_PLATFORMS)]
+        own = call_number % 2
+        size = 9_000 if own else (100_000, 25_000, 5_000)[call_number % 3]
         targets: list[dict[str, Any]] = [
             {"platform": platform, "accountId": f"a{place}"}
             | ({"customContent": f"{place} {text(name, size)}"} if own else {})
             for place in range(25 if own else 100)
         ]
         body = {"content": text(name, size), "platforms": targets, "publishNow": True}
-        path = "/v1/posts/validate" if each % 5 else "/v1/posts"
+        path = "/v1/posts/validate" if call_number % 5 else "/v1/posts"
         await target.call(tally, "POST", path, content=json.dumps(body, ensure_ascii=False).encode(), headers=_JSON)
 
     await repeat(number, attack)
@@ -47,7 +47,7 @@ async def hostile_texts(target: Target, number: int, tally: Tally) -> None:
 async def hostile_json(target: Target, number: int, tally: Tally) -> None:
     """Send JSON that costs the most to read or to refuse."""
 
-    async def attack(each: int) -> None:
-        await target.call(tally, "POST", "/v1/posts", content=_RAW[each % len(_RAW)], headers=_JSON)
+    async def attack(call_number: int) -> None:
+        await target.call(tally, "POST", "/v1/posts", content=_RAW[call_number % len(_RAW)], headers=_JSON)
 
     await repeat(number, attack)

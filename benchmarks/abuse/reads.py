@@ -28,9 +28,9 @@ _QUERIES = (
 async def wrong_keys(target: Target, number: int, tally: Tally) -> None:
     """Send wrong keys, of the right form and of other forms."""
 
-    async def attack(each: int) -> None:
-        made = ("sk_" + secrets.token_urlsafe(32), "sk_" + "a" * 60_000, "sk_\u00e9", "?", secrets.token_hex(16))
-        headers = {b"Authorization": f"Bearer {made[each % len(made)]}".encode()}
+    async def attack(call_number: int) -> None:
+        keys = ("sk_" + secrets.token_urlsafe(32), "sk_" + "a" * 60_000, "sk_\u00e9", "?", secrets.token_hex(16))
+        headers = {b"Authorization": f"Bearer {keys[call_number % len(keys)]}".encode()}
         answer = await target.strangers.get("/v1/posts", headers=headers)
         tally.statuses[str(answer.status_code)] += 1
 
@@ -44,8 +44,8 @@ async def large_pages(target: Target, number: int, tally: Tally) -> None:
     for _ in range(min(10, number // 10 + 1)):
         await target.call(tally, "POST", "/v1/posts", json=body)
 
-    async def attack(each: int) -> None:
-        path = "/v1/posts?limit=100" if each % 4 == 0 else f"/v1/posts?{_QUERIES[each % len(_QUERIES)]}"
+    async def attack(call_number: int) -> None:
+        path = "/v1/posts?limit=100" if call_number % 4 == 0 else f"/v1/posts?{_QUERIES[call_number % len(_QUERIES)]}"
         await target.call(tally, "GET", path)
 
     await repeat(number, attack)
@@ -54,8 +54,8 @@ async def large_pages(target: Target, number: int, tally: Tally) -> None:
 async def hostile_cursors(target: Target, number: int, tally: Tally) -> None:
     """Send cursors at which no page ends, to the list and to the attempts of posts that do not exist."""
 
-    async def attack(each: int) -> None:
-        path = "/v1/posts" if each % 2 else f"/v1/posts/post_{'0' * 32}/attempts"
-        await target.call(tally, "GET", path, params={"cursor": _CURSORS[each % len(_CURSORS)]})
+    async def attack(call_number: int) -> None:
+        path = "/v1/posts" if call_number % 2 else f"/v1/posts/post_{'0' * 32}/attempts"
+        await target.call(tally, "GET", path, params={"cursor": _CURSORS[call_number % len(_CURSORS)]})
 
     await repeat(number, attack)

@@ -95,8 +95,8 @@ async def workspace_with_account(dev: dict[str, Any], name: str) -> tuple[str, s
     """Make a workspace with one account; return its key and the account's id."""
     key = await command(dev, "keys", "create", "--workspace", name)
     words = ("accounts", "add", PLATFORM, "--workspace", name)
-    made = await command(dev, *words, stdin=json.dumps({"accessToken": uuid.uuid4().hex}))
-    return key, json.loads(made)["accountId"]
+    account = await command(dev, *words, stdin=json.dumps({"accessToken": uuid.uuid4().hex}))
+    return key, json.loads(account)["accountId"]
 
 
 async def _post(

@@ -24,8 +24,8 @@ _HALVES = (
 async def hostile_heads(target: Target, number: int, tally: Tally) -> None:
     """Send heads that are too large or not HTTP."""
 
-    async def attack(each: int) -> None:
-        await target.raw(tally, *_HEADS[each % len(_HEADS)])
+    async def attack(call_number: int) -> None:
+        await target.raw(tally, *_HEADS[call_number % len(_HEADS)])
 
     await repeat(number, attack, together=16)
 
@@ -33,7 +33,7 @@ async def hostile_heads(target: Target, number: int, tally: Tally) -> None:
 async def half_requests(target: Target, number: int, tally: Tally) -> None:
     """Begin requests and abandon them, many at the same time; the API drops an unfinished head after 10 seconds."""
 
-    async def attack(each: int) -> None:
-        await target.raw(tally, _HALVES[each % len(_HALVES)], within_s=20)
+    async def attack(call_number: int) -> None:
+        await target.raw(tally, _HALVES[call_number % len(_HALVES)], within_s=20)
 
     await repeat(number, attack, together=number)

@@ -88,10 +88,10 @@ class Target:
 
 async def repeat(number: int, attack: Callable[[int], Awaitable[object]], together: int = TOGETHER) -> None:
     """Make `number` attacks, several at the same time."""
-    left = iter(range(number))
+    numbers = iter(range(number))
 
     async def one_after_another() -> None:
-        for each in left:
-            await attack(each)
+        for call_number in numbers:
+            await attack(call_number)
 
     await asyncio.gather(*(one_after_another() for _ in range(together)))

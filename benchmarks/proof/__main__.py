@@ -77,19 +77,19 @@ async def prove(
     def say_as(name: str) -> Callable[[str], None]:
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    work, left = shares(cells, stacks), deque(cases)
+    work, waiting_cases = shares(cells, stacks), deque(cases)
     if len(cases) > 1:
         work += [[]] * (stacks + _FOR_RENEWALS - len(work))
-    found = await asyncio.gather(
+    ends = await asyncio.gather(
         *(
-            _prove_on_one(share, together, say_as(name), left, platform_names)
+            _prove_on_one(share, together, say_as(name), waiting_cases, platform_names)
             for name, share in zip("ABCDEFGH", work, strict=False)
         )
     )
     return _Ended(
-        [post for ended in found for post in ended.posts],
-        [renewal for ended in found for renewal in ended.renewals],
-        [line for ended in found for line in ended.disagreements],
+        [post for ended in ends for post in ended.posts],
+        [renewal for ended in ends for renewal in ended.renewals],
+        [line for ended in ends for line in ended.disagreements],
     )
 
 
@@ -110,9 +110,9 @@ async def _prove_on_one(
                 renewed = await renewals.Renewals(product, say, platform_names).run(cases)
                 say("the doctor looks")
                 runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
-                found = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
+                disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                 say("done")
-                return _Ended(proof.posts, renewed, found)
+                return _Ended(proof.posts, renewed, disagreements)
             finally:
                 await product.close()
 
@@ -122,14 +122,14 @@ async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> l
     for run in range(runs):
         await asyncio.sleep(_BETWEEN_RUNS_S if run else 0)
         doctor_report = json.loads(await command(dev, "doctor", "--json", may_fail=True))
-        found = [
+        findings = [
             f"{finding['kind']}: {finding.get('postId', '')} {finding['what']}"
             for finding in doctor_report["findings"]
             if not report.is_rightly_found(finding, posts)
         ]
-        if not found and not doctor_report["couldNotCheck"]:
+        if not findings and not doctor_report["couldNotCheck"]:
             break
-    return [*found, *doctor_report["couldNotCheck"]]
+    return [*findings, *doctor_report["couldNotCheck"]]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from benchmarks.proof.platforms import PLATFORMS, api_name_of
+from benchmarks.proof.platforms import PLATFORMS, api_name
 from cli.own_credentials import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, fake_credentials, introduce, stable_user_id
 from platforms.registry import platforms
@@ -39,12 +39,12 @@ class Accounts:
 
     async def lend(self, names: Iterable[str]) -> list[str]:
         """Return the id of an account on each of these platforms, all of them unused until they are given back."""
-        wanted = list(names)
-        for name, count in Counter(wanted).items():
+        requested = list(names)
+        for name, count in Counter(requested).items():
             missing = count - len(self._free[name])
             if missing > 0:
                 self._free[name].extend(await self._connect(name, missing))
-        return [self._free[name].pop() for name in wanted]
+        return [self._free[name].pop() for name in requested]
 
     def give_back(self, name: str, account_id: str) -> None:
         """Take back an account whose post is settled."""
@@ -57,17 +57,17 @@ class Accounts:
     async def _connect(self, name: str, count: int) -> list[str]:
         prefix = "webhook-" if PLATFORMS[name].webhook else ""
         people = [f"proof_{next(self._numbers)}" for _ in range(count)]
-        seeds = [f"{self._api_key}/{api_name_of(name)}/{person}" for person in people]
-        owners = [_Owner(prefix + stable_user_id(seed), each) for seed, each in zip(seeds, people, strict=True)]
+        seeds = [f"{self._api_key}/{api_name(name)}/{person}" for person in people]
+        owners = [_Owner(prefix + stable_user_id(seed), username) for seed, username in zip(seeds, people, strict=True)]
         connected = await self._enter(name, owners)
         self._known |= dict(zip(connected, owners, strict=True))
         return connected
 
     async def _enter(self, name: str, owners: Sequence["_Owner"]) -> list[str]:
         """Connect accounts with new tokens, after registering these in the sandbox; return the accounts' ids."""
-        platform_name = api_name_of(name)
+        platform_name = api_name(name)
         platform = platforms()[platform_name]
-        given = [fake_credentials(platform, owner.user_id) for owner in owners]
+        new_credentials = [fake_credentials(platform, owner.user_id) for owner in owners]
         known = [
             SandboxAccount(
                 platform=platform_name,
@@ -78,7 +78,7 @@ class Accounts:
                 refresh_token=credentials.get("refreshToken"),
                 premium=True,
             )
-            for owner, credentials in zip(owners, given, strict=True)
+            for owner, credentials in zip(owners, new_credentials, strict=True)
         ]
         await introduce(self._sandbox_url, known)
         database, slots = Database(self._settings.database_url.get_secret_value()), asyncio.Semaphore(_CONCURRENCY)
@@ -91,7 +91,7 @@ class Accounts:
                 async with slots:
                     return (await connect_account(database, self._settings, workspace_id, platform, parsed)).id
 
-            return list(await asyncio.gather(*(connect(each) for each in given)))
+            return list(await asyncio.gather(*(connect(entry) for entry in new_credentials)))
         finally:
             await database.close()
 

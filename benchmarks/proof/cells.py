@@ -194,7 +194,7 @@ def every() -> Iterator[Cell]:
 
 def chosen(pattern: str = "*/*/*/*", *, platforms: Iterable[str] = (), shortened: bool = False) -> list[Cell]:
     """Return the cells whose names match PLATFORM/MODE/FAULT/CRASH, each part with * and ? as in file names."""
-    wanted = set(platforms) or set(PLATFORMS)
+    chosen_platforms = set(platforms) or set(PLATFORMS)
     parts = pattern.split("/")
     if len(parts) != 4:
         raise ValueError("write PLATFORM/MODE/FAULT/CRASH, each of which may be *")
@@ -202,7 +202,7 @@ def chosen(pattern: str = "*/*/*/*", *, platforms: Iterable[str] = (), shortened
         cell
         for cell in every()
         if cell.left_out is None
-        and cell.platform in wanted
+        and cell.platform in chosen_platforms
         and (not shortened or short(cell))
         and all(fnmatchcase(value, part) for value, part in zip(str(cell).split("/"), parts, strict=True))
     ]

@@ -75,10 +75,10 @@ class Copies:
 
     async def _kill(self, had: Mapping[str, int | None]) -> None:
         processes = [psutil.Process(pid) for pid in had.values() if pid]
-        every = [each for process in processes for each in (process, *process.children(recursive=True))]
-        for each in every:
+        every = [member for process in processes for member in (process, *process.children(recursive=True))]
+        for member in every:
             with suppress(psutil.NoSuchProcess):
-                each.send_signal(signal.SIGKILL)
+                member.send_signal(signal.SIGKILL)
         async with asyncio.timeout(_DEAD_WITHIN):
             while not all(map(_is_dead, every)):  # noqa: ASYNC110 no event says so
                 await asyncio.sleep(_POLL)

@@ -17,7 +17,7 @@ from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.freezes import another_worker, frozen
 from benchmarks.proof.observation import Observation, crash_hit
-from benchmarks.proof.platforms import api_name_of
+from benchmarks.proof.platforms import api_name
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
 
@@ -151,7 +151,7 @@ class CrashInjection:
 
     async def _set_clocks_right(self) -> None:
         await self._until_at_rest()
-        await self._note(await self._state(), time.time())
+        await self._record(await self._state(), time.time())
         await self._copies.with_clocks({})
 
     async def _freeze_the_worker(self, seconds: float) -> None:
@@ -168,7 +168,7 @@ class CrashInjection:
                 await self._until_struck.aclose()
                 # The waiting statements are executed now.
                 await asyncio.sleep(_SETTLE)
-                await self._note(await self._state(), frozen_at)
+                await self._record(await self._state(), frozen_at)
                 await second_worker.enter_async_context(another_worker(self._product))
                 await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
             await asyncio.sleep(_MARGIN)
@@ -180,7 +180,7 @@ class CrashInjection:
             await self._until(self._reached)
         else:
             await self._until_at_rest()
-        await self._note(await self._state(), time.time())
+        await self._record(await self._state(), time.time())
         took = await self._copies.put_back(RESTORED[self._crash])
         self._say_struck(f"{' and '.join(sorted(RESTORED[self._crash]))} put back within {took:.1f} s")
 
@@ -190,9 +190,9 @@ class CrashInjection:
         with frozen(self._product, part):
             frozen_at = time.time()
             if part == "postgres":
-                await self._note(state, frozen_at)
+                await self._record(state, frozen_at)
             else:
-                await self._note(await self._state(), frozen_at)
+                await self._record(await self._state(), frozen_at)
             await asyncio.sleep(_FROZEN_FOR)
         self._say_struck(f"{part} frozen for {_FROZEN_FOR:.0f} s")
 
@@ -200,7 +200,7 @@ class CrashInjection:
         struck_there = sum(post.struck for post in self._posts)
         self._say(f"{what}, {struck_there} of {len(self._posts)} at that point")
 
-    async def _note(self, state: dict[str, Any], struck_at: float, waiting: dict[str, bool] | None = None) -> None:
+    async def _record(self, state: dict[str, Any], struck_at: float, waiting: dict[str, bool] | None = None) -> None:
         """Record which posts were at the point when the crash came. The clients of `waiting` waited for an answer."""
         waiting = waiting or {post.mark: post.unanswered for post in self._posts}
         await self._read_log()
@@ -222,7 +222,7 @@ class CrashInjection:
             had = self._product.kill(first) | (self._product.kill(*rest) if rest else {})
         killed_at = time.time()
         # Every request that arrived at the platform before the kill is in its log by now.
-        await self._note(state, killed_at, waiting)
+        await self._record(state, killed_at, waiting)
         return had
 
     def _observe(self, post: Post, row: Any, killed_at: float, *, unanswered: bool) -> Observation:
@@ -237,7 +237,7 @@ class CrashInjection:
             return seen
         workflow_id = row["workflow_id"]
         held = workflow_id in self._product.inside.held()
-        return replace(seen, **statuses_of(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
+        return replace(seen, **progress_in(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
 
     async def watch(self) -> None:
         """Record when each post's request reaches the platform, until cancelled."""
@@ -246,10 +246,10 @@ class CrashInjection:
             await asyncio.sleep(_POLL)
 
     async def _read_log(self) -> None:
-        by_account = {(api_name_of(post.cell.platform), post.account_id): post for post in self._posts}
+        by_account = {(api_name(post.cell.platform), post.account_id): post for post in self._posts}
         since = datetime.fromtimestamp(self._newest, UTC) - _LOG_LAG
-        found = await self._product.control("GET", "requests", since=since.isoformat())
-        for request in reversed(found["requests"]):
+        log = await self._product.control("GET", "requests", since=since.isoformat())
+        for request in reversed(log["requests"]):
             at = datetime.fromisoformat(request["at"]).timestamp()
             self._newest = max(self._newest, at)
             post = by_account.get((request["platform"], request["accountId"]))
@@ -282,8 +282,8 @@ class CrashInjection:
         """Wait until every post that can end has ended; confirmations take longest."""
         deadline = time.monotonic() + _LONGEST_LIFE
         while time.monotonic() < deadline:
-            found = await self._state()
-            if sum(row["status"] in _AT_REST for row in found.values()) == len(self._posts):
+            state = await self._state()
+            if sum(row["status"] in _AT_REST for row in state.values()) == len(self._posts):
                 return
             await asyncio.sleep(_POLL)
 
@@ -314,7 +314,7 @@ class CrashInjection:
         scheduled = {post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED}
         others = sum(post.mark in self._arrived for post in self._posts if post.cell.mode is not Mode.SCHEDULED)
         return others + sum(
-            statuses_of(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled
+            progress_in(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled
         )
 
     async def _answers_are_out(self) -> None:
@@ -329,10 +329,10 @@ class CrashInjection:
             await self._read_log()
 
 
-def statuses_of(row: Any, mode: Mode) -> dict[str, bool]:
+def progress_in(row: Any, mode: Mode) -> dict[str, bool]:
     """Return the progress that a post's row shows, as fields of an Observation."""
     sending = row["sent"] == "sending"
     if mode is Mode.EDIT:
         return {"row": row["revised"], "started": sending, "sending": sending}
-    wanted = _VERSIONS.get(mode, 1)
-    return {"row": row["version"] >= wanted, "started": row["delivered_version"] >= wanted, "sending": sending}
+    version = _VERSIONS.get(mode, 1)
+    return {"row": row["version"] >= version, "started": row["delivered_version"] >= version, "sending": sending}

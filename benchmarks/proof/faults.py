@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.proof.cells import FROZEN_PART, Cell, Crash, Fault, Mode
-from benchmarks.proof.platforms import PLATFORMS, api_name_of
+from benchmarks.proof.platforms import PLATFORMS, api_name
 
 HOLD = 25.0
 """Seconds between the platform's action and its answer; less than a sender waits for an answer (30)."""
@@ -67,8 +67,8 @@ def needs_its_owner(cell: Cell) -> bool:
 def programs(cell: Cell, account_id: str) -> list[Program]:
     """Return the faults to program for a post on an account of its own, in the order in which they occur."""
     uploading = [("accept_then_delay", "prepare", {"seconds": 0, "hold": HOLD})]
-    wanted = [*(uploading if cell.crash is Crash.UPLOADING and cell.fault is not Fault.DOWN else []), *_faults(cell)]
-    return [_program(cell, account_id, *each) for each in wanted]
+    faults = [*(uploading if cell.crash is Crash.UPLOADING and cell.fault is not Fault.DOWN else []), *_faults(cell)]
+    return [_program(cell, account_id, *fault) for fault in faults]
 
 
 def refusal(cell: Cell, account_id: str) -> Program:
@@ -77,7 +77,7 @@ def refusal(cell: Cell, account_id: str) -> Program:
 
 
 def _program(cell: Cell, account_id: str, name: str, asked: str | None, more: dict[str, Any]) -> Program:
-    target = {"platform": api_name_of(cell.platform), "accountId": account_id, "fault": name}
+    target = {"platform": api_name(cell.platform), "accountId": account_id, "fault": name}
     return {**target, **({"operation": asked} if asked else {}), **more}
 
 
@@ -101,8 +101,8 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
         case Fault.EXPIRED:
             yield "token_expired", asked, hold
             # Every request from then on, until the account is connected again.
-            for each in (asked, "confirm", "auth") if needs_its_owner(cell) else ():
-                yield "token_expired", each, {"times": _FOR_GOOD}
+            for operation_name in (asked, "confirm", "auth") if needs_its_owner(cell) else ():
+                yield "token_expired", operation_name, {"times": _FOR_GOOD}
         case Fault.DOWN:
             yield from _outage(cell)
 

@@ -32,14 +32,14 @@ def frozen(product: Product, part: str) -> Iterator[None]:
     assert supervisor is not None
     every = [process, *process.children(recursive=True)]
     supervisor.suspend()
-    for each in every:
-        each.suspend()
+    for member in every:
+        member.suspend()
     try:
         yield
     finally:
-        for each in reversed(every):
+        for member in reversed(every):
             with suppress(psutil.NoSuchProcess):
-                each.resume()
+                member.resume()
         supervisor.resume()
 
 

@@ -60,7 +60,7 @@ PLATFORMS: dict[str, Traits] = {
 }
 
 
-def api_name_of(platform: str) -> str:
+def api_name(platform: str) -> str:
     """Return the API's name of a platform."""
     return PLATFORMS[platform].api_name or platform
 
@@ -69,7 +69,7 @@ def body(platform: str, account_id: str, text: str, *, uploading: bool = False) 
     """Return the body that creates a post for one account, without the time of publishing."""
     traits = PLATFORMS[platform]
     media = traits.upload if uploading else traits.media
-    target: dict[str, Any] = {"platform": api_name_of(platform), "accountId": account_id}
+    target: dict[str, Any] = {"platform": api_name(platform), "accountId": account_id}
     if traits.settings:
         target["platformSpecificData"] = traits.settings
     return {"content": text, "platforms": [target], **({"mediaItems": [media]} if media else {})}

@@ -14,9 +14,9 @@ import httpx
 
 from benchmarks.proof.cells import CLOCKS, FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Mode
 from benchmarks.proof.faults import refusal
-from benchmarks.proof.platforms import api_name_of, body
+from benchmarks.proof.platforms import api_name, body
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Facts, Verdict, shown_of
+from benchmarks.proof.verdict import Facts, Verdict, public_posts
 
 _TIMEOUT_S = 300.0
 """Seconds within which a client gets a definite answer, even if servers are killed."""
@@ -106,17 +106,17 @@ class Client:
         if failing:
             await self._product.control("POST", "faults", refusal(post.cell, post.account_id))
         async with self._slots:
-            made = await self._create(post, wait=30)
-        wanted = "failed" if failing else "published"
+            view = await self._create(post, wait=30)
+        status = "failed" if failing else "published"
         deadline = time.monotonic() + _SETUP_WITHIN
-        while made["status"] not in _AT_REST and time.monotonic() < deadline:
+        while view["status"] not in _AT_REST and time.monotonic() < deadline:
             await asyncio.sleep(0.5)
-            made = await self.read(post)
+            view = await self.read(post)
         if failing:
-            mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
+            mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
             await self._product.control("DELETE", "faults", **mine)
-        if made["status"] != wanted:
-            raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
+        if view["status"] != status:
+            raise ProofError(f"{post.cell} cannot begin: the post is {view['status']}, not {status}")
 
     async def schedule(self, post: Post, due: datetime) -> None:
         """Create a post that is due later.
@@ -161,8 +161,8 @@ class Client:
         await self.ask(post)
 
     async def _publish_changed(self, post: Post, wait: int) -> None:
-        wanted = {"content": post.new_text, "publishNow": True}
-        await self._send(post, f"/v1/posts/{post.post_id}", wanted, wait, method="PATCH")
+        change = {"content": post.new_text, "publishNow": True}
+        await self._send(post, f"/v1/posts/{post.post_id}", change, wait, method="PATCH")
 
     async def _cancel(self, post: Post) -> None:
         """Cancel the workflow once the crash has happened, and record what is public when the cancel is done."""
@@ -173,42 +173,42 @@ class Client:
         (row,) = await self._product.rows("SELECT workflow_id FROM posts WHERE id = $1", post.post_id)
         if not await self._product.cancel(row["workflow_id"]):
             return
-        mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
+        mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
         shown = (await self._product.control("GET", "posts", **mine))["posts"]
-        post.shown_when_canceled = len(shown_of(post.mark, shown))
+        post.shown_when_canceled = len(public_posts(post.mark, shown))
 
     async def read(self, post: Post) -> dict[str, Any]:
         """Return the post as the API shows it."""
         answer = await self._definite("GET", f"/v1/posts/{post.post_id}")
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        view: dict[str, Any] = answer.json()
+        return view
 
     async def attempts(self, post: Post) -> list[dict[str, Any]]:
         """Return the steps of a post as the API shows them."""
         answer = await self._definite("GET", f"/v1/posts/{post.post_id}/attempts")
-        found: list[dict[str, Any]] = answer.json().get("attempts", [])
-        return found
+        steps: list[dict[str, Any]] = answer.json().get("attempts", [])
+        return steps
 
     async def _create(self, post: Post, *, wait: int, due: datetime | None = None) -> dict[str, Any]:
         cell = post.cell
-        wanted = body(cell.platform, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
-        wanted |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
-        answer = await self._send(post, "/v1/posts", wanted, wait)
+        new_post = body(cell.platform, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
+        new_post |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
+        answer = await self._send(post, "/v1/posts", new_post, wait)
         if answer.status_code != 201:
             raise ProofError(f"{cell} cannot begin: {answer.status_code} {answer.text[:300]}")
-        made: dict[str, Any] = answer.json()
-        if post.post_id not in (None, made["id"]):
-            raise ProofError(f"{cell}: one Idempotency-Key made {post.post_id} and {made['id']}")
-        post.post_id = made["id"]
-        return made
+        view: dict[str, Any] = answer.json()
+        if post.post_id not in (None, view["id"]):
+            raise ProofError(f"{cell}: one Idempotency-Key made {post.post_id} and {view['id']}")
+        post.post_id = view["id"]
+        return view
 
     async def _send(
-        self, post: Post, path: str, wanted: dict[str, Any] | None, wait: int, method: str = "POST"
+        self, post: Post, path: str, content: dict[str, Any] | None, wait: int, method: str = "POST"
     ) -> httpx.Response:
         headers = {"Prefer": f"wait={wait}", **({"Idempotency-Key": post.key} if path == "/v1/posts" else {})}
         post.asked = True
-        return await self._definite(method, path, post, headers=headers, json=wanted)
+        return await self._definite(method, path, post, headers=headers, json=content)
 
     async def _definite(self, method: str, path: str, post: Post | None = None, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + _TIMEOUT_S

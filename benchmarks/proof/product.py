@@ -103,19 +103,19 @@ class Product:
         async def taken(workflow_id: str) -> str | None:
             try:
                 async with slots:
-                    found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
+                    description = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
             except RPCError:
                 # Its start is still in progress.
                 return None
-            step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
+            step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, description.pending_workflow_task.state
             begun = (
                 activity.state == step and activity.activity_type.name in _STEPS
-                for activity in found.pending_activities
+                for activity in description.pending_activities
             )
             decides = task == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
             return workflow_id if any(begun) or decides else None
 
-        return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
+        return set(filter(None, await asyncio.gather(*map(taken, workflow_ids))))
 
     async def cancel(self, workflow_id: str) -> bool:
         """Cancel a workflow as an operator does, and wait until it has ended; if Temporal is down, wait for it.

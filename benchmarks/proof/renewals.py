@@ -103,14 +103,14 @@ class Renewals:
         self._say = say
         self.ended: list[Renewal] = []
 
-    async def run(self, left: deque[Case]) -> list[Renewal]:
+    async def run(self, cases: deque[Case]) -> list[Renewal]:
         """Run the cases that other stacks leave; return the outcome for each account."""
-        while left:
-            point, struck = left.popleft()
+        while cases:
+            point, struck = cases.popleft()
             for _ in range(_TRIES):
-                found = await self._case(point, struck)
-                if found is not None:
-                    self.ended += found
+                renewals = await self._case(point, struck)
+                if renewals is not None:
+                    self.ended += renewals
                     break
                 self._say(f"renewals {struck} at {point}: not at the point; again")
             else:
@@ -167,8 +167,8 @@ class Renewals:
 
     async def _all_there(self, renewals: Sequence[Renewal]) -> bool:
         if renewals[0].point is Point.SENT:
-            grants = await asyncio.gather(*map(self._grants, renewals))
-            return all(sum(each["renewals"] for each in found) == 1 for found in grants)
+            all_grants = await asyncio.gather(*map(self._grants, renewals))
+            return all(sum(grant["renewals"] for grant in grants) == 1 for grants in all_grants)
         return {renewal.account_id for renewal in renewals} <= self._product.inside.renewing()
 
     async def _evaluate(self, renewal: Renewal) -> None:
@@ -189,15 +189,15 @@ class Renewals:
         await self._product.control("DELETE", "tokens", **mine)
         await self._publish(renewal)
         if case in CANNOT_BE_KEPT:
-            said = await self._until(lambda: self._is_named_lost(renewal), _ENDS_WITHIN_S)
-            return "" if said else "it does not say lost_in_renewal"
+            is_named = await self._until(lambda: self._is_named_lost(renewal), _ENDS_WITHIN_S)
+            return "" if is_named else "it does not say lost_in_renewal"
         if not await self._until(lambda: self._is_published(renewal.posts[1]), _ENDS_WITHIN_S):
             return "its tokens could not be renewed afterwards"
         return _of_grants(await self._grants(renewal))
 
     async def _publish(self, renewal: Renewal) -> None:
-        wanted = body(renewal.platform, renewal.account_id, f"Renewed: {secrets.token_hex(6)}") | {"publishNow": True}
-        answer = await self._product.api.post("/v1/posts", json=wanted, headers={"Prefer": "wait=0"})
+        new_post = body(renewal.platform, renewal.account_id, f"Renewed: {secrets.token_hex(6)}") | {"publishNow": True}
+        answer = await self._product.api.post("/v1/posts", json=new_post, headers={"Prefer": "wait=0"})
         answer.raise_for_status()
         renewal.posts.append(answer.json()["id"])
 

@@ -100,8 +100,8 @@ def table(posts: Sequence[Post]) -> str:
     A number counts posts that ended as they must.
     """
     had = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
-    killed = [each for each in had if each not in {*_FROZEN, *_PUT_BACK}]
-    frozen, put_back = [each for each in had if each in _FROZEN], [each for each in had if each in _PUT_BACK]
+    killed = [crash for crash in had if crash not in {*_FROZEN, *_PUT_BACK}]
+    frozen, put_back = [crash for crash in had if crash in _FROZEN], [crash for crash in had if crash in _PUT_BACK]
     tables = [
         _table("platform", list(PLATFORMS), lambda post: post.cell.platform, posts, killed),
         _table("fault", list(Fault), lambda post: post.cell.fault, posts, killed),
@@ -109,7 +109,7 @@ def table(posts: Sequence[Post]) -> str:
         _table("frozen", list(PLATFORMS), lambda post: post.cell.platform, posts, frozen),
         _table("put back", list(PLATFORMS), lambda post: post.cell.platform, posts, put_back),
     ]
-    return "\n\n".join(each for each in tables if each)
+    return "\n\n".join(filter(None, tables))
 
 
 def _table(
@@ -121,7 +121,7 @@ def _table(
     for row in rows:
         mine = [post for post in posts if of(post) == row and post.cell.crash in crashes]
         if mine:
-            lines.append([row, *(_entry([each for each in mine if each.cell.crash is crash]) for crash in crashes)])
+            lines.append([row, *(_entry([post for post in mine if post.cell.crash is crash]) for crash in crashes)])
     return _written(lines)
 
 
@@ -232,7 +232,10 @@ def renewals_table(renewals: Sequence[Renewal]) -> str:
         mine = [renewal for renewal in renewals if renewal.struck is struck]
         if mine:
             lines.append(
-                [struck, *(_renewals_entry([each for each in mine if each.point is point]) for point in points)]
+                [
+                    struck,
+                    *(_renewals_entry([renewal for renewal in mine if renewal.point is point]) for point in points),
+                ]
             )
     return _written(lines)
 

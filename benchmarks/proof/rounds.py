@@ -11,10 +11,10 @@ from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Fault, Mode
 from benchmarks.proof.crashes import CrashInjection
 from benchmarks.proof.faults import LATE, needs_its_owner, programs
-from benchmarks.proof.platforms import PLATFORMS, api_name_of
+from benchmarks.proof.platforms import PLATFORMS, api_name
 from benchmarks.proof.posts import Client, Post, facts, now, tried_for
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
+from benchmarks.proof.verdict import VerdictKind, evaluate, public_posts
 
 _ROUND_TIMEOUT_S = 60.0
 """Seconds after which the next crash begins, even if some posts are still unconfirmed on slow platforms."""
@@ -81,8 +81,8 @@ class Proof:
         for crash, all_of_it in _by_crash(cells).items():
             waiting, together = [(cell, 1) for cell in all_of_it], most
             while waiting:
-                batch = batch_of(waiting, together)
-                waiting = [each for each in waiting if each not in batch]
+                batch = next_batch(waiting, together)
+                waiting = [cell_and_tries for cell_and_tries in waiting if cell_and_tries not in batch]
                 missed = await self._round(crash, batch)
                 if missed:
                     # On a busy machine fewer posts reach the point in time.
@@ -144,9 +144,9 @@ class Proof:
         reported, signalled, before = 0.0, began, None
         while self._open:
             rows = await self._product.rows(_STATE, [post.post_id for post in self._open])
-            found = {row["id"]: row for row in rows}
+            by_id = {row["id"]: row for row in rows}
             for post in self._open:
-                row = found.get(post.post_id)
+                row = by_id.get(post.post_id)
                 post.status = row["target"] if row and _settled(post, row) else ""
                 if row and row["target"] in _WAITS and needs_its_owner(post.cell) and not post.waited_as:
                     await self._reconnect(post, row["target"])
@@ -160,41 +160,41 @@ class Proof:
                 return
             if moment - reported > 15:
                 reported = moment
-                self._say(f"{resting} of {len(self._open)} settled{_named(self._open, found)}")
+                self._say(f"{resting} of {len(self._open)} settled{_named(self._open, by_id)}")
             if moment - signalled > _OUTAGE_OVER_AFTER:
                 signalled = moment
-                await self._end_outages(found)
+                await self._end_outages(by_id)
             await asyncio.sleep(1)
 
     async def _end_outages(self, rows: Mapping[str | None, Any]) -> None:
         """Retry the posts of an outage, as an operator does when it is over."""
         waiting = [post for post in self._open if not post.status and post.cell.fault is Fault.DOWN]
         await asyncio.gather(
-            *(self._product.retry(rows[each.post_id]["workflow_id"]) for each in waiting if each.post_id in rows)
+            *(self._product.retry(rows[post.post_id]["workflow_id"]) for post in waiting if post.post_id in rows)
         )
 
     async def _reconnect(self, post: Post, waits_as: str) -> None:
         """Reconnect the account as its owner would; the post must continue by itself."""
         post.waited_as = waits_as
-        mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
-        post.shown_while_waiting = len(shown_of(post.mark, await self._shown(**mine)))
+        mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
+        post.shown_while_waiting = len(public_posts(post.mark, await self._shown(**mine)))
         await self._forget_faults(post)
         await self._accounts.reconnect(post.cell.platform, post.account_id)
 
     async def _shown(self, **query: str) -> list[dict[str, Any]]:
-        found = await self._product.control("GET", "posts", since=self._began.isoformat(), **query)
-        return list(found["posts"])
+        response = await self._product.control("GET", "posts", since=self._began.isoformat(), **query)
+        return list(response["posts"])
 
     async def _forget_faults(self, post: Post) -> None:
         await self._product.control(
-            "DELETE", "faults", platform=api_name_of(post.cell.platform), accountId=post.account_id
+            "DELETE", "faults", platform=api_name(post.cell.platform), accountId=post.account_id
         )
 
     async def _evaluate(self, posts: Sequence[Post]) -> None:
         shown = await self._shown()
         for post in posts:
             target = (await self._client.read(post))["platforms"][0]
-            seen = facts(post, target, shown_of(post.mark, shown), early=_is_early(post, shown))
+            seen = facts(post, target, public_posts(post.mark, shown), early=_is_early(post, shown))
             post.status, post.public = seen.status, len(seen.public)
             post.verdict = evaluate(post.cell, seen, post.new_text)
             if post.verdict.kind is not VerdictKind.RIGHT:
@@ -217,18 +217,18 @@ def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
     Restores come first, because they would undo the progress of other posts in flight. The posts whose absence is
     certain last come next, so that they wait while the others run.
     """
-    found: dict[Crash, list[Cell]] = {}
+    by_crash: dict[Crash, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.crash not in RESTORED, cell.crash not in FROZEN_WORKER)):
-        found.setdefault(cell.crash, []).append(cell)
-    return found
+        by_crash.setdefault(cell.crash, []).append(cell)
+    return by_crash
 
 
 def shares(cells: Iterable[Cell], stacks: int) -> list[list[Cell]]:
     """Distribute cells over stacks, each crash to one, so that all take about the same time."""
     crashes = sorted(_by_crash(cells).values(), key=_seconds, reverse=True)
     shared: list[list[list[Cell]]] = [[] for _ in range(min(stacks, len(crashes)))]
-    for each in crashes:
-        min(shared, key=lambda share: sum(map(_seconds, share))).append(each)
+    for crash_cells in crashes:
+        min(shared, key=lambda share: sum(map(_seconds, share))).append(crash_cells)
     return [[cell for crash in share for cell in crash] for share in shared]
 
 
@@ -250,8 +250,10 @@ def _settled(post: Post, row: Any) -> bool:
 
 def _is_early(post: Post, shown: Sequence[dict[str, Any]]) -> bool:
     """Return whether a scheduled post was public before its time, by the platform's clock, which is right."""
-    made = (datetime.fromisoformat(each["createdAt"]) for each in shown if post.mark in each["text"])
-    return post.due is not None and min(made, default=post.due) < post.due - _MOMENT
+    times = (
+        datetime.fromisoformat(public_post["createdAt"]) for public_post in shown if post.mark in public_post["text"]
+    )
+    return post.due is not None and min(times, default=post.due) < post.due - _MOMENT
 
 
 def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
@@ -270,7 +272,7 @@ def lead(crash: Crash) -> timedelta:
     return _LONG_LEAD if crash is Crash.BEFORE else _LEAD
 
 
-def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
+def next_batch(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
     """Return the next cells to run together."""
     batch: list[tuple[Cell, int]] = []
     written = 0

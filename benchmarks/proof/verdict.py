@@ -79,12 +79,12 @@ _LOSE_ANSWERS = frozenset(
 """Crashes after which a request may have been sent whose answer is not recorded."""
 
 
-def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+def public_posts(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return ids and texts that a platform shows of a post now, given all posts that the sandbox ever made public."""
     return [
-        (each["platformPostId"], each["text"])
-        for each in shown
-        if mark in each["text"] and not each["deleted"] and each["supersededBy"] is None
+        (post["platformPostId"], post["text"])
+        for post in shown
+        if mark in post["text"] and not post["deleted"] and post["supersededBy"] is None
     ]
 
 
@@ -102,8 +102,8 @@ def evaluate(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
         return Verdict(VerdictKind.DISAGREES, disagreement)
     if not seen.settled:
         return Verdict(VerdictKind.LOST, f"still {seen.status} at the end")
-    if seen.status not in (wanted := expected(cell, seen)):
-        return Verdict(VerdictKind.UNEXPECTED, f"{seen.status}, not {' or '.join(sorted(wanted))}")
+    if seen.status not in (statuses := expected(cell, seen)):
+        return Verdict(VerdictKind.UNEXPECTED, f"{seen.status}, not {' or '.join(sorted(statuses))}")
     if wrong := _wrong_way(cell, seen, new_text):
         return wrong
     return (

@@ -6,14 +6,14 @@ from typing import Any
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
 from benchmarks.proof.posts import Post, facts
 from benchmarks.proof.report import failures, right
-from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
+from benchmarks.proof.verdict import VerdictKind, evaluate, public_posts
 from tests.stack import Stack
 
 
 async def verdict_on(stack: Stack, post: Post, **reported: Any) -> VerdictKind:
     """Evaluate a post by what the sandbox really shows and what a product reports of it."""
     target = {"status": "published", "platformPostId": None, "content": post.text, **reported}
-    shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
+    shown = public_posts(post.mark, (await stack.control("GET", "posts"))["posts"])
     post.status, post.public = target["status"], len(shown)
     post.verdict = evaluate(post.cell, facts(post, target, shown))
     return post.verdict.kind

@@ -97,7 +97,7 @@ async def test_a_request_that_is_not_public_keeps_its_fence(tmp_path: Path) -> N
 async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point: str) -> None:
     moments: list[str] = []
 
-    async def note(moment: str) -> None:
+    async def record(moment: str) -> None:
         moments.append(moment)
 
     class Renewals:
@@ -106,7 +106,7 @@ async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point:
             await module._demand_in_time("in time")
             await module.persist("written")
 
-    module = SimpleNamespace(Renewals=Renewals, _within=note, _demand_in_time=note, persist=note)
+    module = SimpleNamespace(Renewals=Renewals, _within=record, _demand_in_time=record, persist=record)
     hold_renewals(module, tmp_path)
     inside = Inside(tmp_path)
     inside.hold_renewals(point)

@@ -1,6 +1,7 @@
 """A crash counts only if it was observed at its intended point."""
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -21,11 +22,11 @@ from benchmarks.proof.cells import (
     every,
     short,
 )
-from benchmarks.proof.crashes import statuses_of
+from benchmarks.proof.crashes import progress_in
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
 from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import PLATFORMS
-from benchmarks.proof.rounds import batch_of, shares
+from benchmarks.proof.rounds import next_batch, shares
 
 OUT = Observation(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
 """A request was sent, and its response has not come."""
@@ -85,16 +86,16 @@ def test_crash_before_answer_strikes_while_a_client_waits() -> None:
 
 def test_the_row_says_what_the_mode_requires() -> None:
     row = {"revised": False, "sent": None, "status": "failed", "version": 1, "delivered_version": 1}
-    assert statuses_of(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
-    assert not statuses_of(row | {"delivered_version": 0}, Mode.NOW)["started"]
+    assert progress_in(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
+    assert not progress_in(row | {"delivered_version": 0}, Mode.NOW)["started"]
     for mode, version in ((Mode.CHANGED, 2), (Mode.RETRY, 2), (Mode.DRAFTED, 3)):
-        assert statuses_of(row, mode) == {"row": False, "started": False, "sending": False}
+        assert progress_in(row, mode) == {"row": False, "started": False, "sending": False}
         written = row | {"version": version}
-        assert statuses_of(written, mode) == {"row": True, "started": False, "sending": False}
-        assert statuses_of(written | {"delivered_version": version}, mode)["started"]
-    assert statuses_of(row | {"sent": "sending"}, Mode.CHANGED)["sending"]
-    assert statuses_of(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
-    assert statuses_of(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
+        assert progress_in(written, mode) == {"row": True, "started": False, "sending": False}
+        assert progress_in(written | {"delivered_version": version}, mode)["started"]
+    assert progress_in(row | {"sent": "sending"}, Mode.CHANGED)["sending"]
+    assert progress_in(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
+    assert progress_in(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
         "row": True,
         "started": True,
         "sending": True,
@@ -131,12 +132,12 @@ def test_short_matrix_is_a_subset_with_every_platform() -> None:
 
 
 def test_a_batch_is_no_larger_than_wanted() -> None:
-    assert len(batch_of([(experiment, 1) for experiment in chosen("*/*/none/temporal")], 7)) == 7
+    assert len(next_batch([(experiment, 1) for experiment in chosen("*/*/none/temporal")], 7)) == 7
 
 
 def test_a_frozen_worker_has_no_more_attempts_than_connections() -> None:
     cells = [*chosen("*/*/*/worker-frozen-20s"), *chosen("*/*/*/worker-frozen-5s")]
-    assert len(batch_of([(experiment, 1) for experiment in cells], 480)) == 28
+    assert len(next_batch([(experiment, 1) for experiment in cells], 480)) == 28
 
 
 def test_worker_frozen_before_send_has_an_attempt_and_no_request() -> None:
@@ -179,4 +180,4 @@ def test_stacks_share_all_crashes_and_restores_come_first() -> None:
     shared = shares(cells, 3)
     assert sorted(map(str, cells)) == sorted(str(experiment) for share in shared for experiment in share)
     crashes = [{experiment.crash for experiment in share} for share in shared]
-    assert all(one.isdisjoint(other) for one in crashes for other in crashes if one is not other)
+    assert all(first.isdisjoint(second) for first, second in combinations(crashes, 2))

@@ -3,7 +3,7 @@
 import pytest
 from temporalio.client import WorkflowHistory
 
-from benchmarks.steps import COSTS, Total, kind_of, total_of
+from benchmarks.steps import COSTS, Total, event_kind, total_cost
 from tests.workflows.record import read_history
 
 BUDGETS = {
@@ -17,5 +17,5 @@ BUDGETS = {
 @pytest.mark.parametrize("name", BUDGETS)
 def test_usual_steps_keep_to_their_budget(name: str) -> None:
     events = WorkflowHistory.from_json(name, read_history(name)).events
-    assert {kind_of(event) for event in events} <= set(COSTS)
-    assert total_of(events) == BUDGETS[name]
+    assert {event_kind(event) for event in events} <= set(COSTS)
+    assert total_cost(events) == BUDGETS[name]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
-from benchmarks.proof.verdict import Facts, VerdictKind, evaluate, shown_of
+from benchmarks.proof.verdict import Facts, VerdictKind, evaluate, public_posts
 
 PUBLIC = [("1", "text")]
 
@@ -135,7 +135,7 @@ def test_missed_crash_proves_nothing_and_hides_nothing() -> None:
 def test_deleted_and_replaced_posts_are_not_public() -> None:
     post = {"platformPostId": "1", "text": "a mark b", "deleted": False, "supersededBy": None}
     shown = [post, post | {"deleted": True}, post | {"supersededBy": "1"}, post | {"text": "another"}]
-    assert shown_of("mark", shown) == [("1", "a mark b")]
+    assert public_posts("mark", shown) == [("1", "a mark b")]
 
 
 def test_a_post_public_before_its_time_is_early() -> None:

@@ -93,10 +93,10 @@ def hold_renewals(module: Any, folder: Path) -> None:
     def around(name: str, before: str = "", after: str = "") -> None:
         function = getattr(module, name)
 
-        async def held(*given: Any, **more: Any) -> Any:
+        async def held(*arguments: Any, **more: Any) -> Any:
             if before:
                 await _held_at(folder, before, account.get(""))
-            result = await function(*given, **more)
+            result = await function(*arguments, **more)
             if after:
                 await _held_at(folder, after, account.get(""))
             return result

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from benchmarks.proof.platforms import PLATFORMS, VIDEO, api_name_of
+from benchmarks.proof.platforms import PLATFORMS, VIDEO, api_name
 from cli.stack.ports import free_port
 from domain.post import PostStatus, TargetStatus
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
@@ -37,7 +37,7 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
     posts: dict[str, Post] = {}
 
     async def publish(name: str) -> None:
-        platform, traits = api_name_of(name), PLATFORMS[name]
+        platform, traits = api_name(name), PLATFORMS[name]
         account = await own.connect(platform)
         # TikTok fetches photos from our own addresses only, and this stack has none.
         needed = VIDEO if platform == "tiktok" else traits.media
@@ -59,9 +59,9 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
         for finding in report.findings
         if finding.kind is FindingKind.UNKNOWN_PUBLIC
     }
-    assert sorted(findings) == sorted({api_name_of(name) for name in posts})
+    assert sorted(findings) == sorted({api_name(name) for name in posts})
     for name, post in posts.items():
-        assert f"shows it as {post.targets[0].platform_post_id}." in findings[api_name_of(name)]
+        assert f"shows it as {post.targets[0].platform_post_id}." in findings[api_name(name)]
     assert report.exit is Exit.NEEDS_A_PERSON
     assert not any("signs" in finding.what + finding.how for finding in report.findings)
 
