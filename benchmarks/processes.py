@@ -33,6 +33,18 @@ async def program(*words: str, niceness: int = 0) -> AsyncIterator[asyncio.subpr
         await process.wait()
 
 
+async def input_lines() -> asyncio.StreamReader:
+    """Return the standard input of this program, to be read line by line."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
+async def input_end() -> None:
+    """Wait until the standard input ends, which ends a benchmark's program."""
+    await (await input_lines()).read()
+
+
 async def answer(process: asyncio.subprocess.Process, line: str = "") -> str:
     """Send a program a line, if there is one, and return its next line."""
     assert process.stdin is not None
@@ -42,10 +54,10 @@ async def answer(process: asyncio.subprocess.Process, line: str = "") -> str:
     return (await process.stdout.readline()).decode().strip()
 
 
-def parts_of(dev: dict[str, Any]) -> dict[str, int]:
+def part_pids(dev: dict[str, Any]) -> dict[str, int]:
     """Return the process ids of a development stack's parts, by their names."""
-    noted = json.loads((Path(dev["dataDir"]) / "run.json").read_text())
-    return {name: each["pid"] for name, each in noted.items() if isinstance(each, dict) and "pid" in each}
+    parts = json.loads((Path(dev["dataDir"]) / "run.json").read_text())
+    return {name: part["pid"] for name, part in parts.items() if isinstance(part, dict) and "pid" in part}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -55,7 +67,7 @@ def cpu_seconds(pid: int) -> float:
     """
     if pid == os.getpid():
         return time.process_time()
-    return sum(_own_seconds(each) for each in _tree(pid))
+    return sum(_own_seconds(process) for process in _tree(pid))
 
 
 def _tree(pid: int) -> Iterator[psutil.Process]:

@@ -2,16 +2,42 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
-from benchmarks.memory import served
 from cli.stack.ports import HOST, free_port
 from sandbox.server import running_sandbox
 
 SIZE = 64 * 2**20
 MOST = 25 * 2**20
+PIECE = bytes(256 * 1024)
+
+
+@asynccontextmanager
+async def served(sample: bytes, size: int, port: int) -> AsyncIterator[None]:
+    """Serve a video of `size` bytes: a small one, then a box that players skip."""
+    rest = size - len(sample)
+    head = sample + (1).to_bytes(4) + b"free" + rest.to_bytes(8)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(
+                f"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: {size}\r\n\r\n".encode() + head
+            )
+            for sent in range(len(head), size, len(PIECE)):
+                writer.write(PIECE[: size - sent])
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(answer, HOST, port):
+        yield
 
 
 @pytest.mark.thorough

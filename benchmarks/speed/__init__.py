@@ -1,0 +1,1 @@
+"""The speed of this service beside two floors, in the same run."""

@@ -1,0 +1,183 @@
+"""Compare our speed with two floors on the same machine: `uv run python -m benchmarks.speed`.
+
+The floors are bare Temporal, which does the least that a post needs there, and a plain app, which does the same job
+without our guarantees. All run beside one development stack: the same PostgreSQL, Temporal and sandbox. Rounds of all
+sides alternate. Each figure is a median, with the processor time of each process for a call and the share of the
+machine that was idle or used by others meanwhile. The exit code is 1 if a goal is missed.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from benchmarks.processes import answer, part_pids, program
+from benchmarks.speed.accounts import in_turn, our_accounts, plain_accounts
+from benchmarks.speed.apis import PICTURE, TEXT, Api, Crowd, OurApi, PlainApi, crowd, posting, reading
+from benchmarks.speed.measure import OURS, Comparison, Side, run
+from benchmarks.speed.plain_app import prepare
+from benchmarks.stack import stack
+from cli.stack.parts import WORKER_NICE
+from cli.stack.ports import HOST, free_port
+
+BARE, PLAIN = "bare Temporal", "plain app"
+CALLERS = 16
+_LATER = timedelta(days=1)
+
+COMPARISONS = {
+    "create": Comparison("scheduled create", 400, CALLERS, {BARE: 1.0}),
+    "text": Comparison("publishNow, text to two platforms", 100, CALLERS, {BARE: 0.85}),
+    "picture": Comparison("publishNow, picture to two platforms", 100, CALLERS, {BARE: 0.7}),
+    "latency": Comparison("one publishNow of text at a time", 40, 1, {BARE: 2.5}),
+    "due": Comparison("posts due in one second", 300, CALLERS, {BARE: 0.8}),
+    "read": Comparison("GET of one post, the API's time", 2000, CALLERS, process="api"),
+    "list": Comparison("GET of 20 posts, the API's time", 2000, CALLERS, process="api"),
+}
+"""The jobs. A ratio says how many times as fast as the floor we are."""
+SHORT = 10
+"""The share of the calls that a short run makes: one in ten."""
+
+
+class Bare:
+    """The bare side of each comparison."""
+
+    def __init__(self, worker: asyncio.subprocess.Process, client: asyncio.subprocess.Process, temporal: int) -> None:
+        self._worker, self._client = worker, client
+        self._pids = {"temporal": temporal, "worker": worker.pid, "client": client.pid}
+
+    def side(self, name: str, comparison: Comparison) -> Side | None:
+        """Return the side of a comparison; Temporal alone reads no post."""
+        if comparison.process:
+            return None
+        if name == "due":
+            posts = Crowd(self._create, self._public)
+            return Side(BARE, posts.calls, self._pids, posts.arrange)
+        line = f"schedule {{}} {comparison.callers} {(datetime.now(UTC) + _LATER).isoformat()}"
+        if name != "create":
+            line = f"publish {{}} {comparison.callers}"
+
+        async def calls(count: int) -> float:
+            return float(await answer(self._client, line.format(count)))
+
+        return Side(BARE, calls, self._pids)
+
+    async def _create(self, count: int, due: datetime) -> None:
+        await answer(self._worker, "reset")
+        await answer(self._client, f"schedule {count} {CALLERS} {due.isoformat()}")
+
+    async def _public(self) -> tuple[int, datetime]:
+        count, last = (await answer(self._worker, "count")).split()
+        return int(count), datetime.fromisoformat(last)
+
+
+class HttpSides:
+    """The sides of an API."""
+
+    def __init__(self, name: str, api: Api, sandbox: httpx.AsyncClient, pids: dict[str, int]) -> None:
+        self._name, self._api, self._sandbox, self._pids = name, api, sandbox, pids
+
+    async def side(self, name: str, comparison: Comparison) -> Side:
+        """Return the side of a comparison."""
+        callers, arrange = comparison.callers, None
+        match name:
+            case "create":
+                calls = posting(self._api, TEXT[:1], callers, _LATER)
+            case "picture":
+                calls = posting(self._api, PICTURE, callers)
+            case "due":
+                posts = crowd(self._api, self._sandbox, callers)
+                calls, arrange = posts.calls, posts.arrange
+            case "read" | "list":
+                due = datetime.now(UTC) + _LATER
+                ids = [await self._api.post(f"read {number}", TEXT, due) for number in range(25)]
+                calls = reading(self._api.http, self._api.paths(ids[0])[name == "list"], callers)
+            case _:
+                calls = posting(self._api, TEXT, callers)
+        return Side(self._name, calls, self._pids, arrange)
+
+
+@asynccontextmanager
+async def sides(dev: dict[str, Any]) -> AsyncIterator[tuple[HttpSides, HttpSides, Bare]]:
+    """Start the floors beside a stack; yield our side, the plain app's, and the bare one."""
+    parts, temporal, port = part_pids(dev), dev["temporalAddress"], str(free_port())
+    database = dev["databaseUrl"].replace("postgresql://", "postgresql+asyncpg://")
+    accounts = await plain_accounts(dev)
+    ids = in_turn({p: [row.id for row in accounts if row.platform == p] for p in {row.platform for row in accounts}})
+    await prepare(database, accounts)
+    plain = ("benchmarks.speed.plain_app", "{}", database, temporal, dev["sandboxUrl"], port)
+    async with AsyncExitStack() as running:
+        start = running.enter_async_context
+        plain_api = await start(program(*(word.format("api") for word in plain)))
+        plain_worker = await start(program(*(word.format("worker") for word in plain), niceness=WORKER_NICE))
+        bare_worker = await start(program("benchmarks.speed.bare", "worker", temporal, niceness=WORKER_NICE))
+        bare_client = await start(program("benchmarks.speed.bare", "client", temporal))
+        limits = httpx.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
+        options: dict[str, Any] = {"limits": limits, "timeout": 60, "trust_env": False}
+        headers = {"Authorization": f"Bearer {dev['apiKey']}"}
+        ours = await start(httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, **options))
+        theirs = await start(httpx.AsyncClient(base_url=f"http://{HOST}:{port}", **options))
+        sandbox = await start(httpx.AsyncClient(base_url=dev["sandboxUrl"], **options))
+        shared = {"temporal": parts["temporal"], "postgres": parts["postgres"], "sandbox": parts["sandbox"]}
+        shared |= {"callers": os.getpid()}
+        yield (
+            HttpSides(
+                OURS,
+                OurApi(ours, await our_accounts(dev)),
+                sandbox,
+                {"api": parts["api"], "worker": parts["worker"], **shared},
+            ),
+            HttpSides(
+                PLAIN, PlainApi(theirs, ids), sandbox, {"api": plain_api.pid, "worker": plain_worker.pid, **shared}
+            ),
+            Bare(bare_worker, bare_client, parts["temporal"]),
+        )
+
+
+async def compare(names: list[str], rounds: int, *, short: bool, limited: bool) -> bool:
+    """Run some comparisons on a fresh stack; return whether all goals are met."""
+    print(
+        f"{rounds} rounds, rate limits {'on' if limited else 'off'}; load {os.getloadavg()[0]:.1f}, "
+        f"{os.cpu_count()} cores; medians"
+    )
+    print("| job | side | figure | we are so many times as fast | ms of a core for a call | machine |")
+    print("|---|---|---|---|---|---|", flush=True)
+    are_met = True
+    async with stack({"SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(limited).lower()}) as dev, sides(dev) as all_sides:
+        ours, plain, bare = all_sides
+        for name in names:
+            comparison = COMPARISONS[name]
+            if short:
+                comparison = replace(comparison, count=max(comparison.count // SHORT, comparison.callers))
+            measured = [
+                await ours.side(name, comparison),
+                await plain.side(name, comparison),
+                bare.side(name, comparison),
+            ]
+            are_met &= await run(comparison, [side for side in measured if side], rounds)
+    return are_met
+
+
+def main() -> None:
+    """Parse the command line, run, and exit with 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=COMPARISONS, default=list(COMPARISONS), help="some comparisons")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="a tenth of the calls, to see that it works")
+    parser.add_argument("--rate-limits", action="store_true", help="keep to the platforms' rate limits, as production")
+    arguments = parser.parse_args()
+    are_met = asyncio.run(
+        compare(arguments.only, arguments.rounds, short=arguments.short, limited=arguments.rate_limits)
+    )
+    gc.collect()
+    raise SystemExit(0 if are_met else 1)
+
+
+if __name__ == "__main__":
+    main()

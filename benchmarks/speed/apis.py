@@ -1,0 +1,171 @@
+"""The calls of this service and of the plain app over HTTP: create, publish, wait until all is public, read."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from benchmarks.speed.accounts import NextTarget
+from benchmarks.speed.measure import Measured, call_all
+
+TEXT = ("twitter", "bluesky")
+PICTURE = ("instagram", "twitter")
+CREATES_PER_S = 25
+"""A cautious estimate of how fast posts are created on two cores; their due time is after that."""
+_PUBLIC_WITHIN_S = 180.0
+_POLL_S = 0.5
+
+
+class Api(Protocol):
+    """An API that publishes posts."""
+
+    http: httpx.AsyncClient
+    next_target: NextTarget
+
+    async def post(self, text: str, platforms: Sequence[str], due: datetime | None = None) -> str:
+        """Create a post that is due, or publish it and wait for that; return its id. PICTURE means with a picture."""
+
+    def paths(self, post_id: str) -> tuple[str, str]:
+        """Return the paths of one post, and of a list of 20."""
+
+
+class OurApi:
+    """This service."""
+
+    def __init__(self, http: httpx.AsyncClient, next_target: NextTarget) -> None:
+        self.http, self.next_target = http, next_target
+
+    async def post(self, text: str, platforms: Sequence[str], due: datetime | None = None) -> str:
+        """Create or publish a post with an Idempotency-Key."""
+        body: dict[str, Any] = {"content": text, "platforms": [self.next_target(platform) for platform in platforms]}
+        if platforms == PICTURE:
+            body["mediaItems"] = [{"type": "image", "url": "https://example.com/photo.jpg"}]
+        body |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
+        response = await self.http.post("/v1/posts", json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+        post = response.raise_for_status().json()
+        if not due and post["status"] != "published":
+            raise SystemExit(f"a post is {post['status']}: {post}")
+        return str(post["id"])
+
+    def paths(self, post_id: str) -> tuple[str, str]:
+        """Return the paths of one post, and of a list of 20."""
+        return f"/v1/posts/{post_id}", "/v1/posts?limit=20"
+
+
+class PlainApi:
+    """The plain app."""
+
+    def __init__(self, http: httpx.AsyncClient, next_target: NextTarget) -> None:
+        self.http, self.next_target = http, next_target
+
+    async def post(self, text: str, platforms: Sequence[str], due: datetime | None = None) -> str:
+        """Create or publish a post."""
+        accounts = [self.next_target(platform)["accountId"] for platform in platforms]
+        body = {"content": text, "accounts": accounts, "picture": platforms == PICTURE}
+        body |= {"scheduled_for": due.isoformat()} if due else {}
+        post = (await self.http.post("/posts", json=body)).raise_for_status().json()
+        if not due and any(target["status"] != "published" for target in post["targets"]):
+            raise SystemExit(f"a post is not published: {post}")
+        return str(post["id"])
+
+    def paths(self, post_id: str) -> tuple[str, str]:
+        """Return the paths of one post, and of a list of 20."""
+        return f"/posts/{post_id}", "/posts?limit=20"
+
+
+def posting(api: Api, platforms: Sequence[str], callers: int, due_in: timedelta | None = None) -> Measured:
+    """Return calls that publish posts, or create posts that are due much later."""
+
+    async def call() -> None:
+        due = datetime.now(UTC) + due_in if due_in else None
+        await api.post(f"fast {uuid.uuid4()}", platforms, due)
+
+    async def calls(count: int) -> float:
+        began = time.perf_counter()
+        await call_all(call, count, callers)
+        return time.perf_counter() - began
+
+    return calls
+
+
+Public = Callable[[], Awaitable[tuple[int, datetime]]]
+"""Returns how many targets of a crowd are public, and when the last one became so."""
+
+
+class Crowd:
+    """Posts that are due in the same second: `arrange` creates them, `calls` waits until all are public."""
+
+    def __init__(self, create: Callable[[int, datetime], Awaitable[None]], public: Public) -> None:
+        self._create, self._public = create, public
+        self._due = datetime.now(UTC)
+
+    async def arrange(self, count: int) -> None:
+        """Create the posts, and wait until they are due."""
+        self._due = datetime.now(UTC) + timedelta(seconds=5 + count / CREATES_PER_S)
+        await self._create(count, self._due)
+        spare = (self._due - datetime.now(UTC)).total_seconds()
+        if spare < 0:
+            raise SystemExit(f"the posts were not created in time: {-spare:.0f} s after they were due")
+        await asyncio.sleep(spare)
+
+    async def calls(self, count: int) -> float:
+        """Wait until all are public; return the seconds from the time at which they were due to the last one."""
+        async with asyncio.timeout(_PUBLIC_WITHIN_S):
+            while True:
+                await asyncio.sleep(_POLL_S)
+                public, last = await self._public()
+                if public == len(TEXT) * count:
+                    return (last - self._due).total_seconds()
+
+
+def crowd(api: Api, sandbox: httpx.AsyncClient, callers: int) -> Crowd:
+    """Return posts of an API that are due in the same second, counted at the platforms."""
+    mark = ""
+
+    async def create(count: int, due: datetime) -> None:
+        nonlocal mark
+        mark = f"crowd {uuid.uuid4()}"
+
+        async def call() -> None:
+            await api.post(f"{mark} {uuid.uuid4()}", TEXT, due)
+
+        await call_all(call, count, callers)
+
+    async def public() -> tuple[int, datetime]:
+        posts = (await sandbox.get("/_/posts", params={"limit": 2000})).json()["posts"]
+        times = [datetime.fromisoformat(post["createdAt"]) for post in posts if post["text"].startswith(mark)]
+        return len(times), max(times, default=datetime.now(UTC))
+
+    return Crowd(create, public)
+
+
+def reading(http: httpx.AsyncClient, path: str, callers: int) -> Measured:
+    """Return reads of one path over sockets of our own, which cost less than the server's work."""
+    url, key = urlsplit(str(http.base_url)), http.headers.get("Authorization", "")
+    head = f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: {key}\r\n\r\n".encode()
+
+    async def calls(count: int) -> float:
+        connections = [await asyncio.open_connection(url.hostname, url.port) for _ in range(callers)]
+        free = iter(connections)
+
+        async def caller() -> None:
+            reader, writer = next(free)
+            for _ in range(count // callers):
+                writer.write(head)
+                status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+                if " 200 " not in f"{status} ":
+                    raise SystemExit(f"{path} is answered {status}")
+                (length,) = (int(header[15:]) for header in headers if header.startswith("content-length:"))
+                await reader.readexactly(length)
+            writer.close()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in connections))
+        return time.perf_counter() - began
+
+    return calls
