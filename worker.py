@@ -55,15 +55,15 @@ async def run(names: list[str] | None) -> None:
     runtime = serve_metrics(settings)
     client = await open_client(attempts=60, runtime=runtime)
     # Nothing has begun before this line, so a signal may end the process without a grace.
-    connections: list[AccountConnections] = []
+    accounts: list[AccountConnections] = []
     stop = _stop_signal(
         settings.worker_grace_s + STOP_MARGIN_S,
-        lambda: max((connection.renewing_for_s() for connection in connections), default=0),
+        lambda: max((connections.renewing_for_s() for connections in accounts), default=0),
     )
     database = open_database(settings, OF_STEPS)
     try:
         async with open_parts(settings, database, runtime.metric_meter) as parts:
-            connections.append(parts.accounts)
+            accounts.append(parts.accounts)
             group = worker.worker_group(client, parts, names or platforms(), timedelta(seconds=settings.worker_grace_s))
             # Health checks report the worker as alive until its steps have finished.
             readiness = Readiness(database, Queues(client), settings.late_after)

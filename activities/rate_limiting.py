@@ -125,7 +125,7 @@ class RateLimiter:
         gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
         target_id, asks = step.context.target_id, isinstance(step.platform, ReportsQuota)
         while True:
-            # One at a time in a process: otherwise each would hold a connection to wait for the bucket's lock, or each
+            # One at a time in a process: otherwise each would hold a session to wait for the bucket's lock, or each
             # would ask the platform for the same quota.
             async with gate:
                 slot = await acquire(self._database, target_id, step.last_send_id, buckets, asks=asks)

@@ -44,12 +44,12 @@ class Revocations:
         self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def begin_due(self) -> None:
-        """Begin the revocations that are due, also of connections that were never completed."""
+        """Begin the revocations that are due, also of pending connections that were never completed."""
         async with self._database.transaction() as session:
             for row in await claim_abandoned(session, datetime.now(UTC), _BATCH):
-                step = ConnectContext(self._database, self._accounts, row)
-                _note_sealed(step)
-                await revoke_obtained(session, step)
+                context = ConnectContext(self._database, self._accounts, row)
+                _note_sealed(context)
+                await revoke_obtained(session, context)
         async with self._database.transaction() as session:
             due = await claim_due_revocations(session, _BATCH, _OF_WORKSPACE)
         for revocation in due:
@@ -80,9 +80,9 @@ class Revocations:
             del self._running[revocation.id]
 
 
-def _note_sealed(step: ConnectContext) -> None:
-    """Note what a connection obtained; nothing if it cannot be read, or its app is gone."""
+def _note_sealed(context: ConnectContext) -> None:
+    """Note what a pending connection obtained; nothing if it cannot be read, or its app is gone."""
     try:
-        note_sealed_grant(step, step.open_secrets())
+        note_sealed_grant(context, context.open_secrets())
     except (VaultError, ConnectRefused, ValueError) as error:
-        log.warning("connect.unreadable", connection_id=step.row.id, reason=type(error).__name__)
+        log.warning("connect.unreadable", connection_id=context.row.id, reason=type(error).__name__)

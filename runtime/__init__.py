@@ -1,1 +1,1 @@
-"""The parts from which every process is put together: settings, connections, wiring."""
+"""The parts from which every process is put together: settings, clients, wiring."""

@@ -1,11 +1,11 @@
-"""The connections of the api and the worker, as the settings size them."""
+"""The database's sessions of the api and the worker, as the settings size their pool."""
 
 from runtime.settings import Settings
 from store.database import Database, TimeLimits
 
 
 def open_database(settings: Settings, limits: TimeLimits) -> Database:
-    """Return one process's connections; they are opened when they are first used."""
+    """Return one process's database; a session is opened when it is first used."""
     permanent = settings.database_connections * 2 // 3
     return Database(
         settings.database_url.get_secret_value(),

@@ -40,7 +40,7 @@ MANY_FILES = 65_536
 def allow_open_files(number: int) -> None:
     """Raise the limit of open files to `number`, or as far as the system grants; the default is often 1,024.
 
-    Each media file and each connection counts. At the limit no new one can be opened.
+    Each media file and each socket counts. At the limit no new one can be opened.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = number if hard == resource.RLIM_INFINITY else min(hard, number)

@@ -1,4 +1,4 @@
-"""The connection to Temporal for every process, test and tool: the same converter and the same timeouts."""
+"""The client of Temporal for every process, test and tool: the same converter and the same timeouts."""
 
 import asyncio
 import dataclasses
@@ -86,7 +86,7 @@ async def open_client(
 
     Nothing is compressed: the messages hold ids and times, and packing them costs both sides more than sending them.
     The server may start later than this process (compose, a restart), so a refused connection is tried `attempts`
-    times, 1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
+    times, 1 to 15 s apart. `lazy` reaches it at the first call instead, for a process that must start without Temporal.
     `identity` names the client in histories; the default says that it is a process and not a person.
     """
     config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())

@@ -1,4 +1,4 @@
-"""Writing of a platform's response even if the database is unavailable, restarts or has no free connection."""
+"""Writing of a platform's response even if the database is unavailable, restarts or has no free session."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -40,7 +40,7 @@ async def save_accounts(
 ) -> None:
     """Save the accounts and the connection's result in one transaction; `siblings` get the new tokens, too.
 
-    `column` is that of the connection's row which takes the result. Raises ConnectRefused, PlatformError.
+    `column` is that of the pending connection which takes the result. Raises ConnectRefused, PlatformError.
     """
     row, platform = context.row, context.platform
     verified: list[tuple[Identity, Any]] = []

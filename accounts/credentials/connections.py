@@ -47,7 +47,7 @@ def not_connected(platform: AnyPlatform) -> PlatformError:
 class AccountConnections:
     """The connections of one worker's accounts.
 
-    Each platform has a transport of its own, so that one which does not respond uses up no connections of the others.
+    Each platform has a transport of its own, so that one which does not respond uses up no sockets of the others.
     Servers that accounts name have a separate transport.
     """
 

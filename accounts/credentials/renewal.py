@@ -1,4 +1,4 @@
-"""Renewal of accounts' credentials without holding a database connection, and without losing the new ones.
+"""Renewal of accounts' credentials without holding a session of the database, and without losing the new ones.
 
 A platform that rotates refresh tokens accepts each of them once. So an account is renewed by one request at a time,
 over all workers, and the new tokens are saved as carefully as the response to a publish request: if they are lost, the
@@ -347,7 +347,7 @@ class Renewals:
             await release_lease(session, renewal.key, renewal.used, unsure_since)
 
     async def _skip_if_unavailable(self, write: Coroutine[Any, Any, None]) -> None:
-        """Run a write, or skip it if the database is unavailable: leases expire, and locks end with connections."""
+        """Run a write, or skip it if the database is unavailable: leases expire, and locks end with their sessions."""
         try:
             await write
         except Exception as error:

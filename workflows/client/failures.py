@@ -22,8 +22,8 @@ def is_not_found(error: BaseException) -> bool:
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 
 
-def connection_ended(error: RPCError) -> bool:
-    """Return whether the connection ended during the call: Temporal replaces each connection every five minutes.
+def transport_ended(error: RPCError) -> bool:
+    """Return whether the transport ended during the call: Temporal replaces each transport every five minutes.
 
     The call may have been processed: repeat only what changes nothing.
     """

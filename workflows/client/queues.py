@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from activities.options import POSTS_QUEUE, platform_queue
 from platforms.registry import platforms
-from workflows.client.failures import answering, connection_ended
+from workflows.client.failures import answering, transport_ended
 
 ClockAhead = Callable[[], Awaitable[timedelta]]
 
@@ -68,7 +68,7 @@ class Queues:
             try:
                 answer = await self._client.workflow_service.describe_task_queue(request)
             except RPCError as error:
-                if not connection_ended(error):
+                if not transport_ended(error):
                     raise
                 answer = await self._client.workflow_service.describe_task_queue(request)
         last_poll = max((poller.last_access_time.ToDatetime(UTC) for poller in answer.pollers), default=None)
