@@ -32,8 +32,6 @@ BANNED = {
 BANNED_NAMES = {"each", "found", "given", "kept", "made", "said", "wanted"}
 # A function's name says what it returns or does: `row_of` is `read_row`, or the noun.
 _FUNCTION = re.compile(r"^(?:\w+_)?of$")
-# Packages whose names are still to be changed.
-_UNCHECKED = ("benchmarks/",)
 # A test's name is a sentence: it names its subject.
 _RIDDLE = re.compile(r"^test_(?:what_|that_which_|who_)")
 # The docstring of a module or class opens with a noun phrase, not with a question word or, for a class, a verb.
@@ -66,8 +64,7 @@ def complaints(path: Path) -> Iterator[Complaint]:
     if path.suffix == ".py":
         tree = ast.parse(source)
         yield from _definitions(path, tree)
-        if not str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).startswith(_UNCHECKED):
-            yield from _names(path, tree)
+        yield from _names(path, tree)
         # Strings of tests are the texts of posts and of servers, except for the messages of assertions.
         texts = [*_texts(source, strings=not in_tests), *(_messages(tree) if in_tests else ())]
     else:
