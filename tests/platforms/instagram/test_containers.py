@@ -37,6 +37,7 @@ async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
 async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("platforms.meta.containers.CHECK_PAUSES", (0,))
     await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
     context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")], started_at=datetime.now(UTC))
     error = await refused(PLATFORM.prepare(rig.connection(), context))
