@@ -21,6 +21,18 @@ async def refused(step: Awaitable[object]) -> PlatformError:
     return caught.value
 
 
+async def refused_send(
+    rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None
+) -> PlatformError:
+    """Send the public request; return the error with which that ends."""
+    return await refused(rig.platform.publish(rig.connection(client), context))
+
+
+async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
+    """Ask the platform for a post."""
+    return await rig.platform.confirm(rig.connection(), context)
+
+
 async def ready(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> PublishContext[Any]:
     """Prepare and begin an attempt, up to the request that makes it public; returns the attempt."""
     if rig.platform.prepares(context.draft):

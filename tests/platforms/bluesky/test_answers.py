@@ -7,8 +7,8 @@ import pytest
 
 from platforms.base import Absent
 from platforms.bluesky import PLATFORM
-from platforms.errors import ErrorKind, PlatformError
-from tests.platforms.post_steps import publish, refused
+from platforms.errors import ErrorKind
+from tests.platforms.post_steps import publish, refused, refused_send
 from tests.platforms.rig import Rig
 
 
@@ -18,10 +18,6 @@ async def prepared(rig: Rig, names: list[str]) -> Any:
     )
     await PLATFORM.prepare(rig.connection(), context)
     return context
-
-
-async def send(rig: Rig, context: Any) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +44,7 @@ async def test_a_failed_confirmation_is_no_proof_of_absence(rig: Rig, status: in
 async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.fault("bluesky", "drop", "auth")
-    assert (await send(rig, context)).kind is ErrorKind.TRANSIENT
+    assert (await refused_send(rig, context)).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)])

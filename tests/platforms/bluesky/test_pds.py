@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from platforms.bluesky import PLATFORM
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.bluesky import pds
 from tests.platforms.bluesky.pds import Pds
-from tests.platforms.post_steps import publish, ready, refused
+from tests.platforms.post_steps import confirm, publish, ready, refused, resumed
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
 pytestmark = [
@@ -26,12 +25,6 @@ pytestmark = [
 ]
 
 PUT = "com.atproto.repo.putRecord"
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Pds]:
-    async with pds.running_pds() as running:
-        yield running
 
 
 @pytest.fixture
@@ -47,11 +40,6 @@ async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settin
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PlatformError:
     async with losing_answers("POST", PUT, before=before) as client:
         return await refused(PLATFORM.publish(rig.connection(client), context))
-
-
-async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    """Confirm with what was saved alone, as another worker would."""
-    return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
 async def read_record(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
@@ -158,7 +146,7 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
     context = await prepared(rig, "Sunset https://example.com", names)
     assert (await lost(rig, context)).kind is ErrorKind.UNCONFIRMED
     [before] = await server.posts(rig)
-    finding = await confirm(rig, context)
+    finding = await confirm(rig, resumed(rig, context))
     assert isinstance(finding, Published)
     assert finding.platform_post_id == before["uri"]
     again = await PLATFORM.publish(rig.connection(), replace(context, handles=rig.saved[-1]))
@@ -169,7 +157,7 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
 async def test_lost_request_is_absent_and_sent_again(server: Pds, rig: Rig) -> None:
     context = await prepared(rig, "Never came")
     assert (await lost(rig, context, before=True)).kind is ErrorKind.UNCONFIRMED
-    assert await confirm(rig, context) == Absent()
+    assert await confirm(rig, resumed(rig, context)) == Absent()
     await publish(rig, replace(context, handles=rig.saved[-1]))
     assert len(await server.posts(rig)) == 1
 
@@ -188,7 +176,7 @@ async def test_deleted_record_is_absent(server: Pds, rig: Rig) -> None:
         headers={"Authorization": f"Bearer {session['accessJwt']}"},
     )
     answer.raise_for_status()
-    assert await confirm(rig, context) == Absent()
+    assert await confirm(rig, resumed(rig, context)) == Absent()
 
 
 async def test_media_that_the_server_lacks_are_given_again(server: Pds, rig: Rig) -> None:

@@ -1,6 +1,5 @@
 """Authorizations of an app at Bluesky's reference server: publishing with bound tokens, and their renewal."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,12 +28,6 @@ pytestmark = [
 
 PATH = "/apps/bluesky.json"
 SECRET = SecretStr("the secret of an app")
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Pds]:
-    async with pds.running_pds() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

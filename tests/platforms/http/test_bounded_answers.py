@@ -82,12 +82,6 @@ async def client(server: HostileServer) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[HostileServer]:
-    async with HostileServer().running() as running:
-        yield running
-
-
 async def test_a_head_is_read_up_to_a_limit(server: HostileServer, client: httpx.AsyncClient) -> None:
     server.routes |= {
         "/few": interim(10),

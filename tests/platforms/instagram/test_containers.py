@@ -3,15 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Absent, Published, Unknown, Unlisted
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind
 from platforms.instagram import PLATFORM
 from platforms.meta import containers
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import publish, refused, refused_send
 from tests.platforms.rig import Connect, Rig
 
 
@@ -23,15 +22,11 @@ async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
     return context
 
 
-async def send(rig: Rig, context: Any, client: httpx.AsyncClient | None = None) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(client), context))
-
-
 async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
 
 
 async def test_a_container_that_cannot_be_read_is_published_all_the_same(
@@ -57,10 +52,10 @@ async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypat
     context = await prepared(rig, ["a.jpg"], {})
     blocked = graph_error(4, 2207051)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, context)).kind is ErrorKind.REJECTED
+    assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
 
 
 async def test_an_error_in_the_status_text_counts_without_a_status_code(rig: Rig) -> None:
@@ -79,7 +74,7 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
     context = await prepared(rig, ["a.mp4"], settings)
     await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     context.started_at = datetime.now(UTC) - timedelta(minutes=9)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "lists may lag behind"
     context.started_at -= timedelta(minutes=2)
@@ -92,7 +87,7 @@ async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     """Instagram reports it as code 80002 with status 400, and gives the minutes in a header."""
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
-    error = await send(rig, context)
+    error = await refused_send(rig, context)
     assert (error.kind, error.status, error.code) == (ErrorKind.RATE_LIMITED, 400, "80002")
     assert error.retry_after == timedelta(minutes=7)
 

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, lookup
 from platforms.steps.matching import CLOCKS_APART
 from tests.platforms.mastodon.test_platform import status
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import confirm, publish, refused_send, resumed
 from tests.platforms.rig import NO_TLS, Rig
 
 TEXT = (
@@ -39,15 +39,6 @@ async def prepared(rig: Rig, text: str = TEXT, names: list[str] = [], settings: 
     return replace(context, started_at=datetime.now(UTC))
 
 
-async def send(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(client), context))
-
-
-async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    """Confirm with what was saved alone, as another worker would."""
-    return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
-
-
 async def test_a_repeat_under_its_key_makes_no_second_status(rig: Rig) -> None:
     context = await prepared(rig)
     first = await PLATFORM.publish(rig.connection(), context)
@@ -63,14 +54,14 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
     await publish(rig, await prepared(rig), keyless)
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    await send(rig, context, keyless)
-    assert await confirm(rig, context) == Absent()
+    await refused_send(rig, context, keyless)
+    assert await confirm(rig, resumed(rig, context)) == Absent()
     second = await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 2
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     third = await prepared(rig)
-    await send(rig, third, keyless)
-    finding = await confirm(rig, third)
+    await refused_send(rig, third, keyless)
+    finding = await confirm(rig, resumed(rig, third))
     assert isinstance(finding, Published)
     assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
 
@@ -78,13 +69,13 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
 async def test_the_newest_status_is_noted_once_before_the_first_send(rig: Rig, keyless: httpx.AsyncClient) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    await send(rig, context, keyless)
+    await refused_send(rig, context, keyless)
     noted = rig.saved[-1]["after"]
     await rig.sandbox.fault("mastodon", "reject", "publish", status=429)
-    resumed = replace(context, handles=rig.saved[-1])
-    await send(rig, resumed, keyless)
-    assert resumed.handles["after"] == noted == ""
-    assert isinstance(await confirm(rig, context), Published)
+    second = resumed(rig, context)
+    await refused_send(rig, second, keyless)
+    assert second.handles["after"] == noted == ""
+    assert isinstance(await confirm(rig, resumed(rig, context)), Published)
 
 
 async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncClient) -> None:
@@ -92,13 +83,13 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     context = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
-    await send(rig, context, keyless)
+    await refused_send(rig, context, keyless)
     assert rig.saved[-1]["after"] is None
-    finding = await confirm(rig, context)
+    finding = await confirm(rig, resumed(rig, context))
     assert isinstance(finding, Published)
     assert finding.platform_post_id != old.platform_post_id
     later = replace(context, started_at=datetime.now(UTC) + CLOCKS_APART + timedelta(seconds=5))
-    assert await confirm(rig, later) == Absent()
+    assert await confirm(rig, resumed(rig, later)) == Absent()
 
 
 async def found_among(rig: Rig, context: PublishContext[Any], *statuses: dict[str, Any]) -> Any:
@@ -226,7 +217,7 @@ async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
         headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
     )
     assert "error" in await status(rig, published.platform_post_id)
-    assert await confirm(rig, context) == Absent()
+    assert await confirm(rig, resumed(rig, context)) == Absent()
 
 
 async def test_a_longer_source_text_is_another_post(rig: Rig) -> None:
@@ -235,22 +226,22 @@ async def test_a_longer_source_text_is_another_post(rig: Rig) -> None:
     context = await prepared(rig, "see https://example.com/a.png")
     await PLATFORM.publish(rig.connection(), context)
     other = replace(context, draft=replace(context.draft, text="see https://example.com/a.png and more"))
-    assert await confirm(rig, other) == Absent()
+    assert await confirm(rig, resumed(rig, other)) == Absent()
 
 
 async def test_a_post_that_was_boosted_is_found(rig: Rig) -> None:
     context = await prepared(rig, "Boosted by a friend")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     await rig.sandbox.switch_on("mastodon", "boosted", rig.account.account_id)
-    assert isinstance(await confirm(rig, context), Published)
+    assert isinstance(await confirm(rig, resumed(rig, context)), Published)
 
 
 async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
     context = await prepared(rig, "Too fast")
     await rig.sandbox.fault("mastodon", "rate_limited", "publish", seconds=1)
-    assert (await send(rig, context)).kind is ErrorKind.RATE_LIMITED
+    assert (await refused_send(rig, context)).kind is ErrorKind.RATE_LIMITED
     await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
@@ -259,10 +250,10 @@ async def test_a_known_key_is_no_proof_and_is_confirmed(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
     context = await prepared(rig, "Answered by nobody")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    again = await send(rig, context)
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    again = await refused_send(rig, context)
     assert (again.kind, again.status) == (ErrorKind.UNCONFIRMED, 400)
-    assert isinstance(await confirm(rig, context), Published)
+    assert isinstance(await confirm(rig, resumed(rig, context)), Published)
     assert len(await rig.posts()) == 1
 
 
@@ -270,7 +261,7 @@ async def test_a_known_key_is_no_proof_and_is_confirmed(rig: Rig) -> None:
 async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: str) -> None:
     await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
     context = await prepared(rig, "x" * 501)
-    error = await send(rig, context)
+    error = await refused_send(rig, context)
     assert (error.kind, error.status) == (ErrorKind.REJECTED, 422)
     assert "character limit" in error.message
 

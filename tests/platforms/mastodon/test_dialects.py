@@ -10,7 +10,7 @@ from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits
 from sandbox.platforms.mastodon.dialects import DIALECTS
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import confirm, publish, refused
 from tests.platforms.rig import Connect, Rig, losing_answers
 
 STATUSES = "/api/v1/statuses"
@@ -41,10 +41,6 @@ async def left_out(rig: Rig, kind: str) -> dict[str, Any]:
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> None:
     async with losing_answers("POST", STATUSES, before=before) as client:
         assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
-
-
-async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    return await PLATFORM.confirm(rig.connection(), context)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -10,9 +10,9 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import shown_text
-from tests.platforms.mastodon.test_confirm import confirm, prepared, send
+from tests.platforms.mastodon.test_confirm import prepared
 from tests.platforms.mastodon.test_platform import status
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import confirm, publish, refused, refused_send, resumed
 from tests.platforms.rig import Rig
 
 
@@ -30,8 +30,8 @@ async def test_a_post_whose_response_was_lost_is_confirmed(rig: Rig, setting: st
     first = (await publish(rig, rig.context("first"))).platform_post_id
     context = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    finding = await confirm(rig, context)
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    finding = await confirm(rig, resumed(rig, context))
     assert isinstance(finding, Published)
     assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
@@ -41,9 +41,9 @@ async def test_the_same_reply_to_another_post_is_another_post(rig: Rig) -> None:
     for settings in ({}, {"inReplyToId": first}):
         context = await prepared(rig, "Yes", settings=settings)
         await rig.sandbox.fault("mastodon", "drop", "publish")
-        assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+        assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
         await publish(rig, rig.context("Yes", settings={"inReplyToId": second}))
-        assert await confirm(rig, context) == Absent()
+        assert await confirm(rig, resumed(rig, context)) == Absent()
 
 
 @pytest.mark.parametrize(("setting", "deed"), [("inReplyToId", "reply to"), ("quotedStatusId", "quote")])

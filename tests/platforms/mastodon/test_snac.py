@@ -3,7 +3,6 @@
 It ignores Idempotency-Key and every parameter of an account's list, lists public statuses only, and rewrites texts.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +14,7 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.snac import Snac
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import confirm, publish, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
 pytestmark = [
@@ -47,12 +46,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Snac]:
-    async with snac.running_snac() as running:
-        yield running
-
-
 @pytest.fixture
 async def rig(server: Snac, sandbox: Sandbox) -> Rig:
     """Return an account that has published nothing yet."""
@@ -72,10 +65,6 @@ async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) 
     async with losing_answers("POST", STATUSES, before=before) as client:
         assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
     return replace(context, handles=rig.saved[-1])
-
-
-async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    return await PLATFORM.confirm(rig.connection(), context)
 
 
 async def assert_found(server: Snac, rig: Rig, context: PublishContext[Any]) -> Published:

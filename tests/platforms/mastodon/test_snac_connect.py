@@ -1,7 +1,6 @@
 """Connecting an account of snac: an app is registered there, and the owner consents in a browser."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -19,12 +18,6 @@ pytestmark = pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not instal
 
 BACK = "https://app.example/connected"
 _FIELD = re.compile(r'name="([^"]+)"\s+value="([^"]*)"')
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Snac]:
-    async with snac.running_snac() as running:
-        yield running
 
 
 def begun(server: Snac) -> Authorization:

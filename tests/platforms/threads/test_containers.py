@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from platforms.base import Absent, Published, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind
 from platforms.threads import PLATFORM
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import refused
+from tests.platforms.post_steps import refused, refused_send
 from tests.platforms.rig import Connect, Rig
 
 
@@ -19,16 +19,12 @@ async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") 
     return context
 
 
-async def send(rig: Rig, context: Any) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(), context))
-
-
 async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("second", settings={"replyToId": first.platform_post_id}, started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     finding = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(finding, Published)
     second = (await rig.posts())[0]
@@ -65,7 +61,7 @@ async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
     body = graph_error(10)
     body["error"]["message"] = message
     await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body)
-    error = await send(rig, context)
+    error = await refused_send(rig, context)
     assert (error.kind, error.claim) == (ErrorKind.UNCONFIRMED, None), "the container reads as published"
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 2
@@ -77,10 +73,12 @@ async def test_container_is_read_after_a_refusal_of_the_account(rig: Rig, code: 
     body = graph_error(code)
     body["error"]["message"] = "Requires a permission"
     await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=400, body=body)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=graph_error(190))
-    assert (await send(rig, await prepared(rig, [], "other"))).kind is ErrorKind.AUTH, "it can be neither read nor sent"
+    assert (await refused_send(rig, await prepared(rig, [], "other"))).kind is ErrorKind.AUTH, (
+        "it can be neither read nor sent"
+    )
 
 
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
@@ -90,7 +88,7 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     message = "Application does not have permission for this action"
     body = {"error": {"message": message, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await send(rig, context)
+    error = await refused_send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10/4279067")
     assert error.claim
     assert (error.claim.kind, "answer or quote only" in error.claim.message) == (ErrorKind.REJECTED, True)
@@ -106,7 +104,7 @@ async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatc
     for _ in range(2):
         await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
         await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-        error = await send(rig, context)
+        error = await refused_send(rig, context)
         assert (error.kind, error.code, "its own words" in error.message) == (ErrorKind.UNCONFIRMED, "100", True)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
@@ -115,14 +113,14 @@ async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatc
     assert await PLATFORM.confirm(rig.connection(), context) == Absent(), "the same container makes no double"
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-    assert (await send(rig, context)).kind is ErrorKind.REJECTED
+    assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
 
 
 async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
@@ -133,10 +131,10 @@ async def test_an_internal_error_of_meta_is_unconfirmed_for_a_minute(
     context = await prepared(rig, [])
     body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, context)).kind is ErrorKind.REJECTED
+    assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
 
 
 @pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
@@ -151,7 +149,7 @@ async def test_an_expired_token_reported_as_code_24_is_an_account_refusal(
         await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))
     ).kind is ErrorKind.AUTH
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
-    assert (await send(rig, context)).code == "expired"
+    assert (await refused_send(rig, context)).code == "expired"
     assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.AUTH
 
 
