@@ -104,7 +104,7 @@ def hold_renewals(module: Any, folder: Path) -> None:
         setattr(module, name, held)
 
     module.Renewals._run = running  # noqa: SLF001
-    around("_within", before="leased")
+    around("within", before="leased")
     around("_demand_in_time", after="first byte")
     around("persist", before="answered", after="stored")
 

@@ -49,7 +49,7 @@ def _around(name: str, *, before: bool = False, after: bool = False, later_s: fl
 def _prepare(point: str) -> None:
     match point:
         case "leased":
-            _around("_within", before=True)
+            _around("within", before=True)
         case "before the first byte":
             _around("_demand_in_time", after=True)
         case "sent":
