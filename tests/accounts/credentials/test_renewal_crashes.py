@@ -106,7 +106,7 @@ async def grants(stack: Stack, account: Account) -> list[dict[str, Any]]:
     return list((await stack.control("GET", f"tokens?platform=twitter&accountId={account.id}"))["grants"])
 
 
-def refresh_token(stack: Stack, account: Account) -> str:
+def access_token(stack: Stack, account: Account) -> str:
     return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
 
 
@@ -169,7 +169,7 @@ async def test_tokens_lost_before_saving_are_detected_without_early_cost(
             await asyncio.sleep(2)
     stored = await row(stack, account)
     assert stored.renewal_started_at is not None
-    assert refresh_token(stack, stored) == refresh_token(stack, account)
+    assert access_token(stack, stored) == access_token(stack, account)
     # The access token is valid for five more minutes, and a second use of the refresh token would end it.
     assert (await parts.accounts.whoami(stored)).user_id == account.user_id
     async with stack.database.transaction() as session:
@@ -203,7 +203,7 @@ async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Acco
         assert parts.accounts.renewing_for_s() > 0
     await database.close()
     stored = await row(stack, account)
-    assert refresh_token(stack, stored) != refresh_token(stack, account)
+    assert access_token(stack, stored) != access_token(stack, account)
     assert (stored.renewal_started_at, stored.renewing_until) == (None, None)
 
 
