@@ -20,6 +20,7 @@ from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
 from platforms.base import AnyPlatform, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.memory import ServerMemory
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
 from platforms.servers.reach import Reach, Servers
@@ -70,6 +71,7 @@ class AccountConnections:
         self._servers = servers
         self._platforms_at = platforms_at
         self._named_servers = named_servers
+        self._memory = ServerMemory()
         self._stopping: Stopwatch | None = None
 
     def server_url(self, account: Account) -> str:
@@ -220,4 +222,5 @@ class AccountConnections:
             workspace=workspace_id,
             domains=platform.own_domains,
             elsewhere=server.elsewhere,
+            memory=self._memory,
         )

@@ -12,7 +12,7 @@ from platforms.access.renewal import Renewed, reported_lifetimes
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
 from platforms.base import Connection
 from platforms.bluesky.identity import endpoint, place, read_metadata
-from platforms.bluesky.proofs import NONCES, assertion, proof
+from platforms.bluesky.proofs import Nonces, assertion, proof
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object
@@ -38,13 +38,13 @@ async def send_bound(
 
     `at` is the path or address of the request if it differs from `url`, which the proof names.
     """
-    bearer = token.get_secret_value() if token else None
+    bearer, nonces = token.get_secret_value() if token else None, wire.memory.get(Nonces)
     own = {**(headers or {}), **({"Authorization": f"DPoP {bearer}"} if bearer else {})}
     for last in (False, True):
-        signed = proof(key.get_secret_value(), method, url, nonce=NONCES.newest(url), token=bearer)
+        signed = proof(key.get_secret_value(), method, url, nonce=nonces.newest(url), token=bearer)
         own["DPoP"] = signed
         response = await wire.send(method, at or url, headers=own, accept=_OF_NONCES, **options)
-        NONCES.remember(url, response.headers)
+        nonces.remember(url, response.headers)
         if response.is_success:
             return response
         if last or not _asks_for_nonce(response):

@@ -49,9 +49,6 @@ class Nonces:
                 self._known.popitem(last=False)
 
 
-NONCES = Nonces()
-
-
 def new_key() -> str:
     """Return a new private key as text."""
     return _encoded(ec.generate_private_key(_CURVE).private_numbers().private_value.to_bytes(_BYTES))

@@ -16,6 +16,7 @@ from platforms.errors import LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.hosts import is_within
+from platforms.http.memory import ServerMemory
 from platforms.http.refusals import NO_REFUSALS, Refusals
 from platforms.http.urls import parse_url
 
@@ -86,6 +87,8 @@ class Wire:
     """How many public requests were sent, each of which may have had its effect."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Replacements for the base URLs of the platform's further hosts, by their usual ones."""
+    memory: ServerMemory = field(default_factory=ServerMemory)
+    """What this process remembers of servers."""
 
     def host(self, usual: str) -> str:
         """Return the base URL of a further host of the platform."""

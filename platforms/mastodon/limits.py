@@ -116,7 +116,24 @@ _PLEROMA = re.compile(r"\bcompatible; (?:Pleroma|Akkoma)\b", re.IGNORECASE)
 _SNAC = re.compile(r"\breally snac/")
 _KEPT = (*_PLACES, "polls_with_media")
 
-_known: OrderedDict[str, tuple[float, ServerLimits]] = OrderedDict()
+
+class KnownLimits:
+    """The limits of the servers that were asked last, at most a day ago, by their addresses."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, ServerLimits]] = OrderedDict()
+
+    def get(self, address: str) -> ServerLimits | None:
+        """Return a server's limits, None if it must be asked."""
+        asked_at, limits = self._known.get(address, (0.0, None))
+        return limits if time.monotonic() - asked_at < LIFETIME else None
+
+    def remember(self, address: str, limits: ServerLimits) -> None:
+        """Store the limits that a server has just reported; the server that was asked the longest ago is forgotten."""
+        self._known[address] = (time.monotonic(), limits)
+        self._known.move_to_end(address)
+        while len(self._known) > MOST_SERVERS:
+            self._known.popitem(last=False)
 
 
 def stored_limits(numbers: Mapping[str, int]) -> ServerLimits:
@@ -127,14 +144,10 @@ def stored_limits(numbers: Mapping[str, int]) -> ServerLimits:
 
 async def read_limits(connection: MastodonConnection) -> ServerLimits:
     """Return the limits of the account's server, at most one day old. Raises PlatformError."""
-    address, now = connection.wire.base_url, time.monotonic()
-    since, limits = _known.get(address, (now - LIFETIME, DEFAULTS))
-    if now - since >= LIFETIME:
+    address, known = connection.wire.base_url, connection.wire.memory.get(KnownLimits)
+    if (limits := known.get(address)) is None:
         limits = _limits(await _instance(connection))
-        _known[address] = (now, limits)
-        _known.move_to_end(address)
-        while len(_known) > MOST_SERVERS:
-            _known.popitem(last=False)
+        known.remember(address, limits)
     return limits
 
 

@@ -6,16 +6,9 @@ from functools import partial
 import httpx
 import pytest
 
-from platforms.mastodon import limits
 from sandbox.server import running_sandbox
 from tests.platforms.discord.rig import as_webhook
 from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account
-
-
-@pytest.fixture(autouse=True)
-def _forgotten_limits() -> None:
-    """Clear the limits of Mastodon servers that the test before has cached."""
-    limits._known.clear()
 
 
 @pytest.fixture(scope="session")

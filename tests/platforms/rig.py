@@ -17,6 +17,7 @@ import httpx
 from domain.post import Media, MediaType
 from platforms.access.renewal import Renews
 from platforms.base import AccountFacts, AnyPlatform, Connection, Draft, Handles, PublishContext
+from platforms.http.memory import ServerMemory
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
 from tests.platforms.sources import MediaFromUrl
@@ -121,6 +122,7 @@ class Rig:
     client: httpx.AsyncClient | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """The replacements for addresses of hosts other than the server's."""
+    memory: ServerMemory = field(default_factory=ServerMemory)
     saved: list[Handles] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     sent: list[httpx.Request] = field(default_factory=list)
@@ -153,6 +155,7 @@ class Rig:
             self.platform.request_id_header,
             self.exchanges.append,
             domains=self.platform.own_domains,
+            memory=self.memory,
             elsewhere=self.elsewhere or dict.fromkeys(self.platform.other_base_urls, played),
         )
         return Connection(wire, self.account, used, refresh, keep)

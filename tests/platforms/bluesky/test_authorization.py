@@ -14,19 +14,15 @@ from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.access import AUTHORIZATION_TOKENS, CONNECTOR, LOCAL_APP_TOKENS, TOKENS, BlueskyConnector
 from platforms.bluesky.did import INDEX, PLC
-from platforms.bluesky.proofs import NONCES, app_jwk
+from platforms.bluesky.proofs import app_jwk
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.memory import ServerMemory
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.sources import MediaFromUrl
 
 APP = App("https://posts.example.com/apps/bluesky.json", SecretStr("an app's secret"))
-
-
-@pytest.fixture(autouse=True)
-def _forgotten_nonces() -> None:
-    NONCES._known.clear()
 
 
 @pytest.fixture
@@ -269,6 +265,6 @@ def test_sessions_of_app_passwords_keep_their_rules() -> None:
 
 async def test_many_requests_at_once_need_one_nonce_each_at_most(sandbox: Sandbox, person: str) -> None:
     rig = await connected(sandbox, person)
-    NONCES._known.clear()
+    rig.memory = ServerMemory()
     identities = await asyncio.gather(*(PLATFORM.whoami(rig.connection()) for _ in range(10)))
     assert {identity.user_id for identity in identities} == {rig.account.user_id}

@@ -12,7 +12,6 @@ from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.access import CONNECTOR
 from platforms.bluesky.did import INDEX, PLC
-from platforms.bluesky.proofs import NONCES
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.bluesky import pds
@@ -28,11 +27,6 @@ pytestmark = [
 
 PATH = "/apps/bluesky.json"
 SECRET = SecretStr("the secret of an app")
-
-
-@pytest.fixture(autouse=True)
-def _forgotten_nonces() -> None:
-    NONCES._known.clear()
 
 
 def begun(server: Pds, redirect_uri: str = BACK) -> Authorization:

@@ -8,7 +8,7 @@ import pytest
 
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
-from platforms.mastodon import PLATFORM, limits
+from platforms.mastodon import PLATFORM
 from sandbox.platforms.mastodon.dialects import DIALECTS
 from tests.platforms.post_steps import confirm, publish, refused
 from tests.platforms.rig import Connect, Rig, losing_answers
@@ -166,7 +166,6 @@ async def test_quote_is_named_as_the_server_takes_it(connect: Connect, dialect: 
 async def test_poll_and_media_are_left_to_a_server_that_takes_both(connect: Connect) -> None:
     settings = {"poll": {"options": ["Yes", "No"]}}
     for condition, broken in ((None, 1), ("mastodon_4_6", 0)):
-        limits._known.clear()
         rig = await open_account(connect, *([condition] if condition else []))
         rig.account = replace(rig.account, limits=(await PLATFORM.whoami(rig.connection())).limits)
         context = await attempt(rig, "Well?", ["a.jpg"], **settings)

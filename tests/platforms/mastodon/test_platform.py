@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from platforms.errors import ErrorKind
+from platforms.http.memory import ServerMemory
 from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
 from tests.platforms.post_steps import publish, refused
@@ -179,13 +180,13 @@ async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
     assert known.is_mastodon
     odd = {"max_toot_chars": 5000, "configuration": {"polls": [], "statuses": {"max_media_attachments": "4"}}}
     for body, characters in ((odd, 5000), ({"configuration": {"statuses": {"max_characters": 11_000}}}, 11_000)):
-        limits._known.clear()
+        rig.memory = ServerMemory()
         await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
         assert (await limits.read_limits(rig.connection())).characters == characters
-    limits._known.clear()
+    rig.memory = ServerMemory()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, times=2)
     assert await limits.read_limits(rig.connection()) == limits.DEFAULTS
-    limits._known.clear()
+    rig.memory = ServerMemory()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
     assert (await refused(limits.read_limits(rig.connection()))).kind is ErrorKind.TRANSIENT
 
@@ -196,11 +197,11 @@ async def test_impossible_limits_of_a_server_are_not_used(rig: Rig, value: objec
     configuration = {group: {key: value} for group, key in limits._PLACES.values()}
     for group, key in limits._PLACES.values():
         configuration[group][key] = value
-    limits._known.clear()
+    rig.memory = ServerMemory()
     body = {"configuration": configuration, "max_toot_chars": value}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
     numbers = (await limits.read_limits(rig.connection())).numbers()
-    limits._known.clear()
+    rig.memory = ServerMemory()
     assert numbers.keys() == {*limits._MOST, "polls_with_media"}
     assert all(0 < numbers[name] <= most for name, most in limits._MOST.items())
 
@@ -212,7 +213,7 @@ async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypat
         connection.wire.base_url = f"https://server{number}.example"
         connection.wire.transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
         await limits.read_limits(connection)
-    assert list(limits._known) == ["https://server2.example", "https://server3.example"]
+    assert list(rig.memory.get(limits.KnownLimits)._known) == ["https://server2.example", "https://server3.example"]
 
 
 def test_an_account_is_reached_at_its_own_server() -> None:
