@@ -29,8 +29,9 @@ def test_no_code_in_a_table_has_a_bar() -> None:
     ] == []
 
 
-def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_bytes()) <= 6 * 1024
+@pytest.mark.parametrize(("page", "kilobytes"), [("README.md", 6), ("ARCHITECTURE.md", 20)])
+def test_a_page_that_everybody_reads_is_short(page: str, kilobytes: int) -> None:
+    assert len((ROOT / page).read_bytes()) <= kilobytes * 1024
 
 
 def test_every_decision_is_listed_by_its_title() -> None:
