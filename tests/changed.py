@@ -16,8 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 _PACKAGES = [folder.name for folder in sorted(ROOT.iterdir()) if (folder / "__init__.py").exists()]
-_MOST_FUNCTIONS = 250
-"""A tenth of all test functions, which take four minutes."""
+_MOST_FUNCTIONS = 200
+"""One of fifteen test functions. All of them take four minutes, and a run some seconds until its first test."""
+_PROCESSES = {ROOT / "tests/docs/test_runbook.py", ROOT / "tests/docs/test_tutorial.py"}
+"""Tests of documents that run commands. The others compare documents with code that they do not import, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Choice:
     @property
     def modules(self) -> list[Path]:
         """The test modules that run, in whole or in part."""
-        # Tests of the documents compare these with code that they do not import, and take seconds.
-        return sorted({*self.nearest, *self.by_platform, *_test_modules("docs/test_*.py")})
+        always = _test_modules("docs/test_*.py", "test_*.py") - _PROCESSES
+        return sorted({*self.nearest, *self.by_platform, *always})
 
     def has(self, item: pytest.Item) -> bool:
         """Return whether a test of one of these modules runs."""
