@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from accounts.credentials import renewal
 from benchmarks.proof.inside.folder import Inside
 from benchmarks.proof.inside.hooks import hold_before_first_byte, hold_renewals
 
@@ -93,6 +94,13 @@ async def test_a_request_that_is_not_public_keeps_its_fence(tmp_path: Path) -> N
     assert wire.moments == ["connected", "fence", "first byte"]
 
 
+def test_the_renewals_of_the_product_can_be_held(tmp_path: Path) -> None:
+    product = SimpleNamespace(**vars(renewal))
+    product.Renewals = type("Renewals", (renewal.Renewals,), {})
+    hold_renewals(product, tmp_path)
+    assert product.Renewals._run is not renewal.Renewals._run
+
+
 @pytest.mark.parametrize("point", ["leased", "first byte", "answered", "stored"])
 async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point: str) -> None:
     moments: list[str] = []
@@ -102,11 +110,11 @@ async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point:
 
     class Renewals:
         async def _run(self, job: Any) -> None:
-            await module._within("asked")
+            await module.within("asked")
             await module._demand_in_time("in time")
             await module.persist("written")
 
-    module = SimpleNamespace(Renewals=Renewals, _within=record, _demand_in_time=record, persist=record)
+    module = SimpleNamespace(Renewals=Renewals, within=record, _demand_in_time=record, persist=record)
     hold_renewals(module, tmp_path)
     inside = Inside(tmp_path)
     inside.hold_renewals(point)
