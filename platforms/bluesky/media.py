@@ -52,7 +52,7 @@ class Blobs:
         self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
-    async def bring(self, part: str, media: tuple[Media, ...]) -> None:
+    async def upload(self, part: str, media: tuple[Media, ...]) -> None:
         """Upload the media of one post of the thread. Raises PlatformError: `not_ready` while a video is processed."""
         for index, item in enumerate(media):
             name = f"{part}.{index}"
@@ -61,7 +61,7 @@ class Blobs:
                 known = {"url": item.url, "failures": known.get("failures", 0)}
                 self._known[name] = known
             if not known.get("blob"):
-                await self._bring(name, known, item)
+                await self._upload(name, known, item)
 
     async def forget(self) -> None:
         """Forget the blobs, which the server no longer has."""
@@ -97,7 +97,7 @@ class Blobs:
             raise PlatformError(ErrorKind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
         return shown
 
-    async def _bring(self, name: str, known: Handle, item: Media) -> None:
+    async def _upload(self, name: str, known: Handle, item: Media) -> None:
         if "job" not in known:
             async with self._context.media.open(item) as file:
                 _check(item, file)
@@ -114,7 +114,7 @@ class Blobs:
                         headers=headers,
                         content=body,
                     )
-                    await self._take(known, answer.get("blob"))
+                    await self._save_blob(known, answer.get("blob"))
         if "job" in known:
             await self._finish_job(name, known)
 
@@ -141,7 +141,7 @@ class Blobs:
         """Store a job's state; return whether it is done. Raises PlatformError if it failed."""
         if status.get("blob"):
             del known["job"]
-            await self._take(known, status["blob"])
+            await self._save_blob(known, status["blob"])
             return True
         if status.get("state") != "JOB_STATE_FAILED":
             await self._save()
@@ -155,7 +155,7 @@ class Blobs:
         error = PlatformError(ErrorKind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
         raise error.as_rejected() if known["failures"] > MOST_FAILURES else error
 
-    async def _take(self, known: Handle, blob: object) -> None:
+    async def _save_blob(self, known: Handle, blob: object) -> None:
         if not isinstance(blob, dict) or not blob:
             raise unreadable("Bluesky")
         known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}

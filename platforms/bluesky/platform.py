@@ -107,8 +107,8 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         await _look_up(connection, context, context.draft.text)
         await find_references(connection, context)
         blobs = Blobs(connection, context)
-        await blobs.bring(POST, context.draft.media)
-        await blobs.bring(CARD, card_picture(context.draft))
+        await blobs.upload(POST, context.draft.media)
+        await blobs.upload(CARD, card_picture(context.draft))
 
     async def assign_key(self, context: PublishContext[BlueskySettings]) -> None:
         """Choose the record's key."""
@@ -184,7 +184,7 @@ async def _follow(
     if "uri" not in key:
         await _look_up(connection, context, item.content)
         blobs = Blobs(connection, context)
-        await blobs.bring(name, item.media)
+        await blobs.upload(name, item.media)
         record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
         # If a response was lost, no check is needed: the same record under the same key changes nothing.
         key |= reference(await _put(connection, context, account_did(connection), key["rkey"], record))

@@ -40,11 +40,11 @@ async def choices(connection: DiscordConnection) -> Choices:
 async def text_channels(connection: DiscordConnection, guild: str) -> list[TextChannel]:
     """Return the text channels of a server to which the bot was added. Raises PlatformError."""
     bot = await get(connection, "/users/@me")
-    member = await _object(connection, f"/guilds/{segment(guild)}/members/{segment(bot['id'])}")
-    roles = {str(role.get("id")): role for role in await _listed(connection, f"/guilds/{segment(guild)}/roles")}
+    member = await _read_object(connection, f"/guilds/{segment(guild)}/members/{segment(bot['id'])}")
+    roles = {str(role.get("id")): role for role in await _read_list(connection, f"/guilds/{segment(guild)}/roles")}
     own = [guild, *map(str, member.get("roles") or [])]
     channels = []
-    for channel in await _listed(connection, f"/guilds/{segment(guild)}/channels"):
+    for channel in await _read_list(connection, f"/guilds/{segment(guild)}/channels"):
         number, name = str(channel.get("id") or ""), str(channel.get("name") or "")
         if channel.get("type") in _TEXT_CHANNELS and number.isdecimal():
             may = _permissions(own, str(bot["id"]), roles, channel.get("permission_overwrites") or [])
@@ -79,11 +79,11 @@ def _bits(text: Any) -> int:
     return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 40 else 0
 
 
-async def _object(connection: DiscordConnection, path: str) -> Mapping[str, Any]:
+async def _read_object(connection: DiscordConnection, path: str) -> Mapping[str, Any]:
     answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
     return answer if isinstance(answer, dict) else {}
 
 
-async def _listed(connection: DiscordConnection, path: str) -> list[Mapping[str, Any]]:
+async def _read_list(connection: DiscordConnection, path: str) -> list[Mapping[str, Any]]:
     answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
     return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []

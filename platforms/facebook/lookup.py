@@ -48,19 +48,19 @@ def _likeness(post: dict[str, Any], context: PublishContext[FacebookSettings]) -
     ours, shown = set(photo_ids(context.handles)), set(_media_ids(post))
     if ours and shown:
         return Likeness.SAME if ours & shown else Likeness.OTHER
-    if ours and not _listed(post, "attachments"):
+    if ours and not _entries(post, "attachments"):
         return Likeness.OTHER
     return likeness(post.get("message"), context.draft.text)
 
 
 def _media_ids(post: dict[str, Any]) -> list[str]:
-    attachments = _listed(post, "attachments")
-    nested = [below for attachment in attachments for below in _listed(attachment, "subattachments")]
+    attachments = _entries(post, "attachments")
+    nested = [below for attachment in attachments for below in _entries(attachment, "subattachments")]
     targets = [attachment.get("target") or {} for attachment in (*attachments, *nested)]
     return [str(target["id"]) for target in targets if target.get("id")]
 
 
-def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
+def _entries(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
     return (holder.get(edge) or {}).get("data") or []
 
 

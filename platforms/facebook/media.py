@@ -70,7 +70,7 @@ class Uploads:
         known: dict[str, str] = self._context.handles.setdefault("photos", {})
         gate = asyncio.Semaphore(CONCURRENCY)
 
-        async def bring(index: int, item: Media) -> None:
+        async def upload(index: int, item: Media) -> None:
             if str(index) in known:
                 return
             async with gate:
@@ -80,7 +80,7 @@ class Uploads:
 
         # If one photo fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(
-            *map(bring, *zip(*enumerate(self._context.draft.media), strict=True)), return_exceptions=True
+            *map(upload, *zip(*enumerate(self._context.draft.media), strict=True)), return_exceptions=True
         )
         for failure in sorted(
             filter(None, outcomes), key=lambda error: getattr(error, "kind", None) is ErrorKind.TRANSIENT

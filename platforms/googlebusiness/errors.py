@@ -73,7 +73,7 @@ def read_error(response: httpx.Response) -> PlatformError:
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
     reason = next(filter(None, map(_reason, faults)), status)
-    kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _other(response.status_code, body, faults)
+    kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _by_details(response.status_code, body, faults)
     return PlatformError(
         kind,
         sentence,
@@ -93,7 +93,7 @@ def _reason(fault: dict[str, Any]) -> str | None:
     return _BY_CODE.get(code)
 
 
-def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
+def _by_details(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
     if status >= 500 or status == 408:
         return ErrorKind.TRANSIENT, _SERVER
     reported = [

@@ -87,7 +87,7 @@ class Instagram(
     async def prepare(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""
         draft = context.draft
-        await Containers(CONTAINERS, connection, context).bring(
+        await Containers(CONTAINERS, connection, context).prepare(
             POST, fields.item_fields(draft), lambda items: fields.post_fields(draft, items)
         )
 

@@ -100,7 +100,7 @@ class Containers:
         self._known: dict[str, dict[str, str]] = context.handles.setdefault("containers", {})
         self._saving = asyncio.Lock()
 
-    async def bring(self, name: str, items: Sequence[Fields], built: Built) -> None:
+    async def prepare(self, name: str, items: Sequence[Fields], built: Built) -> None:
         """Build the container that is published, in a carousel with all its items, until it can be published.
 
         Raises PlatformError: `not_ready` while the platform processes it. A failed container is dropped, so that the
@@ -207,7 +207,7 @@ class Containers:
         """Return the ids of a carousel's finished items."""
         gate = asyncio.Semaphore(CONCURRENCY)
 
-        async def bring(index: int, fields: Fields) -> str:
+        async def build_item(index: int, fields: Fields) -> str:
             item = f"{name}/{index}"
             if item not in self._known:
                 async with gate:
@@ -216,7 +216,7 @@ class Containers:
             return await self._ready(item)
 
         # If one item fails, the others still finish, so that the next attempt finds them.
-        outcomes = await asyncio.gather(*(bring(*part) for part in enumerate(items)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(build_item(*part) for part in enumerate(items)), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             raise max(failures, key=_is_final)
         return [outcome for outcome in outcomes if isinstance(outcome, str)]

@@ -98,7 +98,7 @@ class Threads(
         draft = context.draft
         built = post_fields(draft.text, draft.media, root_fields(draft.settings))
         try:
-            await Containers(CONTAINERS, connection, context).bring(POST, item_fields(draft.media), built)
+            await Containers(CONTAINERS, connection, context).prepare(POST, item_fields(draft.media), built)
         except PlatformError as error:
             if (draft.settings.reply_to_id or draft.settings.quote_post_id) and errors.forbids_reply(error):
                 raise errors.may_not_answer(error) from error
@@ -239,7 +239,7 @@ async def _follow(
             await context.save(context.handles)
             return state["id"]
     built = post_fields(item.content, item.media, {"reply_to_id": parent})
-    await containers.bring(name, item_fields(item.media), built)
+    await containers.prepare(name, item_fields(item.media), built)
     state["sent"] = datetime.now(UTC).isoformat()
     await context.save(context.handles)
     try:

@@ -122,7 +122,7 @@ class Upload:
         try:
             await self._connection.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
         except PlatformError as error:
-            if error.status == 416 and not public and await self._has(start + piece.size):
+            if error.status == 416 and not public and await self._has_received(start + piece.size):
                 # The chunk has arrived before, and the response to it was lost.
                 return
             if error.status in _GONE and public and not PublishVerdict(self._connection, self._context).has_settled():
@@ -135,7 +135,7 @@ class Upload:
                 raise PlatformError(ErrorKind.TRANSIENT, message, code=error.code, status=error.status) from error
             raise
 
-    async def _has(self, size: int) -> bool:
+    async def _has_received(self, size: int) -> bool:
         uploaded = (await PublishVerdict(self._connection, self._context).status()).uploaded
         return uploaded is not None and uploaded >= size
 

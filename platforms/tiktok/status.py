@@ -94,7 +94,7 @@ class PublishVerdict:
         """Return whether a post that was first sent at `sent_at` was published."""
         if self.publish_id is None:
             # Beginning the upload of a video publishes nothing; a request to fetch photos may have published them.
-            return Absent() if is_video(self._context.draft) else await self._listed(sent_at)
+            return Absent() if is_video(self._context.draft) else await self._find_listed(sent_at)
         status = await self.status()
         if status.done:
             return self.published(status)
@@ -138,7 +138,7 @@ class PublishVerdict:
         settings = self._context.draft.settings
         return settings.privacy_level == PUBLIC and not settings.draft
 
-    async def _listed(self, sent_at: datetime) -> Finding:
+    async def _find_listed(self, sent_at: datetime) -> Finding:
         """Look among the account's public posts. Moderation takes hours, so absence alone proves nothing."""
         try:
             data = await call(self._connection, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})

@@ -108,7 +108,7 @@ class Uploads:
                 await (self._whole(upload, file) if item.type is MediaType.IMAGE else self._pieces(upload, item, file))
         if upload["stage"] == Stage.PROCESSING:
             query = {"command": "STATUS", "media_id": upload["id"]}
-            await self._take(upload, await call(self._connection, "GET", "/2/media/upload", params=query))
+            await self._save_report(upload, await call(self._connection, "GET", "/2/media/upload", params=query))
         if upload["stage"] == Stage.TAKEN:
             # X documents alt text for images and GIFs only, and a refused call costs money, too.
             if item.alt_text and item.type is not MediaType.VIDEO:
@@ -119,7 +119,7 @@ class Uploads:
 
     async def _whole(self, upload: Handle, file: MediaFile) -> None:
         form = MultipartForm({"media_category": "tweet_image"}, [FilePart("media", "image", file)])
-        await self._take(upload, await call(self._connection, "POST", "/2/media/upload", form=form))
+        await self._save_report(upload, await call(self._connection, "POST", "/2/media/upload", form=form))
 
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
         if upload.get("size") != file.size:
@@ -135,7 +135,7 @@ class Uploads:
             upload["pieces"] = index + 1
             await self._save()
             self._context.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
-        await self._take(
+        await self._save_report(
             upload, await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize")
         )
 
@@ -159,7 +159,7 @@ class Uploads:
             return "tweet_gif"
         return "tweet_video"
 
-    async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
+    async def _save_report(self, upload: Handle, answer: dict[str, Any]) -> None:
         """Store what X reports of a complete upload. Raises PlatformError: `not_ready` while X processes it."""
         processing = self._record(upload, answer).get("processing_info") or {}
         state = processing.get("state", "succeeded")
