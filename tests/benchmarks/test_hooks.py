@@ -1,6 +1,7 @@
 """The proof's hooks inside the product's processes: wrong clocks, and requests held before their first byte."""
 
 import asyncio
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,8 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from accounts.credentials import renewal
 from benchmarks.proof.inside.folder import Inside
-from benchmarks.proof.inside.hooks import hold_before_first_byte, hold_renewals
+from benchmarks.proof.inside.hooks import PATCHES, hold_before_first_byte, hold_renewals
 
 _ASK = """
 import sys, time
@@ -94,11 +94,14 @@ async def test_a_request_that_is_not_public_keeps_its_fence(tmp_path: Path) -> N
     assert wire.moments == ["connected", "fence", "first byte"]
 
 
-def test_the_renewals_of_the_product_can_be_held(tmp_path: Path) -> None:
-    product = SimpleNamespace(**vars(renewal))
-    product.Renewals = type("Renewals", (renewal.Renewals,), {})
-    hold_renewals(product, tmp_path)
-    assert product.Renewals._run is not renewal.Renewals._run
+@pytest.mark.parametrize("name", PATCHES)
+def test_the_product_has_what_a_hook_changes(name: str, tmp_path: Path) -> None:
+    product = importlib.import_module(name)
+    changed = "Renewals" if name.endswith("renewal") else "Wire"
+    # A class of its own, so that the product's stays as it is.
+    subclass = type(changed, (getattr(product, changed),), {})
+    PATCHES[name](SimpleNamespace(**{**vars(product), changed: subclass}), tmp_path)
+    assert vars(subclass).keys() & {"send", "_run"}
 
 
 @pytest.mark.parametrize("point", ["leased", "first byte", "answered", "stored"])

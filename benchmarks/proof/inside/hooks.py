@@ -65,9 +65,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._folder = folder
 
     def find_spec(self, name: str, path: object, target: object = None) -> Any:
-        if name not in _PATCHES:
+        if name not in PATCHES:
             return None
-        patch = _PATCHES.pop(name)
+        patch = PATCHES.pop(name)
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.loader is not None
@@ -154,7 +154,7 @@ async def _held(folder: Path) -> None:
         await asyncio.sleep(_POLL)
 
 
-_PATCHES: dict[str, Callable[[Any, Path], None]] = {
+PATCHES: dict[str, Callable[[Any, Path], None]] = {
     "platforms.http.wire": lambda module, folder: hold_before_first_byte(module.Wire, folder),
     "accounts.credentials.renewal": hold_renewals,
 }
