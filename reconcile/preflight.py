@@ -18,7 +18,7 @@ from domain.schedule import rfc3339
 from media.shared_files import SharedFiles
 from platforms.errors import LONGEST_LIMIT
 from platforms.registry import platforms
-from reconcile.preflight_media import problems_of_media
+from reconcile.preflight_media import find_media_problems
 from reconcile.rounds import BackgroundTask
 from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
@@ -96,7 +96,7 @@ async def _check_media(
     """Check the media of claimed targets, and save the results."""
     async with database.reading() as session:
         preflights = await with_content(session, list(claims))
-    problems, warned = await problems_of_media(files, preflights), list[Warned]()
+    problems, warned = await find_media_problems(files, preflights), list[Warned]()
     async with database.transaction() as session:
         for check in await lock_claimed(session, claims):
             due_at = check.target.due_at or now

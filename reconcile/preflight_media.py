@@ -41,7 +41,7 @@ class _File:
     """The types that the platform takes; empty if files of others are converted, or if it has no rule."""
 
 
-async def problems_of_media(files: SharedFiles, checks: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
+async def find_media_problems(files: SharedFiles, checks: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
     """Return what is wrong with the media of targets, by their ids; targets that were not checked are left out."""
     files_by_target: dict[str, list[_File]] = {}
     asked, of_workspaces = dict[_File, None](), Counter[str]()

@@ -86,7 +86,7 @@ class Readiness:
         return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
 
     async def _platform_queues(self) -> Parts:
-        states = await self._queues.of_platforms(self._ahead)
+        states = await self._queues.platforms(self._ahead)
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 

@@ -13,7 +13,7 @@ from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behin
 from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.rounds import BackgroundTask
-from reconcile.run_facts import facts_of_row, facts_of_run
+from reconcile.run_facts import read_run_facts, row_facts
 from store.audit.trail import add_unless_recorded
 from store.database import Database
 from store.locks import try_lock
@@ -114,7 +114,7 @@ class Recovery:
             post = await find_post(session, summary.workspace_id, summary.id)
             if post is None or post.status != summary.status or post.due_at is None:
                 return False
-            state = classify_run(facts_of_row(post), facts_of_run(run, view))
+            state = classify_run(row_facts(post), read_run_facts(run, view))
             plan = await plan_with_accounts(session, post)
         if state is RunState.RUNNING and run and self._begins_again(summary, run):
             await self._begin_again(summary, run)

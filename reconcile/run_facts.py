@@ -15,13 +15,13 @@ _STATES = {
 }
 
 
-def facts_of_row(post: Post) -> RowFacts:
+def row_facts(post: Post) -> RowFacts:
     """Return the facts in the rows of a post; its targets must be loaded."""
     targets = {target.id: TargetStatus(target.status) for target in post.targets}
     return RowFacts(PostVersion(post.id, post.version), post.updated_at, targets)
 
 
-def facts_of_run(run: Run | None, view: StatusView | None) -> RunFacts | None:
+def read_run_facts(run: Run | None, view: StatusView | None) -> RunFacts | None:
     """Return the facts about the latest run and its own view; None if Temporal knows no run."""
     if run is None:
         return None

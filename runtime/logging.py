@@ -133,20 +133,20 @@ def log_uncaught() -> None:
     """Send what Python would print by itself through the log and its masks: uncaught exceptions and warnings."""
     log = structlog.get_logger("uncaught")
 
-    def of_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def log_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
         else:
             log.critical("exception.uncaught", exc_info=(kind, error, trace))
 
-    def of_thread(failed: threading.ExceptHookArgs) -> None:
+    def log_thread(failed: threading.ExceptHookArgs) -> None:
         if not issubclass(failed.exc_type, SystemExit):
             log.critical("exception.uncaught", exc_info=failed[:3], thread=failed.thread and failed.thread.name)
 
-    def of_destructor(failed: "sys.UnraisableHookArgs") -> None:
+    def log_destructor(failed: "sys.UnraisableHookArgs") -> None:
         log.error("exception.unraisable", exc_info=(failed.exc_type, failed.exc_value, failed.exc_traceback))
 
-    sys.excepthook, threading.excepthook, sys.unraisablehook = of_main, of_thread, of_destructor
+    sys.excepthook, threading.excepthook, sys.unraisablehook = log_main, log_thread, log_destructor
     logging.captureWarnings(capture=True)
 
 

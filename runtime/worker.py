@@ -119,7 +119,7 @@ def worker_group(
         max_concurrent_activities=local_publish.slots,
         max_heartbeat_throttle_interval=_THROTTLE,
     )
-    of_platforms = [
+    serving = [
         Worker(
             client,
             task_queue=platform_queue(platform),
@@ -132,7 +132,7 @@ def worker_group(
         )
         for platform in served
     ]
-    return WorkerGroup(own, of_platforms, continued, local_publish, grace)
+    return WorkerGroup(own, serving, continued, local_publish, grace)
 
 
 @contextlib.asynccontextmanager

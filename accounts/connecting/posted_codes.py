@@ -35,7 +35,7 @@ async def connect_by_code(context: ConnectContext, secrets: Secrets) -> None:
     Raises ConnectRefused, PlatformError.
     """
     connector, app = code_connector(context), app_begun_with(context, secrets)
-    place = await _place_of_code(context, connector, app)
+    place = await _find_place(context, connector, app)
     try:
         identity = await context.platform.whoami(context.connection(connector.credentials_at(app, place)))
     except PlatformError as error:
@@ -48,7 +48,7 @@ async def connect_by_code(context: ConnectContext, secrets: Secrets) -> None:
     await save_accounts(context, [candidate], "outcome")
 
 
-async def _place_of_code(context: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
+async def _find_place(context: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
     """Return the place in which the code of a connection was posted. Raises ConnectRefused, PlatformError.
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.

@@ -11,7 +11,7 @@ from reconcile.doctor.facts import Facts
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
-from reconcile.run_facts import facts_of_row, facts_of_run
+from reconcile.run_facts import read_run_facts, row_facts
 from store.maintenance.loose_ends import OpenAttempt
 from store.models import Post
 from workflows.client.runs import Run
@@ -26,15 +26,15 @@ def diagnose_lost(facts: Facts) -> list[Finding]:
     """Return the findings about a post without a running workflow."""
     findings = []
     if facts.post is not None and facts.is_open:
-        findings.append(_of_the_workflow(facts, facts.post))
+        findings.append(_diagnose_workflow(facts, facts.post))
     if not facts.is_open:
         findings += [finding for attempt in facts.open_attempts for finding in _unanswered(facts, attempt)]
     return findings
 
 
-def _of_the_workflow(facts: Facts, post: Post) -> Finding:
+def _diagnose_workflow(facts: Facts, post: Post) -> Finding:
     run, status = facts.run, post.status
-    state = classify_run(facts_of_row(post), facts_of_run(run, facts.view))
+    state = classify_run(row_facts(post), read_run_facts(run, facts.view))
     ended = _how_it_ended(run)
     if state is RunState.CANCELLED:
         what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."

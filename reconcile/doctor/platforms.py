@@ -47,7 +47,7 @@ class PublicComparison:
             shown = self._shown(expected)
             mine = posts_by_target.get(expected.target.id, [shown] if shown and not shown.deleted else [])
             if expected.target.status == TargetStatus.PUBLISHED:
-                yield from self._of_published(expected, mine)
+                yield from self._compare_published(expected, mine)
             elif mine and not _awaits_confirmation(expected):
                 yield _unknown(expected, mine[0])
             if more := self._unknown_posts.take(expected):
@@ -58,7 +58,7 @@ class PublicComparison:
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
 
-    def _of_published(self, expected: ExpectedPost, matching_posts: Sequence[Public]) -> Iterator[Finding]:
+    def _compare_published(self, expected: ExpectedPost, matching_posts: Sequence[Public]) -> Iterator[Finding]:
         claimed, public = expected.target.platform_post_id, self._shown(expected)
         if claimed is None:
             # A person has said that the post is public, but not which post it is.

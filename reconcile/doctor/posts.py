@@ -13,7 +13,7 @@ from reconcile.doctor.lost import diagnose_lost
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.running import diagnose_running
 from reconcile.readiness import UNDELIVERED_AFTER
-from reconcile.run_facts import facts_of_row, facts_of_run
+from reconcile.run_facts import read_run_facts, row_facts
 from store.database import Database
 from store.maintenance.loose_ends import post_and_targets, post_open_attempts
 from store.models import Post
@@ -58,7 +58,7 @@ def _decides(post: Post | None, run: Run) -> bool:
     if post is None or run.stuck:
         return False
     if not run.running:
-        return post.status in OPEN and classify_run(facts_of_row(post), facts_of_run(run, None)) not in {
+        return post.status in OPEN and classify_run(row_facts(post), read_run_facts(run, None)) not in {
             RunState.LOST,
             RunState.RUNNING,
         }

@@ -102,10 +102,10 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
     rows = {target.id: target for target in post.targets}
     for view in facts.view.targets:
         if (target := rows.get(view.target_id)) is not None:
-            yield from _of_target(facts, run, target, view)
+            yield from _diagnose_target(facts, run, target, view)
 
 
-def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -> Iterator[Finding]:
+def _diagnose_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -> Iterator[Finding]:
     row, status = TargetStatus(target.status), view.status
     if row is status:
         return

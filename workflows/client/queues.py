@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.options import POSTS_QUEUE, platform_queue
-from platforms.registry import platforms
+from platforms import registry
 from workflows.client.failures import answering, transport_ended
 
 ClockAhead = Callable[[], Awaitable[timedelta]]
@@ -52,9 +52,9 @@ class Queues:
         """Return the state of the workflows' own queue."""
         return await self.state(POSTS_QUEUE, ahead=ahead)
 
-    async def of_platforms(self, ahead: ClockAhead = same_clocks) -> dict[str, QueueState]:
+    async def platforms(self, ahead: ClockAhead = same_clocks) -> dict[str, QueueState]:
         """Return the state of every platform's queue by its name."""
-        names = [platform_queue(platform) for platform in platforms()]
+        names = [platform_queue(platform) for platform in registry.platforms()]
         states = await asyncio.gather(*(self.state(name, activities=True, ahead=ahead) for name in names))
         return dict(zip(names, states, strict=True))
 
