@@ -96,6 +96,13 @@ class HandleKeeper:
         self._unwritten, self._version = None, version + 1
         return version, {**handles, VERSION: version + 1}
 
+    async def take_back(self, handles: dict[str, Any] | None) -> None:
+        """Write the handles that were handed over, because the statement that was to write them did not."""
+        if handles is not None:
+            self._version -= 1
+            self._unwritten = {name: value for name, value in handles.items() if name != VERSION}
+            await self.flush()
+
     def overtaken(self) -> PlatformError:
         """Return the error of a step that another run has overtaken: `unconfirmed` once it may have been sent."""
         # A run that Temporal gave up on may still work: the row belongs to it, and must be read again.

@@ -69,6 +69,8 @@ PREPARE_BEYOND = timedelta(minutes=1)
 URGENT, SCHEDULED = 2, 3
 """Temporal's priorities: of work for which a client waits, and of all other work; the default is 3."""
 
+RECHECK_PAUSE = timedelta(days=1)
+"""How often the step of a target that a pause holds reads the gate, if the message that ends the wait is lost."""
 RETRY_WINDOW = timedelta(days=7)
 """How long a workflow stays open for retries; a later retry starts a new run from the row."""
 

@@ -13,6 +13,7 @@ from activities.operators import who_cancelled, who_signalled
 from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
+from domain.codes import PAUSED
 from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send
 from domain.plan import Plan, Unscheduled
@@ -111,6 +112,10 @@ class PostActivities:
             confirmation = ConfirmationOf(loaded.sent.id if loaded.sent else None, datetime.now(UTC))
             entry = _given_up(command, Action.UNCONFIRMED)
             return await settle_as(confirmation, transitions.resting(), entry=entry)
+        if command.code is GiveUpReason.WINDOW_PASSED and status.is_unsent and loaded.waits_for_pause:
+            # Its time to be published stands still during a pause.
+            entry = AuditEntry(Action.HELD, WORKER, details=(("code", PAUSED),))
+            return await settle_as(BeforeSend(command.version), transitions.paused(), entry=entry)
         if status.is_unsent:
             category = ErrorCategory(loaded.target.error_category or ErrorCategory.PLATFORM)
             transition = transitions.failed(_final_error(loaded.target), command.code, category)

@@ -67,7 +67,8 @@ class Preparing:
         """Upload and build ahead of time what publishing will need. If that is refused, it is tried again when due."""
         async with heartbeating() as progress:
             loaded = await open_target(self._database, command.target_id)
-            if loaded is None or loaded.target.status != TargetStatus.PENDING:
+            if loaded is None or loaded.target.status != TargetStatus.PENDING or loaded.is_paused:
+                # During a pause nothing is prepared: the step that sends does it.
                 return STALE if loaded is None else loaded.outcome
             step: StepContext | None = None
             try:

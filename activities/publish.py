@@ -34,6 +34,7 @@ from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.audit import WORKER, Action, AuditEntry
+from domain.codes import PAUSED
 from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
@@ -67,6 +68,14 @@ class _NotSent(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.status)
         self.outcome = outcome
+
+
+class _Paused(Exception):
+    """The end of a step that a closed gate stops; `prepared` is the result of preparing, if the step has prepared."""
+
+    def __init__(self, prepared: AttemptResult | None = None) -> None:
+        super().__init__()
+        self.prepared = prepared
 
 
 async def _finish_unless_worker_stops(sending: Coroutine[Any, Any, Published]) -> Published:
@@ -131,6 +140,8 @@ class Publishing:
                 attempt = await self._begin(command, step, prepared)
             except _NotSent as not_sent:
                 return not_sent.outcome
+            except _Paused as paused:
+                return await self._hold_for_pause(command, paused.prepared)
             except RateLimited as limited:
                 return await self._wait_for_slot(command, step, limited)
             except MediaBusy as busy:
@@ -143,7 +154,7 @@ class Publishing:
     async def _open(self, command: TargetCommand, progress: list[str]) -> tuple[StepContext, LoadedTarget]:
         """Return the context for sending a target, and its rows.
 
-        Raises _NotSent if it may not be sent, PlatformError.
+        Raises _NotSent if it may not be sent, _Paused, PlatformError.
         """
         loaded = await open_target(self._database, command.target_id)
         if (
@@ -152,6 +163,8 @@ class Publishing:
             or decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
             raise _NotSent(await self._current_outcome(command, loaded))
+        if loaded.is_paused:
+            raise _Paused
         if loaded.target.begun_at is None and loaded.target.due_at:
             self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
         if loaded.account and loaded.account.refused_at:
@@ -213,8 +226,15 @@ class Publishing:
         return await self._settle_and_log(command, basis, transition, result)
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
-        """Write the attempt of a target's one send. Raises _NotSent if it may not be sent any more, PlatformError."""
-        begun = await begin_send(self._database, command.target_id, command.version, prepared, *step.keeper.hand_over())
+        """Write the attempt of a target's one send.
+
+        Raises _NotSent if it may not be sent any more, _Paused, PlatformError.
+        """
+        handles_version, handles = step.keeper.hand_over()
+        begun = await begin_send(self._database, command.target_id, command.version, prepared, handles_version, handles)
+        if begun is WriteResult.PAUSED:
+            await step.keeper.take_back(handles)
+            raise _Paused(results.attempt_result(step, AttemptState.DONE, decisions.READY) if prepared else None)
         if begun is WriteResult.OVERTAKEN:
             raise step.keeper.overtaken()
         if isinstance(begun, WriteResult):
@@ -321,6 +341,14 @@ class Publishing:
             code=result.code,
             http_status=result.http_status,
         )
+        return outcome
+
+    async def _hold_for_pause(self, command: TargetCommand, prepared: AttemptResult | None) -> Outcome:
+        """Save that a target waits for the end of a pause. Its time to be published stands still meanwhile."""
+        # No attempt is written for this hold, so the audit trail needs an entry for the history.
+        entry = AuditEntry(Action.HELD, WORKER, details=(("code", PAUSED),))
+        outcome = await self._settle(command, BeforeSend(command.version), transitions.paused(), prepared, entry)
+        log.info("target.held_for_a_pause", platform=command.platform, status=outcome.status)
         return outcome
 
     async def _wait_for_slot(self, command: TargetCommand, step: StepContext | None, limited: RateLimited) -> Outcome:

@@ -37,6 +37,7 @@ ProblemCode = Literal[
     "no_accounts",
     "not_found",
     "nothing_to_retry",
+    "paused",
     "payload_too_large",
     "permission_missing",
     "place_not_allowed",
@@ -99,6 +100,7 @@ TargetCode = Literal[
     "missing_required_field",
     "no_public_url",
     "not_published",
+    "paused",
     "place_not_allowed",
     "platform_cap",
     "platform_failed",
@@ -107,6 +109,7 @@ TargetCode = Literal[
     "publish_window_passed",
     "rate_limited",
     "server_forbidden",
+    "skipped",
     "text_only",
     "timed_out",
     "too_many_media",
@@ -119,6 +122,11 @@ TargetCode = Literal[
 
 CANCELLED: TargetCode = "cancelled"
 """The code of a target that an operator has cancelled before it was published."""
+
+PAUSED: TargetCode = "paused"
+"""The code of a target that is held until a pause ends, and of a request that would publish during one."""
+SKIPPED: TargetCode = "skipped"
+"""The code of a target that a person has skipped at the end of a pause, because its post is partly public."""
 
 PROBLEM_CODES = frozenset(get_args(ProblemCode))
 TARGET_CODES = frozenset(get_args(TargetCode))
@@ -135,6 +143,7 @@ _OF_HOLD: dict[HoldReason, TargetCode] = {
     HoldReason.RECONNECT: "account_refused",
     HoldReason.CAP: "platform_cap",
     HoldReason.OPERATOR: "app_refused",
+    HoldReason.PAUSED: "paused",
 }
 
 

@@ -46,7 +46,7 @@ class TargetStatus(StrEnum):
     UNCONFIRMED = "unconfirmed"
     """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
     HELD = "held"
-    """Surely not public; it waits for its account or for the operator (see HoldReason) and continues by itself."""
+    """Surely not public; it waits for its account, the operator or the end of a pause (see HoldReason)."""
 
     @property
     def is_unsent(self) -> bool:
@@ -85,6 +85,8 @@ class HoldReason(StrEnum):
     """The account has published as much as its platform allows for now."""
     OPERATOR = "operator_action_needed"
     """Its platform refuses this service's app until the operator has corrected that: approval, a product, credits."""
+    PAUSED = "paused"
+    """A person has paused its workspace or its account. Its time to be published stands still meanwhile."""
 
 
 class ErrorCategory(StrEnum):

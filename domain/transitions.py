@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.attempts import AttemptStep
+from domain.codes import PAUSED
 from domain.post import UNSENT, ErrorCategory, HoldReason, TargetStatus
 
 
@@ -23,6 +24,8 @@ class WriteResult(StrEnum):
     """The post's row is of another version."""
     EARLY = "early"
     """The post is not due yet."""
+    PAUSED = "paused"
+    """A gate is closed: a person has paused the workspace or the account."""
     WRONG_STATUS = "wrong_status"
     """The target has a status from which this transition may not be made."""
     SENDING = "sending"
@@ -151,6 +154,18 @@ def held(
         "status": TargetStatus.HELD,
         "hold_reason": reason,
         "next_attempt_at": until,
+    }
+    return TargetTransition(_UNSENT, columns)
+
+
+def paused() -> TargetTransition:
+    """Return the transition of a target that waits for the end of a pause: nothing has failed, and no time is set."""
+    columns = {
+        **NO_FAILURE,
+        "status": TargetStatus.HELD,
+        "hold_reason": HoldReason.PAUSED,
+        "error": "Publishing is paused. It continues when the pause ends.",
+        "error_code": PAUSED,
     }
     return TargetTransition(_UNSENT, columns)
 

@@ -30,12 +30,15 @@ class WaitsFor(StrEnum):
     """The platform's answer was lost and the post could not be confirmed; a person must say whether it is public."""
     OPERATOR = "operator"
     """The operator must repair the app at the platform, free disk space of a worker, or give it an encryption key."""
+    PAUSE = "pause"
+    """A person has paused its workspace or its account, and must end the pause."""
 
 
 MOST_PRESSING = (
     WaitsFor.PERSON,
     WaitsFor.OPERATOR,
     WaitsFor.ACCOUNT,
+    WaitsFor.PAUSE,
     WaitsFor.ANSWER,
     WaitsFor.PLATFORM,
     WaitsFor.RATE_LIMIT,
@@ -46,6 +49,7 @@ _HELD = {
     HoldReason.RECONNECT: WaitsFor.ACCOUNT,
     HoldReason.CAP: WaitsFor.RATE_LIMIT,
     HoldReason.OPERATOR: WaitsFor.OPERATOR,
+    HoldReason.PAUSED: WaitsFor.PAUSE,
 }
 _BY_CODE = {
     MEDIA_BUSY: WaitsFor.MEDIA,

@@ -9,6 +9,7 @@ from domain.errors import Unavailable
 from domain.plan import Plan
 from reconcile.rounds import BackgroundTask
 from store.database import Database
+from store.models import Post
 from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.posts.plans import plan_with_accounts
 from workflows.client.delivery import deliver_or_move
@@ -43,28 +44,30 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     now = datetime.now(UTC)
     async with database.transaction() as session:
         posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
-        plans = [await plan_with_accounts(session, post) for post in posts]
+        plans = {post.id: await plan_with_accounts(session, post) for post in posts if post.due_at is not None}
     slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def deliver(plan: Plan) -> bool:
+    async def deliver(post: Post) -> bool:
         async with slots:
-            return await _deliver(database, workflows, plan)
+            return await _deliver(database, workflows, post, plans.get(post.id))
 
-    delivered = await asyncio.gather(*(deliver(plan) for plan in plans))
-    undelivered = [plan.post_id for plan, knows in zip(plans, delivered, strict=True) if not knows]
+    delivered = await asyncio.gather(*map(deliver, posts))
+    undelivered = [post.id for post, knows in zip(posts, delivered, strict=True) if not knows]
     async with database.transaction() as session:
-        await record_delivered(
-            session, {plan.post_id: plan.version for plan in plans if plan.post_id not in undelivered}
-        )
+        await record_delivered(session, {post.id: post.version for post in posts if post.id not in undelivered})
     if undelivered:
         await _require_temporal(database, workflows, undelivered)
-    return len(plans)
+    return len(posts)
 
 
-async def _deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
-    named = {"post_id": plan.post_id, "workflow_id": plan.workflow_id, "version": plan.version}
+async def _deliver(database: Database, workflows: PostWorkflows, post: Post, plan: Plan | None) -> bool:
+    """Deliver a post's plan to its workflow, or end the workflow of a draft; return whether Temporal took it."""
+    named = {"post_id": post.id, "workflow_id": post.workflow_id, "version": post.version}
     try:
-        await deliver_or_move(database, workflows, plan)
+        if plan is None:
+            await workflows.unschedule(post.workflow_id, post.id, post.version)
+        else:
+            await deliver_or_move(database, workflows, plan)
     except Unavailable as error:
         log.error("sweep.not_delivered", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
         return False

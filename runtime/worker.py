@@ -19,6 +19,7 @@ from reconcile.app_setup import announce_task
 from reconcile.expiry import expiry_task
 from reconcile.key_check import key_task
 from reconcile.late_posts import LatePostWatch
+from reconcile.lifted_holds import hold_task
 from reconcile.media_disk import disk_task
 from reconcile.preflight import preflight_task
 from reconcile.recovery import Recovery
@@ -151,6 +152,7 @@ async def running_workers(
     database, accounts = parts.database, parts.accounts
     tasks = [
         sweep_task(database, posts),
+        hold_task(database),
         Recovery(database, posts, Runs(client)).task(),
         recheck_task(database, accounts, parts.apps, posts),
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),

@@ -108,6 +108,9 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
     "pending_revocations": {Component.WORKER: _ALL},
+    # Functions of the database write gates, with the rights of the part that calls them.
+    "gates": {Component.API: _NOTE, Component.WORKER: _READ},
+    "pauses": {Component.API: _NOTE, Component.WORKER: _READ},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }

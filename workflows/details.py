@@ -67,6 +67,8 @@ def _still_public(target: TargetPlan) -> str:
 def _until_released(target: TargetPlan) -> str:
     if target.hold_reason is HoldReason.OPERATOR:
         return "until the operator has corrected the app at the platform; `socialsyncer doctor` says how"
+    if target.hold_reason is HoldReason.PAUSED:
+        return "until the pause ends: `socialsyncer resume`"
     return "until its account is reconnected"
 
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from domain.ownership import sleep_for
     from domain.plan import Plan, TargetPlan
-    from domain.post import PostStatus, TargetStatus
+    from domain.post import HoldReason, PostStatus, TargetStatus
     from workflows.messages import StatusView
     from workflows.search_attributes import Ending
     from workflows.visibility import Visibility
@@ -153,7 +153,10 @@ class PostRun:
             return "Refused for now by its platform; it is tried again by itself."
         if waiting:
             return "Waiting for its account's rate limit."
-        if any(target.status is TargetStatus.HELD for target in self.plan.targets):
+        held = {target.hold_reason for target in self.plan.targets if target.status is TargetStatus.HELD}
+        if held == {HoldReason.PAUSED}:
+            return "Held until the pause ends."
+        if held:
             return "Held until its account can publish."
         return "Working on a request." if self.is_busy() else self.visibility.waiting_for
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.commands import GiveUpReason
     from domain.outcome import Outcome
     from domain.plan import Plan, TargetPlan
-    from domain.post import TargetStatus
+    from domain.post import HoldReason, TargetStatus
     from workflows import details, steps
     from workflows.post_run import PostRun
 
@@ -149,8 +149,15 @@ class TargetCoroutines:
         return is_replaced
 
     async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
-        """Wait until the target's account works again, its quota resets, or it is too late to publish."""
-        await self._wait_until(target, min(target.resumes_at or deadline, deadline), "held until")
+        """Wait until the target's account works again, its quota resets, its pause ends, or it is too late to publish.
+
+        Its time to be published stands still during a pause. Its row is read once a day, if the message that ends the
+        wait is lost.
+        """
+        until = min(target.resumes_at or deadline, deadline)
+        if target.hold_reason is HoldReason.PAUSED:
+            until = workflow.now() + options.RECHECK_PAUSE
+        await self._wait_until(target, until, "held until")
         target.status = TargetStatus.PENDING
 
     async def _wait_for_its_time(self, target: TargetPlan) -> None:

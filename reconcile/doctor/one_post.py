@@ -232,6 +232,10 @@ def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: 
 
 
 _REFUSED_APP = "Correct the app at the platform; `socialsyncer doctor` says how."
+_BY_ITSELF = {
+    WaitsFor.RATE_LIMIT: "it waits for its account's rate limit",
+    WaitsFor.MEDIA: "other media of its workspace are fetched first",
+}
 _RETRY = "temporal workflow signal --workflow-id {} --name retry"
 
 
@@ -250,6 +254,9 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.OPERATOR:
             cause = OPERATOR_CAUSES.get(target.error_code or "")
             return Advice(FixedBy.PERSON, f"{cause.advice if cause else _REFUSED_APP}{until}")
+        case WaitsFor.PAUSE:
+            resume = f"`socialsyncer resume --workspace {post.workspace_id}`"
+            return Advice(FixedBy.PERSON, f"End the pause: {resume}, or POST /v1/pauses/{{pauseId}}/resume.")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(FixedBy.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
@@ -257,10 +264,8 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             return Advice(FixedBy.SYSTEM, f"By itself: the worker tries again to confirm it. Immediately: `{retry}`.")
         case WaitsFor.PLATFORM:
             return Advice(FixedBy.SYSTEM, f"By itself: it is tried again. Immediately: `{retry}`.{until}")
-        case WaitsFor.RATE_LIMIT:
-            return Advice(FixedBy.SYSTEM, f"By itself: it waits for its account's rate limit.{until}")
-        case WaitsFor.MEDIA:
-            return Advice(FixedBy.SYSTEM, f"By itself: other media of its workspace are fetched first.{until}")
+        case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
+            return Advice(FixedBy.SYSTEM, f"By itself: {_BY_ITSELF[waits]}.{until}")
         case None:
             return _advice_on_status(target, retry, now)
 

@@ -11,6 +11,7 @@ _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
     WaitsFor.PLATFORM: "because the platform refuses for now; they are tried again by themselves",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
+    WaitsFor.PAUSE: "for the end of a pause: `socialsyncer pauses`, then `socialsyncer resume`",
     WaitsFor.MEDIA: "for other media of the workspace",
     WaitsFor.ANSWER: "because the platform's answer was lost; they are confirmed by themselves",
     WaitsFor.PERSON: "for a person: `socialsyncer waiting --for person`, look at the accounts, `socialsyncer resolve`",

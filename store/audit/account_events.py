@@ -1,6 +1,6 @@
 """The audit trail of accounts: who connected and removed them. A line is written in the transaction of its change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,9 +78,9 @@ async def has_given_up_revocations(session: AsyncSession, workspace_id: str, pla
     return bool(await session.scalar(select(exists(given_up))))
 
 
-async def names_of_keys(session: AsyncSession, events: Sequence[AccountEvent]) -> dict[str, str]:
-    """Return the names of the API keys that did something, by their ids."""
-    ids = {event.actor_id for event in events if event.actor_id is not None}
+async def names_of_keys(session: AsyncSession, actor_ids: Iterable[str | None]) -> dict[str, str]:
+    """Return the names of the API keys among actors, by their ids."""
+    ids = {actor_id for actor_id in actor_ids if actor_id is not None}
     rows = await session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(ids)))
     return {row.id: row.name for row in rows}
 

@@ -6,10 +6,11 @@ post's row has its author: neither is written twice. When a post is deleted, the
 (`check_actor_v1`); every entry of the API has a key as its actor.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
@@ -36,19 +37,29 @@ def add_entry(post: Post, entry: AuditEntry) -> None:
 
 def trail_event(post: Post, entry: AuditEntry) -> AuditEvent:
     """Return the row of an entry; the database dates it."""
+    return AuditEvent(**_columns(post.workspace_id, post.id, entry))
+
+
+async def add_entries(session: AsyncSession, entries: Sequence[tuple[str, str, AuditEntry]]) -> None:
+    """Add entries of many posts at once; each comes with the ids of its workspace and post."""
+    if entries:
+        await session.execute(insert(AuditEvent), [_columns(*entry) for entry in entries])
+
+
+def _columns(workspace_id: str, post_id: str, entry: AuditEntry) -> dict[str, Any]:
     platform, account_id = entry.targets[0] if len(entry.targets) == 1 else (None, None)
     # The API may not name the type of an actor: the column's default is its own.
     kind = {} if entry.actor.type is ActorType.API_KEY else {"actor_type": entry.actor.type.value}
-    return AuditEvent(
+    return {
         **kind,
-        workspace_id=post.workspace_id,
-        post_id=post.id,
-        action=entry.action.value,
-        actor_id=entry.actor.id,
-        platform=platform,
-        account_id=account_id,
-        details=entry.as_json(),
-    )
+        "workspace_id": workspace_id,
+        "post_id": post_id,
+        "action": entry.action.value,
+        "actor_id": entry.actor.id,
+        "platform": platform,
+        "account_id": account_id,
+        "details": entry.as_json(),
+    }
 
 
 async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEntry) -> bool:

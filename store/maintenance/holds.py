@@ -33,6 +33,8 @@ async def claim_released_posts(
         select(Target.id)
         .where(
             Target.status == TargetStatus.HELD,
+            # Named here, too: targets that wait for the end of a pause are many, and are not looked up one by one.
+            Target.hold_reason.in_((HoldReason.RECONNECT, HoldReason.OPERATOR)),
             or_(Target.released_at.is_(None), Target.released_at < released_before),
             select(Account.id).where(works).exists(),
         )

@@ -14,6 +14,7 @@ from store.models.accounts import (
 from store.models.base import Base, Id
 from store.models.maintenance import Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
+from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
@@ -31,11 +32,13 @@ __all__ = [
     "Base",
     "ChoiceList",
     "ConnectedAccount",
+    "Gate",
     "HostedFile",
     "Id",
     "IdempotencyKey",
     "LatePost",
     "MediaCheck",
+    "Pause",
     "PendingConnection",
     "PendingRevocation",
     "Post",

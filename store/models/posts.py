@@ -55,6 +55,8 @@ class Post(Base):
     """When the sweep may deliver the newest version, after a failure. Null in a settled post: the sweep leaves it."""
     delivery_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     """The number of the sweep's tries to deliver this version to its workflow."""
+    skip_reason: Mapped[str | None]
+    """Why a draft is one although it was scheduled (domain.pauses.SkipReason); null otherwise."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
@@ -205,6 +207,7 @@ class Target(Base):
         ),
         Index("targets_public", "platform_post_id", postgresql_where=text("platform_post_id IS NOT NULL")),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
+        Index("targets_paused", "workspace_id", "post_id", postgresql_where=text("hold_reason = 'paused'")),
         Index("targets_waiting", "platform", postgresql_where=text(WAITING)),
         Index(
             "targets_to_preflight",

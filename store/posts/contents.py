@@ -8,7 +8,7 @@ from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.audit import Action, Actor, AuditEntry, FieldChange, changes_between
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
-from domain.post import Media, PostStatus, TargetStatus
+from domain.post import OPEN, Media, PostStatus, TargetStatus
 from domain.size import answer_bytes
 from store.models import Attempt, Post, Target
 from store.publishing.targets import finished_step, forget_error, raise_version, set_aside, wait_from
@@ -120,6 +120,11 @@ def rewrite(
     same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
+    if post.status in OPEN and due_at is None:
+        # A workflow that misses the message would read the row only when it wakes: the sweep repeats it.
+        post.next_delivery_at = now
+    if status is not PostStatus.DRAFT:
+        post.skip_reason = None
     post.status, post.due_at, post.updated_at = status.value, due_at, now
     staying = {(target.platform, target.account_id): target for target in post.targets}
     targets: list[Target] = []

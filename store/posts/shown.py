@@ -48,6 +48,7 @@ class ShownPost(NamedTuple):
     scheduled_for: datetime | None
     external_id: str | None
     planned_for: datetime | None
+    skip_reason: str | None
     tiktok_settings: dict[str, Any] | None
     facebook_settings: dict[str, Any] | None
     publish_within: int

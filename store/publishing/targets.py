@@ -23,6 +23,7 @@ from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.transitions import NO_FAILURE
 from store.audit.trail import add_entry
 from store.models import Account, Attempt, Post, Target
+from store.pauses.gates import closed_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,19 @@ class LoadedTarget:
     must_confirm: bool
     """Whether its platform must be asked for it before it is sent again: a send may have had its effect, and neither
     the platform nor a person has been asked since, or since a retry."""
+    is_paused: bool
+    """Whether a closed gate stops it. Read without a lock, to save work: `begin_send` decides."""
 
     @property
     def is_free(self) -> bool:
         """Return whether the log and the status let the target be sent: no send of it is open, and it has no result."""
         is_open = self.sent is not None and self.sent.state == AttemptState.SENDING
         return TargetStatus(self.target.status).is_unsent and not is_open
+
+    @property
+    def waits_for_pause(self) -> bool:
+        """Return whether a closed gate stops it, or one did and nothing has lifted its hold yet."""
+        return self.is_paused or self.target.hold_reason == HoldReason.PAUSED
 
     @property
     def outcome(self) -> Outcome:
@@ -111,8 +119,9 @@ _checked = (
     .exists()
 )
 _MUST_CONFIRM = _LEFT.where(~_checked).exists().label("must_confirm")
+_IS_PAUSED = closed_gates(Target).exists().label("is_paused")
 LOADED_TARGET = (
-    select(Post, Target, Account, _LastSend, _SENT_SINCE, _MUST_CONFIRM)
+    select(Post, Target, Account, _LastSend, _SENT_SINCE, _MUST_CONFIRM, _IS_PAUSED)
     .join(Target, Target.post_id == Post.id)
     .outerjoin(
         Account,

@@ -20,7 +20,7 @@ from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
 from runtime.parts import open_parts
 from store.models import LatePost, Post
-from store.schema.revisions import code_version
+from store.schema.revisions import code_version, revisions
 from tests.api.conftest import make_client
 from tests.serving import started
 from tests.stack import Stack
@@ -82,7 +82,7 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
         assert await logged(alone, lines, post) == []
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
-        expected: dict[str, Any] = {"schema": "0001", "version": code_version()}
+        expected: dict[str, Any] = {"schema": revisions()[-1].name, "version": code_version()}
         expected |= {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
         expected["refusedApps"] = 0
         assert (status, parts) == (503, expected)

@@ -226,7 +226,11 @@ async def test_older_code_works_on_a_newer_schema_until_a_contract(url: str, fol
 
 async def test_newer_code_refuses_an_older_schema(url: str, folder: Path) -> None:
     added = write_migration(folder, ADD_COLUMN)
-    applied = [{"revision": FIRST, "unused_since": None, "version": "0.1.0"}]
+    applied = [
+        {"revision": revision.name, "unused_since": None, "version": "0.1.0"}
+        for revision in revisions(folder)
+        if revision.name != added
+    ]
     with pytest.raises(SchemaError, match=f"lacks {added}. Run `socialsyncer migrate`"):
         fitting_revision(applied, revisions(folder))
     contract = write_migration(folder, "pass", f'UNUSED_SINCE = "{added}"', kind="contract")

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities import posts
 from activities.publish import Publishing
+from domain.pauses import WORKSPACE_GATE, MissedPolicy
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
 from store.posts.plans import read_plan
 from tests.stack import Stack
+from tests.workflows.pausing import begin, resume
 from tests.workflows.scenarios import (
     PICTURE,
     WORDS,
@@ -190,3 +192,23 @@ async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
         await session.execute(update(Post).where(Post.id == post.id).values(status="failed"))
     await stack.retry(await stack.read(post.id))
     return await comes_to(handle, "Open for a retry")
+
+
+@scenario
+async def held_by_a_pause_and_resumed(stack: Stack) -> Handle:
+    pause = await begin(stack, WORKSPACE_GATE)
+    post = await stack.save(f"{WORDS} a closed gate", [stack.accounts["twitter"]])
+    handle = await comes_to(await stack.start(post), "Held until the pause")
+    await resume(stack, pause)
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def held_by_a_pause_and_skipped(stack: Stack) -> Handle:
+    pause = await begin(stack, WORKSPACE_GATE)
+    post = await stack.save(f"{WORDS} a gate that stayed closed", [stack.accounts["twitter"]])
+    handle = await comes_to(await stack.start(post), "Held until the pause")
+    await resume(stack, pause, MissedPolicy.SKIP)
+    draft = await stack.read(post.id)
+    await stack.workflows.unschedule(draft.workflow_id, draft.id, draft.version)
+    return await comes_to(handle, "Taken off")

@@ -47,6 +47,7 @@ def views(now: datetime, workspace_id: str | None = None, tag: str | None = None
         ("wait for a lost answer", _is(WAITS_FOR.name, WaitsFor.ANSWER)),
         ("wait for a person", _is(WAITS_FOR.name, WaitsFor.PERSON)),
         ("wait for the operator", _is(WAITS_FOR.name, WaitsFor.OPERATOR)),
+        ("wait for a pause", _is(WAITS_FOR.name, WaitsFor.PAUSE)),
         ("failed, open for a retry", _among(POST_STATUS.name, PostStatus.FAILED, PostStatus.PARTIAL)),
         (
             "due within the hour",

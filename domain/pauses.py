@@ -1,0 +1,84 @@
+"""Pauses: what a gate stops, and what its opening does with the posts that were missed meanwhile."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PauseScope(StrEnum):
+    """The posts that a pause stops, and the kind of its gate."""
+
+    WORKSPACE = "workspace"
+    """All posts of a workspace."""
+    ACCOUNT = "account"
+    """The posts to one account. Other targets of the same posts are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate of a workspace or of one of its accounts, as the database names it (`pass_gate_v1`)."""
+
+    kind: PauseScope
+    id: str = ""
+
+    @property
+    def account(self) -> tuple[str, str] | None:
+        """Return platform and id of the account; None if it is the workspace's gate."""
+        if self.kind is PauseScope.WORKSPACE:
+            return None
+        platform, _, account_id = self.id.partition("/")
+        return platform, account_id
+
+    def __str__(self) -> str:
+        """Return what it stops, for people."""
+        return f"account {self.id}" if self.account else "the workspace"
+
+
+WORKSPACE_GATE = Gate(PauseScope.WORKSPACE)
+
+
+def account_gate(platform: str, account_id: str) -> Gate:
+    """Return the gate of an account."""
+    return Gate(PauseScope.ACCOUNT, f"{platform}/{account_id}")
+
+
+class PauseStatus(StrEnum):
+    """The status of a pause."""
+
+    PAUSING = "pausing"
+    """No send begins any more, and a request that began before is still under way."""
+    PAUSED = "paused"
+    """No request that publishes a post leaves any process."""
+    ENDED = "ended"
+
+
+class MissedPolicy(StrEnum):
+    """The outcome of the posts that fell due during a pause. It is never guessed."""
+
+    PUBLISH = "publish"
+    """They are published now, one after the other."""
+    SKIP = "skip"
+    """They become drafts. A target of a post that is partly public fails instead, and may be retried."""
+
+
+class SkipReason(StrEnum):
+    """The reason why a scheduled post has become a draft by itself."""
+
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The effect of the end of a pause on the posts that were missed."""
+
+    published: int = 0
+    """The posts that are published now, one after the other."""
+    skipped: int = 0
+    """The posts that become drafts, or whose missed targets fail because the post is partly public or under way."""
+    still_paused: int = 0
+    """The posts that another pause stops as well. They stay as they are."""
+
+
+REASON_LENGTH = 500
+"""Characters of the reason that a person gives for a pause."""
+LONGEST_SPACING_S = 7 * 24 * 60 * 60
+"""The longest time between two posts to one account that were missed."""

@@ -1,0 +1,45 @@
+"""Posts that a pause holds although no gate stops them any more: they continue.
+
+Such a post fell due while its pause ended, or its gate was opened by hand.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from domain.audit import WORKER, Action, AuditEntry
+from reconcile.rounds import BackgroundTask
+from store.database import Database
+from store.locks import try_lock
+from store.pauses.missed import lock_free, publish_missed, spaced
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 10.0
+_BATCH = 200
+
+
+def hold_task(database: Database) -> BackgroundTask:
+    """Return the task that looks for such posts every few seconds."""
+
+    async def lift_all() -> None:
+        while await lift_holds(database) == _BATCH:
+            pass
+
+    return BackgroundTask(lift_all, EVERY_S, "holds.postponed")
+
+
+async def lift_holds(database: Database) -> int:
+    """Let a batch of such posts continue now; the sweep delivers them. Return how many there were.
+
+    It takes no gate's lock: if a gate closes meanwhile, the step of the post is held again.
+    """
+    async with database.transaction() as session:
+        if not await try_lock(session, "lifted_holds"):
+            return 0
+        now = datetime.now(UTC)
+        posts = await lock_free(session, now, _BATCH)
+        await publish_missed(session, posts, spaced(posts, now, timedelta(0)), AuditEntry(Action.RELEASED, WORKER), now)
+    for post in posts:
+        log.info("post.lifted", post_id=post.id, workspace_id=post.workspace_id)
+    return len(posts)

@@ -1,0 +1,1 @@
+"""Pauses: gates, and what their closing and opening does to posts."""

@@ -1,0 +1,102 @@
+"""The gates that stop posts from being sent: closed and opened under one lock of their workspace (`pass_gate_v1`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.attempts import WORKER_LOST, AttemptState, AttemptStep
+from domain.ownership import FENCE
+from domain.pauses import Gate, PauseScope
+from domain.post import PostStatus
+from store.models import Attempt, Post, Target
+from store.models import Gate as GateRow
+
+_CLOSE = text("SELECT close_gate_v1(:workspace_id, :kind, :id)")
+_OPEN = text("SELECT open_gate_v1(:workspace_id, :kind, :id)")
+
+
+def closed_gates(target: Any) -> Select[str]:
+    """Return the query for the gates that stop a target now, correlated with `target`, a model of targets."""
+    account = target.platform + "/" + target.account_id
+    return (
+        select(GateRow.id)
+        .where(
+            GateRow.workspace_id == target.workspace_id,
+            or_(
+                and_(GateRow.kind == PauseScope.WORKSPACE.value, GateRow.id == ""),
+                and_(GateRow.kind == PauseScope.ACCOUNT.value, GateRow.id == account),
+            ),
+            GateRow.closed.op("@>")(func.clock_timestamp()),
+        )
+        .correlate(target)
+    )
+
+
+def stopped_by(gate: Gate) -> ColumnElement[bool]:
+    """Return the condition that a gate of the target's workspace stops the target when it is closed."""
+    if gate.account is None:
+        return Target.workspace_id.is_not(None)
+    platform, account_id = gate.account
+    return and_(Target.platform == platform, Target.account_id == account_id)
+
+
+async def close_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> datetime:
+    """Close a gate; return since when it is closed. Once this is committed, no send that it stops can begin."""
+    since: datetime = await session.scalar(_CLOSE, _names(workspace_id, gate))
+    return since
+
+
+async def open_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> None:
+    """Open a gate, after all posts that the transaction changes are locked: a send locks its post before the gate."""
+    await session.execute(_OPEN, _names(workspace_id, gate))
+
+
+def _names(workspace_id: str, gate: Gate) -> dict[str, str]:
+    return {"workspace_id": workspace_id, "kind": gate.kind.value, "id": gate.id}
+
+
+@dataclass(frozen=True, slots=True)
+class PostInFlight:
+    """A target whose request to be made public began before a gate was closed, and may still be under way."""
+
+    post_id: str
+    platform: str
+    account_id: str
+    since: datetime
+
+
+async def posts_in_flight(session: AsyncSession, workspace_id: str, gate: Gate) -> Sequence[PostInFlight]:
+    """Return what may still leave a process although a gate is closed: at most 100, the oldest first.
+
+    A frozen process may send a request for as long as its attempt is open, and for FENCE after another process has
+    closed that attempt (domain.ownership.last_moment).
+    """
+    closed_lately = and_(Attempt.code == WORKER_LOST, Attempt.finished_at > func.clock_timestamp() - FENCE)
+    query = (
+        select(Target.post_id, Target.platform, Target.account_id, Attempt.started_at)
+        .select_from(Post)
+        .join(Target, Target.post_id == Post.id)
+        .join(Attempt, Attempt.target_id == Target.id)
+        .where(
+            Post.workspace_id == workspace_id,
+            Post.status.in_((PostStatus.PUBLISHING, PostStatus.PARTIAL)),
+            stopped_by(gate),
+            Attempt.step == AttemptStep.PUBLISH,
+            or_(and_(Attempt.state == AttemptState.SENDING, Attempt.code.is_(None)), closed_lately),
+        )
+        .order_by(Attempt.started_at)
+        .limit(100)
+    )
+    return [PostInFlight(*row) for row in await session.execute(query)]
+
+
+async def list_closed_gates(session: AsyncSession) -> list[tuple[str, Gate]]:
+    """Return the gates of all workspaces that are closed now, each with the id of its workspace."""
+    query = select(GateRow.workspace_id, GateRow.kind, GateRow.id)
+    query = query.where(GateRow.closed.op("@>")(func.clock_timestamp()))
+    rows = await session.execute(query)
+    return [(workspace_id, Gate(PauseScope(kind), gate_id)) for workspace_id, kind, gate_id in rows]

@@ -1,0 +1,222 @@
+"""The posts that a pause has missed: what is counted, published or skipped when it ends.
+
+Thousands may be missed, so their rows are read and written by a few statements for all of them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Select, and_, any_, bindparam, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.attempts import AttemptState, AttemptStep
+from domain.audit import AuditEntry
+from domain.codes import SKIPPED
+from domain.pauses import Gate, Resumed, SkipReason
+from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
+from store.audit.trail import add_entries
+from store.models import Attempt, Id, Post, Target
+from store.models import Gate as GateRow
+from store.pauses.gates import closed_gates, stopped_by
+
+_SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
+_POST_IDS = any_(bindparam("post_ids", type_=ARRAY(Id)))
+
+
+@dataclass(frozen=True, slots=True)
+class MissedPost:
+    """A post whose row is locked, and those of its targets that were missed and may continue now."""
+
+    id: str
+    workspace_id: str
+    targets: Sequence[tuple[str, str, str]]
+    """Id, platform and account of each target that was missed."""
+    is_unsent: bool
+    """Whether these are all targets, so that nothing of the post was sent."""
+    may_start_over: bool
+    """Whether no other target has begun, so that the post is scheduled again as a whole."""
+
+
+def _is_missed(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a pause holds a target, or that it was due by `now` and has not begun."""
+    return or_(
+        and_(Target.status == TargetStatus.HELD, Target.hold_reason == HoldReason.PAUSED),
+        and_(Target.status == TargetStatus.PENDING, Target.begun_at.is_(None), Target.due_at <= now),
+    )
+
+
+def _missed_by(workspace_id: str, gate: Gate, now: datetime) -> Select[str]:
+    return (
+        select(Target.post_id)
+        .join(Post, Post.id == Target.post_id)
+        .where(Target.workspace_id == workspace_id, stopped_by(gate), _is_missed(now), Post.status.in_(OPEN))
+    )
+
+
+async def count_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> Resumed:
+    """Count the posts that a closed gate has missed; `published` are those that no other gate stops."""
+    others = closed_gates(Target).where(~_is(gate)).exists()
+    query = _missed_by(workspace_id, gate, now).add_columns(func.bool_and(others).label("stays"))
+    posts = query.group_by(Target.post_id).subquery()
+    count = select(func.count().filter(~posts.c.stays), func.count().filter(posts.c.stays))
+    continuing, staying = (await session.execute(count)).one()
+    return Resumed(published=continuing, still_paused=staying)
+
+
+def _is(gate: Gate) -> ColumnElement[bool]:
+    return and_(GateRow.kind == gate.kind.value, GateRow.id == gate.id)
+
+
+async def lock_missed(
+    session: AsyncSession, workspace_id: str, gate: Gate, now: datetime
+) -> tuple[list[MissedPost], int]:
+    """Lock all posts that a gate has missed, in the order of their ids.
+
+    Returns those that may continue once it is open, the first due first, and the number of the others.
+    """
+    query = select(Post.id).where(Post.id.in_(_missed_by(workspace_id, gate, now))).order_by(Post.id)
+    ids = list(await session.scalars(query.with_for_update()))
+    # A statement of its own: it sees what was committed while this one waited for the locks.
+    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates(Target).where(~_is(gate)).exists())
+    return posts, len(ids) - len(posts)
+
+
+async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[MissedPost]:
+    """Lock up to `most` posts of all workspaces that a pause holds although no gate stops them now.
+
+    Posts that another transaction has locked are left out.
+    """
+    held = select(Target.post_id).where(Target.hold_reason == HoldReason.PAUSED, ~closed_gates(Target).exists())
+    query = select(Post.id).where(Post.id.in_(held), Post.status.in_(OPEN)).order_by(Post.id).limit(most)
+    ids = list(await session.scalars(query.with_for_update(skip_locked=True)))
+    return await _read(session, ids, now, (Target.hold_reason == HoldReason.PAUSED) & ~closed_gates(Target).exists())
+
+
+async def _read(
+    session: AsyncSession, post_ids: Sequence[str], now: datetime, continues: ColumnElement[bool]
+) -> list[MissedPost]:
+    """Return locked posts with a target that was missed and for which `continues` holds, the first due first."""
+    sending = (
+        select(Attempt.id)
+        .where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH)
+        .where(Attempt.state == AttemptState.SENDING)
+        .exists()
+    )
+    query = (
+        select(
+            Post.id,
+            Post.workspace_id,
+            Target.id,
+            Target.platform,
+            Target.account_id,
+            and_(_is_missed(now), continues, ~sending),
+            and_(Target.status == TargetStatus.PENDING, Target.begun_at.is_(None)),
+        )
+        .join(Target, Target.post_id == Post.id)
+        .where(Post.id == _POST_IDS, Post.status.in_(OPEN))
+        .order_by(Post.due_at, Post.id, Target.position)
+    )
+    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for post_id, workspace_id, *target in await session.execute(query, {"post_ids": list(post_ids)}):
+        rows[post_id, workspace_id].append(target)
+    posts = []
+    for (post_id, workspace_id), targets in rows.items():
+        missed = [(target_id, platform, account) for target_id, platform, account, is_missed, _ in targets if is_missed]
+        if missed:
+            may_start_over = all(is_missed or has_not_begun for *_, is_missed, has_not_begun in targets)
+            posts.append(MissedPost(post_id, workspace_id, missed, len(missed) == len(targets), may_start_over))
+    return posts
+
+
+def spaced(posts: Iterable[MissedPost], now: datetime, spacing: timedelta) -> dict[str, datetime]:
+    """Return the time of each post: the first of each account now, and the next to the same account `spacing` later."""
+    taken = Counter[tuple[str, str]]()
+    times = {}
+    for post in posts:
+        accounts = {(platform, account_id) for _, platform, account_id in post.targets}
+        times[post.id] = now + spacing * max(taken[account] for account in accounts)
+        taken.update(accounts)
+    return times
+
+
+async def publish_missed(
+    session: AsyncSession, posts: Sequence[MissedPost], times: Mapping[str, datetime], entry: AuditEntry, now: datetime
+) -> None:
+    """Let locked posts continue at these times: their windows begin again. A post that began as a whole starts over."""
+    targets = [(target_id, times[post.id]) for post in posts for target_id, _, _ in post.targets]
+    starting_over = [(post.id, times[post.id]) for post in posts if post.may_start_over]
+    for statement, rows in (_CONTINUE, targets), (_SCHEDULE, starting_over):
+        await session.execute(statement, {"ids": [row[0] for row in rows], "times": [row[1] for row in rows]})
+    await _raise_versions(session, [post.id for post in posts], None, entry, now)
+
+
+async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry: AuditEntry, now: datetime) -> None:
+    """Make drafts of locked posts of which nothing was sent; of all others the missed targets fail."""
+    drafts = [post for post in posts if post.is_unsent]
+    others = [post for post in posts if not post.is_unsent]
+    await session.execute(_EMPTY, {"ids": _target_ids(drafts)})
+    await session.execute(_DRAFT, {"ids": [post.id for post in drafts], "reason": SkipReason.PAUSED.value})
+    failure = {"error": _SKIPPED, "code": SKIPPED, "category": ErrorCategory.INTERNAL.value}
+    await session.execute(_FAIL, {"ids": _target_ids(others), "now": now, **failure})
+    # The workflow of a draft must end, and only the sweep would notify it.
+    await _raise_versions(session, [post.id for post in drafts], now, entry, now)
+    await _raise_versions(session, [post.id for post in others], None, entry, now)
+    await session.execute(_REFRESH, {"ids": [post.id for post in others], "now": now})
+
+
+def _target_ids(posts: Iterable[MissedPost]) -> list[str]:
+    return [target_id for post in posts for target_id, _, _ in post.targets]
+
+
+async def _raise_versions(
+    session: AsyncSession, post_ids: Sequence[str], next_delivery_at: datetime | None, entry: AuditEntry, now: datetime
+) -> None:
+    values = {"ids": list(post_ids), "next_delivery_at": next_delivery_at, "now": now}
+    rows = (await session.execute(_RAISE_VERSIONS, values)).all()
+    await add_entries(
+        session,
+        [
+            (workspace_id, post_id, replace(entry, details=(("version", version), *entry.details)))
+            for post_id, workspace_id, version in rows
+        ],
+    )
+
+
+# The columns of NO_FAILURE, which a test compares.
+_CONTINUE = text("""
+UPDATE targets SET
+  warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
+  confirming = false, hold_reason = NULL, released_at = NULL,
+  status = 'pending', due_at = new.due_at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE targets.id = new.id
+""")
+_SCHEDULE = text("""
+UPDATE posts SET status = 'scheduled', due_at = new.due_at
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
+""")
+_EMPTY = text("""
+UPDATE targets SET
+  warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
+  confirming = false, hold_reason = NULL, released_at = NULL,
+  status = 'pending', due_at = NULL, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
+WHERE id = ANY(CAST(:ids AS text[]))
+""")
+_DRAFT = text("""
+UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason WHERE id = ANY(CAST(:ids AS text[]))
+""")
+_FAIL = text("""
+UPDATE targets SET
+  status = 'failed', begun_at = coalesce(begun_at, :now), error = :error, error_code = :code,
+  error_category = :category,
+  retryable = true, warning = NULL, next_attempt_at = NULL, confirming = false, hold_reason = NULL, released_at = NULL
+WHERE id = ANY(CAST(:ids AS text[]))
+""")
+_RAISE_VERSIONS = text("""
+UPDATE posts SET version = version + 1, updated_at = :now, delivery_attempts = 0,
+  next_delivery_at = CAST(:next_delivery_at AS timestamptz)
+WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, workspace_id, version
+""")
+_REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v1(id, :now)")

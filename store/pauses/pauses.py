@@ -1,0 +1,128 @@
+"""The pauses of a workspace: begun, read and ended, each in one transaction, one after the other."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit import Action, Actor, AuditEntry
+from domain.ids import new_id
+from domain.pauses import Gate, MissedPolicy, PauseScope, Resumed
+from store.locks import lock
+from store.models import Pause, Workspace
+from store.pauses.gates import close_gate, open_gate
+from store.pauses.missed import MissedPost, count_missed, lock_missed, publish_missed, skip_missed, spaced
+
+
+def gate_of_pause(pause: Pause) -> Gate:
+    """Return the gate that a pause has closed."""
+    return Gate(PauseScope(pause.kind), pause.gate_id)
+
+
+async def begin_pause(
+    session: AsyncSession, workspace_id: str, gate: Gate, reason: str | None, actor: Actor
+) -> tuple[Pause, bool]:
+    """Close a gate; return its pause, and whether it is new. A pause that is under way stays as it is."""
+    await lock(session, f"pauses.{workspace_id}")
+    under_way = await find_pause_under_way(session, workspace_id, gate)
+    if under_way is not None:
+        return under_way, False
+    since = await close_gate(session, workspace_id, gate)
+    pause = Pause(
+        id=new_id("pau"),
+        workspace_id=workspace_id,
+        kind=gate.kind.value,
+        gate_id=gate.id,
+        reason=reason,
+        paused_at=since,
+        paused_by_type=actor.type.value,
+        paused_by=actor.id,
+    )
+    session.add(pause)
+    await session.flush()
+    return pause, True
+
+
+async def find_pause(session: AsyncSession, workspace_id: str, pause_id: str) -> Pause | None:
+    """Return a pause of a workspace."""
+    return await session.scalar(select(Pause).where(Pause.workspace_id == workspace_id, Pause.id == pause_id))
+
+
+async def find_pause_under_way(session: AsyncSession, workspace_id: str, gate: Gate) -> Pause | None:
+    """Return the pause that holds a gate closed."""
+    query = select(Pause).where(Pause.workspace_id == workspace_id, Pause.kind == gate.kind.value)
+    return await session.scalar(query.where(Pause.gate_id == gate.id, Pause.ended_at.is_(None)))
+
+
+async def list_pauses_under_way(session: AsyncSession, workspace_id: str | None) -> Sequence[tuple[Pause, str]]:
+    """Return the pauses of a workspace, or of all, that have not ended, each with the name of its workspace."""
+    query = select(Pause, Workspace.name).join(Workspace).where(Pause.ended_at.is_(None)).order_by(Pause.id)
+    if workspace_id is not None:
+        query = query.where(Pause.workspace_id == workspace_id)
+    return [(pause, name) for pause, name in await session.execute(query)]
+
+
+async def list_pauses(
+    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None = None, *, under_way: bool = False
+) -> Sequence[Pause]:
+    """Return pauses of a workspace, the newest first; `under_way`: only those that have not ended."""
+    query = select(Pause).where(Pause.workspace_id == workspace_id).order_by(Pause.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(Pause.id < before_id)
+    if under_way:
+        query = query.where(Pause.ended_at.is_(None))
+    return list(await session.scalars(query))
+
+
+async def end_pause(
+    session: AsyncSession, pause: Pause, policy: MissedPolicy | None, spacing: timedelta, actor: Actor
+) -> tuple[Resumed, list[str]] | None:
+    """Publish or skip what a pause has missed, and then open its gate.
+
+    Returns the counts, and the ids of the posts that are due at once. A pause that has ended returns its result again.
+    None if something was missed and `policy` does not say what becomes of it.
+    """
+    await lock(session, f"pauses.{pause.workspace_id}")
+    await session.refresh(pause)
+    if pause.ended_at is not None:
+        return Resumed(**pause.result or {}), []
+    now, gate = datetime.now(UTC), gate_of_pause(pause)
+    posts, staying = await lock_missed(session, pause.workspace_id, gate, now)
+    if posts and policy is None:
+        return None
+    entry = AuditEntry(Action.CHANGED, actor, details=(("pause", pause.id), ("missed", policy and policy.value)))
+    due = await _continue(session, posts, policy, spacing, entry, now)
+    await open_gate(session, pause.workspace_id, gate)
+    published = len(posts) if policy is MissedPolicy.PUBLISH else 0
+    resumed = Resumed(published, len(posts) - published, staying)
+    pause.ended_at, pause.ended_by_type, pause.ended_by = datetime.now(UTC), actor.type.value, actor.id
+    pause.result = asdict(resumed)
+    return resumed, due
+
+
+async def _continue(
+    session: AsyncSession,
+    posts: Sequence[MissedPost],
+    policy: MissedPolicy | None,
+    spacing: timedelta,
+    entry: AuditEntry,
+    now: datetime,
+) -> list[str]:
+    if policy is MissedPolicy.SKIP:
+        await skip_missed(session, posts, entry, now)
+        return []
+    times = spaced(posts, now, spacing)
+    await publish_missed(session, posts, times, entry, now)
+    return [post.id for post in posts if times[post.id] == now]
+
+
+async def preview_end(session: AsyncSession, pause: Pause, policy: MissedPolicy | None) -> Resumed:
+    """Return what the end of a pause would do now."""
+    if pause.ended_at is not None:
+        return Resumed(**pause.result or {})
+    missed = await count_missed(session, pause.workspace_id, gate_of_pause(pause), datetime.now(UTC))
+    if policy is MissedPolicy.SKIP:
+        return Resumed(skipped=missed.published, still_paused=missed.still_paused)
+    return missed

@@ -1,0 +1,161 @@
+"""No send begins while a gate is closed, by any process and in any order of events."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from domain.audit import api_key
+from domain.ids import new_id
+from domain.ownership import TOLERANCE
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, account_gate
+from domain.transitions import WriteResult
+from store.database import Database
+from store.models import Attempt, Target
+from store.pauses.gates import close_gate, open_gate, posts_in_flight
+from store.pauses.pauses import begin_pause, end_pause
+from store.publishing.sending import begin_send, open_target
+from store.workspaces.queries import create_workspace
+from tests.store.publishing.sends import begin, save
+
+SENDERS = 8
+
+
+@pytest.fixture
+async def own(database: Database) -> str:
+    """Return a workspace that no other test pauses."""
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
+
+
+async def close(database: Database, workspace: str, gate: Gate = WORKSPACE_GATE) -> datetime:
+    async with database.transaction() as session:
+        return await close_gate(session, workspace, gate)
+
+
+async def reopen(database: Database, workspace: str, gate: Gate = WORKSPACE_GATE) -> None:
+    async with database.transaction() as session:
+        await open_gate(session, workspace, gate)
+
+
+async def test_a_closed_gate_stops_a_send_and_an_open_one_lets_it_pass(database: Database, own: str) -> None:
+    target = (await save(database, own)).targets[0]
+    await close(database, own)
+    assert await begin_send(database, target.id, 1, None, 0, None) is WriteResult.PAUSED
+    loaded = await open_target(database, target.id)
+    assert loaded is not None
+    assert loaded.is_paused
+    await reopen(database, own)
+    assert isinstance(await begin_send(database, target.id, 1, None, 0, None), Attempt)
+
+
+async def test_the_gate_of_an_account_stops_that_account_only(database: Database, own: str) -> None:
+    stopped, other = (await save(database, own)).targets
+    await close(database, own, account_gate(stopped.platform, stopped.account_id))
+    assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
+    await begin(database, other)
+
+
+async def test_no_gate_of_a_workspace_stops_another(database: Database, own: str, workspace: str) -> None:
+    await close(database, own)
+    await begin(database, (await save(database, workspace)).targets[0])
+
+
+async def test_a_process_of_the_release_before_sends_nothing_through_a_closed_gate(
+    database: Database, own: str
+) -> None:
+    target = (await save(database, own)).targets[0]
+    call = text("SELECT * FROM begin_send_v1(:id, :now, 1, :due, 0, NULL, NULL)")
+    values = {"id": target.id, "now": (now := datetime.now(UTC)), "due": now + TOLERANCE}
+    await close(database, own)
+    with pytest.raises(DBAPIError, match="paused"):
+        async with database.transaction() as session:
+            await session.execute(call, values)
+    await reopen(database, own)
+    async with database.transaction() as session:
+        assert (await session.execute(call, values)).one().write == "made"
+
+
+async def test_a_gate_that_is_closed_stays_closed_since_then(database: Database, own: str) -> None:
+    first = await close(database, own)
+    assert await close(database, own) == first
+    await reopen(database, own)
+    assert await close(database, own) > first
+
+
+async def test_a_request_that_began_before_is_named_until_it_has_ended(database: Database, own: str) -> None:
+    target = (await save(database, own)).targets[0]
+    attempt = await begin(database, target)
+    await close(database, own)
+    async with database.reading() as session:
+        (in_flight,) = await posts_in_flight(session, own, WORKSPACE_GATE)
+    assert (in_flight.post_id, in_flight.since) == (target.post_id, attempt.started_at)
+    assert in_flight.account_id == target.account_id
+    async with database.reading() as session:
+        assert await posts_in_flight(session, own, account_gate("twitter", "another")) == []
+
+
+async def test_no_send_begins_after_a_close_was_acknowledged(database: Database, own: str) -> None:
+    posts = [await save(database, own, targets=1) for _ in range(150)]
+    unsent = [post.targets[0].id for post in posts]
+    begun = select(func.count()).select_from(Attempt).join(Target, Target.id == Attempt.target_id)
+
+    async def count() -> int:
+        async with database.reading() as session:
+            return await session.scalar(begun.where(Target.workspace_id == own)) or 0
+
+    async def send() -> None:
+        while unsent:
+            target_id = unsent.pop()
+            if await begin_send(database, target_id, 1, None, 0, None) is WriteResult.PAUSED:
+                unsent.append(target_id)
+
+    async def pause() -> int:
+        rounds = 0
+        while unsent:
+            await close(database, own)
+            before = await count()
+            await asyncio.sleep(0.01)
+            assert await count() == before
+            await reopen(database, own)
+            await asyncio.sleep(0.003)
+            rounds += 1
+        return rounds
+
+    async with asyncio.timeout(60):
+        pausing = asyncio.create_task(pause())
+        await asyncio.gather(pausing, *(send() for _ in range(SENDERS)))
+    assert pausing.result() > 1
+    assert await count() == len(posts)
+
+
+async def test_sends_closes_and_resumptions_never_wait_for_each_other_in_a_circle(database: Database, own: str) -> None:
+    actor = api_key("key_x")
+    posts = [await save(database, own) for _ in range(40)]
+    targets = [target.id for post in posts for target in post.targets]
+
+    async def send(number: int) -> None:
+        for target_id in targets[number::SENDERS]:
+            for _ in range(5):
+                version = await post_version(database, target_id)
+                if await begin_send(database, target_id, version, None, 0, None) is not WriteResult.PAUSED:
+                    break
+
+    async def pause() -> None:
+        for _ in range(15):
+            async with database.transaction() as session:
+                begun, _new = await begin_pause(session, own, WORKSPACE_GATE, None, actor)
+            async with database.transaction() as session:
+                session.add(begun)
+                await end_pause(session, begun, MissedPolicy.PUBLISH, timedelta(0), actor)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(pause(), pause(), *(send(number) for number in range(SENDERS)))
+
+
+async def post_version(database: Database, target_id: str) -> int:
+    loaded = await open_target(database, target_id)
+    assert loaded is not None
+    return loaded.post.version
