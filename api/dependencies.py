@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.http.rates import Rates
+from api.shared.closed_gates import ClosedGates
 from api.shared.delivery import Delivery
 from api.shared.repeats import Repeats
 from api.shared.restoring import Restoring
@@ -54,6 +55,7 @@ class Dependencies:
     """Addresses to which platforms may send people back who connect an account; any if it is empty."""
     public_url: str | None
     """Where people and platforms reach this API, without a slash at the end."""
+    closed_gates: ClosedGates
     local_hosts: LocalHosts
     """The hosts from which workers fetch no media, as far as a URL shows it."""
     operator_name: str | None
@@ -91,6 +93,7 @@ class Dependencies:
             Repeats(),
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
+            ClosedGates(database),
             local_hosts or LocalHosts(),
             operator_name,
         )

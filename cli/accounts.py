@@ -191,7 +191,7 @@ async def history(account_id: str, workspace: str | None, data_dir: Path | None)
     """Return who connected and removed an account, the newest first. Raises UserError if nothing is known of it."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         events = await account_events(session, workspace_id, None, account_id, _LINES)
-        names = await names_of_keys(session, events)
+        names = await names_of_keys(session, (event.actor_id for event in events))
     if not events:
         raise UserError(f"Nothing is known of an account {account_id} of this workspace.")
     views = [event_view(event, names, identities=True) for event in events]

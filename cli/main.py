@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.commands import accounts, keys, posts, processes
+from cli.commands import accounts, keys, pauses, posts, processes
 from cli.errors import UserError
 
 
@@ -42,6 +42,9 @@ for _command in (
     posts.history,
     posts.list_views,
     posts.live_check,
+    pauses.pause,
+    pauses.resume,
+    pauses.pauses,
     keys.keys,
     accounts.accounts,
 ):

@@ -32,7 +32,7 @@ async def account_history(deps: Dependencies, named: AccountName) -> AccountHist
     """Return the newest events of an account, also if it is removed. Raises NotFound."""
     async with deps.database.reading() as session:
         events = await account_events(session, named.workspace_id, named.platform, named.account_id, MOST_EVENTS)
-        names = await names_of_keys(session, events)
+        names = await names_of_keys(session, (event.actor_id for event in events))
         if (
             not events
             and await find_connected_account(session, named.workspace_id, named.platform, named.account_id) is None

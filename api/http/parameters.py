@@ -29,6 +29,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             {"type": "string"},
             "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
         ),
+        (
+            "pauseId",
+            "The pause's id. The answer is 404 if the workspace has no such pause.",
+            {"type": "string"},
+            "pau_019bc10e51307c4f8d2b7f3a6c0e9d41",
+        ),
     )
 }
 KEY: Json = {
@@ -53,6 +59,13 @@ KEY_OF_MANY = {
 }
 
 
+PREFER_PAUSED: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: how many seconds to wait for `paused`, 0 to 10, 10 by default (RFC 7240).",
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
 PREFER = {
     "name": "Prefer",
     "in": "header",

@@ -75,6 +75,7 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
             {"name": "Connect", "description": "Connect accounts."},
             {"name": "Platforms", "description": "Read the rules of the platforms."},

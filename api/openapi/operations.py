@@ -4,6 +4,7 @@ from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.http.operation import operations_served
+from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
 
@@ -12,6 +13,7 @@ CONTROLLERS = (
     BulkEndpoints,
     PlatformEndpoints,
     OutcomeEndpoints,
+    PauseEndpoints,
     AccountEndpoints,
     ConnectEndpoints,
 )

@@ -98,6 +98,23 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "external_id_taken",
             "externalId",
         ),
+        (
+            "paused",
+            409,
+            "Publishing is paused for this workspace: schedule the post, or end the pause (GET /v1/pauses)",
+            "paused",
+            "workspace",
+        ),
+        ("wrongScope", 400, "scope must be one of workspace, account", "invalid_field_value", "scope"),
+        (
+            "missedUnsaid",
+            400,
+            "12 posts fell due during the pause; missed says what becomes of them: publish or skip",
+            "missing_required_field",
+            "missed",
+        ),
+        ("pauseNotFound", 404, "This workspace has no such pause", "not_found", None),
+        ("accountNotConnected", 422, "The workspace has no X account tw_456", "account_not_found", "accountId"),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
         (
             "nothingToResolve",

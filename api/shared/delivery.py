@@ -1,7 +1,7 @@
 """Delivery of posts to their workflows in the background of a request; deliveries are recorded in batches."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextvars import Context
 
 import structlog
@@ -10,6 +10,7 @@ from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
 from store.posts.delivery import record_delivered
+from store.posts.plans import read_plan
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
 
@@ -20,6 +21,8 @@ _BATCH_S = 0.1
 
 _USUAL_START_S = 0.05
 _LONGEST_START_S = 5.0
+_MOST_SAVED, _CONCURRENCY = 500, 16
+"""The posts of one request that are delivered by this process, and how many of them at the same time."""
 _MOST_WAITING = 1000
 """Starts that may be under way after their posts' answers; beyond this number callers wait, which slows them down."""
 
@@ -54,6 +57,12 @@ class Delivery:
             {self._spawn(self._deliver_rest(workflow_id, post_id, version, deleted))}, timeout=_USUAL_START_S
         )
 
+    def deliver_saved(self, post_ids: Sequence[str]) -> None:
+        """Begin to deliver many posts that are due at once, the first of them; the sweep delivers the others."""
+        if post_ids:
+            # No client waits for these deliveries, so they take no part of their workspace's connections.
+            self._spawn(self._deliver_saved(post_ids[:_MOST_SAVED]), Context())
+
     async def close(self) -> None:
         """Finish what was begun."""
         while self._tasks:
@@ -77,6 +86,22 @@ class Delivery:
             log.exception("workflow.not_delivered", post_id=plan.post_id)
         else:
             self._record(plan.post_id, plan.version)
+
+    async def _deliver_saved(self, post_ids: Sequence[str]) -> None:
+        slots = asyncio.Semaphore(_CONCURRENCY)
+
+        async def deliver_one(post_id: str) -> None:
+            async with slots:
+                try:
+                    async with self._database.reading() as session:
+                        plan = await read_plan(session, post_id)
+                except Exception:
+                    log.exception("workflow.not_delivered", post_id=post_id)
+                    return
+                if isinstance(plan, Plan):
+                    await self._deliver(plan)
+
+        await asyncio.gather(*map(deliver_one, post_ids))
 
     async def _deliver_rest(self, workflow_id: str, post_id: str, version: int, deleted: bool) -> None:
         try:

@@ -18,7 +18,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 PORT = click.IntRange(1, 65535)
 
 
-WAITS_FOR = ("account", "platform", "rate_limit", "media", "answer", "person", "operator")
+WAITS_FOR = ("account", "platform", "rate_limit", "media", "answer", "person", "operator", "pause")
 
 
 FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -77,7 +77,7 @@ def waiting(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """List the targets that are due and wait for an account, a platform, a lost answer, a person or the operator.
+    """List the targets that are due and wait, for a platform or a person for example (--for names all reasons).
 
     On stderr, it says if there are more than --limit, and if posts are due that no worker has begun.
     """

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.posts.answers.actors import actor_words
 from domain.audit import Action, ActorType
+from domain.pauses import MissedPolicy
 from domain.post import TargetStatus
 from domain.preflight import PreflightReason, warning_sentence
 from platforms.codes import known_codes
@@ -71,6 +72,9 @@ def _change(change: dict[str, Any]) -> str:
 
 
 def _changed(event: AuditEvent, who: str, _: bool) -> str:
+    if event.details.get("pause"):
+        skipped = event.details.get("missed") == MissedPolicy.SKIP
+        return f"{who} ended a pause. The post {'was skipped' if skipped else 'continues'}."
     if event.actor_type == ActorType.WORKER:
         return f"A new release of the time zone data changed {_changes(event)}."
     return f"{who} changed {_changes(event)}."

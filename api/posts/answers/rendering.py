@@ -48,6 +48,8 @@ def render_post(post: Post | ShownPost) -> PostView:
         shown["externalId"] = post.external_id
     if post.planned_for:
         shown["plannedFor"] = rfc3339(post.planned_for)
+    if post.skip_reason:
+        shown["skipReason"] = post.skip_reason
     if post.tiktok_settings:
         shown["tiktokSettings"] = post.tiktok_settings
     if post.facebook_settings:
@@ -144,6 +146,8 @@ def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
         return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
     if status == TargetStatus.UNCONFIRMED and not target.confirming:
         return "Look at the account, then report what you found by POST /v1/posts/{postId}/resolve."
+    if status == TargetStatus.HELD and target.hold_reason == HoldReason.PAUSED:
+        return "It continues when the pause ends (GET /v1/pauses). Until then the post can be changed, or deleted."
     if status == TargetStatus.HELD:
         return "It continues by itself. Until then the post can be changed by PATCH, or deleted."
     return None

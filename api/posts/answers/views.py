@@ -9,6 +9,7 @@ from api.errors import ProblemView
 from api.views import HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
 from domain.attempts import AttemptState, AttemptStep
 from domain.codes import TargetCode
+from domain.pauses import SkipReason
 from domain.post import (
     PUBLISH_WITHIN_S,
     ErrorCategory,
@@ -62,8 +63,8 @@ class TargetView(TypedDict):
         Annotated[str, ValueOf(TargetStatus)],
         described(
             "`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. "
-            "`held`: it waits for its account or for this service's operator (see `holdReason`), continues by itself, "
-            "and fails when `publishWithin` has passed.",
+            "`held`: it waits for its account, this service's operator or the end of a pause (see `holdReason`). It "
+            "fails when `publishWithin` has passed, which stands still during a pause.",
             "published",
         ),
     ]
@@ -90,8 +91,8 @@ class TargetView(TypedDict):
                 "What it waits for, if it is due and waits: its `platform`, which refused it for now (see "
                 "`errorCode`); "
                 "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, until it is confirmed; "
-                "a `person` who says whether it is public; its `account`, which must be reconnected; or the `operator` "
-                "of this service."
+                "a `person` who says whether it is public; its `account`, which must be reconnected; the `operator` of "
+                "this service; or the end of a `pause`."
             ),
         ]
     ]
@@ -100,7 +101,7 @@ class TargetView(TypedDict):
             Annotated[str, ValueOf(HoldReason)],
             described(
                 "While it is held: whether the account must be reconnected, has used up its quota at the platform, "
-                "or the operator of this service must correct its app at the platform."
+                "the operator of this service must correct its app at the platform, or publishing is paused."
             ),
         ]
     ]
@@ -189,6 +190,12 @@ class PostView(TypedDict):
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "campaign-7/row-12")]]
     plannedFor: NotRequired[
         Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
+    ]
+    skipReason: NotRequired[
+        Annotated[
+            Annotated[str, ValueOf(SkipReason)],
+            described("Why it is a draft, if it was scheduled: a pause has missed it, and it was skipped.", "paused"),
+        ]
     ]
     publishedAt: Annotated[Moment | None, described("When it first became public anywhere.")]
     createdAt: Annotated[Moment, described("When it was created.")]

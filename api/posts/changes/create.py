@@ -14,6 +14,7 @@ from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver
 from api.posts.clock import now_ms
 from api.posts.local_media import warn_of_local_media
 from api.posts.lookup import plan_for
+from api.shared.closed_gates import require_open, target_accounts
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (
@@ -72,7 +73,7 @@ async def _create(
     # time is past, its account gone): so the key is looked up before a refusal is answered.
     try:
         created_post = await _insert(deps, workspace_id, actor, payload, request)
-    except (InvalidRequest, Unprocessable, TooManyRequests):
+    except (InvalidRequest, Unprocessable, Conflict, TooManyRequests):
         if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
             return answer
         if answer := await answer_existing(deps, workspace_id, payload, deadline):
@@ -92,7 +93,7 @@ async def _create(
 async def _insert(
     deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, request: KeyedRequest | None
 ) -> _CreatedPost | None:
-    """Insert everything together; None if another request holds the key. Raises ExternalIdTakenError."""
+    """Insert everything together; None if another request holds the key. Raises ExternalIdTakenError, Conflict."""
     now = now_ms()
     async with loop_share(body_size(payload)):
         parsed_post = read_create(payload, now)
@@ -116,6 +117,8 @@ async def _insert(
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
         if problems := await find_platform_problems(parsed_post.content, accounts, body_size(payload)):
             raise Unprocessable(problems)
+    if parsed_post.status is PostStatus.PUBLISHING:
+        require_open(await deps.closed_gates.closed_in(workspace_id), target_accounts(parsed_post.content))
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     answer = None if parsed_post.status is PostStatus.PUBLISHING else answer_post(post, 201)

@@ -10,6 +10,7 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import NamedTarget, RetryBody
 from api.posts.changes.post_change import PostChange
 from api.posts.lookup import plan_for, post_accounts, require_target
+from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem
@@ -49,9 +50,14 @@ async def retry(
 
     async def begin() -> Answer:
         named = read_retry(payload)
+        closed = await deps.closed_gates.closed_in(workspace_id)
         async with change.locked_post() as (session, post):
             await require_tries_left(session, post)
             only = None if named is None else {_failed(post, target, at).id for at, target in enumerate(named)}
+            reopened = [target for target in post.targets if only is None or target.id in only]
+            require_open(
+                closed, [(target.platform, target.account_id) for target in reopened if may_retry(target_row(target))]
+            )
             if not await reopen(session, post, change.actor, only):
                 raise Conflict(
                     _HELD if any(target.status == TargetStatus.HELD for target in post.targets) else _NOTHING

@@ -13,6 +13,7 @@ from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
 from api.posts.local_media import targets_with_local_media, warn_of_local_media
 from api.posts.lookup import plan_for
+from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
@@ -45,6 +46,7 @@ async def update_post(
     change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
 
     async def begin() -> Answer:
+        closed = await deps.closed_gates.closed_in(workspace_id)
         async with change.locked_post() as (session, post):
             before = PostStatus(post.status)
             rows = [] if may_change(before) else await target_rows(session, post)
@@ -56,6 +58,8 @@ async def update_post(
                 raise Conflict(_BEGUN)
             deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
             plan = None if post.due_at is None else plan_for(post, accounts)
+            if plan is not None and plan.immediate:
+                require_open(closed, [(target.platform, target.account_id) for target in post.targets])
         # The row is decisive from here on. It is delivered to its workflow, again if needed.
         if plan is None:
             if before is not PostStatus.DRAFT:

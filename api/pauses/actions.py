@@ -1,0 +1,141 @@
+"""Begin and end pauses, and answer with them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.pauses.schemas import PauseBody, PauseView, PostInFlightView, ResumeBody, ResumedView
+from api.posts.answers.actors import actor_view
+from domain.audit import Actor
+from domain.errors import InvalidRequest, NotFound, Problem, Unprocessable
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseStatus, Resumed, account_gate
+from domain.schedule import rfc3339
+from platforms.registry import platforms
+from store.accounts.pages import find_connected_account
+from store.audit.account_events import names_of_keys
+from store.database import Database
+from store.models import Pause
+from store.pauses.gates import PostInFlight, posts_in_flight
+from store.pauses.pauses import begin_pause, end_pause, find_pause, gate_of_pause, preview_end
+
+_UNKNOWN = Problem("This workspace has no such pause", "not_found")
+_ASK_EVERY_S = 0.25
+
+
+async def read_gate(database: Database, workspace_id: str, body: PauseBody) -> Gate:
+    """Return the gate that a body names. Raises InvalidRequest, Unprocessable."""
+    if body.scope == "workspace":
+        surplus = [name for name, value in (("platform", body.platform), ("accountId", body.account_id)) if value]
+        if surplus:
+            raise InvalidRequest(
+                [Problem(f"{name} belongs to the scope account", "invalid_field_value", name) for name in surplus]
+            )
+        return WORKSPACE_GATE
+    missing = [name for name, value in (("platform", body.platform), ("accountId", body.account_id)) if not value]
+    if missing or body.platform is None or body.account_id is None:
+        raise InvalidRequest([Problem(f"{name} is required", "missing_required_field", name) for name in missing])
+    if body.platform not in platforms():
+        raise InvalidRequest(
+            Problem(f"platform must be one of {', '.join(platforms())}", "invalid_field_value", "platform")
+        )
+    async with database.reading() as session:
+        account = await find_connected_account(session, workspace_id, body.platform, body.account_id)
+    if account is None:
+        sentence = f"The workspace has no {platforms()[body.platform].label} account {body.account_id}"
+        raise Unprocessable(Problem(sentence, "account_not_found", "accountId", body.platform, body.account_id))
+    return account_gate(body.platform, body.account_id)
+
+
+async def pause(
+    deps: Dependencies, workspace_id: str, gate: Gate, reason: str | None, actor: Actor, wait_s: float
+) -> tuple[PauseView, bool]:
+    """Close a gate; return its pause, and whether it is new. Waits a while for what is being sent."""
+    async with deps.database.transaction() as session:
+        begun, is_new = await begin_pause(session, workspace_id, gate, reason, actor)
+    deps.closed_gates.forget()
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        # Not in the transaction above: what began before the commit is complete after it.
+        async with deps.database.reading() as session:
+            view = await pause_view(session, begun)
+        if view["status"] != PauseStatus.PAUSING or asyncio.get_running_loop().time() >= deadline:
+            return view, is_new
+        await asyncio.sleep(_ASK_EVERY_S)
+
+
+async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: ResumeBody, actor: Actor) -> PauseView:
+    """End a pause, or say what that would do. Raises NotFound, InvalidRequest."""
+    policy = MissedPolicy(body.missed) if body.missed else None
+    if body.spacing and policy is not MissedPolicy.PUBLISH:
+        raise InvalidRequest(Problem("spacing belongs to missed: publish", "invalid_field_value", "spacing"))
+    async with deps.database.transaction() as session:
+        begun = await require_pause(session, workspace_id, pause_id)
+        if body.dry_run:
+            view = await pause_view(session, begun)
+            view["result"] = resumed_view(await preview_end(session, begun, policy))
+            return view
+        ended = await end_pause(session, begun, policy, timedelta(seconds=body.spacing), actor)
+        if ended is None:
+            missed = await preview_end(session, begun, None)
+            sentence = (
+                f"{missed.published} posts fell due during the pause; missed says what becomes of them: publish or skip"
+            )
+            raise InvalidRequest(Problem(sentence, "missing_required_field", "missed"))
+    deps.closed_gates.forget()
+    deps.delivery.deliver_saved(ended[1])
+    async with deps.database.reading() as session:
+        return await pause_view(session, begun)
+
+
+async def require_pause(session: AsyncSession, workspace_id: str, pause_id: str) -> Pause:
+    """Return a pause of the workspace. Raises NotFound."""
+    begun = await find_pause(session, workspace_id, pause_id) if pause_id.isprintable() else None
+    if begun is None:
+        raise NotFound(_UNKNOWN)
+    return begun
+
+
+async def pause_view(session: AsyncSession, begun: Pause) -> PauseView:
+    """Return a pause as clients read it."""
+    names = await names_of_keys(session, (begun.paused_by, begun.ended_by))
+    if begun.ended_at is not None:
+        return _view(begun, names, [], Resumed())
+    gate = gate_of_pause(begun)
+    in_flight = await posts_in_flight(session, begun.workspace_id, gate)
+    return _view(begun, names, in_flight, await preview_end(session, begun, None))
+
+
+def _view(begun: Pause, names: Mapping[str, str], in_flight: Sequence[PostInFlight], missed: Resumed) -> PauseView:
+    gate = gate_of_pause(begun)
+    status = PauseStatus.PAUSING if in_flight else PauseStatus.PAUSED
+    view = PauseView(
+        id=begun.id,
+        scope=gate.kind,
+        status=PauseStatus.ENDED if begun.ended_at else status,
+        reason=begun.reason,
+        since=rfc3339(begun.paused_at),
+        by=actor_view(begun.paused_by_type, begun.paused_by, names.get(begun.paused_by or ""), identities=False),
+        inFlight=[
+            PostInFlightView(
+                postId=post.post_id, platform=post.platform, accountId=post.account_id, since=rfc3339(post.since)
+            )
+            for post in in_flight
+        ],
+        missed=missed.published,
+        endedAt=rfc3339(begun.ended_at) if begun.ended_at else None,
+    )
+    if gate.account:
+        view["platform"], view["accountId"] = gate.account
+    if begun.ended_at and begun.ended_by_type:
+        name = names.get(begun.ended_by or "")
+        view["endedBy"] = actor_view(begun.ended_by_type, begun.ended_by, name, identities=False)
+        view["result"] = resumed_view(Resumed(**begun.result or {}))
+    return view
+
+
+def resumed_view(resumed: Resumed) -> ResumedView:
+    """Return what the end of a pause has done, or would do."""
+    return ResumedView(published=resumed.published, skipped=resumed.skipped, stillPaused=resumed.still_paused)

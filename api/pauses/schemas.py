@@ -1,0 +1,108 @@
+"""The bodies and answers of pauses."""
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from api.posts.answers.actors import ActorView
+from api.posts.bodies.schemas import Name, RequestModel
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
+from domain.pauses import LONGEST_SPACING_S, REASON_LENGTH, PauseScope, PauseStatus
+
+
+class PauseBody(RequestModel):
+    """The scope of a pause, and its reason."""
+
+    model_config = ConfigDict(title="CreatePause")
+
+    scope: Literal["workspace", "account"] = Field(
+        description="`workspace`: all posts. `account`: the posts to one account; their other targets are published.",
+        examples=["account"],
+    )
+    platform: Name | None = Field(None, description="The account's platform.", examples=["twitter"])
+    account_id: Name | None = Field(None, description="The account's id.", examples=["tw_456"])
+    reason: str | None = Field(
+        None,
+        max_length=REASON_LENGTH,
+        description="Why; people see it wherever the pause is shown.",
+        examples=["Press embargo until Friday"],
+    )
+
+
+class ResumeBody(RequestModel):
+    """The outcome of the posts that a pause has missed."""
+
+    model_config = ConfigDict(title="ResumePause")
+
+    missed: Literal["publish", "skip"] | None = Field(
+        None,
+        description=(
+            "`publish`: they are published now, and have their whole `publishWithin` again. `skip`: they become drafts "
+            "with a `skipReason`; targets of a post that is partly public fail instead, and may be retried. Required "
+            "if something was missed: it is never guessed."
+        ),
+        examples=["publish"],
+    )
+    spacing: int = Field(
+        0,
+        ge=0,
+        le=LONGEST_SPACING_S,
+        description="Seconds between two missed posts to the same account, with `publish`.",
+        examples=[600],
+    )
+    dry_run: bool = Field(False, description="Answer what would be done, and change nothing.", examples=[False])
+
+
+@view("PostInFlight")
+class PostInFlightView(TypedDict):
+    """A post that was being sent when the pause began, and may still become public."""
+
+    postId: Annotated[str, described("The post's id.", "post_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    platform: PlatformName
+    accountId: Annotated[str, described("The account's id.", "tw_456")]
+    since: Annotated[Moment, described("When its request began.")]
+
+
+@view("Resumed")
+class ResumedView(TypedDict):
+    """The effect of the end of a pause."""
+
+    published: Annotated[int, described("The posts that are published now, one after the other.", 12)]
+    skipped: Annotated[int, described("The posts that were skipped.", 0)]
+    stillPaused: Annotated[int, described("The posts that another pause stops as well.", 0)]
+
+
+@view("Pause")
+class PauseView(TypedDict):
+    """A pause of a workspace's posts, or of those to one account."""
+
+    id: Annotated[str, described("The pause's id.", "pau_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    scope: PauseScope
+    platform: NotRequired[PlatformName]
+    accountId: NotRequired[Annotated[str, described("The account's id.", "tw_456")]]
+    status: Annotated[
+        PauseStatus,
+        described(
+            "`pausing`: no send begins any more, and what is listed in `inFlight` may still become public. "
+            "`paused`: no request that publishes a post leaves any process.",
+            "paused",
+        ),
+    ]
+    reason: Annotated[str | None, described("Why.", "Press embargo until Friday")]
+    since: Annotated[Moment, described("When it began.")]
+    by: ActorView
+    inFlight: Annotated[list[PostInFlightView], described("At most 100.", [])]
+    missed: Annotated[int, described("How many posts fell due during the pause, and wait for its end.", 12)]
+    endedAt: Annotated[Moment | None, described("When it ended; null while it lasts.")]
+    endedBy: NotRequired[ActorView]
+    result: NotRequired[ResumedView]
+
+
+@view("PauseList")
+class PausePageView(TypedDict):
+    """One page of pauses."""
+
+    pauses: Annotated[list[PauseView], described("The newest first.")]
+    cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6InBhdV8wMTlhIn0="])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]

@@ -1,0 +1,117 @@
+"""Pauses begun and ended by an operator: in the database alone, so that neither Temporal nor a worker is needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.current_operator import current_operator
+from cli.environment import find_environment, open_database
+from cli.errors import UserError
+from cli.workspaces import existing_workspace
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseStatus, Resumed, account_gate
+from domain.schedule import rfc3339
+from platforms.registry import platforms
+from runtime.settings import Settings
+from store.models import Pause
+from store.pauses.gates import posts_in_flight
+from store.pauses.pauses import (
+    begin_pause,
+    end_pause,
+    find_pause_under_way,
+    gate_of_pause,
+    list_pauses_under_way,
+    preview_end,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The workspace on which a command acts, by name or id, and one of its accounts as PLATFORM/ID."""
+
+    workspace: str
+    account: str | None = None
+
+    @property
+    def gate(self) -> Gate:
+        """Return the gate. Raises UserError."""
+        if self.account is None:
+            return WORKSPACE_GATE
+        platform, _, account_id = self.account.partition("/")
+        if platform not in platforms() or not account_id:
+            raise UserError("Give the account as PLATFORM/ID, such as twitter/tw_456.")
+        return account_gate(platform, account_id)
+
+
+async def pause(scope: Scope, reason: str | None, data_dir: Path | None) -> list[str]:
+    """Close the gate, and return what still may go out. Raises UserError."""
+    async with open_database(find_environment(data_dir, Settings)) as database:
+        async with database.transaction() as session:
+            workspace_id = await existing_workspace(session, scope.workspace)
+            begun, is_new = await begin_pause(session, workspace_id, scope.gate, reason, current_operator())
+        # Read after the commit: what began before it is complete by then.
+        async with database.reading() as session:
+            in_flight = await posts_in_flight(session, workspace_id, scope.gate)
+    since = rfc3339(begun.paused_at)
+    lines = [f"Paused since {since} ({begun.id})." if is_new else f"It is paused already, since {since} ({begun.id})."]
+    if in_flight:
+        lines.append("These were being sent when it began, and may still go out:")
+        lines += [f"  {post.post_id} to {post.platform} {post.account_id}" for post in in_flight]
+    else:
+        lines.append("No request that publishes a post leaves any process until `socialsyncer resume`.")
+    return lines
+
+
+async def resume(
+    scope: Scope, policy: MissedPolicy | None, spacing: timedelta, data_dir: Path | None, *, dry_run: bool
+) -> str:
+    """Open the gate, and return the outcome of the posts that were missed. Raises UserError."""
+    async with open_database(find_environment(data_dir, Settings)) as database, database.transaction() as session:
+        workspace_id = await existing_workspace(session, scope.workspace)
+        under_way = await find_pause_under_way(session, workspace_id, scope.gate)
+        if under_way is None:
+            raise UserError(f"{str(scope.gate).capitalize()} is not paused.")
+        if dry_run:
+            return f"It would: {_sentence(await preview_end(session, under_way, policy))}"
+        ended = await end_pause(session, under_way, policy, spacing, current_operator())
+        if ended is None:
+            missed = await preview_end(session, under_way, None)
+            raise UserError(
+                f"{missed.published:,} posts fell due during the pause. Say what becomes of them: --missed publish, or "
+                "--missed skip, which makes drafts of them."
+            )
+    return f"Resumed. {_sentence(ended[0])}"
+
+
+def _sentence(resumed: Resumed) -> str:
+    return (
+        f"{resumed.published:,} posts are published, {resumed.skipped:,} skipped, "
+        f"and {resumed.still_paused:,} wait for another pause."
+    )
+
+
+async def list_pauses(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
+    """Return the pauses that are under way, the oldest first. Raises UserError."""
+    async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
+        workspace_id = None if workspace is None else await existing_workspace(session, workspace)
+        under_way = await list_pauses_under_way(session, workspace_id)
+        return [await _shown(session, pause, name) for pause, name in under_way]
+
+
+async def _shown(session: AsyncSession, begun: Pause, workspace: str) -> dict[str, Any]:
+    gate = gate_of_pause(begun)
+    in_flight: Sequence[Any] = await posts_in_flight(session, begun.workspace_id, gate)
+    missed = await preview_end(session, begun, None)
+    return {
+        "workspace": workspace,
+        "account": gate.id or None,
+        "status": (PauseStatus.PAUSING if in_flight else PauseStatus.PAUSED).value,
+        "since": rfc3339(begun.paused_at),
+        "by": begun.paused_by,
+        "reason": begun.reason,
+        "missed": missed.published,
+        "days": (datetime.now(UTC) - begun.paused_at).days,
+    }

@@ -1,0 +1,62 @@
+"""`socialsyncer pause`, `resume` and `pauses` as an operator runs them, without Temporal and without a worker."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from domain.transitions import BeforeSend, paused
+from store.publishing.sending import settle
+from tests.reconcile.doctor.conftest import new_workspace
+from tests.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+
+
+async def test_a_workspace_is_paused_and_resumed(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        named = ("--workspace", own.workspace_id)
+        begun = await run("pause", *named, "--reason", "a crisis")
+        assert (begun.exit_code, "Paused since" in begun.output) == (0, True)
+        assert "No request that publishes a post leaves any process" in begun.output
+        assert "paused already" in (await run("pause", *named)).output
+        post = await own.save("missed by an operator", [await own.connect("twitter")])
+        await settle(own.database, post.targets[0].id, BeforeSend(None), paused())
+        (row,) = map(json.loads, (await run("pauses", *named, "--json")).output.splitlines())
+        assert (row["status"], row["reason"], row["missed"], row["account"]) == ("paused", "a crisis", 1, None)
+        refused = await run("resume", *named)
+        assert (refused.exit_code, "Say what becomes of them" in refused.output) == (1, True)
+        preview = await run("resume", *named, "--missed", "skip", "--dry-run")
+        assert "It would: 0 posts are published, 1 skipped" in preview.output
+        ended = await run("resume", *named, "--missed", "skip")
+        assert (ended.exit_code, "Resumed. 0 posts are published, 1 skipped" in ended.output) == (0, True)
+        assert (await own.read(post.id)).skip_reason == "paused"
+        again = await run("resume", *named)
+        assert (again.exit_code, "is not paused" in again.output) == (1, True)
+
+
+async def test_an_account_is_paused_by_its_platform_and_id(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        account = await own.connect("twitter")
+        named = ("--workspace", own.workspace_id, "--account", f"twitter/{account.id}")
+        assert (await run("pause", *named)).exit_code == 0
+        (row,) = map(json.loads, (await run("pauses", "--workspace", own.workspace_id, "--json")).output.splitlines())
+        assert row["account"] == f"twitter/{account.id}"
+        assert (await run("resume", *named)).exit_code == 0
+
+
+@pytest.mark.parametrize("account", ["tw_456", "nowhere/tw_456", "twitter/"])
+async def test_an_account_without_its_platform_is_refused(stack: Stack, account: str) -> None:
+    result = await run("pause", "--workspace", stack.workspace_id, "--account", account)
+    assert (result.exit_code, "PLATFORM/ID" in result.output) == (1, True)
