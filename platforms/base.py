@@ -187,6 +187,10 @@ class PublishContext(Generic[S]):
     heartbeat: Callable[[str], None] = field(default=lambda _: None)
 
 
+def _no_cautions(_: str, __: Draft[Any]) -> list[Violation]:
+    return []
+
+
 def _no_quota(_: httpx.Response) -> Quota | None:
     return None
 
@@ -207,6 +211,8 @@ class Platform(ABC, Generic[S, C]):
     rules: ClassVar[Rules]
     broken_rules: Callable[[str, Draft[S], AccountFacts], list[Violation]]
     """Returns every rule that a draft breaks, worded with the platform's label; sends no request."""
+    cautions: Callable[[str, Draft[S]], list[Violation]] = staticmethod(_no_cautions)
+    """Returns warnings for the author of a valid draft: what the platform may reject or change."""
     read_error: Callable[[httpx.Response], PlatformError]
     """Maps an error response to a PlatformError. The account's Wire is built with this."""
     quota_in: Callable[[httpx.Response], Quota | None] = staticmethod(_no_quota)
@@ -282,10 +288,6 @@ class Platform(ABC, Generic[S, C]):
             own = (account.account_id, account.user_id)
             violations += refused_places(self.places, draft.settings, *own, account.allowed)
         return violations
-
-    def cautions(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
-        """Return warnings for the author of a valid draft: what the platform may reject or change. Sends no request."""
-        return []
 
     def file_rules(self, draft: Draft[S], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules for the files of this draft, at most one per kind of media."""

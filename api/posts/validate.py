@@ -69,7 +69,7 @@ async def find_verdict(
     problems = await find_platform_problems(parsed_post.content, accounts, body_size(body))
     warnings = refused_accounts(parsed_post.content, accounts)
     if not problems:
-        warnings += platform_cautions(parsed_post.content, accounts)
+        warnings += platform_cautions(parsed_post.content)
         if files is None:
             warnings += local_media_warnings(parsed_post.content, deps.local_hosts)
         else:

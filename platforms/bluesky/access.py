@@ -18,7 +18,7 @@ from platforms.access.connector import Candidate, Connect, RemovalAdvice
 from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Lifetimes, Renewed, Reuse, TokenRules
+from platforms.access.renewal import Lifetimes, Renewed, Renews, Reuse, TokenRules
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint, refusal_code, refuses_app
 from platforms.bluesky.authorized import ask_for_tokens, is_bound, renew_authorization, revoke_authorization
 from platforms.bluesky.connection import BlueskyConnection
@@ -26,6 +26,7 @@ from platforms.bluesky.did import INDEX
 from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
 from platforms.bluesky.proofs import app_jwk, new_key
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials
+from platforms.boundary import shielded
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object
 
@@ -230,26 +231,43 @@ class BlueskyConnector(
         return self.home
 
 
-async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-    """Exchange the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
+class RenewsSession(Renews[BlueskyCredentials]):
+    """The renewal of an app password's session, or of an authorization."""
 
-    An authorization has no password to log in with.
-    """
-    current = connection.credentials
-    if current.is_authorized:
-        return await renew_authorization(connection)
-    if current.refresh_jwt is not None:
-        headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
-        try:
-            answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
-        except PlatformError as error:
-            if error.kind is not ErrorKind.AUTH:
-                raise
-        else:
-            return Renewed(_with_session(current, answer), Lifetimes())
-    login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
-    answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
-    return Renewed(_with_session(current, answer), Lifetimes())
+    tokens = TOKENS
+    other_tokens = (AUTHORIZATION_TOKENS, LOCAL_APP_TOKENS)
+
+    def rules_for(self, credentials: BlueskyCredentials) -> TokenRules:
+        """Return the rules of an app password's session, or of an authorization."""
+        if not credentials.is_authorized:
+            return TOKENS
+        return AUTHORIZATION_TOKENS if (credentials.client_id or "").startswith("https:") else LOCAL_APP_TOKENS
+
+    def can_renew(self, credentials: BlueskyCredentials) -> bool:
+        """Return whether the credentials hold an app password, which opens new sessions, or a refresh token."""
+        return not credentials.is_authorized or credentials.refresh_token is not None
+
+    @shielded
+    async def renew(self, connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
+        """Exchange the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
+
+        An authorization has no password to log in with.
+        """
+        current = connection.credentials
+        if current.is_authorized:
+            return await renew_authorization(connection)
+        if current.refresh_jwt is not None:
+            headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
+            try:
+                answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
+            except PlatformError as error:
+                if error.kind is not ErrorKind.AUTH:
+                    raise
+            else:
+                return Renewed(_with_session(current, answer), Lifetimes())
+        login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
+        answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
+        return Renewed(_with_session(current, answer), Lifetimes())
 
 
 def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:

@@ -4,7 +4,6 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platforms.access.renewal import Renewed, Renews, TokenRules
 from platforms.app_rules import AppRules
 from platforms.base import (
     Absent,
@@ -18,7 +17,7 @@ from platforms.base import (
     Published,
 )
 from platforms.bluesky import errors, rules
-from platforms.bluesky.access import AUTHORIZATION_TOKENS, LOCAL_APP_TOKENS, TOKENS, renew
+from platforms.bluesky.access import RenewsSession
 from platforms.bluesky.connection import BlueskyConnection, account_did, ask, call, open_session
 from platforms.bluesky.did import INDEX, PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, build_embed, card_picture
@@ -35,7 +34,7 @@ MENTION_TRIES = 3
 """How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""
 
 
-class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials], ChoosesKey[BlueskySettings]):
+class Bluesky(Platform[BlueskySettings, BlueskyCredentials], RenewsSession, ChoosesKey[BlueskySettings]):
     """Bluesky and every other server of the AT Protocol that takes Bluesky's posts."""
 
     name = "bluesky"
@@ -61,8 +60,6 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         ("client_id", "client_secret", "refresh_token", "dpop_key", "issuer", "access_jwt", "refresh_jwt", "did", "pds")
     )
     app = AppRules(more_options=frozenset({"clientName", "website"}))
-    tokens = TOKENS
-    other_tokens = (AUTHORIZATION_TOKENS, LOCAL_APP_TOKENS)
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account; the prefix that every did:plc has is left out."""
@@ -77,20 +74,6 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         settings = draft.settings
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
-
-    def rules_for(self, credentials: BlueskyCredentials) -> TokenRules:
-        """Return the rules of an app password's session, or of an authorization."""
-        if not credentials.is_authorized:
-            return TOKENS
-        return AUTHORIZATION_TOKENS if (credentials.client_id or "").startswith("https:") else LOCAL_APP_TOKENS
-
-    def can_renew(self, credentials: BlueskyCredentials) -> bool:
-        """Return whether the credentials hold an app password, which opens new sessions, or a refresh token."""
-        return not credentials.is_authorized or credentials.refresh_token is not None
-
-    async def renew(self, connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-        """Exchange the account's tokens for new ones."""
-        return await renew(connection)
 
     async def whoami(self, connection: BlueskyConnection) -> Identity:
         """Log in, ask whose session it is, and check the response against the account's own document."""

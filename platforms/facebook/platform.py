@@ -17,7 +17,7 @@ from platforms.meta.comments import add_first_comment
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import required_text
-from platforms.rules import FileRule, Violation
+from platforms.rules import FileRule
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
 
@@ -38,13 +38,10 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
+    cautions = staticmethod(rules.cautions)
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials
-
-    def cautions(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
-        """Warn of GIFs, which become photos."""
-        return rules.cautions(self.label, draft)
 
     def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules for the files of a reel, a story or a plain post."""

@@ -11,7 +11,6 @@ from domain.post import MediaType
 from domain.rate_limits import Quota
 from platforms.base import (
     Absent,
-    AccountFacts,
     Draft,
     Finding,
     Identity,
@@ -29,7 +28,6 @@ from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import read_quota
-from platforms.rules import Violation
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
 from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
 from platforms.threads import errors, rules
@@ -62,14 +60,11 @@ class Threads(
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
+    cautions = staticmethod(rules.cautions)
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
     renewal_grant = "th_refresh_token"
-
-    def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
-        """Warn of replies to others' posts, for which most apps have no access."""
-        return rules.cautions(self.label, draft)
 
     def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
         """Return whether a refusal of the app also stops this draft.

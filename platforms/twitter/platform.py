@@ -17,7 +17,7 @@ from platforms.base import (
     Published,
 )
 from platforms.errors import PlatformError
-from platforms.rules import FileRule, Violation
+from platforms.rules import FileRule
 from platforms.steps.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
 from platforms.twitter.access import ENDPOINT, TOKENS
@@ -49,15 +49,12 @@ class Twitter(
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
+    cautions = staticmethod(rules.cautions)
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
     tokens = TOKENS
     token_endpoint = ENDPOINT
-
-    def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
-        """Warn of replies and quotes, which X allows to few apps."""
-        return rules.cautions(self.label, draft)
 
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files, which are wider for a long video."""

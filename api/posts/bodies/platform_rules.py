@@ -99,14 +99,14 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
     ]
 
 
-def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
+def platform_cautions(content: PostContent) -> list[Problem]:
     """Return warnings about a valid post: parts that its platforms may refuse later, or show differently."""
     problems: list[Problem] = []
     for position, target in enumerate(content.targets):
-        platform, account = platforms()[target.platform], accounts[target.account_id]
+        platform = platforms()[target.platform]
         draft = read_draft(platform, *content.sent_to(target))
         field_path = _FieldPath(position, target)
-        problems += [field_path.problem(caution) for caution in platform.cautions(draft, account_facts(account))]
+        problems += [field_path.problem(caution) for caution in platform.cautions(platform.label, draft)]
     return problems[:MAX_PROBLEMS]
 
 
