@@ -5,12 +5,12 @@ responses. It knows neither the database nor the states of connections.
 """
 
 import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, ClassVar, Generic
 
 from platforms.access.inspection import Inspection
@@ -123,11 +123,6 @@ class AccountAliases(ABC, Generic[C]):
 @cache
 def connectors() -> dict[str, Connector[Any]]:
     """Return the connector of each platform that has one."""
-    by_platform: dict[str, Connector[Any]] = {}
-    for name in platforms():
-        package = importlib.import_module(f"platforms.{name}")
-        if "access" in (info.name for info in pkgutil.iter_modules(package.__path__)):
-            connector = getattr(importlib.import_module(f"platforms.{name}.access"), "CONNECTOR", None)
-            if isinstance(connector, Connector):
-                by_platform[name] = connector
-    return by_platform
+    modules = {name: f"platforms.{name}.access" for name in platforms()}
+    present = {name: importlib.import_module(module) for name, module in modules.items() if find_spec(module)}
+    return {name: module.CONNECTOR for name, module in present.items() if hasattr(module, "CONNECTOR")}

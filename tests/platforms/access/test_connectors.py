@@ -20,6 +20,7 @@ from platforms.access.token_endpoint import UNREADABLE, ClientAuth
 from platforms.base import AccountFacts, Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
+from platforms.mastodon.access import CONNECTOR as MASTODON
 from platforms.registry import platforms
 
 CONNECTORS = [
@@ -46,6 +47,10 @@ def wire_at(connector: OAuthConnector[Any], answer: Callable[[httpx.Request], ht
     return Wire(transport, connector.platform.base_url, connector.label, connector.read_error, domains=domains)
 
 
+def same_wire(wire: Wire, _: object) -> Wire:
+    return wire
+
+
 def respond(status: int, body: Any, _: httpx.Request) -> httpx.Response:
     return httpx.Response(status, json=body)
 
@@ -57,6 +62,17 @@ async def test_unreadable_answer_to_a_code_is_an_error_of_the_platform(connector
         with pytest.raises(PlatformError) as raised:
             await connector.exchange(wire, App("app", SecretStr("quiet")), "code", "https://app.example", "v" * 43)
         assert raised.value.kind is ErrorKind.TRANSIENT, (status, body)
+
+
+async def test_unreadable_answer_of_an_account_server_is_an_error_of_the_platform() -> None:
+    """Anyone may name a server, and it may answer anything: no step must fail in another way."""
+    for status, body in itertools.product([200, 401, 403, 429, 500], UNREADABLE_BODIES):
+        transport = httpx.MockTransport(partial(respond, status, body))
+        wire = Wire(transport, "https://evil.example", "Mastodon", MASTODON.read_error)
+        facts = await MASTODON.find_server(partial(same_wire, wire), {"instance": "https://evil.example"})
+        assert facts == {"server": "https://evil.example"}, (status, body)
+        with pytest.raises(PlatformError):
+            await MASTODON.register(wire, "https://app.example", App(""))
 
 
 async def test_step_that_cannot_read_an_answer_raises_a_platform_error(monkeypatch: pytest.MonkeyPatch) -> None:
