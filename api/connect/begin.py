@@ -49,11 +49,8 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         return ConnectionView(
             method="credentials", authUrl=None, state=None, connectionId=None, expiresAt=None, fields=fields
         )
-    redirect_url, account_id, by_code = (
-        query.get("redirect_url"),
-        query.get("accountId"),
-        isinstance(connector, CodeConnector),
-    )
+    redirect_url, account_id = query.get("redirect_url"), query.get("accountId")
+    by_code = isinstance(connector, CodeConnector)
     hosted = query.get("hosted") == "true" and not by_code
     if hosted and deps.public_url is None:
         raise Unprocessable(_NOT_PUBLIC)
