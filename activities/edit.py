@@ -16,7 +16,8 @@ from activities.step_context import StepContext, StepContextFactory
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from domain.stopwatch import Stopwatch
-from platforms.base import Absent, Editable, Published
+from platforms.base import Absent, Published
+from platforms.capabilities import Editable
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database

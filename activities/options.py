@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
-from platforms.base import Editable
+from platforms.capabilities import Editable
 from platforms.registry import platforms
 
 POSTS_QUEUE = "posts"

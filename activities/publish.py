@@ -43,7 +43,8 @@ from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Wr
 from media.admission import MediaBusy
 from media.shared_files import SharedFiles
 from platforms.access.oauth import TOKEN_RENEWED
-from platforms.base import Absent, ChoosesKey, Published, Refused, Unknown, Unlisted
+from platforms.base import Absent, Published, Refused, Unknown, Unlisted
+from platforms.capabilities import ChoosesKey
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import accept_account

@@ -18,7 +18,7 @@ from activities.results import DEFAULT_QUOTA_WAIT
 from activities.step_context import StepContext
 from domain.attempts import AttemptStep
 from domain.rate_limits import Quota, RateLimit
-from platforms.base import ReportsQuota
+from platforms.capabilities import ReportsQuota
 from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 from store.database import Database
 from store.publishing.rate_limits import (

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from cli.errors import UserError
 from platforms.base import AnyPlatform
+from platforms.capabilities import OwnServers
 
 _TIMEOUT = 10.0
 
@@ -33,7 +34,7 @@ class SandboxAccount(BaseModel):
 
 def own_server(platform: AnyPlatform, credentials: BaseModel) -> str | None:
     """Return the server that an account names; None if it is the platform's usual one."""
-    address = platform.address(credentials)
+    address = platform.address(credentials) if isinstance(platform, OwnServers) else platform.base_url
     return None if address == platform.base_url else address
 
 

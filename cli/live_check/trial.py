@@ -10,19 +10,8 @@ from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from cli.live_check.files import CheckFiles
-from platforms.base import (
-    Absent,
-    AnyPlatform,
-    ChoosesKey,
-    Connection,
-    Draft,
-    Editable,
-    Finding,
-    Handles,
-    PublishContext,
-    Published,
-    Unknown,
-)
+from platforms.base import Absent, AnyPlatform, Connection, Draft, Finding, Handles, PublishContext, Published, Unknown
+from platforms.capabilities import ChoosesKey, Editable
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.live import LiveCheck, SampleResult
 

@@ -33,7 +33,7 @@ from platforms.http.wire import Wire, json_object
 _ABOUT_APPS = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _NAME = "SocialSyncer"
-_OF_TOKENS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED})
+_TOKEN_REFUSALS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED})
 _ENDED = frozenset({"ExpiredToken", "InvalidToken"})
 """Refusals of a session that has ended already."""
 TOKENS = TokenRules(
@@ -219,7 +219,7 @@ class BlueskyConnector(
         elif credentials.refresh_jwt is not None:
             headers = {"Authorization": f"Bearer {credentials.refresh_jwt.get_secret_value()}"}
             answer = await wire.send(
-                "POST", "/xrpc/com.atproto.server.deleteSession", headers=headers, accept=_OF_TOKENS
+                "POST", "/xrpc/com.atproto.server.deleteSession", headers=headers, accept=_TOKEN_REFUSALS
             )
             if not answer.is_success and json_object(answer).get("error") not in _ENDED:
                 raise self.read_error(answer)

@@ -19,7 +19,7 @@ from platforms.http.wire import Wire, json_object
 
 USE_NONCE = "use_dpop_nonce"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_OF_NONCES = frozenset({400, 401})
+_NONCE_REFUSALS = frozenset({400, 401})
 """Statuses with which a server asks for a nonce; the request had no other effect."""
 
 
@@ -43,7 +43,7 @@ async def send_bound(
     for last in (False, True):
         signed = proof(key.get_secret_value(), method, url, nonce=nonces.newest(url), token=bearer)
         own["DPoP"] = signed
-        response = await wire.send(method, at or url, headers=own, accept=_OF_NONCES, **options)
+        response = await wire.send(method, at or url, headers=own, accept=_NONCE_REFUSALS, **options)
         nonces.remember(url, response.headers)
         if response.is_success:
             return response

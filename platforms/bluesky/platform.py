@@ -5,17 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.app_rules import AppRules
-from platforms.base import (
-    Absent,
-    ApiVersion,
-    ChoosesKey,
-    Draft,
-    Finding,
-    Identity,
-    Platform,
-    PublishContext,
-    Published,
-)
+from platforms.base import Absent, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.bluesky import errors, rules
 from platforms.bluesky.access import RenewsSession
 from platforms.bluesky.connection import BlueskyConnection, account_did, ask, call, open_session
@@ -27,6 +17,7 @@ from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettin
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
 from platforms.bluesky.video import VIDEO_SERVICE
+from platforms.capabilities import ChoosesKey, OwnServers
 from platforms.errors import ErrorKind, PlatformError
 from platforms.steps.thread import ThreadItem, ended_early
 
@@ -34,7 +25,12 @@ MENTION_TRIES = 3
 """How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""
 
 
-class Bluesky(Platform[BlueskySettings, BlueskyCredentials], RenewsSession, ChoosesKey[BlueskySettings]):
+class Bluesky(
+    Platform[BlueskySettings, BlueskyCredentials],
+    RenewsSession,
+    OwnServers[BlueskyCredentials],
+    ChoosesKey[BlueskySettings],
+):
     """Bluesky and every other server of the AT Protocol that takes Bluesky's posts."""
 
     name = "bluesky"

@@ -5,16 +5,8 @@ from typing import Any
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
-from platforms.base import (
-    AccountFacts,
-    Draft,
-    Finding,
-    Identity,
-    Platform,
-    PublishContext,
-    Published,
-    ReportsQuota,
-)
+from platforms.base import AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaPulls
 from platforms.http.untrusted import moment

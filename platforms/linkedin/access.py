@@ -18,8 +18,8 @@ from platforms.linkedin.connection import BASE_URL, LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInCredentials
 
 _PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"
-_OF_MEMBERS = ("openid", "profile", _PUBLISHES)
-_OF_PAGES = ("r_organization_social", _PUBLISHES_FOR_PAGES, "rw_organization_admin")
+_MEMBER_SCOPES = ("openid", "profile", _PUBLISHES)
+_PAGE_SCOPES = ("r_organization_social", _PUBLISHES_FOR_PAGES, "rw_organization_admin")
 _ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 """Roles that may post for a page."""
 _A_PAGE, _MOST_PAGES = 100, 5
@@ -48,7 +48,7 @@ class LinkedInConnector(OAuthConnector[LinkedInCredentials]):
     settings_page = "LinkedIn: Settings and Privacy, Data privacy, Permitted services"
     consent_page = f"{SIGN_IN}/oauth/v2/authorization"
     endpoint = ENDPOINT
-    scopes = _OF_MEMBERS
+    scopes = _MEMBER_SCOPES
     pkce = False
     code_lifetime = "30 minutes"
     ends = Ends.PERSON
@@ -56,7 +56,7 @@ class LinkedInConnector(OAuthConnector[LinkedInCredentials]):
 
     def requested_scopes(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for."""
-        return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
+        return _MEMBER_SCOPES if options.get("as", "member") == "member" else _MEMBER_SCOPES + _PAGE_SCOPES
 
     def lacking_scopes(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
         """Return the permissions that an account lacks: it needs only one to publish, as a member or for pages."""

@@ -20,7 +20,7 @@ from platforms.servers.reach import FORBIDDEN
 _NAME = "SocialSyncer"
 _METADATA = "/.well-known/oauth-authorization-server"
 _OLD_SCOPES = "read write"
-_OF_SCOPES = frozenset({400, 422})
+_SCOPE_REFUSALS = frozenset({400, 422})
 """Statuses of a server that does not know a permission that the app asks for, or another part of the request."""
 
 
@@ -98,7 +98,7 @@ class MastodonConnector(OAuthConnector[MastodonCredentials], FindsServer[Mastodo
         }
         if website := app.options.get("website"):
             fields["website"] = str(website)
-        response = await wire.send("POST", "/api/v1/apps", data=fields, accept=_OF_SCOPES)
+        response = await wire.send("POST", "/api/v1/apps", data=fields, accept=_SCOPE_REFUSALS)
         if not response.is_success:
             fields["scopes"] = scopes = _OLD_SCOPES
             response = await wire.send("POST", "/api/v1/apps", data=fields)

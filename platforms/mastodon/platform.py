@@ -10,6 +10,7 @@ import httpx
 
 from platforms.app_rules import AppRules
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, read, require_id, send
@@ -25,7 +26,7 @@ _KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
 """The name space of our idempotency keys."""
 
 
-class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
+class Mastodon(Platform[MastodonSettings, MastodonCredentials], OwnServers[MastodonCredentials]):
     """Every server with Mastodon's API."""
 
     name = "mastodon"

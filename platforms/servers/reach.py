@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel
 
 from platforms.base import AnyPlatform
+from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.addresses import Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
@@ -75,7 +76,7 @@ class Servers:
         elsewhere = {host: self._base_urls[host] for host in platform.other_base_urls if host in self._base_urls}
         if url := self._base_urls.get(platform.name):
             return Reach(url, named=False, elsewhere=elsewhere)
-        url = platform.address(credentials)
+        url = platform.address(credentials) if isinstance(platform, OwnServers) else platform.base_url
         named = url != platform.base_url
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:

@@ -8,7 +8,6 @@ from platforms.base import (
     AccountFacts,
     ApiVersion,
     Draft,
-    Editable,
     Finding,
     Handles,
     Identity,
@@ -16,6 +15,7 @@ from platforms.base import (
     PublishContext,
     Published,
 )
+from platforms.capabilities import Editable
 from platforms.errors import PlatformError
 from platforms.rules import FileRule
 from platforms.steps.thread import ended_early

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from activities.options import COMPLETE_WITHIN
 from domain.post import TargetStatus
-from platforms.base import Editable
+from platforms.capabilities import Editable
 from platforms.registry import platforms
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.matching import UnknownPosts

@@ -16,7 +16,7 @@ from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
 from domain.stopwatch import Stopwatch
-from platforms.base import Editable
+from platforms.capabilities import Editable
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import ChoosesKey, Finding, PublishContext, Published
+from platforms.base import Finding, PublishContext, Published
+from platforms.capabilities import ChoosesKey
 from platforms.errors import PlatformError
 from tests.platforms.bluesky.rig import record
 from tests.platforms.rig import Rig

@@ -15,7 +15,8 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from platforms.base import Absent, Connection, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
+from platforms.base import Absent, Connection, PublishContext, Published, Refused, Unknown
+from platforms.capabilities import Editable, ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms

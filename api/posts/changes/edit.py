@@ -24,7 +24,7 @@ from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.ids import new_id
 from domain.post import TargetStatus, public_text
 from domain.size import edit_bytes
-from platforms.base import Editable
+from platforms.capabilities import Editable
 from platforms.codes import known_codes
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Revision, Target

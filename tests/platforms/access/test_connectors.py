@@ -65,7 +65,7 @@ async def test_unreadable_answer_to_a_code_is_an_error_of_the_platform(connector
 
 
 async def test_unreadable_answer_of_an_account_server_is_an_error_of_the_platform() -> None:
-    """Anyone may name a server, and it may answer anything: no step must fail in another way."""
+    """A client may name any server, which may answer anything: no step must fail in another way."""
     for status, body in itertools.product([200, 401, 403, 429, 500], UNREADABLE_BODIES):
         transport = httpx.MockTransport(partial(respond, status, body))
         wire = Wire(transport, "https://evil.example", "Mastodon", MASTODON.read_error)

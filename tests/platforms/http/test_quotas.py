@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.rate_limits import Quota
-from platforms.base import ReportsQuota
+from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.quota import read_quota
 from platforms.registry import platforms
