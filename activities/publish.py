@@ -13,40 +13,28 @@ from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import (
-    HOLD_REASONS,
-    count_tries,
-    final_error,
-    media_busy_error,
-    retry_error,
-    shortened,
-    time_left,
-)
 from activities.fence import Fence
 from activities.findings import claimed, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
-from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
+from activities.options import confirm_wait
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
+from activities.step_results import StepResults
 from domain import decisions, transitions
-from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
-from domain.audit import WORKER, Action, AuditEntry
-from domain.codes import PAUSED
-from domain.outcome import STALE, Outcome
-from domain.ownership import SendDecision, decide_send, wait_until_due
-from domain.post import RESULTS, TargetStatus
+from domain.attempts import AttemptResult, AttemptState, AttemptStep
+from domain.outcome import Outcome
+from domain.ownership import SendDecision, decide_send
 from domain.stopwatch import Stopwatch
-from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
+from domain.transitions import AnswerTo, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from media.shared_files import SharedFiles
 from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.capabilities import ChoosesKey
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
-from platforms.registry import platforms
 from store.accounts.connected import accept_account
 from store.database import Database
 from store.models import Attempt
@@ -56,8 +44,6 @@ from store.publishing.sending import begin_send, mark_started, open_target, sett
 from store.publishing.targets import LoadedTarget, load
 
 log = structlog.get_logger(__name__)
-
-_LOST = "the worker was lost while sending; confirming on the platform before anything else"
 
 STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""
@@ -113,10 +99,9 @@ class Publishing:
         self._database = database
         self._contexts = contexts
         self._rate_limiter = rate_limiter
-        self._refused_accounts = refused_accounts
         self._apps = apps
-        self._files = files
         self._meters = meters
+        self._results = StepResults(database, rate_limiter, refused_accounts, apps, files, meters)
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -142,13 +127,13 @@ class Publishing:
             except _NotSent as not_sent:
                 return not_sent.outcome
             except _Paused as paused:
-                return await self._hold_for_pause(command, paused.prepared)
+                return await self._results.hold_for_pause(command, paused.prepared)
             except RateLimited as limited:
-                return await self._wait_for_slot(command, step, limited)
+                return await self._results.wait_for_slot(command, step, limited)
             except MediaBusy as busy:
-                return await self._wait_for_media(command, busy)
+                return await self._results.wait_for_media(command, busy)
             except PlatformError as error:
-                return await self._settle_refusal(command, step, BeforeSend(command.version), error)
+                return await self._results.settle_refusal(command, step, BeforeSend(command.version), error)
             step.connection.wire.fence = Fence(self._database.answers, attempt.id, written)
             return await self._send(command, step, attempt)
 
@@ -163,7 +148,7 @@ class Publishing:
             or not loaded.is_free
             or decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
-            raise _NotSent(await self._current_outcome(command, loaded))
+            raise _NotSent(await self._results.current_outcome(command, loaded))
         if loaded.is_paused:
             raise _Paused
         if loaded.target.begun_at is None and loaded.target.due_at:
@@ -224,7 +209,7 @@ class Publishing:
         """Write that a target is not sent because of what its platform shows of an earlier send."""
         basis = BeforeSend(command.version, step=AttemptStep.CONFIRM)
         result = results.attempt_result(step, AttemptState.DONE, decision)
-        return await self._settle_and_log(command, basis, transition, result)
+        return await self._results.settle_and_log(command, basis, transition, result)
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
         """Write the attempt of a target's one send.
@@ -239,28 +224,8 @@ class Publishing:
         if begun is WriteResult.OVERTAKEN:
             raise step.keeper.overtaken()
         if isinstance(begun, WriteResult):
-            raise _NotSent(await self._current_outcome(command))
+            raise _NotSent(await self._results.current_outcome(command))
         return begun
-
-    async def _current_outcome(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
-        """Return the state of a target that may not be sent; a send whose worker was lost becomes unconfirmed."""
-        loaded = loaded or await open_target(self._database.answers, command.target_id)
-        now = datetime.now(UTC)
-        match decide_send(loaded.row if loaded else None, command.version, now):
-            case SendDecision.EARLY if loaded:
-                early = wait_until_due(loaded.row, now)
-                log.info("target.early", platform=command.platform, seconds=early.total_seconds())
-                return loaded.outcome.model_copy(update={"early": early})
-            case SendDecision.GO if loaded and loaded.target.status in RESULTS:
-                return loaded.outcome
-            case SendDecision.GO if loaded and loaded.sent and not loaded.is_free:
-                # The run that wrote this attempt may have died after the request, or may still wait for the response.
-                code = loaded.sent.code or WORKER_LOST
-                lost = AttemptResult(AttemptState.UNCONFIRMED, loaded.sent.decision or _LOST, code=code)
-                unconfirmed = transitions.unconfirmed(code, "The platform's answer was lost.")
-                return await self._settle(command, AnswerTo(loaded.sent.id), unconfirmed, lost)
-            case _:
-                return STALE
 
     async def _send(self, command: TargetCommand, step: StepContext, attempt: Attempt) -> Outcome:
         answer = AnswerTo(attempt.id)
@@ -278,17 +243,17 @@ class Publishing:
             if error.code == TOKEN_RENEWED == step.last_send_code and error.claim:
                 error = error.claim
             if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
-                return await self._settle_refusal(command, step, answer, error)
+                return await self._results.settle_refusal(command, step, answer, error)
             soon = confirm_wait(0)
             result = results.attempt_result(
                 step, AttemptState.UNCONFIRMED, "confirming on the platform before anything else", error, soon
             )
             unconfirmed = transitions.unconfirmed(error.code, error.message)
-            return await self._settle_and_log(command, answer, unconfirmed, result)
+            return await self._results.settle_and_log(command, answer, unconfirmed, result)
         step.connection.wire.fence = None
         result = results.attempt_result(step, AttemptState.DONE, decisions.PUBLISHED)
         published, incomplete = await completed(step, published)
-        outcome = await self._settle_and_log(command, answer, results.published(published), result)
+        outcome = await self._results.settle_and_log(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
         await self._apps.accept(step.account, step.refusal_applies)
         if step.account.refusal_count:
@@ -311,120 +276,3 @@ class Publishing:
 
         if not await persist(claim_answer):
             raise PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)
-
-    async def _settle(
-        self,
-        command: TargetCommand,
-        basis: Basis,
-        transition: TargetTransition,
-        result: AttemptResult | None = None,
-        entry: AuditEntry | None = None,
-    ) -> Outcome:
-        """Write the result of the step; return the target's state after that."""
-        answers = self._database.answers
-        settled = await persist(lambda: settle(answers, command.target_id, basis, transition, result, entry))
-        if settled.write is WriteResult.MADE:
-            self._meters.record_outcome(command.platform, settled.outcome)
-        elif isinstance(basis, BeforeSend):
-            # The post has changed, or another run of this step has sent it: the present state of the rows counts.
-            return await self._current_outcome(command)
-        return settled.outcome
-
-    async def _settle_and_log(
-        self, command: TargetCommand, basis: Basis, transition: TargetTransition, result: AttemptResult
-    ) -> Outcome:
-        outcome = await self._settle(command, basis, transition, result)
-        log.info(
-            "target.step",
-            platform=command.platform,
-            status=outcome.status,
-            decision=result.decision,
-            code=result.code,
-            http_status=result.http_status,
-        )
-        return outcome
-
-    async def _hold_for_pause(self, command: TargetCommand, prepared: AttemptResult | None) -> Outcome:
-        """Save that a target waits for the end of a pause. Its time to be published stands still meanwhile."""
-        # No attempt is written for this hold, so the audit trail needs an entry for the history.
-        entry = AuditEntry(Action.HELD, WORKER, details=(("code", PAUSED),))
-        outcome = await self._settle(command, BeforeSend(command.version), transitions.paused(), prepared, entry)
-        log.info("target.held_for_a_pause", platform=command.platform, status=outcome.status)
-        return outcome
-
-    async def _wait_for_slot(self, command: TargetCommand, step: StepContext | None, limited: RateLimited) -> Outcome:
-        """Save that a target waits for its account's rate limit: held if that may take hours or ends too late."""
-        transition, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
-        if limited.capped or limited.wait > time_left():
-            used_up = results.quota_used_up(platforms()[command.platform], limited.wait)
-            # No attempt is written for this hold, so the audit trail needs an entry for the history.
-            transition, entry = (
-                results.held(used_up),
-                AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),)),
-            )
-        prepared: AttemptResult | None = None
-        if step and step.exchanges:
-            prepared = results.attempt_result(
-                step, AttemptState.DONE, "ready, and waiting for its account's rate limit"
-            )
-        outcome = await self._settle(command, BeforeSend(command.version), transition, prepared, entry)
-        log.info(
-            "target.rate_limited",
-            platform=command.platform,
-            status=outcome.status,
-            seconds=limited.wait.total_seconds(),
-        )
-        return outcome.model_copy(update={"tries": command.tries})
-
-    async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
-        """Save that a target waits for other media of its workspace, and raise for Temporal to run the step again.
-
-        No attempt is written.
-        """
-        delay = shortened(busy.wait)
-        outcome = await self._settle(command, BeforeSend(command.version), results.tried_again(delay, busy))
-        if outcome.did_nothing or outcome.status in RESULTS:
-            return outcome
-        log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
-        raise media_busy_error(platforms()[command.platform], busy, delay) from busy
-
-    async def _settle_refusal(
-        self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
-    ) -> Outcome:
-        """Save a definite refusal; raise if Temporal is to run the step again soon."""
-        platform, was_sent = platforms()[command.platform], isinstance(basis, AnswerTo)
-        if error.kind is ErrorKind.AUTH and step:
-            error = await self._refused_accounts.verify(step, error)
-        delay = results.wait_for_next_try(error, command.tries)
-        if error.kind in HOLD_REASONS and await self._holds(step, error):
-            decision = decisions.HELD_FOR_ACCOUNT
-            if error.kind is ErrorKind.OPERATOR:
-                decision = decisions.HELD_FOR_OPERATOR
-                if step:
-                    await self._apps.refuse(step.account, error)
-            wait = results.wait_while_held(error)
-            result = results.attempt_result(step, AttemptState.REFUSED, decision, error, wait)
-            outcome = await self._settle_and_log(command, basis, results.held(error), result)
-            await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
-            return outcome
-        if error.kind not in PASSING | HOLD_REASONS.keys():
-            # The owner may replace the file at the same address before trying again.
-            self._files.forget(command.post_id)
-            result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
-            outcome = await self._settle_and_log(command, basis, results.refused(error), result)
-            if outcome.status is TargetStatus.FAILED:
-                raise final_error(platform, error, outcome) from error
-            return outcome
-        decision = f"trying again in {delay.total_seconds():.0f} s"
-        result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
-        outcome = await self._settle_and_log(command, basis, results.tried_again(delay, error), result)
-        if outcome.did_nothing or outcome.status in RESULTS:
-            return outcome
-        await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
-        if LONGEST_WAIT_IN_STEP < delay < time_left():
-            return outcome.model_copy(update={"tries": count_tries(command.tries)})
-        raise retry_error(platform, error, delay) from error
-
-    async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
-        """Return whether a refusal holds the target; False if its account was reconnected meanwhile."""
-        return step is None or error.kind is not ErrorKind.AUTH or await self._refused_accounts.hold(step, error)

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities import posts
-from activities.publish import Publishing
+from activities.step_results import StepResults
 from domain.pauses import WORKSPACE_GATE, MissedPolicy
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
@@ -30,7 +30,7 @@ from tests.workflows.scenarios import (
 @scenario
 async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
     """The row says that the post is held, and is changed, before the workflow receives the result of the step."""
-    settled, slept = Publishing._settle_and_log, asyncio.Event()
+    settled, slept = StepResults.settle_and_log, asyncio.Event()
 
     async def settle_late(*arguments: Any, **more: Any) -> Any:
         outcome = await settled(*arguments, **more)
@@ -39,7 +39,7 @@ async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
             await asyncio.sleep(4)
         return outcome
 
-    with patch.object(Publishing, "_settle_and_log", settle_late):
+    with patch.object(StepResults, "settle_and_log", settle_late):
         post = await stack.save(f"{WORDS} a door that shuts", [await stack.revoked("twitter")])
         handle = await stack.start(post)
         await slept.wait()
