@@ -1,8 +1,10 @@
 """`socialsyncer migrate` beside clients and a long reader, and killed at any moment until a run ends."""
 
 import asyncio
+import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,11 +91,14 @@ async def is_killed(tree: Tree, env: dict[str, str], chance: random.Random) -> b
     early = chance.random() < EARLY
     while not early and b"migrate.applies" not in output and (line := await process.stderr.readline()):
         output += line
-    try:
-        _, rest = await asyncio.wait_for(process.communicate(), chance.uniform(0, 4 * LATEST_S if early else LATEST_S))
-    except TimeoutError:
-        process.kill()
-        await process.communicate()
+    end = asyncio.create_task(process.communicate())
+    await asyncio.wait({end}, timeout=chance.uniform(0, 4 * LATEST_S if early else LATEST_S))
+    if not end.done():
+        # It may have ended at this moment.
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    _, rest = await end
+    if process.returncode == -signal.SIGKILL:
         return True
     assert process.returncode == 0, (output + rest).decode()
     return False
