@@ -74,7 +74,9 @@ class Decoders:
                 self._server.make_no_more()
                 self._replaced.append(self._server)
             self._server = _Server(self._kind)
-            self._spare = self._server.process()
+            # A server that has ended already is reported to the job that needs it.
+            with contextlib.suppress(OSError):
+                self._spare = self._server.process()
 
     async def close(self) -> None:
         """End the server and with it all processes."""

@@ -180,8 +180,17 @@ async def test_a_server_is_replaced_after_many_processes(monkeypatch: pytest.Mon
     await pool.close()
 
 
-async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ends_early", [False, True])
+async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.MonkeyPatch, ends_early: bool) -> None:
     monkeypatch.setattr(module, "_START", "raise SystemExit(1)")
+    start = module._Server.__init__
+
+    def start_and_end(server: module._Server, kind: str) -> None:
+        start(server, kind)
+        server._process.wait(10)
+
+    if ends_early:
+        monkeypatch.setattr(module._Server, "__init__", start_and_end)
     pool = DecoderPool()
     error = await refused(pool, bitmap())
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "decoder_unavailable")
