@@ -189,7 +189,8 @@ async def test_lease_of_a_running_process_is_not_taken(
     error = await failure(process, await row(stack, account), platform)
     assert (error.code, platform.asked) == ("renewing", 1)
     platform.may_answer.set()
-    await asyncio.wait({holder})
+    # On a busy machine its step has given up waiting by now, and the renewal continues.
+    await asyncio.gather(holder, return_exceptions=True)
     await frozen.close(10)
     assert await token(stack, account) == "renewed 1"
 
