@@ -58,7 +58,7 @@ class Delivery:
         )
 
     def deliver_saved(self, post_ids: Sequence[str]) -> None:
-        """Begin to deliver many posts that are due at once, the first of them; the sweep delivers the others."""
+        """Begin to deliver many posts, given in the order of their times; the sweep delivers those beyond a limit."""
         if post_ids:
             # No client waits for these deliveries, so they take no part of their workspace's connections.
             self._spawn(self._deliver_saved(post_ids[:_MOST_SAVED]), Context())

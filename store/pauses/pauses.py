@@ -81,7 +81,8 @@ async def end_pause(
 ) -> tuple[Resumed, list[str]] | None:
     """Publish or skip what a pause has missed, and then open its gate.
 
-    Returns the counts, and the ids of the posts that are due at once. A pause that has ended returns its result again.
+    Returns the counts, and the ids of the posts that continue, the first due first. A pause that has ended returns its
+    result again.
     None if something was missed and `policy` does not say what becomes of it.
     """
     await lock(session, f"pauses.{pause.workspace_id}")
@@ -115,7 +116,7 @@ async def _continue(
         return []
     times = spaced(posts, now, spacing)
     await publish_missed(session, posts, times, entry, now)
-    return [post.id for post in posts if times[post.id] == now]
+    return [post.id for post in posts]
 
 
 async def preview_end(session: AsyncSession, pause: Pause, policy: MissedPolicy | None) -> Resumed:

@@ -48,6 +48,12 @@ def problems(response: httpx.Response) -> list[dict[str, Any]]:
     return entries
 
 
+async def end_pauses(api: Client) -> None:
+    """End all pauses of a client's workspace, which other tests share."""
+    for pause in (await api.get("/v1/pauses")).json()["pauses"]:
+        await api.post(f"/v1/pauses/{pause['id']}/resume", json={"missed": "skip"})
+
+
 @pytest.fixture
 async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of the workspace that has the stack's accounts."""

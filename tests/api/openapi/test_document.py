@@ -19,7 +19,7 @@ from litestar import Litestar
 from api.openapi.document import document
 from api.posts.error_examples import ERRORS
 from platforms.registry import platforms
-from tests.api.conftest import Client
+from tests.api.conftest import Client, end_pauses
 from tests.serving import listening
 
 ROOT = Path(__file__).parents[3]
@@ -271,4 +271,7 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
                 response = case.call(base_url=url, headers=headers, timeout=30)
                 case.validate_response(response, checks=conformance, headers=headers)
 
-            await asyncio.to_thread(attack)
+            try:
+                await asyncio.to_thread(attack)
+            finally:
+                await end_pauses(api)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.schedule import rfc3339
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, end_pauses, problems
 from tests.stack import Stack
 
 NOW = {"Prefer": "wait=0"}
@@ -17,8 +17,7 @@ NOW = {"Prefer": "wait=0"}
 @pytest.fixture(autouse=True)
 async def no_pause_remains(api: Client) -> AsyncIterator[None]:
     yield
-    for pause in (await api.get("/v1/pauses")).json()["pauses"]:
-        await api.post(f"/v1/pauses/{pause['id']}/resume", json={"missed": "skip"})
+    await end_pauses(api)
 
 
 async def begin(api: Client, status: int = 201, **body: Any) -> Any:

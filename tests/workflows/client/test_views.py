@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from domain.pauses import account_gate
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
+from tests.workflows.pausing import begin as begin_pause
 from workflows.client.views import ListView, views
 
 PAGE = Path(__file__).parents[3] / "docs/web-ui.md"
@@ -47,6 +49,9 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         await begin("failed", "discord")
         posts["account"] = await own.save("account in a list", [await own.revoked("twitter")])
         await own.start(posts["account"])
+        await begin_pause(own, account_gate("bluesky", (paused := await own.connect("bluesky")).id))
+        posts["paused"] = await own.save("paused in a list", [paused])
+        await own.start(posts["paused"])
         # Late by its workflow's search attributes: it is due, and asleep.
         posts["late"] = await own.save("late in a list", [accounts["twitter"]], due_in=timedelta(hours=3))
         late = await own.plan(posts["late"])
@@ -63,6 +68,7 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
             "wait for a lost answer": {"answer"},
             "wait for a person": {"person"},
             "wait for the operator": set[str](),
+            "wait for a pause": {"paused"},
             "failed, open for a retry": {"failed", "person"},
             "due within the hour": {"soon"},
             "all that are open": set(posts),
@@ -75,7 +81,7 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
                     await asyncio.sleep(0.2)
         # At this time the posts due now are late, and those of three hours from now, too.
         later = {view.name: view for view in views(now + timedelta(hours=4), own.workspace_id)}
-        assert await listed(later["late"]) == {"soon", "late", "platform", "answer", "account"}
+        assert await listed(later["late"]) == {"soon", "late", "platform", "answer", "account", "paused"}
         assert await listed(lists["late"]) == set()
         tagged = {view.name: view for view in views(now, tag=TAG)}
         assert await listed(tagged["all that are open"]) == set(posts) - {"account", "late"}
