@@ -50,7 +50,7 @@ async def test_each_list_finds_only_the_posts_that_it_names(stack: Stack) -> Non
         posts["account"] = await own.save("account in a list", [await own.revoked("twitter")])
         await own.start(posts["account"])
         await begin_pause(own, account_gate("bluesky", (paused := await own.connect("bluesky")).id))
-        posts["paused"] = await own.save("paused in a list", [paused])
+        posts["paused"] = await own.save("paused in a list", [paused], tags=[TAG])
         await own.start(posts["paused"])
         # Late by its workflow's search attributes: it is due, and asleep.
         posts["late"] = await own.save("late in a list", [accounts["twitter"]], due_in=timedelta(hours=3))
