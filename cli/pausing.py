@@ -75,21 +75,21 @@ async def resume(
         if under_way is None:
             raise UserError(f"{str(scope.gate).capitalize()} is not paused.")
         if dry_run:
-            return f"It would: {_sentence(await preview_end(session, under_way, policy))}"
+            return f"Without --dry-run: {_sentence(await preview_end(session, under_way, policy))}"
         ended = await end_pause(session, under_way, policy, spacing, current_operator())
         if ended is None:
             missed = await preview_end(session, under_way, None)
             raise UserError(
-                f"{missed.published:,} posts fell due during the pause. Say what becomes of them: --missed publish, or "
-                "--missed skip, which makes drafts of them."
+                f"Posts fell due during the pause: {missed.published:,}. Say what becomes of them: --missed publish, "
+                "or --missed skip, which makes drafts of them."
             )
     return f"Resumed. {_sentence(ended[0])}"
 
 
 def _sentence(resumed: Resumed) -> str:
     return (
-        f"{resumed.published:,} posts are published, {resumed.skipped:,} skipped, "
-        f"and {resumed.still_paused:,} wait for another pause."
+        f"Of the missed posts, {resumed.published:,} continue, {resumed.skipped:,} are skipped, and "
+        f"{resumed.still_paused:,} wait for another pause."
     )
 
 

@@ -80,9 +80,7 @@ async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: Res
         ended = await end_pause(session, begun, policy, timedelta(seconds=body.spacing), actor)
         if ended is None:
             missed = await preview_end(session, begun, None)
-            sentence = (
-                f"{missed.published} posts fell due during the pause; missed says what becomes of them: publish or skip"
-            )
+            sentence = f"Posts fell due during the pause: {missed.published}; missed must be publish or skip"
             raise InvalidRequest(Problem(sentence, "missing_required_field", "missed"))
     deps.closed_gates.forget()
     deps.delivery.deliver_saved(ended[1])

@@ -109,7 +109,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "missedUnsaid",
             400,
-            "12 posts fell due during the pause; missed says what becomes of them: publish or skip",
+            "Posts fell due during the pause: 12; missed must be publish or skip",
             "missing_required_field",
             "missed",
         ),

@@ -38,9 +38,9 @@ async def test_a_workspace_is_paused_and_resumed(stack: Stack) -> None:
         refused = await run("resume", *named)
         assert (refused.exit_code, "Say what becomes of them" in refused.output) == (1, True)
         preview = await run("resume", *named, "--missed", "skip", "--dry-run")
-        assert "It would: 0 posts are published, 1 skipped" in preview.output
+        assert "Without --dry-run: Of the missed posts, 0 continue, 1 are skipped" in preview.output
         ended = await run("resume", *named, "--missed", "skip")
-        assert (ended.exit_code, "Resumed. 0 posts are published, 1 skipped" in ended.output) == (0, True)
+        assert (ended.exit_code, "Resumed. Of the missed posts, 0 continue, 1 are skipped" in ended.output) == (0, True)
         assert (await own.read(post.id)).skip_reason == "paused"
         again = await run("resume", *named)
         assert (again.exit_code, "is not paused" in again.output) == (1, True)
