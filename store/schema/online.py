@@ -17,6 +17,8 @@ BATCH = 1000
 """Rows of one batch, which is one transaction: it ends within a fraction of a second."""
 _PAUSE_S = 0.05
 """Seconds between two batches, in which requests have the disk."""
+_BUILDING_S = 0.5
+"""Seconds between two checks of an index that another process's server builds."""
 _TRIES = 5
 
 
@@ -26,6 +28,10 @@ def create_index(connection: Connection, name: str, definition: str, *, unique: 
     It waits for transactions that read older rows, and locks no one out meanwhile, so it has no time limit.
     """
     connection.execute(text("SET lock_timeout = 0"))
+    being_built = text("SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = to_regclass(:name)")
+    while connection.scalar(being_built, {"name": f"public.{name}"}):
+        # The server of a process that was killed still builds it. To drop it now could fail.
+        time.sleep(_BUILDING_S)
     invalid = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
     if connection.scalar(invalid, {"name": f"public.{name}"}):
         connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
