@@ -148,7 +148,7 @@ async def publish_missed(
     """Let locked posts continue at these times: their windows begin again. A post that began as a whole starts over."""
     targets = [(target_id, times[post.id]) for post in posts for target_id, _, _ in post.targets]
     starting_over = [(post.id, times[post.id]) for post in posts if post.may_start_over]
-    for statement, rows in (_CONTINUE, targets), (_SCHEDULE, starting_over):
+    for statement, rows in (_WAIT, targets), (_SCHEDULE, starting_over):
         await session.execute(statement, {"ids": [row[0] for row in rows], "times": [row[1] for row in rows]})
     await _raise_versions(session, [post.id for post in posts], None, entry, now)
 
@@ -157,7 +157,8 @@ async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry:
     """Make drafts of locked posts of which nothing was sent; of all others the missed targets fail."""
     drafts = [post for post in posts if post.is_unsent]
     others = [post for post in posts if not post.is_unsent]
-    await session.execute(_EMPTY, {"ids": _target_ids(drafts)})
+    emptied = _target_ids(drafts)
+    await session.execute(_WAIT, {"ids": emptied, "times": [None] * len(emptied)})
     await session.execute(_DRAFT, {"ids": [post.id for post in drafts], "reason": SkipReason.PAUSED.value})
     failure = {"error": _SKIPPED, "code": SKIPPED, "category": ErrorCategory.INTERNAL.value}
     await session.execute(_FAIL, {"ids": _target_ids(others), "now": now, **failure})
@@ -186,7 +187,7 @@ async def _raise_versions(
 
 
 # The columns of NO_FAILURE, which a test compares.
-_CONTINUE = text("""
+_WAIT = text("""
 UPDATE targets SET
   warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
   confirming = false, hold_reason = NULL, released_at = NULL,
@@ -196,13 +197,6 @@ FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due
 _SCHEDULE = text("""
 UPDATE posts SET status = 'scheduled', due_at = new.due_at
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
-""")
-_EMPTY = text("""
-UPDATE targets SET
-  warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
-  confirming = false, hold_reason = NULL, released_at = NULL,
-  status = 'pending', due_at = NULL, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
-WHERE id = ANY(CAST(:ids AS text[]))
 """)
 _DRAFT = text("""
 UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason WHERE id = ANY(CAST(:ids AS text[]))

@@ -65,14 +65,12 @@ async def list_pauses_under_way(session: AsyncSession, workspace_id: str | None)
 
 
 async def list_pauses(
-    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None = None, *, under_way: bool = False
+    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None = None
 ) -> Sequence[Pause]:
-    """Return pauses of a workspace, the newest first; `under_way`: only those that have not ended."""
+    """Return pauses of a workspace, the newest first."""
     query = select(Pause).where(Pause.workspace_id == workspace_id).order_by(Pause.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Pause.id < before_id)
-    if under_way:
-        query = query.where(Pause.ended_at.is_(None))
     return list(await session.scalars(query))
 
 
@@ -82,8 +80,7 @@ async def end_pause(
     """Publish or skip what a pause has missed, and then open its gate.
 
     Returns the counts, and the ids of the posts that continue, the first due first. A pause that has ended returns its
-    result again.
-    None if something was missed and `policy` does not say what becomes of it.
+    result again. None if something was missed and `policy` does not say what becomes of it.
     """
     await lock(session, f"pauses.{pause.workspace_id}")
     await session.refresh(pause)
@@ -94,13 +91,13 @@ async def end_pause(
     if posts and policy is None:
         return None
     entry = AuditEntry(Action.CHANGED, actor, details=(("pause", pause.id), ("missed", policy and policy.value)))
-    due = await _continue(session, posts, policy, spacing, entry, now)
+    continuing = await _continue(session, posts, policy, spacing, entry, now)
     await open_gate(session, pause.workspace_id, gate)
     published = len(posts) if policy is MissedPolicy.PUBLISH else 0
     resumed = Resumed(published, len(posts) - published, staying)
     pause.ended_at, pause.ended_by_type, pause.ended_by = datetime.now(UTC), actor.type.value, actor.id
     pause.result = asdict(resumed)
-    return resumed, due
+    return resumed, continuing
 
 
 async def _continue(

@@ -13,7 +13,7 @@ from reconcile.lifted_holds import lift_holds
 from reconcile.sweep import sweep
 from store.models import Post, Target
 from store.pauses.gates import open_gate, posts_in_flight
-from store.pauses.pauses import end_pause, list_pauses
+from store.pauses.pauses import end_pause, list_pauses_under_way
 from store.publishing.attempts import list_attempts
 from tests.reconcile.test_sweep import age
 from tests.stack import Stack
@@ -25,7 +25,7 @@ from tests.workflows.test_held import comes_to_be
 async def no_pause_remains(stack: Stack) -> AsyncIterator[None]:
     yield
     async with stack.api_database.transaction() as session:
-        for pause in await list_pauses(session, stack.workspace_id, 10, under_way=True):
+        for pause, _ in await list_pauses_under_way(session, stack.workspace_id):
             await end_pause(session, pause, MissedPolicy.SKIP, timedelta(0), await stack.actor())
 
 
