@@ -20,7 +20,6 @@ from activities.meters import Meters
 from activities.options import confirm_wait
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from activities.step_results import StepResults
 from domain import decisions, transitions
@@ -30,7 +29,6 @@ from domain.ownership import SendDecision, decide_send
 from domain.stopwatch import Stopwatch
 from domain.transitions import AnswerTo, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
-from media.shared_files import SharedFiles
 from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.capabilities import ChoosesKey
@@ -91,17 +89,16 @@ class Publishing:
         database: Database,
         contexts: StepContextFactory,
         rate_limiter: RateLimiter,
-        refused_accounts: RefusedAccounts,
         apps: Apps,
-        files: SharedFiles,
         meters: Meters,
+        step_results: StepResults,
     ) -> None:
         self._database = database
         self._contexts = contexts
         self._rate_limiter = rate_limiter
         self._apps = apps
         self._meters = meters
-        self._results = StepResults(database, rate_limiter, refused_accounts, apps, files, meters)
+        self._results = step_results
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:

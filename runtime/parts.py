@@ -24,6 +24,7 @@ from activities.publish import Publishing
 from activities.rate_limiting import RateLimiter
 from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContextFactory
+from activities.step_results import StepResults
 from media.admission import Admission
 from media.decoder_pool import DecoderPool
 from media.disk import MediaDisk
@@ -67,15 +68,10 @@ class WorkerParts:
 
     def publishing(self) -> Publishing:
         """Return the step that makes targets public."""
-        return Publishing(
-            self.database,
-            self.contexts,
-            self.rate_limiter,
-            self.refused_accounts,
-            self.apps,
-            self.media.files,
-            self.meters,
+        results = StepResults(
+            self.database, self.rate_limiter, self.refused_accounts, self.apps, self.media.files, self.meters
         )
+        return Publishing(self.database, self.contexts, self.rate_limiter, self.apps, self.meters, results)
 
     def preparing(self) -> Preparing:
         """Return the step that prepares targets ahead of their time."""
