@@ -1,6 +1,5 @@
 """The migrations as their modules declare them, read without running them."""
 
-import ast
 import hashlib
 import re
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _FUNCTIONS = Path(__file__).parents[1] / "functions"
 _NAME = re.compile(r"\d{4}")
+_CONSTANT = re.compile(r'^(?P<name>\w+) = (?:"(?P<text>[^"\n]*)"|(?P<other>None|True|False))$', re.MULTILINE)
 _FUNCTION = re.compile(r"\b[a-z_]+_v\d+\b")
 
 
@@ -75,35 +75,29 @@ def needed(known: Iterable[Revision]) -> list[str]:
 
 def _revision(path: Path) -> Revision:
     text = path.read_text()
-    constants = {
-        target.id: node.value
-        for node in ast.parse(text).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-    def constant(name: str, default: object) -> object:
-        return ast.literal_eval(constants[name]) if name in constants else default
-
-    name, kind = constant("revision", None), constant("KIND", None)
+    constants = {match["name"]: _value(match) for match in _CONSTANT.finditer(text)}
+    name, kind = constants.get("revision"), constants.get("KIND")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{path.name}: the revision must be a number of four digits, such as 0002.")
     if kind not in list(Kind):
         raise ValueError(f'{path.name} declares no KIND: "expand", "backfill" or "contract".')
     kind = Kind(str(kind))
-    unused_since = constant("UNUSED_SINCE", None)
+    unused_since = constants.get("UNUSED_SINCE")
     if (kind is Kind.CONTRACT) is not isinstance(unused_since, str):
         raise ValueError(f"{path.name}: a contract, and no other migration, declares UNUSED_SINCE, a revision.")
-    previous = constant("down_revision", None)
+    previous = constants.get("down_revision")
     return Revision(
         name,
         None if previous is None else str(previous),
         kind,
         None if unused_since is None else str(unused_since),
-        kind is not Kind.BACKFILL and bool(constant("IN_TRANSACTION", True)),
+        kind is not Kind.BACKFILL and bool(constants.get("IN_TRANSACTION", True)),
         _digest(text),
     )
+
+
+def _value(constant: re.Match[str]) -> str | bool | None:
+    return {"None": None, "True": True, "False": False}.get(constant["other"], constant["text"])
 
 
 def _digest(text: str) -> str:
