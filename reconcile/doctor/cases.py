@@ -81,7 +81,7 @@ def _is_open_suspicious(summary: PostSummary, run: Run | None, now: datetime) ->
     undelivered = not summary.is_delivered and now - summary.updated_at > UNDELIVERED_AFTER
     if run is None:
         return summary.is_delivered or undelivered
-    late = summary.due_at is not None and now - summary.due_at > LATE_AFTER
+    late = not summary.is_paused and summary.due_at is not None and now - summary.due_at > LATE_AFTER
     other_time = summary.status == PostStatus.SCHEDULED and run.due_at != summary.due_at
     return undelivered or late or other_time or run.stuck or run.post_status != summary.status
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import Select, and_, bindparam, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import OPEN, PostStatus
-from store.models import Post
+from domain.post import OPEN, HoldReason, PostStatus, TargetStatus
+from store.models import Post, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class PostSummary:
     delivered_version: int
     created_at: datetime
     updated_at: datetime
+    is_paused: bool
+    """Whether pauses hold all that is left of it, so that nothing happens to it until one ends."""
 
     @property
     def is_delivered(self) -> bool:
@@ -35,7 +37,14 @@ class PostSummary:
         return PostStatus(self.status).is_open
 
 
-_Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime]
+_IS_HELD = Target.hold_reason == HoldReason.PAUSED
+_MOVES = Target.status.in_((TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.UNCONFIRMED, TargetStatus.HELD))
+_IS_PAUSED = and_(
+    # By the columns of the index `targets_paused`.
+    exists().where(Target.workspace_id == Post.workspace_id, Target.post_id == Post.id, _IS_HELD),
+    ~exists().where(Target.post_id == Post.id, _MOVES, Target.hold_reason.is_distinct_from(HoldReason.PAUSED)),
+)
+_Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime, bool]
 _COLUMNS: _Summaries = select(
     Post.id,
     Post.workspace_id,
@@ -46,6 +55,7 @@ _COLUMNS: _Summaries = select(
     Post.delivered_version,
     Post.created_at,
     Post.updated_at,
+    _IS_PAUSED,
 )
 # A literal list, because the planner must see that the partial index has all of them.
 _IS_OPEN = Post.status.in_(bindparam("open", [status.value for status in OPEN], expanding=True, literal_execute=True))
@@ -57,9 +67,16 @@ async def open_due_between(
     end: datetime,
     after: PostSummary | None,
     limit: int,
+    *,
+    paused: bool | None = None,
 ) -> list[PostSummary]:
-    """Return open posts due from `begin` until before `end`, soonest first, that come after `after`."""
+    """Return open posts due from `begin` until before `end`, soonest first, that come after `after`.
+
+    With `paused`, only those that pauses hold, or only the others.
+    """
     query = _COLUMNS.where(_IS_OPEN, Post.due_at >= begin, Post.due_at < end)
+    if paused is not None:
+        query = query.where(_IS_PAUSED if paused else ~_IS_PAUSED)
     if after is not None:
         query = query.where(tuple_(Post.due_at, Post.id) > tuple_(after.due_at, after.id))
     return await _summaries(session, query.order_by(Post.due_at, Post.id).limit(limit))

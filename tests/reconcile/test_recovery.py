@@ -10,10 +10,13 @@ from structlog.testing import capture_logs
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import PostStatus, TargetStatus
+from domain.transitions import BeforeSend, paused
 from reconcile import recovery as module
 from reconcile.recovery import Recovery
+from store.maintenance.open_posts import open_due_between
 from store.models import Attempt, Post, Target
 from store.posts.delivery import record_delivered
+from store.publishing.sending import settle
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
@@ -169,9 +172,9 @@ async def test_post_due_soon_is_checked_every_minute(
     rounds = list[datetime]()
     actual = recovery.round
 
-    async def counted(begin: datetime, end: datetime) -> int:
+    async def counted(begin: datetime, end: datetime, *, paused: bool | None = None) -> int:
         rounds.append(end)
-        return await actual(begin, end)
+        return await actual(begin, end, paused=paused)
 
     monkeypatch.setattr(recovery, "round", counted)
     running = asyncio.create_task(recovery.task().run())
@@ -186,3 +189,25 @@ async def test_post_due_soon_is_checked_every_minute(
     finally:
         running.cancel()
     await stack.delete(post)
+
+
+async def test_paused_posts_are_compared_by_rounds_of_their_own(stack: Stack, recovery: Recovery) -> None:
+    paused_post = await stack.save("lost in a pause", [stack.accounts["plain"]])
+    half_paused = await stack.save("half in a pause", [stack.accounts["plain"], stack.accounts["twitter"]])
+    for post in paused_post, half_paused:
+        await settle(stack.database, post.targets[0].id, BeforeSend(None), paused())
+    async with stack.database.transaction() as session:
+        await record_delivered(session, {paused_post.id: 1, half_paused.id: 1})
+    end = datetime.now(UTC) + timedelta(seconds=1)
+
+    async def compared(*, paused: bool) -> set[str]:
+        async with stack.database.reading() as session:
+            return {post.id for post in await open_due_between(session, ALWAYS, end, None, 10_000, paused=paused)}
+
+    both = {paused_post.id, half_paused.id}
+    assert both & await compared(paused=False) == {half_paused.id}
+    assert both & await compared(paused=True) == {paused_post.id}
+    await recovery.round(ALWAYS, end, paused=False)
+    assert await Runs(stack.client).latest(paused_post.workflow_id) is None
+    assert await recovery.round(ALWAYS, end, paused=True) >= 1
+    assert await Runs(stack.client).latest(paused_post.workflow_id) is not None

@@ -9,11 +9,14 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE
 from domain.errors import Conflict
-from domain.post import PostStatus, TargetStatus
+from domain.post import HoldReason, PostStatus, TargetStatus
+from domain.transitions import BeforeSend, paused
+from reconcile.doctor.cases import Counted, suspicious
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from reconcile.recovery import Recovery
 from reconcile.sweep import sweep
 from store.models import Attempt, IdempotencyKey, Post, Revision
+from store.publishing.sending import settle
 from tests.reconcile.doctor.conftest import (
     agrees,
     asleep,
@@ -297,3 +300,23 @@ async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> No
     async with own.database.transaction() as session:
         (await session.get_one(IdempotencyKey, (own.workspace_id, "doctor"))).expires_at = now
     assert await agrees(own)
+
+
+async def test_a_post_that_is_due_and_paused_is_not_examined_by_itself(own: Stack) -> None:
+    post = await own.save("paused, and not late", [own.accounts["plain"]])
+    await settle(own.database, post.targets[0].id, BeforeSend(None), paused())
+    handle = await own.start(await own.read(post.id))
+    await note_started(own, post)
+    assert (await handle.query("status"))["status"] == PostStatus.PUBLISHING
+    await write(own, post, due_at=datetime.now(UTC) - HALF_AN_HOUR)
+    async with asyncio.timeout(20):
+        while await examined(own, post):  # noqa: ASYNC110 the list of workflows follows a moment later
+            await asyncio.sleep(0.2)
+    await write_target(own, post, hold_reason=HoldReason.RECONNECT)
+    assert await examined(own, post)
+
+
+async def examined(stack: Stack, post: Post) -> bool:
+    now, runs = datetime.now(UTC), Runs(stack.client)
+    cases = await suspicious(stack.database, runs, now, stack.workspace_id, Counted())
+    return post.workflow_id in cases
