@@ -12,6 +12,7 @@ from store.accounts.choices import delete_old_choices
 from store.accounts.pending_connections import delete_old_connections
 from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
+from store.campaigns.operations import delete_old_operations
 from store.database import Database
 from store.locks import try_lock
 from store.maintenance.late_posts import delete_old_lateness
@@ -51,9 +52,11 @@ async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDI
     `audit_kept`: how long lines of the audit trail are kept.
     """
     checked = 0
-    old_events: tuple[_Delete, int] = partial(delete_old_events, keep=audit_kept), 500
-    old_account_events: tuple[_Delete, int] = partial(delete_old_account_events, keep=audit_kept), 500
-    for delete, batch in (*DELETES, old_events, old_account_events):
+    trails: tuple[tuple[_Delete, int], ...] = tuple(
+        (partial(delete_old, keep=audit_kept), 500)
+        for delete_old in (delete_old_events, delete_old_account_events, delete_old_operations)
+    )
+    for delete, batch in (*DELETES, *trails):
         while deleted := await _delete(database, delete, now, batch):
             checked += deleted
             if deleted < batch:

@@ -66,6 +66,7 @@ _LASTING = frozenset({"id", "workspace_id", "workflow_id", "created_by", "create
 _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if column.key not in _LASTING)
 # Without the time, which the database sets.
 _LINE = "workspace_id, platform, account_id, action, actor_id, details"
+_OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempotency_key, request_sha256, result"
 
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "schema_states": {Component.API: _READ, Component.WORKER: _READ},
@@ -94,6 +95,12 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.WORKER: f"SELECT, INSERT (post_id, actor_type, {_LINE}), DELETE",
     },
     "account_events": {Component.API: _READ, Component.WORKER: f"SELECT, INSERT (actor_type, {_LINE}), DELETE"},
+    "campaigns": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
+    # As of an audit trail: no process dates or changes a row, and the API's are those of API keys.
+    "operations": {
+        Component.API: f"SELECT, INSERT ({_OPERATION})",
+        Component.WORKER: f"SELECT, INSERT (actor_type, {_OPERATION}), DELETE",
+    },
     "rate_limit_buckets": {Component.WORKER: _NOTE},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},

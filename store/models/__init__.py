@@ -12,6 +12,7 @@ from store.models.accounts import (
     Workspace,
 )
 from store.models.base import Base, Id
+from store.models.campaigns import Campaign, Operation
 from store.models.maintenance import Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
@@ -30,6 +31,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "Base",
+    "Campaign",
     "ChoiceList",
     "ConnectedAccount",
     "Gate",
@@ -38,6 +40,7 @@ __all__ = [
     "IdempotencyKey",
     "LatePost",
     "MediaCheck",
+    "Operation",
     "Pause",
     "PendingConnection",
     "PendingRevocation",

@@ -21,7 +21,12 @@ class Gate(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     """`platform/account id` of an account, empty for the workspace."""
     closed: Mapped[Any] = mapped_column(TSTZMULTIRANGE, server_default=text("'{}'"))
-    """When it was closed: the present range has no end, past ones are kept for 30 days."""
+    """When it was closed by hand: the present range has no end, past ones are kept for 30 days."""
+    planned: Mapped[Any] = mapped_column(TSTZMULTIRANGE, server_default=text("'{}'"))
+    """When a plan closes it, also in the future: the blackouts of a campaign, and all time after its end.
+
+    It is apart from `closed`, because the end of a pause must leave what is planned.
+    """
 
 
 class Pause(Base):

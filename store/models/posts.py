@@ -57,6 +57,14 @@ class Post(Base):
     """The number of the sweep's tries to deliver this version to its workflow."""
     skip_reason: Mapped[str | None]
     """Why a draft is one although it was scheduled (domain.pauses.SkipReason); null otherwise."""
+    campaign_id: Mapped[str | None] = mapped_column(Id)
+    """The campaign that it is part of; changed only together with `version`."""
+    series_id: Mapped[str | None] = mapped_column(Id)
+    """The series of which it is an occurrence, with `occurrence`."""
+    occurrence: Mapped[str | None]
+    """The wall time that the rule of its series gave it, whatever its time is now."""
+    queue_id: Mapped[str | None] = mapped_column(Id)
+    """The queue whose slot it has."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
@@ -133,6 +141,14 @@ class Post(Base):
                 "delivered_version < version"
                 " AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
             ),
+        ),
+        Index(
+            "posts_of_campaign",
+            "campaign_id",
+            "status",
+            "due_at",
+            "id",
+            postgresql_where=text("campaign_id IS NOT NULL"),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(

@@ -28,7 +28,7 @@ _READ = written(_POST)
 
 _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 
-_CREATE = "SELECT create_post_v1($1, $2, $3, $4, $5, $6, $7, $8)"
+_CREATE = "SELECT create_post_v2($1, $2, $3, $4, $5, $6, $7, $8)"
 
 
 class ExternalIdTakenError(Exception):

@@ -159,3 +159,21 @@ async def post_version(database: Database, target_id: str) -> int:
     loaded = await open_target(database, target_id)
     assert loaded is not None
     return loaded.post.version
+
+
+async def test_the_end_of_a_pause_leaves_what_is_planned(database: Database, own: str) -> None:
+    gate = {"workspace_id": own, "kind": "campaign", "id": new_id("cmp")}
+    async with database.transaction() as session:
+        for call in (
+            "plan_gate_v1(:workspace_id, :kind, :id, '{[2026-01-01 00:00+00,infinity)}')",
+            "close_gate_v1(:workspace_id, :kind, :id)",
+            "open_gate_v1(:workspace_id, :kind, :id)",
+        ):
+            await session.execute(text(f"SELECT {call}"), gate)
+        query = text(
+            "SELECT closed @> clock_timestamp(), planned @> clock_timestamp(), planned @> now() - interval '1 hour'"
+            " FROM gates WHERE workspace_id = :workspace_id AND kind = :kind AND id = :id"
+        )
+        row = (await session.execute(query, gate)).one()
+    # A plan begins when it is made, whatever it says of the past.
+    assert tuple(row) == (False, True, False)

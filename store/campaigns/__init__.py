@@ -1,0 +1,1 @@
+"""Campaigns, and the operations on many posts."""

@@ -1,0 +1,101 @@
+"""Operations on many posts: recorded in the transaction of their change, so that both hold or neither does.
+
+A repeated request finds its operation by its Idempotency-Key, changes nothing, and gets the same result. Operations are
+the audit trail of campaigns and series, and are kept as long as those of posts.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit import Actor, ActorType
+from domain.campaigns import OperationKind
+from domain.ids import new_id
+from store.locks import lock
+from store.models import Operation
+from store.posts.idempotency import KeyedRequest
+
+
+class OtherRequestError(Exception):
+    """An error: the Idempotency-Key of a request was used by another operation."""
+
+
+async def find_operation(session: AsyncSession, request: KeyedRequest | None) -> Operation | None:
+    """Return the operation that a request has already done. Raises OtherRequestError.
+
+    It is the first statement of the transaction that does the operation: another request with the same key waits here
+    until the transaction ends.
+    """
+    if request is None:
+        return None
+    await lock(session, f"operations.{request.workspace_id}/{request.key}")
+    query = select(Operation).where(
+        Operation.workspace_id == request.workspace_id, Operation.idempotency_key == request.key
+    )
+    operation = await session.scalar(query)
+    if operation is not None and operation.request_sha256 != request.sha256:
+        raise OtherRequestError
+    return operation
+
+
+async def record_operation(
+    session: AsyncSession,
+    workspace_id: str,
+    kind: OperationKind,
+    actor: Actor,
+    result: Mapping[str, Any],
+    *,
+    campaign_id: str | None = None,
+    series_id: str | None = None,
+    request: KeyedRequest | None = None,
+) -> str:
+    """Record what a transaction does to many posts, and return the id of the operation; the database dates it."""
+    operation_id = new_id("op")
+    values: dict[str, Any] = {
+        "id": operation_id,
+        "workspace_id": workspace_id,
+        "campaign_id": campaign_id,
+        "series_id": series_id,
+        "kind": kind.value,
+        "actor_id": actor.id,
+        "idempotency_key": request and request.key,
+        "request_sha256": request and request.sha256,
+        "result": dict(result),
+    }
+    if actor.type is not ActorType.API_KEY:
+        # The API may not name the type of an actor: the column's default is its own.
+        values["actor_type"] = actor.type.value
+    await session.execute(insert(Operation).values(values))
+    return operation_id
+
+
+async def list_operations(
+    session: AsyncSession,
+    workspace_id: str,
+    limit: int,
+    *,
+    campaign_id: str | None = None,
+    series_id: str | None = None,
+    before_id: str | None = None,
+) -> Sequence[Operation]:
+    """Return the operations on a campaign or a series, the newest first."""
+    query = select(Operation).where(Operation.workspace_id == workspace_id).order_by(Operation.id.desc()).limit(limit)
+    for column, value in (Operation.campaign_id, campaign_id), (Operation.series_id, series_id):
+        if value is not None:
+            query = query.where(column == value)
+    if before_id is not None:
+        query = query.where(Operation.id < before_id)
+    return list(await session.scalars(query))
+
+
+async def delete_old_operations(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
+    """Delete up to `limit` operations that are older than `keep`; return how many were deleted."""
+    old = select(Operation.id).where(Operation.at < now - keep).order_by(Operation.at).limit(limit)
+    deleted = await session.execute(
+        delete(Operation).where(Operation.id.in_(old)).returning(Operation.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(deleted.all())
