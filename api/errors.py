@@ -52,6 +52,15 @@ class ProblemView(TypedDict):
         ]
     ]
     accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
+    row: NotRequired[
+        Annotated[
+            int,
+            described(
+                "The row that it concerns, in a request with many: its line in the file, or its place in the list.",
+                17,
+            ),
+        ]
+    ]
     platformCode: NotRequired[Annotated[str, described("The platform's own code, if it refused an edit.", "187")]]
     postId: NotRequired[
         Annotated[
@@ -142,6 +151,8 @@ def problem_view(problem: Problem) -> ProblemView:
         shown["platform"] = _text(problem.platform)
     if problem.account_id:
         shown["accountId"] = _text(problem.account_id)
+    if problem.row is not None:
+        shown["row"] = problem.row
     if problem.platform_code:
         shown["platformCode"] = _text(problem.platform_code)
     if problem.post_id:

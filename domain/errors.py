@@ -11,7 +11,7 @@ PostsError
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.codes import ProblemCode
 
@@ -30,6 +30,15 @@ class Problem:
     """The platform's own code, if its refusal is the problem."""
     post_id: str | None = None
     """The existing post that is in the way."""
+    row: int | None = None
+    """The row that it concerns, in a request with many rows."""
+
+    def within(self, name: str) -> "Problem":
+        """Return this problem of an object in a body as one of the body, which has the object under `name`."""
+        if self.param is None:
+            return replace(self, param=name)
+        sentence = f"{name}.{self.error}" if self.error.startswith(self.param) else self.error
+        return replace(self, error=sentence, param=f"{name}.{self.param}")
 
 
 class PostsError(Exception):

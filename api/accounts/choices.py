@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -111,20 +112,20 @@ async def list_choices(deps: Dependencies, named: AccountName, query: ChoicesQue
 def _refusal(named: AccountName, account: ConnectedAccount, query: ChoicesQuery, result: dict[str, Any]) -> PostsError:
     """Return the error of a platform that did not list the values."""
     kind, sentence, scope = ErrorKind(result["kind"]), result["error"], query.listed.scope
-    about = {"platform": named.platform, "account_id": named.account_id}
+    problem = partial(Problem, platform=named.platform, account_id=named.account_id)
     lacks = scope is not None and account.scopes is not None and scope not in account.scopes
     if lacks and result["status"] in {401, 403}:
         sentence = f"{named.label} lists these values only with the permission {scope}, which the account lacks"
-        return Unprocessable(Problem(f"{sentence}. Connect it again.", "permission_missing", **about))
+        return Unprocessable(problem(f"{sentence}. Connect it again.", "permission_missing"))
     match kind:
         case ErrorKind.AUTH:
-            return Unprocessable(Problem(sentence, "account_refused", **about))
+            return Unprocessable(problem(sentence, "account_refused"))
         case ErrorKind.OPERATOR:
-            return Unprocessable(Problem(sentence, "app_refused", **about))
+            return Unprocessable(problem(sentence, "app_refused"))
         case ErrorKind.REJECTED:
             param = "within" if query.listed.within else "setting"
-            return Unprocessable(Problem(sentence, "invalid_field_value", param, **about))
+            return Unprocessable(problem(sentence, "invalid_field_value", param))
         case ErrorKind.RATE_LIMITED | ErrorKind.CAPPED:
-            return TooManyRequests(Problem(sentence, "rate_limited", **about), result["retryAfter"] or _RETRY_S)
+            return TooManyRequests(problem(sentence, "rate_limited"), result["retryAfter"] or _RETRY_S)
         case _:
-            return Unavailable(Problem(sentence, "unavailable", **about))
+            return Unavailable(problem(sentence, "unavailable"))

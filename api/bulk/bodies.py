@@ -189,7 +189,7 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
         if body.filter is not None and body.change is None:
             raise InvalidRequest(_missing("change is required beside filter", "change"))
         # A change that is wrong for every post is refused even if no post matches.
-        _refuse([_within("change", problem) for problem in find_change_problems(body.change or {})])
+        _refuse([problem.within("change") for problem in find_change_problems(body.change or {})])
         return {}, body.change or {}, _build_filter(body.filter, body.cursor, "posts")
     _refuse_beside("posts", {"filter": body.filter, "change": body.change, "cursor": body.cursor})
     problems = []
@@ -258,14 +258,6 @@ def _refuse(problems: list[Problem]) -> None:
 
 _INVALID: ProblemCode = "invalid_field_value"
 _MISSING: ProblemCode = "missing_required_field"
-
-
-def _within(name: str, problem: Problem) -> Problem:
-    """Return a problem of an object in the body as one of the body."""
-    if problem.param is None:
-        return problem
-    sentence = f"{name}.{problem.error}" if problem.error.startswith(problem.param) else problem.error
-    return replace(problem, error=sentence, param=f"{name}.{problem.param}")
 
 
 def _invalid(sentence: str, param: str) -> Problem:

@@ -5,6 +5,7 @@ from domain.errors import Problem
 from domain.preflight import PreflightReason
 from media.local_hosts import LocalHosts
 from store.models import Post
+from store.posts.contents import NewPost
 
 
 def local_media_warnings(content: PostContent, hosts: LocalHosts) -> list[Problem]:
@@ -27,6 +28,15 @@ def local_media_warnings(content: PostContent, hosts: LocalHosts) -> list[Proble
         for position, item in enumerate(items)
         if (host := hosts.refused_host(item.url))
     ]
+
+
+def warn_of_local_media_in(new: NewPost, hosts: LocalHosts) -> None:
+    """Set the same warning of a post that is about to be inserted."""
+    shared = _has_local(new.columns["media_items"], hosts)
+    for target in new.targets:
+        own = target["custom_media"]
+        refused = shared if own is None else _has_local(own, hosts)
+        target["preflight_code"] = PreflightReason.MEDIA_REFUSED.value if refused else None
 
 
 def targets_with_local_media(post: Post, hosts: LocalHosts) -> set[str]:

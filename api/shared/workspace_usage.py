@@ -64,16 +64,31 @@ class WorkspaceUsage:
 
     async def count_post(self, workspace_id: str, size: int) -> None:
         """Count a post of `size` bytes before it is saved. Raises TooManyRequests if the workspace has too much."""
-        if await self._open.full(workspace_id, (1,)) is not None:
-            most = f"This workspace may have {self._limits.open_posts:,} posts that are drafts, scheduled or publishing"
-            raise _refusal(f"{most}, and has them; publish or delete some first", "too_many_open_posts")
-        full = await self._stored.full(workspace_id, (1, size))
+        await self._count(workspace_id, 1, size, room=(1, 1))
+
+    async def count_posts(self, workspace_id: str, posts: int, size: int) -> None:
+        """Count posts of `size` bytes in all before they are saved together. Raises TooManyRequests if one is too many.
+
+        A single post may exceed the limit of bytes by its own size; many may not.
+        """
+        if posts:
+            await self._count(workspace_id, posts, size, room=(posts, size))
+
+    async def _count(self, workspace_id: str, posts: int, size: int, room: tuple[int, int]) -> None:
+        limits = self._limits
+        consequence = (
+            "and has them; {} some first" if posts == 1 else f"and has no room for {posts:,} more; {{}} some first"
+        )
+        if await self._open.full(workspace_id, (posts,), room[:1]) is not None:
+            most = f"This workspace may have {limits.open_posts:,} posts that are drafts, scheduled or publishing"
+            raise _refusal(f"{most}, {consequence.format('publish or delete')}", "too_many_open_posts")
+        full = await self._stored.full(workspace_id, (posts, size), room)
         if full == 0:
-            most = f"This workspace may have {self._limits.posts:,} posts"
-            raise _refusal(f"{most}, and has them; delete some first", "too_many_posts")
+            sentence = f"This workspace may have {limits.posts:,} posts, {consequence.format('delete')}"
+            raise _refusal(sentence, "too_many_posts")
         if full == 1:
-            most = f"This workspace may have {self._limits.megabytes:,} MiB of posts"
-            raise _refusal(f"{most}, and has them; delete some first", "too_many_bytes")
+            sentence = f"This workspace may have {limits.megabytes:,} MiB of posts, {consequence.format('delete')}"
+            raise _refusal(sentence, "too_many_bytes")
         self.count_bytes(workspace_id, size)
 
     async def require_room_for_account(self, workspace_id: str) -> None:
@@ -110,23 +125,23 @@ class _Counts:
         self._counted_for_s = counted_for_s
         self._counts: dict[str, tuple[tuple[int, ...], float]] = {}
 
-    async def full(self, workspace_id: str, more: tuple[int, ...]) -> int | None:
-        """Add `more` to the numbers; if one is at its limit already, add nothing and return its place."""
+    async def full(self, workspace_id: str, more: tuple[int, ...], room: tuple[int, ...]) -> int | None:
+        """Add `more` to the numbers; if one has no `room` below its limit, add nothing and return its place."""
         if not any(self._most):
             return None
         counts, since = self._counts.get(workspace_id, ((), float("-inf")))
         age = time.monotonic() - since
-        if age > (self._counted_for_s if self._reached(counts) is None else _COUNTED_AGAIN_AFTER_S):
+        if age > (self._counted_for_s if self._reached(counts, room) is None else _COUNTED_AGAIN_AFTER_S):
             since = time.monotonic()
             counts = await self._count(workspace_id)
             if len(self._counts) >= _MOST_WORKSPACES:
                 self._counts.clear()
-        reached = self._reached(counts)
+        reached = self._reached(counts, room)
         if reached is None:
             counts = tuple(count + addition for count, addition in zip(counts, more, strict=True))
         self._counts[workspace_id] = (counts, since)
         return reached
 
-    def _reached(self, counts: tuple[int, ...]) -> int | None:
-        pairs = zip(counts, self._most, strict=False)
-        return next((place for place, (count, most) in enumerate(pairs) if most and count >= most), None)
+    def _reached(self, counts: tuple[int, ...], room: tuple[int, ...]) -> int | None:
+        numbers = enumerate(zip(counts, room, self._most, strict=False))
+        return next((place for place, (count, needed, most) in numbers if most and count + needed > most), None)

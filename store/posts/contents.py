@@ -1,6 +1,7 @@
 """Conversions between a client's request for a post and the rows that keep it."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -39,22 +40,64 @@ def _target_columns(target: TargetContent, position: int) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class NewPost:
+    """The columns of a post that is not in the database yet, and those of its targets."""
+
+    columns: dict[str, Any]
+    targets: list[dict[str, Any]]
+
+
 def _new_target(
     post_id: str, workspace_id: str, target: TargetContent, position: int, due_at: datetime | None
-) -> Target:
-    return Target(
-        id=new_id("tgt"),
-        post_id=post_id,
-        workspace_id=workspace_id,
-        platform=target.platform,
-        account_id=target.account_id,
-        status=TargetStatus.PENDING.value,
-        due_at=due_at,
-        confirming=False,
-        handles={},
-        media_changes=[],
-        edit_history=[],
+) -> dict[str, Any]:
+    return {
+        "id": new_id("tgt"),
+        "post_id": post_id,
+        "workspace_id": workspace_id,
+        "platform": target.platform,
+        "account_id": target.account_id,
+        "status": TargetStatus.PENDING.value,
+        "due_at": due_at,
+        "confirming": False,
+        "handles": {},
+        "media_changes": [],
+        "edit_history": [],
         **_target_columns(target, position),
+    }
+
+
+def new_columns(
+    post_id: str,
+    workspace_id: str,
+    workflow_id: str,
+    content: PostContent,
+    *,
+    status: PostStatus,
+    due_at: datetime | None,
+    now: datetime,
+    external_digest: str | None = None,
+    created_by: str | None = None,
+) -> NewPost:
+    """Return the columns of a post with its targets; `created_by` is the id of an API key."""
+    columns = {
+        "id": post_id,
+        "workspace_id": workspace_id,
+        "workflow_id": workflow_id,
+        "status": status.value,
+        "due_at": due_at,
+        "external_digest": external_digest,
+        "created_by": created_by,
+        "version": 1,
+        "delivered_version": 0,
+        "delivery_attempts": 0,
+        "created_at": now,
+        "updated_at": now,
+        **_content_columns(content),
+    }
+    return NewPost(
+        columns,
+        [_new_target(post_id, workspace_id, target, at, due_at) for at, target in enumerate(content.targets)],
     )
 
 
@@ -70,23 +113,19 @@ def new_post(
     external_digest: str | None = None,
     created_by: str | None = None,
 ) -> Post:
-    """Return a post that is not in the database yet, with its targets; `created_by` is the id of an API key."""
-    return Post(
-        id=post_id,
-        workspace_id=workspace_id,
-        workflow_id=workflow_id,
-        status=status.value,
+    """Return a post that is not in the database yet, with its targets; the arguments are those of `new_columns`."""
+    new = new_columns(
+        post_id,
+        workspace_id,
+        workflow_id,
+        content,
+        status=status,
         due_at=due_at,
+        now=now,
         external_digest=external_digest,
         created_by=created_by,
-        version=1,
-        delivered_version=0,
-        delivery_attempts=0,
-        created_at=now,
-        updated_at=now,
-        targets=[_new_target(post_id, workspace_id, target, at, due_at) for at, target in enumerate(content.targets)],
-        **_content_columns(content),
     )
+    return Post(**new.columns, targets=[Target(**target) for target in new.targets])
 
 
 def post_content(post: Post) -> PostContent:
@@ -131,7 +170,7 @@ def rewrite(
     for position, target_content in enumerate(content.targets):
         target = staying.get((target_content.platform, target_content.account_id))
         if target is None:
-            target = _new_target(post.id, post.workspace_id, target_content, position, due_at)
+            target = Target(**_new_target(post.id, post.workspace_id, target_content, position, due_at))
         else:
             # A held target that is tried again has its own due time.
             _reset(target, target_content, position, target.due_at if same_time else due_at)

@@ -14,7 +14,7 @@ from api.http.body_validation import as_problem, in_contract_order, known_names
 from api.posts.bodies.schemas import PostBody
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
-from domain.loop_share import loop_share
+from domain.loop_share import LoopShare, loop_share
 from platforms.base import AccountFacts, AnyPlatform, Draft
 from platforms.drafts import read_draft
 from platforms.registry import platforms
@@ -39,16 +39,23 @@ async def find_platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
 ) -> list[Problem]:
     """Return the result of `platform_problems`, pausing for other coroutines if a body of `size` bytes is large."""
-    problems: list[Problem] = []
     async with loop_share(size) as turn:
-        try:
-            with one_request():
-                for part in _parts(content, accounts):
-                    problems += islice(part, MAX_PROBLEMS - len(problems))
-                    await turn.pause()
-        except TooMuchText:
-            return [_TOO_MUCH_TEXT]
-        return in_contract_order(PostBody, problems)
+        return await collect_platform_problems(content, accounts, turn)
+
+
+async def collect_platform_problems(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], turn: LoopShare
+) -> list[Problem]:
+    """Return the result of `platform_problems`; `turn` is the share of the event loop that the caller has."""
+    problems: list[Problem] = []
+    try:
+        with one_request():
+            for part in _parts(content, accounts):
+                problems += islice(part, MAX_PROBLEMS - len(problems))
+                await turn.pause()
+    except TooMuchText:
+        return [_TOO_MUCH_TEXT]
+    return in_contract_order(PostBody, problems)
 
 
 def _parts(

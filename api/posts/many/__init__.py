@@ -1,0 +1,1 @@
+"""Many posts of one request that are checked first and then created together, all or none."""

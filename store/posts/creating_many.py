@@ -1,0 +1,63 @@
+"""Insertion of many posts in one transaction, by few statements: for imports, campaigns and series."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import EXTERNAL_ID
+from store.posts.contents import NewPost
+from store.posts.creating import ExternalIdTakenError
+
+POSTS_OF_A_STATEMENT = 500
+"""A statement ends long before the limit of a request's (`store.database.OF_REQUESTS`), also on a busy server, and its
+JSON is written in milliseconds."""
+_BYTES_OF_A_STATEMENT = 4 * 1024 * 1024
+"""By `Post.answer_bytes`: fewer posts, if they are large."""
+
+BULK_LEAD = timedelta(seconds=60)
+_NEXT_DELIVERY = "CASE WHEN due_at > now() + interval '60 seconds' THEN due_at - interval '60 seconds' END"
+
+
+async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:
+    """Insert posts with their targets. Raises ExternalIdTakenError; the transaction is of no use then.
+
+    Those that are not due soon are delivered to their workflows at the pace of bulk operations.
+    """
+    for batch in _batches(posts):
+        try:
+            await _insert(session, "posts", [post.columns for post in batch], next_delivery_at=_NEXT_DELIVERY)
+        except IntegrityError as error:
+            cause = error.orig.__cause__ if error.orig else None
+            if isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == EXTERNAL_ID:
+                raise ExternalIdTakenError from error
+            raise
+        await _insert(session, "targets", [target for post in batch for target in post.targets])
+
+
+def _batches(posts: Sequence[NewPost]) -> Iterator[list[NewPost]]:
+    batch: list[NewPost] = []
+    size = 0
+    for post in posts:
+        batch.append(post)
+        size += post.columns["answer_bytes"]
+        if len(batch) == POSTS_OF_A_STATEMENT or size >= _BYTES_OF_A_STATEMENT:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+async def _insert(session: AsyncSession, table: str, rows: Sequence[dict[str, Any]], **computed: str) -> None:
+    """Insert rows that have the same columns; a column that they do not name gets its default, or is `computed`."""
+    if not rows:
+        return
+    names, values = ", ".join([*rows[0], *computed]), ", ".join([*rows[0], *computed.values()])
+    records = f"jsonb_populate_recordset(NULL::{table}, CAST(:rows AS jsonb))"
+    statement = text(f"INSERT INTO {table} ({names}) SELECT {values} FROM {records}")  # noqa: S608 names of columns
+    await session.execute(statement, {"rows": json.dumps(rows, default=datetime.isoformat)})
