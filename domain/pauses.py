@@ -11,26 +11,30 @@ class PauseScope(StrEnum):
     """All posts of a workspace."""
     ACCOUNT = "account"
     """The posts to one account. Other targets of the same posts are published."""
+    CAMPAIGN = "campaign"
+    """The posts of one campaign."""
+    SERIES = "series"
+    """The posts of one series."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The gate of a workspace or of one of its accounts, as the database names it (`pass_gate_v1`)."""
+    """A gate of a workspace's posts, as the database names it (`pass_gate_v2`)."""
 
     kind: PauseScope
     id: str = ""
 
     @property
     def account(self) -> tuple[str, str] | None:
-        """Return platform and id of the account; None if it is the workspace's gate."""
-        if self.kind is PauseScope.WORKSPACE:
+        """Return platform and id of the account; None if it is the gate of something else."""
+        if self.kind is not PauseScope.ACCOUNT:
             return None
         platform, _, account_id = self.id.partition("/")
         return platform, account_id
 
     def __str__(self) -> str:
         """Return what it stops, for people."""
-        return f"account {self.id}" if self.account else "the workspace"
+        return "the workspace" if self.kind is PauseScope.WORKSPACE else f"{self.kind} {self.id}"
 
 
 WORKSPACE_GATE = Gate(PauseScope.WORKSPACE)
@@ -39,6 +43,16 @@ WORKSPACE_GATE = Gate(PauseScope.WORKSPACE)
 def account_gate(platform: str, account_id: str) -> Gate:
     """Return the gate of an account."""
     return Gate(PauseScope.ACCOUNT, f"{platform}/{account_id}")
+
+
+def campaign_gate(campaign_id: str) -> Gate:
+    """Return the gate of a campaign."""
+    return Gate(PauseScope.CAMPAIGN, campaign_id)
+
+
+def series_gate(series_id: str) -> Gate:
+    """Return the gate of a series."""
+    return Gate(PauseScope.SERIES, series_id)
 
 
 class PauseStatus(StrEnum):

@@ -86,7 +86,7 @@ class HoldReason(StrEnum):
     OPERATOR = "operator_action_needed"
     """Its platform refuses this service's app until the operator has corrected that: approval, a product, credits."""
     PAUSED = "paused"
-    """A person has paused its workspace or its account. Its time to be published stands still meanwhile."""
+    """Its workspace, account, campaign or series is paused. Its time to be published stands still meanwhile."""
 
 
 class ErrorCategory(StrEnum):

@@ -31,7 +31,7 @@ class WaitsFor(StrEnum):
     OPERATOR = "operator"
     """The operator must repair the app at the platform, free disk space of a worker, or give it an encryption key."""
     PAUSE = "pause"
-    """A person has paused its workspace or its account, and must end the pause."""
+    """Its workspace, account, campaign or series is paused, and a person must end the pause."""
 
 
 MOST_PRESSING = (

@@ -101,7 +101,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "paused",
             409,
-            "Publishing is paused for this workspace: schedule the post, or end the pause (GET /v1/pauses)",
+            "Publishing is paused for the workspace: schedule the post, or end the pause (GET /v1/pauses)",
             "paused",
             "workspace",
         ),

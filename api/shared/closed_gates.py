@@ -1,13 +1,13 @@
-"""The closed gates of all workspaces, as one process knows them."""
+"""The gates of all workspaces that pauses close, as one process knows them."""
 
 import asyncio
 from collections.abc import Iterable
 
 from domain.content import PostContent
 from domain.errors import Conflict, Problem
-from domain.pauses import WORKSPACE_GATE, Gate, account_gate
+from domain.pauses import WORKSPACE_GATE, Gate, account_gate, campaign_gate, series_gate
 from store.database import Database
-from store.pauses.gates import list_closed_gates
+from store.pauses.pauses import list_paused_gates
 
 _FRESH_S = 1.0
 
@@ -34,7 +34,7 @@ class ClosedGates:
             now = asyncio.get_running_loop().time()
             if now - self._read_at >= _FRESH_S:
                 async with self._database.reading() as session:
-                    self._closed = frozenset(await list_closed_gates(session))
+                    self._closed = frozenset(await list_paused_gates(session))
                 self._read_at = now
             return frozenset(gate for workspace, gate in self._closed if workspace == workspace_id)
 
@@ -44,11 +44,23 @@ def target_accounts(content: PostContent) -> list[tuple[str, str]]:
     return [(target.platform, target.account_id) for target in content.targets]
 
 
-def require_open(closed: frozenset[Gate], accounts: Iterable[tuple[str, str]]) -> None:
-    """Raise Conflict if a gate stops the posts to one of these accounts, each given by platform and id."""
-    for gate in (WORKSPACE_GATE, *(account_gate(*account) for account in accounts)) if closed else ():
+def require_open(
+    closed: frozenset[Gate],
+    accounts: Iterable[tuple[str, str]],
+    campaign_id: str | None = None,
+    series_id: str | None = None,
+) -> None:
+    """Raise Conflict if a pause stops a post of a campaign and a series to one of these accounts.
+
+    Each account is a platform and an id.
+    """
+    if not closed:
+        return
+    gates = [WORKSPACE_GATE, *(account_gate(*account) for account in accounts)]
+    gates += [campaign_gate(campaign_id)] if campaign_id else []
+    gates += [series_gate(series_id)] if series_id else []
+    for gate in gates:
         if gate in closed:
             platform, account_id = gate.account or (None, None)
-            where = "this workspace" if platform is None else f"the account {account_id}"
-            sentence = f"Publishing is paused for {where}: schedule the post, or end the pause (GET /v1/pauses)"
+            sentence = f"Publishing is paused for {gate}: schedule the post, or end the pause (GET /v1/pauses)"
             raise Conflict(Problem(sentence, "paused", gate.kind.value, platform, account_id))

@@ -255,8 +255,9 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             cause = OPERATOR_CAUSES.get(target.error_code or "")
             return Advice(FixedBy.PERSON, f"{cause.advice if cause else _REFUSED_APP}{until}")
         case WaitsFor.PAUSE:
-            resume = f"`socialsyncer resume --workspace {post.workspace_id}`"
-            return Advice(FixedBy.PERSON, f"End the pause: {resume}, or POST /v1/pauses/{{pauseId}}/resume.")
+            listed = f"`socialsyncer pauses --workspace {post.workspace_id}`"
+            end = "`socialsyncer resume` or POST /v1/pauses/{pauseId}/resume"
+            return Advice(FixedBy.PERSON, f"Find the pause by {listed}, and end it by {end}.")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(FixedBy.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")

@@ -1,11 +1,10 @@
-"""The gates that stop posts from being sent: closed and opened under one lock of their workspace (`pass_gate_v1`)."""
+"""The gates that stop posts from being sent: closed and opened under one lock of their workspace (`pass_gate_v2`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import WORKER_LOST, AttemptState, AttemptStep
@@ -19,29 +18,36 @@ _CLOSE = text("SELECT close_gate_v1(:workspace_id, :kind, :id)")
 _OPEN = text("SELECT open_gate_v1(:workspace_id, :kind, :id)")
 
 
-def closed_gates(target: Any) -> Select[str]:
-    """Return the query for the gates that stop a target now, correlated with `target`, a model of targets."""
-    account = target.platform + "/" + target.account_id
+def closed_gates() -> Select[str]:
+    """Return the query for the gates that stop a target of a post now, correlated with `Target` and `Post`."""
+    names = {
+        PauseScope.WORKSPACE: literal(""),
+        PauseScope.ACCOUNT: Target.platform + "/" + Target.account_id,
+        PauseScope.CAMPAIGN: Post.campaign_id,
+        PauseScope.SERIES: Post.series_id,
+    }
     return (
         select(GateRow.id)
         .where(
-            GateRow.workspace_id == target.workspace_id,
-            or_(
-                and_(GateRow.kind == PauseScope.WORKSPACE.value, GateRow.id == ""),
-                and_(GateRow.kind == PauseScope.ACCOUNT.value, GateRow.id == account),
-            ),
-            GateRow.closed.op("@>")(func.clock_timestamp()),
+            GateRow.workspace_id == Target.workspace_id,
+            or_(*(and_(GateRow.kind == kind.value, GateRow.id == name) for kind, name in names.items())),
+            or_(*(ranges.op("@>")(func.clock_timestamp()) for ranges in (GateRow.closed, GateRow.planned))),
         )
-        .correlate(target)
+        .correlate(Target, Post)
     )
 
 
 def stopped_by(gate: Gate) -> ColumnElement[bool]:
-    """Return the condition that a gate of the target's workspace stops the target when it is closed."""
-    if gate.account is None:
-        return Target.workspace_id.is_not(None)
-    platform, account_id = gate.account
-    return and_(Target.platform == platform, Target.account_id == account_id)
+    """Return the condition that a gate of the target's workspace stops the target of a post when it is closed."""
+    match gate.kind:
+        case PauseScope.WORKSPACE:
+            return Target.workspace_id.is_not(None)
+        case PauseScope.ACCOUNT:
+            return Target.platform + "/" + Target.account_id == gate.id
+        case PauseScope.CAMPAIGN:
+            return Post.campaign_id == gate.id
+        case PauseScope.SERIES:
+            return Post.series_id == gate.id
 
 
 async def close_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> datetime:
@@ -92,11 +98,3 @@ async def posts_in_flight(session: AsyncSession, workspace_id: str, gate: Gate) 
         .limit(100)
     )
     return [PostInFlight(*row) for row in await session.execute(query)]
-
-
-async def list_closed_gates(session: AsyncSession) -> list[tuple[str, Gate]]:
-    """Return the gates of all workspaces that are closed now, each with the id of its workspace."""
-    query = select(GateRow.workspace_id, GateRow.kind, GateRow.id)
-    query = query.where(GateRow.closed.op("@>")(func.clock_timestamp()))
-    rows = await session.execute(query)
-    return [(workspace_id, Gate(PauseScope(kind), gate_id)) for workspace_id, kind, gate_id in rows]

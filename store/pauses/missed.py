@@ -58,7 +58,7 @@ def _missed_by(workspace_id: str, gate: Gate, now: datetime) -> Select[str]:
 
 async def count_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> Resumed:
     """Count the posts that a closed gate has missed; `published` are those that no other gate stops."""
-    others = closed_gates(Target).where(~_is(gate)).exists()
+    others = closed_gates().where(~_is(gate)).exists()
     query = _missed_by(workspace_id, gate, now).add_columns(func.bool_and(others).label("stays"))
     posts = query.group_by(Target.post_id).subquery()
     count = select(func.count().filter(~posts.c.stays), func.count().filter(posts.c.stays))
@@ -80,7 +80,7 @@ async def lock_missed(
     query = select(Post.id).where(Post.id.in_(_missed_by(workspace_id, gate, now))).order_by(Post.id)
     ids = list(await session.scalars(query.with_for_update()))
     # A statement of its own: it sees what was committed while this one waited for the locks.
-    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates(Target).where(~_is(gate)).exists())
+    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates().where(~_is(gate)).exists())
     return posts, len(ids) - len(posts)
 
 
@@ -89,10 +89,11 @@ async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[Mis
 
     Posts that another transaction has locked are left out.
     """
-    held = select(Target.post_id).where(Target.hold_reason == HoldReason.PAUSED, ~closed_gates(Target).exists())
+    free = (Target.hold_reason == HoldReason.PAUSED) & ~closed_gates().exists()
+    held = select(Target.post_id).join(Post, Post.id == Target.post_id).where(free)
     query = select(Post.id).where(Post.id.in_(held), Post.status.in_(OPEN)).order_by(Post.id).limit(most)
     ids = list(await session.scalars(query.with_for_update(skip_locked=True)))
-    return await _read(session, ids, now, (Target.hold_reason == HoldReason.PAUSED) & ~closed_gates(Target).exists())
+    return await _read(session, ids, now, free)
 
 
 async def _read(

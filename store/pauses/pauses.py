@@ -64,6 +64,13 @@ async def list_pauses_under_way(session: AsyncSession, workspace_id: str | None)
     return [(pause, name) for pause, name in await session.execute(query)]
 
 
+async def list_paused_gates(session: AsyncSession) -> list[tuple[str, Gate]]:
+    """Return the gates of all workspaces whose pauses are under way, each with the id of its workspace."""
+    query = select(Pause.workspace_id, Pause.kind, Pause.gate_id).where(Pause.ended_at.is_(None))
+    rows = await session.execute(query)
+    return [(workspace_id, Gate(PauseScope(kind), gate_id)) for workspace_id, kind, gate_id in rows]
+
+
 async def list_pauses(
     session: AsyncSession, workspace_id: str, limit: int, before_id: str | None = None
 ) -> Sequence[Pause]:

@@ -119,7 +119,7 @@ _checked = (
     .exists()
 )
 _MUST_CONFIRM = _LEFT.where(~_checked).exists().label("must_confirm")
-_IS_PAUSED = closed_gates(Target).exists().label("is_paused")
+_IS_PAUSED = closed_gates().exists().label("is_paused")
 LOADED_TARGET = (
     select(Post, Target, Account, _LastSend, _SENT_SINCE, _MUST_CONFIRM, _IS_PAUSED)
     .join(Target, Target.post_id == Post.id)

@@ -55,9 +55,9 @@ async def retry(
             await require_tries_left(session, post)
             only = None if named is None else {_failed(post, target, at).id for at, target in enumerate(named)}
             reopened = [target for target in post.targets if only is None or target.id in only]
-            require_open(
-                closed, [(target.platform, target.account_id) for target in reopened if may_retry(target_row(target))]
-            )
+            retried = [target for target in reopened if may_retry(target_row(target))]
+            accounts = [(target.platform, target.account_id) for target in retried]
+            require_open(closed, accounts, post.campaign_id, post.series_id)
             if not await reopen(session, post, change.actor, only):
                 raise Conflict(
                     _HELD if any(target.status == TargetStatus.HELD for target in post.targets) else _NOTHING

@@ -59,7 +59,8 @@ async def update_post(
             deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
             plan = None if post.due_at is None else plan_for(post, accounts)
             if plan is not None and plan.immediate:
-                require_open(closed, [(target.platform, target.account_id) for target in post.targets])
+                accounts_of_post = [(target.platform, target.account_id) for target in post.targets]
+                require_open(closed, accounts_of_post, post.campaign_id, post.series_id)
         # The row is decisive from here on. It is delivered to its workflow, again if needed.
         if plan is None:
             if before is not PostStatus.DRAFT:

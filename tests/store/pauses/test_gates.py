@@ -1,19 +1,21 @@
 """No send begins while a gate is closed, by any process and in any order of events."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from domain.audit import api_key
 from domain.ids import new_id
 from domain.ownership import TOLERANCE
-from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, account_gate
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, account_gate, campaign_gate, series_gate
 from domain.transitions import WriteResult
 from store.database import Database
-from store.models import Attempt, Target
+from store.models import Attempt, Post, Target
 from store.pauses.gates import close_gate, open_gate, posts_in_flight
 from store.pauses.pauses import begin_pause, end_pause
 from store.publishing.sending import begin_send, open_target
@@ -58,24 +60,77 @@ async def test_the_gate_of_an_account_stops_that_account_only(database: Database
     await begin(database, other)
 
 
+PARTS = [("campaign_id", campaign_gate), ("series_id", series_gate)]
+
+
+@pytest.mark.parametrize(("column", "gate"), PARTS)
+async def test_the_gate_of_a_campaign_or_series_stops_its_posts_only(
+    database: Database, own: str, column: str, gate: Callable[[str], Gate]
+) -> None:
+    stopped, other = await save_part(database, own, column, "x_1"), await save_part(database, own, column, "x_2")
+    await close(database, own, gate("x_1"))
+    assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
+    loaded = await open_target(database, stopped.id)
+    assert loaded is not None
+    assert loaded.is_paused
+    await begin(database, other)
+    await begin(database, (await save(database, own)).targets[0])
+
+
+async def save_part(database: Database, workspace: str, column: str, part_id: str) -> Target:
+    target = (await save(database, workspace)).targets[0]
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == target.post_id).values({column: part_id}))
+    return target
+
+
+async def test_a_plan_closes_a_gate_in_its_ranges_and_no_resumption_opens_it(database: Database, own: str) -> None:
+    stopped = await save_part(database, own, "campaign_id", "cmp_planned")
+    gate = campaign_gate("cmp_planned")
+    plan = text("SELECT plan_gate_v1(:workspace, 'campaign', 'cmp_planned', CAST(:ranges AS text)::tstzmultirange)")
+
+    async def planned(ranges: str) -> bool:
+        async with database.transaction() as session:
+            await session.execute(plan, {"workspace": own, "ranges": ranges})
+        loaded = await open_target(database, stopped.id)
+        assert loaded is not None
+        return loaded.is_paused
+
+    assert not await planned("{[2099-12-24, 2099-12-27)}")
+    assert await planned("{[2020-01-01, 2020-02-01), [2026-01-01, 2099-01-01)}")
+    await close(database, own, gate)
+    await reopen(database, own, gate)
+    assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
+    assert not await planned("{}")
+    await begin(database, stopped)
+
+
 async def test_no_gate_of_a_workspace_stops_another(database: Database, own: str, workspace: str) -> None:
     await close(database, own)
     await begin(database, (await save(database, workspace)).targets[0])
 
 
-async def test_a_process_of_the_release_before_sends_nothing_through_a_closed_gate(
-    database: Database, own: str
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("gate", [WORKSPACE_GATE, campaign_gate("cmp_x")], ids=str)
+async def test_a_process_of_an_earlier_release_sends_nothing_through_a_closed_gate(
+    database: Database, own: str, version: int, gate: Gate
 ) -> None:
-    target = (await save(database, own)).targets[0]
-    call = text("SELECT * FROM begin_send_v1(:id, :now, 1, :due, 0, NULL, NULL)")
+    target = await save_part(database, own, "campaign_id", "cmp_x")
+    call = text(f"SELECT * FROM begin_send_v{version}(:id, :now, 1, :due, 0, NULL, NULL)")
     values = {"id": target.id, "now": (now := datetime.now(UTC)), "due": now + TOLERANCE}
-    await close(database, own)
-    with pytest.raises(DBAPIError, match="paused"):
+    await close(database, own, gate)
+    with contextlib.suppress(DBAPIError):
         async with database.transaction() as session:
-            await session.execute(call, values)
-    await reopen(database, own)
+            assert (await session.execute(call, values)).one().write == "paused"
+    assert await count_attempts(database, target) == 0
+    await reopen(database, own, gate)
     async with database.transaction() as session:
         assert (await session.execute(call, values)).one().write == "made"
+
+
+async def count_attempts(database: Database, target: Target) -> int:
+    async with database.reading() as session:
+        return await session.scalar(select(func.count(Attempt.id)).where(Attempt.target_id == target.id)) or 0
 
 
 async def test_a_gate_that_is_closed_stays_closed_since_then(database: Database, own: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from domain.audit import WORKER, Action, AuditEntry, api_key
 from domain.ids import new_id
-from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate, campaign_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import NO_FAILURE, BeforeSend, WriteResult, paused, published
 from store.audit.trail import newest_event
@@ -29,6 +29,31 @@ async def own(database: Database) -> str:
     """Return a workspace that no other test pauses."""
     async with database.transaction() as session:
         return await create_workspace(session, new_id("w"))
+
+
+CAMPAIGN = campaign_gate("cmp_missed")
+
+
+async def test_the_end_of_a_campaigns_pause_changes_its_posts_only(database: Database, own: str) -> None:
+    mine, other = await held_posts(database, own, 2)
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == mine.id).values(campaign_id="cmp_missed"))
+    begun, whole = await pause(database, own, CAMPAIGN), await pause(database, own)
+    assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(still_paused=1), [])
+    assert (await read(database, mine)).targets[0].status == TargetStatus.HELD
+    again = await pause(database, own, CAMPAIGN)
+    assert await resume(database, whole, MissedPolicy.PUBLISH) == (Resumed(published=1, still_paused=1), [other.id])
+    assert mine.id not in await free_posts(database)
+    async with database.transaction() as session:
+        await open_gate(session, own, CAMPAIGN)
+    assert mine.id in await free_posts(database)
+    await resume(database, again, MissedPolicy.SKIP)
+    assert (await read(database, mine)).skip_reason == "paused"
+
+
+async def free_posts(database: Database) -> set[str]:
+    async with database.transaction() as session:
+        return {post.id for post in await lock_free(session, datetime.now(UTC), 200)}
 
 
 async def hold(database: Database, target: Target) -> None:
