@@ -1,0 +1,132 @@
+"""The occurrences of a series: the wall times of its rules, and the instants at which they are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from heapq import merge
+from itertools import groupby, islice, takewhile
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.recurrence.dates import recurring_dates
+from domain.recurrence.rule import Recurrence
+from domain.schedule import resolve
+from domain.zones import zone_named
+
+FARTHEST = timedelta(days=5 * 365 + 1)
+"""How far ahead a rule is searched for occurrences: as far as posts may be scheduled."""
+_NO_END = datetime.max  # noqa: DTZ901 a wall time
+_LONGEST_GAP = timedelta(hours=25)
+"""More than any clock change has ever skipped: the whole of 30 December 2011 in Samoa."""
+
+
+class RuleSkip(StrEnum):
+    """The reason why a wall time of a rule has no post."""
+
+    EXCLUDED = "excluded"
+    SAME_INSTANT = "same_instant"
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A wall time of a series, which is its key whatever happens to its post, and its instant."""
+
+    wall: datetime
+    instant: datetime
+    moved_by_clock_change: bool
+    """Whether a clock change skips the wall time, so that the instant has another one."""
+    skip: RuleSkip | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the wall time as text."""
+        return self.wall.isoformat()
+
+
+class Segment(BaseModel):
+    """A rule with its zone, in effect for wall times from `since` to the next segment's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: datetime
+    timezone: str
+    start: datetime
+    recurrence: Recurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The segments of a series, earliest first, and the wall times that its rules do not decide."""
+
+    segments: Sequence[Segment]
+    exclude: frozenset[datetime] = frozenset()
+    include: frozenset[datetime] = frozenset()
+
+    def segment_at(self, wall: datetime) -> Segment:
+        """Return the segment in effect at a wall time; before all, the first."""
+        return next((segment for segment in reversed(self.segments) if segment.since <= wall), self.segments[0])
+
+    def changed_from(self, since: datetime, segment: Segment) -> "Pattern":
+        """Return the pattern with another segment in effect from a wall time on; later segments are gone."""
+        earlier = [earlier for earlier in self.segments if earlier.since < since]
+        return replace(self, segments=[*earlier, segment])
+
+
+def expand(pattern: Pattern, first: datetime, end: datetime) -> Iterator[Occurrence]:
+    """Yield the occurrences with wall times from `first` to before `end`, in order, the skipped ones too.
+
+    All are resolved from the rule, never from the one before. Raises UnknownZone.
+    """
+    ends = [*(segment.since for segment in pattern.segments[1:]), _NO_END]
+    for segment, segment_end in zip(pattern.segments, ends, strict=True):
+        begin, stop = max(first, segment.since), min(end, segment_end)
+        if begin < stop:
+            yield from _expand_segment(pattern, segment, begin, stop)
+
+
+def next_occurrences(pattern: Pattern, after: datetime, most: int) -> list[Occurrence]:
+    """Return at most `most` occurrences that are not skipped, from `after` on, within five years."""
+    ahead = (occurrence for occurrence in expand(pattern, after, after + FARTHEST) if occurrence.skip is None)
+    return list(islice(ahead, most))
+
+
+def _expand_segment(pattern: Pattern, segment: Segment, first: datetime, end: datetime) -> Iterator[Occurrence]:
+    zone = zone_named(segment.timezone)
+    # Of two wall times at one instant the later is skipped, so those shortly before `first` count, too.
+    since = max(segment.since, first - _LONGEST_GAP)
+    included = sorted(wall for wall in pattern.include if since <= wall < end)
+    earlier: dict[datetime, datetime] = {}
+    for wall, _ in groupby(merge(_rule_walls(segment, since, end), included)):
+        instant = resolve(wall.isoformat(), segment.timezone).instant
+        moved = instant.astimezone(zone).replace(tzinfo=None) != wall
+        skip = _find_skip(wall, instant, pattern.exclude, earlier)
+        if skip is None:
+            earlier = {at: by for at, by in earlier.items() if wall - by <= _LONGEST_GAP} | {instant: wall}
+        if wall >= first:
+            yield Occurrence(wall, instant, moved, skip)
+
+
+def _find_skip(
+    wall: datetime, instant: datetime, exclude: frozenset[datetime], earlier: dict[datetime, datetime]
+) -> RuleSkip | None:
+    if wall in exclude:
+        return RuleSkip.EXCLUDED
+    return RuleSkip.SAME_INSTANT if instant in earlier else None
+
+
+def _rule_walls(segment: Segment, since: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the wall times of a segment's rule from `since` to before `end`; it is counted from its start."""
+    rule = segment.recurrence
+    until = rule.until or _NO_END
+    walls = takewhile(lambda wall: wall < end and wall <= until, _all_walls(segment))
+    return (wall for wall in islice(walls, rule.count) if wall >= since)
+
+
+def _all_walls(segment: Segment) -> Iterator[datetime]:
+    start, rule = segment.start, segment.recurrence
+    times = sorted(set(rule.times)) or [start.time()]
+    for day in recurring_dates(rule, start.date()):
+        for clock in times:
+            if (wall := datetime.combine(day, clock)) >= start:
+                yield wall
