@@ -11,12 +11,12 @@ from pathlib import Path
 from litestar import Controller, Response, get
 from litestar.response import Redirect
 
+from api.http.etags import entity_tag, has_current
 from api.http.headers import HttpRequest
 from api.openapi.document import document, servers
 
 _DOCS = Path(__file__).with_name("docs.html")
 _CONNECT = Path(__file__).with_name("connect.html")
-_TAGS = re.compile(r'"[^"]*"')
 
 
 def strict_policy(page: str) -> str:
@@ -45,9 +45,9 @@ class PageEndpoints(Controller):
         """Return the OpenAPI document, which names the address that the caller has asked; 304 if the caller has it."""
         parts = _parts()
         address = json.dumps(servers(str(request.base_url).rstrip("/")), ensure_ascii=False).encode()
-        tag = f'"{hashlib.sha256(parts.digest + address).hexdigest()[:32]}"'
+        tag = entity_tag(parts.digest, address)
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if tag in _TAGS.findall(request.headers.get("if-none-match", "")):
+        if has_current(request, tag):
             return Response(b"", status_code=304, headers=headers, media_type="application/json")
         body = b"".join((parts.before, address, parts.after))
         return Response(body, media_type="application/json", headers=headers)

@@ -59,6 +59,21 @@ def parse_date_time(text: str) -> datetime:
         raise NoSuchTime(f"there is no time {match['time']}{offset}") from None
 
 
+def parse_date(text: str) -> date:
+    """Parse an ISO 8601 date. Raises NoSuchTime if only the form is right, ValueError if it is not."""
+    if not _DATE.fullmatch(text):
+        raise ValueError("not an ISO 8601 date such as 2026-02-01")
+    return _parse_date(text)
+
+
+def day_beginning(day: date, zone: tzinfo) -> datetime:
+    """Return when a day begins in a zone, in UTC: after a clock change that skips its midnight. Raises OverflowError.
+
+    A midnight that occurs twice begins the day when it occurs first.
+    """
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
 def _parse_date(text: str) -> date:
     year, month, day = (int(part) for part in text.split("-"))
     try:

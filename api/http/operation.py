@@ -41,6 +41,8 @@ class Operation:
     other_status: int | None = None
     """A second status of success, and examples of its answers."""
     other_answers: dict[str, Json] = field(default_factory=dict)
+    has_tag: bool = False
+    """Whether its answer has an ETag, and a caller that has the answer gets 304."""
 
     @property
     def method(self) -> str:

@@ -59,6 +59,13 @@ KEY_OF_MANY = {
 }
 
 
+IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an earlier answer: if nothing has changed, the answer is 304 without content.",
+    "schema": {"type": "string"},
+    "example": '"5f2b7c1d9e3a4068b1c2d3e4f5061728"',
+}
 PREFER_PAUSED: Json = {
     "name": "Prefer",
     "in": "header",

@@ -33,6 +33,11 @@ _HEADERS: dict[str, Json] = {
         "schema": {"type": "string"},
         "example": "wait=10",
     },
+    "ETag": {
+        "description": "Names this content. Send it back as If-None-Match: 304 says that nothing has changed.",
+        "schema": {"type": "string"},
+        "example": '"5f2b7c1d9e3a4068b1c2d3e4f5061728"',
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "integer"},
@@ -75,6 +80,7 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Calendar", "description": "See the posts of each day."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
             {"name": "Connect", "description": "Connect accounts."},
@@ -117,6 +123,7 @@ def _operation(operation: Operation) -> Json:
                 )
                 if status
             },
+            **_unchanged(operation),
             **_error_responses((*operation.errors, *_ALWAYS)),
         },
     }
@@ -129,7 +136,15 @@ def _operation(operation: Operation) -> Json:
 
 
 def _answer_headers(operation: Operation) -> list[str]:
-    return [answer for header, answer in _ANSWERED_BY.items() if header in operation.headers]
+    applied = [answer for header, answer in _ANSWERED_BY.items() if header in operation.headers]
+    return [*applied, "ETag"] if operation.has_tag else applied
+
+
+def _unchanged(operation: Operation) -> dict[str, Json]:
+    """Return the answer to a caller that has the content already, if the operation has it."""
+    if not operation.has_tag:
+        return {}
+    return {"304": {"description": HTTPStatus(304).phrase, "headers": _header_refs(("X-Request-Id", "ETag"))}}
 
 
 def _content(name: str, examples: dict[str, Json]) -> Json:

@@ -2,6 +2,7 @@
 
 from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
+from api.calendar.routes import CalendarEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.http.operation import operations_served
 from api.pauses.routes import PauseEndpoints
@@ -13,6 +14,7 @@ CONTROLLERS = (
     BulkEndpoints,
     PlatformEndpoints,
     OutcomeEndpoints,
+    CalendarEndpoints,
     PauseEndpoints,
     AccountEndpoints,
     ConnectEndpoints,

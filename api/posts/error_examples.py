@@ -56,6 +56,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ),
         ("unknownQuery", 400, "lmit is not a known query parameter; did you mean limit?", "unknown_parameter", "lmit"),
         ("wrongQuery", 400, "limit must be a whole number from 1 to 100", "invalid_field_value", "limit"),
+        ("dayMissing", 400, "to is required", "missing_required_field", "to"),
         ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
         ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
         (

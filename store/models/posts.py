@@ -131,6 +131,14 @@ class Post(Base):
             "id",
             postgresql_include=["scheduled_for"],
         ),
+        Index(
+            "posts_at_once",
+            "workspace_id",
+            "due_at",
+            "id",
+            postgresql_include=["status"],
+            postgresql_where=text("scheduled_for IS NULL AND due_at IS NOT NULL"),
+        ),
         # Open posts first: their delivery must not wait for those of settled ones.
         Index(
             "posts_undelivered",

@@ -17,7 +17,7 @@ from store.posts.list_queries import matching_posts
 
 COUNT_WITHIN_S = 3.0
 """Seconds after which PostgreSQL ends a statement that counts."""
-_LIMIT_TIME = text(f"SET LOCAL statement_timeout = {COUNT_WITHIN_S * 1000:.0f}")
+LIMIT_TIME = text(f"SET LOCAL statement_timeout = {COUNT_WITHIN_S * 1000:.0f}")
 
 
 class Grouping(StrEnum):
@@ -64,7 +64,7 @@ async def count_posts(
     A post with targets on several platforms counts for each of them. `days` are the beginnings of the days, in their
     order. Limits the time of the statements in the rest of the transaction.
     """
-    await session.execute(_LIMIT_TIME)
+    await session.execute(LIMIT_TIME)
     shape, values = shape_and_values(workspace_id, _with_statuses(conditions), most + 1)
     values |= {"days": _starts(groupings, days)}
     posts = matching_posts(shape).limit(PARAMETERS["count"]).subquery()

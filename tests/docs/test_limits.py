@@ -10,6 +10,8 @@ from api.accounts.choices import MOST_LISTS
 from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
 from api.bulk.validate import FILES_BEGIN_WITHIN_S
+from api.calendar.days import MOST_OF_DAY
+from api.calendar.queries import MOST_DAYS as CALENDAR_DAYS
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
@@ -42,6 +44,7 @@ from store.database import OF_REQUESTS
 from store.media.checks import KEPT as CHECKS_KEPT
 from store.media.files import MOST_BYTES, MOST_FILES
 from store.models import Base
+from store.posts.calendar import MOST_TARGETS
 from store.posts.counts import COUNT_WITHIN_S
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +94,10 @@ NUMBERS = {
         f"{MOST_CHECKS_OF_ONE} of a workspace at a time, {MOST_CHECKS} in all; {MOST_CHECKED_FILES} files"
     ),
     "posts that a request counts": f"{MOST_COUNTED:,}; {MOST_DAYS} days; {COUNT_WITHIN_S:g} s",
+    "days of a calendar": (
+        f"{CALENDAR_DAYS}; {MOST_OF_DAY}, with {MOST_TARGETS} targets each; {MOST_COUNTED:,} posts in all; "
+        f"{COUNT_WITHIN_S:g} s"
+    ),
     "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
     "requests with the same Idempotency-Key": f"{MOST_REPEATS}",

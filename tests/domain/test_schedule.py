@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from domain.schedule import (
     NoSuchTime,
     ScheduledTime,
+    day_beginning,
     horizon,
     local_time,
     parse_bound,
+    parse_date,
     parse_date_time,
     parse_shift,
     resolve,
@@ -272,3 +274,25 @@ class TestShifts:
     def test_refuses_dates_beyond_the_calendar(self) -> None:
         with pytest.raises(ValueError, match="out of range"):
             shifted(ScheduledTime(datetime(9999, 12, 30, tzinfo=UTC), None, "UTC"), parse_shift("P9999W"))
+
+
+class TestDays:
+    @given(st.datetimes(datetime.min.replace(year=2026), _LAST, timezones=st.just(UTC)), zones)  # noqa: DTZ901 as above
+    def test_contain_the_instants_of_their_date(self, instant: datetime, zone: str) -> None:
+        clock = ZoneInfo(zone)
+        day = instant.astimezone(clock).date()
+        assert day_beginning(day, clock) <= instant < day_beginning(day + timedelta(days=1), clock)
+
+    @pytest.mark.parametrize("zone", sorted(zone_names()))
+    def test_follow_each_other_over_both_clock_changes(self, zone: str) -> None:
+        clock = ZoneInfo(zone)
+        days = [date(2027, 1, 1) + timedelta(days=number) for number in range(366)]
+        beginnings = [day_beginning(day, clock) for day in days]
+        for day, begin, end in zip(days, beginnings, beginnings[1:], strict=False):
+            assert begin.astimezone(clock).date() == day
+            assert (end - timedelta(microseconds=1)).astimezone(clock).date() == day
+
+    @pytest.mark.parametrize("text", ["2026-02-30", "2026-2-1", "2026-02-01T00:00:00", "20260201", ""])
+    def test_are_dates_of_the_calendar(self, text: str) -> None:
+        with pytest.raises(ValueError):  # noqa: PT011 its text is for people
+            parse_date(text)

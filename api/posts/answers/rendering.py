@@ -16,7 +16,7 @@ from platforms.registry import platforms
 from store.models import Attempt, Post, Target
 from store.posts.shown import ShownPost, ShownTarget
 
-_TIME_PASSED: ProblemView = {
+TIME_PASSED: ProblemView = {
     "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
     "code": "scheduled_time_passed",
     "param": "scheduledFor",
@@ -55,7 +55,7 @@ def render_post(post: Post | ShownPost) -> PostView:
     if post.facebook_settings:
         shown["facebookSettings"] = post.facebook_settings
     if is_draft and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
-        shown["warnings"] = [_TIME_PASSED]
+        shown["warnings"] = [TIME_PASSED]
     elif post.status == PostStatus.SCHEDULED and (warnings := _preflight_warnings(post.targets)):
         shown["warnings"] = warnings
     return shown

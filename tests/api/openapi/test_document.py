@@ -85,7 +85,7 @@ def test_every_operation_has_examples_errors_and_auth() -> None:
 def test_every_example_fits_its_schema() -> None:
     api = document()
     contents = [operation["requestBody"]["content"] for _, _, operation in operations() if "requestBody" in operation]
-    contents += [response["content"] for _, _, response in responses()]
+    contents += [response["content"] for _, _, response in responses() if "content" in response]
     for content in contents:
         schema = {**content["application/json"]["schema"], "components": api["components"]}
         assert content["application/json"]["examples"]
@@ -118,7 +118,7 @@ def test_request_schemas_have_no_meaningless_defaults_or_nulls() -> None:
         field
         for name, schema in schemas().items()
         if name.endswith(("Post", "Posts", "PostItem", "Target", "Settings"))
-        and name not in {"Post", "DeletedPost", "PostTarget"}
+        and name not in {"Post", "DeletedPost", "PostTarget", "CalendarPost", "CalendarTarget"}
         for field, described in schema.get("properties", {}).items()
         if {"type": "null"} in described.get("anyOf", ())
     }
@@ -174,7 +174,7 @@ def test_every_example_of_an_error_is_a_sentence_of_the_code() -> None:
 
 def test_no_example_holds_a_reference() -> None:
     for operation in (operation for _, _, operation in operations()):
-        contents = [response["content"] for response in operation["responses"].values()]
+        contents = [response["content"] for response in operation["responses"].values() if "content" in response]
         contents += [operation["requestBody"]["content"]] if "requestBody" in operation else []
         for content in contents:
             assert '"$ref"' not in json.dumps(content["application/json"]["examples"])

@@ -133,7 +133,7 @@ async def test_a_slow_count_is_ended(stranger: Client, monkeypatch: pytest.Monke
     def slow(_: Shape) -> Any:
         return select(literal("").label("id"), literal("").label("status"), func.pg_sleep(2).label("scheduled_for"))
 
-    monkeypatch.setattr("store.posts.counts._LIMIT_TIME", text("SET LOCAL statement_timeout = 50"))
+    monkeypatch.setattr("store.posts.counts.LIMIT_TIME", text("SET LOCAL statement_timeout = 50"))
     monkeypatch.setattr("store.posts.counts.matching_posts", slow)
     response = await stranger.get("/v1/posts/counts")
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")

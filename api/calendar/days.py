@@ -1,0 +1,34 @@
+"""The posts of some days."""
+
+from api.calendar.queries import CalendarQuery
+from api.calendar.rendering import render_calendar
+from api.calendar.views import CalendarView
+from api.dependencies import Dependencies
+from api.posts.counts import COST, MOST_COUNTED
+from domain.errors import InvalidRequest, Problem
+from store.posts.calendar import read_calendar
+
+MOST_OF_DAY = 50
+"""Posts of a day that are shown: more than a person reads at a glance."""
+_TOO_MANY = Problem(
+    f"These days have more than {MOST_COUNTED:,} posts: ask for fewer days, or for a status, a tag or an account",
+    "invalid_field_value",
+    "to",
+)
+
+
+async def read_days(deps: Dependencies, workspace_id: str, api_key_id: str, query: CalendarQuery) -> CalendarView:
+    """Return a calendar. Raises InvalidRequest if too many posts match, TooManyRequests."""
+    deps.rates.take(api_key_id, COST - 1)
+    with deps.counts.take(workspace_id):
+        days = await read_calendar(
+            deps.database,
+            workspace_id,
+            query.conditions,
+            query.beginnings,
+            most_of_day=MOST_OF_DAY,
+            most=MOST_COUNTED,
+        )
+    if days is None:
+        raise InvalidRequest(_TOO_MANY)
+    return await render_calendar(query.zone, query.days, days)

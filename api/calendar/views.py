@@ -1,0 +1,70 @@
+"""The answers with a calendar."""
+
+from typing import Annotated, NotRequired
+
+from typing_extensions import TypedDict
+
+from api.views import Moment, PlatformName, ValueOf, described, view
+from domain.post import PostStatus, TargetStatus
+from domain.waits import WaitsFor
+
+
+@view("CalendarTarget")
+class CalendarTargetView(TypedDict):
+    """A target of a post on a calendar."""
+
+    platform: Annotated[PlatformName, described("The platform.")]
+    accountId: Annotated[str, described("The connected account.", "ig_123")]
+    username: Annotated[str | None, described("Its name there; null once the account is removed.", "acme")]
+    status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("Its status, as in the post.", "published")]
+
+
+@view("CalendarPost")
+class CalendarPostView(TypedDict):
+    """A post on a calendar, in short. `GET /v1/posts/{postId}` has the rest."""
+
+    id: Annotated[str, described("The post's id.", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    at: Annotated[
+        Moment, described("When it is on the calendar: its `scheduledFor` or, without one, when it was published.")
+    ]
+    local: Annotated[str, described("The same on the clocks of the calendar's `timezone`.", "2030-12-03T10:00:00")]
+    timezone: Annotated[str, described("The post's own time zone.", "Europe/Berlin")]
+    dueAt: NotRequired[Annotated[Moment, described("When it is due, if a pause has moved that from `at`.")]]
+    status: Annotated[PostStatus, described("The post's status.", "scheduled")]
+    text: Annotated[
+        str, described("The first 80 characters of its text, or of its first target's own.", "Hello from SocialSyncer")
+    ]
+    waitsFor: NotRequired[
+        Annotated[
+            Annotated[str, ValueOf(WaitsFor)],
+            described("What a target of it waits for, if one does: the reason that needs a person first."),
+        ]
+    ]
+    warnings: NotRequired[
+        Annotated[
+            list[str],
+            described("What will go wrong unless it is changed, as sentences.", ["X will refuse it."]),
+        ]
+    ]
+    targets: Annotated[list[CalendarTargetView], described("At most 10; those that failed or wait come first.")]
+    moreTargets: NotRequired[Annotated[int, described("The number of its other targets, if it has more.", 2)]]
+
+
+@view("CalendarDay")
+class CalendarDayView(TypedDict):
+    """One day of a calendar."""
+
+    date: Annotated[str, described("The day, in the calendar's `timezone`.", "2030-12-03")]
+    posts: Annotated[list[CalendarPostView], described("Its first 50 posts, the soonest first.")]
+
+
+@view("Calendar")
+class CalendarView(TypedDict):
+    """The posts of some days."""
+
+    timezone: Annotated[str, described("The time zone in which the days begin and end.", "Europe/Berlin")]
+    days: Annotated[list[CalendarDayView], described("Every day that was asked for, also those without posts.")]
+    more: Annotated[
+        dict[str, int],
+        described("For each day with more posts than are shown: how many more.", {"2030-12-03": 412}),
+    ]

@@ -1,0 +1,164 @@
+"""The posts of a calendar: the first ones of each day, and the number of them all.
+
+A post is on the calendar at its `scheduled_for` or, if it was published at once, at its `due_at`. Drafts without a time
+are on no day. A read takes two statements. The first reads the entries of indexes, unless a condition needs the posts'
+targets or tags.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY, Integer, Select, bindparam, func, select, union_all
+
+from domain.post import PostStatus
+from store.database import Database
+from store.models import Post
+from store.posts.counts import LIMIT_TIME
+from store.posts.list_filters import PARAMETERS, Filter, Shape, shape_and_values
+from store.posts.list_queries import matching_posts
+
+TEXT_LENGTH = 80
+"""Characters of a post's text on a calendar."""
+MOST_TARGETS = 10
+"""Targets of a post that a calendar shows. A post may have ten times as many, and a calendar thousands of posts."""
+_KEPT = 200
+"""The number of queries that are kept: clients choose the shapes of their calendars."""
+_LAST_INSTANT = timedelta(microseconds=1)
+
+
+class CalendarTarget(NamedTuple):
+    """A target of a post on a calendar, by the columns of `targets`; `username` is None if the account was removed."""
+
+    platform: str
+    account_id: str
+    username: str | None
+    status: str
+    confirming: bool
+    hold_reason: str | None
+    error_code: str | None
+    next_attempt_at: datetime | None
+    preflight_code: str | None
+
+
+class CalendarPost(NamedTuple):
+    """A post on a calendar."""
+
+    id: str
+    version: int
+    status: str
+    at: datetime
+    """When it is on the calendar."""
+    scheduled_for: datetime | None
+    due_at: datetime | None
+    timezone: str
+    text: str
+    """The first characters of its text, or of the first target with its own text."""
+    target_count: int
+    targets: list[CalendarTarget]
+    """The first `MOST_TARGETS` of them; those that failed or wait come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """The first posts of a day, the soonest first, and the number of all of its posts."""
+
+    posts: list[CalendarPost]
+    total: int
+
+
+_SHOWN = f"""
+SELECT posts.id, posts.version, posts.status, coalesce(posts.scheduled_for, posts.due_at),
+  posts.scheduled_for, posts.due_at, posts.timezone,
+  left(coalesce(posts.content, (
+    SELECT custom_content FROM targets WHERE post_id = posts.id AND custom_content IS NOT NULL ORDER BY position LIMIT 1
+  ), ''), {TEXT_LENGTH}),
+  (SELECT count(*)::int FROM targets WHERE post_id = posts.id),
+  ARRAY(SELECT ROW(targets.platform, targets.account_id, accounts.username, targets.status, targets.confirming,
+                   targets.hold_reason, targets.error_code, targets.next_attempt_at, targets.preflight_code)
+        FROM targets LEFT JOIN accounts
+          ON accounts.workspace_id = targets.workspace_id AND accounts.id = targets.account_id
+         AND accounts.platform = targets.platform
+        WHERE targets.post_id = posts.id
+        ORDER BY targets.status IN ('failed', 'unconfirmed', 'held') DESC, targets.position LIMIT {MOST_TARGETS})
+FROM posts WHERE posts.id = ANY($1) AND posts.workspace_id = $2
+  AND coalesce(posts.scheduled_for, posts.due_at) IS NOT NULL
+"""  # noqa: S608 a number of ours
+
+
+async def read_calendar(
+    database: Database,
+    workspace_id: str,
+    conditions: Filter,
+    beginnings: Sequence[datetime],
+    *,
+    most_of_day: int,
+    most: int,
+) -> list[CalendarDay] | None:
+    """Return the days between neighbouring beginnings; None if more than `most` posts match the conditions.
+
+    `conditions` may not limit the scheduled times themselves.
+    """
+    period = replace(conditions, scheduled_from=beginnings[0], scheduled_to=beginnings[-1] - _LAST_INSTANT)
+    # An index by status can only be searched for times if all statuses are named.
+    scheduled = period if period.statuses or period.target_statuses else replace(period, statuses=tuple(PostStatus))
+    shape, values = shape_and_values(workspace_id, scheduled, most + 1)
+    others, _ = shape_and_values(workspace_id, conditions, most + 1)
+    values |= {"beginnings": list(beginnings[:-1]), "most_of_day": most_of_day}
+    async with database.transaction() as session:
+        await session.execute(LIMIT_TIME)
+        rows = (await session.execute(first_of_days(shape, others), values)).all()
+    days: list[list[str]] = [[] for _ in beginnings[1:]]
+    totals = [0] * len(days)
+    for day, total, post_id in rows:
+        days[day].append(post_id)
+        totals[day] = total
+    if sum(totals) > most:
+        return None
+    # A post may have been deleted, or moved to another time, in between.
+    shown = await _read_posts(database, workspace_id, [post_id for day in days for post_id in day])
+    return [
+        CalendarDay(sorted((shown[post_id] for post_id in day if post_id in shown), key=_by_time), total)
+        for day, total in zip(days, totals, strict=True)
+    ]
+
+
+def _by_time(post: CalendarPost) -> tuple[datetime, str]:
+    return post.at, post.id
+
+
+async def _read_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> dict[str, CalendarPost]:
+    rows = await database.rows(_SHOWN, post_ids, workspace_id) if post_ids else []
+    posts = (CalendarPost._make((*own, list(map(CalendarTarget._make, targets)))) for *own, targets in rows)
+    return {post.id: post for post in posts}
+
+
+@lru_cache(_KEPT)
+def first_of_days(shape: Shape, others: Shape) -> Select[Any]:
+    """Return the query for each day's number of posts and first posts: the day's number, the total, a post's id.
+
+    `shape` is that of the posts with a time, `others` of those that were published at once.
+    """
+    scheduled = matching_posts(shape).with_only_columns(Post.id, Post.scheduled_for.label("at"))
+    at_once = (
+        matching_posts(others)
+        .with_only_columns(Post.id, Post.due_at.label("at"))
+        .where(
+            Post.scheduled_for.is_(None),
+            Post.due_at >= PARAMETERS["scheduled_from"],
+            Post.due_at <= PARAMETERS["scheduled_to"],
+        )
+    )
+    both = union_all(scheduled, at_once).limit(PARAMETERS["count"]).cte("matching")
+    beginnings = bindparam("beginnings", type_=ARRAY(Post.scheduled_for.type))
+    day = func.width_bucket(both.c.at, beginnings) - 1
+    matching = (
+        select(both.c.id, both.c.at, day.label("day")).cte("days").prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    totals = select(matching.c.day, func.count().label("total")).group_by(matching.c.day).subquery()
+    number = func.row_number().over(partition_by=matching.c.day, order_by=(matching.c.at, matching.c.id))
+    numbered = select(matching.c.day, matching.c.id, number.label("number")).subquery()
+    first = select(totals.c.day, totals.c.total, numbered.c.id).join(numbered, numbered.c.day == totals.c.day)
+    return first.where(numbered.c.number <= bindparam("most_of_day", type_=Integer()))
