@@ -27,6 +27,13 @@ class Gauges:
         self._undelivered = meter.create_gauge(
             "socialsyncer_posts_undelivered", "Posts whose newest version has not reached their workflow for 30 seconds"
         )
+        self._behind = meter.create_gauge(
+            "socialsyncer_posts_behind", "Posts whose workflow does not know their newest version yet"
+        )
+        self._turn_age = meter.create_gauge(
+            "socialsyncer_bulk_turn_age_seconds",
+            "Seconds for which posts of bulk operations have waited and no worker has delivered any",
+        )
         self._waiting = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
         )
@@ -62,10 +69,15 @@ class Gauges:
         """Count posts that were found late."""
         self._found_late.add(posts)
 
-    def posts(self, late: int, undelivered: int) -> None:
-        """Set how many posts are late, and how many have a workflow that does not know their newest version."""
+    def posts(self, late: int, undelivered: int, behind: int, turn_age: timedelta) -> None:
+        """Set how many posts are late, should have been delivered to their workflows, and are not delivered yet.
+
+        `turn_age`: how long those of bulk operations have got no turn.
+        """
         self._late.set(late)
         self._undelivered.set(undelivered)
+        self._behind.set(behind)
+        self._turn_age.set(round(turn_age.total_seconds()))
 
     def waiting_targets(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
         """Set how many targets wait, and the longest time, by platform and reason."""

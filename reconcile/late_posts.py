@@ -11,7 +11,7 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
-from reconcile.readiness import UNDELIVERED_AFTER, Readiness
+from reconcile.readiness import Readiness
 from reconcile.rounds import BackgroundTask
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
@@ -69,8 +69,8 @@ class LatePostWatch:
         async with self._database.reading() as session:
             now = await database_now(session)
             late = await count_late(session, now - self._late_after)
-            undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
-            self._gauges.posts(late, undelivered.all)
+            undelivered = await count_undelivered(session, now)
+            self._gauges.posts(late, undelivered.all, undelivered.behind, undelivered.turn_age)
             waiting = await count_waiting(session)
             self._gauges.waiting_targets({key: (group.count, now - group.since) for key, group in waiting.items()})
             self._gauges.api_versions(now.date())

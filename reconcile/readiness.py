@@ -23,9 +23,6 @@ log = structlog.get_logger(__name__)
 
 Parts = dict[str, bool | int | str]
 
-UNDELIVERED_AFTER = timedelta(seconds=30)
-"""The age from which an undelivered change counts: the sweep comes every 5 s."""
-
 _TIMEOUT_S = 3.0
 _GIVEN_UP_S = 15.0
 """The time limit of a probe that hangs, so that a new probe can find a part that is available again."""
@@ -74,7 +71,7 @@ class Readiness:
         async with self._database.reading() as session:
             now = await database_now(session)
             late = await count_late(session, now - self._late_after)
-            undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
+            undelivered = await count_undelivered(session, now)
             refused = len(await refused_apps(session))
             schema = await schema_revision(session)
         parts: Parts = {"database": True, "sweep": undelivered.untried == 0}

@@ -1,23 +1,36 @@
-"""The sweep: deliver the newest versions of posts to workflows that are not known to have them."""
+"""The sweep: deliver the newest versions of posts to workflows that are not known to have them.
+
+Posts of bulk operations are delivered in turns, at one pace for all workers, unless they are due soon.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Unavailable
 from domain.plan import Plan
 from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.models import Post
-from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import (
+    claim_turn,
+    claim_undelivered,
+    record_delivered,
+    release_undelivered,
+    return_to_turns,
+)
+from store.posts.plans import plans_with_accounts
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 5.0
+_TURN_EVERY_S = 0.5
+"""How often a worker asks for the turn of a second; most find that it is not due."""
 _GRACE = timedelta(seconds=10)
 """How long the API may take between changing a post and delivering the change; a second delivery is harmless."""
 _BATCH = 100
@@ -35,6 +48,16 @@ def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
     return BackgroundTask(sweep_all, _EVERY_S, "sweep.postponed")
 
 
+def bulk_task(database: Database, workflows: PostWorkflows, starts_per_s: int) -> BackgroundTask:
+    """Return the task that delivers the posts of bulk operations, `starts_per_s` a second by all workers together."""
+
+    async def take_turns() -> None:
+        while await deliver_in_turn(database, workflows, starts_per_s):
+            pass
+
+    return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed")
+
+
 async def sweep(database: Database, workflows: PostWorkflows) -> int:
     """Deliver every post that was changed a while ago to its workflow, if the workflow is not known to have the change.
 
@@ -44,7 +67,34 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     now = datetime.now(UTC)
     async with database.transaction() as session:
         posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
-        plans = {post.id: await plan_with_accounts(session, post) for post in posts if post.due_at is not None}
+        plans = await plans_with_accounts(session, posts)
+    await _deliver_all(database, workflows, posts, plans, release_undelivered)
+    return len(posts)
+
+
+async def deliver_in_turn(database: Database, workflows: PostWorkflows, most: int) -> int:
+    """Take the turn of this second, if no other worker has it, and deliver up to `most` posts of bulk operations.
+
+    Returns how many there were. The sweep repeats deliveries that fail. Raises Unavailable if Temporal
+    is unavailable; then the posts wait for another turn.
+    """
+    async with database.transaction() as session:
+        posts = await claim_turn(session, most)
+        plans = await plans_with_accounts(session, posts)
+    await _deliver_all(database, workflows, posts, plans, return_to_turns)
+    return len(posts)
+
+
+async def _deliver_all(
+    database: Database,
+    workflows: PostWorkflows,
+    posts: Sequence[Post],
+    plans: Mapping[str, Plan],
+    release: Callable[[AsyncSession, Sequence[str]], Awaitable[None]],
+) -> None:
+    """Deliver claimed posts. If Temporal is unavailable, release what it did not take and raise Unavailable."""
+    if not posts:
+        return
     slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def deliver(post: Post) -> bool:
@@ -56,8 +106,12 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     async with database.transaction() as session:
         await record_delivered(session, {post.id: post.version for post in posts if post.id not in undelivered})
     if undelivered:
-        await _require_temporal(database, workflows, undelivered)
-    return len(posts)
+        try:
+            await workflows.queues.posts()
+        except Unavailable:
+            async with database.transaction() as session:
+                await release(session, undelivered)
+            raise
 
 
 async def _deliver(database: Database, workflows: PostWorkflows, post: Post, plan: Plan | None) -> bool:
@@ -73,13 +127,3 @@ async def _deliver(database: Database, workflows: PostWorkflows, post: Post, pla
         return False
     log.info("sweep.delivered", **named)
     return True
-
-
-async def _require_temporal(database: Database, workflows: PostWorkflows, undelivered: list[str]) -> None:
-    """Raise Unavailable if Temporal is unavailable: the posts are delivered as soon as it is back."""
-    try:
-        await workflows.queues.posts()
-    except Unavailable:
-        async with database.transaction() as session:
-            await release_undelivered(session, undelivered)
-        raise

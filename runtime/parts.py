@@ -61,6 +61,7 @@ class WorkerParts:
     refused_accounts: RefusedAccounts
     redirect_urls: Sequence[str]
     most_accounts: int
+    bulk_starts_per_s: int
 
     def posts(self) -> PostActivities:
         """Return the activities that change only rows."""
@@ -142,6 +143,7 @@ async def open_parts(
                 RefusedAccounts(database, accounts),
                 settings.redirect_urls,
                 settings.max_accounts,
+                settings.bulk_starts_per_s,
             )
         finally:
             await accounts.close()

@@ -26,6 +26,7 @@ from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.bounds import MOST_ACCOUNTS
+from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
@@ -106,6 +107,13 @@ class Settings(BaseSettings):
     )
     max_accounts: int = Field(
         default=MOST_ACCOUNTS, ge=0, le=10**9, description="accounts that a workspace may connect; 0 for any number"
+    )
+    bulk_starts_per_s: int = Field(
+        default=BULK_STARTS_PER_S,
+        ge=1,
+        le=10_000,
+        description="posts of bulk operations that all workers together deliver to their workflows in a second;"
+        " those that are due within a minute are delivered at once",
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

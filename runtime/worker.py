@@ -26,7 +26,7 @@ from reconcile.recovery import Recovery
 from reconcile.renewals import renewal_task
 from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
-from reconcile.sweep import sweep_task
+from reconcile.sweep import bulk_task, sweep_task
 from reconcile.zones import zone_task
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
@@ -152,6 +152,7 @@ async def running_workers(
     database, accounts = parts.database, parts.accounts
     tasks = [
         sweep_task(database, posts),
+        bulk_task(database, posts, parts.bulk_starts_per_s),
         hold_task(database),
         Recovery(database, posts, Runs(client)).task(),
         recheck_task(database, accounts, parts.apps, posts),

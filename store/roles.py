@@ -119,6 +119,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "gates": {Component.API: _NOTE, Component.WORKER: _READ},
     "pauses": {Component.API: _NOTE, Component.WORKER: _READ},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
+    # The API only measures how long ago the last turn was.
+    "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }
 """The rights of each part on each table, as GRANT takes them. Without an entry here, no process can use a table.

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.delivery import UNDELIVERED_AFTER
 from domain.post import LATE_AFTER, PostStatus
 from reconcile.doctor.facts import SILENT_AFTER
-from reconcile.readiness import UNDELIVERED_AFTER
 from store.database import Database
 from store.maintenance.loose_ends import open_attempts
 from store.maintenance.open_posts import PostSummary, open_after, posts_of_workflows
@@ -78,7 +78,7 @@ async def _runs_with_rows(database: Database, running: dict[str, Run]) -> AsyncI
 
 
 def _is_open_suspicious(summary: PostSummary, run: Run | None, now: datetime) -> bool:
-    undelivered = not summary.is_delivered and now - summary.updated_at > UNDELIVERED_AFTER
+    undelivered = not summary.is_delivered and now - summary.undelivered_since > UNDELIVERED_AFTER
     if run is None:
         return summary.is_delivered or undelivered
     late = not summary.is_paused and summary.due_at is not None and now - summary.due_at > LATE_AFTER

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.attempts import AttemptStep
+from domain.delivery import UNDELIVERED_AFTER
 from domain.ownership import RunState, classify_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import Facts
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy
-from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
 from reconcile.run_facts import read_run_facts, row_facts
 from store.maintenance.loose_ends import OpenAttempt
@@ -55,7 +55,9 @@ def _diagnose_workflow(facts: Facts, post: Post) -> Finding:
     if not post.is_delivered:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."
-        return facts.finding(FindingKind.NOT_STARTED, FixedBy.SYSTEM, what, how, by=post.updated_at + UNDELIVERED_AFTER)
+        return facts.finding(
+            FindingKind.NOT_STARTED, FixedBy.SYSTEM, what, how, by=post.undelivered_since + UNDELIVERED_AFTER
+        )
     what = f"The row says {status}, but {ended}."
     how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
     return facts.finding(FindingKind.LOST, FixedBy.SYSTEM, what, how, by=_recovered_by(facts.now, post, run))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from domain.delivery import UNDELIVERED_AFTER
 from domain.ownership import RunState, classify_run
 from domain.post import OPEN, PostStatus
 from reconcile.doctor.cases import Case
@@ -12,7 +13,6 @@ from reconcile.doctor.findings import Finding
 from reconcile.doctor.lost import diagnose_lost
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.running import diagnose_running
-from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.run_facts import read_run_facts, row_facts
 from store.database import Database
 from store.maintenance.loose_ends import post_and_targets, post_open_attempts
@@ -34,7 +34,7 @@ class Examination:
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
             return diagnose_running(facts, facts.run)
-        if facts.post and not facts.post.is_delivered and facts.now - facts.post.updated_at < UNDELIVERED_AFTER:
+        if facts.post and not facts.post.is_delivered and facts.now - facts.post.undelivered_since < UNDELIVERED_AFTER:
             return []
         return diagnose_lost(facts)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
+from domain.delivery import UNDELIVERED_AFTER
 from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import SILENT_AFTER, Facts, is_settled
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy
-from reconcile.readiness import UNDELIVERED_AFTER
 from store.models import Post, Target
 from workflows.client.runs import Run
 from workflows.messages import TargetStatusView
@@ -91,7 +91,9 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         knows = facts.view.version if facts.view else post.version
         if post.version > knows or not post.is_delivered:
             how = "By itself: the row's time counts, and a worker's sweep delivers it to the workflow."
-            yield facts.finding(FindingKind.DUE, FixedBy.SYSTEM, what, how, by=post.updated_at + UNDELIVERED_AFTER)
+            yield facts.finding(
+                FindingKind.DUE, FixedBy.SYSTEM, what, how, by=post.undelivered_since + UNDELIVERED_AFTER
+            )
             return
         how = "Change the post (PATCH /v1/posts/{postId}) to the intended time: both follow."
         yield facts.finding(FindingKind.DUE, FixedBy.PERSON, what, how)

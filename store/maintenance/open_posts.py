@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Select, and_, bindparam, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.delivery import undelivered_since
 from domain.post import OPEN, HoldReason, PostStatus, TargetStatus
 from store.models import Post, Target
 
@@ -23,8 +24,15 @@ class PostSummary:
     delivered_version: int
     created_at: datetime
     updated_at: datetime
+    next_delivery_at: datetime | None
+    delivery_attempts: int
     is_paused: bool
     """Whether pauses hold all that is left of it, so that nothing happens to it until one ends."""
+
+    @property
+    def undelivered_since(self) -> datetime:
+        """Return the time from which the newest version, if it is not delivered, counts as waiting for delivery."""
+        return undelivered_since(self.updated_at, self.next_delivery_at, self.delivery_attempts)
 
     @property
     def is_delivered(self) -> bool:
@@ -44,7 +52,7 @@ _IS_PAUSED = and_(
     exists().where(Target.workspace_id == Post.workspace_id, Target.post_id == Post.id, _IS_HELD),
     ~exists().where(Target.post_id == Post.id, _MOVES, Target.hold_reason.is_distinct_from(HoldReason.PAUSED)),
 )
-_Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime, bool]
+_Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime, datetime | None, int, bool]
 _COLUMNS: _Summaries = select(
     Post.id,
     Post.workspace_id,
@@ -55,6 +63,8 @@ _COLUMNS: _Summaries = select(
     Post.delivered_version,
     Post.created_at,
     Post.updated_at,
+    Post.next_delivery_at,
+    Post.delivery_attempts,
     _IS_PAUSED,
 )
 # A literal list, because the planner must see that the partial index has all of them.

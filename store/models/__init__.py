@@ -13,7 +13,7 @@ from store.models.accounts import (
 )
 from store.models.base import Base, Id
 from store.models.campaigns import Campaign, Operation
-from store.models.maintenance import Restore, SchemaState, ZoneCheck
+from store.models.maintenance import BulkTurn, Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
@@ -31,6 +31,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "Base",
+    "BulkTurn",
     "Campaign",
     "ChoiceList",
     "ConnectedAccount",

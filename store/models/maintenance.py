@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,6 +44,17 @@ class Restore(Base):
     """The number of targets that are confirmed before they are sent."""
     finished_at: Mapped[datetime | None]
     """When the restore was finished; until then the API refuses writes."""
+
+
+class BulkTurn(Base):
+    """The last turn in which a worker delivered posts of bulk operations (reconcile.sweep). One row."""
+
+    __tablename__ = "bulk_turn"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    at: Mapped[datetime]
+
+    __table_args__ = (CheckConstraint('"only"', name="bulk_turn_has_one_row"),)
 
 
 class ZoneCheck(Base):

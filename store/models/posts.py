@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from domain.delivery import undelivered_since
 from domain.post import PostStatus, TargetState, TargetStatus, is_moving
 from store.models.base import Base, Id
 
@@ -52,7 +53,8 @@ class Post(Base):
     delivered_version: Mapped[int] = mapped_column(server_default=text("0"))
     """The newest version that its workflow is known to have; 0: no workflow was ever started."""
     next_delivery_at: Mapped[datetime | None]
-    """When the sweep may deliver the newest version, after a failure. Null in a settled post: the sweep leaves it."""
+    """When the sweep delivers the newest version: after a failure, or, without an attempt, of a bulk operation, whose
+    turn may come earlier. Null in a settled post: the sweep leaves it."""
     delivery_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     """The number of the sweep's tries to deliver this version to its workflow."""
     skip_reason: Mapped[str | None]
@@ -75,6 +77,11 @@ class Post(Base):
     def is_delivered(self) -> bool:
         """Return whether its workflow is known to have the newest version."""
         return self.delivered_version >= self.version
+
+    @property
+    def undelivered_since(self) -> datetime:
+        """Return the time from which the newest version, if it is not delivered, counts as waiting for delivery."""
+        return undelivered_since(self.updated_at, self.next_delivery_at, self.delivery_attempts)
 
     @property
     def is_moving(self) -> bool:

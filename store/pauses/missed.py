@@ -151,7 +151,7 @@ async def publish_missed(
     starting_over = [(post.id, times[post.id]) for post in posts if post.may_start_over]
     for statement, rows in (_WAIT, targets), (_SCHEDULE, starting_over):
         await session.execute(statement, {"ids": [row[0] for row in rows], "times": [row[1] for row in rows]})
-    await _raise_versions(session, [post.id for post in posts], None, entry, now)
+    await _raise_versions(session, [post.id for post in posts], entry, now)
 
 
 async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry: AuditEntry, now: datetime) -> None:
@@ -163,9 +163,7 @@ async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry:
     await session.execute(_DRAFT, {"ids": [post.id for post in drafts], "reason": SkipReason.PAUSED.value})
     failure = {"error": _SKIPPED, "code": SKIPPED, "category": ErrorCategory.INTERNAL.value}
     await session.execute(_FAIL, {"ids": _target_ids(others), "now": now, **failure})
-    # The workflow of a draft must end, and only the sweep would notify it.
-    await _raise_versions(session, [post.id for post in drafts], now, entry, now)
-    await _raise_versions(session, [post.id for post in others], None, entry, now)
+    await _raise_versions(session, [post.id for post in posts], entry, now)
     await session.execute(_REFRESH, {"ids": [post.id for post in others], "now": now})
 
 
@@ -173,10 +171,8 @@ def _target_ids(posts: Iterable[MissedPost]) -> list[str]:
     return [target_id for post in posts for target_id, _, _ in post.targets]
 
 
-async def _raise_versions(
-    session: AsyncSession, post_ids: Sequence[str], next_delivery_at: datetime | None, entry: AuditEntry, now: datetime
-) -> None:
-    values = {"ids": list(post_ids), "next_delivery_at": next_delivery_at, "now": now}
+async def _raise_versions(session: AsyncSession, post_ids: Sequence[str], entry: AuditEntry, now: datetime) -> None:
+    values = {"ids": list(post_ids), "now": now}
     rows = (await session.execute(_RAISE_VERSIONS, values)).all()
     await add_entries(
         session,
@@ -211,7 +207,7 @@ WHERE id = ANY(CAST(:ids AS text[]))
 """)
 _RAISE_VERSIONS = text("""
 UPDATE posts SET version = version + 1, updated_at = :now, delivery_attempts = 0,
-  next_delivery_at = CAST(:next_delivery_at AS timestamptz)
+  next_delivery_at = bulk_delivery_at_v1(due_at)
 WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, workspace_id, version
 """)
 _REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v1(id, :now)")

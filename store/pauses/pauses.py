@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Action, Actor, AuditEntry
+from domain.delivery import BULK_LEAD
 from domain.ids import new_id
 from domain.pauses import Gate, MissedPolicy, PauseScope, Resumed
 from store.locks import lock
@@ -86,8 +87,8 @@ async def end_pause(
 ) -> tuple[Resumed, list[str]] | None:
     """Publish or skip what a pause has missed, and then open its gate.
 
-    Returns the counts, and the ids of the posts that continue, the first due first. A pause that has ended returns its
-    result again. None if something was missed and `policy` does not say what becomes of it.
+    Returns the counts, and the ids of the posts that continue soon, the first due first. A pause that has ended returns
+    its result again. None if something was missed and `policy` does not say what becomes of it.
     """
     await lock(session, f"pauses.{pause.workspace_id}")
     await session.refresh(pause)
@@ -120,7 +121,7 @@ async def _continue(
         return []
     times = spaced(posts, now, spacing)
     await publish_missed(session, posts, times, entry, now)
-    return [post.id for post in posts]
+    return [post.id for post in posts if times[post.id] <= now + BULK_LEAD]
 
 
 async def preview_end(session: AsyncSession, pause: Pause, policy: MissedPolicy | None) -> Resumed:

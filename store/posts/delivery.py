@@ -1,13 +1,20 @@
-"""The delivery of posts' versions to their workflows: which workflows are known to have the newest one."""
+"""The delivery of posts' versions to their workflows: which workflows are known to have the newest one.
+
+A bulk operation writes `next_delivery_at = bulk_delivery_at_v1(due_at), delivery_attempts = 0` to each post. Those that
+are due soon are then delivered at once, as single posts are. All others are delivered in turns, at one pace for all
+workers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
+from sqlalchemy.sql.elements import TextClause
 
+from domain.delivery import UNDELIVERED_AFTER
 from domain.ids import next_workflow_id
 from domain.post import OPEN
 from store.models import IdempotencyKey, Post
@@ -19,24 +26,55 @@ FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, ve
 WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
 """)
 
-_CLAIM = text("""
+# Literals: the planner must see that the partial index has these posts.
+_IS_BEHIND = (
+    "posts.delivered_version < posts.version"
+    " AND (posts.status IN ('scheduled', 'publishing') OR posts.next_delivery_at IS NOT NULL)"
+)
+_WAITS_FOR_TURN = "posts.delivery_attempts = 0 AND posts.next_delivery_at > now()"
+
+
+def _claim(condition: str) -> TextClause:
+    """Return the statement that claims up to `most` posts that are behind, the soonest due first."""
+    return text(f"""
 UPDATE posts
 SET delivery_attempts = delivery_attempts + 1,
     next_delivery_at = CAST(:now AS timestamptz)
       + least(CAST(:first AS interval) * power(2, least(delivery_attempts, 20)), CAST(:longest AS interval))
 WHERE id IN (
   SELECT id FROM posts
-  WHERE delivered_version < version AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)
-    AND updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)
+  WHERE {_IS_BEHIND} AND {condition}
   ORDER BY (status IN ('scheduled', 'publishing')) DESC, due_at, id
   LIMIT :most
   FOR UPDATE SKIP LOCKED
 )
 RETURNING id
-""")
+""")  # noqa: S608 our own conditions
 
-# A literal: the planner must see that the partial index has these posts.
-_UNDELIVERED = text("posts.delivered_version < posts.version AND posts.status IN ('scheduled', 'publishing')")
+
+_CLAIM = _claim("updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)")
+_CLAIM_TURN = _claim(_WAITS_FOR_TURN)
+# A turn that is late by less than a second moves the next one to its time, so that the pace holds.
+_TAKE_TURN = text(f"""
+UPDATE bulk_turn SET at = CASE WHEN at > now() - interval '2 s' THEN at + interval '1 s' ELSE now() END
+WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {_IS_BEHIND} AND {_WAITS_FOR_TURN})
+RETURNING now()
+""")  # noqa: S608 the same
+_RETURN_TO_TURNS = text("""
+UPDATE posts SET next_delivery_at = bulk_delivery_at_v1(due_at), delivery_attempts = 0
+WHERE id = ANY(CAST(:ids AS text[]))
+""")
+_COUNT = text(f"""
+SELECT count(*) FILTER (WHERE is_overdue), count(*) FILTER (WHERE is_overdue AND delivery_attempts = 0), count(*),
+       least(now() - (SELECT at FROM bulk_turn),
+             coalesce(now() - min(updated_at) FILTER (WHERE {_WAITS_FOR_TURN}), interval '0'))
+FROM (
+  SELECT status, delivery_attempts, next_delivery_at, updated_at,
+         status IN ('scheduled', 'publishing') AND :changed_before > greatest(
+           updated_at, CASE WHEN delivery_attempts <= 1 THEN next_delivery_at END) AS is_overdue
+  FROM posts WHERE {_IS_BEHIND}
+) AS posts
+""")  # noqa: S608 the same
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 """The pause after the first failed delivery of a post, and the longest pause."""
@@ -54,14 +92,23 @@ async def claim_undelivered(session: AsyncSession, now: datetime, changed_before
     Open posts come first, the soonest due before the others. A settled post is among them only if its change asked for
     delivery (`next_delivery_at`). No other worker gets them for a while: the longer, the more deliveries have failed.
     """
-    values = {
-        "now": now,
-        "changed_before": changed_before,
-        "most": most,
-        "first": FIRST_PAUSE,
-        "longest": LONGEST_PAUSE,
-    }
-    ids = list(await session.scalars(_CLAIM, values))
+    return await _claimed(session, _CLAIM, now, most, changed_before=changed_before)
+
+
+async def claim_turn(session: AsyncSession, most: int) -> list[Post]:
+    """Take the turn of this second, and return up to `most` posts of bulk operations, as `claim_undelivered` does.
+
+    Returns none if another worker has the turn, or no post waits for one.
+    """
+    now = await session.scalar(_TAKE_TURN)
+    return [] if now is None else await _claimed(session, _CLAIM_TURN, now, most)
+
+
+async def _claimed(
+    session: AsyncSession, claim: TextClause, now: datetime, most: int, **values: datetime
+) -> list[Post]:
+    pauses = {"first": FIRST_PAUSE, "longest": LONGEST_PAUSE}
+    ids = list(await session.scalars(claim, {"now": now, "most": most, **pauses, **values}))
     soonest_first = Post.status.in_(OPEN).desc(), Post.due_at, Post.id
     query = select(Post).where(Post.id.in_(ids)).order_by(*soonest_first).options(selectinload(Post.targets))
     return list(await session.scalars(query))
@@ -73,19 +120,36 @@ async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) ->
     await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=func.now()))
 
 
+async def return_to_turns(session: AsyncSession, post_ids: Sequence[str]) -> None:
+    """Let posts that were claimed in a turn wait for another: Temporal was unavailable."""
+    await session.execute(_RETURN_TO_TURNS, {"ids": list(post_ids)})
+
+
 @dataclass(frozen=True, slots=True)
 class Undelivered:
     """The number of posts whose workflows are not known to have the newest version."""
 
     all: int
+    """Those that should have been delivered: changed a while ago, and not waiting for their turn."""
     untried: int
-    """The posts that the sweep has not even tried to deliver: it does not run."""
+    """Those of `all` that the sweep has not even tried to deliver: it does not run."""
+    behind: int
+    """All posts that are to be delivered, those that wait for their turn too."""
+    turn_age: timedelta
+    """How long posts have waited for their turn and no worker has taken one; zero if none waits."""
 
 
-async def count_undelivered(session: AsyncSession, changed_before: datetime) -> Undelivered:
-    """Count the posts that were changed before a time and whose newest version is not known to be delivered."""
-    query = select(func.count(Post.id), func.count(Post.id).filter(Post.delivery_attempts == 0))
-    return Undelivered(*(await session.execute(query.where(_UNDELIVERED, Post.updated_at < changed_before))).one())
+async def count_undelivered(session: AsyncSession, now: datetime) -> Undelivered:
+    """Count the posts whose newest version is not known to be delivered."""
+    row = await session.execute(_COUNT, {"changed_before": now - UNDELIVERED_AFTER})
+    overdue, untried, behind, turn_age = row.one()
+    return Undelivered(overdue, untried, behind, max(turn_age, timedelta(0)))
+
+
+async def count_behind(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
+    """Return how many posts, of those that meet the conditions, have a workflow that is still to be told."""
+    query = select(func.count()).select_from(Post).where(text(_IS_BEHIND), *conditions)
+    return await session.scalar(query) or 0
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:

@@ -1,6 +1,7 @@
 """Plans, read from a post's rows: what its workflow may know."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -22,6 +23,18 @@ async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     return post_plan(
         post, await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
     )
+
+
+async def plans_with_accounts(session: AsyncSession, posts: Iterable[Post]) -> dict[str, Plan]:
+    """Return the plans of posts that are no drafts, by post id; their targets must be loaded."""
+    account_ids: dict[str, list[str]] = defaultdict(list)
+    scheduled = [post for post in posts if post.due_at is not None]
+    for post in scheduled:
+        account_ids[post.workspace_id] += [target.account_id for target in post.targets]
+    accounts = {
+        workspace_id: await find_accounts(session, workspace_id, ids) for workspace_id, ids in account_ids.items()
+    }
+    return {post.id: post_plan(post, accounts[post.workspace_id]) for post in scheduled}
 
 
 async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:

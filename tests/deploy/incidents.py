@@ -277,6 +277,17 @@ SEQUENCES = {
         },
         ["PartDown", "PostsUndelivered"],
     ),
+    "no worker delivers the posts of bulk operations": (
+        {"socialsyncer_bulk_turn_age_seconds": "0x16 0+15x20 0x80"},
+        ["BulkDeliveryStands"],
+    ),
+    "posts of bulk operations wait for workers that are down": (
+        {
+            'socialsyncer_part_up{part="worker"}': "1x18 0x16 1x80",
+            "socialsyncer_bulk_turn_age_seconds": "0x16 0+15x18 0x80",
+        },
+        ["PartDown"],
+    ),
     "an app is refused for accounts with and without its id": (
         {
             'socialsyncer_app_refused{platform="x",app="",code="app_secret"}': "0x16 1x20 0x80",

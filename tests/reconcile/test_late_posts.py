@@ -13,10 +13,10 @@ from structlog.typing import EventDict
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from domain.delivery import UNDELIVERED_AFTER
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
 from reconcile.late_posts import LatePostWatch
-from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
 from runtime.parts import open_parts
 from store.models import LatePost, Post

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.audit import WORKER, Action, AuditEntry, api_key
+from domain.delivery import BULK_LEAD
 from domain.ids import new_id
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate, campaign_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
@@ -113,10 +114,13 @@ async def test_spacing_counts_for_each_account(database: Database, own: str) -> 
     posts = await held_posts(database, own, 3)
     resumed = await resume(database, begun, MissedPolicy.PUBLISH, timedelta(minutes=10))
     assert resumed is not None
-    assert resumed[1] == [post.id for post in posts]
+    assert resumed[1] == [posts[0].id], "the others are delivered at the pace"
     first, *others = [(await read(database, post)).due_at for post in posts]
     assert first is not None
     assert [due - first for due in others if due] == [timedelta(minutes=10), timedelta(minutes=20)]
+    rows = [await read(database, post) for post in posts]
+    moments = [row.due_at - BULK_LEAD for row in rows[1:] if row.due_at]
+    assert [row.next_delivery_at for row in rows] == [None, *moments]
 
 
 async def test_a_post_that_was_due_and_not_begun_was_missed_and_a_later_one_was_not(

@@ -1,0 +1,229 @@
+"""Posts of bulk operations are delivered at one pace for all workers, and in time whatever happens."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, text, update
+from temporalio.client import Client
+
+from cli.stack.ports import free_port
+from domain.delivery import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
+from domain.errors import Unavailable
+from domain.plan import Plan
+from domain.post import PostStatus
+from reconcile.rounds import running_tasks
+from reconcile.sweep import bulk_task, deliver_in_turn, sweep
+from runtime.temporal import DATA_CONVERTER
+from store.models import BulkTurn, Post
+from store.posts.delivery import Undelivered, count_behind, count_undelivered
+from tests.stack import Stack
+from tests.statements import noting_statements
+from workflows.client.post_workflows import PostWorkflows
+
+PACE = 10
+MANY = 35
+
+
+class Recording(PostWorkflows):
+    """Posts' workflows, with the times at which each was started."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.client)
+        self.started: list[tuple[float, str]] = []
+
+    async def start(self, plan: Plan) -> None:
+        self.started.append((time.monotonic(), plan.post_id))
+        await super().start(plan)
+
+
+async def import_posts(stack: Stack, number: int, due_in: timedelta, name: str) -> list[Post]:
+    """Save posts as a bulk operation does, the first due first."""
+    posts = [
+        await stack.save(f"{name} {index}", [stack.accounts["plain"]], due_in=due_in + timedelta(seconds=index))
+        for index in range(number)
+    ]
+    await write_bulk(stack, posts)
+    return posts
+
+
+async def write_bulk(stack: Stack, posts: Sequence[Post]) -> None:
+    async with stack.database.transaction() as session:
+        values = {"next_delivery_at": func.bulk_delivery_at_v1(Post.due_at), "delivery_attempts": 0}
+        await session.execute(update(Post).where(Post.id.in_([post.id for post in posts])).values(values))
+
+
+async def age(stack: Stack, posts: Sequence[Post], by: timedelta = timedelta(minutes=10)) -> None:
+    async with stack.database.transaction() as session:
+        changed = update(Post).where(Post.id.in_([post.id for post in posts]))
+        await session.execute(changed.values(updated_at=datetime.now(UTC) - by))
+
+
+@pytest.fixture(autouse=True)
+async def _free_turn(stack: Stack) -> None:
+    await free_turn(stack)
+
+
+async def free_turn(stack: Stack) -> None:
+    async with stack.database.transaction() as session:
+        await session.execute(update(BulkTurn).values(at=datetime.now(UTC) - timedelta(hours=1)))
+
+
+async def behind(stack: Stack, posts: Sequence[Post]) -> int:
+    async with stack.database.reading() as session:
+        return await count_behind(session, Post.id.in_([post.id for post in posts]))
+
+
+async def counted(stack: Stack) -> Undelivered:
+    async with stack.api_database.reading() as session:
+        return await count_undelivered(session, datetime.now(UTC))
+
+
+async def test_the_default_pace_tells_ten_thousand_posts_within_two_minutes_and_two_workers_keep_it(
+    stack: Stack,
+) -> None:
+    posts = await import_posts(stack, MANY, timedelta(hours=1), "imported")
+    workers = [Recording(stack), Recording(stack)]
+    async with AsyncExitStack() as both:
+        for workflows in workers:
+            await both.enter_async_context(running_tasks(bulk_task(stack.worker_database, workflows, PACE)))
+        async with asyncio.timeout(30):
+            while await behind(stack, posts):  # noqa: ASYNC110 there is no event
+                await asyncio.sleep(0.05)
+    starts = sorted(start for workflows in workers for start in workflows.started)
+    assert {post_id for _, post_id in starts} == {post.id for post in posts}
+    assert len(starts) == MANY, "no post was started by both"
+    for turn in range(0, MANY, PACE):
+        in_turn = {post_id for _, post_id in starts[turn : turn + PACE]}
+        assert in_turn == {post.id for post in posts[turn : turn + PACE]}, "the soonest due first"
+    turns = -(-MANY // PACE)
+    took = starts[-1][0] - starts[0][0]
+    # A turn that was late is made up for, by less than a second.
+    assert took > turns - 1 - 1
+    assert 10_000 / BULK_STARTS_PER_S < 120
+
+
+async def test_the_soonest_due_have_no_pace(stack: Stack) -> None:
+    posts = await import_posts(stack, MANY, timedelta(seconds=20), "due soon")
+    assert {(await stack.read(post.id)).next_delivery_at for post in posts[: MANY - 1]} == {None}
+    await age(stack, posts)
+    workflows = Recording(stack)
+    await sweep(stack.worker_database, workflows)
+    assert [post_id for _, post_id in workflows.started] == [post.id for post in posts]
+    assert await deliver_in_turn(stack.worker_database, workflows, 1) == 0
+
+
+async def test_a_post_whose_moment_has_come_needs_no_turn(stack: Stack) -> None:
+    first, second = await import_posts(stack, 2, timedelta(minutes=30), "a crowd")
+    await age(stack, [first, second])
+    workflows = Recording(stack)
+    await sweep(stack.worker_database, workflows)
+    assert workflows.started == []
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == second.id).values(next_delivery_at=datetime.now(UTC)))
+    await sweep(stack.worker_database, workflows)
+    assert [post_id for _, post_id in workflows.started] == [second.id]
+
+
+async def test_a_bulk_operation_leaves_a_minute_before_the_due_time(stack: Stack) -> None:
+    now = datetime.now(UTC)
+    async with stack.api_database.reading() as session:
+        for due, expected in (
+            (now + timedelta(hours=1), now + timedelta(hours=1) - BULK_LEAD),
+            (now + BULK_LEAD - timedelta(seconds=1), None),
+            (now - timedelta(days=1), None),
+        ):
+            assert await session.scalar(select(func.bulk_delivery_at_v1(due))) == expected
+        draft = await session.scalar(text("SELECT bulk_delivery_at_v1(NULL) - now()"))
+    assert draft == timedelta(minutes=10)
+
+
+async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -> None:
+    posts = await import_posts(stack, 5, timedelta(hours=1), "killed in a turn")
+    reached = asyncio.Event()
+
+    class Hanging(PostWorkflows):
+        async def start(self, plan: Plan) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+    killed = asyncio.create_task(deliver_in_turn(stack.worker_database, Hanging(stack.client), PACE))
+    await reached.wait()
+    killed.cancel()
+    await asyncio.wait([killed])
+    await age(stack, posts)
+    workflows = Recording(stack)
+    await sweep(stack.worker_database, workflows)
+    assert workflows.started == [], "another worker may still deliver them"
+    async with asyncio.timeout(20):
+        while await behind(stack, posts):
+            await sweep(stack.worker_database, workflows)
+            await asyncio.sleep(0.2)
+    assert {post_id for _, post_id in workflows.started} == {post.id for post in posts}
+
+
+async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: Stack) -> None:
+    (post,) = await import_posts(stack, 1, timedelta(hours=1), "no Temporal in its turn")
+    nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
+    with pytest.raises(Unavailable):
+        await deliver_in_turn(stack.worker_database, PostWorkflows(nowhere), PACE)
+    row = await stack.read(post.id)
+    assert row.due_at
+    assert (row.delivery_attempts, row.next_delivery_at) == (0, row.due_at - BULK_LEAD)
+
+
+async def test_a_worker_without_bulk_posts_writes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await _last_turn(stack)
+    with noting_statements(monkeypatch) as statements:
+        assert await deliver_in_turn(stack.worker_database, stack.workflows, PACE) == 0
+    assert len(statements) == 1
+    assert await _last_turn(stack) == before
+
+
+async def _last_turn(stack: Stack) -> datetime:
+    async with stack.database.reading() as session:
+        return (await session.scalars(select(BulkTurn.at))).one()
+
+
+async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = []
+    for number in (1, 12):
+        await import_posts(stack, number, timedelta(hours=1), f"a turn of {number}")
+        await free_turn(stack)
+        with noting_statements(monkeypatch) as statements:
+            assert await deliver_in_turn(stack.worker_database, stack.workflows, 100) == number
+        numbers.append(len(statements))
+    # The turn, the claim, the posts, their targets, their accounts, and the record.
+    assert numbers == [6, 6]
+
+
+async def test_waiting_for_a_turn_makes_nothing_unready(stack: Stack) -> None:
+    posts = await import_posts(stack, 3, timedelta(hours=1), "waits and is well")
+    await age(stack, posts)
+    before = await counted(stack)
+    assert (before.all, before.untried, before.behind) == (0, 0, 3)
+    assert timedelta(minutes=9) < before.turn_age < timedelta(minutes=11)
+    async with stack.database.transaction() as session:
+        passed = datetime.now(UTC) - UNDELIVERED_AFTER - timedelta(seconds=1)
+        await session.execute(update(Post).where(Post.id == posts[0].id).values(next_delivery_at=passed))
+    assert (await counted(stack)).untried == 1, "the sweep has missed its moment"
+    await deliver_in_turn(stack.worker_database, stack.workflows, PACE)
+    after = await counted(stack)
+    assert (after.behind, after.turn_age) == (1, timedelta(0))
+
+
+async def test_a_draft_of_a_bulk_operation_ends_its_workflow_in_a_turn(stack: Stack) -> None:
+    post = await stack.save("withdrawn by many", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    handle = await stack.start(post)
+    draft = await stack.write_change(post, due=None, draft=True)
+    await write_bulk(stack, [draft])
+    assert await behind(stack, [draft]) == 1
+    assert await deliver_in_turn(stack.worker_database, stack.workflows, PACE) == 1
+    await handle.result()
+    row = await stack.read(post.id)
+    assert (row.status, row.is_delivered) == (PostStatus.DRAFT, True)
