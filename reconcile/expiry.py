@@ -14,6 +14,7 @@ from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.campaigns.operations import delete_old_operations
 from store.database import Database
+from store.events.keeping import delete_past_events, delete_past_listeners
 from store.locks import try_lock
 from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
@@ -34,6 +35,8 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_old_choices, 100),
     (delete_surplus_events, 20),
     (delete_old_connections, 500),
+    (delete_past_events, 500),
+    (delete_past_listeners, 100),
 )
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 

@@ -16,6 +16,7 @@ from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
 from reconcile.app_setup import announce_task
+from reconcile.ends import ends_task
 from reconcile.expiry import expiry_task
 from reconcile.key_check import key_task
 from reconcile.late_posts import LatePostWatch
@@ -159,6 +160,7 @@ async def running_workers(
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),
         zone_task(database, posts),
         expiry_task(database, audit_kept),
+        ends_task(database),
         preflight_task(database, parts.meters, parts.media.files),
         announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
         key_task(database, accounts.vault, parts.meters),

@@ -118,6 +118,9 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # Functions of the database write gates, with the rights of the part that calls them.
     "gates": {Component.API: _NOTE, Component.WORKER: _READ},
     "pauses": {Component.API: _NOTE, Component.WORKER: _READ},
+    "listeners": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
+    # Triggers write events, with the owner's rights.
+    "events": {Component.API: _READ, Component.WORKER: "SELECT, DELETE"},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     # The API only measures how long ago the last turn was.
     "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},
@@ -127,6 +130,9 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
 
 Rows that are deleted with a post need no right of their own: foreign keys act with the owner's rights.
 """
+
+FUNCTION_RIGHTS: Mapping[str, Component] = {"emit_ends_v1(interval)": Component.WORKER}
+"""The part that may call a function that acts with the owner's rights. Migrations take the right from everybody."""
 
 
 def check_role(connection: Connection, role: Role) -> bool:
@@ -163,10 +169,16 @@ def set_up_role(connection: Connection, role: Role) -> None:
         f"REVOKE ALL ON SCHEMA public FROM {name}",
         f"GRANT USAGE ON SCHEMA public TO {name}",
         f"REVOKE ALL ON {tables} FROM {name}",
+        f"REVOKE ALL ON FUNCTION {', '.join(FUNCTION_RIGHTS)} FROM {name}",
         *(
             f"GRANT {rights[role.component]} ON {table} TO {name}"
             for table, rights in RIGHTS.items()
             if role.component in rights
+        ),
+        *(
+            f"GRANT EXECUTE ON FUNCTION {function} TO {name}"
+            for function, component in FUNCTION_RIGHTS.items()
+            if component is role.component
         ),
     ):
         connection.exec_driver_sql(statement)

@@ -13,6 +13,7 @@ from store.models.accounts import (
 )
 from store.models.base import Base, Id
 from store.models.campaigns import Campaign, Operation
+from store.models.events import Event, Listener
 from store.models.maintenance import BulkTurn, Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
@@ -35,11 +36,13 @@ __all__ = [
     "Campaign",
     "ChoiceList",
     "ConnectedAccount",
+    "Event",
     "Gate",
     "HostedFile",
     "Id",
     "IdempotencyKey",
     "LatePost",
+    "Listener",
     "MediaCheck",
     "Operation",
     "Pause",

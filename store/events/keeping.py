@@ -1,0 +1,35 @@
+"""The retention of events, and the events of accounts and keys that end."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.events import KEPT
+from domain.ids import first_id
+from store.models import Event, Listener
+
+
+async def delete_past_events(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Delete up to `limit` events that are older than KEPT; return how many were deleted."""
+    # An id begins with its time.
+    past = select(Event.id).where(Event.id < first_id("evt", now - KEPT)).order_by(Event.id).limit(limit)
+    deleted = await session.execute(
+        delete(Event).where(Event.id.in_(past)).returning(Event.id), execution_options={"synchronize_session": False}
+    )
+    return len(deleted.all())
+
+
+async def delete_past_listeners(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Delete up to `limit` listeners whose feeds were not read for KEPT; return how many were deleted."""
+    past = select(Listener.workspace_id).where(Listener.read_at < now - KEPT).limit(limit)
+    deleted = await session.execute(
+        delete(Listener).where(Listener.workspace_id.in_(past)).returning(Listener.workspace_id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(deleted.all())
+
+
+async def emit_ends(session: AsyncSession, within: timedelta) -> int:
+    """Write an event for each account and key that ends `within` a time, once for each end; return how many."""
+    return await session.scalar(select(func.emit_ends_v1(within))) or 0
