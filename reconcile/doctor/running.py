@@ -23,7 +23,8 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
     if facts.post is None:
         return [] if facts.is_changing else [_orphan(facts, run)]
     findings = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
-    if not facts.is_changing:
+    waits_for_delivery = facts.post.undelivered_since > facts.now
+    if not facts.is_changing and not waits_for_delivery:
         findings += _inconsistent(facts, facts.post, run)
     return findings
 

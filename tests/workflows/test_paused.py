@@ -10,11 +10,12 @@ from sqlalchemy import update
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed, account_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
 from reconcile.lifted_holds import lift_holds
-from reconcile.sweep import sweep
+from reconcile.sweep import deliver_in_turn, sweep
 from store.models import Post, Target
 from store.pauses.gates import open_gate, posts_in_flight
 from store.pauses.pauses import end_pause, list_pauses_under_way
 from store.publishing.attempts import list_attempts
+from tests.reconcile.test_bulk_delivery import free_turn
 from tests.reconcile.test_sweep import age
 from tests.stack import Stack
 from tests.workflows.pausing import begin, resume
@@ -65,8 +66,8 @@ async def test_a_skipped_post_is_a_draft_whose_workflow_ends(stack: Stack) -> No
     handle = await stack.start(post)
     await held(stack, post)
     assert await resume(stack, pause, MissedPolicy.SKIP) == Resumed(skipped=1)
-    await age(stack, post)
-    await sweep(stack.worker_database, stack.workflows)
+    await free_turn(stack)
+    await deliver_in_turn(stack.worker_database, stack.workflows, 100)
     async with asyncio.timeout(20):
         await handle.result()
     post = await stack.read(post.id)

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE
+from domain.delivery import UNDELIVERED_AFTER
 from domain.errors import Conflict
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused
@@ -99,6 +100,26 @@ async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack)
 async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> None:
     await own.save("doctor: just created", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     assert await agrees(own)
+
+
+async def test_a_post_that_waits_for_its_turn_is_neither_lost_nor_wrong(own: Stack) -> None:
+    unknown = await own.save("doctor: imported", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
+    moved, _ = await asleep(own, "doctor: moved with many", HALF_AN_HOUR)
+    due = datetime.now(UTC) + timedelta(hours=2)
+    moved = await own.write_change(moved, due=due)
+    long_ago, next_turn = datetime.now(UTC) - timedelta(minutes=20), datetime.now(UTC) + timedelta(minutes=5)
+    for post in unknown, moved:
+        await write(own, post, updated_at=long_ago, next_delivery_at=next_turn)
+    assert await agrees(own)
+    passed = datetime.now(UTC) - UNDELIVERED_AFTER
+    for post in unknown, moved:
+        await write(own, post, next_delivery_at=passed)
+    report = await diagnose(own)
+    by = {finding.subject.post_id: (finding.kind, finding.by) for finding in report.findings}
+    latest = passed + UNDELIVERED_AFTER
+    assert by == {unknown.id: (FindingKind.NOT_STARTED, latest), moved.id: (FindingKind.DUE, latest)}
+    await sweep(own.worker_database, own.workflows)
+    await until_agrees(own)
 
 
 async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
