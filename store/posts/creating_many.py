@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -20,8 +20,8 @@ JSON is written in milliseconds."""
 _BYTES_OF_A_STATEMENT = 4 * 1024 * 1024
 """By `Post.answer_bytes`: fewer posts, if they are large."""
 
-BULK_LEAD = timedelta(seconds=60)
-_NEXT_DELIVERY = "CASE WHEN due_at > now() + interval '60 seconds' THEN due_at - interval '60 seconds' END"
+# A draft that was never scheduled has no workflow to tell.
+_NEXT_DELIVERY = "CASE WHEN due_at IS NOT NULL THEN bulk_delivery_at_v1(due_at) END"
 
 
 async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:

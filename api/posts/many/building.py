@@ -7,10 +7,10 @@ from api.dependencies import Dependencies
 from api.posts.local_media import warn_of_local_media_in
 from api.posts.many.checking import SLICE, CheckedPost
 from domain.audit import Actor
+from domain.delivery import BULK_LEAD
 from domain.ids import made_at, new_id, workflow_id
 from domain.loop_share import loop_share
 from store.posts.contents import NewPost, new_columns
-from store.posts.creating_many import BULK_LEAD
 
 
 async def build_posts(
