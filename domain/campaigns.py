@@ -1,10 +1,13 @@
 """Campaigns: posts that are planned, watched, paused and ended together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from domain.schedule import resolve
+from domain.errors import Problem
+from domain.post import PostStatus
+from domain.schedule import resolve, rfc3339
 
 
 class CampaignStatus(StrEnum):
@@ -17,11 +20,6 @@ class CampaignStatus(StrEnum):
     """Its gate is closed by hand until it is resumed."""
     ENDED = "ended"
     """Its gate is closed for good, and what was not sent has become a draft."""
-
-    @property
-    def may_schedule(self) -> bool:
-        """Return whether posts of the campaign may be scheduled."""
-        return self in (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
 
 
 class OperationKind(StrEnum):
@@ -63,6 +61,70 @@ class Blackout:
         first, last = date.fromisoformat(document["from"]), date.fromisoformat(document["to"])
         return cls(first, last, document.get("reason"))
 
+
+@dataclass(frozen=True, slots=True)
+class CampaignRules:
+    """The rules of a campaign for its posts: its status, and the times for which they may be scheduled."""
+
+    id: str
+    status: CampaignStatus
+    timezone: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    blackouts: tuple[Blackout, ...] = ()
+
+    @property
+    def keeps_drafts(self) -> bool:
+        """Return whether its posts are drafts until it is started, even if they have a time."""
+        return self.status is CampaignStatus.DRAFT
+
+    @property
+    def closed_ranges(self) -> Iterator[tuple[datetime, datetime | None]]:
+        """Yield when its gate is planned to be closed: in blackouts, and for good from its end. Raises UnknownZone."""
+        for blackout in self.blackouts:
+            yield blackout.range_in(self.timezone)
+        if self.ends_at is not None:
+            yield self.ends_at, None
+
+    def find_problem(self, status: PostStatus, due_at: datetime | None, *, joins: bool = True) -> Problem | None:
+        """Return why a post of this status and time may not be the campaign's. Raises UnknownZone.
+
+        `joins`: it is not the campaign's yet. The drafts of a campaign that has ended stay its drafts.
+        """
+        if self.status is CampaignStatus.ENDED and (joins or status is not PostStatus.DRAFT):
+            return _ENDED
+        if status is PostStatus.DRAFT or due_at is None:
+            return None
+        if self.keeps_drafts:
+            return _NOT_STARTED
+        param = "scheduledFor" if status is PostStatus.SCHEDULED else "publishNow"
+        if self.starts_at is not None and due_at < self.starts_at:
+            sentence = f"The post would be due before its campaign starts at {rfc3339(self.starts_at)}"
+            return Problem(sentence, "outside_window", param)
+        if self.ends_at is not None and due_at >= self.ends_at:
+            sentence = f"The post would be due after its campaign ends at {rfc3339(self.ends_at)}"
+            return Problem(sentence, "outside_window", param)
+        blackout = self.blackout_at(due_at)
+        if blackout is not None:
+            sentence = f"The post would be due in a blackout of its campaign, from {blackout.first} to {blackout.last}"
+            return Problem(sentence, "in_blackout", param)
+        return None
+
+    def blackout_at(self, moment: datetime) -> Blackout | None:
+        """Return the blackout in which a moment lies. Raises UnknownZone."""
+        for blackout in self.blackouts:
+            first, end = blackout.range_in(self.timezone)
+            if first <= moment < end:
+                return blackout
+        return None
+
+
+_ENDED = Problem("The campaign has ended: give the post another campaignId, or none", "campaign_ended", "campaignId")
+_NOT_STARTED = Problem(
+    "The campaign is a draft, and so are its posts: start it to publish them (POST /v1/campaigns/{campaignId}/start)",
+    "campaign_not_started",
+    "campaignId",
+)
 
 MOST_CAMPAIGNS = 1_000
 """Campaigns of a workspace."""

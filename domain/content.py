@@ -31,6 +31,7 @@ class PostContent(BaseModel):
     scheduled_wall: str | None = None
     external_id: str | None = None
     """The client's own id of the post."""
+    campaign_id: str | None = None
     planned_for: datetime | None = None
     """The value of `scheduled_for` before the post was published ahead of it."""
     tiktok_settings: dict[str, Any] = {}

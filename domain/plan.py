@@ -135,6 +135,7 @@ class Plan(BaseModel):
     tags: list[str] = []
     publish_within: timedelta = timedelta(seconds=PUBLISH_WITHIN_S)
     """How long after its due time it may still be published."""
+    campaign_id: str | None = None
     request_id: str | None = None
     """The id of the request that caused this version; it is also in the worker's log lines."""
     started: bool = Field(default=True, exclude=True)

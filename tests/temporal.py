@@ -22,6 +22,7 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.ACCOUNTS,
     search_attributes.TAGS,
     search_attributes.WAITS_FOR,
+    search_attributes.CAMPAIGN,
     search_attributes.DUE_AT,
 ]
 

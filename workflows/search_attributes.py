@@ -31,6 +31,8 @@ ACCOUNTS = SearchAttributeKey.for_keyword_list("Accounts")
 TAGS = SearchAttributeKey.for_keyword_list("Tags")
 WAITS_FOR = SearchAttributeKey.for_keyword("WaitsFor")
 """What a due post waits for (domain.waits); unset if a worker processes it."""
+CAMPAIGN = SearchAttributeKey.for_keyword("Campaign")
+"""The id of its campaign; unset if it has none."""
 DUE_AT = SearchAttributeKey.for_datetime("DueAt")
 
 REGISTRY: dict[str, str] = {
@@ -40,6 +42,7 @@ REGISTRY: dict[str, str] = {
     ACCOUNTS.name: "KeywordList",
     TAGS.name: "KeywordList",
     WAITS_FOR.name: "Keyword",
+    CAMPAIGN.name: "Keyword",
     DUE_AT.name: "Datetime",
 }
 """Name and type as `temporal operator search-attribute create` takes them."""
@@ -70,6 +73,7 @@ def post_attributes(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
             SearchAttributePair(WORKSPACE, plan.workspace_id),
             SearchAttributePair(DUE_AT, plan.due_at),
             *([SearchAttributePair(WAITS_FOR, plan.waits_for.value)] if plan.waits_for else []),
+            *([SearchAttributePair(CAMPAIGN, plan.campaign_id)] if plan.campaign_id else []),
             *(SearchAttributePair(key, values) for key, values in lists if values),
         ]
     )

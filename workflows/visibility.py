@@ -1,7 +1,7 @@
 """The operators' view of a post: the details in the Web UI, and the search attributes of its workflow."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -12,7 +12,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.waits import WaitsFor
     from workflows.details import details
     from workflows.messages import StatusView, TargetStatusView
-    from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR, Ending
+    from workflows.search_attributes import CAMPAIGN, DUE_AT, POST_STATUS, WAITS_FOR, Ending
+
+
+class _Shown(NamedTuple):
+    """The search attributes of a run that change."""
+
+    status: str
+    due_at: datetime
+    waits_for: WaitsFor | None
+    campaign_id: str | None
 
 
 class Visibility:
@@ -21,7 +30,7 @@ class Visibility:
     def __init__(self, plan: Plan, status: PostStatus) -> None:
         self.waiting_for = ""
         # Set at the start, or by the run before this one.
-        self._shown: tuple[str, datetime, WaitsFor | None] = (status.value, plan.due_at, plan.waits_for)
+        self._shown = _Shown(status.value, plan.due_at, plan.waits_for, plan.campaign_id)
 
     def publish(
         self,
@@ -41,13 +50,14 @@ class Visibility:
         workflow.set_current_details(details(plan, status, waiting_for))
         if within_task:
             return
-        shown_status, shown_due_at, shown_waits_for = self._shown
-        self._shown = (status.value, plan.due_at, waits_for)
+        before, self._shown = self._shown, _Shown(status.value, plan.due_at, waits_for, plan.campaign_id)
         waits = WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()
+        campaign = CAMPAIGN.value_set(plan.campaign_id) if plan.campaign_id else CAMPAIGN.value_unset()
         changed: list[SearchAttributeUpdate[Any]] = [
-            *([POST_STATUS.value_set(status.value)] if shown_status != status.value else []),
-            *([DUE_AT.value_set(plan.due_at)] if shown_due_at != plan.due_at else []),
-            *([waits] if shown_waits_for != waits_for else []),
+            *([POST_STATUS.value_set(status.value)] if before.status != status.value else []),
+            *([DUE_AT.value_set(plan.due_at)] if before.due_at != plan.due_at else []),
+            *([waits] if before.waits_for != waits_for else []),
+            *([campaign] if before.campaign_id != plan.campaign_id else []),
         ]
         if changed:
             workflow.upsert_search_attributes(changed)

@@ -106,6 +106,21 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "paused",
             "workspace",
         ),
+        (
+            "campaignEnded",
+            409,
+            "The campaign has ended: give the post another campaignId, or none",
+            "campaign_ended",
+            "campaignId",
+        ),
+        ("campaignUnknown", 422, "The workspace has no such campaign", "campaign_not_found", "campaignId"),
+        (
+            "outsideWindow",
+            422,
+            "The post would be due after its campaign ends at 2031-02-01T00:00:00Z",
+            "outside_window",
+            "scheduledFor",
+        ),
         ("wrongScope", 400, "scope must be one of workspace, account", "invalid_field_value", "scope"),
         (
             "missedUnsaid",

@@ -32,6 +32,12 @@ FILTERS: tuple[Json, ...] = (
         "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
     ),
     query(
+        "campaignId",
+        "Only posts of this campaign.",
+        {"type": "string", "minLength": 1},
+        "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+    ),
+    query(
         "platformPostId",
         "Only posts that are public under this id on a platform, or at this address.",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_ADDRESS},

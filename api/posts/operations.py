@@ -14,6 +14,7 @@ from api.posts.list_parameters import COUNTS, LIST
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
 _RULES = ("platformRule", "accountNotFound", "unknownSetting")
+_CAMPAIGN = ("campaignUnknown", "outsideWindow", "campaignEnded")
 
 CREATE_POST = Operation(
     route="POST /v1/posts",
@@ -25,7 +26,7 @@ CREATE_POST = Operation(
     ),
     answer=PostView,
     answers={"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
-    errors=(*_SHAPE, *_RULES, "paused", *_KEYED, "externalIdTaken"),
+    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, "paused", *_KEYED, "externalIdTaken"),
     status=201,
     other_status=200,
     other_answers={"repeated": examples.POST},
@@ -97,17 +98,17 @@ UPDATE_POST = Operation(
         "A new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
         "`shiftBy` moves the time it has; `publishNow` true publishes and keeps the planned time as `plannedFor`; "
         "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without "
-        "an offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and "
-        "`customMedia`, which it removes. The body of an answer can be sent back: read-only fields are ignored if "
-        "they equal the post's. Once publishing has begun, only targets that have failed or wait can be changed: a "
-        "failed one sends the change when it is retried, and `platforms` names those to correct; before, it is the "
-        "whole list, and a target that it does not name is removed. A change of a target that is public, may be "
-        "public or is being published is 409. If a target is held and nothing was sent, publishing starts again "
-        "with the change."
+        "an offset. `null` is refused except for `scheduledFor`, for `campaignId`, which takes the post out of its "
+        "campaign, and for a target's `customContent` and `customMedia`, which it removes. The body of an answer can "
+        "be sent back: read-only fields are ignored if they equal the post's. Once publishing has begun, only targets "
+        "that have failed or wait can be changed: a failed one sends the change when it is retried, and `platforms` "
+        "names those to correct; before, it is the whole list, and a target that it does not name is removed. A change "
+        "of a target that is public, may be public or is being published is 409. If a target is held and nothing was "
+        "sent, publishing starts again with the change."
     ),
     answer=PostView,
     answers={"scheduled": examples.SCHEDULED},
-    errors=(*_SHAPE, *_RULES, "notFound", "publishingHasBegun", "paused", *_KEYED),
+    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, "notFound", "publishingHasBegun", "paused", *_KEYED),
     body=PatchBody,
     bodies=examples.PATCH,
     parameters=(KEY, PREFER),

@@ -10,6 +10,7 @@ from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
+from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.external_id import find_conflict
 from api.posts.clock import now_ms
 from api.posts.local_media import local_media_warnings
@@ -56,9 +57,10 @@ async def find_verdict(
 
     `wrong` are problems of the request's other fields, which are reported with those of the body's shape.
     """
+    campaign = await read_campaign(deps.database, workspace_id, body)
     try:
         async with loop_share(body_size(body)):
-            parsed_post = read_create(body, now_ms())
+            parsed_post = read_create(body, now_ms(), campaign)
     except InvalidRequest as error:
         return Verdict([*error.problems, *wrong])
     if wrong:
@@ -77,6 +79,8 @@ async def find_verdict(
             warnings += unseen
     if parsed_post.is_draft:
         problems, warnings = [], [*problems, *warnings]
+    if problem := find_campaign_problem(parsed_post, campaign):
+        problems = [*problems, problem]
     if not problems and (external_id := parsed_post.content.external_id) is not None:
         problems = await find_conflict(deps, workspace_id, external_id, body)
     return Verdict(problems, warnings)

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.campaigns import CampaignStatus
+from domain.campaigns import Blackout, CampaignRules, CampaignStatus
+from store.database import Database
 from store.models import Campaign
+from store.rows import Reader, argument, written
+
+_READ = written(select(Campaign).where(Campaign.workspace_id == argument(1), Campaign.id == argument(2)))
 
 
 async def find_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> Campaign | None:
@@ -16,13 +20,45 @@ async def find_campaign(session: AsyncSession, workspace_id: str, campaign_id: s
     )
 
 
-async def lock_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> Campaign | None:
-    """Lock a campaign until the transaction ends, and return it as it is then.
+async def lock_campaign(
+    session: AsyncSession, workspace_id: str, campaign_id: str, *, alone: bool = False
+) -> Campaign | None:
+    """Lock a campaign against other changes of it, and return it as it is then.
 
-    It is locked before its posts, and these before its gate.
+    It is locked before its posts, and these before its gate. `alone`: no post joins it meanwhile, either.
     """
     query = select(Campaign).where(Campaign.workspace_id == workspace_id, Campaign.id == campaign_id)
-    return await session.scalar(query.with_for_update(), execution_options={"populate_existing": True})
+    locked = query.with_for_update(key_share=not alone)
+    return await session.scalar(locked, execution_options={"populate_existing": True})
+
+
+async def join_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> CampaignRules | None:
+    """Return the rules of a campaign that posts join, and keep it from being deleted until the transaction ends.
+
+    Only its deletion waits for this. None if the workspace has no such campaign.
+    """
+    query = select(Campaign).where(Campaign.workspace_id == workspace_id, Campaign.id == campaign_id)
+    campaign = await session.scalar(query.with_for_update(read=True, key_share=True))
+    return campaign_rules(campaign) if campaign else None
+
+
+async def read_campaign_rules(database: Database, workspace_id: str, campaign_id: str) -> CampaignRules | None:
+    """Return the rules of a campaign; None if the workspace has no such campaign."""
+    row = await database.row(_READ, workspace_id, campaign_id)
+    campaign = Reader(row).next(Campaign) if row else None
+    return campaign_rules(campaign) if campaign else None
+
+
+def campaign_rules(campaign: Campaign) -> CampaignRules:
+    """Return the rules of a campaign for its posts."""
+    return CampaignRules(
+        campaign.id,
+        CampaignStatus(campaign.status),
+        campaign.timezone,
+        campaign.starts_at,
+        campaign.ends_at,
+        tuple(map(Blackout.from_json, campaign.blackouts)),
+    )
 
 
 async def count_campaigns(session: AsyncSession, workspace_id: str) -> int:

@@ -5,7 +5,8 @@
 -- `_post` has the workflow id of the key's first generation, as domain.ids.workflow_id makes it. A column that is not named
 -- in the INSERT gets its default.
 --
--- It differs from create_post_v1 by the columns of campaigns, series and queues.
+-- It differs from create_post_v1 by the columns of campaigns, series and queues. Raises foreign_key_violation if the post's
+-- campaign does not exist (any more), and keeps it from being deleted until the transaction ends.
 CREATE FUNCTION create_post_v2(
   _post jsonb,
   _targets jsonb,
@@ -23,6 +24,12 @@ DECLARE
   _workspace_id text := _post ->> 'workspace_id';
   _generation int := 1;
 BEGIN
+  IF _post ->> 'campaign_id' IS NOT NULL THEN
+    PERFORM FROM campaigns WHERE id = _post ->> 'campaign_id' AND workspace_id = _workspace_id FOR KEY SHARE;
+    IF NOT FOUND THEN
+      RAISE foreign_key_violation USING MESSAGE = 'the workspace has no such campaign', CONSTRAINT = 'campaign_of_post';
+    END IF;
+  END IF;
   IF _key IS NOT NULL THEN
     _generation := take_key_v1(
       _workspace_id, _key, _sha256, _post ->> 'id', _now, _expires_at, _response_status, _response_body, NULL, NULL

@@ -28,7 +28,13 @@ _READ = written(_POST)
 
 _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 
+_CAMPAIGN = "campaign_of_post"
+"""The name of the constraint by which `create_post_v2` refuses a post without its campaign."""
 _CREATE = "SELECT create_post_v2($1, $2, $3, $4, $5, $6, $7, $8)"
+
+
+class CampaignGoneError(Exception):
+    """The workspace has no such campaign as a post that was to be inserted names."""
 
 
 class ExternalIdTakenError(Exception):
@@ -51,7 +57,8 @@ async def create_post(
     """Insert a post with its targets and take its request's key; if another request holds the key, write nothing.
 
     Returns whether the post was inserted. `response` is as in `store.posts.idempotency.acquire_key`. A key that is used
-    again after it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError.
+    again after it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError,
+    CampaignGoneError.
     """
     now = now or datetime.now(UTC)
     key, digest = (request.key, request.sha256) if request else (None, None)
@@ -65,6 +72,10 @@ async def create_post(
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == EXTERNAL_ID:
             raise ExternalIdTakenError from error
+        raise
+    except asyncpg.ForeignKeyViolationError as error:
+        if error.constraint_name == _CAMPAIGN:
+            raise CampaignGoneError from error
         raise
     generation = created[0] if created else None
     if generation is not None and request is not None:

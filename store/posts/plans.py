@@ -85,6 +85,7 @@ def post_plan(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_i
         targets=targets,
         tags=post.tags,
         publish_within=timedelta(seconds=post.publish_within),
+        campaign_id=post.campaign_id,
         request_id=request_id,
         started=post.delivered_version > 0,
     )

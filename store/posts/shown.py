@@ -47,6 +47,7 @@ class ShownPost(NamedTuple):
     timezone: str
     scheduled_for: datetime | None
     external_id: str | None
+    campaign_id: str | None
     planned_for: datetime | None
     skip_reason: str | None
     tiktok_settings: dict[str, Any] | None

@@ -46,6 +46,8 @@ def render_post(post: Post | ShownPost) -> PostView:
     }
     if post.external_id is not None:
         shown["externalId"] = post.external_id
+    if post.campaign_id is not None:
+        shown["campaignId"] = post.campaign_id
     if post.planned_for:
         shown["plannedFor"] = rfc3339(post.planned_for)
     if post.skip_reason:

@@ -188,6 +188,9 @@ class PostView(TypedDict):
         ),
     ]
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "campaign-7/row-12")]]
+    campaignId: NotRequired[
+        Annotated[str, described("Its campaign, if it has one.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    ]
     plannedFor: NotRequired[
         Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
     ]

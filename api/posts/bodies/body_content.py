@@ -9,8 +9,8 @@ from domain.schedule import ScheduledTime
 from domain.size import answer_bytes
 
 
-def to_content(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
-    """Return the content of a valid body, with its resolved time.
+def to_content(body: PostBody, schedule: ScheduledTime | None, zone: str = "UTC") -> PostContent:
+    """Return the content of a valid body, with its resolved time; `zone` is that of a body without one.
 
     Raises InvalidRequest if an answer with the post would be too large.
     """
@@ -28,13 +28,14 @@ def to_content(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
             for target in body.platforms or []
         ],
         tags=body.tags or [],
-        timezone=body.timezone or "UTC",
+        timezone=body.timezone or zone,
         scheduled_for=schedule.instant if schedule else None,
         scheduled_wall=schedule.wall if schedule else None,
         tiktok_settings=body.tiktok_settings or {},
         facebook_settings=body.facebook_settings or {},
         publish_within=body.publish_within or PUBLISH_WITHIN_S,
         external_id=body.external_id,
+        campaign_id=body.campaign_id,
     )
     if answer_bytes(content) > LARGEST_POST:
         raise InvalidRequest(_TOO_LARGE)
@@ -70,6 +71,7 @@ def to_body(content: PostContent) -> PostBody:
         facebook_settings=content.facebook_settings,
         publish_within=content.publish_within,
         external_id=content.external_id,
+        campaign_id=content.campaign_id,
     )
 
 

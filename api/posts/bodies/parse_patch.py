@@ -18,6 +18,7 @@ from api.posts.bodies.parse_post import (
 from api.posts.bodies.patch_fields import surely_writable_fields, writable_fields
 from api.posts.bodies.schemas import PatchBody, PostBody, TargetBody
 from api.posts.clock import now_ms
+from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import PostStatus
@@ -27,11 +28,16 @@ from store.models import Post
 from store.posts.contents import post_content
 
 
-def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
-    """Return the changed post. Raises InvalidRequest with everything that is wrong."""
+def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: CampaignRules | None = None) -> ParsedPost:
+    """Return the changed post. Raises InvalidRequest with everything that is wrong.
+
+    `campaign` is that of the changed post. Its rules for times are not checked (`api.posts.campaign_rules`).
+    """
     patch, merged, problems, at_fault = _read(post, payload)
     timed = bool(patch.publish_now) or patch.scheduled_for is not None
     draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
+    if campaign is not None and campaign.keeps_drafts and not patch.publish_now:
+        draft = True
     schedule = None
     if "scheduledFor" not in at_fault:
         schedule, schedule_problems = _schedule(post, patch, now, draft=draft)
@@ -64,6 +70,8 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
+    if merged.campaign_id != post.campaign_id:
+        raise Conflict(_BEGUN_CAMPAIGN)
     schedule = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
     content = to_content(merged, schedule)
     content.planned_for = post.planned_for
@@ -73,6 +81,10 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
 _BEGUN_TIME = Problem(
     "Publishing has begun, so the post's time cannot be changed any more: correct what failed, then retry it",
     "conflict",
+)
+
+_BEGUN_CAMPAIGN = Problem(
+    "Publishing has begun, so the post stays in the campaign that it is in", "conflict", "campaignId"
 )
 
 

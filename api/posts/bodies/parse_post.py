@@ -9,6 +9,7 @@ from api.http.body_validation import in_contract_order, name_targets, read
 from api.posts.bodies.body_content import to_content
 from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
 from domain.bounds import MAX_ITEMS, MAX_MEDIA
+from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
@@ -33,23 +34,29 @@ class ParsedPost:
         return self.status is PostStatus.DRAFT
 
 
-def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
-    """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
+def read_create(payload: JsonObject, now: datetime, campaign: CampaignRules | None = None) -> ParsedPost:
+    """Read a create body of a campaign, or of none. Raises InvalidRequest with everything that is wrong with its shape.
+
+    The rules of a campaign for times are not checked (`api.posts.campaign_rules`).
+    """
+    zone = campaign.timezone if campaign else "UTC"
     body, problems, at_fault = read_body(payload, PostBody)
     problems += find_contradictions(body)
     schedule: ScheduledTime | None = None
     if body.scheduled_for is not None:
-        schedule, schedule_problems = read_time(body.scheduled_for, body.timezone or "UTC", now)
+        schedule, schedule_problems = read_time(body.scheduled_for, body.timezone or zone, now)
         # Without a zone a wall time cannot be resolved; text that is no time is reported all the same.
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
             problems += schedule_problems
     draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
+    if campaign is not None and campaign.keeps_drafts and not body.publish_now:
+        draft = True
     # If the field that decides it is invalid, the post may have been meant as a draft.
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
     problems += missing_fields(body, at_fault, draft=draft or undecided)
     if problems:
         raise InvalidRequest(in_contract_order(PostBody, name_targets(problems, payload)))
-    return decide_status(to_content(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
+    return decide_status(to_content(body, schedule, zone), now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
 def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], set[str]]:

@@ -184,6 +184,14 @@ class PostBody(RequestModel):
         ),
         examples=["campaign-7/row-12"],
     )
+    campaign_id: Name | None = Field(
+        None,
+        description=(
+            "The campaign that the post is part of. Its `timezone` is the post's default, and its rules are the "
+            "post's: when it may be due, and that a campaign that has not been started has drafts only."
+        ),
+        examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"],
+    )
     publish_within: int | None = Field(
         None,
         ge=SHORTEST_WINDOW_S,

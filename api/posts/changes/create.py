@@ -9,6 +9,7 @@ from api.http.body import JsonObject, body_size
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
+from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal, find_campaign_problem, read_campaign
 from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
 from api.posts.clock import now_ms
@@ -31,7 +32,7 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from store.models import IdempotencyKey, Post
 from store.posts.contents import new_post
-from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
+from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
 from store.posts.queries import find_post
 
@@ -95,8 +96,11 @@ async def _insert(
 ) -> _CreatedPost | None:
     """Insert everything together; None if another request holds the key. Raises ExternalIdTakenError, Conflict."""
     now = now_ms()
+    campaign = await read_campaign(deps.database, workspace_id, payload)
     async with loop_share(body_size(payload)):
-        parsed_post = read_create(payload, now)
+        parsed_post = read_create(payload, now, campaign)
+    if problem := find_campaign_problem(parsed_post, campaign):
+        raise campaign_refusal(problem)
     post_id = new_id("post")
     post = new_post(
         post_id,
@@ -118,12 +122,17 @@ async def _insert(
         if problems := await find_platform_problems(parsed_post.content, accounts, body_size(payload)):
             raise Unprocessable(problems)
     if parsed_post.status is PostStatus.PUBLISHING:
-        require_open(await deps.closed_gates.closed_in(workspace_id), target_accounts(parsed_post.content))
+        closed = await deps.closed_gates.closed_in(workspace_id)
+        require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     answer = None if parsed_post.status is PostStatus.PUBLISHING else answer_post(post, 201)
     response = None if answer is None else (answer.status, answer.body)
-    if not await create_post(deps.database, post, request, now, response):
+    try:
+        is_created = await create_post(deps.database, post, request, now, response)
+    except CampaignGoneError:
+        raise Unprocessable(UNKNOWN_CAMPAIGN) from None
+    if not is_created:
         return None
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     plan = None if parsed_post.is_draft else plan_for(post, accounts)

@@ -8,6 +8,7 @@ from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.parse_patch import read_patch
 from api.posts.bodies.platform_rules import platform_problems
+from api.posts.campaign_rules import campaign_of_change, campaign_refusal, find_campaign_problem
 from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
@@ -83,7 +84,13 @@ async def _rewrite(
     Raises InvalidRequest, Unprocessable.
     """
     now = now_ms()
-    parsed_post = read_patch(post, payload, now)
+    campaign = await campaign_of_change(session, post, payload)
+    parsed_post = read_patch(post, payload, now, campaign)
+    joins = parsed_post.content.campaign_id != post.campaign_id
+    if (joins or parsed_post.due_at != post.due_at) and (
+        problem := find_campaign_problem(parsed_post, campaign, joins=joins)
+    ):
+        raise campaign_refusal(problem)
     account_ids = {target.account_id for target in parsed_post.content.targets}
     accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     if not parsed_post.is_draft and (problems := platform_problems(parsed_post.content, accounts)):

@@ -23,6 +23,7 @@ EVERYTHING = PostContent(
     scheduled_for=NOW,
     scheduled_wall="2026-01-15T11:00:00",
     external_id="row-1",
+    campaign_id="cmp_1",
     planned_for=NOW,
     tiktok_settings={"privacyLevel": "SELF_ONLY"},
     facebook_settings={"pageId": "1"},

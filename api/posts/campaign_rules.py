@@ -1,0 +1,65 @@
+"""The rules of a post's campaign, checked when the post is created, changed or validated.
+
+No change of the campaign waits for this. If it ends or gets a blackout meanwhile, its gate stops the post when that is
+due.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.http.body import JsonObject
+from api.posts.bodies.parse_post import ParsedPost
+from domain.campaigns import CampaignRules
+from domain.errors import Conflict, PostsError, Problem, Unprocessable
+from domain.ids import is_campaign_id
+from domain.zones import UnknownZone
+from store.campaigns.campaigns import campaign_rules, find_campaign, join_campaign, read_campaign_rules
+from store.database import Database
+from store.models import Post
+
+UNKNOWN_CAMPAIGN = Problem("The workspace has no such campaign", "campaign_not_found", "campaignId")
+_NO_ZONE = Problem(
+    "The campaign's time zone no longer exists: give the campaign another timezone", "invalid_field_value", "campaignId"
+)
+_OF_STATE = frozenset({"campaign_ended", "campaign_not_started"})
+"""The codes of problems that another state of the campaign would solve."""
+
+
+async def read_campaign(database: Database, workspace_id: str, payload: JsonObject) -> CampaignRules | None:
+    """Return the rules of the campaign that a body names; None if it names none, or one that does not exist."""
+    campaign_id = payload.get("campaignId")
+    if not isinstance(campaign_id, str) or not is_campaign_id(campaign_id):
+        return None
+    return await read_campaign_rules(database, workspace_id, campaign_id)
+
+
+async def campaign_of_change(session: AsyncSession, post: Post, payload: JsonObject) -> CampaignRules | None:
+    """Return the rules of the campaign that a locked post has after a change; None as of `read_campaign`.
+
+    A campaign that the post joins is not deleted until the transaction ends.
+    """
+    campaign_id = payload.get("campaignId", post.campaign_id)
+    if not isinstance(campaign_id, str) or not is_campaign_id(campaign_id):
+        return None
+    if campaign_id != post.campaign_id:
+        return await join_campaign(session, post.workspace_id, campaign_id)
+    campaign = await find_campaign(session, post.workspace_id, campaign_id)
+    return campaign_rules(campaign) if campaign else None
+
+
+def find_campaign_problem(
+    parsed_post: ParsedPost, campaign: CampaignRules | None, *, joins: bool = True
+) -> Problem | None:
+    """Return why a post may not be in its campaign; `joins` is as in `CampaignRules.find_problem`."""
+    if parsed_post.content.campaign_id is None:
+        return None
+    if campaign is None:
+        return UNKNOWN_CAMPAIGN
+    try:
+        return campaign.find_problem(parsed_post.status, parsed_post.due_at, joins=joins)
+    except UnknownZone:
+        return _NO_ZONE
+
+
+def campaign_refusal(problem: Problem) -> PostsError:
+    """Return the error of a request that a campaign's rules refuse."""
+    return Conflict(problem) if problem.code in _OF_STATE else Unprocessable(problem)
