@@ -65,7 +65,7 @@ def target(platform: str, number: int, **fields: Any) -> dict[str, Any]:
 
 def bodies(name: str, platform: str) -> Iterator[dict[str, Any]]:
     """Yield bodies with a text that all targets share, with a text for each target, and with threads."""
-    for size in (100_000, 25_000, 5_000):
+    for size in (100_000, 5_000):
         number = min(TARGETS, max(1, ROOM // (width(name) * size)))
         most = min(size, ROOM // width(name))
         yield body([target(platform, n) for n in range(TARGETS)], content=text(name, most))
