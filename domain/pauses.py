@@ -70,6 +70,8 @@ class MissedPolicy(StrEnum):
 
     PUBLISH = "publish"
     """They are published now, one after the other."""
+    SHIFT = "shift"
+    """All posts that were not sent move by whole days, as few as possible, so that their order and their hours stay."""
     SKIP = "skip"
     """They become drafts. A target of a post that is partly public fails instead, and may be retried."""
 
@@ -86,6 +88,8 @@ class Resumed:
 
     published: int = 0
     """The posts that are published now, one after the other."""
+    shifted: int = 0
+    """The posts that have moved by whole days, those that were not missed too."""
     skipped: int = 0
     """The posts that become drafts, or whose missed targets fail because the post is partly public or under way."""
     still_paused: int = 0

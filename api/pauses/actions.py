@@ -9,17 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.pauses.schemas import PauseBody, PauseView, PostInFlightView, ResumeBody, ResumedView
 from api.posts.answers.actors import actor_view
+from api.shared.moves import move_refusal
 from domain.audit import Actor
 from domain.errors import InvalidRequest, NotFound, Problem, Unprocessable
-from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseStatus, Resumed, account_gate
+from domain.moves import MoveRefused
+from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseScope, PauseStatus, Resumed, account_gate
 from domain.schedule import rfc3339
 from platforms.registry import platforms
 from store.accounts.pages import find_connected_account
 from store.audit.account_events import names_of_keys
+from store.campaigns.pausing import preview_resume
+from store.campaigns.pausing import resume as end_any_pause
 from store.database import Database
 from store.models import Pause
 from store.pauses.gates import PostInFlight, posts_in_flight
-from store.pauses.pauses import begin_pause, end_pause, find_pause, gate_of_pause, preview_end
+from store.pauses.pauses import begin_pause, find_pause, gate_of_pause, preview_end
 
 _UNKNOWN = Problem("This workspace has no such pause", "not_found")
 _ASK_EVERY_S = 0.25
@@ -67,25 +71,32 @@ async def pause(
 
 
 async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: ResumeBody, actor: Actor) -> PauseView:
-    """End a pause, or say what that would do. Raises NotFound, InvalidRequest."""
+    """End a pause, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
     policy = MissedPolicy(body.missed) if body.missed else None
     if body.spacing and policy is not MissedPolicy.PUBLISH:
         raise InvalidRequest(Problem("spacing belongs to missed: publish", "invalid_field_value", "spacing"))
-    async with deps.database.transaction() as session:
-        begun = await require_pause(session, workspace_id, pause_id)
-        if body.dry_run:
-            view = await pause_view(session, begun)
-            view["result"] = resumed_view(await preview_end(session, begun, policy))
-            return view
-        ended = await end_pause(session, begun, policy, timedelta(seconds=body.spacing), actor)
-        if ended is None:
-            missed = await preview_end(session, begun, None)
-            sentence = f"Posts fell due during the pause: {missed.published}; missed must be publish or skip"
-            raise InvalidRequest(Problem(sentence, "missing_required_field", "missed"))
+    try:
+        async with deps.database.transaction() as session:
+            begun = await require_pause(session, workspace_id, pause_id)
+            if body.dry_run:
+                view = await pause_view(session, begun)
+                view["result"] = resumed_view(await preview_resume(session, begun, policy))
+                return view
+            ended = await end_any_pause(session, begun, policy, timedelta(seconds=body.spacing), actor)
+            if ended is None:
+                raise missed_unsaid(await preview_end(session, begun, None))
+    except MoveRefused as refused:
+        raise move_refusal(refused, "missed") from None
     deps.closed_gates.forget()
-    deps.delivery.deliver_saved(ended[1])
+    deps.delivery.deliver_saved(ended.continuing)
     async with deps.database.reading() as session:
         return await pause_view(session, begun)
+
+
+def missed_unsaid(missed: Resumed) -> InvalidRequest:
+    """Return the error of a request that does not say what becomes of missed posts."""
+    sentence = f"Posts fell due during the pause: {missed.published}; missed must be publish, shift or skip"
+    return InvalidRequest(Problem(sentence, "missing_required_field", "missed"))
 
 
 async def require_pause(session: AsyncSession, workspace_id: str, pause_id: str) -> Pause:
@@ -127,6 +138,10 @@ def _view(begun: Pause, names: Mapping[str, str], in_flight: Sequence[PostInFlig
     )
     if gate.account:
         view["platform"], view["accountId"] = gate.account
+    if gate.kind is PauseScope.CAMPAIGN:
+        view["campaignId"] = gate.id
+    if gate.kind is PauseScope.SERIES:
+        view["seriesId"] = gate.id
     if begun.ended_at and begun.ended_by_type:
         name = names.get(begun.ended_by or "")
         view["endedBy"] = actor_view(begun.ended_by_type, begun.ended_by, name, identities=False)
@@ -136,4 +151,9 @@ def _view(begun: Pause, names: Mapping[str, str], in_flight: Sequence[PostInFlig
 
 def resumed_view(resumed: Resumed) -> ResumedView:
     """Return what the end of a pause has done, or would do."""
-    return ResumedView(published=resumed.published, skipped=resumed.skipped, stillPaused=resumed.still_paused)
+    return ResumedView(
+        published=resumed.published,
+        shifted=resumed.shifted,
+        skipped=resumed.skipped,
+        stillPaused=resumed.still_paused,
+    )

@@ -39,7 +39,7 @@ ENDED: dict[str, Any] = PAUSED | {
     "missed": 0,
     "endedAt": "2026-01-16T08:00:00Z",
     "endedBy": _KEY,
-    "result": {"published": 12, "skipped": 0, "stillPaused": 0},
+    "result": {"published": 12, "shifted": 0, "skipped": 0, "stillPaused": 0},
 }
-PREVIEW: dict[str, Any] = {"published": 12, "skipped": 0, "stillPaused": 0}
+PREVIEW: dict[str, Any] = {"published": 12, "shifted": 0, "skipped": 0, "stillPaused": 0}
 PAGE: dict[str, Any] = {"pauses": [PAUSED], "cursor": CURSOR, "hasMore": True}

@@ -41,13 +41,13 @@ GET_PAUSE = Operation(
 RESUME_PAUSE = Operation(
     route="POST /v1/pauses/{pauseId}/resume",
     description=(
-        "Publishes or skips the posts that were missed, and ends the pause, together. With `dryRun` nothing changes, "
-        "and `result` says what would be done. A pause that has ended answers as before."
+        "Publishes, moves or skips the posts that were missed, and ends the pause, together. "
+        "With `dryRun` nothing changes, and `result` says what would be done. A pause that has ended answers as before."
     ),
     answer=PauseView,
     answers={"ended": examples.ENDED, "dryRun": examples.PAUSED | {"result": examples.PREVIEW}},
     errors=("missedUnsaid", *WITH_BODY, "pauseNotFound"),
     body=ResumeBody,
-    bodies={"publish": examples.RESUME_BODY, "skip": {"missed": "skip"}},
+    bodies={"publish": examples.RESUME_BODY, "shift": {"missed": "shift"}, "skip": {"missed": "skip"}},
     body_required=False,
 )

@@ -35,12 +35,13 @@ class ResumeBody(RequestModel):
 
     model_config = ConfigDict(title="ResumePause")
 
-    missed: Literal["publish", "skip"] | None = Field(
+    missed: Literal["publish", "shift", "skip"] | None = Field(
         None,
         description=(
-            "`publish`: they are published now, and have their whole `publishWithin` again. `skip`: they become drafts "
-            "with a `skipReason`; targets of a post that is partly public fail instead, and may be retried. Required "
-            "if something was missed: it is never guessed."
+            "`publish`: they are published now, and have their whole `publishWithin` again. "
+            "`shift`: they and all other posts that were not sent move by whole days of their time zones, as few as "
+            "possible. `skip`: they become drafts with a `skipReason`; targets of a post that is partly public fail "
+            "instead, and may be retried. Required if something was missed: it is never guessed."
         ),
         examples=["publish"],
     )
@@ -69,18 +70,21 @@ class ResumedView(TypedDict):
     """The effect of the end of a pause."""
 
     published: Annotated[int, described("The posts that are published now, one after the other.", 12)]
+    shifted: Annotated[int, described("The posts that have moved by whole days.", 0)]
     skipped: Annotated[int, described("The posts that were skipped.", 0)]
     stillPaused: Annotated[int, described("The posts that another pause stops as well.", 0)]
 
 
 @view("Pause")
 class PauseView(TypedDict):
-    """A pause of a workspace's posts, or of those to one account."""
+    """A pause of a workspace's posts, or of those to one account, of one campaign or of one series."""
 
     id: Annotated[str, described("The pause's id.", "pau_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     scope: PauseScope
     platform: NotRequired[PlatformName]
     accountId: NotRequired[Annotated[str, described("The account's id.", "tw_456")]]
+    campaignId: NotRequired[Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    seriesId: NotRequired[Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     status: Annotated[
         PauseStatus,
         described(

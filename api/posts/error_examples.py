@@ -125,7 +125,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "missedUnsaid",
             400,
-            "Posts fell due during the pause: 12; missed must be publish or skip",
+            "Posts fell due during the pause: 12; missed must be publish, shift or skip",
             "missing_required_field",
             "missed",
         ),

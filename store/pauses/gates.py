@@ -18,20 +18,26 @@ _CLOSE = text("SELECT close_gate_v1(:workspace_id, :kind, :id)")
 _OPEN = text("SELECT open_gate_v1(:workspace_id, :kind, :id)")
 
 
-def closed_gates() -> Select[str]:
-    """Return the query for the gates that stop a target of a post now, correlated with `Target` and `Post`."""
+def closed_gates(resumed: Gate | None = None) -> Select[str]:
+    """Return the query for the gates that stop a target of a post now, correlated with `Target` and `Post`.
+
+    `resumed` is a gate that is about to be opened: only a plan counts that closes it as well.
+    """
     names = {
         PauseScope.WORKSPACE: literal(""),
         PauseScope.ACCOUNT: Target.platform + "/" + Target.account_id,
         PauseScope.CAMPAIGN: Post.campaign_id,
         PauseScope.SERIES: Post.series_id,
     }
+    is_closed: ColumnElement[bool] = GateRow.closed.op("@>")(func.clock_timestamp())
+    if resumed is not None:
+        is_closed = and_(is_closed, or_(GateRow.kind != resumed.kind.value, GateRow.id != resumed.id))
     return (
         select(GateRow.id)
         .where(
             GateRow.workspace_id == Target.workspace_id,
             or_(*(and_(GateRow.kind == kind.value, GateRow.id == name) for kind, name in names.items())),
-            or_(*(ranges.op("@>")(func.clock_timestamp()) for ranges in (GateRow.closed, GateRow.planned))),
+            or_(is_closed, GateRow.planned.op("@>")(func.clock_timestamp())),
         )
         .correlate(Target, Post)
     )
@@ -48,6 +54,15 @@ def stopped_by(gate: Gate) -> ColumnElement[bool]:
             return Post.campaign_id == gate.id
         case PauseScope.SERIES:
             return Post.series_id == gate.id
+
+
+def behind(gate: Gate) -> ColumnElement[bool]:
+    """Return the condition that a gate of its workspace stops a post, or a target of it, when it is closed."""
+    if gate.kind is PauseScope.WORKSPACE:
+        return Post.workspace_id.is_not(None)
+    if gate.kind is PauseScope.ACCOUNT:
+        return select(Target.id).where(Target.post_id == Post.id, stopped_by(gate)).correlate(Post).exists()
+    return stopped_by(gate)
 
 
 async def close_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> datetime:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Select, and_, any_, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import TextClause
 
 from domain.attempts import AttemptState, AttemptStep
 from domain.audit import AuditEntry
@@ -19,7 +20,6 @@ from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.audit.trail import add_entries
 from store.models import Attempt, Id, Post, Target
-from store.models import Gate as GateRow
 from store.pauses.gates import closed_gates, stopped_by
 
 _SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
@@ -38,6 +38,8 @@ class MissedPost:
     """Whether these are all targets, so that nothing of the post was sent."""
     may_start_over: bool
     """Whether no other target has begun, so that the post is scheduled again as a whole."""
+    is_of_series: bool
+    """Whether it has its time from the rule of a series, so that it cannot move."""
 
 
 def _is_missed(now: datetime) -> ColumnElement[bool]:
@@ -58,7 +60,7 @@ def _missed_by(workspace_id: str, gate: Gate, now: datetime) -> Select[str]:
 
 async def count_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> Resumed:
     """Count the posts that a closed gate has missed; `published` are those that no other gate stops."""
-    others = closed_gates().where(~_is(gate)).exists()
+    others = closed_gates(resumed=gate).exists()
     query = _missed_by(workspace_id, gate, now).add_columns(func.bool_and(others).label("stays"))
     posts = query.group_by(Target.post_id).subquery()
     count = select(func.count().filter(~posts.c.stays), func.count().filter(posts.c.stays))
@@ -66,22 +68,26 @@ async def count_missed(session: AsyncSession, workspace_id: str, gate: Gate, now
     return Resumed(published=continuing, still_paused=staying)
 
 
-def _is(gate: Gate) -> ColumnElement[bool]:
-    return and_(GateRow.kind == gate.kind.value, GateRow.id == gate.id)
-
-
 async def lock_missed(
-    session: AsyncSession, workspace_id: str, gate: Gate, now: datetime
+    session: AsyncSession, workspace_id: str, gate: Gate, now: datetime, *also: ColumnElement[bool]
 ) -> tuple[list[MissedPost], int]:
-    """Lock all posts that a gate has missed, in the order of their ids.
+    """Lock all posts that a gate has missed, and posts that meet the conditions `also`, in the order of their ids.
 
-    Returns those that may continue once it is open, the first due first, and the number of the others.
+    Returns those that were missed and may continue once it is open, the first due first, and the number of those that
+    were missed and must stay.
     """
-    query = select(Post.id).where(Post.id.in_(_missed_by(workspace_id, gate, now))).order_by(Post.id)
+    is_locked = or_(Post.id.in_(_missed_by(workspace_id, gate, now)), *([and_(*also)] if also else []))
+    query = select(Post.id).where(Post.workspace_id == workspace_id, is_locked).order_by(Post.id)
     ids = list(await session.scalars(query.with_for_update()))
-    # A statement of its own: it sees what was committed while this one waited for the locks.
-    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates().where(~_is(gate)).exists())
-    return posts, len(ids) - len(posts)
+    # Statements of their own: they see what was committed while this one waited for the locks.
+    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates(resumed=gate).exists())
+    return posts, (await count_missed(session, workspace_id, gate, now)).still_paused
+
+
+async def read_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> list[MissedPost]:
+    """Return the posts that `lock_missed` would let continue, without locking them."""
+    ids = list(await session.scalars(_missed_by(workspace_id, gate, now)))
+    return await _read(session, ids, now, stopped_by(gate) & ~closed_gates(resumed=gate).exists())
 
 
 async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[MissedPost]:
@@ -110,6 +116,7 @@ async def _read(
         select(
             Post.id,
             Post.workspace_id,
+            Post.series_id.is_not(None),
             Target.id,
             Target.platform,
             Target.account_id,
@@ -120,15 +127,16 @@ async def _read(
         .where(Post.id == _POST_IDS, Post.status.in_(OPEN))
         .order_by(Post.due_at, Post.id, Target.position)
     )
-    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for post_id, workspace_id, *target in await session.execute(query, {"post_ids": list(post_ids)}):
-        rows[post_id, workspace_id].append(target)
+    rows: dict[tuple[str, str, bool], list[Any]] = defaultdict(list)
+    for post_id, workspace_id, is_of_series, *target in await session.execute(query, {"post_ids": list(post_ids)}):
+        rows[post_id, workspace_id, is_of_series].append(target)
     posts = []
-    for (post_id, workspace_id), targets in rows.items():
+    for (post_id, workspace_id, is_of_series), targets in rows.items():
         missed = [(target_id, platform, account) for target_id, platform, account, is_missed, _ in targets if is_missed]
         if missed:
             may_start_over = all(is_missed or has_not_begun for *_, is_missed, has_not_begun in targets)
-            posts.append(MissedPost(post_id, workspace_id, missed, len(missed) == len(targets), may_start_over))
+            is_unsent = len(missed) == len(targets)
+            posts.append(MissedPost(post_id, workspace_id, missed, is_unsent, may_start_over, is_of_series))
     return posts
 
 
@@ -183,14 +191,19 @@ async def _raise_versions(session: AsyncSession, post_ids: Sequence[str], entry:
     )
 
 
-# The columns of NO_FAILURE, which a test compares.
-_WAIT = text("""
+def wait_statement(column: str) -> TextClause:
+    """Return the statement that lets targets, named by this column of theirs, wait from new times without a failure."""
+    # The columns of NO_FAILURE, which a test compares.
+    return text(f"""
 UPDATE targets SET
   warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
   confirming = false, hold_reason = NULL, released_at = NULL,
   status = 'pending', due_at = new.due_at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
-FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE targets.id = new.id
-""")
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE targets.{column} = new.id
+""")  # noqa: S608 our own column
+
+
+_WAIT = wait_statement("id")
 _SCHEDULE = text("""
 UPDATE posts SET status = 'scheduled', due_at = new.due_at
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id

@@ -1,20 +1,30 @@
 """The pauses of a workspace: begun, read and ended, each in one transaction, one after the other."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Action, Actor, AuditEntry
+from domain.campaigns import CampaignRules
 from domain.delivery import BULK_LEAD
 from domain.ids import new_id
 from domain.pauses import Gate, MissedPolicy, PauseScope, Resumed
 from store.locks import lock
 from store.models import Pause, Workspace
 from store.pauses.gates import close_gate, open_gate
-from store.pauses.missed import MissedPost, count_missed, lock_missed, publish_missed, skip_missed, spaced
+from store.pauses.missed import (
+    MissedPost,
+    count_missed,
+    lock_missed,
+    publish_missed,
+    read_missed,
+    skip_missed,
+    spaced,
+)
+from store.pauses.shifts import moved_by_pause, plan_shift, shift_missed
 
 
 def gate_of_pause(pause: Pause) -> Gate:
@@ -83,26 +93,35 @@ async def list_pauses(
 
 
 async def end_pause(
-    session: AsyncSession, pause: Pause, policy: MissedPolicy | None, spacing: timedelta, actor: Actor
+    session: AsyncSession,
+    pause: Pause,
+    policy: MissedPolicy | None,
+    spacing: timedelta,
+    actor: Actor,
+    campaign: CampaignRules | None = None,
 ) -> tuple[Resumed, list[str]] | None:
-    """Publish or skip what a pause has missed, and then open its gate.
+    """Publish, move or skip what a pause has missed, and then open its gate.
 
     Returns the counts, and the ids of the posts that continue soon, the first due first. A pause that has ended returns
-    its result again. None if something was missed and `policy` does not say what becomes of it.
+    its result again. None if something was missed and `policy` does not say what becomes of it. The posts of `campaign`
+    move only to times that it allows. Raises MoveRefused.
     """
     await lock(session, f"pauses.{pause.workspace_id}")
     await session.refresh(pause)
     if pause.ended_at is not None:
         return Resumed(**pause.result or {}), []
     now, gate = datetime.now(UTC), gate_of_pause(pause)
-    posts, staying = await lock_missed(session, pause.workspace_id, gate, now)
+    moving = moved_by_pause(pause.workspace_id, gate) if policy is MissedPolicy.SHIFT else ()
+    posts, staying = await lock_missed(session, pause.workspace_id, gate, now, *moving)
     if posts and policy is None:
         return None
     entry = AuditEntry(Action.CHANGED, actor, details=(("pause", pause.id), ("missed", policy and policy.value)))
-    continuing = await _continue(session, posts, policy, spacing, entry, now)
+    if policy is MissedPolicy.SHIFT:
+        resumed, continuing = await shift_missed(session, pause.workspace_id, gate, posts, entry, now, campaign)
+    else:
+        resumed, continuing = await _continue(session, posts, policy, spacing, entry, now)
     await open_gate(session, pause.workspace_id, gate)
-    published = len(posts) if policy is MissedPolicy.PUBLISH else 0
-    resumed = Resumed(published, len(posts) - published, staying)
+    resumed = replace(resumed, still_paused=staying)
     pause.ended_at, pause.ended_by_type, pause.ended_by = datetime.now(UTC), actor.type.value, actor.id
     pause.result = asdict(resumed)
     return resumed, continuing
@@ -115,20 +134,30 @@ async def _continue(
     spacing: timedelta,
     entry: AuditEntry,
     now: datetime,
-) -> list[str]:
+) -> tuple[Resumed, list[str]]:
     if policy is MissedPolicy.SKIP:
         await skip_missed(session, posts, entry, now)
-        return []
+        return Resumed(skipped=len(posts)), []
     times = spaced(posts, now, spacing)
     await publish_missed(session, posts, times, entry, now)
-    return [post.id for post in posts if times[post.id] <= now + BULK_LEAD]
+    soon = [post.id for post in posts if times[post.id] <= now + BULK_LEAD]
+    return Resumed(published=len(posts)), soon
 
 
-async def preview_end(session: AsyncSession, pause: Pause, policy: MissedPolicy | None) -> Resumed:
-    """Return what the end of a pause would do now."""
+async def preview_end(
+    session: AsyncSession, pause: Pause, policy: MissedPolicy | None, campaign: CampaignRules | None = None
+) -> Resumed:
+    """Return what the end of a pause would do now. Raises MoveRefused."""
     if pause.ended_at is not None:
         return Resumed(**pause.result or {})
-    missed = await count_missed(session, pause.workspace_id, gate_of_pause(pause), datetime.now(UTC))
-    if policy is MissedPolicy.SKIP:
-        return Resumed(skipped=missed.published, still_paused=missed.still_paused)
-    return missed
+    now, gate = datetime.now(UTC), gate_of_pause(pause)
+    missed = await count_missed(session, pause.workspace_id, gate, now)
+    match policy:
+        case MissedPolicy.SKIP:
+            return Resumed(skipped=missed.published, still_paused=missed.still_paused)
+        case MissedPolicy.SHIFT:
+            posts = await read_missed(session, pause.workspace_id, gate, now)
+            shift = await plan_shift(session, pause.workspace_id, gate, posts, now, campaign)
+            return replace(shift.resumed, still_paused=missed.still_paused)
+        case MissedPolicy.PUBLISH | None:
+            return missed

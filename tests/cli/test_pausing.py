@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from cli.main import main
+from domain.campaigns import CampaignStatus
 from domain.transitions import BeforeSend, paused
+from store.campaigns.changes import CampaignFields, add_campaign
+from store.models import Post
 from store.publishing.sending import settle
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
@@ -60,3 +65,31 @@ async def test_an_account_is_paused_by_its_platform_and_id(stack: Stack) -> None
 async def test_an_account_without_its_platform_is_refused(stack: Stack, account: str) -> None:
     result = await run("pause", "--workspace", stack.workspace_id, "--account", account)
     assert (result.exit_code, "PLATFORM/ID" in result.output) == (1, True)
+
+
+async def test_a_campaign_is_paused_by_its_id_and_its_posts_move(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        async with own.database.transaction() as session:
+            campaign = await add_campaign(
+                session, own.workspace_id, CampaignFields("c"), CampaignStatus.ACTIVE, datetime.now(UTC)
+            )
+        named = ("--workspace", own.workspace_id, "--campaign", campaign.id)
+        assert "Paused since" in (await run("pause", *named)).output
+        assert "paused already" in (await run("pause", *named)).output
+        post = await own.save("missed by a campaign", [await own.connect("twitter")])
+        due_at = datetime.now(UTC) - timedelta(hours=1)
+        values = {"campaign_id": campaign.id, "scheduled_for": due_at, "due_at": due_at, "timezone": "UTC"}
+        async with own.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == post.id).values(values))
+        await settle(own.database, post.targets[0].id, BeforeSend(None), paused())
+        (row,) = map(json.loads, (await run("pauses", "--workspace", own.workspace_id, "--json")).output.splitlines())
+        assert (row["campaign"], row["missed"], row["account"]) == (campaign.id, 1, None)
+        assert "Moved by whole days: 1." in (await run("resume", *named, "--missed", "shift", "--dry-run")).output
+        ended = await run("resume", *named, "--missed", "shift")
+        assert (ended.exit_code, "Moved by whole days: 1." in ended.output) == (0, True)
+        assert (await own.read(post.id)).due_at == due_at + timedelta(days=1)
+
+
+async def test_an_unknown_campaign_is_not_paused(stack: Stack) -> None:
+    result = await run("pause", "--workspace", stack.workspace_id, "--campaign", "cmp_none")
+    assert (result.exit_code, "has no campaign cmp_none" in result.output) == (1, True)

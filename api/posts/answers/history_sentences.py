@@ -73,8 +73,10 @@ def _change(change: dict[str, Any]) -> str:
 
 def _changed(event: AuditEvent, who: str, _: bool) -> str:
     if event.details.get("pause"):
-        skipped = event.details.get("missed") == MissedPolicy.SKIP
-        return f"{who} ended a pause. The post {'was skipped' if skipped else 'continues'}."
+        missed = event.details.get("missed")
+        if missed == MissedPolicy.SHIFT and event.details.get("changes"):
+            return f"{who} ended a pause. The post moved: {_changes(event)}."
+        return f"{who} ended a pause. The post {'was skipped' if missed == MissedPolicy.SKIP else 'continues'}."
     if event.actor_type == ActorType.WORKER:
         return f"A new release of the time zone data changed {_changes(event)}."
     return f"{who} changed {_changes(event)}."

@@ -55,7 +55,7 @@ async def test_a_pause_is_definite_named_and_ends(api: Client, stack: Stack) -> 
     assert (target["holdReason"], target["errorCode"]) == ("paused", "paused")
     assert (await api.get(f"/v1/pauses/{pause['id']}")).json()["missed"] == 1
     ended = await resume(api, pause, missed="publish")
-    assert ended["result"] == {"published": 1, "skipped": 0, "stillPaused": 0}
+    assert ended["result"] == {"published": 1, "shifted": 0, "skipped": 0, "stillPaused": 0}
     assert (ended["status"], ended["missed"]) == ("ended", 0)
     assert (await shown_as(api, path, "published"))["status"] == "published"
     assert len(await stack.public("missed by a pause")) == 1
@@ -167,3 +167,21 @@ async def test_pauses_are_listed_in_pages(api: Client) -> None:
     ids = [pause["id"] for pause in first["pauses"] + rest["pauses"]]
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == len(ids) >= 3
+
+
+async def test_missed_posts_move_by_whole_days(api: Client, stack: Stack) -> None:
+    account = stack.accounts["plain"]
+    pause = await begin(api, scope="account", platform=account.platform, accountId=account.id)
+    created = (await api.send_post(post_body(stack, "moved by a day", **soon()))).json()
+    path = f"/v1/posts/{created['id']}"
+    await shown_as(api, path, "held")
+    preview = await resume(api, pause, missed="shift", dryRun=True)
+    ended = await resume(api, pause, missed="shift")
+    assert preview["result"]["shifted"] == ended["result"]["shifted"] >= 1
+    moved = (await api.get(path)).json()
+    day_later = datetime.fromisoformat(created["scheduledFor"]) + timedelta(days=1)
+    assert (moved["status"], moved["scheduledFor"]) == ("scheduled", rfc3339(day_later))
+    assert moved["platforms"][0]["status"] == "pending"
+    history = (await api.get(f"{path}/history")).json()["events"]
+    assert any("ended a pause. The post moved" in line["summary"] for line in history)
+    assert (await api.delete(path)).status_code == 200

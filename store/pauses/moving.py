@@ -1,0 +1,89 @@
+"""Posts that move to another time together: locked, read and written by a few statements for all of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.attempts import AttemptState, AttemptStep
+from domain.audit import AuditEntry, FieldChange
+from domain.moves import Move, PlannedPost
+from domain.post import OPEN, UNBEGUN, PostStatus, TargetStatus
+from domain.schedule import ScheduledTime, rfc3339
+from store.audit.trail import add_entries
+from store.models import Attempt, Post, Target
+from store.pauses.missed import wait_statement
+
+_IS_HELD = exists().where(Target.post_id == Post.id, Target.status == TargetStatus.HELD)
+_HAS_BEGUN = exists().where(Target.post_id == Post.id, Target.status.not_in((TargetStatus.HELD, TargetStatus.PENDING)))
+_IS_SENDING = (
+    exists()
+    .where(Attempt.target_id == Target.id, Target.post_id == Post.id)
+    .where(Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.SENDING)
+)
+MAY_MOVE = or_(Post.status.in_(UNBEGUN), and_(_IS_HELD, ~_HAS_BEGUN, ~_IS_SENDING))
+"""The condition that nothing of a post was sent, as domain.ownership.may_change has it."""
+HAS_TIME = and_(Post.scheduled_for.is_not(None), Post.series_id.is_(None))
+"""The condition that a post moves with others: it has a time of its own, and not from the rule of a series."""
+
+
+async def read_planned(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[PlannedPost]:
+    """Return the posts that meet the conditions and may move with others, the first due first."""
+    query = (
+        select(Post.id, Post.status, Post.scheduled_for, Post.scheduled_wall, Post.timezone, Post.due_at)
+        .where(*conditions, HAS_TIME, MAY_MOVE)
+        .order_by(Post.scheduled_for, Post.id)
+    )
+    posts = []
+    for post_id, status, scheduled_for, wall, zone, due_at in await session.execute(query):
+        instant = due_at or scheduled_for
+        if instant is None:
+            continue
+        # The end of a pause may have given it another time than its client did.
+        schedule = ScheduledTime(instant, wall if instant == scheduled_for else None, zone)
+        posts.append(PlannedPost(post_id, schedule, is_draft=status == PostStatus.DRAFT))
+    return posts
+
+
+async def count_open(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
+    """Return how many open posts meet the conditions."""
+    query = select(func.count()).select_from(Post).where(Post.status.in_(OPEN), *conditions)
+    return (await session.execute(query)).scalar_one()
+
+
+async def write_moves(
+    session: AsyncSession, workspace_id: str, moves: Sequence[Move], entry: AuditEntry, now: datetime
+) -> None:
+    """Give locked posts of a workspace their new times: each is scheduled again as a whole, drafts stay drafts."""
+    values = {
+        "ids": [move.post.id for move in moves],
+        "times": [move.to.instant for move in moves],
+        "walls": [move.to.wall for move in moves],
+    }
+    rows = await session.execute(_MOVE, {**values, "now": now})
+    versions = {row.id: row.version for row in rows}
+    due = [None if move.post.is_draft else move.to.instant for move in moves]
+    await session.execute(_WAIT, {"ids": values["ids"], "times": due})
+    entries = []
+    for move in moves:
+        change = FieldChange("scheduledFor", rfc3339(move.post.schedule.instant), rfc3339(move.to.instant))
+        details = (("version", versions[move.post.id]), *entry.details)
+        entries.append((workspace_id, move.post.id, replace(entry, changes=(change,), details=details)))
+    await add_entries(session, entries)
+
+
+_WAIT = wait_statement("post_id")
+# A draft has no workflow that must be told.
+_MOVE = text("""
+UPDATE posts
+SET scheduled_for = new.at, scheduled_wall = new.wall,
+    due_at = CASE WHEN status <> 'draft' THEN new.at END,
+    status = CASE WHEN status = 'draft' THEN status ELSE 'scheduled' END,
+    version = version + 1, updated_at = :now, delivery_attempts = 0,
+    next_delivery_at = CASE WHEN status <> 'draft' THEN bulk_delivery_at_v1(new.at) END
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:walls AS text[])) AS new (id, at, wall)
+WHERE posts.id = new.id
+RETURNING posts.id, posts.version
+""")

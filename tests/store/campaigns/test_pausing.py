@@ -1,0 +1,268 @@
+"""A campaign is paused, resumed and moved in one transaction, and only its own posts change."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event, func, select, text, update
+
+from domain.audit import api_key
+from domain.campaigns import Blackout, CampaignStatus, OperationKind
+from domain.ids import new_id
+from domain.moves import MoveRefused, Obstacle
+from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed
+from domain.post import PostStatus, TargetStatus
+from domain.schedule import Shift, resolve
+from domain.transitions import BeforeSend, WriteResult, paused
+from store.campaigns.campaigns import lock_campaign
+from store.campaigns.operations import list_operations
+from store.campaigns.pausing import ResumedPause, find_pause_of_campaign, pause_campaign, preview_resume, resume
+from store.campaigns.shifting import CampaignShift, ShiftRequest, preview_shift, shift_campaign
+from store.database import Database
+from store.models import Attempt, AuditEvent, Campaign, Pause, Post, Target
+from store.pauses.pauses import begin_pause
+from store.publishing.sending import begin_send, settle
+from store.workspaces.queries import create_workspace
+from tests.store.publishing.sends import put, read, save
+
+ACTOR = api_key("key_x")
+BERLIN = "Europe/Berlin"
+NO_TIME = timedelta(0)
+
+
+@pytest.fixture
+async def campaign(database: Database) -> Campaign:
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        # Another test's pause must not stop its posts.
+        workspace = await create_workspace(session, new_id("w"))
+    row = Campaign(id=new_id("cmp"), workspace_id=workspace, name="c", tags=[], timezone=BERLIN, blackouts=[])
+    row.status, row.version, row.created_at, row.updated_at = CampaignStatus.ACTIVE.value, 1, now, now
+    async with database.transaction() as session:
+        session.add(row)
+    return row
+
+
+async def plan(database: Database, campaign: Campaign, wall: str, targets: int = 1) -> Post:
+    """Save a scheduled post of the campaign."""
+    time = resolve(wall, BERLIN)
+    post = await save(database, campaign.workspace_id, targets, PostStatus.SCHEDULED)
+    values = {"campaign_id": campaign.id, "scheduled_for": time.instant, "scheduled_wall": time.wall}
+    values |= {"due_at": time.instant, "timezone": BERLIN}
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(values))
+        await session.execute(update(Target).where(Target.post_id == post.id).values(due_at=time.instant))
+    return await read(database, post)
+
+
+async def missed(database: Database, campaign: Campaign, wall: str, targets: int = 1) -> Post:
+    """Save a post of the campaign that fell due in a pause."""
+    post = await plan(database, campaign, wall, targets)
+    for target in post.targets:
+        assert (await settle(database, target.id, BeforeSend(None), paused())).write is WriteResult.MADE
+    return await read(database, post)
+
+
+async def begin(database: Database, campaign: Campaign) -> Pause:
+    async with database.transaction() as session:
+        locked = await lock_campaign(session, campaign.workspace_id, campaign.id)
+        assert locked is not None
+        pause, _ = await pause_campaign(session, locked, "a crisis", ACTOR)
+    return pause
+
+
+async def end(database: Database, pause: Pause, policy: MissedPolicy | None) -> ResumedPause | None:
+    async with database.transaction() as session:
+        return await resume(session, await session.merge(pause), policy, NO_TIME, ACTOR)
+
+
+async def shift(database: Database, campaign: Campaign, days: int, **more: datetime) -> CampaignShift:
+    request = ShiftRequest(Shift(days, NO_TIME), **more)
+    async with database.transaction() as session:
+        locked = await lock_campaign(session, campaign.workspace_id, campaign.id)
+        assert locked is not None
+        preview = await preview_shift(session, locked, request)
+        effect, _, _ = await shift_campaign(session, locked, request, ACTOR)
+    assert effect == preview
+    return effect
+
+
+async def again(database: Database, campaign: Campaign) -> Campaign:
+    async with database.transaction() as session:
+        return await session.get_one(Campaign, campaign.id)
+
+
+def wall(days: int, time: str = "09:00:00") -> str:
+    """Return a wall time so many days from now."""
+    return f"{(datetime.now(UTC) + timedelta(days=days)).date().isoformat()}T{time}"
+
+
+async def test_a_paused_campaign_is_active_again_after_its_pause(database: Database, campaign: Campaign) -> None:
+    post = await missed(database, campaign, wall(-1))
+    pause = await begin(database, campaign)
+    row = await again(database, campaign)
+    assert (row.status, row.version) == (CampaignStatus.PAUSED, 2)
+    assert (await begin(database, campaign)).id == pause.id
+    assert await begin_send(database, post.targets[0].id, post.version, None, 0, None) is WriteResult.PAUSED
+    assert await end(database, pause, None) is None
+    ended = await end(database, pause, MissedPolicy.PUBLISH)
+    assert ended is not None
+    assert (ended.resumed, ended.continuing) == (Resumed(published=1), [post.id])
+    row = await again(database, campaign)
+    assert (row.status, row.version) == (CampaignStatus.ACTIVE, 3)
+    async with database.transaction() as session:
+        assert await find_pause_of_campaign(session, row) is None
+        kinds = [line.kind for line in await list_operations(session, row.workspace_id, 9, campaign_id=row.id)]
+    assert kinds == [OperationKind.RESUMED, OperationKind.PAUSED, OperationKind.PAUSED]
+    repeated = await end(database, pause, MissedPolicy.SKIP)
+    assert repeated is not None
+    assert (repeated.resumed, repeated.operation_id) == (Resumed(published=1), None)
+
+
+async def test_shift_moves_all_posts_by_the_fewest_whole_days(database: Database, campaign: Campaign) -> None:
+    first, second = await missed(database, campaign, wall(-3)), await missed(database, campaign, wall(-1, "23:30:00"))
+    later = await plan(database, campaign, wall(40, "02:30:00"), targets=2)
+    other = await save(database, campaign.workspace_id, 1)
+    pause = await begin(database, campaign)
+    async with database.transaction() as session:
+        expected = await preview_resume(session, await session.merge(pause), MissedPolicy.SHIFT)
+    ended = await end(database, pause, MissedPolicy.SHIFT)
+    assert ended is not None
+    assert ended.resumed == expected == Resumed(shifted=3)
+    moved = await read(database, first)
+    assert moved.scheduled_wall is not None
+    days = (datetime.fromisoformat(moved.scheduled_wall).date() - datetime.now(UTC).date()).days + 3
+    assert days in {3, 4}, "at 09:00 of today, or tomorrow if that is past"
+    for post, expected_wall in (
+        (first, wall(days - 3)),
+        (second, wall(days - 1, "23:30:00")),
+        (later, wall(days + 40, "02:30:00")),
+    ):
+        moved = await read(database, post)
+        assert (moved.scheduled_wall, moved.status, moved.version) == (expected_wall, PostStatus.SCHEDULED, 2)
+        assert moved.scheduled_for == moved.due_at == resolve(expected_wall, BERLIN).instant
+        for target in moved.targets:
+            assert (target.status, target.hold_reason, target.due_at) == (TargetStatus.PENDING, None, moved.due_at)
+            assert (target.begun_at, target.error_code) == (None, None)
+    assert (await read(database, other)).version == 1
+
+
+async def test_shift_publishes_what_is_partly_public_and_skips_series(database: Database, campaign: Campaign) -> None:
+    partly, of_series = await missed(database, campaign, wall(-1), 2), await missed(database, campaign, wall(-1))
+    await put(database, partly.targets[0], status=TargetStatus.PUBLISHED, hold_reason=None, platform_post_id="1")
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == of_series.id).values(series_id="ser_x"))
+    ended = await end(database, await begin(database, campaign), MissedPolicy.SHIFT)
+    assert ended is not None
+    assert (ended.resumed, ended.continuing) == (Resumed(published=1, skipped=1), [partly.id])
+    row = await read(database, partly)
+    assert [target.status for target in row.targets] == [TargetStatus.PUBLISHED, TargetStatus.PENDING]
+    assert (await read(database, of_series)).skip_reason == "paused"
+
+
+async def test_shift_leaves_what_another_pause_stops(database: Database, campaign: Campaign) -> None:
+    post = await missed(database, campaign, wall(-1))
+    async with database.transaction() as session:
+        await begin_pause(session, campaign.workspace_id, WORKSPACE_GATE, None, ACTOR)
+    ended = await end(database, await begin(database, campaign), MissedPolicy.SHIFT)
+    assert ended is not None
+    assert ended.resumed == Resumed(still_paused=1)
+    assert (await read(database, post)).version == 1
+
+
+async def test_a_blackout_of_the_resumed_campaign_holds_its_posts_on(database: Database, campaign: Campaign) -> None:
+    await missed(database, campaign, wall(-1))
+    pause = await begin(database, campaign)
+    today = "SELECT plan_gate_v1(:workspace, 'campaign', :id, tstzmultirange(tstzrange(now(), now() + interval '1 h')))"
+    async with database.transaction() as session:
+        await session.execute(text(today), {"workspace": campaign.workspace_id, "id": campaign.id})
+    ended = await end(database, pause, MissedPolicy.PUBLISH)
+    assert ended is not None
+    assert ended.resumed == Resumed(still_paused=1)
+
+
+async def test_a_campaign_moves_by_wall_time_over_a_clock_change(database: Database, campaign: Campaign) -> None:
+    year = datetime.now(UTC).year + 1
+    post = await plan(database, campaign, f"{year}-10-20T09:00:00")
+    assert (await shift(database, campaign, 14)).moved == 1
+    moved = await read(database, post)
+    assert moved.scheduled_wall == f"{year}-11-03T09:00:00"
+    assert moved.due_at == datetime(year, 11, 3, 8, tzinfo=UTC)
+    assert (moved.version, moved.delivered_version) == (2, 0)
+    async with database.transaction() as session:
+        line = (await session.scalars(select(AuditEvent).where(AuditEvent.post_id == post.id))).one()
+    assert line.details["changes"] == [
+        {"field": "scheduledFor", "from": f"{year}-10-20T07:00:00Z", "to": f"{year}-11-03T08:00:00Z"}
+    ]
+
+
+async def test_a_move_names_what_it_leaves(database: Database, campaign: Campaign) -> None:
+    await plan(database, campaign, wall(2))
+    late, of_series = await plan(database, campaign, wall(-1)), await plan(database, campaign, wall(3))
+    draft, skipped = await plan(database, campaign, wall(4)), await plan(database, campaign, wall(4))
+    held = await missed(database, campaign, wall(-1))
+    assert isinstance(await begin_send(database, late.targets[0].id, late.version, None, 0, None), Attempt)
+    async with database.transaction() as session:
+        draft_values = {"status": PostStatus.DRAFT, "due_at": None}
+        for post, values in (
+            (of_series, {"series_id": "ser_x"}),
+            (draft, draft_values),
+            (skipped, draft_values | {"skip_reason": "paused"}),
+        ):
+            await session.execute(update(Post).where(Post.id == post.id).values(values))
+    effect = await shift(database, campaign, 5)
+    assert effect == CampaignShift(3, 1, (late.id,), 1)
+    moved = await read(database, draft)
+    assert (moved.status, moved.scheduled_wall, moved.due_at, moved.next_delivery_at) == (
+        PostStatus.DRAFT,
+        wall(9),
+        None,
+        None,
+    )
+    assert (await read(database, held)).status == PostStatus.SCHEDULED
+    assert (await read(database, skipped)).scheduled_wall == wall(4)
+
+
+async def test_a_move_takes_the_posts_of_a_time_only(database: Database, campaign: Campaign) -> None:
+    early, late = await plan(database, campaign, wall(2)), await plan(database, campaign, wall(5))
+    assert late.scheduled_for is not None
+    assert (await shift(database, campaign, 1, begin=late.scheduled_for)).moved == 1
+    assert ((await read(database, early)).version, (await read(database, late)).version) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("days", "obstacle"),
+    [(-3, Obstacle.IN_PAST), (8, Obstacle.IN_BLACKOUT), (20, Obstacle.OUTSIDE_WINDOW), (3000, Obstacle.TOO_FAR)],
+)
+async def test_nothing_moves_if_a_post_may_not(
+    database: Database, campaign: Campaign, days: int, obstacle: Obstacle
+) -> None:
+    first, second = await plan(database, campaign, wall(2)), await plan(database, campaign, wall(3))
+    async with database.transaction() as session:
+        blackout = Blackout((datetime.now(UTC) + timedelta(days=10)).date(), (datetime.now(UTC) + timedelta(10)).date())
+        ends_at = None if obstacle is Obstacle.TOO_FAR else datetime.now(UTC) + timedelta(days=15)
+        values = {"ends_at": ends_at, "blackouts": [blackout.as_json()]}
+        await session.execute(update(Campaign).where(Campaign.id == campaign.id).values(values))
+    with pytest.raises(MoveRefused) as refused:
+        await shift(database, campaign, days)
+    assert refused.value.obstacle is obstacle
+    assert set(refused.value.post_ids) <= {first.id, second.id}
+    assert {(await read(database, post)).version for post in (first, second)} == {1}
+
+
+async def test_many_posts_move_by_few_statements(database: Database, campaign: Campaign) -> None:
+    posts = [await plan(database, campaign, wall(2)) for _ in range(20)]
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", count)
+    try:
+        assert (await shift(database, campaign, 1)).moved == len(posts)
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", count)
+    assert statements < len(posts)
+    async with database.transaction() as session:
+        query = select(func.count()).where(Post.campaign_id == campaign.id, Post.version == 2)
+        assert await session.scalar(query) == len(posts)
