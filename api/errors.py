@@ -14,6 +14,7 @@ from api.views import described, view, write_json
 from domain.codes import ProblemCode
 from domain.errors import (
     Conflict,
+    Gone,
     IdempotencyKeyReused,
     InvalidRequest,
     NotFound,
@@ -111,6 +112,7 @@ _STATUS: dict[type[PostsError], int] = {
     Unauthorized: 401,
     NotFound: 404,
     Conflict: 409,
+    Gone: 410,
     UnsupportedMediaType: 415,
     Unprocessable: 422,
     IdempotencyKeyReused: 422,

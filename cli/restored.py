@@ -13,6 +13,7 @@ from platforms.registry import platforms
 from reconcile.recovery import AHEAD
 from runtime.settings import Settings
 from store.maintenance.restores import (
+    begin_feeds_again,
     begin_restore,
     confirm_the_next_first,
     count_to_confirm_first,
@@ -56,6 +57,8 @@ async def handle_restore(
             async with rows.transaction() as session:
                 more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
         async with rows.transaction() as session:
+            if restore.database:
+                await begin_feeds_again(session)
             if restore.temporal:
                 # Recovery compares posts that are due later with their workflows before they are due.
                 await deliver_again(session, now + AHEAD)

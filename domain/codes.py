@@ -19,6 +19,7 @@ ProblemCode = Literal[
     "connection_ends",
     "connection_expired",
     "credentials_rejected",
+    "cursor_expired",
     "different_account",
     "duplicate_target",
     "edit_limit_reached",

@@ -6,6 +6,7 @@ PostsError
 ├── IdempotencyKeyReused the key came with another body before
 ├── NotFound
 ├── Conflict             the post is not in a state that allows it
+├── Gone                 it is not kept any more
 ├── TooManyRequests      the caller sends more requests than it may
 └── Unavailable          a part that we depend on is away; the request may be repeated later
 """
@@ -72,6 +73,10 @@ class NotFound(PostsError):
 
 class Conflict(PostsError):
     """The post is in a state that does not allow it."""
+
+
+class Gone(PostsError):
+    """It existed, and is not kept any more."""
 
 
 class TooManyRequests(PostsError):

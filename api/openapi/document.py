@@ -82,6 +82,7 @@ def document() -> Json:
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
             {"name": "Calendar", "description": "See the posts of each day."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
+            {"name": "Events", "description": "Follow what happens to posts and accounts."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
             {"name": "Connect", "description": "Connect accounts."},
             {"name": "Platforms", "description": "Read the rules of the platforms."},

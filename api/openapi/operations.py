@@ -4,6 +4,7 @@ from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
 from api.calendar.routes import CalendarEndpoints
 from api.connect.routes import ConnectEndpoints
+from api.events.routes import EventEndpoints
 from api.http.operation import operations_served
 from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
@@ -16,6 +17,7 @@ CONTROLLERS = (
     OutcomeEndpoints,
     CalendarEndpoints,
     PauseEndpoints,
+    EventEndpoints,
     AccountEndpoints,
     ConnectEndpoints,
 )

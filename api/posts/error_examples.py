@@ -74,6 +74,16 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "not_found",
             None,
         ),
+        (
+            "cursorExpired",
+            410,
+            (
+                "This cursor is older than the events that are kept. Read the posts that you follow, then the feed "
+                "without `after`"
+            ),
+            "cursor_expired",
+            "after",
+        ),
         ("wrongCheck", 400, "check must be true or false", "invalid_field_value", "check"),
         ("wrongRevoke", 400, "revoke must be true or false", "invalid_field_value", "revoke"),
         ("noSuchAccount", 404, "There is no X account of this id", "not_found", None),

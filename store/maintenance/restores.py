@@ -36,6 +36,21 @@ async def begin_restore(
     return restore
 
 
+_BEGIN_FEEDS_AGAIN = (
+    text("UPDATE events SET xid = pg_current_xact_id()"),
+    text("UPDATE listeners SET since = NULL, since_xid = NULL"),
+)
+
+
+async def begin_feeds_again(session: AsyncSession) -> None:
+    """Let the feeds of all workspaces begin again: a restored database counts transactions from another number.
+
+    Cursors from before are refused from now on, and the events that were restored are read again.
+    """
+    for statement in _BEGIN_FEEDS_AGAIN:
+        await session.execute(statement)
+
+
 async def open_restore(session: AsyncSession) -> Restore | None:
     """Return the open restore, None if there is none."""
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 log = structlog.get_logger(__name__)
 
 CHANNEL = "post_settled"
+EVENTS = "events"
+"""The channel that `emit_v1` notifies of a workspace whose feed has a new event."""
 _POLL_EVERY_S = 1.0
 """A notification can be lost. One query this often finds the changed ones among all posts that requests wait for."""
 _POLL = """
@@ -32,8 +34,13 @@ async def announce(session: AsyncSession, post_id: str) -> None:
     await session.execute(text("SELECT pg_notify(:channel, :post_id)"), {"channel": CHANNEL, "post_id": post_id})
 
 
+def feed_key(workspace_id: str) -> str:
+    """Return the name under which requests wait for an event of a workspace, beside those that wait for a post."""
+    return f"events of {workspace_id}"
+
+
 class Outcomes:
-    """One listening connection, shared by all requests in this process that wait for a post."""
+    """One listening connection, shared by all requests in this process that wait for a post or an event."""
 
     def __init__(self, database_url: str) -> None:
         self._dsn = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -96,6 +103,7 @@ class Outcomes:
             try:
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, self._on_notification)
+                await connection.add_listener(EVENTS, self._on_event)
                 while not lost.is_set():
                     await self._poll(connection)
                     with contextlib.suppress(TimeoutError):
@@ -120,6 +128,9 @@ class Outcomes:
 
     def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         self._wake([str(payload)])
+
+    def _on_event(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        self._wake([feed_key(str(payload))])
 
     def _wake(self, post_ids: Iterable[str]) -> None:
         for post_id in post_ids:

@@ -19,12 +19,13 @@ from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
 from store.maintenance.restores import begin_restore, finish_restore
-from store.models import Attempt, Post, Restore, Target
+from store.models import Attempt, Listener, Post, Restore, Target
 from store.posts.delivery import record_delivered
 from tests.api.conftest import make_client
 from tests.reconcile.doctor.conftest import diagnose
 from tests.serving import started
 from tests.stack import Stack
+from tests.store.events.listening import listen
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +201,14 @@ async def test_an_interrupted_restore_continues(stack: Stack) -> None:
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--from"):
         restored.parse_moment(text)
+
+
+@pytest.mark.parametrize("database", [True, False])
+async def test_feeds_of_events_begin_again_with_the_database(stack: Stack, database: bool) -> None:
+    await listen(stack.database, stack.workspace_id)
+    own = Listener.workspace_id == stack.workspace_id
+    async with stack.database.transaction() as session:
+        await session.execute(update(Listener).where(own).values(since=datetime.now(UTC)))
+    await handle_restore(datetime.now(UTC) - timedelta(minutes=1), database=database, temporal=not database)
+    async with stack.database.reading() as session:
+        assert (await session.scalar(select(Listener.since).where(own)) is None) is database

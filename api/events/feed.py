@@ -1,0 +1,78 @@
+"""The feed of a workspace's events: who begins to read it lets the workspace listen."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+from api.dependencies import Dependencies
+from api.events.queries import FeedQuery, write_cursor
+from api.events.schemas import EventView, FeedView
+from api.shared.waiting import Deadline
+from domain.errors import Gone, Problem, Unavailable
+from domain.events import KEPT
+from domain.schedule import rfc3339
+from store.events.feed import FeedEvent, FeedPosition, read_events
+from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
+from store.publishing.outcomes import feed_key
+
+_EXPIRED = Problem(
+    "This cursor is older than the events that are kept. Read the posts that you follow, then the feed without `after`",
+    "cursor_expired",
+    "after",
+)
+_NOT_YET = Problem("A long transaction is running; the feed begins after its end. Please try again", "unavailable")
+_MARGIN = timedelta(hours=1)
+"""How much earlier than its events a cursor expires: an event is a little older than its commit."""
+_BEGINS_WITHIN_S = 5.0
+_LOOK_EVERY_S = 1.0
+"""Seconds between two looks while a client waits: an event can be read only when older transactions have ended, and
+that has no notification."""
+
+
+async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, deadline: Deadline) -> FeedView:
+    """Return the events that a client asks for, and wait for the first one. Raises Gone, Unavailable."""
+    listening = await _listening(deps, workspace_id)
+    since = max(listening.since, listening.now - KEPT)
+    # To the second, as a cursor has its time.
+    if query.after and query.after.at < max(since.replace(microsecond=0), listening.now - KEPT + _MARGIN):
+        raise Gone(_EXPIRED)
+    after = query.after.position if query.after else FeedPosition()
+    events: list[FeedEvent] = []
+
+    async def has_events() -> bool:
+        events[:] = await read_events(deps.database, workspace_id, after, query.types, query.limit + 1)
+        return bool(events)
+
+    async def come_within(seconds: float) -> bool:
+        return await deps.outcomes.wait(feed_key(workspace_id), has_events, min(seconds, _LOOK_EVERY_S))
+
+    while not await come_within(deadline.seconds_left) and deadline.seconds_left:
+        pass
+    page = events[: query.limit]
+    last = page[-1].position if page else query.after.position if query.after else None
+    return FeedView(
+        events=[_view(event) for event in page],
+        cursor=write_cursor(last, listening.now) if last else None,
+        hasMore=len(events) > query.limit,
+        since=rfc3339(since),
+    )
+
+
+async def _listening(deps: Dependencies, workspace_id: str) -> Listening:
+    """Return since when the workspace listens, and let it listen from now on if it does not. Raises Unavailable."""
+    listening = await read_listener(deps.database, workspace_id)
+    if listening is not None:
+        return listening
+    await deps.restoring.require_finished()
+    await begin_listening(deps.database, workspace_id)
+    end = asyncio.get_running_loop().time() + _BEGINS_WITHIN_S
+    while asyncio.get_running_loop().time() < end:
+        await complete_listening(deps.database, workspace_id)
+        if listening := await read_listener(deps.database, workspace_id):
+            return listening
+        await asyncio.sleep(0.05)
+    raise Unavailable(_NOT_YET)
+
+
+def _view(event: FeedEvent) -> EventView:
+    return EventView(id=event.id, event=event.type, timestamp=rfc3339(event.at), data=cast("Any", event.data))

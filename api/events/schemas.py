@@ -1,0 +1,161 @@
+"""Events as clients read them."""
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.views import HasMore, Moment, PlatformName, ValueOf, described, view
+from domain.events import EventType
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
+from domain.preflight import PreflightReason
+
+_POST_ID = described("The post's id.", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1")
+_CAMPAIGN = described("The campaign that the post belongs to, if any.", None)
+_EXTERNAL_ID = described("The post's id in the client's own system, if any.", "bf-001")
+_TAGS = described("The post's tags.", ["bf26"])
+_ACCOUNT_ID = described("The account's id.", "tw_456")
+
+
+@view()
+class TargetEventDataView(TypedDict):
+    """The state of a post on one account, when the event happened."""
+
+    postId: Annotated[str, _POST_ID]
+    platform: PlatformName
+    platformPostId: Annotated[str | None, described("The post's id on the platform.", "1234567890")]
+    platformPostUrl: Annotated[
+        str | None, described("The post's address on the platform.", "https://x.com/i/status/1234567890")
+    ]
+    status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("The status on this account.", "published")]
+    accountId: Annotated[str, _ACCOUNT_ID]
+    publishedAt: Annotated[Moment | None, described("When it became public.")]
+    campaignId: Annotated[str | None, _CAMPAIGN]
+    externalId: Annotated[str | None, _EXTERNAL_ID]
+    tags: Annotated[list[str], _TAGS]
+    error: Annotated[str | None, described("Why it failed, is held or unconfirmed, as a sentence.", None)]
+    errorCode: Annotated[str | None, described("The same for a program.", None)]
+    errorCategory: Annotated[Annotated[str, ValueOf(ErrorCategory)] | None, described("Who must act on it.", None)]
+    retryable: Annotated[bool | None, described("Whether a retry can help without any change.", None)]
+    holdReason: Annotated[Annotated[str, ValueOf(HoldReason)] | None, described("Why it is held.", None)]
+    nextAttemptAt: Annotated[Moment | None, described("When it is tried again, if that is known.")]
+    looking: Annotated[
+        bool, described("Of an unconfirmed target: whether this service still tries to confirm it.", False)
+    ]
+    previousPlatformPostId: Annotated[
+        str | None, described("Of an edit: the id on the platform of the version before.", None)
+    ]
+    risk: Annotated[
+        Annotated[str, ValueOf(PreflightReason)] | None,
+        described("Why a scheduled target would not be published as it is.", None),
+    ]
+
+
+@view()
+class PostOutcomeView(TypedDict):
+    """The outcome of a post on one account."""
+
+    platform: PlatformName
+    accountId: Annotated[str, _ACCOUNT_ID]
+    status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("The status on this account.", "published")]
+    platformPostId: Annotated[str | None, described("The post's id on the platform.", "1234567890")]
+    platformPostUrl: Annotated[
+        str | None, described("The post's address on the platform.", "https://x.com/i/status/1234567890")
+    ]
+    errorCode: Annotated[str | None, described("Why it failed, for a program.", None)]
+
+
+@view()
+class PostEventDataView(TypedDict):
+    """The state of a post as a whole, when the event happened."""
+
+    postId: Annotated[str, _POST_ID]
+    status: Annotated[
+        Annotated[str, ValueOf(PostStatus)] | Literal["deleted"],
+        described("The post's status; `deleted` if it was cancelled by its deletion.", "published"),
+    ]
+    scheduledFor: Annotated[Moment | None, described("When it is, or was, to be published.")]
+    publishedAt: Annotated[Moment | None, described("When the first of its targets became public.")]
+    campaignId: Annotated[str | None, _CAMPAIGN]
+    externalId: Annotated[str | None, _EXTERNAL_ID]
+    tags: Annotated[list[str], _TAGS]
+    skipReason: Annotated[str | None, described("Why it became a draft, if the end of a pause has skipped it.", None)]
+    platforms: Annotated[list[PostOutcomeView], described("The outcome on each account, if it is completed.")]
+
+
+@view()
+class LatePostEventDataView(TypedDict):
+    """A post that had not begun a minute after its time."""
+
+    postId: Annotated[str, _POST_ID]
+    status: Annotated[Annotated[str, ValueOf(PostStatus)], described("The post's status.", "scheduled")]
+    dueAt: Annotated[Moment, described("When it was due.")]
+    campaignId: Annotated[str | None, _CAMPAIGN]
+    externalId: Annotated[str | None, _EXTERNAL_ID]
+    tags: Annotated[list[str], _TAGS]
+
+
+@view()
+class AccountEventDataView(TypedDict):
+    """An account."""
+
+    platform: PlatformName
+    accountId: Annotated[str, _ACCOUNT_ID]
+    refusal: NotRequired[Annotated[str | None, described("The platform's reason for a refusal.", None)]]
+    refusalCode: NotRequired[Annotated[str | None, described("The same for a program.", None)]]
+    endsAt: NotRequired[Annotated[Moment, described("When its connection ends.")]]
+
+
+@view()
+class CampaignEventDataView(TypedDict):
+    """A campaign."""
+
+    campaignId: Annotated[str, described("The campaign's id.", "cmp_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    name: Annotated[str, described("Its name.", "Black Friday")]
+    status: Annotated[str, described("Its status.", "paused")]
+
+
+@view()
+class KeyEventDataView(TypedDict):
+    """An API key."""
+
+    keyId: Annotated[str, described("The key's id.", "key_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    name: Annotated[str, described("Its name.", "Editorial office")]
+    endsAt: Annotated[Moment, described("When it expires.")]
+
+
+@view("WorkspaceEvent")
+class EventView(TypedDict):
+    """An event of a post, an account, a campaign or a key."""
+
+    id: Annotated[
+        str,
+        described(
+            "The event's id. An event that is read or delivered twice has the same one.",
+            "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+        ),
+    ]
+    event: Annotated[Annotated[str, ValueOf(EventType)], described("What has happened.", "post.published")]
+    timestamp: Annotated[Moment, described("When it happened.")]
+    data: Annotated[
+        TargetEventDataView
+        | PostEventDataView
+        | LatePostEventDataView
+        | AccountEventDataView
+        | CampaignEventDataView
+        | KeyEventDataView,
+        described("Ids and states; its form depends on `event`. Later versions may add fields."),
+    ]
+
+
+@view("EventFeed")
+class FeedView(TypedDict):
+    """Some events of the workspace, in the order in which they can be continued."""
+
+    events: Annotated[list[EventView], described("The oldest first.")]
+    cursor: Annotated[
+        str | None,
+        described("Send it as `after` to continue, also if there was no event. Null before the first event.", None),
+    ]
+    hasMore: Annotated[HasMore, Field(examples=[False])]
+    since: Annotated[Moment, described("The feed has every event that was committed since then.")]

@@ -1,0 +1,127 @@
+"""Readers of a feed get every event once, however many transactions write at the same time."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from domain.ids import new_id
+from store.database import Database
+from store.events.feed import FeedPosition, read_events
+from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
+from store.workspaces.queries import create_workspace
+from tests.databases import new_database
+
+WRITERS, EACH = 12, 20
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url), pool_size=20)
+    yield database
+    await database.close()
+
+
+async def write(database: Database, workspace_id: str, pauses: tuple[float, float] = (0, 0)) -> str:
+    """Write an event in a transaction that waits before and after it."""
+    post_id = new_id("post")
+    async with database.transaction() as session:
+        await session.execute(text("SELECT pg_current_xact_id()"))
+        await asyncio.sleep(pauses[0])
+        statement = text("SELECT emit_v1(:workspace_id, 'post.late', :post_id, CAST(:data AS json))")
+        data = f'{{"postId": "{post_id}"}}'
+        await session.execute(statement, {"workspace_id": workspace_id, "post_id": post_id, "data": data})
+        await asyncio.sleep(pauses[1])
+    return post_id
+
+
+async def read_all(database: Database, workspace_id: str, after: FeedPosition, limit: int = 7) -> list[str]:
+    """Read to the end, as soon as all transactions of now have ended: those of other tests' databases count, too."""
+    own = await database.row("SELECT pg_current_xact_id()::text AS xid")
+    assert own is not None
+    over = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8 AS over"
+    async with asyncio.timeout(30):
+        while not (row := await database.row(over, own["xid"])) or not row["over"]:  # noqa: ASYNC110 no event
+            await asyncio.sleep(0.01)
+    ids = []
+    while page := await read_events(database, workspace_id, after, None, limit):
+        ids += [event.data["postId"] for event in page]
+        after = page[-1].position
+    return ids
+
+
+async def test_a_reader_beside_twelve_writers_loses_nothing(database: Database) -> None:
+    chance = random.Random(7)
+    written: list[str] = []
+
+    async def writer() -> None:
+        for _ in range(EACH):
+            pauses = chance.uniform(0, 0.02), chance.uniform(0, 0.02)
+            written.append(await write(database, "ws_many", pauses))
+
+    writers = [asyncio.create_task(writer()) for _ in range(WRITERS)]
+    events: list[str] = []
+    after = FeedPosition()
+    while not all(task.done() for task in writers):
+        for event in await read_events(database, "ws_many", after, None, 50):
+            events.append(event.data["postId"])
+            after = event.position
+        await asyncio.sleep(0.005)
+    await asyncio.gather(*writers)
+    events += await read_all(database, "ws_many", after)
+    assert len(events) == WRITERS * EACH
+    assert sorted(events) == sorted(written)
+
+
+async def test_an_event_waits_for_older_transactions(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("SELECT pg_current_xact_id()"))
+        newer = await write(database, "ws_late")
+        assert await read_events(database, "ws_late", FeedPosition(), None, 7) == []
+    assert await read_all(database, "ws_late", FeedPosition()) == [newer]
+
+
+async def test_pages_follow_each_other(database: Database) -> None:
+    posts = [await write(database, "ws_pages") for _ in range(9)]
+    await write(database, "ws_other")
+    assert await read_all(database, "ws_pages", FeedPosition(), limit=2) == posts
+    (first, *_) = await read_events(database, "ws_pages", FeedPosition(), ["post.late"], 100)
+    assert await read_all(database, "ws_pages", first.position) == posts[1:]
+    assert await read_events(database, "ws_pages", FeedPosition(), ["post.failed"], 100) == []
+
+
+async def listen(database: Database, workspace_id: str) -> Listening:
+    await begin_listening(database, workspace_id)
+    async with asyncio.timeout(30):
+        while not (listening := await read_listener(database, workspace_id)):
+            await complete_listening(database, workspace_id)
+    return listening
+
+
+async def test_a_workspace_listens_once_no_transaction_can_have_missed_it(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace_id = await create_workspace(session, new_id("w"))
+    async with database.transaction() as session:
+        # It has asked, as a trigger does, before anybody listened.
+        await session.execute(text("SELECT pg_current_xact_id()"))
+        await begin_listening(database, workspace_id)
+        await complete_listening(database, workspace_id)
+        assert await read_listener(database, workspace_id) is None
+    listening = await listen(database, workspace_id)
+    assert listening.since <= listening.now
+
+
+async def test_a_read_is_recorded_once_an_hour(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace_id = await create_workspace(session, new_id("w"))
+    await listen(database, workspace_id)
+    moved = "UPDATE listeners SET read_at = read_at - interval '1 minute' * $2 WHERE workspace_id = $1"
+    ages = "SELECT clock_timestamp() - read_at < interval '1 minute' AS fresh FROM listeners WHERE workspace_id = $1"
+    for minutes, fresh in ((30, False), (40, True)):
+        await database.row(moved, workspace_id, minutes)
+        await read_listener(database, workspace_id)
+        row = await database.row(ages, workspace_id)
+        assert row is not None
+        assert row["fresh"] is fresh
