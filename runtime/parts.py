@@ -62,6 +62,7 @@ class WorkerParts:
     redirect_urls: Sequence[str]
     most_accounts: int
     bulk_starts_per_s: int
+    most_open_posts: int
 
     def posts(self) -> PostActivities:
         """Return the activities that change only rows."""
@@ -144,6 +145,7 @@ async def open_parts(
                 settings.redirect_urls,
                 settings.max_accounts,
                 settings.bulk_starts_per_s,
+                settings.max_open_posts,
             )
         finally:
             await accounts.close()

@@ -27,6 +27,7 @@ from reconcile.recovery import Recovery
 from reconcile.renewals import renewal_task
 from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
+from reconcile.series_planner import planner_task
 from reconcile.sweep import bulk_task, sweep_task
 from reconcile.zones import zone_task
 from runtime.log_context import LogContext
@@ -154,6 +155,7 @@ async def running_workers(
     tasks = [
         sweep_task(database, posts),
         bulk_task(database, posts, parts.bulk_starts_per_s),
+        planner_task(database, parts.most_open_posts),
         hold_task(database),
         Recovery(database, posts, Runs(client)).task(),
         recheck_task(database, accounts, parts.apps, posts),

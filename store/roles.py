@@ -81,7 +81,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},
     "posts": {
         Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING}), DELETE",
-        Component.WORKER: f"SELECT, UPDATE ({_CHANGING}, workflow_id)",
+        # The planner makes the posts of series.
+        Component.WORKER: f"SELECT, INSERT, UPDATE ({_CHANGING}, workflow_id)",
     },
     "targets": {Component.API: _ALL, Component.WORKER: _ALL},
     "post_tags": {Component.API: _READ},
@@ -101,6 +102,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.API: f"SELECT, INSERT ({_OPERATION})",
         Component.WORKER: f"SELECT, INSERT (actor_type, {_OPERATION}), DELETE",
     },
+    "series": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
+    "occurrences": {Component.API: _ALL, Component.WORKER: _ALL},
     "rate_limit_buckets": {Component.WORKER: _NOTE},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import merge
 from itertools import groupby, islice, takewhile
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -55,25 +56,28 @@ class Segment(BaseModel):
     recurrence: Recurrence
 
 
+S = TypeVar("S", bound=Segment)
+
+
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Generic[S]):
     """The segments of a series, earliest first, and the wall times that its rules do not decide."""
 
-    segments: Sequence[Segment]
+    segments: Sequence[S]
     exclude: frozenset[datetime] = frozenset()
     include: frozenset[datetime] = frozenset()
 
-    def segment_at(self, wall: datetime) -> Segment:
+    def segment_at(self, wall: datetime) -> S:
         """Return the segment in effect at a wall time; before all, the first."""
         return next((segment for segment in reversed(self.segments) if segment.since <= wall), self.segments[0])
 
-    def changed_from(self, since: datetime, segment: Segment) -> "Pattern":
+    def changed_from(self, since: datetime, segment: S) -> "Pattern[S]":
         """Return the pattern with another segment in effect from a wall time on; later segments are gone."""
         earlier = [earlier for earlier in self.segments if earlier.since < since]
         return replace(self, segments=[*earlier, segment])
 
 
-def expand(pattern: Pattern, first: datetime, end: datetime) -> Iterator[Occurrence]:
+def expand(pattern: Pattern[S], first: datetime, end: datetime) -> Iterator[Occurrence]:
     """Yield the occurrences with wall times from `first` to before `end`, in order, the skipped ones too.
 
     All are resolved from the rule, never from the one before. Raises UnknownZone.
@@ -85,13 +89,13 @@ def expand(pattern: Pattern, first: datetime, end: datetime) -> Iterator[Occurre
             yield from _expand_segment(pattern, segment, begin, stop)
 
 
-def next_occurrences(pattern: Pattern, after: datetime, most: int) -> list[Occurrence]:
+def next_occurrences(pattern: Pattern[S], after: datetime, most: int) -> list[Occurrence]:
     """Return at most `most` occurrences that are not skipped, from `after` on, within five years."""
     ahead = (occurrence for occurrence in expand(pattern, after, after + FARTHEST) if occurrence.skip is None)
     return list(islice(ahead, most))
 
 
-def _expand_segment(pattern: Pattern, segment: Segment, first: datetime, end: datetime) -> Iterator[Occurrence]:
+def _expand_segment(pattern: Pattern[S], segment: S, first: datetime, end: datetime) -> Iterator[Occurrence]:
     zone = zone_named(segment.timezone)
     # Of two wall times at one instant the later is skipped, so those shortly before `first` count, too.
     since = max(segment.since, first - _LONGEST_GAP)

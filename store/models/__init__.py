@@ -20,6 +20,7 @@ from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
+from store.models.series import OccurrenceEntry, Series
 
 __all__ = [
     "EXTERNAL_ID",
@@ -44,6 +45,7 @@ __all__ = [
     "LatePost",
     "Listener",
     "MediaCheck",
+    "OccurrenceEntry",
     "Operation",
     "Pause",
     "PendingConnection",
@@ -55,6 +57,7 @@ __all__ = [
     "Restore",
     "Revision",
     "SchemaState",
+    "Series",
     "Target",
     "Workspace",
     "ZoneCheck",

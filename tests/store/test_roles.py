@@ -79,7 +79,6 @@ DENIED = {
         *ANYBODY_IS_DENIED,
         "SELECT * FROM api_keys",
         "SELECT * FROM workspaces",
-        "INSERT INTO posts SELECT * FROM posts",
         "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys",
     ],
 }

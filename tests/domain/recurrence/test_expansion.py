@@ -24,7 +24,7 @@ def _wall(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _pattern(start: str, rule: Recurrence, zone: str = _BERLIN, **walls: frozenset[datetime]) -> Pattern:
+def _pattern(start: str, rule: Recurrence, zone: str = _BERLIN, **walls: frozenset[datetime]) -> Pattern[Segment]:
     return Pattern([Segment(since=_wall(start), timezone=zone, start=_wall(start), recurrence=rule)], **walls)
 
 
@@ -172,7 +172,7 @@ def test_edit_and_edit_back_have_the_same_keys(
 ) -> None:
     end, change = start + timedelta(days=400), start + after
 
-    def keys(pattern: Pattern) -> Iterator[str]:
+    def keys(pattern: Pattern[Segment]) -> Iterator[str]:
         return (occurrence.key for occurrence in expand(pattern, start, end))
 
     before = _pattern(start.isoformat(), rule)

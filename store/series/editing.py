@@ -1,0 +1,156 @@
+"""The effect of a changed series on its posts: changed, deleted, or left alone because a person changed them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit import Actor
+from domain.post import PostStatus
+from domain.recurrence.expansion import Occurrence, expand
+from domain.series import OccurrenceState, SeriesPattern, coming_from, content_digest
+from store.models import OccurrenceEntry, Post, Series
+from store.posts.changes import delete_post
+from store.posts.contents import post_content, rewrite
+from store.series.planning import CampaignTimes
+from store.series.rows import list_entries, lock_posts
+
+_END = "9999"
+"""After every wall time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedPost:
+    """A post that was deleted, and whose workflow has nothing left to do."""
+
+    workflow_id: str
+    post_id: str
+    version: int
+
+
+@dataclass(slots=True)
+class SeriesChange:
+    """The occurrences that a change of a series concerns, by their wall times, and the posts that follow from it."""
+
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    kept_edited: list[str] = field(default_factory=list)
+    """Those that a person has changed alone: they stay as they are."""
+    untouched: list[str] = field(default_factory=list)
+    """Those whose publishing has begun."""
+    changed_posts: list[str] = field(default_factory=list)
+    deleted_posts: list[DeletedPost] = field(default_factory=list)
+
+
+async def change_posts(
+    session: AsyncSession,
+    series: Series,
+    pattern: SeriesPattern,
+    times: CampaignTimes,
+    actor: Actor,
+    now: datetime,
+    *,
+    override: bool,
+) -> SeriesChange:
+    """Let the posts of a locked series follow a new pattern; `override`: those too that a person has changed alone.
+
+    Posts that are missing under the new pattern are made by `plan_series`.
+    """
+    change = SeriesChange()
+    entries = await _coming_entries(session, series, now)
+    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    coming = _occurrences(pattern, entries, times)
+    for key, entry in entries.items():
+        # A post that is gone was deleted by a person: its occurrence never gets another.
+        if (post := posts.get(entry.post_id)) is not None:
+            await _change_post(session, change, post, entry, pattern, coming.get(key), actor, now, override)
+    return change
+
+
+async def delete_posts(session: AsyncSession, series: Series, actor: Actor, now: datetime) -> SeriesChange:
+    """Delete the posts of a locked series whose publishing has not begun."""
+    change = SeriesChange()
+    entries = await _coming_entries(session, series, now)
+    for post in (await lock_posts(session, [entry.post_id for entry in entries.values()])).values():
+        await _delete(session, change, post, entries[post.occurrence or ""], actor, now)
+    return change
+
+
+async def count_unsent(session: AsyncSession, series: Series, now: datetime) -> int:
+    """Return how many posts of a locked series have not begun."""
+    entries = await _coming_entries(session, series, now)
+    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    return sum(not _has_begun(post, now) for post in posts.values())
+
+
+async def _coming_entries(session: AsyncSession, series: Series, now: datetime) -> dict[str, OccurrenceEntry]:
+    first = coming_from(now).isoformat()
+    entries = await list_entries(session, series.id, first, _END)
+    return {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
+
+
+def _occurrences(
+    pattern: SeriesPattern, entries: Mapping[str, OccurrenceEntry], times: CampaignTimes
+) -> dict[str, Occurrence]:
+    """Return the occurrences of a pattern among the wall times of a ledger."""
+    if not entries:
+        return {}
+    first, last = datetime.fromisoformat(min(entries)), datetime.fromisoformat(max(entries))
+    return {
+        occurrence.key: occurrence
+        for occurrence in expand(pattern, first, last + timedelta(seconds=1))
+        if occurrence.skip is None and times.is_open(occurrence.instant)
+    }
+
+
+def _has_begun(post: Post, now: datetime) -> bool:
+    """Return whether it is too late to change a post. A draft whose time is past was skipped by a pause."""
+    due = post.scheduled_for is not None and post.scheduled_for <= now
+    return due or post.status not in {PostStatus.SCHEDULED, PostStatus.DRAFT}
+
+
+async def _change_post(
+    session: AsyncSession,
+    change: SeriesChange,
+    post: Post,
+    entry: OccurrenceEntry,
+    pattern: SeriesPattern,
+    occurrence: Occurrence | None,
+    actor: Actor,
+    now: datetime,
+    override: bool,
+) -> None:
+    content = post_content(post)
+    is_edited = post.status == PostStatus.DRAFT or content_digest(content) != entry.content_sha256
+    if _has_begun(post, now) or (occurrence is not None and occurrence.instant <= now):
+        change.untouched.append(entry.occurrence)
+    elif is_edited and not override:
+        change.kept_edited.append(entry.occurrence)
+    elif occurrence is None:
+        await _delete(session, change, post, entry, actor, now)
+    else:
+        new_content = pattern.segment_at(occurrence.wall).content_at(occurrence, entry.variation)
+        # A post may have left the campaign, or the campaign may be gone.
+        new_content.campaign_id = content.campaign_id
+        if new_content == content and post.status == PostStatus.SCHEDULED:
+            return
+        rewrite(post, new_content, actor, status=PostStatus.SCHEDULED, due_at=occurrence.instant, now=now)
+        post.delivery_attempts, post.next_delivery_at = 0, func.bulk_delivery_at_v1(occurrence.instant)
+        entry.content_sha256 = content_digest(new_content)
+        change.changed.append(entry.occurrence)
+        change.changed_posts.append(post.id)
+
+
+async def _delete(
+    session: AsyncSession, change: SeriesChange, post: Post, entry: OccurrenceEntry, actor: Actor, now: datetime
+) -> None:
+    deleted = DeletedPost(post.workflow_id, post.id, post.version + 1)
+    if _has_begun(post, now) or not await delete_post(session, post, actor):
+        change.untouched.append(entry.occurrence)
+        return
+    entry.state = OccurrenceState.WITHDRAWN.value
+    change.removed.append(entry.occurrence)
+    change.deleted_posts.append(deleted)

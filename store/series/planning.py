@@ -1,0 +1,169 @@
+"""The making of posts for occurrences that come: each once, under the lock of the series' row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.campaigns import CampaignStatus
+from domain.ids import made_at, new_id, workflow_id
+from domain.post import PostStatus
+from domain.recurrence.expansion import Occurrence
+from domain.series import OccurrenceState, SeriesPattern, content_digest, occurrences_ahead
+from store.campaigns.campaigns import join_campaign
+from store.models import OccurrenceEntry, Post, Series
+from store.posts.contents import NewPost, new_columns
+from store.posts.creating_many import create_posts
+from store.series.rows import list_entries, series_pattern
+
+MOST_AT_ONCE = 100
+"""Posts that one transaction makes; the planner makes the others in the next."""
+LOOK_EVERY = timedelta(hours=1)
+"""How often a series is looked at: the farthest post that it gets is 60 days ahead."""
+_NO_ROOM_FOR = timedelta(minutes=5)
+"""How long a series waits if its workspace has no room for more posts."""
+
+
+_OPEN = (PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHING)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPosts:
+    """The posts that were made for a series, and how many more it needs now."""
+
+    posts: Sequence[NewPost]
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignTimes:
+    """The times at which the posts of a series may be published, by its campaign; those of a series without one."""
+
+    may_schedule: bool = True
+    """Whether posts may be made at all: not before the campaign is started, and not after its end."""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    blackouts: Sequence[tuple[datetime, datetime]] = ()
+    """The first instant of each, and the first after it."""
+
+    def is_outside(self, instant: datetime) -> bool:
+        """Return whether an instant is before the start or not before the end of the campaign."""
+        return bool((self.starts_at and instant < self.starts_at) or (self.ends_at and instant >= self.ends_at))
+
+    def is_blackout(self, instant: datetime) -> bool:
+        """Return whether an instant is on a day on which the campaign publishes nothing."""
+        return any(first <= instant < end for first, end in self.blackouts)
+
+    def is_open(self, instant: datetime) -> bool:
+        """Return whether a post may be published at an instant."""
+        return not self.is_outside(instant) and not self.is_blackout(instant)
+
+
+async def read_campaign_times(session: AsyncSession, series: Series) -> CampaignTimes:
+    """Return the times of a series' campaign, and keep it from being deleted until the transaction ends."""
+    if series.campaign_id is None:
+        return CampaignTimes()
+    rules = await join_campaign(session, series.workspace_id, series.campaign_id)
+    if rules is None:
+        return CampaignTimes(may_schedule=False)
+    # Computed once: there may be hundreds of blackouts, and hundreds of occurrences.
+    blackouts = [blackout.range_in(rules.timezone) for blackout in rules.blackouts]
+    may_schedule = rules.status in {CampaignStatus.ACTIVE, CampaignStatus.PAUSED}
+    return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, blackouts)
+
+
+async def claim_series(session: AsyncSession, now: datetime) -> Series | None:
+    """Lock the series that has waited longest for the planner, of those that no other transaction has locked."""
+    query = select(Series).where(Series.plan_at <= now).order_by(Series.plan_at, Series.id).limit(1)
+    return await session.scalar(query.with_for_update(skip_locked=True))
+
+
+async def room_for_posts(session: AsyncSession, workspace_id: str, most_open: int) -> int:
+    """Return how many more posts a workspace may have open, at most MOST_AT_ONCE; `most_open` is 0 for any number."""
+    if not most_open:
+        return MOST_AT_ONCE
+    still_open = select(Post.id).where(Post.workspace_id == workspace_id, Post.status.in_(_OPEN)).limit(most_open)
+    count = (await session.execute(select(func.count()).select_from(still_open.subquery()))).scalar_one()
+    return min(most_open - count, MOST_AT_ONCE)
+
+
+async def plan_series(session: AsyncSession, series: Series, now: datetime, room: int = MOST_AT_ONCE) -> PlannedPosts:
+    """Make posts for the occurrences of a locked series that come and have none; `room`: at most so many.
+
+    An occurrence that has an entry in the ledger gets no other post, unless a change of the series has withdrawn it.
+    """
+    times = await read_campaign_times(session, series)
+    pattern = series_pattern(series)
+    ahead = list(occurrences_ahead(pattern, now, times.is_open)) if times.may_schedule else []
+    missing, entries = await _missing(session, series, ahead)
+    batch = missing[: max(0, room)]
+    posts = [_make(session, series, pattern, occurrence, entries.get(occurrence.key)) for occurrence in batch]
+    await create_posts(session, posts)
+    left_over = len(missing) - len(batch)
+    if left_over:
+        series.plan_at = now if len(batch) == MOST_AT_ONCE else now + _NO_ROOM_FOR
+    else:
+        series.plan_at = now + LOOK_EVERY
+    if ahead and not left_over:
+        series.made_until = ahead[-1].instant
+    await session.flush()
+    return PlannedPosts(posts, left_over)
+
+
+async def count_missing(session: AsyncSession, series: Series, now: datetime) -> list[str]:
+    """Return the wall times of the occurrences of a series that should have posts now, and have none."""
+    times = await read_campaign_times(session, series)
+    if not times.may_schedule:
+        return []
+    ahead = list(occurrences_ahead(series_pattern(series), now, times.is_open))
+    missing, _ = await _missing(session, series, ahead)
+    return [occurrence.key for occurrence in missing]
+
+
+async def _missing(
+    session: AsyncSession, series: Series, ahead: Sequence[Occurrence]
+) -> tuple[list[Occurrence], dict[str, OccurrenceEntry]]:
+    if not ahead:
+        return [], {}
+    entries = await list_entries(session, series.id, ahead[0].key, ahead[-1].key + "~")
+    return [
+        occurrence
+        for occurrence in ahead
+        if (entry := entries.get(occurrence.key)) is None or entry.state == OccurrenceState.WITHDRAWN
+    ], entries
+
+
+def _make(
+    session: AsyncSession,
+    series: Series,
+    pattern: SeriesPattern,
+    occurrence: Occurrence,
+    entry: OccurrenceEntry | None,
+) -> NewPost:
+    """Return the post of an occurrence, and write it into the ledger."""
+    post_id = new_id("post")
+    if entry is None:
+        entry = OccurrenceEntry(
+            series_id=series.id, occurrence=occurrence.key, variation=series.posts_made, generation=1, post_id=post_id
+        )
+        session.add(entry)
+        series.posts_made += 1
+    else:
+        entry.generation += 1
+    content = pattern.segment_at(occurrence.wall).content_at(occurrence, entry.variation)
+    entry.state, entry.post_id = OccurrenceState.MADE.value, post_id
+    entry.content_sha256, entry.made_at = content_digest(content), made_at(post_id)
+    post = new_columns(
+        post_id,
+        series.workspace_id,
+        # The series' id is in the place of a workspace, so no client's key can name the same workflow.
+        workflow_id(series.id, post_id, occurrence.key, entry.generation),
+        content,
+        status=PostStatus.SCHEDULED,
+        due_at=occurrence.instant,
+        now=made_at(post_id),
+    )
+    post.columns.update(series_id=series.id, occurrence=occurrence.key)
+    return post

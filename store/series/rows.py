@@ -1,0 +1,100 @@
+"""The rows of series: read, locked and written, always of one workspace."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.recurrence.expansion import Pattern
+from domain.series import SeriesPattern, SeriesSegment
+from store.models import OccurrenceEntry, Post, Series
+
+OCCURRENCES_KEPT = timedelta(days=400)
+"""How long past occurrences are listed: the trail of their posts is kept a year by default."""
+
+
+def series_pattern(series: Series) -> SeriesPattern:
+    """Return the rules of a series, and what their occurrences say."""
+    return Pattern(
+        [SeriesSegment.model_validate(segment) for segment in series.segments],
+        frozenset(map(datetime.fromisoformat, series.exclude)),
+        frozenset(map(datetime.fromisoformat, series.include)),
+    )
+
+
+def write_pattern(series: Series, pattern: SeriesPattern) -> None:
+    """Set the columns of a series to a pattern."""
+    series.segments = [segment.model_dump(mode="json") for segment in pattern.segments]
+    series.exclude = sorted(wall.isoformat() for wall in pattern.exclude)
+    series.include = sorted(wall.isoformat() for wall in pattern.include)
+
+
+async def find_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series | None:
+    """Return a series of a workspace."""
+    return await session.scalar(select(Series).where(Series.workspace_id == workspace_id, Series.id == series_id))
+
+
+async def lock_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series | None:
+    """Lock a series until the transaction ends, and return it as it is then. Its posts are locked after it."""
+    query = select(Series).where(Series.workspace_id == workspace_id, Series.id == series_id)
+    return await session.scalar(query.with_for_update(), execution_options={"populate_existing": True})
+
+
+async def count_series(session: AsyncSession, workspace_id: str) -> int:
+    """Return how many series a workspace has."""
+    query = select(func.count()).select_from(Series).where(Series.workspace_id == workspace_id)
+    return (await session.execute(query)).scalar_one()
+
+
+async def list_series(
+    session: AsyncSession,
+    workspace_id: str,
+    limit: int,
+    *,
+    before_id: str | None = None,
+    campaign_id: str | None = None,
+) -> Sequence[Series]:
+    """Return series of a workspace, the newest first."""
+    query = select(Series).where(Series.workspace_id == workspace_id).order_by(Series.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(Series.id < before_id)
+    if campaign_id is not None:
+        query = query.where(Series.campaign_id == campaign_id)
+    return list(await session.scalars(query))
+
+
+async def list_entries(session: AsyncSession, series_id: str, first: str, end: str) -> dict[str, OccurrenceEntry]:
+    """Return the ledger's entries of wall times from `first` to before `end`, by wall time."""
+    query = select(OccurrenceEntry).where(
+        OccurrenceEntry.series_id == series_id, OccurrenceEntry.occurrence >= first, OccurrenceEntry.occurrence < end
+    )
+    return {entry.occurrence: entry for entry in await session.scalars(query.order_by(OccurrenceEntry.occurrence))}
+
+
+async def lock_posts(session: AsyncSession, post_ids: Collection[str]) -> dict[str, Post]:
+    """Lock posts with their targets in the order of their ids, and return those that exist."""
+    query = select(Post).where(Post.id.in_(post_ids)).order_by(Post.id).options(selectinload(Post.targets))
+    query = query.with_for_update(of=Post)
+    posts = await session.scalars(query, execution_options={"populate_existing": True})
+    return {post.id: post for post in posts}
+
+
+async def delete_old_entries(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Delete up to `limit` entries of occurrences that are long past; return how many were deleted."""
+    bound = (now - OCCURRENCES_KEPT).replace(tzinfo=None).isoformat(timespec="seconds")
+    old = (
+        select(OccurrenceEntry.series_id, OccurrenceEntry.occurrence)
+        .where(OccurrenceEntry.occurrence < bound)
+        .order_by(OccurrenceEntry.occurrence)
+        .limit(limit)
+        .subquery()
+    )
+    deleted = await session.execute(
+        delete(OccurrenceEntry)
+        .where(OccurrenceEntry.series_id == old.c.series_id, OccurrenceEntry.occurrence == old.c.occurrence)
+        .returning(OccurrenceEntry.series_id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(deleted.all())

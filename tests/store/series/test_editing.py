@@ -1,0 +1,174 @@
+"""A changed series: its posts follow, those that a person changed stay, and an edit back restores the same keys."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete, update
+
+from domain.audit import WORKER
+from domain.post import PostStatus
+from domain.recurrence.expansion import Pattern
+from domain.recurrence.rule import DayRule, Frequency, Recurrence, Weekday
+from domain.schedule import resolve
+from domain.series import OccurrenceState, SeriesPattern
+from store.database import Database
+from store.models import Post
+from store.posts.contents import post_content, rewrite
+from store.series.editing import SeriesChange, change_posts, delete_posts
+from store.series.planning import plan_series, read_campaign_times
+from store.series.rows import lock_posts, lock_series, write_pattern
+from tests.store.series.samples import DAILY, ZONE, add_series, ledger, plan, posts_of_series, segment, text, tomorrow
+
+_MONDAYS = Recurrence(frequency=Frequency.WEEKLY, by_day=(DayRule(day=Weekday.MO),))
+
+
+async def _new(database: Database, workspace: str, *texts: str) -> tuple[str, SeriesPattern]:
+    pattern: SeriesPattern = Pattern([segment(tomorrow(), DAILY, *texts)])
+    series_id = await add_series(database, workspace, pattern)
+    await plan(database, workspace, series_id)
+    return series_id, pattern
+
+
+async def _change(
+    database: Database, workspace: str, series_id: str, pattern: SeriesPattern, *, override: bool = False
+) -> SeriesChange:
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        series = await lock_series(session, workspace, series_id)
+        assert series is not None
+        write_pattern(series, pattern)
+        times = await read_campaign_times(session, series)
+        change = await change_posts(session, series, pattern, times, WORKER, now, override=override)
+        await plan_series(session, series, now)
+        return change
+
+
+async def _edit_alone(database: Database, post: Post, **changes: object) -> None:
+    async with database.transaction() as session:
+        locked = (await lock_posts(session, [post.id]))[post.id]
+        content = post_content(locked).model_copy(update=changes)
+        rewrite(
+            locked, content, WORKER, status=PostStatus.SCHEDULED, due_at=content.scheduled_for, now=datetime.now(UTC)
+        )
+
+
+async def test_new_content_reaches_all_posts_but_those_that_were_changed_alone(
+    database: Database, workspace: str
+) -> None:
+    series_id, _ = await _new(database, workspace)
+    edited, *others = await posts_of_series(database, series_id)
+    await _edit_alone(database, (await posts_of_series(database, series_id))[edited], content="by hand")
+    new = Pattern([segment(tomorrow(), DAILY, "new")])
+    change = await _change(database, workspace, series_id, new)
+    assert (change.changed, change.kept_edited, change.removed) == (others, [edited], [])
+    texts = {key: text(post) for key, post in (await posts_of_series(database, series_id)).items()}
+    assert texts == {edited: "by hand", **dict.fromkeys(others, "new")}
+    # Nothing is left to do.
+    assert not (await _change(database, workspace, series_id, new)).changed
+    overridden = await _change(database, workspace, series_id, new, override=True)
+    assert overridden.changed == [edited]
+    assert text((await posts_of_series(database, series_id))[edited]) == "new"
+
+
+async def test_change_of_the_time_alone_is_an_edit_too(database: Database, workspace: str) -> None:
+    series_id, _ = await _new(database, workspace)
+    key, post = next(iter((await posts_of_series(database, series_id)).items()))
+    assert post.scheduled_for is not None
+    moved = post.scheduled_for + timedelta(hours=3)
+    await _edit_alone(database, post, scheduled_for=moved, scheduled_wall=None)
+    change = await _change(database, workspace, series_id, Pattern([segment(tomorrow(), _MONDAYS)]))
+    assert change.kept_edited == [key]
+    assert (await posts_of_series(database, series_id))[key].due_at == moved
+
+
+async def test_new_pattern_adds_and_removes_and_the_old_one_brings_back_the_same_keys(
+    database: Database, workspace: str
+) -> None:
+    series_id, pattern = await _new(database, workspace, "A", "B")
+    before = await posts_of_series(database, series_id)
+    change = await _change(database, workspace, series_id, Pattern([segment(tomorrow(), _MONDAYS, "A", "B")]))
+    mondays = [key for key in before if datetime.fromisoformat(key).weekday() == 0]
+    assert set(change.removed) == set(before) - set(mondays)
+    assert list(await posts_of_series(database, series_id))[: len(mondays)] == mondays
+    await _change(database, workspace, series_id, pattern)
+    after = await posts_of_series(database, series_id)
+    assert list(after) == list(before)
+    assert {key: text(post) for key, post in after.items()} == {key: text(post) for key, post in before.items()}
+    # A workflow's id is used by one post: those that came back have the next generation.
+    assert {key: post.workflow_id for key, post in after.items()} == {
+        key: f"{series_id}/{key}" if key in mondays else f"{series_id}~2/{key}" for key in before
+    }
+
+
+async def test_new_zone_keeps_the_keys_and_moves_the_instants(database: Database, workspace: str) -> None:
+    series_id, pattern = await _new(database, workspace)
+    keys = list(await posts_of_series(database, series_id))
+    since = tomorrow() + timedelta(days=2)
+    tokyo = segment(tomorrow(), DAILY, zone="Asia/Tokyo").model_copy(update={"since": since})
+    change = await _change(database, workspace, series_id, pattern.changed_from(since, tokyo))
+    posts = await posts_of_series(database, series_id)
+    # Nine in Tokyo is earlier, so one more may be within the sixty days.
+    assert list(posts)[: len(keys)] == keys
+    for key in keys:
+        is_moved = datetime.fromisoformat(key) >= since
+        assert posts[key].due_at == resolve(key, "Asia/Tokyo" if is_moved else ZONE).instant
+        assert (key in change.changed) == is_moved
+
+
+async def test_deleted_occurrence_never_returns(database: Database, workspace: str) -> None:
+    series_id, pattern = await _new(database, workspace)
+    key, post = next(iter((await posts_of_series(database, series_id)).items()))
+    async with database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == post.id))
+    await _change(database, workspace, series_id, Pattern([segment(tomorrow(), DAILY, "new")]), override=True)
+    await _change(database, workspace, series_id, pattern, override=True)
+    assert key not in await posts_of_series(database, series_id)
+
+
+async def test_excluded_occurrence_is_removed_and_comes_back(database: Database, workspace: str) -> None:
+    series_id, pattern = await _new(database, workspace)
+    key = next(iter(await posts_of_series(database, series_id)))
+    excluding = replace(pattern, exclude=frozenset({datetime.fromisoformat(key)}))
+    assert (await _change(database, workspace, series_id, excluding)).removed == [key]
+    assert (await ledger(database, series_id))[key].state == OccurrenceState.WITHDRAWN
+    await _change(database, workspace, series_id, pattern)
+    assert key in await posts_of_series(database, series_id)
+
+
+async def test_post_that_has_begun_is_not_touched(database: Database, workspace: str) -> None:
+    series_id, _ = await _new(database, workspace)
+    key, post = next(iter((await posts_of_series(database, series_id)).items()))
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(status=PostStatus.PUBLISHING))
+    change = await _change(database, workspace, series_id, Pattern([segment(tomorrow(), _MONDAYS, "new")]))
+    assert change.untouched == [key]
+    assert text((await posts_of_series(database, series_id))[key]) == "a tip"
+
+
+@pytest.mark.parametrize("override", [False, True])
+async def test_draft_that_a_person_made_of_a_post_stays_unless_it_is_overridden(
+    database: Database, workspace: str, override: bool
+) -> None:
+    series_id, _ = await _new(database, workspace)
+    key, post = next(iter((await posts_of_series(database, series_id)).items()))
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(status=PostStatus.DRAFT, due_at=None))
+    pattern = Pattern([segment(tomorrow(), DAILY, "new")])
+    change = await _change(database, workspace, series_id, pattern, override=override)
+    assert (key in change.changed) == override
+    status = (await posts_of_series(database, series_id))[key].status
+    assert status == (PostStatus.SCHEDULED if override else PostStatus.DRAFT)
+
+
+async def test_all_posts_that_have_not_begun_are_deleted(database: Database, workspace: str) -> None:
+    series_id, _ = await _new(database, workspace)
+    posts = await posts_of_series(database, series_id)
+    async with database.transaction() as session:
+        series = await lock_series(session, workspace, series_id)
+        assert series is not None
+        change = await delete_posts(session, series, WORKER, datetime.now(UTC))
+    assert {(post.workflow_id, post.id) for post in posts.values()} == {
+        (post.workflow_id, post.post_id) for post in change.deleted_posts
+    }
+    assert await posts_of_series(database, series_id) == {}
