@@ -102,7 +102,9 @@ class PostActivities:
     async def _give_up(self, command: GiveUpCommand, loaded: LoadedTarget) -> Settled:
         """Settle a target by the state of its rows; nothing is written if the rows have changed by now."""
         settle_as = functools.partial(settle, self._database, command.target_id)
-        status, before = TargetStatus(loaded.target.status), BeforeSend(None, due=False)
+        # A post whose time has passed may be given another one before this is written.
+        known = command.version if command.code is GiveUpReason.WINDOW_PASSED else None
+        status, before = TargetStatus(loaded.target.status), BeforeSend(known, due=False)
         if loaded.sent and loaded.sent.state == AttemptState.SENDING:
             given_up = AttemptResult(AttemptState.UNCONFIRMED, "given up while the answer was out", code=WORKER_LOST)
             unconfirmed = transitions.unconfirmed(command.code, "The platform's answer was lost.")

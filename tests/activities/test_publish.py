@@ -20,6 +20,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from runtime.parts import WorkerParts, open_parts
 from store.models import Attempt, Post, Target
+from store.publishing import sending
 from tests.stack import Stack
 
 
@@ -157,6 +158,25 @@ async def test_expired_open_send_is_not_failed(stack: Stack, parts: WorkerParts)
     rested = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
     assert not rested.confirming
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
+
+
+async def test_a_post_that_gets_another_time_meanwhile_is_not_failed(
+    stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await stack.save("moved while given up", [stack.accounts["twitter"]], due_in=timedelta(seconds=1))
+    settle, later = sending.settle, datetime.now(UTC) + timedelta(hours=1)
+
+    async def settle_after_a_change(*arguments: Any, **named: Any) -> Any:
+        if (await stack.read(post.id)).version == 1:
+            await stack.write_change(post, due=later)
+        return await settle(*arguments, **named)
+
+    monkeypatch.setattr("activities.posts.settle", settle_after_a_change)
+    given_up = GiveUpCommand(**command(post).model_dump(), code=GiveUpReason.WINDOW_PASSED)
+    outcome = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
+    assert outcome.stale
+    moved = await stack.read(post.id)
+    assert (moved.status, moved.due_at, moved.targets[0].status) == (PostStatus.SCHEDULED, later, TargetStatus.PENDING)
 
 
 async def test_failures_in_temporal_contain_no_content(stack: Stack, parts: WorkerParts) -> None:
