@@ -21,8 +21,9 @@ from tests.model.state import (
 
 TO_DRAFT = -1
 """In place of a due time: the post becomes a draft."""
-SENDS = frozenset({StepKind.PUBLISH, StepKind.CONFIRM})
-_REPORT_THE_TARGET = frozenset({StepKind.PUBLISH, StepKind.CONFIRM, StepKind.REOPEN})
+SENDS = frozenset({StepKind.PUBLISH, StepKind.CONFIRM, StepKind.GIVE_UP})
+"""The steps of the target; the others are steps of the post."""
+_REPORT_THE_TARGET = SENDS | {StepKind.REOPEN}
 _REPORT_A_REASON = frozenset({Answer.GONE, Answer.NOT_YET, Answer.STALE, Answer.SUPERSEDED})
 _Item = TypeVar("_Item", Step, Message)
 
@@ -75,7 +76,8 @@ def answered(world: World, step: Step, answer: int) -> World:
 def schedule(world: World, run: Run) -> World:
     """Let the workflow do the next thing that its target needs."""
     world = world._replace(run=run)
-    if run.ended or run.canceling or not run.begun or run.target > Target.UNCONFIRMED:
+    waits = run.target == Target.HELD or run.target > Target.UNCONFIRMED
+    if run.ended or run.canceling or not run.begun or waits:
         return world
     kind = StepKind.CONFIRM if run.target == Target.UNCONFIRMED else StepKind.PUBLISH
     return put(world, Step(kind, Stage.QUEUED, post=run.post, version=run.version))

@@ -34,14 +34,17 @@ from domain.ownership import (
 )
 from domain.post import PostStatus, TargetStatus
 from tests.model.changes import SENDS, TO_DRAFT, close, message_of_plan, post, put, schedule, spend
+from tests.model.gates import gate_moves, give_up, lift_holds, rest, window_passes
 from tests.model.post import MAIL, Model
 from tests.model.search import Move
 from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
 
+_REOPENED_FROM = frozenset({Target.FAILED, Target.RESTING, Target.HELD})
 _BUDGET_OF = {TO_DRAFT: "to_draft", 1: "to_1", 2: "to_2"}
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _STATUS = {
     Target.PENDING: TargetStatus.PENDING,
+    Target.HELD: TargetStatus.HELD,
     Target.PUBLISHING: TargetStatus.PUBLISHING,
     Target.UNCONFIRMED: TargetStatus.UNCONFIRMED,
     Target.PUBLISHED: TargetStatus.PUBLISHED,
@@ -91,6 +94,9 @@ class OwnedModel(Model):
             if not awaited:
                 step = Step(StepKind.READ, Stage.QUEUED, post=run.post)
                 yield "the workflow reads the row", put(world, step), None
+        elif run.begun and run.target == Target.HELD and not awaited:
+            step = Step(StepKind.PUBLISH, Stage.QUEUED, post=run.post, version=run.version)
+            yield "the workflow looks, a day later", put(world, step), None
         elif not run.begun and run.due <= world.now + (self.skewed and not run.warned):
             yield "the workflow wakes: it is due", schedule(world, run._replace(begun=True, warned=False)), None
 
@@ -112,8 +118,8 @@ class OwnedModel(Model):
         if step.answer == Answer.NOT_YET:
             return world._replace(run=run._replace(begun=False, warned=True))
         target = step.due
-        if newer in {Target.PENDING, Target.UNCONFIRMED} and target in {Target.FAILED, Target.RESTING}:
-            # The target was reopened before the run knew of its failure.
+        if newer in {Target.PENDING, Target.UNCONFIRMED} and target in _REOPENED_FROM:
+            # The target was reopened before the run knew of its failure, or of its hold.
             target = newer
         return schedule(world, run._replace(target=target))
 
@@ -124,6 +130,9 @@ class OwnedModel(Model):
 
     def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
         row = world.row
+        if step.kind == StepKind.GIVE_UP:
+            yield from give_up(world, step, late, self.may_begin(row, step, world.now))
+            return
         if step.kind == StepKind.READ:
             if row.post != step.post or row.draft:
                 result = step._replace(answer=Answer.GONE)
@@ -139,7 +148,8 @@ class OwnedModel(Model):
         yield f"{late}the row is written off", _answer_run(world._replace(row=row), result), None
 
     def again(self, step: Step) -> Step:
-        return Step(step.kind, Stage.QUEUED, post=step.post, version=step.version)
+        number = step.number if step.kind == StepKind.GIVE_UP else 0
+        return Step(step.kind, Stage.QUEUED, post=step.post, version=step.version, number=number)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -180,6 +190,8 @@ class OwnedModel(Model):
 
     def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
+        yield from lift_holds(world)
+        yield from _drafts_told(world)
         if not row.open or (request := message_of_plan(Mail.TAKE_UP, row)) in world.mail:
             return
         if row.taken < row.version:
@@ -199,6 +211,8 @@ class OwnedModel(Model):
 
     def clients(self, world: World) -> Iterator[Move]:
         row, left = world.row, world.left
+        yield from gate_moves(world)
+        yield from window_passes(world)
         if not row.post and not world.promised.deleted:
             for name in ("create", "create_now"):
                 if getattr(left, name):
@@ -210,13 +224,13 @@ class OwnedModel(Model):
                     yield "!a client creates it with its key", post(asked, message_of_plan(Mail.TAKE_UP, created)), None
         if not row.post:
             return
-        if may_change(_post_status(row)):
+        if may_change(_post_status(row), [_target_row(row.target, sending=bool(row.sending))]):
             for due, name in _BUDGET_OF.items():
                 if getattr(left, name) and due != row.due and not (row.draft and due == TO_DRAFT):
                     yield _patch(world._replace(left=spend(left, name)), due)
         if left.delete and _may_delete(row.draft, row.begun, row.target, bool(row.sending)):
             gone = world._replace(row=Row(), promised=world.promised._replace(deleted=True), left=spend(left, "delete"))
-            yield "!a client deletes it", post(gone, _rest(row, row.version + 1)), None
+            yield "!a client deletes it", post(gone, rest(row, row.version + 1)), None
         if left.retry and may_retry(_target_row(row.target, sending=bool(row.sending))):
             target = Target.PENDING if row.target == Target.FAILED else Target.UNCONFIRMED
             again = row._replace(target=target, version=row.version + 1)
@@ -231,6 +245,14 @@ class OwnedModel(Model):
         return _confirm_first(row) if row.open and (row.begun or row.due <= now) else row
 
 
+def _drafts_told(world: World) -> Iterator[Move]:
+    """Yield the sweep's word to the workflow of a draft, which may wait for the end of a pause."""
+    row, run = world.row, world.run
+    is_behind = run.temporal_status == TemporalStatus.RUNNING and run.post == row.post and run.version < row.version
+    if row.post and row.draft and is_behind and (request := rest(row, row.version)) not in world.mail:
+        yield "the sweep tells the workflow of the draft", post(world, request), None
+
+
 def _corrections(world: World) -> Iterator[Move]:
     row, left = world.row, world.left
     if left.correct and may_correct(_target_row(row.target, sending=bool(row.sending))):
@@ -242,14 +264,12 @@ def _corrections(world: World) -> Iterator[Move]:
 
 def _patch(world: World, due: int) -> Move:
     row, draft = world.row, due == TO_DRAFT
-    changed = row._replace(draft=draft, due=0 if draft else due, version=row.version + 1)
+    # A held post starts over.
+    begun, target = row.begun and row.target != Target.HELD, Target.PENDING if row.target == Target.HELD else row.target
+    changed = row._replace(draft=draft, begun=begun, target=target, due=0 if draft else due, version=row.version + 1)
     what = "makes it a draft" if draft else f"schedules it for {due}"
-    message = _rest(changed, changed.version) if draft else message_of_plan(Mail.TAKE_UP, changed)
+    message = rest(changed, changed.version) if draft else message_of_plan(Mail.TAKE_UP, changed)
     return f"!a client {what}", post(world._replace(row=changed), message), None
-
-
-def _rest(row: Row, version: int) -> Message:
-    return Message(Mail.REST, row.post, version, 0, 0)
 
 
 def _answer_run(world: World, step: Step) -> World:

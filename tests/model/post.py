@@ -35,6 +35,9 @@ AFTER_CORRECTION = "sent as it was before its correction was answered"
 NOT_WAITED = "its cancel was answered while its request was about to be sent"
 DRAFT_SENT = "sent although it is a draft"
 LOST = "due, and without an owner"
+CLOSED_SENT = "its send began while the gate was closed"
+AFTER_PAUSED = "sent after its pause was answered"
+WAITS_FOR_EVER = "it is settled, and its workflow waits for the end of a pause"
 LEFT_MOVING = "canceled, and its row says for ever that something is being done"
 
 
@@ -106,7 +109,11 @@ class Model(ABC):
 
     def unsettled(self, world: World) -> str | None:
         """Return which promise is broken if nothing more happens by itself."""
-        if not world.row.open:
+        row, run = world.row, world.run
+        is_held = run.temporal_status == TemporalStatus.RUNNING and run.target == Target.HELD
+        if not row.open:
+            return WAITS_FOR_EVER if is_held and run.begun else None
+        if world.closed and row.target == Target.HELD:
             return None
         return LEFT_MOVING if world.promised.canceled else LOST
 
@@ -167,12 +174,33 @@ class Model(ABC):
             closed = row._replace(sending=0, target=Target.UNCONFIRMED, age=self._age_when_closed(row))
             yield f"{late}publish finds an open attempt: unconfirmed", done(self.record(world, closed), step), None
         elif row.target <= Target.PUBLISHING:
-            number = row.attempts + 1
-            sending = row._replace(target=Target.PUBLISHING, begun=True, sending=number, attempts=number, age=0)
-            ready = step._replace(stage=Stage.READY, number=number, due=row.due)
-            yield f"{late}publish writes its attempt", put(self.record(world, sending), ready), None
+            yield self.begin_send(world, step, late)
         else:
             yield f"{late}publish finds it settled", done(world, step), None
+
+    def begin_send(self, world: World, step: Step, late: str) -> Move:
+        """Write the attempt, unless the gate is closed at that moment."""
+        if world.closed:
+            return f"{late}publish finds the gate closed", answered(world, step, Answer.PAUSED), None
+        return self.write_attempt(world, step, late)
+
+    def write_attempt(self, world: World, step: Step, late: str) -> Move:
+        """Write the attempt of a send."""
+        row, number = world.row, world.row.attempts + 1
+        sending = row._replace(target=Target.PUBLISHING, begun=True, sending=number, attempts=number, age=0)
+        ready = step._replace(stage=Stage.READY, answer=Answer.NONE, number=number, due=row.due)
+        broken = CLOSED_SENT if world.closed else None
+        return f"{late}publish writes its attempt", put(self.record(world, sending), ready), broken
+
+    def _hold(self, world: World, step: Step, late: str) -> Move:
+        row = world.row
+        if why := self.may_begin(row, step, world.now):
+            result = step._replace(answer=why, due=row.due, version=row.version)
+            return f"{late}the hold finds that {_WHY[why]}", done(world, result), None
+        if row.sending or row.target > Target.PUBLISHING:
+            return f"{late}the hold finds it settled", done(world, step), None
+        held = self.record(world, row._replace(target=Target.HELD, begun=True))
+        return f"{late}the hold is written", done(held, step), None
 
     def _age_when_closed(self, row: Row) -> int:
         return 0 if self.absence_counts_from_the_end else row.age
@@ -204,6 +232,8 @@ class Model(ABC):
 
     def _settle(self, world: World, step: Step, late: str) -> Move:
         row = world.row
+        if step.answer == Answer.PAUSED:
+            return self._hold(world, step, late)
         if row.post != step.post:
             return f"{late}the answer finds no row", done(world, step._replace(answer=Answer.GONE)), None
         if self.given_up_is_given_up and step.answer != Answer.ACCEPTED and row.sending != step.number:
@@ -281,11 +311,11 @@ class Model(ABC):
     def _restores(self, world: World) -> Iterator[Move]:
         left, copy = world.left, world.copy
         if copy is None:
-            taken = Copy(world.row, world.run, tuple(step for step in world.steps if not step.late))
+            taken = Copy(world.row, world.run, tuple(step for step in world.steps if not step.late), world.closed)
             yield "!both stores are copied", world._replace(copy=taken), None
             return
         row = self.restored(copy.row, world.now)
-        rows = world._replace(row=row, promised=Promised())
+        rows = world._replace(row=row, promised=Promised(), closed=copy.closed)
         if left.restore_rows:
             yield "!the rows are put back", rows._replace(left=spend(left, "restore_rows")), None
         if left.restore_runs:
@@ -326,6 +356,7 @@ _KINDS = {
     StepKind.REOPEN: "the retry",
     StepKind.WRITE_OFF: "the write-off",
     StepKind.READ: "what the row says",
+    StepKind.GIVE_UP: "giving up",
 }
 _STAGES = {
     Stage.QUEUED: "not begun",
@@ -351,6 +382,8 @@ def _named(step: Step) -> str:
 def _lie(world: World, step: Step) -> str | None:
     """Return which promise a request breaks if it is sent now."""
     row, promised = world.row, world.promised
+    if promised.paused:
+        return AFTER_PAUSED
     if promised.deleted:
         return AFTER_DELETE
     if promised.canceled:

@@ -40,6 +40,13 @@ NEAR = {
     "rows put back": first_world(restore_rows=1),
     "workflows put back": first_world(restore_runs=1),
     "both put back": first_world(restore_both=1),
+    "a pause that ends": first_world(close=1, open=1),
+    "a pause that ends, and a lost message": first_world(close=1, open=1, lose=1),
+    "a pause that ends, and a dead worker": first_world(close=1, open=1, crash=1),
+    "a pause and a frozen worker": first_world(close=1, freeze=1),
+    "a pause that is ended by hand": first_world(close=1, open_by_hand=1),
+    "a pause, a change and a terminated run": first_world(due=2, close=1, to_1=1, terminate=1),
+    "a pause beyond the time to publish": first_world(close=1, open=1, window=1),
 }
 """Scenarios that the test suite searches to the end."""
 
@@ -53,5 +60,7 @@ FAR = {
     "rows put back": first_world(due=2, restore_rows=1, to_1=1, crash=1),
     "workflows put back": first_world(due=2, restore_runs=1, to_1=1, to_draft=1),
     "both put back": first_world(restore_both=1, to_2=1, unconfirmed=1),
+    "a pause and rows put back": first_world(close=1, open=1, restore_rows=1),
+    "a pause, a change and workers": first_world(close=1, open=1, to_2=1, freeze=1, unconfirmed=1, lose=1),
 }
 """Scenarios that are searched outside the suite, to the depth that there is time for."""

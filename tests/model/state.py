@@ -12,13 +12,15 @@ class Target:
     """The status of a target, in its row or in its workflow."""
 
     PENDING = 0
-    PUBLISHING = 1
+    HELD = 1
+    """It waits for the end of a pause."""
+    PUBLISHING = 2
     """An attempt was written, and the request may have been sent."""
-    UNCONFIRMED = 2
+    UNCONFIRMED = 3
     """The response was lost; the platform is asked."""
-    PUBLISHED = 3
-    FAILED = 4
-    RESTING = 5
+    PUBLISHED = 4
+    FAILED = 5
+    RESTING = 6
     """Unconfirmed, and only a person can decide."""
 
 
@@ -41,6 +43,7 @@ class StepKind:
     REOPEN = 3
     WRITE_OFF = 4
     READ = 5
+    GIVE_UP = 6
 
 
 class Stage:
@@ -70,6 +73,7 @@ class Answer:
     STALE = 9
     DRAFT = 10
     SUPERSEDED = 11
+    PAUSED = 12
 
 
 class Row(NamedTuple):
@@ -124,7 +128,8 @@ class Step(NamedTuple):
     post: int = 0
     answer: int = Answer.NONE
     number: int = 0
-    """The attempt's number (publish, confirm), or the version that a change is based on (amend)."""
+    """The attempt's number (publish, confirm), the version that a change is based on (amend), or 1 if the time to be
+    published passed during a pause (give up)."""
     due: int = 0
     """The due time that a change requests (-1: a draft), or that the result reports."""
     version: int = 0
@@ -172,6 +177,7 @@ class Promised(NamedTuple):
     canceled: bool = False
     corrected: int = 0
     """The version that a correction has made, 0 if there was no correction."""
+    paused: bool = False
 
 
 class Budget(NamedTuple):
@@ -197,6 +203,10 @@ class Budget(NamedTuple):
     restore_rows: int = 0
     restore_runs: int = 0
     restore_both: int = 0
+    close: int = 0
+    open: int = 0
+    open_by_hand: int = 0
+    window: int = 0
 
 
 class Copy(NamedTuple):
@@ -205,6 +215,7 @@ class Copy(NamedTuple):
     row: Row
     run: Run
     steps: tuple[Step, ...]
+    closed: bool = False
 
 
 class World(NamedTuple):
@@ -219,6 +230,8 @@ class World(NamedTuple):
     promised: Promised
     left: Budget
     copy: Copy | None = None
+    closed: bool = False
+    """Whether the gate is closed, which is in the same store as the row."""
 
 
 END = 3

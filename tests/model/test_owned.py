@@ -1,14 +1,17 @@
 """The rules of ownership keep every promise, and without any one of them a promise is broken."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from domain.ownership import FoundRun
-from tests.model import owned
-from tests.model.changes import first_world
+from tests.model import gates, owned
+from tests.model.changes import first_world, put
+from tests.model.gates import WINDOW_ENDED
 from tests.model.owned import OwnedModel
-from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE
+from tests.model.post import AFTER_CORRECTION, AFTER_PAUSED, CLOSED_SENT, EARLY, LOST, NOT_WAITED, TWICE, WAITS_FOR_EVER
 from tests.model.scenarios import NEAR
-from tests.model.search import search
+from tests.model.search import Move, search
 from tests.model.state import Answer, Row, Step, Target, World
 
 
@@ -52,6 +55,22 @@ class _AnswersAtOnce(OwnedModel):
     waits_after_write_off = False
 
 
+class _ChecksThenLocks(OwnedModel):
+    """The gate is read before the row is locked, as by a plain SELECT."""
+
+    def begin_send(self, world: World, step: Step, late: str) -> Move:
+        if step.answer == Answer.STANDS:
+            return self.write_attempt(world, step, late)
+        if world.closed:
+            return super().begin_send(world, step, late)
+        return f"{late}publish reads that the gate is open", put(world, step._replace(answer=Answer.STANDS)), None
+
+
+class _NeverLooks(OwnedModel):
+    def wake(self, world: World) -> Iterator[Move]:
+        return (move for move in super().wake(world) if "looks" not in move[0])
+
+
 @pytest.mark.parametrize(
     ("model", "start", "broken"),
     [
@@ -62,6 +81,7 @@ class _AnswersAtOnce(OwnedModel):
         (_ConcludesAnything(), first_world(freeze=1, unconfirmed=2), TWICE),
         (_BelievesOldRows(), first_world(restore_both=1), TWICE),
         (_AnswersAtOnce(), first_world(cancel=1, freeze=1), NOT_WAITED),
+        (_ChecksThenLocks(), first_world(close=1), CLOSED_SENT),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, OwnedModel) else "",
 )
@@ -77,6 +97,42 @@ def test_run_of_another_post_is_not_taken_for_own(monkeypatch: pytest.MonkeyPatc
 def test_sends_of_another_post_with_the_key_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owned, "_confirm_first", lambda row: row)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
+
+
+def test_paused_is_answered_once_nothing_can_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "_has_drained", lambda row: not row.sending)
+    assert AFTER_PAUSED in search(OwnedModel(), NEAR["a pause and a frozen worker"]).broken
+
+
+@pytest.mark.parametrize(
+    ("model", "round_lifts", "broken"),
+    [
+        (OwnedModel(), True, False),
+        (OwnedModel(), False, False),
+        (_NeverLooks(), True, False),
+        (_NeverLooks(), False, True),
+    ],
+)
+def test_a_hold_under_an_open_gate_is_lifted_by_two_parts(
+    model: OwnedModel, round_lifts: bool, broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the round within seconds, and by the workflow's own look within a day."""
+    if not round_lifts:
+        monkeypatch.setattr(owned, "lift_holds", lambda _: ())
+    assert (LOST in search(model, NEAR["a pause that is ended by hand"]).broken) is broken
+
+
+@pytest.mark.parametrize(("model", "broken"), [(OwnedModel(), False), (_NeverLooks(), True)])
+def test_the_workflow_of_a_skipped_post_ends_by_itself_if_no_message_reaches_it(
+    model: OwnedModel, broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owned, "_drafts_told", lambda _: ())
+    assert (WAITS_FOR_EVER in search(model, NEAR["a pause that ends"]).broken) is broken
+
+
+def test_no_time_to_be_published_ends_during_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "_waits_for_pause", lambda _: False)
+    assert WINDOW_ENDED in search(OwnedModel(), NEAR["a pause beyond the time to publish"]).broken
 
 
 @pytest.mark.thorough
