@@ -14,6 +14,8 @@ from pydantic_core import CoreSchema, to_json
 from platforms.registry import platforms
 
 T = TypeVar("T", bound=type)
+QUEUE_ID = "que_019bc10e51307c4f8d2b7f3a6c0e9d41"
+"""The id of a queue in examples."""
 
 
 def view(name: str | None = None) -> Callable[[T], T]:

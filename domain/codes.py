@@ -5,9 +5,11 @@ from typing import Literal, TypeGuard, get_args
 from domain.post import ErrorCategory, HoldReason
 
 ProblemCode = Literal[
+    "account_in_another_queue",
     "account_not_found",
     "account_refused",
     "address_too_long",
+    "ambiguous_queue",
     "app_refused",
     "authorization_declined",
     "authorization_pending",
@@ -52,6 +54,8 @@ ProblemCode = Literal[
     "platform_not_configured",
     "post_too_large",
     "premium_required",
+    "queue_full",
+    "queue_not_found",
     "rate_limited",
     "request_timeout",
     "retry_limit_reached",
@@ -62,6 +66,7 @@ ProblemCode = Literal[
     "too_many_bytes",
     "too_many_open_posts",
     "too_many_posts",
+    "too_many_queues",
     "unavailable",
     "unknown_host",
     "unknown_parameter",

@@ -194,6 +194,12 @@ class Pool:
         await self.engine.dispose()
 
 
+async def row_within(session: AsyncSession, statement: str, *arguments: object) -> asyncpg.Record | None:
+    """Run one statement as `Pool.row` does, in a transaction that a statement of its session has begun."""
+    connection = await (await session.connection()).get_raw_connection()
+    return await _driver_connection(connection).fetchrow(statement, *arguments)
+
+
 class Database(Pool):
     """All connections of one process: most for everything, and a few for platforms' responses only.
 

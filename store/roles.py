@@ -104,6 +104,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     },
     "series": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
     "occurrences": {Component.API: _ALL, Component.WORKER: _ALL},
+    "queues": {Component.API: _ALL},
+    "queue_accounts": {Component.API: _ALL},
     "rate_limit_buckets": {Component.WORKER: _NOTE},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},

@@ -35,6 +35,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             {"type": "string"},
             "pau_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
+        (
+            "queueId",
+            "The queue's id. The answer is 404 if the workspace has no such queue.",
+            {"type": "string"},
+            "que_019bc10e51307c4f8d2b7f3a6c0e9d41",
+        ),
     )
 }
 KEY: Json = {

@@ -9,6 +9,7 @@ from api.http.operation import operations_served
 from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
+from api.queues.routes import QueueEndpoints
 
 CONTROLLERS = (
     PostEndpoints,
@@ -18,6 +19,7 @@ CONTROLLERS = (
     CalendarEndpoints,
     PauseEndpoints,
     EventEndpoints,
+    QueueEndpoints,
     AccountEndpoints,
     ConnectEndpoints,
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from api.errors import error_type
 from api.posts.examples import CREATE
+from api.views import QUEUE_ID
 
 
 def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:
@@ -141,6 +142,52 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ),
         ("pauseNotFound", 404, "This workspace has no such pause", "not_found", None),
         ("accountNotConnected", 422, "The workspace has no X account tw_456", "account_not_found", "accountId"),
+        ("queueNameTaken", 409, f"The queue {QUEUE_ID} has this name", "conflict", "name"),
+        (
+            "zoneNeedsReflow",
+            409,
+            "Posts wait in slots of the old zone: send reflow true with the new timezone, and they get new ones",
+            "conflict",
+            "timezone",
+        ),
+        (
+            "accountInAnotherQueue",
+            409,
+            f"X account tw_456 is in the queue {QUEUE_ID}",
+            "account_in_another_queue",
+            "accounts.0.accountId",
+        ),
+        ("queueNotFound", 404, "This workspace has no such queue", "not_found", None),
+        ("wrongRange", 400, "to must be at or after from, and at most 62 days later", "invalid_field_value", "to"),
+        ("tooManyQueues", 422, "This workspace has 100 queues, as many as it may have", "too_many_queues", None),
+        (
+            "reflowFull",
+            422,
+            "The queue has fewer free slots in the next 365 days than posts that wait in it; nothing was changed",
+            "queue_full",
+            "reflow",
+        ),
+        (
+            "queueFull",
+            422,
+            "The queue Morning posts has no free slot in the next 365 days: add slots to it, or give a scheduledFor",
+            "queue_full",
+            "queue",
+        ),
+        (
+            "queueUnknown",
+            422,
+            "This workspace has no such queue; GET /v1/queues lists those it has",
+            "queue_not_found",
+            "queue",
+        ),
+        (
+            "ambiguousQueue",
+            422,
+            "The post's accounts are in several queues: name one of them in queue, or create a post for each",
+            "ambiguous_queue",
+            "queue",
+        ),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
         (
             "nothingToResolve",

@@ -13,16 +13,17 @@ from api.posts.list_parameters import COUNTS, LIST
 
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
-_RULES = ("platformRule", "accountNotFound", "unknownSetting")
+_RULES = ("platformRule", "accountNotFound", "unknownSetting", "queueFull", "queueUnknown", "ambiguousQueue")
 _CAMPAIGN = ("campaignUnknown", "outsideWindow", "campaignEnded")
 
 CREATE_POST = Operation(
     route="POST /v1/posts",
     description=(
         "`publishNow` publishes immediately and waits for the outcome on every platform; `scheduledFor` publishes "
-        "at that time, never early; otherwise the post is a draft. Shape errors (400) are listed together; if "
-        "there are none, all that platforms and accounts would refuse (422). A repeat of a body with an "
-        "`externalId` is answered 200 with the existing post and `Idempotent-Replayed`."
+        "at that time, never early, and `queue` in the first free slot of a queue; otherwise the post is a draft. "
+        "Shape errors (400) are listed together; if there are none, all that platforms and accounts would refuse "
+        "(422). A repeat of a body with an `externalId` is answered 200 with the existing post and "
+        "`Idempotent-Replayed`."
     ),
     answer=PostView,
     answers={"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
@@ -96,7 +97,8 @@ UPDATE_POST = Operation(
     description=(
         "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. "
         "A new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
-        "`shiftBy` moves the time it has; `publishNow` true publishes and keeps the planned time as `plannedFor`; "
+        "`shiftBy` moves the time it has; `queue` gives it the first free slot of a queue; "
+        "`publishNow` true publishes and keeps the planned time as `plannedFor`; "
         "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without "
         "an offset. `null` is refused except for `scheduledFor`, for `campaignId`, which takes the post out of its "
         "campaign, and for a target's `customContent` and `customMedia`, which it removes. The body of an answer can "

@@ -12,12 +12,14 @@ from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.external_id import find_conflict
+from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
 from api.posts.local_media import local_media_warnings
 from api.posts.media_checks import check_files
 from domain.content import PostContent
-from domain.errors import InvalidRequest, Problem
+from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import loop_share
+from domain.schedule import ScheduledTime, rfc3339
 from store.accounts.connected import find_accounts
 
 FileCheck = Callable[[PostContent], Awaitable[tuple[list[Problem], list[Problem]]]]
@@ -30,6 +32,8 @@ class Verdict:
 
     errors: list[Problem]
     warnings: list[Problem] = field(default_factory=list)
+    slot: tuple[str, ScheduledTime] | None = None
+    """The queue and the slot that a post which asks for one would get now."""
 
 
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
@@ -41,13 +45,15 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
     checks, body = payload.get(CHECK_MEDIA, False), without_check(payload)
     wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
     verdict = await find_verdict(deps, workspace_id, body, files if checks else None, wrong)
-    return answer_view(
-        VerdictView(
-            valid=not verdict.errors,
-            errors=[problem_view(problem) for problem in verdict.errors],
-            warnings=[problem_view(problem) for problem in verdict.warnings],
-        )
+    view = VerdictView(
+        valid=not verdict.errors,
+        errors=[problem_view(problem) for problem in verdict.errors],
+        warnings=[problem_view(problem) for problem in verdict.warnings],
     )
+    if verdict.slot is not None:
+        queue_id, slot = verdict.slot
+        view["slot"] = {"queueId": queue_id, "scheduledFor": rfc3339(slot.instant), "timezone": slot.zone}
+    return answer_view(view)
 
 
 async def find_verdict(
@@ -83,7 +89,16 @@ async def find_verdict(
         problems = [*problems, problem]
     if not problems and (external_id := parsed_post.content.external_id) is not None:
         problems = await find_conflict(deps, workspace_id, external_id, body)
-    return Verdict(problems, warnings)
+    if problems or parsed_post.queue is None:
+        return Verdict(problems, warnings)
+    try:
+        async with deps.database.reading() as session:
+            slot = await choose_slot(
+                session, workspace_id, parsed_post.queue, parsed_post.content, now_ms(), campaign, lock=False
+            )
+    except (Unprocessable, Conflict) as error:
+        return Verdict([*error.problems], warnings)
+    return Verdict([], warnings, slot)
 
 
 CHECK_MEDIA = "checkMedia"

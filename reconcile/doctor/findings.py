@@ -58,6 +58,8 @@ class FindingKind(StrEnum):
     """An edit was saved, and is neither made nor refused."""
     KEY = "key_without_post"
     """An Idempotency-Key is taken for a post that does not exist."""
+    SLOT_DOUBLE = "slot_double"
+    """Several posts of one queue are due at the same instant."""
     NOT_PUBLIC = "not_public"
     """Published, and the platform does not show it."""
     OTHER_ID = "other_id"

@@ -17,8 +17,10 @@ from store.apps.refusals import refused_apps
 from store.clock import SKEWED_FROM, database_now, measure_skew
 from store.database import Database
 from store.maintenance.loose_ends import (
+    DoubleSlot,
     LooseKey,
     WaitingRevision,
+    double_slots,
     loose_keys,
     platforms_waiting,
     post_and_targets,
@@ -33,7 +35,7 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 """The age by which a saved edit is made or refused, or its client was asked to repeat it."""
 _REMEMBERED = timedelta(days=1)
 """How long an edit that was given up is reported."""
-_MOST_KEYS = 200
+_MOST_KEYS, _MOST_SLOTS = 200, 200
 
 
 class LooseEnds:
@@ -54,6 +56,7 @@ class LooseEnds:
             restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
+            doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
@@ -62,6 +65,7 @@ class LooseEnds:
         loose_ends += [self._refused(app) for app in apps]
         loose_ends += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         loose_ends += [finding for revision in revisions if (finding := await self._revision(revision, now))]
+        loose_ends += [self._double(slot) for slot in doubles]
         loose_ends += [finding for key in keys if (finding := await self._key(key))]
         return loose_ends
 
@@ -108,6 +112,11 @@ class LooseEnds:
             "(docs/runbook.md, section 2, AppRefused)."
         )
         return Finding(FindingKind.APP, FixedBy.PERSON, Subject(platform=app.platform), what, how)
+
+    def _double(self, slot: DoubleSlot) -> Finding:
+        what = f"The posts {', '.join(slot.post_ids)} of queue {slot.queue_id} are all due at {rfc3339(slot.at)}."
+        how = 'Give all but one another slot: PATCH /v1/posts/{postId} {"queue": "next"}.'
+        return Finding(FindingKind.SLOT_DOUBLE, FixedBy.PERSON, Subject(slot.post_ids[0], slot.workspace_id), what, how)
 
     def _ending(self, version: EndingVersion, today: date) -> Finding:
         until = version.until.isoformat()

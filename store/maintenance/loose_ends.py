@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from domain.attempts import ROWS_LOST, AttemptState, RevisionState
+from domain.post import PostStatus
 from store.maintenance.late_posts import HAS_NOT_BEGUN
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
 
@@ -44,6 +46,16 @@ class LooseKey:
     generation: int
     post_id: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleSlot:
+    """An instant at which several posts of one queue are due."""
+
+    workspace_id: str
+    queue_id: str
+    at: datetime
+    post_ids: list[str]
 
 
 def _in_workspace(workspace_id: str | None) -> ColumnElement[bool]:
@@ -116,3 +128,18 @@ async def platforms_waiting(session: AsyncSession, due_before: datetime, workspa
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)
     return sorted(await session.scalars(query))
+
+
+async def double_slots(session: AsyncSession, workspace_id: str | None, limit: int) -> list[DoubleSlot]:
+    """Return slots that several waiting posts have: no wall time is given twice, but two may become one instant."""
+    query = (
+        select(
+            Post.workspace_id, Post.queue_id, Post.scheduled_for, func.array_agg(aggregate_order_by(Post.id, Post.id))
+        )
+        .where(Post.queue_id.is_not(None), Post.status == PostStatus.SCHEDULED, _in_workspace(workspace_id))
+        .group_by(Post.workspace_id, Post.queue_id, Post.scheduled_for)
+        .having(func.count() > 1)
+        .limit(limit)
+    )
+    rows = await session.execute(query)
+    return [DoubleSlot(workspace, queue, at, list(posts)) for workspace, queue, at, posts in rows if queue and at]

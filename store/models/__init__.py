@@ -18,12 +18,14 @@ from store.models.maintenance import BulkTurn, Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
+from store.models.queues import QUEUE_NAME, Queue, QueueAccount
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.series import OccurrenceEntry, Series
 
 __all__ = [
     "EXTERNAL_ID",
+    "QUEUE_NAME",
     "WAITING",
     "Account",
     "AccountEvent",
@@ -52,6 +54,8 @@ __all__ = [
     "PendingRevocation",
     "Post",
     "PostTag",
+    "Queue",
+    "QueueAccount",
     "RateLimitBucket",
     "RateLimitSlot",
     "Restore",

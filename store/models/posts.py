@@ -16,6 +16,8 @@ WAITING = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_
 
 EXTERNAL_ID = "posts_by_external_id"
 """The index that lets a workspace have one post of an external id."""
+POST_SLOT = "posts_by_slot"
+"""The index that lets one post have a slot of a queue."""
 
 
 class Post(Base):
@@ -66,7 +68,7 @@ class Post(Base):
     occurrence: Mapped[str | None]
     """The wall time that the rule of its series gave it, whatever its time is now."""
     queue_id: Mapped[str | None] = mapped_column(Id)
-    """The queue whose slot it has."""
+    """The queue whose slot it has, with `scheduled_wall`. A trigger removes it when the post gets another time."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
@@ -164,6 +166,14 @@ class Post(Base):
             "due_at",
             "id",
             postgresql_where=text("campaign_id IS NOT NULL"),
+        ),
+        Index(
+            POST_SLOT,
+            "queue_id",
+            "scheduled_wall",
+            unique=True,
+            postgresql_include=["scheduled_for"],
+            postgresql_where=text("queue_id IS NOT NULL"),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(

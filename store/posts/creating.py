@@ -2,12 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 from sqlalchemy import any_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import workflow_id
-from store.database import Database, Pool
+from store.database import Database, Pool, row_within
 from store.models import EXTERNAL_ID, ConnectedAccount, Post, Target
 from store.posts.idempotency import LIFETIME, KeyedRequest
 from store.rows import Reader, argument, columns, written
@@ -48,7 +50,7 @@ async def read_accounts(database: Database, workspace_id: str, account_ids: list
 
 
 async def create_post(
-    database: Pool,
+    database: Pool | AsyncSession,
     post: Post,
     request: KeyedRequest | None = None,
     now: datetime | None = None,
@@ -57,15 +59,16 @@ async def create_post(
     """Insert a post with its targets and take its request's key; if another request holds the key, write nothing.
 
     Returns whether the post was inserted. `response` is as in `store.posts.idempotency.acquire_key`. A key that is used
-    again after it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError,
-    CampaignGoneError.
+    again after it expired gives the post the workflow id of its next generation. A session's transaction stays open.
+    Raises ExternalIdTakenError, CampaignGoneError.
     """
+    fetch = partial(row_within, database) if isinstance(database, AsyncSession) else database.row
     now = now or datetime.now(UTC)
     key, digest = (request.key, request.sha256) if request else (None, None)
     row = {name: getattr(post, name) for name in _POST_COLUMNS}
     targets = [{name: getattr(target, name) for name in _TARGET_COLUMNS} for target in post.targets]
     try:
-        created = await database.row(
+        created = await fetch(
             *(_CREATE, *(json.dumps(rows, default=datetime.isoformat) for rows in (row, targets))),
             *(key, digest, now, now + LIFETIME, *(response or (None, None))),
         )

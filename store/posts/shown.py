@@ -50,6 +50,7 @@ class ShownPost(NamedTuple):
     campaign_id: str | None
     planned_for: datetime | None
     skip_reason: str | None
+    queue_id: str | None
     tiktok_settings: dict[str, Any] | None
     facebook_settings: dict[str, Any] | None
     publish_within: int

@@ -48,6 +48,8 @@ def render_post(post: Post | ShownPost) -> PostView:
         shown["externalId"] = post.external_id
     if post.campaign_id is not None:
         shown["campaignId"] = post.campaign_id
+    if post.queue_id:
+        shown["queueId"] = post.queue_id
     if post.planned_for:
         shown["plannedFor"] = rfc3339(post.planned_for)
     if post.skip_reason:

@@ -6,7 +6,7 @@ from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from api.errors import ProblemView
-from api.views import HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
+from api.views import QUEUE_ID, HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
 from domain.attempts import AttemptState, AttemptStep
 from domain.codes import TargetCode
 from domain.pauses import SkipReason
@@ -191,6 +191,7 @@ class PostView(TypedDict):
     campaignId: NotRequired[
         Annotated[str, described("Its campaign, if it has one.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     ]
+    queueId: NotRequired[Annotated[str, described("The queue whose slot is its time, if it is one.", QUEUE_ID)]]
     plannedFor: NotRequired[
         Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
     ]
@@ -275,6 +276,15 @@ class DeletedView(TypedDict):
     deleted: Annotated[Literal[True], described("Always true.")]
 
 
+@view("FreeSlot")
+class FreeSlotView(TypedDict):
+    """The slot that a post would get."""
+
+    queueId: Annotated[str, described("The queue.", QUEUE_ID)]
+    scheduledFor: Annotated[Moment, described("The instant of the slot.")]
+    timezone: Annotated[str, described("The queue's zone, which would be the post's.", "Europe/Berlin")]
+
+
 @view("ValidationResult")
 class VerdictView(TypedDict):
     """The result of validating a body: what creating a post from it would report."""
@@ -283,4 +293,10 @@ class VerdictView(TypedDict):
     errors: Annotated[list[ProblemView], described("Why not.")]
     warnings: Annotated[
         list[ProblemView], described("What may fail when it is published, or be shown otherwise than it was given.")
+    ]
+    slot: NotRequired[
+        Annotated[
+            FreeSlotView,
+            described("The slot that is free now, if the post asks for one and nothing is wrong. It is not reserved."),
+        ]
     ]

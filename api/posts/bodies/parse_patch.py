@@ -34,9 +34,9 @@ def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: Campaig
     `campaign` is that of the changed post. Its rules for times are not checked (`api.posts.campaign_rules`).
     """
     patch, merged, problems, at_fault = _read(post, payload)
-    timed = bool(patch.publish_now) or patch.scheduled_for is not None
+    timed = bool(patch.publish_now) or patch.scheduled_for is not None or patch.queue is not None
     draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
-    if campaign is not None and campaign.keeps_drafts and not patch.publish_now:
+    if campaign is not None and campaign.keeps_drafts and not (patch.publish_now or patch.queue):
         draft = True
     schedule = None
     if "scheduledFor" not in at_fault:
@@ -47,6 +47,8 @@ def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: Campaig
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     content = to_content(merged, schedule)
+    if patch.queue is not None:
+        return ParsedPost(content, PostStatus.SCHEDULED, None, patch.queue)
     if patch.publish_now:
         content.planned_for = post.scheduled_for or post.planned_for
     timeless = post.scheduled_for is None and patch.scheduled_for is None
@@ -68,7 +70,7 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
     problems += missing_fields(merged, at_fault, draft=False)
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
-    if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
+    if patch.publish_now or patch.is_draft or patch.queue or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
     if merged.campaign_id != post.campaign_id:
         raise Conflict(_BEGUN_CAMPAIGN)
@@ -124,7 +126,7 @@ def _read(
 
 def _beside_shift(patch: PatchBody) -> list[Problem]:
     """Return a problem if a change has `shiftBy` and another field for the post's time."""
-    others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None))
+    others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None), ("queue", patch.queue))
     names = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
     if patch.shift_by is None or not names:
         return []
@@ -165,7 +167,7 @@ def _schedule(
 ) -> tuple[ScheduledTime | None, list[Problem]]:
     names = patch.model_fields_set
     zone = patch.timezone or post.timezone
-    if patch.publish_now:
+    if patch.publish_now or patch.queue is not None:
         return None, []
     if patch.shift_by is not None:
         return _shifted(post, parse_shift(patch.shift_by), now, draft=draft)

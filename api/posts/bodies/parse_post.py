@@ -27,6 +27,8 @@ class ParsedPost:
     content: PostContent
     status: PostStatus
     due_at: datetime | None
+    queue: str | None = None
+    """The queue whose first free slot gives it its time: its id, or `next` for that of the accounts."""
 
     @property
     def is_draft(self) -> bool:
@@ -48,15 +50,18 @@ def read_create(payload: JsonObject, now: datetime, campaign: CampaignRules | No
         # Without a zone a wall time cannot be resolved; text that is no time is reported all the same.
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
             problems += schedule_problems
-    draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
-    if campaign is not None and campaign.keeps_drafts and not body.publish_now:
+    draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None or body.queue is not None)
+    if campaign is not None and campaign.keeps_drafts and not (body.publish_now or body.queue):
         draft = True
     # If the field that decides it is invalid, the post may have been meant as a draft.
-    undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
+    undecided = bool(at_fault & {"publishNow", "scheduledFor", "queue", "isDraft"})
     problems += missing_fields(body, at_fault, draft=draft or undecided)
     if problems:
         raise InvalidRequest(in_contract_order(PostBody, name_targets(problems, payload)))
-    return decide_status(to_content(body, schedule, zone), now, draft=bool(draft), publish_now=bool(body.publish_now))
+    content = to_content(body, schedule, zone)
+    if body.queue is not None:
+        return ParsedPost(content, PostStatus.SCHEDULED, None, body.queue)
+    return decide_status(content, now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
 def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], set[str]]:
@@ -106,7 +111,22 @@ def find_contradictions(body: PostBody) -> list[Problem]:
         )
     if body.publish_now and body.is_draft:
         problems.append(Problem("isDraft cannot be true when publishNow is true", "invalid_field_value", "isDraft"))
-    return problems
+    return problems + _beside_queue(body)
+
+
+def _beside_queue(body: PostBody) -> list[Problem]:
+    """Return a problem if a body has `queue` and another field for the post's time."""
+    others = (
+        ("scheduledFor", body.scheduled_for),
+        ("publishNow", body.publish_now or None),
+        ("isDraft", body.is_draft or None),
+        ("timezone", body.timezone),
+    )
+    names = [name for name, value in others if value is not None]
+    if body.queue is None or not names:
+        return []
+    why = ", because a slot is a time in the queue's own" if names[0] == "timezone" else ""
+    return [Problem(f"queue cannot be given beside {names[0]}{why}", "invalid_field_value", "queue")]
 
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from api.http.suggest import unknown_platform, unknown_zone
+from api.views import QUEUE_ID
 from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import parse_shift
@@ -160,9 +161,17 @@ class PostBody(RequestModel):
         ),
         examples=["2030-02-01T14:00", "2030-02-01T14:00:00Z"],
     )
+    queue: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(
+        None,
+        description=(
+            "Instead of `scheduledFor`: the first free slot of a queue, at least a minute ahead. `next` is the queue "
+            "of the post's accounts; a queue's id names any other. The post's `timezone` is the queue's."
+        ),
+        examples=["next", QUEUE_ID],
+    )
     is_draft: bool | None = Field(
         None,
-        description="Keep as a draft. A post with neither `publishNow` nor `scheduledFor` is one too.",
+        description="Keep as a draft. A post without `publishNow`, `scheduledFor` and `queue` is one too.",
         examples=[False],
     )
     timezone: Zone | None = Field(None, description="IANA time zone; UTC by default.", examples=["America/New_York"])

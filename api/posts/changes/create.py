@@ -1,7 +1,10 @@
 """Create a post once, however often it is asked for with the same key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
@@ -12,6 +15,7 @@ from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal, find_campaign_problem, read_campaign
 from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
+from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
 from api.posts.local_media import warn_of_local_media
 from api.posts.lookup import plan_for
@@ -30,11 +34,13 @@ from domain.ids import made_at, new_id, workflow_id
 from domain.loop_share import loop_share
 from domain.plan import Plan
 from domain.post import PostStatus
-from store.models import IdempotencyKey, Post
+from store.database import Database
+from store.models import ConnectedAccount, IdempotencyKey, Post
 from store.posts.contents import new_post
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
 from store.posts.queries import find_post
+from store.queues.slots import put_into_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +131,32 @@ async def _insert(
         closed = await deps.closed_gates.closed_in(workspace_id)
         require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
+    if parsed_post.queue is None:
+        return await _save(deps.database, post, accounts, request, now)
+    async with deps.database.transaction() as session:
+        slot = await choose_slot(session, workspace_id, parsed_post.queue, parsed_post.content, now, campaign)
+        put_into_slot(post, *slot)
+        return await _save(session, post, accounts, request, now)
+
+
+async def _save(
+    database: Database | AsyncSession,
+    post: Post,
+    accounts: Mapping[str, ConnectedAccount],
+    request: KeyedRequest | None,
+    now: datetime,
+) -> _CreatedPost | None:
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
-    answer = None if parsed_post.status is PostStatus.PUBLISHING else answer_post(post, 201)
+    answer = None if post.status == PostStatus.PUBLISHING else answer_post(post, 201)
     response = None if answer is None else (answer.status, answer.body)
     try:
-        is_created = await create_post(deps.database, post, request, now, response)
+        is_created = await create_post(database, post, request, now, response)
     except CampaignGoneError:
         raise Unprocessable(UNKNOWN_CAMPAIGN) from None
     if not is_created:
         return None
-    bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
-    plan = None if parsed_post.is_draft else plan_for(post, accounts)
+    bind_contextvars(post_id=post.id, workflow_id=post.workflow_id)
+    plan = None if post.status == PostStatus.DRAFT else plan_for(post, accounts)
     return _CreatedPost(post, plan, answer)
 
 

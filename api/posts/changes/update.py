@@ -11,6 +11,7 @@ from api.posts.bodies.platform_rules import platform_problems
 from api.posts.campaign_rules import campaign_of_change, campaign_refusal, find_campaign_problem
 from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
+from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
 from api.posts.local_media import targets_with_local_media, warn_of_local_media
 from api.posts.lookup import plan_for
@@ -24,6 +25,7 @@ from store.accounts.connected import find_accounts
 from store.models import ConnectedAccount, Post
 from store.posts.changes import target_rows
 from store.posts.contents import rewrite
+from store.queues.slots import move_into_slot
 
 _BEGUN = Problem(
     "Publishing has begun, and no target has failed or waits, so nothing can be changed any more",
@@ -96,6 +98,12 @@ async def _rewrite(
     if not parsed_post.is_draft and (problems := platform_problems(parsed_post.content, accounts)):
         raise Unprocessable(problems)
     earlier = targets_with_local_media(post, deps.local_hosts)
-    rewrite(post, parsed_post.content, actor, status=parsed_post.status, due_at=parsed_post.due_at, now=now)
+    if parsed_post.queue is None:
+        rewrite(post, parsed_post.content, actor, status=parsed_post.status, due_at=parsed_post.due_at, now=now)
+    else:
+        queue_id, slot = await choose_slot(
+            session, post.workspace_id, parsed_post.queue, parsed_post.content, now, campaign, post_id=post.id
+        )
+        await move_into_slot(session, post, parsed_post.content, actor, queue_id, slot, now)
     warn_of_local_media(post, deps.local_hosts, earlier)
     return accounts

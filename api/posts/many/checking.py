@@ -27,6 +27,11 @@ _PUBLISH_NOW = Problem(
     "invalid_field_value",
     "publishNow",
 )
+_QUEUE = Problem(
+    "queue cannot be given in a request with many rows: give scheduledFor, or send the post to POST /v1/posts",
+    "invalid_field_value",
+    "queue",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ def _parse(row: Row, now: datetime, numbers: dict[str, int]) -> CheckedPost | Re
     problems = list(row.problems)
     if not problems and row.body.get("publishNow"):
         problems.append(_PUBLISH_NOW)
+    if not problems and row.body.get("queue") is not None:
+        problems.append(_QUEUE)
     if external_id is not None and (first := numbers.setdefault(external_id, row.number)) != row.number:
         sentence = f"externalId is that of row {first}, too: each row needs one of its own"
         problems.append(Problem(sentence, "invalid_field_value", "externalId"))

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE
@@ -341,3 +341,20 @@ async def examined(stack: Stack, post: Post) -> bool:
     now, runs = datetime.now(UTC), Runs(stack.client)
     cases = await suspicious(stack.database, runs, now, stack.workspace_id, Counted())
     return post.workflow_id in cases
+
+
+async def test_two_posts_of_a_queue_at_one_instant_need_a_person(own: Stack) -> None:
+    account = own.accounts["plain"]
+    posts = [await own.save(f"in one slot {number}", [account], due_in=timedelta(days=1)) for number in range(2)]
+    for number, post in enumerate(posts):
+        await own.start(post)
+        in_slot = {"queue_id": "que_1", "scheduled_wall": f"2030-03-31T0{2 + number}:30:00", "due_at": posts[0].due_at}
+        async with own.database.transaction() as session:
+            await session.execute(
+                update(Post)
+                .where(Post.id == post.id)
+                .values(**in_slot, scheduled_for=posts[0].due_at, delivered_version=post.version)
+            )
+    (finding,) = [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.SLOT_DOUBLE]
+    assert finding.fixed_by is FixedBy.PERSON
+    assert all(post.id in finding.what for post in posts)

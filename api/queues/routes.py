@@ -1,0 +1,124 @@
+"""The endpoints under /v1/queues: weekly times at which posts go out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from litestar import Controller, Response
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
+from api.dependencies import Deps
+from api.http.body_validation import read_valid
+from api.http.headers import HttpRequest
+from api.http.operation import serves
+from api.http.query import read_query
+from api.http.request import read_bare_request, read_request
+from api.posts.answers.response import respond_privately
+from api.posts.bodies.blackouts import blackout_view
+from api.queues import operations
+from api.queues.actions import change_queue, create_queue, delete_queue, require_queue
+from api.queues.schemas import (
+    DeletedQueueView,
+    QueueAccountView,
+    QueueBody,
+    QueueListView,
+    QueuePatchBody,
+    QueueView,
+    SlotRuleView,
+)
+from api.queues.slot_lists import list_slots, read_range
+from domain.schedule import rfc3339
+from store.models import Queue
+from store.queues.queues import accounts_of_queues, list_queues
+
+QueueId = FromPath[str]
+
+
+class QueueEndpoints(Controller):
+    """The queues of the caller's workspace. They need neither Temporal nor a worker."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.CREATE_QUEUE)
+    async def create_queue(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Create a queue."""
+        await deps.restoring.require_finished()
+        body = read_valid(QueueBody, await read_request(request, partial(read_valid, QueueBody)))
+        queue = await create_queue(deps, workspace_id, body)
+        async with deps.database.reading() as session:
+            return respond_privately((await _views(session, [queue]))[0], 201)
+
+    @serves(operations.LIST_QUEUES)
+    async def list_queues(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List the queues."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            queues = await _views(session, await list_queues(session, workspace_id))
+        return respond_privately(QueueListView(queues=queues))
+
+    @serves(operations.GET_QUEUE)
+    async def get_queue(
+        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Get a queue."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            return respond_privately((await _views(session, [await require_queue(session, workspace_id, queue_id)]))[0])
+
+    @serves(operations.UPDATE_QUEUE)
+    async def update_queue(
+        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Change a queue."""
+        await deps.restoring.require_finished()
+        body = read_valid(QueuePatchBody, await read_request(request, partial(read_valid, QueuePatchBody)))
+        queue, moved = await change_queue(deps, workspace_id, queue_id, body, request_actor(request))
+        async with deps.database.reading() as session:
+            (shown,) = await _views(session, [queue])
+        if moved is not None:
+            shown["moved"] = len(moved)
+        return respond_privately(shown)
+
+    @serves(operations.DELETE_QUEUE)
+    async def delete_queue(
+        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Delete a queue."""
+        await deps.restoring.require_finished()
+        await read_bare_request(request)
+        await delete_queue(deps, workspace_id, queue_id)
+        return respond_privately(DeletedQueueView(id=queue_id, deleted=True))
+
+    @serves(operations.LIST_SLOTS)
+    async def list_queue_slots(
+        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """List the slots of a queue."""
+        query = read_query(request)
+        async with deps.database.reading() as session:
+            queue = await require_queue(session, workspace_id, queue_id)
+            selection = read_range(query, queue.timezone, datetime.now(UTC))
+            return respond_privately(await list_slots(session, queue, selection))
+
+
+async def _views(session: AsyncSession, queues: Sequence[Queue]) -> list[QueueView]:
+    """Return queues as clients read them."""
+    accounts = await accounts_of_queues(session, [queue.id for queue in queues])
+    return [
+        QueueView(
+            id=queue.id,
+            name=queue.name,
+            timezone=queue.timezone,
+            accounts=[
+                QueueAccountView(platform=platform, accountId=account_id)
+                for platform, account_id in accounts.get(queue.id, [])
+            ],
+            slots=[SlotRuleView(days=slot["days"], time=slot["time"]) for slot in queue.slots],
+            blackouts=[blackout_view(blackout) for blackout in queue.blackouts],
+            createdAt=rfc3339(queue.created_at),
+            updatedAt=rfc3339(queue.updated_at),
+        )
+        for queue in queues
+    ]

@@ -1,0 +1,151 @@
+"""Queues: the weekly times at which the posts of some accounts go out, and the free slots among them."""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from domain.campaigns import Blackout, CampaignRules
+from domain.schedule import ScheduledTime, resolve
+from domain.zones import zone_named
+
+SHORTEST_NOTICE = timedelta(minutes=1)
+"""How far ahead a slot must be to be taken."""
+FARTHEST = timedelta(days=365)
+"""How far ahead a slot may be to be taken."""
+MOST_QUEUES = 100
+"""Queues of a workspace."""
+MOST_SLOTS = 200
+"""Slots of a queue in a week."""
+MOST_DAYS = 62
+"""Days of which slots are listed at once."""
+NEXT = "next"
+"""The name by which a post asks for the queue of its accounts."""
+
+
+class Weekday(StrEnum):
+    """A day of the week, as JSCalendar (RFC 8984) names it."""
+
+    MONDAY = "mo"
+    TUESDAY = "tu"
+    WEDNESDAY = "we"
+    THURSDAY = "th"
+    FRIDAY = "fr"
+    SATURDAY = "sa"
+    SUNDAY = "su"
+
+
+_WEEK = tuple(Weekday)
+
+
+class SlotStatus(StrEnum):
+    """The status of a slot of a queue."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    """A post has it, or had it when it was due."""
+    BLACKOUT = "blackout"
+    """No post has it, and none gets it: a blackout of the queue covers it."""
+    PAST = "past"
+    """No post has it, and it is over, or less than a minute ahead."""
+
+
+class TimeRanges:
+    """Ranges of time, of each the first instant and the first after it."""
+
+    def __init__(self, ranges: Iterable[tuple[datetime, datetime]]) -> None:
+        self._starts: list[datetime] = []
+        self._ends: list[datetime] = []
+        for start, end in sorted(ranges):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def cover(self, moment: datetime) -> bool:
+        """Return whether a moment lies in one of them."""
+        at = bisect_right(self._starts, moment) - 1
+        return at >= 0 and moment < self._ends[at]
+
+
+@dataclass(frozen=True)
+class SlotRule:
+    """The rule that makes the slots of a queue: weekly wall times in a zone, and the days without any."""
+
+    timezone: str
+    weekly: frozenset[tuple[Weekday, time]]
+    blackouts: tuple[Blackout, ...] = ()
+
+    def slots(self, first: date, last: date) -> Iterator[ScheduledTime]:
+        """Yield the slots whose wall times are on these days, the soonest first, those in blackouts included.
+
+        A wall time that a clock change skips moves forward by the gap. If it meets another slot there, the two are one.
+        Raises UnknownZone.
+        """
+        clocks = {day: sorted(at for slot_day, at in self.weekly if slot_day is day) for day in Weekday}
+        day_before = frozenset[datetime]()
+        for number in range((last - first).days + 1):
+            day = first + timedelta(days=number)
+            walls = [datetime.combine(day, at).isoformat() for at in clocks[_WEEK[day.weekday()]]]
+            # Of two wall times at one instant the earlier one stays, because it is the last one written.
+            slots = {slot.instant: slot for slot in (resolve(wall, self.timezone) for wall in reversed(walls))}
+            yield from (slots[instant] for instant in sorted(slots.keys() - day_before))
+            # A zone may skip a whole day, whose slots move to the times of the next one.
+            day_before = frozenset(slots)
+
+    @cached_property
+    def closed(self) -> TimeRanges:
+        """Return when blackouts close the queue."""
+        return TimeRanges(blackout.range_in(self.timezone) for blackout in self.blackouts)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenSlots:
+    """The slots that posts have: by wall time, and by instant, because two wall times may be one instant."""
+
+    walls: Collection[str]
+    instants: Collection[datetime]
+
+    def include(self, slot: ScheduledTime) -> bool:
+        """Return whether a post has this slot, or one at the same instant."""
+        return slot.wall in self.walls or slot.instant in self.instants
+
+
+def free_slots(
+    rule: SlotRule, taken: TakenSlots, now: datetime, closed: Iterable[tuple[datetime, datetime]] = ()
+) -> Iterator[ScheduledTime]:
+    """Yield the slots that posts may take now, the soonest first.
+
+    `closed`: further ranges of time without slots. Raises UnknownZone.
+    """
+    zone, others = zone_named(rule.timezone), TimeRanges(closed)
+    earliest, latest = now + SHORTEST_NOTICE, now + FARTHEST
+    # One day more: a clock change may move a slot to the day after that of its wall time.
+    for slot in rule.slots(earliest.astimezone(zone).date() - timedelta(days=1), latest.astimezone(zone).date()):
+        is_open = not rule.closed.cover(slot.instant) and not others.cover(slot.instant)
+        if earliest <= slot.instant <= latest and is_open and not taken.include(slot):
+            yield slot
+
+
+def slot_status(rule: SlotRule, slot: ScheduledTime, now: datetime) -> SlotStatus:
+    """Return the status of a slot that no post has."""
+    if slot.instant < now + SHORTEST_NOTICE:
+        return SlotStatus.PAST
+    return SlotStatus.BLACKOUT if rule.closed.cover(slot.instant) else SlotStatus.FREE
+
+
+_BEGINNING, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def closed_by_campaign(campaign: CampaignRules | None) -> list[tuple[datetime, datetime]]:
+    """Return for which ranges of time a campaign has no posts: before it, after it, and in blackouts.
+
+    Raises UnknownZone.
+    """
+    if campaign is None:
+        return []
+    before = [(_BEGINNING, campaign.starts_at)] if campaign.starts_at else []
+    return [*before, *((first, end or _END) for first, end in campaign.closed_ranges)]

@@ -1,0 +1,1 @@
+"""Queues, and the posts in their slots."""

@@ -1,0 +1,223 @@
+"""The slots of queues that posts have, and the choice of free ones under the lock of the queue's row.
+
+A post has a slot by its row: `queue_id` and `scheduled_wall`, in the queue's zone. The index `posts_by_slot` lets one
+post have a slot, and the trigger `leave_queue` removes a post from its queue when its time changes.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit import Action, Actor, AuditEntry, FieldChange
+from domain.campaigns import CampaignRules
+from domain.content import PostContent
+from domain.loop_share import HEAVY, loop_share
+from domain.post import PostStatus
+from domain.queues import SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
+from domain.schedule import ScheduledTime, rfc3339
+from store.audit.trail import add_entries
+from store.campaigns.campaigns import campaign_rules
+from store.models import Campaign, Post, Queue
+from store.posts.contents import rewrite
+from store.queues.queues import find_queue, slot_rule
+
+_MANY = 500
+"""Slots from which on it is heavy work to search for a free one beyond them: some 2 ms."""
+
+
+class QueueFullError(Exception):
+    """An error: a queue has no slot that a post could take."""
+
+
+class QueueBusyError(Exception):
+    """An error: another transaction changes a post that has just joined the queue. A repeat finds the post."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPost:
+    """A locked post that waits in a slot of a queue."""
+
+    id: str
+    campaign_id: str | None
+    slot: ScheduledTime
+
+
+def put_into_slot(post: Post, queue_id: str, slot: ScheduledTime) -> None:
+    """Give a post that is not in the database yet a slot."""
+    post.queue_id = queue_id
+    post.timezone, post.scheduled_wall, post.scheduled_for = slot.zone, slot.wall, slot.instant
+    post.due_at = slot.instant
+    for target in post.targets:
+        target.due_at = slot.instant
+
+
+async def move_into_slot(
+    session: AsyncSession,
+    post: Post,
+    content: PostContent,
+    actor: Actor,
+    queue_id: str,
+    slot: ScheduledTime,
+    now: datetime,
+) -> None:
+    """Replace a locked post's content, and schedule it for a slot; the slot that it had is free again."""
+    post.queue_id = None
+    await session.flush()
+    in_slot = {"timezone": slot.zone, "scheduled_wall": slot.wall, "scheduled_for": slot.instant}
+    rewrite(
+        post,
+        content.model_copy(update=in_slot),
+        actor,
+        status=PostStatus.SCHEDULED,
+        due_at=slot.instant,
+        now=now,
+    )
+    post.queue_id = queue_id
+
+
+async def first_free_slot(
+    session: AsyncSession,
+    queue: Queue,
+    now: datetime,
+    campaign: CampaignRules | None = None,
+    *,
+    post_id: str | None = None,
+) -> ScheduledTime:
+    """Return the first slot of a queue that a post of a campaign may take; that of the post itself counts as free.
+
+    It is free until the transaction ends if the queue's row is locked. Raises QueueFullError, UnknownZone.
+    """
+    taken = await _taken_slots(session, queue, now, () if post_id is None else (post_id,))
+    async with loop_share(HEAVY if len(taken.walls) > _MANY else 0):
+        slot = next(free_slots(slot_rule(queue), taken, now, closed_by_campaign(campaign)), None)
+    if slot is None:
+        raise QueueFullError
+    return slot
+
+
+async def _taken_slots(session: AsyncSession, queue: Queue, now: datetime, except_ids: Collection[str]) -> TakenSlots:
+    # A day earlier in any zone: zones are less than a day apart from UTC.
+    since = (now - timedelta(days=1)).date().isoformat()
+    query = select(Post.scheduled_wall, Post.scheduled_for).where(Post.queue_id == queue.id)
+    query = query.where(Post.scheduled_wall >= since, Post.id.not_in(except_ids))
+    rows = (await session.execute(query)).all()
+    return TakenSlots({wall for wall, _ in rows if wall}, {instant for _, instant in rows if instant})
+
+
+async def _closed_by_campaigns(session: AsyncSession, campaign_ids: Collection[str | None]) -> dict[str, TimeRanges]:
+    """Return for which times each campaign has no posts."""
+    query = select(Campaign).where(Campaign.id.in_([name for name in campaign_ids if name is not None]))
+    campaigns = list(await session.scalars(query))
+    return {campaign.id: TimeRanges(closed_by_campaign(campaign_rules(campaign))) for campaign in campaigns}
+
+
+async def lock_with_posts(
+    session: AsyncSession, workspace_id: str, queue_id: str
+) -> tuple[Queue, list[WaitingPost]] | None:
+    """Lock the posts that wait in a queue, and then the queue; return the posts in the order of their slots.
+
+    None if there is no such queue. Raises QueueBusyError if a post that has just joined it is being changed.
+    """
+    query = (
+        select(Post.id, Post.campaign_id, Post.scheduled_for, Post.scheduled_wall, Post.timezone)
+        .where(Post.queue_id == queue_id, Post.workspace_id == workspace_id, Post.status == PostStatus.SCHEDULED)
+        .order_by(Post.id)
+    )
+    rows = list(await session.execute(query.with_for_update()))
+    queue = await find_queue(session, workspace_id, queue_id, lock=True)
+    if queue is None:
+        return None
+    newer = query.where(Post.id.not_in([row.id for row in rows]))
+    joined = list(await session.execute(newer))
+    # A change of a post may hold the post and wait for the queue: to wait for that post here would never end.
+    rows += list(await session.execute(newer.with_for_update(skip_locked=True)))
+    posts = [
+        WaitingPost(row.id, row.campaign_id, ScheduledTime(row.scheduled_for, row.scheduled_wall, row.timezone))
+        for row in rows
+    ]
+    if {row.id for row in joined} - {post.id for post in posts}:
+        raise QueueBusyError
+    return queue, sorted(posts, key=lambda post: (post.slot.instant, post.id))
+
+
+async def release_posts(session: AsyncSession, posts: Sequence[WaitingPost]) -> None:
+    """Let locked posts leave their queue; they keep their times."""
+    await session.execute(update(Post).where(Post.id.in_([post.id for post in posts])).values(queue_id=None))
+
+
+async def reflow(
+    session: AsyncSession, queue: Queue, posts: Sequence[WaitingPost], actor: Actor, now: datetime
+) -> list[str]:
+    """Give the posts of a queue new slots in their order; queue and posts are locked.
+
+    Posts that are due within a minute, or were, keep their slots. Returns the ids of those that have moved. Raises
+    QueueFullError, UnknownZone.
+    """
+    movable = [post for post in posts if post.slot.instant >= now + SHORTEST_NOTICE]
+    slots = await _new_slots(session, queue, movable, now)
+    moves = [(post, slot) for post, slot in zip(movable, slots, strict=True) if slot != post.slot]
+    values = {
+        "ids": [post.id for post, _ in moves],
+        "walls": [slot.wall for _, slot in moves],
+        "times": [slot.instant for _, slot in moves],
+    }
+    # Two updates: a slot can be taken only once the post that had it has left.
+    await session.execute(_LEAVE, {"ids": values["ids"]})
+    rows = await session.execute(_JOIN, {**values, "queue_id": queue.id, "timezone": queue.timezone, "now": now})
+    versions = {row.id: row.version for row in rows}
+    await session.execute(_WAIT, {"ids": values["ids"], "times": values["times"]})
+    entries = [
+        (queue.workspace_id, post.id, _moved(post, slot, versions[post.id], queue.id, actor)) for post, slot in moves
+    ]
+    await add_entries(session, entries)
+    return [post.id for post, _ in moves]
+
+
+async def _new_slots(
+    session: AsyncSession, queue: Queue, posts: Sequence[WaitingPost], now: datetime
+) -> list[ScheduledTime]:
+    """Return a slot for each post, in their order: the first that is free and open for the campaign of the post."""
+    taken = await _taken_slots(session, queue, now, [post.id for post in posts])
+    closed = await _closed_by_campaigns(session, {post.campaign_id for post in posts})
+    slots = list[ScheduledTime]()
+    async with loop_share(HEAVY if len(posts) > _MANY else 0):
+        free = list(free_slots(slot_rule(queue), taken, now))
+    for post in posts:
+        never = closed.get(post.campaign_id or "", TimeRanges(()))
+        slot = next((slot for slot in free if not never.cover(slot.instant)), None)
+        if slot is None:
+            raise QueueFullError
+        free.remove(slot)
+        slots.append(slot)
+    return slots
+
+
+def _moved(post: WaitingPost, slot: ScheduledTime, version: int, queue_id: str, actor: Actor) -> AuditEntry:
+    change = FieldChange("scheduledFor", rfc3339(post.slot.instant), rfc3339(slot.instant))
+    return AuditEntry(Action.CHANGED, actor, (change,), details=(("version", version), ("queueId", queue_id)))
+
+
+_LEAVE = text("UPDATE posts SET queue_id = NULL WHERE id = ANY(CAST(:ids AS text[]))")
+_JOIN = text("""
+UPDATE posts SET queue_id = :queue_id, timezone = :timezone, scheduled_wall = new.wall, scheduled_for = new.at,
+  due_at = new.at, version = version + 1, delivery_attempts = 0, next_delivery_at = bulk_delivery_at_v1(new.at),
+  updated_at = :now
+FROM unnest(CAST(:ids AS text[]), CAST(:walls AS text[]), CAST(:times AS timestamptz[])) AS new (id, wall, at)
+WHERE posts.id = new.id RETURNING posts.id, posts.version
+""")
+_WAIT = text("""
+UPDATE targets SET due_at = new.at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL, warning = NULL
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (post_id, at)
+WHERE targets.post_id = new.post_id
+""")
+
+
+async def posts_in_slots(session: AsyncSession, queue_id: str, first: date, last: date) -> dict[datetime, str]:
+    """Return the posts in the slots of a queue with wall times on these days: their ids by the slots' instants."""
+    query = select(Post.scheduled_for, Post.id).where(Post.queue_id == queue_id, Post.scheduled_for.is_not(None))
+    end = (last + timedelta(days=1)).isoformat()
+    query = query.where(Post.scheduled_wall >= first.isoformat(), Post.scheduled_wall < end)
+    return {instant: post_id for instant, post_id in await session.execute(query) if instant}

@@ -1,0 +1,42 @@
+"""Queues of a workspace whose accounts other tests share."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+WEEK = ["mo", "tu", "we", "th", "fr", "sa", "su"]
+DAILY = [{"days": WEEK, "time": "09:00"}]
+
+
+@pytest.fixture(autouse=True)
+async def no_queue_remains(api: Client) -> AsyncIterator[None]:
+    yield
+    for queue in (await api.get("/v1/queues")).json()["queues"]:
+        assert (await api.delete(f"/v1/queues/{queue['id']}")).status_code == 200
+
+
+async def make_queue(api: Client, status: int = 201, **body: Any) -> Any:
+    response = await api.post("/v1/queues", json={"name": "A queue", "timezone": "UTC", "slots": DAILY, **body})
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+def account(stack: Stack, name: str = "plain") -> dict[str, str]:
+    named = stack.accounts[name]
+    return {"platform": named.platform, "accountId": named.id}
+
+
+def queued(stack: Stack, text: str, *accounts: str, queue: str = "next", **fields: Any) -> dict[str, Any]:
+    """Return the body of a post in a queue."""
+    targets = [account(stack, name) for name in accounts or ("plain",)]
+    return {"content": text, "platforms": targets, "queue": queue, **fields}
+
+
+def day_from_now(days: int, at: str = "09:00:00") -> str:
+    """Return an instant of a later day, as answers write it."""
+    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}T{at}Z"
