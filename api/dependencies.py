@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.http.rates import Rates
+from api.shared.campaign_progress import CampaignProgress
 from api.shared.closed_gates import ClosedGates
 from api.shared.delivery import Delivery
 from api.shared.repeats import Repeats
@@ -56,6 +57,7 @@ class Dependencies:
     public_url: str | None
     """Where people and platforms reach this API, without a slash at the end."""
     closed_gates: ClosedGates
+    campaign_progress: CampaignProgress
     local_hosts: LocalHosts
     """The hosts from which workers fetch no media, as far as a URL shows it."""
     operator_name: str | None
@@ -94,6 +96,7 @@ class Dependencies:
             frozenset(redirect_urls),
             public_url.rstrip("/") if public_url else None,
             ClosedGates(database),
+            CampaignProgress(database),
             local_hosts or LocalHosts(),
             operator_name,
         )

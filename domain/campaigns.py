@@ -21,6 +21,10 @@ class CampaignStatus(StrEnum):
     ENDED = "ended"
     """Its gate is closed for good, and what was not sent has become a draft."""
 
+    def at(self, now: datetime, ends_at: datetime | None) -> "CampaignStatus":
+        """Return the status at a moment: whatever the row says, a campaign has ended when its end has passed."""
+        return CampaignStatus.ENDED if ends_at is not None and ends_at <= now else self
+
 
 class OperationKind(StrEnum):
     """A kind of operation: on a campaign, or on many posts in one step."""

@@ -80,6 +80,12 @@ class SkipReason(StrEnum):
     """The reason why a scheduled post has become a draft by itself."""
 
     PAUSED = "paused"
+    """A pause has missed it, and it was skipped when the pause ended."""
+    OUTSIDE_WINDOW = "outside_window"
+    """Its campaign begins later or ends earlier than it was to be published."""
+    IN_BLACKOUT = "in_blackout"
+    """It was to be published in a blackout that its campaign got."""
+    CAMPAIGN_ENDED = "campaign_ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
         ),
         (
+            "campaignId",
+            "The campaign's id. The answer is 404 if the workspace has no such campaign.",
+            {"type": "string"},
+            "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+        ),
+        (
             "pauseId",
             "The pause's id. The answer is 404 if the workspace has no such pause.",
             {"type": "string"},

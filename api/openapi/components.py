@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from api.bulk.bodies import PatchItemBody, PostItemBody
+from api.campaigns.bodies import NULLABLE as NULLABLE_OF_CAMPAIGNS
 from api.errors import ErrorView
 from api.http.operation import Json
 from api.http.parameters import PLATFORM_REF
@@ -146,7 +147,7 @@ def _without_nulls(schema: Json) -> Json:
     own = deepcopy(schema)
     for name, field in own.get("properties", {}).items():
         choices = [choice for choice in field.get("anyOf", ()) if choice != _NULL]
-        if len(choices) == 1 and name not in NULLABLE:
+        if len(choices) == 1 and name not in NULLABLE | NULLABLE_OF_CAMPAIGNS:
             del field["anyOf"]
             field.update(choices[0])
     return own

@@ -81,6 +81,7 @@ def document() -> Json:
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
             {"name": "Calendar", "description": "See the posts of each day."},
+            {"name": "Campaigns", "description": "Plan, watch, change and end many posts together."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Events", "description": "Follow what happens to posts and accounts."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},

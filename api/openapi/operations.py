@@ -3,6 +3,7 @@
 from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
 from api.calendar.routes import CalendarEndpoints
+from api.campaigns.routes import CampaignEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.events.routes import EventEndpoints
 from api.http.operation import operations_served
@@ -17,6 +18,7 @@ CONTROLLERS = (
     PlatformEndpoints,
     OutcomeEndpoints,
     CalendarEndpoints,
+    CampaignEndpoints,
     PauseEndpoints,
     EventEndpoints,
     QueueEndpoints,

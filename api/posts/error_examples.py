@@ -124,6 +124,28 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "campaign_ended",
             "campaignId",
         ),
+        ("noSuchCampaign", 404, "This workspace has no such campaign", "not_found", None),
+        (
+            "postsOutsideWindow",
+            409,
+            "12 scheduled posts would lie outside startsAt and endsAt: move them, or send conflicts: skip",
+            "posts_outside_window",
+            "endsAt",
+        ),
+        (
+            "postsInBlackout",
+            409,
+            "12 scheduled posts would lie in a blackout: move them, or send conflicts: skip",
+            "posts_in_blackout",
+            "blackouts",
+        ),
+        (
+            "tooManyCampaigns",
+            429,
+            "This workspace may have 1,000 campaigns: delete one first",
+            "too_many_campaigns",
+            None,
+        ),
         ("campaignUnknown", 422, "The workspace has no such campaign", "campaign_not_found", "campaignId"),
         (
             "outsideWindow",

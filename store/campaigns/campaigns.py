@@ -1,8 +1,9 @@
 """The rows of campaigns: read, locked and written, always of one workspace."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.campaigns import Blackout, CampaignRules, CampaignStatus
@@ -49,11 +50,16 @@ async def read_campaign_rules(database: Database, workspace_id: str, campaign_id
     return campaign_rules(campaign) if campaign else None
 
 
+def campaign_status(campaign: Campaign) -> CampaignStatus:
+    """Return the status of a campaign now."""
+    return CampaignStatus(campaign.status).at(datetime.now(UTC), campaign.ends_at)
+
+
 def campaign_rules(campaign: Campaign) -> CampaignRules:
     """Return the rules of a campaign for its posts."""
     return CampaignRules(
         campaign.id,
-        CampaignStatus(campaign.status),
+        campaign_status(campaign),
         campaign.timezone,
         campaign.starts_at,
         campaign.ends_at,
@@ -81,7 +87,15 @@ async def list_campaigns(
     if before_id is not None:
         query = query.where(Campaign.id < before_id)
     if status is not None:
-        query = query.where(Campaign.status == status.value)
+        has_ended = or_(Campaign.status == CampaignStatus.ENDED, func.coalesce(Campaign.ends_at <= func.now(), False))
+        is_ended = status is CampaignStatus.ENDED
+        query = query.where(has_ended if is_ended else and_(Campaign.status == status.value, ~has_ended))
     if tag is not None:
         query = query.where(Campaign.tags.contains([tag]))
     return list(await session.scalars(query))
+
+
+def raise_campaign_version(campaign: Campaign) -> None:
+    """Raise the version of a locked campaign, so that its workflow is told."""
+    campaign.version += 1
+    campaign.updated_at, campaign.next_delivery_at = datetime.now(UTC), None

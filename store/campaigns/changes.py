@@ -1,15 +1,18 @@
 """Changes of campaigns, each in the transaction that locks the campaign's row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.campaigns import Blackout, CampaignStatus
+from domain.campaigns import Blackout, CampaignRules, CampaignStatus
 from domain.ids import new_id
+from domain.pauses import campaign_gate
 from domain.schedule import ScheduledTime
+from store.campaigns.campaigns import campaign_rules, raise_campaign_version
 from store.models import Campaign
+from store.pauses.gates import plan_gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +30,53 @@ class CampaignFields:
 async def add_campaign(
     session: AsyncSession, workspace_id: str, fields: CampaignFields, status: CampaignStatus, now: datetime
 ) -> Campaign:
-    """Insert a campaign, which is a draft or active."""
+    """Insert a campaign, which is a draft or active. Raises UnknownZone."""
     campaign = Campaign(
         id=new_id("cmp"), workspace_id=workspace_id, status=status.value, version=1, created_at=now, updated_at=now
     )
-    set_fields(campaign, fields)
+    _set_fields(campaign, fields)
     session.add(campaign)
     await session.flush()
+    if any(True for _ in campaign_rules(campaign).closed_ranges):
+        await plan_campaign_gate(session, campaign)
     return campaign
 
 
-def set_fields(campaign: Campaign, fields: CampaignFields) -> None:
-    """Set the fields of a campaign that clients set."""
+async def change_campaign(session: AsyncSession, campaign: Campaign, fields: CampaignFields) -> None:
+    """Give a locked campaign other fields; posts that these do not allow are changed before. Raises UnknownZone."""
+    _set_fields(campaign, fields)
+    raise_campaign_version(campaign)
+    await plan_campaign_gate(session, campaign)
+
+
+def changed_rules(campaign: Campaign, fields: CampaignFields) -> CampaignRules:
+    """Return the rules that a campaign would have with other fields."""
+    return replace(
+        campaign_rules(campaign),
+        timezone=fields.timezone,
+        starts_at=fields.starts.instant if fields.starts else None,
+        ends_at=fields.ends.instant if fields.ends else None,
+        blackouts=tuple(fields.blackouts),
+    )
+
+
+def campaign_fields(campaign: Campaign) -> CampaignFields:
+    """Return the fields of a campaign that clients set."""
+    starts, ends = (
+        ScheduledTime(instant, wall, campaign.timezone) if instant is not None else None
+        for instant, wall in ((campaign.starts_at, campaign.starts_wall), (campaign.ends_at, campaign.ends_wall))
+    )
+    blackouts = tuple(map(Blackout.from_json, campaign.blackouts))
+    return CampaignFields(campaign.name, tuple(campaign.tags), campaign.timezone, starts, ends, blackouts)
+
+
+async def plan_campaign_gate(session: AsyncSession, campaign: Campaign) -> None:
+    """Plan the gate of a locked campaign by its fields. It comes after all locks of posts. Raises UnknownZone."""
+    ranges = campaign_rules(campaign).closed_ranges
+    await plan_gate(session, campaign.workspace_id, campaign_gate(campaign.id), ranges)
+
+
+def _set_fields(campaign: Campaign, fields: CampaignFields) -> None:
     campaign.name, campaign.tags, campaign.timezone = fields.name, list(fields.tags), fields.timezone
     starts, ends = fields.starts, fields.ends
     campaign.starts_at, campaign.starts_wall = (starts.instant, starts.wall) if starts else (None, None)

@@ -5,7 +5,7 @@ The order of locks is: the campaign, the pauses of its workspace, its posts, its
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,7 @@ from domain.campaigns import CampaignStatus, OperationKind
 from domain.errors import Problem
 from domain.pauses import MissedPolicy, PauseScope, Resumed, campaign_gate
 from domain.schedule import rfc3339
-from store.campaigns.campaigns import campaign_rules, find_campaign, lock_campaign
+from store.campaigns.campaigns import campaign_rules, find_campaign, lock_campaign, raise_campaign_version
 from store.campaigns.operations import record_operation
 from store.models import Campaign, Pause
 from store.pauses.pauses import begin_pause, end_pause, find_pause_under_way, gate_of_pause, preview_end
@@ -139,10 +139,3 @@ async def _find_campaign_paused(session: AsyncSession, pause: Pause, *, is_locke
 def _set_status(campaign: Campaign, status: CampaignStatus) -> None:
     campaign.status = status.value
     raise_campaign_version(campaign)
-
-
-def raise_campaign_version(campaign: Campaign) -> None:
-    """Raise the version of a locked campaign, which its workflow is told."""
-    campaign.version += 1
-    campaign.updated_at = datetime.now(UTC)
-    campaign.next_delivery_at = None

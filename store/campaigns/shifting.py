@@ -12,9 +12,8 @@ from domain.delivery import BULK_LEAD
 from domain.moves import MOST_MOVED, Move, MoveRefused, Obstacle, move_all
 from domain.post import OPEN, PostStatus
 from domain.schedule import Shift
-from store.campaigns.campaigns import campaign_rules
+from store.campaigns.campaigns import campaign_rules, raise_campaign_version
 from store.campaigns.operations import record_operation
-from store.campaigns.pausing import raise_campaign_version
 from store.models import Campaign, Post
 from store.pauses.moving import HAS_TIME, MAY_MOVE, read_planned, write_moves
 from store.posts.idempotency import KeyedRequest

@@ -1,6 +1,6 @@
 """The gates that stop posts from being sent: closed and opened under one lock of their workspace (`pass_gate_v2`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,12 @@ from store.models import Attempt, Post, Target
 from store.models import Gate as GateRow
 
 _CLOSE = text("SELECT close_gate_v1(:workspace_id, :kind, :id)")
+_PLAN = text("""
+SELECT plan_gate_v1(:workspace_id, :kind, :id, (
+  SELECT coalesce(range_agg(tstzrange(begins, ends)), '{}')
+  FROM unnest(CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[])) AS range (begins, ends)
+))
+""")
 _OPEN = text("SELECT open_gate_v1(:workspace_id, :kind, :id)")
 
 
@@ -74,6 +80,17 @@ async def close_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> da
 async def open_gate(session: AsyncSession, workspace_id: str, gate: Gate) -> None:
     """Open a gate, after all posts that the transaction changes are locked: a send locks its post before the gate."""
     await session.execute(_OPEN, _names(workspace_id, gate))
+
+
+async def plan_gate(
+    session: AsyncSession, workspace_id: str, gate: Gate, ranges: Iterable[tuple[datetime, datetime | None]]
+) -> None:
+    """Plan when a gate is closed from now on, whatever pauses do; a range without an end is for good.
+
+    It comes after all locks of posts, as `open_gate`.
+    """
+    begins, ends = zip(*ranges, strict=True) if (ranges := list(ranges)) else ((), ())
+    await session.execute(_PLAN, {**_names(workspace_id, gate), "begins": list(begins), "ends": list(ends)})
 
 
 def _names(workspace_id: str, gate: Gate) -> dict[str, str]:

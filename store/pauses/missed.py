@@ -5,22 +5,21 @@ Thousands may be missed, so their rows are read and written by a few statements 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Select, and_, any_, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.elements import TextClause
 
 from domain.attempts import AttemptState, AttemptStep
 from domain.audit import AuditEntry
 from domain.codes import SKIPPED
 from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
-from store.audit.trail import add_entries
 from store.models import Attempt, Id, Post, Target
 from store.pauses.gates import closed_gates, stopped_by
+from store.pauses.many import make_drafts, raise_versions, wait_statement
 
 _SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
 _POST_IDS = any_(bindparam("post_ids", type_=ARRAY(Id)))
@@ -159,19 +158,17 @@ async def publish_missed(
     starting_over = [(post.id, times[post.id]) for post in posts if post.may_start_over]
     for statement, rows in (_WAIT, targets), (_SCHEDULE, starting_over):
         await session.execute(statement, {"ids": [row[0] for row in rows], "times": [row[1] for row in rows]})
-    await _raise_versions(session, [post.id for post in posts], entry, now)
+    await raise_versions(session, [post.id for post in posts], entry, now)
 
 
 async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry: AuditEntry, now: datetime) -> None:
     """Make drafts of locked posts of which nothing was sent; of all others the missed targets fail."""
     drafts = [post for post in posts if post.is_unsent]
     others = [post for post in posts if not post.is_unsent]
-    emptied = _target_ids(drafts)
-    await session.execute(_WAIT, {"ids": emptied, "times": [None] * len(emptied)})
-    await session.execute(_DRAFT, {"ids": [post.id for post in drafts], "reason": SkipReason.PAUSED.value})
+    await make_drafts(session, [post.id for post in drafts], SkipReason.PAUSED, entry, now)
     failure = {"error": _SKIPPED, "code": SKIPPED, "category": ErrorCategory.INTERNAL.value}
     await session.execute(_FAIL, {"ids": _target_ids(others), "now": now, **failure})
-    await _raise_versions(session, [post.id for post in posts], entry, now)
+    await raise_versions(session, [post.id for post in others], entry, now)
     await session.execute(_REFRESH, {"ids": [post.id for post in others], "now": now})
 
 
@@ -179,37 +176,10 @@ def _target_ids(posts: Iterable[MissedPost]) -> list[str]:
     return [target_id for post in posts for target_id, _, _ in post.targets]
 
 
-async def _raise_versions(session: AsyncSession, post_ids: Sequence[str], entry: AuditEntry, now: datetime) -> None:
-    values = {"ids": list(post_ids), "now": now}
-    rows = (await session.execute(_RAISE_VERSIONS, values)).all()
-    await add_entries(
-        session,
-        [
-            (workspace_id, post_id, replace(entry, details=(("version", version), *entry.details)))
-            for post_id, workspace_id, version in rows
-        ],
-    )
-
-
-def wait_statement(column: str) -> TextClause:
-    """Return the statement that lets targets, named by this column of theirs, wait from new times without a failure."""
-    # The columns of NO_FAILURE, which a test compares.
-    return text(f"""
-UPDATE targets SET
-  warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
-  confirming = false, hold_reason = NULL, released_at = NULL,
-  status = 'pending', due_at = new.due_at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
-FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE targets.{column} = new.id
-""")  # noqa: S608 our own column
-
-
 _WAIT = wait_statement("id")
 _SCHEDULE = text("""
 UPDATE posts SET status = 'scheduled', due_at = new.due_at
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
-""")
-_DRAFT = text("""
-UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason WHERE id = ANY(CAST(:ids AS text[]))
 """)
 _FAIL = text("""
 UPDATE targets SET
@@ -217,10 +187,5 @@ UPDATE targets SET
   error_category = :category,
   retryable = true, warning = NULL, next_attempt_at = NULL, confirming = false, hold_reason = NULL, released_at = NULL
 WHERE id = ANY(CAST(:ids AS text[]))
-""")
-_RAISE_VERSIONS = text("""
-UPDATE posts SET version = version + 1, updated_at = :now, delivery_attempts = 0,
-  next_delivery_at = bulk_delivery_at_v1(due_at)
-WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, workspace_id, version
 """)
 _REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v1(id, :now)")

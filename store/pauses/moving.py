@@ -14,7 +14,7 @@ from domain.post import OPEN, UNBEGUN, PostStatus, TargetStatus
 from domain.schedule import ScheduledTime, rfc3339
 from store.audit.trail import add_entries
 from store.models import Attempt, Post, Target
-from store.pauses.missed import wait_statement
+from store.pauses.many import wait_statement
 
 _IS_HELD = exists().where(Target.post_id == Post.id, Target.status == TargetStatus.HELD)
 _HAS_BEGUN = exists().where(Target.post_id == Post.id, Target.status.not_in((TargetStatus.HELD, TargetStatus.PENDING)))

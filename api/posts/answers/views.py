@@ -198,7 +198,11 @@ class PostView(TypedDict):
     skipReason: NotRequired[
         Annotated[
             Annotated[str, ValueOf(SkipReason)],
-            described("Why it is a draft, if it was scheduled: a pause has missed it, and it was skipped.", "paused"),
+            described(
+                "Why it is a draft, if it was scheduled: a pause has missed it (`paused`), or its campaign has other "
+                "times now (`outside_window`, `in_blackout`) or has ended.",
+                "paused",
+            ),
         ]
     ]
     publishedAt: Annotated[Moment | None, described("When it first became public anywhere.")]

@@ -15,7 +15,7 @@ from domain.post import PostStatus
 from store.models import IdempotencyKey, Post
 from store.posts.idempotency import KeyedRequest, acquire_key, find_key, keep_response
 
-_REUSED = Problem(
+REUSED = Problem(
     "This Idempotency-Key was used with another request or body; use a new key for each request",
     "idempotency_key_reused",
     "Idempotency-Key",
@@ -68,7 +68,7 @@ async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyK
     """Return the earlier use of a key, None if there was none in 24 hours. Raises IdempotencyKeyReused."""
     known = await find_key(session, request, datetime.now(UTC))
     if known is not None and known.request_sha256 != request.sha256:
-        raise IdempotencyKeyReused(_REUSED)
+        raise IdempotencyKeyReused(REUSED)
     return known
 
 

@@ -1,0 +1,87 @@
+"""The bodies of requests about campaigns."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from api.posts.bodies.schemas import Name, RequestModel, Zone
+from domain.bounds import MAX_ITEMS
+from domain.campaigns import MOST_BLACKOUTS
+from domain.pauses import REASON_LENGTH
+
+_TIME = (
+    "An ISO 8601 date and time: an instant with an offset or Z, or wall time in `timezone`, which stays the same wall "
+    "time if `timezone` changes."
+)
+_Day = Annotated[
+    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), WithJsonSchema({"type": "string", "format": "date"}, mode="validation")
+]
+_Time = Annotated[str, Field(max_length=40)]
+NULLABLE = frozenset({"startsAt", "endsAt"})
+"""Fields that a change removes by null."""
+
+
+class BlackoutBody(RequestModel):
+    """Days on which no post of the campaign is published."""
+
+    model_config = ConfigDict(title="BlackoutDays")
+
+    from_: _Day = Field(
+        alias="from", description="The first day, in the campaign's `timezone`.", examples=["2030-12-24"]
+    )
+    to: _Day = Field(description="The last day.", examples=["2030-12-26"])
+    reason: str | None = Field(None, max_length=REASON_LENGTH, description="Why.", examples=["Christmas"])
+
+
+class CampaignFieldsBody(RequestModel):
+    """The fields of a campaign."""
+
+    tags: list[Name] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Your own labels of the campaign; the list can be filtered by them. Its posts have their own.",
+        examples=[["bf30"]],
+    )
+    timezone: Zone | None = Field(
+        None,
+        description="IANA time zone of its times and days, and the default of its posts; UTC by default.",
+        examples=["Europe/Berlin"],
+    )
+    starts_at: _Time | None = Field(
+        None, description=f"No post may be due before. {_TIME}", examples=["2030-11-01T00:00:00"]
+    )
+    ends_at: _Time | None = Field(
+        None, description=f"No post is published from then on. {_TIME}", examples=["2031-02-01T00:00:00"]
+    )
+    blackouts: list[BlackoutBody] | None = Field(
+        None, max_length=MOST_BLACKOUTS, description="Days on which its posts are not published."
+    )
+
+
+class CampaignBody(CampaignFieldsBody):
+    """A campaign to create."""
+
+    model_config = ConfigDict(title="CreateCampaign")
+
+    name: Name = Field(description="Its name, for people.", examples=["Black Friday"])
+    is_draft: bool | None = Field(
+        None,
+        description="Keep it and its posts as drafts until `POST /v1/campaigns/{campaignId}/start`.",
+        examples=[False],
+    )
+
+
+class PatchCampaignBody(CampaignFieldsBody):
+    """The fields of a campaign to change. A field that is left out stays as it is."""
+
+    model_config = ConfigDict(title="UpdateCampaign")
+
+    name: Name | None = Field(None, description="Its name, for people.", examples=["Black Friday"])
+    conflicts: Literal["refuse", "skip"] | None = Field(
+        None,
+        description=(
+            "Scheduled posts that `startsAt`, `endsAt` or `blackouts` would no longer allow: `refuse` (the default) "
+            "changes nothing and names them, `skip` makes drafts of them."
+        ),
+        examples=["skip"],
+    )

@@ -1,0 +1,70 @@
+"""The operations on campaigns, as the API routes them and its document describes them."""
+
+from api.campaigns import examples
+from api.campaigns.bodies import CampaignBody, PatchCampaignBody
+from api.campaigns.views import CampaignPageView, CampaignView, OperationPageView
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import KEY, page, query
+from domain.campaigns import CampaignStatus
+
+_ID = "{campaignId}"
+
+CREATE_CAMPAIGN = Operation(
+    route="POST /v1/campaigns",
+    description=(
+        "Posts join it by their `campaignId`. Its `timezone` is their default; they may be due from `startsAt` until "
+        "`endsAt`, but not in a blackout. Nothing of it is published in a blackout or from `endsAt` on, whatever "
+        "happens. The posts of a draft campaign are drafts until it is started."
+    ),
+    answer=CampaignView,
+    answers={"created": examples.CREATED},
+    errors=("missingField", "wrongValue", *WITH_BODY, "keyReused", "tooManyCampaigns"),
+    status=201,
+    body=CampaignBody,
+    bodies={"campaign": examples.BODY},
+    parameters=(KEY,),
+)
+LIST_CAMPAIGNS = Operation(
+    route="GET /v1/campaigns",
+    description="The newest first, each with its progress.",
+    answer=CampaignPageView,
+    answers={"page": examples.PAGE},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=(
+        query("status", "Only campaigns of this status.", {"type": "string", "enum": list(CampaignStatus)}, "active"),
+        query("tag", "Only campaigns with this tag.", {"type": "string", "minLength": 1}, "bf30"),
+        *page("campaigns", examples.CURSOR),
+    ),
+)
+GET_CAMPAIGN = Operation(
+    route=f"GET /v1/campaigns/{_ID}",
+    description="With its progress, which is counted at most once a second, and with its pause.",
+    answer=CampaignView,
+    answers={"active": examples.CAMPAIGN},
+    errors=("unknownQuery", "noSuchCampaign"),
+)
+UPDATE_CAMPAIGN = Operation(
+    route=f"PATCH /v1/campaigns/{_ID}",
+    description=(
+        "A field that is left out stays as it is; `blackouts` and `tags` are whole lists. Scheduled posts that the new "
+        "times would not allow are named (409), or become drafts with `conflicts: skip`. Of a campaign that has ended, "
+        "only name and tags can be changed."
+    ),
+    answer=CampaignView,
+    answers={"changed": examples.CHANGED},
+    errors=("wrongValue", *WITH_BODY, "noSuchCampaign", "postsOutsideWindow", "postsInBlackout", "keyReused"),
+    body=PatchCampaignBody,
+    bodies={"skip": examples.CHANGE},
+    parameters=(KEY,),
+)
+LIST_OPERATIONS = Operation(
+    route=f"GET /v1/campaigns/{_ID}/operations",
+    description=(
+        "Who did what with the campaign, the newest first. It is kept as long as the history of posts, also if the "
+        "campaign is deleted."
+    ),
+    answer=OperationPageView,
+    answers={"page": examples.OPERATIONS},
+    errors=("unknownQuery", "wrongQuery", "noSuchCampaign"),
+    parameters=page("operations", examples.OPERATIONS_CURSOR),
+)

@@ -1,0 +1,96 @@
+"""The fields of a campaign as a body gives them, beside those that it has."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from api.campaigns.bodies import BlackoutBody, CampaignFieldsBody
+from domain.campaigns import Blackout
+from domain.errors import InvalidRequest, Problem
+from domain.schedule import NoSuchTime, ScheduledTime, horizon, resolve
+from domain.zones import UnknownZone
+from store.campaigns.changes import CampaignFields
+
+_FIRST_DAY = date(2000, 1, 1)
+"""A day before all campaigns, in every zone."""
+
+
+def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | None, now: datetime) -> CampaignFields:
+    """Return the fields of a campaign: those of a valid body, and the others as they are. Raises InvalidRequest.
+
+    `before`: what the campaign has; None if it is new.
+    """
+    before = before or CampaignFields(name)
+    set_names = body.model_fields_set
+    zone = body.timezone or before.timezone
+    problems: list[Problem] = []
+    starts = _read_time("startsAt", body.starts_at, zone, problems) if "starts_at" in set_names else before.starts
+    ends = _read_time("endsAt", body.ends_at, zone, problems) if "ends_at" in set_names else before.ends
+    blackouts = _read_blackouts(body.blackouts or [], now, problems) if "blackouts" in set_names else before.blackouts
+    if zone != before.timezone:
+        starts, ends = _in_zone(starts, zone, problems), _in_zone(ends, zone, problems)
+    if ends is not None and ends != before.ends and ends.instant <= now:
+        sentence = "endsAt is in the past: to end a campaign now, use POST /v1/campaigns/{campaignId}/end"
+        problems.append(Problem(sentence, "invalid_field_value", "endsAt"))
+    for param, time in ("startsAt", starts), ("endsAt", ends):
+        if time is not None and time.instant > horizon(now):
+            problems.append(Problem(f"{param} is more than 5 years ahead", "invalid_field_value", param))
+    if starts is not None and ends is not None and starts.instant >= ends.instant:
+        problems.append(Problem("endsAt must be after startsAt", "invalid_field_value", "endsAt"))
+    if problems:
+        raise InvalidRequest(problems)
+    tags = tuple(body.tags or ()) if "tags" in set_names else before.tags
+    return CampaignFields(name, tags, zone, starts, ends, blackouts)
+
+
+def _read_time(param: str, text: Any, zone: str, problems: list[Problem]) -> ScheduledTime | None:
+    if text is None:
+        return None
+    try:
+        return resolve(text, zone)
+    except NoSuchTime as error:
+        problems.append(Problem(f"{param} names a time that does not exist: {error}", "invalid_field_value", param))
+    except UnknownZone:
+        problems.append(_no_zone(zone))
+    except ValueError:
+        sentence = f"{param} must be an ISO 8601 date and time such as 2030-02-01T14:00 or 2030-02-01T14:00:00Z"
+        problems.append(Problem(sentence, "invalid_field_value", param))
+    return None
+
+
+def _in_zone(time: ScheduledTime | None, zone: str, problems: list[Problem]) -> ScheduledTime | None:
+    try:
+        return time and time.in_zone(zone)
+    except UnknownZone:
+        problems.append(_no_zone(zone))
+        return None
+
+
+def _no_zone(zone: str) -> Problem:
+    return Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
+
+
+def _read_blackouts(bodies: Sequence[BlackoutBody], now: datetime, problems: list[Problem]) -> list[Blackout]:
+    blackouts = []
+    for position, body in enumerate(bodies):
+        days = []
+        for name, text in ("from", body.from_), ("to", body.to):
+            try:
+                day = date.fromisoformat(text)
+            except ValueError:
+                where = f"blackouts.{position}.{name}"
+                problems.append(Problem(f"{where} names a day that does not exist", "invalid_field_value", where))
+                continue
+            if not _FIRST_DAY <= day <= horizon(now).date():
+                where = f"blackouts.{position}.{name}"
+                sentence = f"{where} must be after {_FIRST_DAY}, and at most 5 years ahead"
+                problems.append(Problem(sentence, "invalid_field_value", where))
+            days.append(day)
+        if len(days) < 2:
+            continue
+        first, last = days
+        if first > last:
+            where = f"blackouts.{position}.to"
+            problems.append(Problem(f"{where} must not be before from", "invalid_field_value", where))
+        blackouts.append(Blackout(first, last, body.reason))
+    return blackouts

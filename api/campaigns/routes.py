@@ -1,0 +1,70 @@
+"""The endpoints under /v1/campaigns."""
+
+from functools import partial
+
+from litestar import Controller, Response
+from litestar.params import FromPath
+
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
+from api.campaigns import operations
+from api.campaigns.actions import change, create_campaign, read_change
+from api.campaigns.bodies import CampaignBody
+from api.campaigns.lists import list_page, operations_page, read_list_query
+from api.campaigns.requests import CampaignRequest, require_campaign, shown_campaigns
+from api.dependencies import Deps
+from api.http.body_validation import read_valid
+from api.http.headers import HttpRequest
+from api.http.operation import serves
+from api.http.query import read_query
+from api.http.request import read_keyed_request
+from api.posts.answers.response import respond, respond_privately
+
+
+class CampaignEndpoints(Controller):
+    """The campaigns of the caller's workspace. They need neither Temporal nor a worker."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.CREATE_CAMPAIGN)
+    async def create_campaign(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Create a campaign."""
+        await deps.restoring.require_finished()
+        payload, key = await read_keyed_request(request, partial(read_valid, CampaignBody))
+        keyed = CampaignRequest.from_route(
+            deps, workspace_id, request_actor(request), payload, key, "POST /v1/campaigns"
+        )
+        return respond(await create_campaign(keyed, payload))
+
+    @serves(operations.LIST_CAMPAIGNS)
+    async def list_campaigns(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List the campaigns."""
+        return respond_privately(await list_page(deps, workspace_id, read_list_query(request)))
+
+    @serves(operations.GET_CAMPAIGN)
+    async def get_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Get a campaign."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            campaign = await require_campaign(session, workspace_id, campaign_id)
+        (view,) = await shown_campaigns(deps, [campaign])
+        return respond_privately(view)
+
+    @serves(operations.UPDATE_CAMPAIGN)
+    async def update_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Change a campaign."""
+        await deps.restoring.require_finished()
+        payload, key = await read_keyed_request(request, read_change)
+        route = f"PATCH /v1/campaigns/{campaign_id}"
+        keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)
+        return respond(await change(keyed, campaign_id, payload))
+
+    @serves(operations.LIST_OPERATIONS)
+    async def list_operations(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """List the operations on a campaign."""
+        return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))

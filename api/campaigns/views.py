@@ -1,0 +1,172 @@
+"""The answers about campaigns."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, NotRequired, cast
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.pauses.schemas import PauseView
+from api.posts.answers.actors import ActorView, actor_view
+from api.shared.campaign_progress import CountedProgress
+from api.views import HasMore, Moment, NextCursor, described, view
+from domain.campaigns import CampaignStatus, OperationKind
+from domain.post import PostStatus
+from domain.schedule import local_time, rfc3339
+from store.campaigns.campaigns import campaign_status
+from store.models import Campaign, Operation
+
+_LOCAL = "The same as wall time in `timezone`, without an offset."
+OperationResult = dict[str, Any]
+
+
+# `from` can be the name of a field only in this form.
+_Days = TypedDict(
+    "_Days",
+    {
+        "from": Annotated[str, described("The first day, in `timezone`.", "2030-12-24")],
+        "to": Annotated[str, described("The last day.", "2030-12-26")],
+    },
+)
+
+
+@view("Blackout")
+class BlackoutView(_Days):
+    """Days on which no post of the campaign is published."""
+
+    reason: NotRequired[Annotated[str, described("Why, if given.", "Christmas")]]
+
+
+@view("CampaignProgress")
+class ProgressView(TypedDict):
+    """The posts of a campaign, counted at `asOf`."""
+
+    asOf: Annotated[Moment, described("When they were counted, at most a second ago.")]
+    total: Annotated[int, described("All posts.", 10_000)]
+    draft: Annotated[int, described("Drafts.", 5)]
+    scheduled: Annotated[int, described("Posts that are not due yet.", 9_588)]
+    publishing: Annotated[int, described("Posts that are due, and are being published or wait.", 2)]
+    published: Annotated[int, described("Posts that are public on all platforms.", 400)]
+    partial: Annotated[int, described("Posts that are public on some platforms.", 1)]
+    failed: Annotated[int, described("Posts that are public nowhere.", 4)]
+    skipped: Annotated[int, described("Drafts with a `skipReason`.", 5)]
+    behind: Annotated[
+        int, described("Posts whose newest version is still on its way to its workflow; nothing waits for it.", 212)
+    ]
+
+
+@view("Campaign")
+class CampaignView(TypedDict):
+    """A campaign, and the progress of its posts."""
+
+    id: Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    name: Annotated[str, described("Its name.", "Black Friday")]
+    status: Annotated[
+        CampaignStatus,
+        described("`draft`: its posts are drafts until it is started. `ended`: no post of it is published any more."),
+    ]
+    tags: Annotated[list[str], described("Your labels of the campaign.", ["bf30"])]
+    timezone: Annotated[str, described("The zone of its times and days.", "Europe/Berlin")]
+    startsAt: Annotated[Moment | None, described("No post may be due before.")]
+    startsAtLocal: Annotated[str | None, described(_LOCAL, "2030-11-01T00:00:00")]
+    endsAt: Annotated[Moment | None, described("No post is published from then on; when it was ended, if it was.")]
+    endsAtLocal: Annotated[str | None, described(_LOCAL, "2031-02-01T00:00:00")]
+    blackouts: Annotated[list[BlackoutView], described("Days on which no post of it is published.")]
+    progress: ProgressView
+    nextAt: Annotated[Moment | None, described("When its next scheduled post is due.")]
+    lastAt: Annotated[Moment | None, described("When its last scheduled post is due.")]
+    pause: Annotated[PauseView | None, described("Its pause, while it is paused.")]
+    version: Annotated[int, described("It rises with every change of the campaign.", 7)]
+    createdAt: Annotated[Moment, described("When it was created.")]
+    updatedAt: Annotated[Moment, described("When it last changed.")]
+    operationId: NotRequired[
+        Annotated[str, described("The operation of this request.", "op_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    ]
+    result: NotRequired[Annotated[OperationResult, described("What the operation of this request has done.", {})]]
+
+
+@view("CampaignList")
+class CampaignPageView(TypedDict):
+    """One page of campaigns."""
+
+    campaigns: Annotated[list[CampaignView], described("The newest first.")]
+    cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6ImNtcF8wMTlhIn0="])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]
+
+
+@view("CampaignOperation")
+class OperationView(TypedDict):
+    """An operation on a campaign."""
+
+    id: Annotated[str, described("The operation's id.", "op_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    kind: OperationKind
+    at: Annotated[Moment, described("When it was done.")]
+    by: ActorView
+    result: Annotated[OperationResult, described("What it has done, in counts and ids.", {"drafts": 12})]
+
+
+@view("OperationList")
+class OperationPageView(TypedDict):
+    """One page of operations."""
+
+    operations: Annotated[list[OperationView], described("The newest first.")]
+    cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6Im9wXzAxOWEifQ=="])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]
+
+
+def campaign_view(campaign: Campaign, counted: CountedProgress, pause: PauseView | None) -> CampaignView:
+    """Return a campaign as clients read it."""
+    progress = counted.progress
+    return CampaignView(
+        id=campaign.id,
+        name=campaign.name,
+        status=campaign_status(campaign),
+        tags=campaign.tags,
+        timezone=campaign.timezone,
+        startsAt=_moment(campaign.starts_at),
+        startsAtLocal=local_time(campaign.starts_at, campaign.timezone) if campaign.starts_at else None,
+        endsAt=_moment(campaign.ends_at),
+        endsAtLocal=local_time(campaign.ends_at, campaign.timezone) if campaign.ends_at else None,
+        blackouts=cast("list[BlackoutView]", campaign.blackouts),
+        progress=progress_view(counted),
+        nextAt=_moment(progress.next_at),
+        lastAt=_moment(progress.last_at),
+        pause=pause,
+        version=campaign.version,
+        createdAt=rfc3339(campaign.created_at),
+        updatedAt=rfc3339(campaign.updated_at),
+    )
+
+
+def progress_view(counted: CountedProgress) -> ProgressView:
+    """Return the progress of a campaign as clients read it."""
+    progress = counted.progress
+    return ProgressView(
+        asOf=rfc3339(counted.as_of),
+        total=progress.total,
+        draft=progress.by_status[PostStatus.DRAFT],
+        scheduled=progress.by_status[PostStatus.SCHEDULED],
+        publishing=progress.by_status[PostStatus.PUBLISHING],
+        published=progress.by_status[PostStatus.PUBLISHED],
+        partial=progress.by_status[PostStatus.PARTIAL],
+        failed=progress.by_status[PostStatus.FAILED],
+        skipped=progress.skipped,
+        behind=progress.behind,
+    )
+
+
+def operation_view(operation: Operation, names: Mapping[str, str]) -> OperationView:
+    """Return an operation as clients read it; `names` are those of API keys by their ids."""
+    name = names.get(operation.actor_id or "")
+    return OperationView(
+        id=operation.id,
+        kind=OperationKind(operation.kind),
+        at=rfc3339(operation.at),
+        by=actor_view(operation.actor_type, operation.actor_id, name, identities=False),
+        result=operation.result,
+    )
+
+
+def _moment(value: datetime | None) -> str | None:
+    return rfc3339(value) if value else None
