@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.proof import renewals, report
+from benchmarks.proof import pauses, renewals, report
 from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.inside.folder import inside
 from benchmarks.proof.platforms import PLATFORMS
@@ -43,10 +43,19 @@ _DOCTOR_RUNS, _BETWEEN_RUNS_S = 8, 15.0
 """How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
-_FOR_RENEWALS = 2
-"""More stacks for renewals alone: a case consists of minutes of waiting, and its worker can serve no other case."""
+_FOR_CASES = 2
+"""More stacks for renewals and pauses alone: a case consists of waiting, and its worker can serve no other case."""
 
-_Cases = Sequence[renewals.Case]
+
+@dataclass(frozen=True, slots=True)
+class _Cases:
+    """The cases beside the cells: the stacks share them."""
+
+    renewals: deque[renewals.Case]
+    platform_names: Sequence[str]
+    pauses: deque[pauses.Case]
+    posts: int
+    """The number of posts of a pause."""
 
 
 @dataclass(slots=True)
@@ -55,19 +64,20 @@ class _Ended:
 
     posts: list[Post]
     renewals: list[renewals.Renewal]
+    pauses: list[pauses.PauseOutcome]
     disagreements: list[str]
 
     @property
     def is_right(self) -> bool:
         """Return whether everything ended as it must."""
         posts = report.right(self.posts) or not self.posts
-        return posts and all(renewal.is_right for renewal in self.renewals) and not self.disagreements
+        renewed = all(renewal.is_right for renewal in self.renewals)
+        paused = all(pause.is_right for pause in self.pauses)
+        return posts and renewed and paused and not self.disagreements
 
 
-async def prove(
-    cells: list[Cell], together: int, stacks: int, cases: _Cases = (), platform_names: Sequence[str] = ()
-) -> _Ended:
-    """Run the cells on fresh stacks, and the cases of renewals on two more, all concurrently.
+async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) -> _Ended:
+    """Run the cells on fresh stacks, and the other cases on two more, all concurrently.
 
     A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain. A stack
     that has run its cells takes its share of the cases that are left.
@@ -77,29 +87,22 @@ async def prove(
     def say_as(name: str) -> Callable[[str], None]:
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    work, waiting_cases = shares(cells, stacks), deque(cases)
-    if len(cases) > 1:
-        work += [[]] * (stacks + _FOR_RENEWALS - len(work))
+    work = shares(cells, stacks)
+    if len(cases.renewals) + len(cases.pauses) > 2:
+        work += [[]] * (stacks + _FOR_CASES - len(work))
+    work = work or [[]]
     ends = await asyncio.gather(
-        *(
-            _prove_on_one(share, together, say_as(name), waiting_cases, platform_names)
-            for name, share in zip("ABCDEFGH", work, strict=False)
-        )
+        *(_prove_on_one(share, together, say_as(name), cases) for name, share in zip("ABCDEFGH", work, strict=False))
     )
     return _Ended(
         [post for ended in ends for post in ended.posts],
         [renewal for ended in ends for renewal in ended.renewals],
+        [pause for ended in ends for pause in ended.pauses],
         [line for ended in ends for line in ended.disagreements],
     )
 
 
-async def _prove_on_one(
-    cells: list[Cell],
-    together: int,
-    say: Callable[[str], None],
-    cases: deque[renewals.Case],
-    platform_names: Sequence[str],
-) -> _Ended:
+async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases) -> _Ended:
     with inside() as folder:
         async with stack(folder.environment) as dev:
             say("the stack is up")
@@ -107,12 +110,13 @@ async def _prove_on_one(
             try:
                 proof = Proof(product, say)
                 await proof.run(cells, together)
-                renewed = await renewals.Renewals(product, say, platform_names).run(cases)
+                renewed = await renewals.Renewals(product, say, cases.platform_names).run(cases.renewals)
+                paused = await pauses.Pauses(product, say, cases.posts).run(cases.pauses)
                 say("the doctor looks")
                 runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
                 disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                 say("done")
-                return _Ended(proof.posts, renewed, disagreements)
+                return _Ended(proof.posts, renewed, paused, disagreements)
             finally:
                 await product.close()
 
@@ -143,6 +147,7 @@ def main() -> None:
         "--short", action="store_true", help="every platform, a few faults and crashes that are over soon"
     )
     parser.add_argument("--renewals", action="store_true", help="the renewals of tokens alone")
+    parser.add_argument("--pauses", action="store_true", help="the pauses alone")
     parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
@@ -162,22 +167,22 @@ def main() -> None:
         cells = chosen(arguments.only, platforms=platforms, shortened=arguments.short)
     except ValueError as error:
         parser.error(str(error))
-    cases: _Cases = (renewals.SHORT if arguments.short else renewals.ALL) if arguments.only == _ALL else ()
-    if arguments.renewals:
+    cases = _cases(arguments)
+    if arguments.renewals or arguments.pauses:
         cells = []
     elif not cells:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        stacks, platform_names = (4, renewals.FEW_ACCOUNTS) if arguments.short else (3, renewals.ACCOUNTS)
-        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, platform_names))
+        stacks = arguments.stacks or (4 if arguments.short else 3)
+        ended = asyncio.run(prove(cells, arguments.together, stacks, cases))
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot continue: {error!r}") from error
     took, posts, disagreements = time.monotonic() - began, ended.posts, ended.disagreements
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        doctor_report = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals)
+        doctor_report = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals, ended.pauses)
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
         arguments.markdown.write_text(report.put_into(document, doctor_report))
     _print(ended, took)
@@ -202,15 +207,33 @@ def _print(ended: _Ended, took: float) -> None:
     if ended.renewals:
         print(f"\n{report.renewals_table(ended.renewals)}\n")
         print("\n".join([*report.renewals_failures(ended.renewals), report.renewals_total(ended.renewals)]))
+    if ended.pauses:
+        print(f"\n{report.pauses_table(ended.pauses)}\n")
+        print("\n".join([*report.pauses_failures(ended.pauses), report.pauses_total(ended.pauses)]))
     if posts:
         print(report.totals(posts, disagreements))
     print(f"{took:.0f} s")
 
 
+def _cases(arguments: argparse.Namespace) -> _Cases:
+    """Return the renewals and pauses that the options choose; single cells are tried without them."""
+    alone, every = arguments.renewals or arguments.pauses, arguments.only == _ALL
+    renewed = (
+        (renewals.SHORT if arguments.short else renewals.ALL) if every and (arguments.renewals or not alone) else ()
+    )
+    paused = (pauses.SHORT if arguments.short else pauses.ALL) if every and (arguments.pauses or not alone) else ()
+    return _Cases(
+        deque(renewed),
+        renewals.FEW_ACCOUNTS if arguments.short else renewals.ACCOUNTS,
+        deque(paused),
+        pauses.FEW_POSTS if arguments.short else pauses.POSTS,
+    )
+
+
 def _chosen_by(arguments: argparse.Namespace) -> str:
     """Return the command-line options that chose the cells."""
     short = "--short" if arguments.short else ""
-    alone = "--renewals" if arguments.renewals else ""
+    alone = "--renewals" if arguments.renewals else "--pauses" if arguments.pauses else ""
     only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""
     platforms = f"--platforms {arguments.platforms}" if arguments.platforms else ""
     return " ".join(filter(None, (short, alone, only, platforms)))

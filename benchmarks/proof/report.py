@@ -17,6 +17,7 @@ from benchmarks.proof.cells import (
     Mode,
     every,
 )
+from benchmarks.proof.pauses import PauseOutcome, Scope, Strike
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.renewals import CANNOT_BE_KEPT, Interruption, Point, Renewal
@@ -200,6 +201,7 @@ def markdown(
     took: float,
     arguments: str,
     renewals: Sequence[Renewal] = (),
+    pauses: Sequence[PauseOutcome] = (),
 ) -> str:
     """Return the run as Markdown."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
@@ -210,6 +212,7 @@ def markdown(
             ends(posts),
             table(posts),
             *([renewals_table(renewals), f"{renewals_total(renewals)}."] if renewals else []),
+            *([pauses_table(pauses), f"{pauses_total(pauses)}."] if pauses else []),
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
@@ -265,6 +268,38 @@ def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
         f"({', '.join(renewal.posts)}): {renewal.why}"
         for renewal in renewals
         if renewal.why
+    ]
+
+
+def pauses_table(outcomes: Sequence[PauseOutcome]) -> str:
+    """Return how many posts of pauses ended as they must, by what was paused and what was struck."""
+    strikes = [strike for strike in Strike if any(outcome.strike is strike for outcome in outcomes)]
+    lines = [["pauses", *strikes]]
+    for scope in Scope:
+        own = {outcome.strike: outcome for outcome in outcomes if outcome.scope is scope}
+        if own:
+            lines.append([scope, *(_pause_entry(own.get(strike)) for strike in strikes)])
+    return _written(lines)
+
+
+def _pause_entry(outcome: PauseOutcome | None) -> str:
+    if outcome is None:
+        return "-"
+    return f"{outcome.right} {outcome.missed}" + ("" if outcome.is_right else f" {len(outcome.faults)}P")
+
+
+def pauses_total(outcomes: Sequence[PauseOutcome]) -> str:
+    """Return how many promises of pauses were broken, in one sentence."""
+    faults, right = sum(len(outcome.faults) for outcome in outcomes), sum(outcome.right for outcome in outcomes)
+    return f"{len(outcomes)} pauses over {right} posts that ended right: broken promises {faults} (P)"
+
+
+def pauses_failures(outcomes: Sequence[PauseOutcome]) -> list[str]:
+    """Return each broken promise of a pause."""
+    return [
+        f"pause of {outcome.scope}, {outcome.strike}, {outcome.missed}: {fault}"
+        for outcome in outcomes
+        for fault in outcome.faults
     ]
 
 

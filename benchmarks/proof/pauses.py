@@ -1,0 +1,345 @@
+"""Pause a workspace or accounts while posts are due, and kill or freeze parts meanwhile.
+
+The sandbox's clock decides. After `paused` was answered no request that publishes a post arrives until the end of the
+pause is asked for, and `pausing` has named every post of which one did. No post fails or is late, and the end does what
+it said, once.
+"""
+
+import asyncio
+import itertools
+import random
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from benchmarks.proof.accounts import Accounts
+from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.pause_verdict import Answered, PausedPost, fault_of_counts
+from benchmarks.proof.platforms import api_name, body
+from benchmarks.proof.posts import ProofError
+from benchmarks.proof.product import Product
+from benchmarks.proof.verdict import public_posts
+from domain.pauses import MissedPolicy
+
+POSTS, FEW_POSTS = 30, 12
+_PLATFORMS = ("twitter", "mastodon", "bluesky")
+_SPREAD_S = 5.0
+"""The posts are due from so long before the pause until so long after it."""
+_PAUSED_WITHIN_S, _ENDS_WITHIN_S, _DEFINITE_WITHIN_S = 90.0, 300.0, 180.0
+_FROZEN_S = 20.0
+_ANSWER_HELD_S = 8.0
+"""How long the platform holds back its answers, so that requests are out when the pause begins."""
+_MARGIN_S = 3.0
+_CONCURRENCY = 16
+_POLL_S = 0.2
+
+
+class Scope(StrEnum):
+    """The scope of the pause."""
+
+    WORKSPACE = "workspace"
+    ACCOUNT = "accounts"
+    """Every second post's account has a pause of its own, and the others have none."""
+
+
+class Strike(StrEnum):
+    """The part that is killed or frozen, and when."""
+
+    NONE = "none"
+    WORKER = "worker"
+    API = "API"
+    TEMPORAL = "Temporal"
+    POSTGRES = "PostgreSQL"
+    ALL = "all at once"
+    FROZEN = "worker frozen"
+    """Right before the first byte of its requests, until after `paused` was answered."""
+    WHILE_PAUSED = "all while paused"
+    AT_THE_END = "API at the end"
+
+
+_KILLED: dict[Strike, tuple[str, ...]] = {
+    Strike.WORKER: ("worker",),
+    Strike.API: ("api",),
+    Strike.TEMPORAL: ("temporal",),
+    Strike.POSTGRES: ("postgres",),
+    Strike.ALL: ("api", "worker", "temporal", "postgres"),
+}
+"""The parts that are killed right before the pause is asked for."""
+_WORKER_RUNS = frozenset({Strike.NONE, Strike.API, Strike.FROZEN, Strike.AT_THE_END})
+
+Case = tuple[Scope, Strike, MissedPolicy]
+ALL: tuple[Case, ...] = tuple(
+    (scope, strike, missed)
+    for (scope, strike), missed in zip(itertools.product(Scope, Strike), itertools.cycle(MissedPolicy), strict=False)
+)
+SHORT: tuple[Case, ...] = ((Scope.WORKSPACE, Strike.WHILE_PAUSED, MissedPolicy.PUBLISH),)
+"""The case that shows most in a short time."""
+
+
+@dataclass(slots=True)
+class PauseOutcome:
+    """The outcome of one case: the number of posts that ended as they must, and what is wrong."""
+
+    scope: Scope
+    strike: Strike
+    missed: MissedPolicy
+    right: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        """Return whether nothing is wrong."""
+        return not self.faults
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A post of a case. Its account is paused if `stopped`."""
+
+    platform: str
+    account_id: str
+    due: datetime
+    stopped: bool
+    mark: str
+    post_id: str = ""
+
+
+class Pauses:
+    """The cases that one stack runs, one after the other."""
+
+    def __init__(self, product: Product, say: Callable[[str], None], posts: int) -> None:
+        self._product = product
+        self._say = say
+        self._number = posts
+        self._accounts = Accounts(product.dev)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self.ended: list[PauseOutcome] = []
+
+    async def run(self, cases: deque[Case]) -> list[PauseOutcome]:
+        """Run the cases that other stacks leave; return their outcomes."""
+        while cases:
+            scope, strike, missed = cases.popleft()
+            outcome = PauseOutcome(scope, strike, missed)
+            await self._case(outcome)
+            self.ended.append(outcome)
+            self._say(f"pause of {scope}, {strike}, {missed}: {outcome.right} of {self._number} posts right")
+        return self.ended
+
+    async def _case(self, outcome: PauseOutcome) -> None:
+        pause_at = datetime.now(UTC) + timedelta(seconds=_SPREAD_S + 2 + self._number / 4)
+        entries = await self._entries(outcome.scope, pause_at)
+        await asyncio.gather(*map(self._create, entries))
+        if outcome.strike is not Strike.FROZEN:
+            await asyncio.gather(*map(self._hold_answers, entries))
+        async with self._struck(outcome.strike, pause_at):
+            bodies = _pauses(outcome.scope, entries)
+            begun = await asyncio.gather(*map(self._pause, bodies))
+        if outcome.strike is Strike.WHILE_PAUSED:
+            await self._product.back(self._product.kill(*_KILLED[Strike.ALL]))
+        await _until(max(pause_at.timestamp() + _SPREAD_S, *(pause.paused_at for pause in begun)) + _MARGIN_S)
+        outcome.faults += await self._faults_meanwhile(outcome.strike, [pause.pause_id for pause in begun])
+        ended = await asyncio.gather(*(self._resume(pause, outcome) for pause in begun))
+        await self._product.control("DELETE", "faults")
+        await self._evaluate(outcome, entries, ended)
+        await asyncio.gather(*map(self._delete_unsent, entries))
+        for entry in entries:
+            self._accounts.give_back(entry.platform, entry.account_id)
+
+    async def _entries(self, scope: Scope, pause_at: datetime) -> list[_Entry]:
+        names = list(itertools.islice(itertools.cycle(_PLATFORMS), self._number))
+        lent = await self._accounts.lend(names)
+        chance = random.SystemRandom()
+        return [
+            _Entry(
+                name,
+                account_id,
+                pause_at + timedelta(seconds=chance.uniform(-_SPREAD_S, _SPREAD_S)),
+                scope is not Scope.ACCOUNT or number % 2 == 0,
+                f"paused-{secrets.token_hex(6)}",
+            )
+            for number, (name, account_id) in enumerate(zip(names, lent, strict=True))
+        ]
+
+    async def _create(self, entry: _Entry) -> None:
+        content = body(entry.platform, entry.account_id, f"Paused: {entry.mark}") | {
+            "scheduledFor": entry.due.isoformat()
+        }
+        async with self._slots:
+            view = await self._definite("POST", "/v1/posts", json=content, headers={"Idempotency-Key": entry.mark})
+        entry.post_id = view["id"]
+
+    async def _hold_answers(self, entry: _Entry) -> None:
+        fault = {"fault": "accept_then_delay", "operation": "publish", "times": 1, "seconds": _ANSWER_HELD_S}
+        mine = {"platform": api_name(entry.platform), "accountId": entry.account_id}
+        await self._product.control("POST", "faults", fault | mine)
+
+    @asynccontextmanager
+    async def _struck(self, strike: Strike, pause_at: datetime) -> AsyncIterator[None]:
+        """Kill or freeze parts, and then let the block ask for the pause; wait until they are back."""
+        if strike is Strike.FROZEN:
+            async with self._frozen_worker(pause_at.timestamp()):
+                yield
+            return
+        await _until(pause_at.timestamp())
+        had = self._product.kill(*_KILLED.get(strike, ()))
+        yield
+        if had:
+            await self._product.back(had)
+
+    @asynccontextmanager
+    async def _frozen_worker(self, pause_at: float) -> AsyncIterator[None]:
+        """Freeze the worker before the first byte of its requests; it continues after the block."""
+        held = AsyncExitStack()
+        async with AsyncExitStack() as second_worker, held:
+            held.enter_context(self._product.inside.requests_are_held())
+            await _until(pause_at)
+            with frozen(self._product, "worker"):
+                await held.aclose()
+                await second_worker.enter_async_context(another_worker(self._product))
+                yield
+                await _until(pause_at + _FROZEN_S)
+            await asyncio.sleep(_MARGIN_S)
+
+    async def _pause(self, content: dict[str, str]) -> "_Begun":
+        view = await self._definite("POST", "/v1/pauses", json=content, headers={"Prefer": "wait=0"})
+        first_at, in_flight = time.time(), frozenset(post["postId"] for post in view["inFlight"])
+        deadline = first_at + _PAUSED_WITHIN_S
+        while view["status"] != "paused":
+            if time.time() > deadline:
+                raise ProofError(f"the pause {view['id']} is {view['status']} after {_PAUSED_WITHIN_S:.0f} s")
+            await asyncio.sleep(_POLL_S)
+            view = await self._definite("GET", f"/v1/pauses/{view['id']}")
+        return _Begun(view["id"], content.get("accountId", ""), first_at, in_flight, time.time())
+
+    async def _faults_meanwhile(self, strike: Strike, pause_ids: Sequence[str]) -> list[str]:
+        """Return what is wrong while the pause is under way and all parts run."""
+        views = await asyncio.gather(*(self._definite("GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids))
+        faults = [f"the pause {view['id']} is {view['status']}" for view in views if view["status"] != "paused"]
+        if strike in _WORKER_RUNS and (answer := await self._product.api.get("/readyz")).status_code != httpx.codes.OK:
+            faults.append(f"unready during the pause: {answer.text}")
+        return faults
+
+    async def _resume(self, begun: "_Begun", outcome: PauseOutcome) -> tuple["_Begun", Answered]:
+        path, resumed_at = f"/v1/pauses/{begun.pause_id}/resume", time.time()
+        request = asyncio.create_task(self._definite("POST", path, json={"missed": outcome.missed.value}))
+        if outcome.strike is Strike.AT_THE_END:
+            await asyncio.sleep(random.SystemRandom().uniform(0, 0.1))
+            self._product.signal(signal.SIGKILL, "api")
+        view = await request
+        # A pause that has ended answers as before.
+        again = await self._definite("POST", path, json={"missed": outcome.missed.value})
+        if again["result"] != view["result"]:
+            outcome.faults.append(f"the end said {view['result']}, and again {again['result']}")
+        return begun, Answered(
+            begun.first_at, begun.in_flight, begun.paused_at, resumed_at, outcome.missed, view["result"]
+        )
+
+    async def _evaluate(
+        self, outcome: PauseOutcome, entries: Sequence[_Entry], ended: Sequence[tuple["_Begun", Answered]]
+    ) -> None:
+        """Compare what the platforms got and what the posts say, once everything is at rest."""
+        answers = {begun.account_id: answered for begun, answered in ended}
+        views = await asyncio.gather(*(self._at_rest(entry) for entry in entries))
+        posts = await asyncio.gather(*map(self._observed, entries, views))
+        for entry, post in zip(entries, posts, strict=True):
+            answered = answers.get("") or answers.get(entry.account_id)
+            if answered:
+                fault = post.fault(answered)
+            else:
+                fault = "" if (post.status, post.public) == ("published", 1) else f"not paused, and {post.status}"
+            outcome.right += not fault
+            if fault:
+                outcome.faults.append(f"{entry.platform} {post.post_id}: {fault}")
+        for begun, answered in ended:
+            own = [
+                post
+                for entry, post in zip(entries, posts, strict=True)
+                if entry.stopped and begun.account_id in ("", entry.account_id)
+            ]
+            if fault := fault_of_counts(own, answered):
+                outcome.faults.append(fault)
+        if outcome.strike in _WORKER_RUNS:
+            query = "SELECT post_id FROM late_posts WHERE post_id = ANY($1)"
+            late = await self._product.rows(query, [entry.post_id for entry in entries])
+            outcome.faults += [f"{row['post_id']} was reported late" for row in late]
+
+    async def _at_rest(self, entry: _Entry) -> dict[str, Any]:
+        """Return a post once nothing happens to it any more."""
+        deadline = time.time() + _ENDS_WITHIN_S
+        while True:
+            view = await self._definite("GET", f"/v1/posts/{entry.post_id}")
+            later = view["status"] == "scheduled" and datetime.fromisoformat(view["scheduledFor"]) > datetime.now(UTC)
+            is_at_rest = view["status"] in {"published", "failed", "partial", "draft"} or later
+            if is_at_rest or time.time() > deadline:
+                return view
+            await asyncio.sleep(1)
+
+    async def _delete_unsent(self, entry: _Entry) -> None:
+        """Delete a post that was moved or skipped: the next pause of the stack must not move it."""
+        if (await self._definite("GET", f"/v1/posts/{entry.post_id}"))["status"] in {"scheduled", "draft"}:
+            await self._product.api.delete(f"/v1/posts/{entry.post_id}")
+
+    async def _observed(self, entry: _Entry, view: dict[str, Any]) -> PausedPost:
+        mine = {"platform": api_name(entry.platform), "accountId": entry.account_id}
+        since = (entry.due - timedelta(seconds=1)).isoformat()
+        log = await self._product.control("GET", "requests", **mine, operation="publish", since=since)
+        shown = (await self._product.control("GET", "posts", **mine))["posts"]
+        return PausedPost(
+            post_id=entry.post_id,
+            status=view["status"],
+            skip_reason=view.get("skipReason"),
+            due=datetime.fromisoformat(view["scheduledFor"]) if view.get("scheduledFor") else None,
+            arrivals=tuple(sorted(datetime.fromisoformat(request["at"]).timestamp() for request in log["requests"])),
+            public=len(public_posts(entry.mark, shown)),
+        )
+
+    async def _definite(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Return the answer to a request that is repeated until it is definite, as a client does."""
+        deadline = time.monotonic() + _DEFINITE_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                answer = await self._product.api.request(method, path, **options)
+            except httpx.HTTPError:
+                answer = None
+            if answer is not None and answer.is_success:
+                view: dict[str, Any] = answer.json()
+                return view
+            if answer is not None and answer.status_code < 500:
+                raise ProofError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+            await asyncio.sleep(_POLL_S)
+        raise ProofError(f"the API gave no definite answer to {method} {path}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A pause that is complete; `account_id` is empty if it is the workspace's."""
+
+    pause_id: str
+    account_id: str
+    first_at: float
+    in_flight: frozenset[str]
+    paused_at: float
+
+
+def _pauses(scope: Scope, entries: Sequence[_Entry]) -> list[dict[str, str]]:
+    """Return the bodies that begin the pauses of a scope."""
+    if scope is Scope.WORKSPACE:
+        return [{"scope": "workspace", "reason": "the proof"}]
+    return [
+        {"scope": "account", "platform": api_name(entry.platform), "accountId": entry.account_id}
+        for entry in entries
+        if entry.stopped
+    ]
+
+
+async def _until(at: float) -> None:
+    await asyncio.sleep(max(at - time.time(), 0))
