@@ -19,8 +19,11 @@ from api.shared.waiting import (
     MOST_CHECKS_OF_ONE,
     MOST_COUNTS,
     MOST_COUNTS_OF_ONE,
+    MOST_IMPORTS,
+    MOST_IMPORTS_OF_ONE,
     TOO_MANY_CHECKS,
     TOO_MANY_COUNTS,
+    TOO_MANY_IMPORTS,
     ConcurrentRequests,
     WaitingRequests,
 )
@@ -50,6 +53,8 @@ class Dependencies:
     """Validations that look at files."""
     counts: ConcurrentRequests
     """Requests that count posts."""
+    imports: ConcurrentRequests
+    """Requests with up to 10,000 posts."""
     strangers: StrangerLookups
     repeats: Repeats
     redirect_urls: frozenset[str]
@@ -91,6 +96,7 @@ class Dependencies:
             WaitingRequests(),
             ConcurrentRequests(MOST_CHECKS, MOST_CHECKS_OF_ONE, TOO_MANY_CHECKS, retry_after=5),
             ConcurrentRequests(MOST_COUNTS, MOST_COUNTS_OF_ONE, TOO_MANY_COUNTS, retry_after=1),
+            ConcurrentRequests(MOST_IMPORTS, MOST_IMPORTS_OF_ONE, TOO_MANY_IMPORTS, retry_after=5),
             StrangerLookups(),
             Repeats(),
             frozenset(redirect_urls),

@@ -126,7 +126,6 @@ _OF_FRAMEWORK = {
     405: Problem(
         "This endpoint does not take that method; the header Allow lists those it takes", "method_not_allowed"
     ),
-    413: Problem("The body is larger than 1 MiB", "payload_too_large"),
 }
 _INTERNAL = Problem(
     "Something went wrong on our side; report it with the X-Request-Id of this answer", "internal_error"
@@ -224,8 +223,14 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
     if status >= 500:
         return on_unexpected_error(request, error)
     problem = _OF_FRAMEWORK.get(status) or Problem(HTTPStatus(status).phrase, "invalid_request")
+    if status == 413:
+        problem = _too_large(request.route_handler.resolve_request_max_body_size() or 0)
     headers = {name: str(value) for name, value in (error.headers or {}).items()}
     return error_response(status, [problem], error_type(status), headers)
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(f"The body is larger than {most // 2**20} MiB", "payload_too_large")
 
 
 def on_unexpected_error(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

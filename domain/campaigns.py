@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from domain.errors import Problem
 from domain.post import PostStatus
@@ -40,6 +41,12 @@ class OperationKind(StrEnum):
     IMPORTED = "imported"
 
 
+@lru_cache(maxsize=1_000)
+def _beginning(day: date, zone: str) -> datetime:
+    """Return the first instant of a day. Cached: each of 10,000 posts is compared with each blackout."""
+    return resolve(day.isoformat() + "T00:00:00", zone).instant
+
+
 @dataclass(frozen=True, slots=True)
 class Blackout:
     """Days of a campaign's zone on which its posts are not sent; `last` is one of them."""
@@ -50,9 +57,7 @@ class Blackout:
 
     def range_in(self, zone: str) -> tuple[datetime, datetime]:
         """Return the first instant of the blackout, and the first after it. Raises UnknownZone."""
-        midnights = (day.isoformat() + "T00:00:00" for day in (self.first, self.last + timedelta(days=1)))
-        first, end = (resolve(midnight, zone).instant for midnight in midnights)
-        return first, end
+        return _beginning(self.first, zone), _beginning(self.last + timedelta(days=1), zone)
 
     def as_json(self) -> dict[str, str]:
         """Return the blackout as its row keeps it and as clients write it."""

@@ -152,6 +152,8 @@ class Rules:
     """Characters of a media item's altText; None if the platform takes none."""
     rate_limits: tuple[RateLimit, ...] = ()
     """How often an account may publish, if the documentation says so and responses report no quota."""
+    refuses_repeats: bool = False
+    """Whether it refuses a post with the text of an earlier one of the account (its errors with the code DUPLICATE)."""
     prepare_rate_limits: tuple[RateLimit, ...] = ()
     """How often an account may begin to upload or build a post."""
 

@@ -20,6 +20,7 @@ from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
 from store.posts.idempotency import delete_expired_keys
+from store.posts.imports import delete_old_imports, delete_surplus_imports
 from store.series.rows import delete_old_entries
 
 _EVERY_S = 30.0
@@ -39,6 +40,8 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_past_events, 500),
     (delete_past_listeners, 100),
     (delete_old_entries, 500),
+    (delete_old_imports, 20),
+    (delete_surplus_imports, 20),
 )
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 

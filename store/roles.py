@@ -110,6 +110,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
     "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},
+    "imports": {Component.API: _ADD, Component.WORKER: "SELECT, DELETE"},
     "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "choice_lists": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE (result), DELETE"},
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},

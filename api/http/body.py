@@ -78,24 +78,29 @@ async def _raw(request: HttpRequest) -> bytes:
         raise _invalid("The body ended early") from error
 
 
-def _check_content_type(request: HttpRequest) -> None:
+def content_type(request: HttpRequest) -> str | None:
+    """Return the type of a body without its parameters, None without one. Raises UnsupportedMediaType if compressed."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise UnsupportedMediaType(
             Problem("The body must not be compressed: Content-Encoding is not supported", "unsupported_media_type")
         )
-    content_type = request.headers.get("content-type")
-    if content_type is None:
+    kind = request.headers.get("content-type")
+    return None if kind is None else kind.partition(";")[0].strip().lower()
+
+
+def _check_content_type(request: HttpRequest) -> None:
+    essence = content_type(request)
+    if essence is None:
         return
-    essence = content_type.partition(";")[0].strip().lower()
     if essence != "application/json" and not (essence.startswith("application/") and essence.endswith("+json")):
         raise UnsupportedMediaType(
             Problem("The body must be JSON, sent with Content-Type: application/json", "unsupported_media_type")
         )
 
 
-def parse_object(raw: bytes) -> JsonObject:
-    """Parse UTF-8 JSON text that must be an object. Raises InvalidRequest."""
+def parse_object(raw: bytes | bytearray, name: str = "The body") -> JsonObject:
+    """Parse UTF-8 JSON text that must be an object; `name`: what sentences call it. Raises InvalidRequest."""
     try:
         payload = json.loads(
             raw.decode("utf-8"),
@@ -105,15 +110,15 @@ def parse_object(raw: bytes) -> JsonObject:
             parse_constant=_constant,
         )
     except UnicodeDecodeError as error:
-        raise _invalid("The body is not valid UTF-8") from error
+        raise _invalid(f"{name} is not valid UTF-8") from error
     except RecursionError as error:
-        raise _invalid("The body is nested too deep") from error
+        raise _invalid(f"{name} is nested too deep") from error
     except json.JSONDecodeError as error:
-        raise _invalid(f"The body is not valid JSON (line {error.lineno}, column {error.colno})") from error
+        raise _invalid(f"{name} is not valid JSON (line {error.lineno}, column {error.colno})") from error
     except ValueError as error:
-        raise _invalid(f"The body is not valid JSON: {error}") from error
+        raise _invalid(f"{name} is not valid JSON: {error}") from error
     if not isinstance(payload, dict):
-        raise _invalid("The body must be a JSON object")
+        raise _invalid(f"{name} must be a JSON object")
     return payload
 
 
@@ -146,16 +151,19 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def check_size(payload: JsonObject) -> None:
-    """Limit the structure of a body, and so the work of all code that walks through it. Raises InvalidRequest."""
+def check_size(payload: JsonObject, name: str = "The body") -> int:
+    """Limit the structure of a body, and so the work of all code that walks through it. Raises InvalidRequest.
+
+    Returns how many values it holds. `name` is as of `parse_object`.
+    """
     level: list[Any] = [payload]
     values = 0
     for _ in range(_MAX_DEPTH):
         values += sum(map(len, level))
         if values > MAX_VALUES:
-            raise _invalid(f"The body holds more than {MAX_VALUES:,} values")
+            raise _invalid(f"{name} holds more than {MAX_VALUES:,} values")
         if any(len(name) > MAX_NAME for value in level if isinstance(value, dict) for name in value):
-            raise _invalid(f"The body holds a name of more than {MAX_NAME} characters")
+            raise _invalid(f"{name} holds a name of more than {MAX_NAME} characters")
         level = [
             item
             for value in level
@@ -163,8 +171,8 @@ def check_size(payload: JsonObject) -> None:
             if isinstance(item, dict | list)
         ]
         if not level:
-            return
-    raise _invalid("The body is nested too deep")
+            return values
+    raise _invalid(f"{name} is nested too deep")
 
 
 def unusable_strings(payload: JsonObject) -> list[Problem]:

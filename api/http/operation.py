@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
 
+from api.http.body import MAX_BYTES
 from api.http.headers import HttpRequest
 
 Json = dict[str, Any]
@@ -36,6 +37,10 @@ class Operation:
     body: type[BaseModel] | None = None
     bodies: dict[str, Json] = field(default_factory=dict)
     body_required: bool = True
+    texts: dict[str, str] = field(default_factory=dict)
+    """Examples of a body as text, by their types, if it takes such."""
+    most_bytes: int = MAX_BYTES
+    """Bytes that a body may have."""
     parameters: tuple[Json, ...] = ()
     """Those of its query and its headers; those of its path are in the path."""
     other_status: int | None = None
@@ -76,6 +81,7 @@ def serves(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHand
         path,
         http_method=[operation.method],  # type: ignore[list-item]
         status_code=operation.status,
+        request_max_body_size=operation.most_bytes,
         opt={_OPERATION: operation},
     )
 

@@ -82,6 +82,7 @@ def document() -> Json:
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
             {"name": "Calendar", "description": "See the posts of each day."},
             {"name": "Campaigns", "description": "Plan, watch, change and end many posts together."},
+            {"name": "Imports", "description": "Create up to 10,000 posts at once, from a file or a list."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Events", "description": "Follow what happens to posts and accounts."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
@@ -132,7 +133,13 @@ def _operation(operation: Operation) -> Json:
     if operation.body:
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": _content(schema_name(operation.body), operation.bodies),
+            "content": {
+                **_content(schema_name(operation.body), operation.bodies),
+                **{
+                    kind: {"schema": {"type": "string"}, "examples": {"text": {"value": text}}}
+                    for kind, text in operation.texts.items()
+                },
+            },
         }
     return described
 

@@ -7,6 +7,7 @@ from api.campaigns.routes import CampaignEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.events.routes import EventEndpoints
 from api.http.operation import operations_served
+from api.imports.routes import ImportEndpoints
 from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
@@ -15,6 +16,7 @@ from api.queues.routes import QueueEndpoints
 CONTROLLERS = (
     PostEndpoints,
     BulkEndpoints,
+    ImportEndpoints,
     PlatformEndpoints,
     OutcomeEndpoints,
     CalendarEndpoints,

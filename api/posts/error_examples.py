@@ -13,9 +13,11 @@ def error(status: int, sentence: str, code: str, param: str | None = None) -> di
     body: dict[str, Any] = {"error": sentence, "type": kind, "code": code}
     if param:
         body["param"] = param
-    problem = {"error": sentence, "code": code, "param": param}
+    problem: dict[str, Any] = {"error": sentence, "code": code, "param": param}
     if code == "external_id_taken":
         body["postId"] = problem["postId"] = sentence.partition(" ")[0]
+    if param and param.startswith("rows."):
+        problem["row"] = int(param.split(".")[1])
     if param and (param == "mediaItems" or param.startswith("platforms.")):
         problem |= CREATE["publishNow"]["platforms"][int(param.split(".")[1]) if "." in param else 0]
     return {**body, "errors": [problem]}
@@ -162,6 +164,47 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "missing_required_field",
             "missed",
         ),
+        (
+            "wrongRow",
+            400,
+            "scheduledFor is more than 5 minutes in the past",
+            "invalid_field_value",
+            "rows.17.scheduledFor",
+        ),
+        ("wrongColumn", 400, "contnet is not a known column; did you mean content?", "unknown_parameter", "contnet"),
+        (
+            "wrongFile",
+            400,
+            "Line 4: a cell that begins with a quote has no quote at its end",
+            "invalid_csv",
+            None,
+        ),
+        ("tooLargeImport", 413, "The body is larger than 32 MiB", "payload_too_large", None),
+        (
+            "noRows",
+            415,
+            (
+                "The body must be sent with one of these types as Content-Type: application/json, "
+                "application/x-ndjson, text/csv"
+            ),
+            "unsupported_media_type",
+            None,
+        ),
+        (
+            "refusedRow",
+            422,
+            "X account tw_9 is not connected; GET /v1/accounts lists those that are",
+            "account_not_found",
+            "rows.17.platforms.0.accountId",
+        ),
+        (
+            "otherImport",
+            429,
+            "Another import is being carried out; send this one again when it is done, with the same Idempotency-Key",
+            "rate_limited",
+            None,
+        ),
+        ("importNotFound", 404, "This workspace has no such import", "not_found", None),
         ("pauseNotFound", 404, "This workspace has no such pause", "not_found", None),
         ("accountNotConnected", 422, "The workspace has no X account tw_456", "account_not_found", "accountId"),
         ("queueNameTaken", 409, f"The queue {QUEUE_ID} has this name", "conflict", "name"),

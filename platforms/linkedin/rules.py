@@ -79,6 +79,7 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    refuses_repeats=True,
     # LinkedIn counts requests, and a post needs at least one.
     rate_limits=(RateLimit(150, timedelta(days=1), source=f"{_SHARES}, quota of a member"),),
 )

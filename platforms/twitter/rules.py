@@ -66,6 +66,7 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    refuses_repeats=True,
     rate_limits=(RateLimit(100, timedelta(minutes=15), source="docs.x.com/x-api/fundamentals/rate-limits, per user"),),
 )
 

@@ -14,6 +14,7 @@ from store.models.accounts import (
 from store.models.base import Base, Id
 from store.models.campaigns import Campaign, Operation
 from store.models.events import Event, Listener
+from store.models.imports import Import
 from store.models.maintenance import BulkTurn, Restore, SchemaState, ZoneCheck
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
@@ -44,6 +45,7 @@ __all__ = [
     "HostedFile",
     "Id",
     "IdempotencyKey",
+    "Import",
     "LatePost",
     "Listener",
     "MediaCheck",

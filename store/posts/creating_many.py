@@ -1,18 +1,18 @@
 """Insertion of many posts in one transaction, by few statements: for imports, campaigns and series."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.models import EXTERNAL_ID
+from store.models import EXTERNAL_ID, Campaign
 from store.posts.contents import NewPost
-from store.posts.creating import ExternalIdTakenError
+from store.posts.creating import CampaignGoneError, ExternalIdTakenError
 
 POSTS_OF_A_STATEMENT = 500
 """A statement ends long before the limit of a request's (`store.database.OF_REQUESTS`), also on a busy server, and its
@@ -25,10 +25,14 @@ _NEXT_DELIVERY = "CASE WHEN due_at IS NOT NULL THEN bulk_delivery_at_v1(due_at) 
 
 
 async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:
-    """Insert posts with their targets. Raises ExternalIdTakenError; the transaction is of no use then.
+    """Insert posts of one workspace, with their targets.
 
-    Those that are not due soon are delivered to their workflows at the pace of bulk operations.
+    Those that are not due soon are delivered to their workflows at the pace of bulk operations. Raises
+    ExternalIdTakenError and CampaignGoneError; the transaction is of no use then.
     """
+    if posts:
+        campaign_ids = {post.columns["campaign_id"] for post in posts} - {None}
+        await hold_campaigns(session, posts[0].columns["workspace_id"], campaign_ids)
     for batch in _batches(posts):
         try:
             await _insert(session, "posts", [post.columns for post in batch], next_delivery_at=_NEXT_DELIVERY)
@@ -38,6 +42,15 @@ async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:
                 raise ExternalIdTakenError from error
             raise
         await _insert(session, "targets", [target for post in batch for target in post.targets])
+
+
+async def hold_campaigns(session: AsyncSession, workspace_id: str, campaign_ids: Collection[str]) -> None:
+    """Keep campaigns that posts join from being deleted until the transaction ends. Raises CampaignGoneError."""
+    if campaign_ids:
+        query = select(Campaign.id).where(Campaign.workspace_id == workspace_id, Campaign.id.in_(campaign_ids))
+        query = query.order_by(Campaign.id).with_for_update(read=True, key_share=True)
+        if len(list(await session.scalars(query))) < len(campaign_ids):
+            raise CampaignGoneError
 
 
 def _batches(posts: Sequence[NewPost]) -> Iterator[list[NewPost]]:

@@ -14,6 +14,7 @@ from api.calendar.days import MOST_OF_DAY
 from api.calendar.queries import MOST_DAYS as CALENDAR_DAYS
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
+from api.http.large_body import LARGE_BYTES, LARGEST_ROW
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
@@ -22,9 +23,24 @@ from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_N
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
 from api.posts.counts import MOST_COUNTED, MOST_DAYS
+from api.posts.many.checking import (
+    MOST_PROBLEMS_OF_ROW,
+    MOST_ROW_PROBLEMS,
+    MOST_ROW_TARGETS,
+    MOST_ROW_VALUES,
+    MOST_ROWS,
+)
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
 from api.shared.repeats import MOST_REPEATS
-from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_COUNTS, MOST_COUNTS_OF_ONE, MOST_WAITING
+from api.shared.waiting import (
+    MOST_CHECKS,
+    MOST_CHECKS_OF_ONE,
+    MOST_COUNTS,
+    MOST_COUNTS_OF_ONE,
+    MOST_IMPORTS,
+    MOST_IMPORTS_OF_ONE,
+    MOST_WAITING,
+)
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from domain.bounds import (
     LARGEST_ANSWER,
@@ -46,6 +62,8 @@ from store.media.files import MOST_BYTES, MOST_FILES
 from store.models import Base
 from store.posts.calendar import MOST_TARGETS
 from store.posts.counts import COUNT_WITHIN_S
+from store.posts.imports import KEPT as IMPORTS_KEPT
+from store.posts.imports import MOST_IMPORTS as MOST_IMPORTS_KEPT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/limits.md").read_text()
@@ -68,6 +86,11 @@ NUMBERS = {
     "a post as it is answered": f"{LARGEST_POST // MIB} MiB",
     "the same with the earlier": f"{LARGEST_ANSWER // MIB} MiB",
     "problems listed": f"{MAX_PROBLEMS}; {bulk_answers.MOST_PROBLEMS} of each",
+    "an import (": f"{LARGE_BYTES // MIB} MiB, {MOST_ROWS:,} rows of {LARGEST_ROW // MIB} MiB",
+    "values and targets of an import": f"{MOST_ROW_VALUES:,} and {MOST_ROW_TARGETS:,}",
+    "problems of an import": f"{MOST_ROW_PROBLEMS:,}; {MOST_PROBLEMS_OF_ROW} of each row",
+    "imports, each": f"{MOST_IMPORTS_OF_ONE} of a workspace at a time, {MOST_IMPORTS} in all",
+    "`imports`": f"the newest {MOST_IMPORTS_KEPT:,} of a workspace; deleted after {IMPORTS_KEPT.days} days",
     "posts of a request for many": f"{MOST_OF_A_REQUEST}",
     "seconds in which files": f"{FILES_BEGIN_WITHIN_S:g}",
     "seconds in which posts": f"{bulk_answers._LONGEST_S:g}",

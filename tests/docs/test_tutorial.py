@@ -1,4 +1,4 @@
-"""Every command of docs/tutorial.md, docs/send.md and the README's first post, run by a shell against a stack."""
+"""Every command of the pages for a first hour and of the README's first post, run by a shell against a stack."""
 
 import asyncio
 import os
@@ -71,6 +71,19 @@ async def test_the_commands_of_the_tutorial_print_the_shown_output(stack: DevSta
     )
     for number, shown in PRINTS.items():
         assert re.fullmatch(shown, printed[number].strip()), f"section {number}: {printed[number]}"
+
+
+async def test_posts_are_imported_as_written(stack: DevStack) -> None:
+    names = BLOCK.findall((ROOT / "docs/send.md").read_text())[0]
+    blocks = BLOCK.findall((ROOT / "docs/imports.md").read_text())
+    if not shutil.which("node"):
+        blocks = [block for block in blocks if not block.startswith("node")]
+    printed = await shell_output([names, *(f"{block}\nprintf '\\n==\\n'" for block in blocks)], stack)
+    answers = [answer.strip() for answer in printed.split("\n==\n")]
+    assert len([answer for answer in answers if answer]) == len(blocks)
+    assert '"created":2' in answers[0]
+    assert answers[1] == "{'created': 24, 'unchanged': 0, 'updated': 0}"
+    assert answers[2] in {"created 3 unchanged 0", ""}
 
 
 async def test_a_first_post_is_sent_as_written(stack: DevStack) -> None:

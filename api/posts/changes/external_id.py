@@ -32,7 +32,7 @@ async def answer_existing(
         if post.external_digest != body_digest(payload).hex():
             if not taken:
                 return None
-            raise Conflict(_taken(post.id))
+            raise Conflict(taken_id(post.id))
         await deliver_again(deps, session, post)
     try:
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
@@ -45,9 +45,10 @@ async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str,
     """Return the problem of a body whose externalId belongs to a post that another body has made, if there is one."""
     async with deps.database.reading() as session:
         post = await find_by_external_id(session, workspace_id, external_id)
-    return [_taken(post.id)] if post is not None and post.external_digest != body_digest(body).hex() else []
+    return [taken_id(post.id)] if post is not None and post.external_digest != body_digest(body).hex() else []
 
 
-def _taken(post_id: str) -> Problem:
+def taken_id(post_id: str) -> Problem:
+    """Return the problem of a body whose externalId belongs to a post that another body has made."""
     sentence = f"{post_id} has this externalId and was made by another body; change it, or use another id"
     return Problem(sentence, "external_id_taken", "externalId", post_id=post_id)

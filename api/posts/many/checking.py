@@ -1,25 +1,31 @@
 """The check of many rows, each as the body that creates a post, with all problems by row."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import islice
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject
+from api.http.body import JsonObject, check_size, unusable_strings
 from api.posts.bodies.parse_post import ParsedPost, read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
+from api.posts.bodies.schemas import LONGEST_NAME
+from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.idempotency import body_digest
 from api.posts.clock import now_ms
+from domain.campaigns import CampaignRules
 from domain.errors import InvalidRequest, Problem, Unprocessable
-from domain.loop_share import loop_share
+from domain.loop_share import LoopShare, loop_share
 from store.models import ConnectedAccount
 from store.posts.creating import read_accounts
 
 MOST_ROWS = 10_000
 """Rows of one request, which become posts in one transaction."""
+MOST_ROW_VALUES, MOST_ROW_TARGETS = 1_000_000, 50_000
+"""Values, and targets of posts, in all rows of a request: each takes up to 2 KB of the process's memory."""
 MOST_ROW_PROBLEMS = 1_000
 """Problems that the answer to a request with many rows lists."""
+MOST_PROBLEMS_OF_ROW = 10
+"""Problems of one row that the answer lists, if other rows were carried out."""
 SLICE = 100
 """Rows that are worked on before other heavy requests have their turn."""
 _PUBLISH_NOW = Problem(
@@ -62,6 +68,8 @@ class RefusedRow:
     number: int
     problems: Sequence[Problem]
     external_id: str | None = None
+    digest: str | None = None
+    """As of a checked post; None if the row cannot be read."""
     is_malformed: bool = True
     """Whether its shape is wrong; otherwise an account or a platform refuses it."""
 
@@ -90,78 +98,145 @@ class CheckedRows:
 
 
 async def check_rows(
-    deps: Dependencies, workspace_id: str, rows: Iterable[Row], size: int, name: str = "rows"
+    deps: Dependencies,
+    workspace_id: str,
+    rows: Iterable[Row],
+    size: int,
+    name: str = "rows",
+    campaigns: Mapping[str, CampaignRules] | None = None,
 ) -> CheckedRows:
     """Return the posts of rows, and the problems of those that cannot be created.
 
     Rows are read from `rows` as they are checked, so that a file is never held as objects as a whole. `size`: the bytes
     of the request, by which it takes turns on the event loop. `name`: what `param` calls rows, as in `rows.17.content`.
+    `campaigns`: the rules of campaigns that are not saved yet, by id.
     """
-    checked, now = CheckedRows(), now_ms()
-    numbers: dict[str, int] = {}
-    asked: set[str] = set()
+    check = _Check(deps, workspace_id, name, campaigns or {})
     remaining = iter(rows)
     while True:
-        parsed_rows: list[CheckedPost] = []
-        is_over = True
+        slice_rows: list[Row] = []
         async with loop_share(size) as turn:
             for row in islice(remaining, SLICE):
-                is_over = False
-                parsed_row = _parse(row, now, numbers)
-                if isinstance(parsed_row, CheckedPost):
-                    parsed_rows.append(parsed_row)
-                else:
-                    checked.refused.append(_named(parsed_row, name))
+                slice_rows.append(row)
                 await turn.pause()
-        if is_over:
-            return checked
-        if new_ids := set(_account_ids(parsed_rows)) - asked:
-            asked |= new_ids
-            checked.accounts |= await read_accounts(deps.database, workspace_id, sorted(new_ids))
+        if not slice_rows:
+            return check.checked
+        await check.read_campaigns(slice_rows)
         async with loop_share(size) as turn:
-            for post in parsed_rows:
-                problems: list[Problem] = []
-                if not post.parsed.is_draft:
-                    problems = await collect_platform_problems(post.parsed.content, checked.accounts, turn)
-                if problems:
-                    refused = RefusedRow(post.number, problems, post.parsed.content.external_id, is_malformed=False)
-                    checked.refused.append(_named(refused, name))
-                else:
-                    checked.posts.append(post)
-                await turn.pause()
+            posts = await check.parse(slice_rows, turn)
+        await check.read_accounts(posts)
+        async with loop_share(size) as turn:
+            await check.compare_with_platforms(posts, turn)
 
 
-def _parse(row: Row, now: datetime, numbers: dict[str, int]) -> CheckedPost | RefusedRow:
-    """Return the post of a row; `numbers` has the row of each externalId so far, and gets this one's."""
-    external_id = row.body.get("externalId")
-    external_id = external_id if isinstance(external_id, str) else None
-    problems = list(row.problems)
-    if not problems and row.body.get("publishNow"):
-        problems.append(_PUBLISH_NOW)
-    if not problems and row.body.get("queue") is not None:
-        problems.append(_QUEUE)
-    if external_id is not None and (first := numbers.setdefault(external_id, row.number)) != row.number:
-        sentence = f"externalId is that of row {first}, too: each row needs one of its own"
-        problems.append(Problem(sentence, "invalid_field_value", "externalId"))
-    if row.problems:
-        return RefusedRow(row.number, problems, external_id)
-    try:
-        parsed = read_create(row.body, now)
-    except InvalidRequest as error:
-        problems += error.problems
-    if problems:
-        return RefusedRow(row.number, problems, external_id)
-    return CheckedPost(row.number, parsed, body_digest(row.body).hex())
+def _external_id(body: JsonObject) -> str | None:
+    """Return the externalId of a row, None if it has none that a post could have."""
+    name = body.get("externalId")
+    usable = isinstance(name, str) and len(name) <= LONGEST_NAME and not unusable_strings({"externalId": name})
+    return name if usable else None
 
 
-def _named(refused: RefusedRow, name: str) -> RefusedRow:
-    """Return a refused row whose problems name it."""
-    where = f"{name}.{refused.number}"
-    problems = [replace(problem.within(where), row=refused.number) for problem in refused.problems]
-    return replace(refused, problems=problems)
+class _Check:
+    """The check of one request's rows, a slice of them at a time."""
 
+    def __init__(
+        self, deps: Dependencies, workspace_id: str, name: str, campaigns: Mapping[str, CampaignRules]
+    ) -> None:
+        self.checked = CheckedRows()
+        self._database, self._workspace_id, self._name = deps.database, workspace_id, name
+        self._campaigns: dict[str, CampaignRules | None] = dict(campaigns)
+        self._asked_accounts: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """The row of each externalId so far."""
+        self._values = self._targets = self._problems = 0
+        self._now = now_ms()
 
-def _account_ids(posts: Iterable[CheckedPost]) -> Iterator[str]:
-    for post in posts:
-        if not post.parsed.is_draft:
-            yield from (target.account_id for target in post.parsed.content.targets)
+    async def read_campaigns(self, rows: Iterable[Row]) -> None:
+        """Read the rules of the campaigns that rows name."""
+        for row in rows:
+            if isinstance(campaign_id := row.body.get("campaignId"), str) and campaign_id not in self._campaigns:
+                self._campaigns[campaign_id] = await read_campaign(self._database, self._workspace_id, row.body)
+
+    async def parse(self, rows: Iterable[Row], turn: LoopShare) -> list[CheckedPost]:
+        """Return the posts of rows whose shape is right, and refuse the others. Raises InvalidRequest."""
+        posts: list[CheckedPost] = []
+        for row in rows:
+            parsed_row = self._parse(row)
+            if isinstance(parsed_row, CheckedPost):
+                posts.append(parsed_row)
+            else:
+                self._refuse(parsed_row)
+            await turn.pause()
+        return posts
+
+    async def read_accounts(self, posts: Iterable[CheckedPost]) -> None:
+        """Read the accounts that scheduled posts name."""
+        scheduled = (post.parsed for post in posts if not post.parsed.is_draft)
+        account_ids = {target.account_id for parsed in scheduled for target in parsed.content.targets}
+        if new_ids := account_ids - self._asked_accounts:
+            self._asked_accounts |= new_ids
+            self.checked.accounts |= await read_accounts(self._database, self._workspace_id, sorted(new_ids))
+
+    async def compare_with_platforms(self, posts: Iterable[CheckedPost], turn: LoopShare) -> None:
+        """Refuse the posts that their accounts and platforms would refuse, and add the others."""
+        for post in posts:
+            content, problems = post.parsed.content, list[Problem]()
+            if not post.parsed.is_draft:
+                problems = await collect_platform_problems(content, self.checked.accounts, turn)
+            if problems:
+                external_id, digest = content.external_id, post.digest
+                self._refuse(RefusedRow(post.number, problems, external_id, digest, is_malformed=False))
+            else:
+                self.checked.posts.append(post)
+            await turn.pause()
+
+    def _parse(self, row: Row) -> CheckedPost | RefusedRow:
+        external_id = _external_id(row.body)
+        problems = [*row.problems, *self._problems_in_request(row, external_id)]
+        if row.problems:
+            return RefusedRow(row.number, problems, external_id)
+        try:
+            values = check_size(row.body, "The row")
+        except InvalidRequest as error:
+            return RefusedRow(row.number, [*problems, *error.problems], external_id)
+        digest = body_digest(row.body).hex()
+        campaign_id = row.body.get("campaignId")
+        campaign = self._campaigns.get(campaign_id) if isinstance(campaign_id, str) else None
+        try:
+            parsed = read_create(row.body, self._now, campaign)
+        except InvalidRequest as error:
+            problems += error.problems
+        if problems:
+            return RefusedRow(row.number, problems, external_id, digest)
+        if problem := find_campaign_problem(parsed, campaign):
+            return RefusedRow(row.number, [problem], external_id, digest, is_malformed=False)
+        self._count(values, len(parsed.content.targets))
+        return CheckedPost(row.number, parsed, digest)
+
+    def _problems_in_request(self, row: Row, external_id: str | None) -> Iterator[Problem]:
+        """Yield the problems that a row would not have if it were alone."""
+        if row.body.get("publishNow"):
+            yield _PUBLISH_NOW
+        if row.body.get("queue") is not None:
+            yield _QUEUE
+        if external_id is not None and (first := self._numbers.setdefault(external_id, row.number)) != row.number:
+            sentence = f"externalId is that of row {first}, too: each row needs one of its own"
+            yield Problem(sentence, "invalid_field_value", "externalId")
+
+    def _count(self, values: int, targets: int) -> None:
+        self._values += values
+        self._targets += targets
+        if self._values > MOST_ROW_VALUES:
+            raise InvalidRequest(Problem(f"The rows hold more than {MOST_ROW_VALUES:,} values in all", "invalid_json"))
+        if self._targets > MOST_ROW_TARGETS:
+            sentence = f"The rows have more than {MOST_ROW_TARGETS:,} targets in all: send fewer rows in one request"
+            raise InvalidRequest(Problem(sentence, "invalid_field_value", self._name))
+
+    def _refuse(self, refused: RefusedRow) -> None:
+        """Add a refused row, whose problems name it."""
+        where = f"{self._name}.{refused.number}"
+        # No answer lists more, and a hostile request could cause a million.
+        listed = refused.problems if self._problems < MOST_ROW_PROBLEMS else refused.problems[:1]
+        self._problems += len(listed)
+        problems = [replace(problem.within(where), row=refused.number) for problem in listed]
+        self.checked.refused.append(replace(refused, problems=problems))

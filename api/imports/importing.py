@@ -1,0 +1,219 @@
+"""Carry out an import: all of its rows together or nothing, and once for its Idempotency-Key."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.http.body_validation import read_valid
+from api.http.large_body import LargeBody, split_body
+from api.imports.bodies import ImportBody
+from api.imports.csv_rows import csv_rows
+from api.imports.json_rows import line_rows, list_rows
+from api.imports.query import ImportQuery
+from api.imports.results import RowResults, import_view
+from api.imports.updating import ExistingRows, compare, preview_updates, update_posts
+from api.posts.answers.answer import Answer, answer_view
+from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
+from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
+from api.posts.many.building import build_posts, deliver_due, total_bytes
+from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.warnings import PlanWarningView, plan_warnings
+from domain.audit import api_key
+from domain.campaigns import OperationKind
+from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
+from domain.ids import made_at, new_id
+from domain.imports import OnError, RowOutcome
+from domain.loop_share import loop_share
+from store.campaigns.operations import record_operation
+from store.posts.creating import CampaignGoneError, ExternalIdTakenError
+from store.posts.creating_many import create_posts, hold_campaigns
+from store.posts.idempotency import KeyedRequest, acquire_key
+from store.posts.imports import add_import, find_known
+
+log = structlog.get_logger(__name__)
+
+JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
+_TRIES = 3
+"""Times that an import is tried while other requests create posts with its external ids."""
+_RACED = Problem("Other requests create posts with the same externalIds; please try again", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A request to import rows: who sends it, the use of its Idempotency-Key, and how it is carried out."""
+
+    deps: Dependencies
+    workspace_id: str
+    api_key_id: str
+    request: KeyedRequest
+    query: ImportQuery
+
+    async def answer(self, body: LargeBody) -> Answer:
+        """Answer the request, or as the first request with this key was answered.
+
+        Raises InvalidRequest, Unprocessable, IdempotencyKeyReused, TooManyRequests, Unavailable.
+        """
+        if answer := await self._first_answer():
+            return answer
+        size = len(body.raw)
+        checked = await check_rows(self.deps, self.workspace_id, await self._rows(body), size)
+        if not checked.total:
+            raise InvalidRequest(Problem("There are no rows", "missing_required_field", "rows"))
+        # Rows cost the process as much as requests in slices.
+        self.deps.rates.take(self.api_key_id, checked.total // SLICE)
+        if self.query.on_error is OnError.SKIP:
+            _require_external_ids(checked)
+        if self.query.dry_run:
+            return await self._preview(checked)
+        for _ in range(_TRIES):
+            try:
+                return await self._carry_out(checked, size)
+            except KeyTakenError:
+                if answer := await self._first_answer():
+                    return answer
+                raise Unavailable(EXPIRED, retry_after=1) from None
+            except CampaignGoneError:
+                raise Unprocessable(replace(UNKNOWN_CAMPAIGN, param="rows")) from None
+            except ExternalIdTakenError:
+                log.info("import.raced")
+        raise Unavailable(_RACED, retry_after=1)
+
+    async def _first_answer(self) -> Answer | None:
+        """Return the answer of the first request with this key, if there is one."""
+        async with self.deps.database.reading() as session:
+            known = await find_use(session, self.request)
+        if known is None or known.response_body is None:
+            return None
+        return Answer(known.response_status or 201, known.response_body, replayed=True)
+
+    async def _rows(self, body: LargeBody) -> Iterator[Row]:
+        """Return the rows of a body, which are read as they are taken. Raises InvalidRequest."""
+        if body.content_type == JSON:
+            async with loop_share(len(body.raw)) as turn:
+                split = await split_body(body.raw, "posts", MOST_ROWS, turn)
+            # Whether the object has a list, and no other field: the items are read one by one.
+            posts: JsonObject = {} if split.items is None else {"posts": [{}] * min(1, len(split.items))}
+            read_valid(ImportBody, split.fields | posts)
+            rows = list_rows(split)
+        else:
+            rows = csv_rows(body.raw) if body.content_type == CSV else line_rows(body.raw)
+        return (replace(row, body=self.query.completed(row.body)) for row in _limited(rows))
+
+    async def _compared(
+        self, session: AsyncSession, checked: CheckedRows, results: RowResults
+    ) -> tuple[ExistingRows, list[RefusedRow]]:
+        sound_names = (post.parsed.content.external_id for post in checked.posts)
+        names = (*sound_names, *(row.external_id for row in checked.refused))
+        external_ids = [name for name in names if name is not None]
+        known = await find_known(session, self.workspace_id, external_ids) if external_ids else {}
+        return compare(checked, known, self.query.on_existing, results)
+
+    async def _warn(self, rows: ExistingRows) -> list[PlanWarningView]:
+        planned = [*rows.new, *(post for post, _ in rows.differing)]
+        replaced = [post_id for _, post_id in rows.differing]
+        async with self.deps.database.reading() as session:
+            return await plan_warnings(session, self.workspace_id, planned, self.query.timezone, replaced)
+
+    def _settle(self, checked: CheckedRows, refused: list[RefusedRow], results: RowResults) -> None:
+        """Add the results of refused rows if they are skipped. Otherwise raises InvalidRequest, Unprocessable."""
+        if self.query.on_error is OnError.REFUSE:
+            replace(checked, refused=refused).require_sound()
+        for row in sorted(refused, key=lambda row: row.number):
+            results.add_refused(row)
+
+    async def _preview(self, checked: CheckedRows) -> Answer:
+        results = RowResults()
+        async with self.deps.database.transaction() as session:
+            rows, refused = await self._compared(session, checked, results)
+            refused += await preview_updates(session, self.workspace_id, rows.differing, results)
+        for post in rows.new:
+            results.add(post, RowOutcome.CREATED, None)
+        self._settle(checked, refused, results)
+        warnings = await self._warn(rows)
+        return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, results.views))
+
+    async def _carry_out(self, checked: CheckedRows, size: int) -> Answer:
+        """Write everything together. Raises ExternalIdTakenError, and KeyTakenError if another request used the key."""
+        deps, workspace_id, results = self.deps, self.workspace_id, RowResults()
+        actor, import_id = api_key(self.api_key_id), new_id("imp")
+        async with deps.database.reading() as session:
+            rows, refused = await self._compared(session, checked, results)
+        if self.query.on_error is OnError.REFUSE:
+            replace(checked, refused=refused).require_sound()
+        warnings = await self._warn(rows)
+        posts = await build_posts(deps, workspace_id, actor, rows.new, size)
+        await deps.usage.count_posts(workspace_id, len(posts), total_bytes(posts))
+        for row, post in zip(rows.new, posts, strict=True):
+            results.add(row, RowOutcome.CREATED, post.columns["id"])
+        async with deps.database.transaction() as session:
+            campaigns = _count_by_campaign(rows)
+            await hold_campaigns(session, workspace_id, campaigns)
+            begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
+            self._settle(checked, [*refused, *begun], results)
+            await create_posts(session, posts)
+            for campaign_id, posts_of_campaign in campaigns.items():
+                summary = {"importId": import_id, "posts": posts_of_campaign}
+                await record_operation(
+                    session, workspace_id, OperationKind.IMPORTED, actor, summary, campaign_id=campaign_id
+                )
+            created_at, views = made_at(import_id), results.views
+            answer = replace(
+                answer_view(import_view(import_id, created_at, results.counts, warnings, views)), status=201
+            )
+            await add_import(
+                session,
+                {
+                    "id": import_id,
+                    "workspace_id": workspace_id,
+                    "created_at": created_at,
+                    "created_by": self.api_key_id,
+                    "counts": results.counts,
+                    "warnings": warnings,
+                    "results": views,
+                },
+            )
+            response = (answer.status, answer.body)
+            if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
+                raise KeyTakenError
+        log.info("import", import_id=import_id, **results.counts)
+        deliver_due(deps, posts)
+        deps.delivery.deliver_saved(due_ids)
+        return answer
+
+
+def _limited(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield rows. Raises InvalidRequest if there are too many."""
+    for count, row in enumerate(rows):
+        if count == MOST_ROWS:
+            sentence = f"An import may have at most {MOST_ROWS:,} rows: send the others in another one"
+            raise InvalidRequest(Problem(sentence, "invalid_field_value", "rows", row=row.number))
+        yield row
+
+
+def _count_by_campaign(rows: ExistingRows) -> Counter[str]:
+    """Return how many posts of each campaign rows create or change."""
+    posts = (*rows.new, *(post for post, _ in rows.differing))
+    campaign_ids = (post.parsed.content.campaign_id for post in posts)
+    return Counter(campaign_id for campaign_id in campaign_ids if campaign_id is not None)
+
+
+def _require_external_ids(checked: CheckedRows) -> None:
+    """Raise InvalidRequest if rows that would become posts have no externalId."""
+    problems = [
+        Problem(
+            f"rows.{post.number}.externalId is required with onError=skip: without one, a repeat would create it again",
+            "missing_required_field",
+            f"rows.{post.number}.externalId",
+            row=post.number,
+        )
+        for post in checked.posts
+        if post.parsed.content.external_id is None
+    ]
+    if problems:
+        raise InvalidRequest(problems[:MOST_ROW_PROBLEMS])

@@ -1,0 +1,44 @@
+"""The operations on imports, as the API routes them and its document describes them."""
+
+from api.http.large_body import LARGE_BYTES
+from api.http.operation import Operation
+from api.http.parameters import KEY, cursor, required
+from api.imports import examples
+from api.imports.bodies import ImportBody
+from api.imports.query import PARAMETERS
+from api.imports.views import ImportView
+from api.posts.many.checking import MOST_ROWS
+
+CREATE_IMPORT = Operation(
+    route="POST /v1/imports",
+    description=(
+        f"Up to {MOST_ROWS:,} posts and {LARGE_BYTES // 2**20} MiB, as JSON, as newline-delimited JSON or as CSV. All "
+        "posts are created in one transaction, or none: if a row is wrong, nothing is, and all problems are listed by "
+        "row. Rows are scheduled posts or drafts; `publishNow` is refused. A row whose `externalId` was imported "
+        "before, with the same content, is left unchanged, so a corrected file can be sent again. The workflows of "
+        "posts that are not due soon are started within some minutes; nothing waits for that. One import of a "
+        "workspace is carried out at a time. It counts as one request of the API key for each 100 rows."
+    ),
+    answer=ImportView,
+    answers={"imported": examples.IMPORT},
+    errors=(
+        *("wrongRow", "wrongColumn", "wrongFile", "invalidJson", "keyMissing", "wrongQuery", "unknownQuery"),
+        *("tooLargeImport", "noRows", "refusedRow", "keyReused", "otherImport"),
+    ),
+    status=201,
+    other_status=200,
+    other_answers={"dryRun": examples.PREVIEW},
+    body=ImportBody,
+    bodies={"posts": examples.LIST},
+    texts={"application/x-ndjson": examples.LINES, "text/csv": examples.CSV},
+    most_bytes=LARGE_BYTES,
+    parameters=(required(KEY), *PARAMETERS),
+)
+GET_IMPORT = Operation(
+    route="GET /v1/imports/{importId}",
+    description="The outcome of each row, 1,000 an answer. It can be read for 30 days.",
+    answer=ImportView,
+    answers={"import": examples.IMPORT},
+    errors=("unknownQuery", "wrongQuery", "importNotFound"),
+    parameters=(cursor(examples.CURSOR),),
+)

@@ -1,0 +1,87 @@
+"""The endpoints under /v1/imports."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from litestar import Controller, Response
+from litestar.params import FromPath
+
+from api.auth import AUTHENTICATED, WorkspaceId
+from api.dependencies import Deps
+from api.http.cursors import NO_CURSOR, decode_cursor
+from api.http.headers import HttpRequest, required_key
+from api.http.large_body import read_large_body
+from api.http.operation import serves
+from api.http.query import convert_parameter, parse_query
+from api.imports import operations
+from api.imports.importing import CSV, JSON, LINES, ImportRequest
+from api.imports.query import ImportQuery, read_import_query
+from api.imports.results import PAGE, import_view
+from api.posts.answers.answer import answer_view
+from api.posts.answers.response import respond
+from domain.errors import InvalidRequest, NotFound, Problem
+from store.posts.idempotency import KeyedRequest
+from store.posts.imports import read_import
+
+_NO_IMPORT = Problem("This workspace has no such import", "not_found")
+
+
+class ImportEndpoints(Controller):
+    """The imports of the caller's workspace."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.CREATE_IMPORT)
+    async def create_import(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Import posts."""
+        await deps.restoring.require_finished()
+        query, key = _read_head(request)
+        # Before the body is read, because it may be large.
+        with deps.imports.take(workspace_id):
+            body = await read_large_body(request, (JSON, LINES, CSV))
+            keyed = KeyedRequest(workspace_id, key, _digest(query, body.digest))
+            return respond(
+                await ImportRequest(deps, workspace_id, request.state.caller.key_id, keyed, query).answer(body)
+            )
+
+    @serves(operations.GET_IMPORT)
+    async def get_import(
+        self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Get an import and the results of its rows."""
+        values, problems = parse_query(request)
+        begin = convert_parameter(values, problems, "cursor", _read_cursor) or 0
+        if problems:
+            raise InvalidRequest(problems)
+        async with deps.database.reading() as session:
+            page = await read_import(session, workspace_id, import_id, begin, PAGE)
+        if page is None:
+            raise NotFound(_NO_IMPORT)
+        return respond(
+            answer_view(import_view(import_id, page.created_at, page.counts, page.warnings, page.results, begin))
+        )
+
+
+def _read_head(request: HttpRequest) -> tuple[ImportQuery, str]:
+    """Return the query and the key of an import. Raises InvalidRequest with everything that is wrong with them."""
+    query, problems = read_import_query(request)
+    try:
+        key = required_key(request)
+    except InvalidRequest as error:
+        problems = [*problems, *error.problems]
+    if problems:
+        raise InvalidRequest(problems)
+    return query, key
+
+
+def _digest(query: ImportQuery, body: bytes) -> bytes:
+    """Return the digest of a request: of its body's bytes, and of how it is carried out."""
+    return hashlib.sha256(f"POST /v1/imports\n{json.dumps(asdict(query))}\n".encode() + body).digest()
+
+
+def _read_cursor(text: str) -> int:
+    begin = decode_cursor(text).get("after")
+    if not isinstance(begin, int) or not 0 <= begin < 2**31:
+        raise ValueError(NO_CURSOR)
+    return begin

@@ -1,0 +1,49 @@
+"""The answers of imports."""
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.errors import ProblemView
+from api.posts.many.warnings import PlanWarningView
+from api.views import HasMore, Moment, NextCursor, described, view
+from domain.imports import RowOutcome
+
+
+@view("ImportRow")
+class ImportRowView(TypedDict):
+    """The result of one row."""
+
+    row: Annotated[int, described("Its line in the file, or its place in `posts`.", 2)]
+    outcome: Annotated[RowOutcome, described("The outcome; with `dryRun`, the one that it would have.", "created")]
+    id: Annotated[
+        str | None,
+        described("The post; null if there is none, or none yet.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"),
+    ]
+    externalId: NotRequired[Annotated[str, described("Your own id, if given.", "bf-001")]]
+    scheduledFor: NotRequired[Annotated[Moment | None, described("The instant it is scheduled for.")]]
+    errors: NotRequired[
+        Annotated[list[ProblemView], described("Why it failed; at most 10, and 1 after the 1,000th of an import.")]
+    ]
+
+
+@view("Import")
+class ImportView(TypedDict):
+    """An import, and the outcome of its rows."""
+
+    id: Annotated[str | None, described("The import; null with `dryRun`.", "imp_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    createdAt: Annotated[Moment, described("When it was carried out.")]
+    total: Annotated[int, described("Its rows.", 3)]
+    created: Annotated[int, described("Rows that became posts.", 1)]
+    unchanged: Annotated[int, described("Rows whose posts were made by the same rows already.", 1)]
+    updated: Annotated[int, described("Rows whose posts have their content and time now.", 0)]
+    ignored: Annotated[int, described("Rows whose posts differ, and stay as they are (`onExisting=keep`).", 0)]
+    failed: Annotated[int, described("Rows with problems, which were skipped.", 1)]
+    results: Annotated[list[ImportRowView], described("At most 1,000 an answer, in the order of the rows.")]
+    warnings: Annotated[
+        list[PlanWarningView],
+        described("Posts that may be late or refused because of others, of this import or of before; at most 100."),
+    ]
+    cursor: Annotated[NextCursor, Field(examples=["eyJhZnRlciI6MTAwMH0"])]
+    hasMore: Annotated[HasMore, Field(examples=[False])]

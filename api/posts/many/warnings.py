@@ -1,0 +1,173 @@
+"""Warnings about many posts together: more than an account may publish, and texts that its platform refuses twice."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import islice
+from typing import Annotated, NotRequired
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
+
+from api.posts.many.checking import CheckedPost
+from api.views import PlatformName, described, view
+from domain.codes import ProblemCode
+from domain.content import PostContent, TargetContent
+from domain.rate_limits import RateLimit
+from domain.zones import zone_named
+from platforms.registry import platforms
+from store.posts.planned import count_planned
+
+MOST_WARNINGS = 100
+"""Warnings of one answer."""
+_MOST_ROWS_NAMED = 10
+_DAY, _SHORTEST = timedelta(days=1), timedelta(minutes=1)
+"""A limit of less than a minute delays a post by seconds, which is no reason for a warning."""
+
+
+@view("PlanWarning")
+class PlanWarningView(TypedDict):
+    """A warning about rows that are sound by themselves."""
+
+    error: Annotated[str, described("A sentence for a person.", "151 posts are planned for tw_456 on 2030-12-03")]
+    code: Annotated[ProblemCode, described("For a program.", "over_daily_cap")]
+    platform: PlatformName
+    accountId: Annotated[str, described("The account.", "tw_456")]
+    day: NotRequired[Annotated[str, described("The day, with `over_daily_cap`.", "2030-12-03")]]
+    planned: Annotated[int, described("The posts that are planned for it, those of before included.", 151)]
+    allowed: Annotated[int, described("The posts that its platform allows.", 150)]
+    rows: Annotated[list[int], described("The first 10 of the rows that it concerns.", [17, 18])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A target of a row."""
+
+    row: int
+    due_at: datetime
+    content: PostContent
+    target: TargetContent
+
+
+_Account = tuple[str, str]
+
+
+async def plan_warnings(
+    session: AsyncSession, workspace_id: str, posts: Sequence[CheckedPost], zone: str | None, replaced: Collection[str]
+) -> list[PlanWarningView]:
+    """Return warnings about posts that are about to be saved.
+
+    Days are those of `zone`, else of the first scheduled post's. `replaced`: the ids of posts in whose place they come.
+    """
+    by_account: dict[_Account, list[_Planned]] = defaultdict(list)
+    for post in posts:
+        content = post.parsed.content
+        zone = zone or content.timezone
+        if (due_at := post.parsed.due_at) is not None:
+            for target in content.targets:
+                planned = _Planned(post.number, due_at, content, target)
+                by_account[target.platform, target.account_id].append(planned)
+    day_zone = zone_named(zone or "UTC")
+    existing = await _count_existing(session, workspace_id, by_account, day_zone, replaced)
+    warnings = (
+        warning
+        for account, planned in by_account.items()
+        for warning in _warnings(account, sorted(planned, key=lambda item: item.due_at), existing, day_zone)
+    )
+    return list(islice(warnings, MOST_WARNINGS))
+
+
+async def _count_existing(
+    session: AsyncSession,
+    workspace_id: str,
+    by_account: dict[_Account, list[_Planned]],
+    zone: tzinfo,
+    replaced: Collection[str],
+) -> Counter[tuple[_Account, str]]:
+    """Return how many posts are planned already, for each account with a limit of a day, and day."""
+    limited = {account: planned for account, planned in by_account.items() if _day_limit(account)}
+    counts: Counter[tuple[_Account, str]] = Counter()
+    if not limited:
+        return counts
+    times = [item.due_at for planned in limited.values() for item in planned]
+    rows = await count_planned(
+        session, workspace_id, {account_id for _, account_id in limited}, min(times) - _DAY, max(times) + _DAY, replaced
+    )
+    for account, since, posts in rows:
+        counts[account, _day(since, zone)] += posts
+    return counts
+
+
+def _limits(account: _Account) -> tuple[RateLimit, ...]:
+    return platforms()[account[0]].rules.rate_limits
+
+
+def _day_limit(account: _Account) -> RateLimit | None:
+    return next((limit for limit in _limits(account) if limit.per == _DAY), None)
+
+
+def _day(moment: datetime, zone: tzinfo) -> str:
+    return moment.astimezone(zone).date().isoformat()
+
+
+def _warnings(
+    account: _Account, planned: Sequence[_Planned], existing: Counter[tuple[_Account, str]], zone: tzinfo
+) -> Iterator[PlanWarningView]:
+    """Yield the warnings about one account, whose rows are in the order of their times."""
+    if limit := _day_limit(account):
+        rows_by_day: dict[str, list[int]] = defaultdict(list)
+        for item in planned:
+            rows_by_day[_day(item.due_at, zone)].append(item.row)
+        for day, rows in rows_by_day.items():
+            number = len(rows) + existing[account, day]
+            if number > limit.limit:
+                sentence = "{posts:,} posts are planned for {account} on {day}, and {label} allows {allowed:,} a day"
+                yield _warning("over_daily_cap", sentence, account, rows, number, limit.limit, day=day)
+    for limit in _limits(account):
+        if _SHORTEST <= limit.per < _DAY and (close := _closest(planned, limit)):
+            sentence = (
+                f"{{posts:,}} posts to {{account}} are planned within {limit.per}, and {{label}} allows {{allowed:,}}"
+            )
+            yield _warning("too_close", sentence, account, close, len(close), limit.limit)
+    if platforms()[account[0]].rules.refuses_repeats:
+        for rows in _repeated(planned):
+            sentence = "{posts:,} posts to {account} have the same text, and {label} refuses to publish a text again"
+            yield _warning("duplicate_content", sentence, account, rows, len(rows), 1)
+
+
+def _warning(
+    code: ProblemCode, sentence: str, account: _Account, rows: Iterable[int], planned: int, allowed: int, day: str = ""
+) -> PlanWarningView:
+    platform, account_id = account
+    label = platforms()[platform].label
+    warning = PlanWarningView(
+        error=sentence.format(posts=planned, account=account_id, label=label, allowed=allowed, day=day),
+        code=code,
+        platform=platform,
+        accountId=account_id,
+        planned=planned,
+        allowed=allowed,
+        rows=list(islice(rows, _MOST_ROWS_NAMED)),
+    )
+    if day:
+        warning["day"] = day
+    return warning
+
+
+def _closest(planned: Sequence[_Planned], limit: RateLimit) -> list[int]:
+    """Return the rows of the first window in which more posts are planned than allowed, if there is one."""
+    for begin in range(len(planned) - limit.limit):
+        end = planned[begin].due_at + limit.per
+        if planned[begin + limit.limit].due_at < end:
+            return [item.row for item in planned[begin:] if item.due_at < end]
+    return []
+
+
+def _repeated(planned: Sequence[_Planned]) -> Iterator[list[int]]:
+    """Yield the rows of each text that several posts have, if their media do not differ."""
+    rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for item in planned:
+        media = (medium.url for medium in item.content.media_for(item.target))
+        rows[item.content.text_for(item.target), *media].append(item.row)
+    yield from (numbers for numbers in rows.values() if len(numbers) > 1)
