@@ -17,6 +17,7 @@ from api.openapi.document import document, servers
 
 _DOCS = Path(__file__).with_name("docs.html")
 _CONNECT = Path(__file__).with_name("connect.html")
+_CALENDAR = Path(__file__).with_name("calendar.html")
 
 
 def strict_policy(page: str) -> str:
@@ -61,6 +62,11 @@ class PageEndpoints(Controller):
     def connect(self) -> Response[bytes]:
         """Return a page on which a person tries how accounts are connected."""
         return _page(_CONNECT)
+
+    @get("/calendar", sync_to_thread=False)
+    def calendar(self) -> Response[bytes]:
+        """Return the page with a workspace's calendar."""
+        return _page(_CALENDAR)
 
 
 @cache

@@ -6,10 +6,13 @@ from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
 from api.posts.counts import COST, MOST_COUNTED
 from domain.errors import InvalidRequest, Problem
+from store.pauses.pauses import list_pauses_under_way
 from store.posts.calendar import read_calendar
 
 MOST_OF_DAY = 50
 """Posts of a day that are shown: more than a person reads at a glance."""
+MOST_PAUSES = 100
+"""Pauses of an answer."""
 _TOO_MANY = Problem(
     f"These days have more than {MOST_COUNTED:,} posts: ask for fewer days, or for a status, a tag or an account",
     "invalid_field_value",
@@ -31,4 +34,6 @@ async def read_days(deps: Dependencies, workspace_id: str, api_key_id: str, quer
         )
     if days is None:
         raise InvalidRequest(_TOO_MANY)
-    return await render_calendar(query.zone, query.days, days)
+    async with deps.database.reading() as session:
+        pauses = [pause for pause, _ in await list_pauses_under_way(session, workspace_id, MOST_PAUSES)]
+    return await render_calendar(query.zone, query.days, days, pauses)

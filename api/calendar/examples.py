@@ -24,5 +24,15 @@ CALENDAR: dict[str, Any] = {
         },
         {"date": "2030-12-04", "posts": []},
     ],
+    "pauses": [
+        {
+            "id": "pau_019bc10e51307c4f8d2b7f3a6c0e9d41",
+            "scope": "account",
+            "platform": "twitter",
+            "accountId": "tw_456",
+            "since": "2030-12-03T08:00:00.120Z",
+            "reason": "Press embargo until Friday",
+        }
+    ],
     "more": {"2030-12-03": 412},
 }

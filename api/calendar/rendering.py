@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from api.calendar.views import CalendarDayView, CalendarPostView, CalendarTargetView, CalendarView
+from api.calendar.views import (
+    CalendarDayView,
+    CalendarPauseView,
+    CalendarPostView,
+    CalendarTargetView,
+    CalendarView,
+)
 from api.posts.answers.rendering import TIME_PASSED
 from domain.loop_share import loop_share
 from domain.post import PostStatus, TargetStatus, status_shown
@@ -11,13 +17,17 @@ from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
 from domain.waits import MOST_PRESSING, WaitsFor, waits_for
 from platforms.registry import platforms
+from store.models import Pause
+from store.pauses.pauses import gate_of_pause
 from store.posts.calendar import CalendarDay, CalendarPost, CalendarTarget
 
 _BYTES_OF_POST = 500
 """The usual size of a post in the answer, by which its work is counted."""
 
 
-async def render_calendar(zone: str, dates: Sequence[date], days: Sequence[CalendarDay]) -> CalendarView:
+async def render_calendar(
+    zone: str, dates: Sequence[date], days: Sequence[CalendarDay], pauses: Sequence[Pause]
+) -> CalendarView:
     """Return a calendar. Other requests are served in between."""
     now = datetime.now(UTC)
     shown: list[CalendarDayView] = []
@@ -30,7 +40,7 @@ async def render_calendar(zone: str, dates: Sequence[date], days: Sequence[Calen
         for entry, day in zip(shown, days, strict=True)
         if day.total > len(day.posts)
     }
-    return {"timezone": zone, "days": shown, "more": more}
+    return {"timezone": zone, "days": shown, "pauses": [_pause(pause) for pause in pauses], "more": more}
 
 
 def _post(post: CalendarPost, zone: str, now: datetime) -> CalendarPostView:
@@ -44,6 +54,10 @@ def _post(post: CalendarPost, zone: str, now: datetime) -> CalendarPostView:
         "text": post.text,
         "targets": [_target(target) for target in post.targets],
     }
+    if post.campaign_id:
+        shown["campaignId"] = post.campaign_id
+    if post.series_id:
+        shown["seriesId"] = post.series_id
     if post.due_at and post.due_at != post.at:
         shown["dueAt"] = rfc3339(post.due_at)
     if pressing := _most_pressing(post.targets):
@@ -52,6 +66,19 @@ def _post(post: CalendarPost, zone: str, now: datetime) -> CalendarPostView:
         shown["warnings"] = warnings
     if post.target_count > len(post.targets):
         shown["moreTargets"] = post.target_count - len(post.targets)
+    return shown
+
+
+def _pause(pause: Pause) -> CalendarPauseView:
+    gate = gate_of_pause(pause)
+    shown: CalendarPauseView = {
+        "id": pause.id,
+        "scope": gate.kind,
+        "since": rfc3339(pause.paused_at),
+        "reason": pause.reason,
+    }
+    if gate.account:
+        shown["platform"], shown["accountId"] = gate.account
     return shown
 
 

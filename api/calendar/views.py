@@ -5,6 +5,7 @@ from typing import Annotated, NotRequired
 from typing_extensions import TypedDict
 
 from api.views import Moment, PlatformName, ValueOf, described, view
+from domain.pauses import PauseScope
 from domain.post import PostStatus, TargetStatus
 from domain.waits import WaitsFor
 
@@ -29,6 +30,8 @@ class CalendarPostView(TypedDict):
     ]
     local: Annotated[str, described("The same on the clocks of the calendar's `timezone`.", "2030-12-03T10:00:00")]
     timezone: Annotated[str, described("The post's own time zone.", "Europe/Berlin")]
+    campaignId: NotRequired[Annotated[str, described("Its campaign.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    seriesId: NotRequired[Annotated[str, described("Its series.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     dueAt: NotRequired[Annotated[Moment, described("When it is due, if a pause has moved that from `at`.")]]
     status: Annotated[PostStatus, described("The post's status.", "scheduled")]
     text: Annotated[
@@ -58,12 +61,25 @@ class CalendarDayView(TypedDict):
     posts: Annotated[list[CalendarPostView], described("Its first 50 posts, the soonest first.")]
 
 
+@view("CalendarPause")
+class CalendarPauseView(TypedDict):
+    """A pause that stops posts of a calendar. `GET /v1/pauses/{pauseId}` has the rest."""
+
+    id: Annotated[str, described("The pause's id.", "pau_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    scope: PauseScope
+    platform: NotRequired[PlatformName]
+    accountId: NotRequired[Annotated[str, described("The account's id.", "tw_456")]]
+    since: Annotated[Moment, described("When it began.")]
+    reason: Annotated[str | None, described("Why.", "Press embargo until Friday")]
+
+
 @view("Calendar")
 class CalendarView(TypedDict):
     """The posts of some days."""
 
     timezone: Annotated[str, described("The time zone in which the days begin and end.", "Europe/Berlin")]
     days: Annotated[list[CalendarDayView], described("Every day that was asked for, also those without posts.")]
+    pauses: Annotated[list[CalendarPauseView], described("The pauses that are under way, at most 100.")]
     more: Annotated[
         dict[str, int],
         described("For each day with more posts than are shown: how many more.", {"2030-12-03": 412}),

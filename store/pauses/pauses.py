@@ -67,9 +67,12 @@ async def find_pause_under_way(session: AsyncSession, workspace_id: str, gate: G
     return await session.scalar(query.where(Pause.gate_id == gate.id, Pause.ended_at.is_(None)))
 
 
-async def list_pauses_under_way(session: AsyncSession, workspace_id: str | None) -> Sequence[tuple[Pause, str]]:
+async def list_pauses_under_way(
+    session: AsyncSession, workspace_id: str | None, limit: int | None = None
+) -> Sequence[tuple[Pause, str]]:
     """Return the pauses of a workspace, or of all, that have not ended, each with the name of its workspace."""
     query = select(Pause, Workspace.name).join(Workspace).where(Pause.ended_at.is_(None)).order_by(Pause.id)
+    query = query.limit(limit)
     if workspace_id is not None:
         query = query.where(Pause.workspace_id == workspace_id)
     return [(pause, name) for pause, name in await session.execute(query)]

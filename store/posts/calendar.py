@@ -54,6 +54,8 @@ class CalendarPost(NamedTuple):
     scheduled_for: datetime | None
     due_at: datetime | None
     timezone: str
+    campaign_id: str | None
+    series_id: str | None
     text: str
     """The first characters of its text, or of the first target with its own text."""
     target_count: int
@@ -71,7 +73,7 @@ class CalendarDay:
 
 _SHOWN = f"""
 SELECT posts.id, posts.version, posts.status, coalesce(posts.scheduled_for, posts.due_at),
-  posts.scheduled_for, posts.due_at, posts.timezone,
+  posts.scheduled_for, posts.due_at, posts.timezone, posts.campaign_id, posts.series_id,
   left(coalesce(posts.content, (
     SELECT custom_content FROM targets WHERE post_id = posts.id AND custom_content IS NOT NULL ORDER BY position LIMIT 1
   ), ''), {TEXT_LENGTH}),

@@ -38,6 +38,9 @@ _TEXT = """
 """
 
 
+_KEY_CODES = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
+
+
 def program() -> str | None:
     """Return Chromium's path; None if it is not installed."""
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
@@ -86,6 +89,19 @@ class Page:
         await self._do("Emulation.setEmulatedMedia", features=[scheme])
         # Two frames later the page has its size.
         await self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def press(self, key: str) -> None:
+        """Press and release a key: a letter, or Tab, Enter, Escape, ArrowLeft, ArrowRight."""
+        text = key if len(key) == 1 else "\r" if key == "Enter" else ""
+        code = _KEY_CODES.get(key) or ord(key.upper())
+        pressed = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
+        await self._do("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **pressed)
+        await self._do("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    async def prefer(self, **features: str) -> None:
+        """Emulate a person's preferences, such as prefers_reduced_motion="reduce"."""
+        named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        await self._do("Emulation.setEmulatedMedia", features=named)
 
     async def picture(self, width: int, height: int) -> bytes:
         """Return a PNG of the page in a window of this size, in CSS pixels."""

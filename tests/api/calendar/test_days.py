@@ -155,7 +155,9 @@ async def test_a_paused_post_says_so(api: Client, stack: Stack) -> None:
         post = (
             await api.send_post({"content": f"Paused {due}", "platforms": [target], "scheduledFor": due.isoformat()})
         ).json()
-        [day] = (await read_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id))["days"]
+        calendar = await read_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id)
+        [day], [shown_pause] = calendar["days"], calendar["pauses"]
+        assert shown_pause == {name: pause.json()[name] for name in ("id", "scope", "since", "reason")}
         [shown] = [shown for shown in day["posts"] if shown["id"] == post["id"]]
         held = (await api.get(f"/v1/posts/{post['id']}")).json()
         assert (shown["status"], shown.get("waitsFor")) == (held["status"], held["platforms"][0].get("waitsFor"))
@@ -182,7 +184,12 @@ async def test_filters_select_posts(stranger: Client) -> None:
 async def test_a_workspace_sees_its_own_posts(api: Client, stranger: Client) -> None:
     day = f"{YEAR}-07-02"
     await draft(api, "of another workspace", scheduledFor=f"{day}T08:00:00Z")
-    assert await read_days(stranger, day, day) == {"timezone": "UTC", "days": [{"date": day, "posts": []}], "more": {}}
+    assert await read_days(stranger, day, day) == {
+        "timezone": "UTC",
+        "days": [{"date": day, "posts": []}],
+        "pauses": [],
+        "more": {},
+    }
 
 
 async def test_an_unchanged_calendar_is_304(stranger: Client) -> None:

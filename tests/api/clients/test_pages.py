@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from litestar import Litestar
 
-from tests.api.clients.tools import installed_from_npm
+from tests.api.clients.barriers import check, fits, read_axe
 from tests.api.conftest import make_client
-from tests.cli.browser import Page, browser, program
+from tests.cli.browser import browser, program
 from tests.serving import listening
 from tests.stack import Stack
 
@@ -18,37 +18,11 @@ pytestmark = [
     pytest.mark.thorough,
     pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
 ]
-_PHONE_WIDTH = 390
-_AXE = {"axe-core": "4.10.3"}
-_VIOLATIONS = """axe.run(document, {resultTypes: ["violations"]}).then((found) => JSON.stringify(
-  found.violations.map((each) => [each.id, each.nodes.slice(0, 5).map((node) => node.html.slice(0, 200))])))"""
-
-
-_TOO_WIDE = f"""JSON.stringify(document.documentElement.scrollWidth <= {_PHONE_WIDTH} ? [] :
-  [...document.querySelectorAll("*")]
-  .filter((each) => !each.closest("pre code") && each.getBoundingClientRect().right > {_PHONE_WIDTH})
-  .slice(0, 12).map((each) => each.outerHTML.slice(0, 120)))"""
-
-
-async def fits(page: Page) -> None:
-    """Fail if a page is wider than a phone."""
-    await page.resize(_PHONE_WIDTH, 800)
-    assert json.loads(await page.evaluate(_TOO_WIDE)) == []
-
-
-async def check(page: Page, axe: str) -> None:
-    """Fail if a page is wider than a phone or has a barrier that axe knows."""
-    for dark in (False, True):
-        await page.resize(_PHONE_WIDTH, 800, dark=dark)
-        assert json.loads(await page.evaluate(_TOO_WIDE)) == []
-        await page.evaluate(axe)
-        assert json.loads(await page.evaluate(_VIOLATIONS)) == []
 
 
 @pytest.fixture
 async def axe() -> str:
-    packages = await installed_from_npm(_AXE)
-    return (packages / "node_modules/axe-core/axe.min.js").read_text()
+    return await read_axe()
 
 
 async def test_pages_fit_a_phone_and_have_no_barriers(app: Litestar, stack: Stack, tmp_path: Path, axe: str) -> None:

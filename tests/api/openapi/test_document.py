@@ -56,7 +56,10 @@ def test_describes_every_route_and_no_other(app: Litestar) -> None:
         if method != "OPTIONS"
     }
     # Platforms fetch media, not clients; and the pages that people see while they connect are not called by programs.
-    pages = {("get", path) for path in ("/", "/connect", "/docs", "/openapi.json", "/media/{name}", "/apps/{name}")}
+    pages = {
+        ("get", path)
+        for path in ("/", "/calendar", "/connect", "/docs", "/openapi.json", "/media/{name}", "/apps/{name}")
+    }
     hosted = {path for _, path in served if path.startswith(("/v1/connect/callback", "/v1/connect/start"))}
     hosted |= {path for _, path in served if path.startswith("/v1/connect/result")}
     pages |= {(method, path) for method, path in served if path in hosted}
@@ -182,7 +185,7 @@ def test_no_example_holds_a_reference() -> None:
             assert '"$ref"' not in json.dumps(content["application/json"]["examples"])
 
 
-@pytest.mark.parametrize("path", ["/docs", "/connect"])
+@pytest.mark.parametrize("path", ["/docs", "/connect", "/calendar"])
 async def test_pages_run_their_own_script_alone_and_in_no_frame(api: Client, path: str) -> None:
     page = await api.get(path)
     policy = dict(part.split(maxsplit=1) for part in page.headers["content-security-policy"].split("; "))
@@ -277,3 +280,11 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
                 await asyncio.to_thread(attack)
             finally:
                 await end_pauses(api)
+
+
+async def test_the_calendar_is_a_small_page_that_loads_nothing_from_elsewhere(api: Client) -> None:
+    page = await api.get("/calendar")
+    assert len(page.content) <= 40_000
+    assert re.findall(r"(?:src|href)=\"([^\"]*)\"", page.text) == ["data:,"]
+    assert re.findall(r"https?://[^\s\"'`]+", page.text) == []
+    assert "innerHTML" not in page.text

@@ -1,0 +1,275 @@
+"""The page /calendar in Chromium: what it shows, and what people do with it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+
+from tests.api.clients.barriers import check, fits, read_axe
+from tests.api.clients.calendar_rows import fill_calendar
+from tests.api.conftest import Client, make_client
+from tests.cli.browser import Page, browser, program
+from tests.serving import listening
+from tests.stack import Stack
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.thorough,
+    pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
+]
+_READY = "document.body?.dataset.ready === 'true'"
+# The times in the cells of the month, by the dates that are announced.
+_CELLS = """JSON.stringify(Object.fromEntries([...document.querySelectorAll("#month td")].map((cell) =>
+  [cell.querySelector(".number .away").textContent,
+   [...cell.querySelectorAll(".tile b")].map((time) => time.textContent)])
+  .filter(([, times]) => times.length)))"""
+_CLICK = "document.getElementById('dialog').close(); document.getElementById('{}').click()"
+_FOCUSED = "document.activeElement.textContent.trim()"
+
+
+class CalendarPage:
+    """A tab with the calendar of one workspace."""
+
+    def __init__(self, page: Page, url: str, key: str) -> None:
+        self.page = page
+        self.url = url
+        self.key = key
+
+    async def open(self, query: str) -> None:
+        """Open the calendar and wait until it shows its posts."""
+        await self.page.open(f"{self.url}/docs")
+        await self.page.evaluate(f"sessionStorage.setItem('key', {json.dumps(self.key)})")
+        await self.page.open(f"{self.url}/calendar?{query}")
+        await self.wait(_READY)
+
+    async def wait(self, condition: str, seconds: float = 60) -> None:
+        """Wait until an expression is true."""
+        async with asyncio.timeout(seconds):
+            while not await self.page.evaluate(f"Boolean({condition})"):  # noqa: ASYNC110 the page has no event for us
+                await asyncio.sleep(0.05)
+
+    async def read(self, expression: str) -> Any:
+        """Return the value of an expression that writes JSON."""
+        return json.loads(await self.page.evaluate(expression))
+
+
+@asynccontextmanager
+async def calendar_page(app: Litestar, key: str, folder: Path) -> AsyncIterator[CalendarPage]:
+    async with listening(app) as url, browser(folder) as page:
+        await page.resize(1280, 900)
+        yield CalendarPage(page, url, key)
+
+
+@pytest.fixture
+async def workspace(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
+    """Yield a client of a new workspace; it has its key in its headers."""
+    workspace_id, key = await stack.new_workspace()
+    async with make_client(app, key) as client:
+        client.workspace_id = workspace_id
+        yield client
+
+
+def key_of_client(client: Client) -> str:
+    return client.headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest.mark.parametrize(
+    ("zone", "changes"),
+    [
+        ("Europe/Berlin", ("2027-03-28", "2027-10-31")),
+        ("America/New_York", ("2027-03-14", "2027-11-07")),
+        ("Australia/Lord_Howe", ("2027-10-03", "2027-04-04")),
+    ],
+)
+async def test_a_month_has_each_post_on_its_day_when_clocks_change(
+    app: Litestar, workspace: Client, tmp_path: Path, zone: str, changes: tuple[str, str]
+) -> None:
+    for day in changes:
+        for time in ("00:00", "12:00", "23:59"):
+            body = {"content": f"{day} {time}", "scheduledFor": f"{day}T{time}:00", "timezone": zone, "isDraft": True}
+            assert (await workspace.send_post(body)).status_code == 201
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        for day in changes:
+            await calendar.open(f"view=month&date={day}&timezone={zone}")
+            cells = await calendar.read(_CELLS)
+            name = datetime.fromisoformat(day).strftime("%-d %B")
+            assert cells == {name: ["00:00", "12:00", "23:59"]}
+            # The day that the browser's own clock would show is another one.
+            await calendar.open(f"view=list&date={day}&timezone={zone}")
+            assert await calendar.page.evaluate(f"document.querySelectorAll('#day-{day} .tile').length") == 3
+
+
+async def test_ten_thousand_posts_are_shown_in_part(
+    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+) -> None:
+    first = datetime(2027, 2, 1, tzinfo=UTC)
+    await fill_calendar(stack, workspace.workspace_id, first, count=10_000, step=timedelta(minutes=4))
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        await calendar.open("view=month&date=2027-02-01&timezone=UTC")
+        text = await calendar.page.text()
+        assert "+357 more" in text
+        assert "10,000 posts in UTC" in text
+        # One request for the page, and one for the calendar, before it is painted.
+        requests = await calendar.read(
+            "JSON.stringify(performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname))"
+        )
+        assert requests[0] == "/v1/calendar"
+        assert set(requests[1:]) <= {"/v1/accounts", "/v1/calendar"}
+        await calendar.page.evaluate("document.querySelector('.many').click()")
+        await calendar.wait(f"{_READY} && document.getElementById('list')")
+        text = await calendar.page.text()
+        assert "310 more posts on this day" in text
+        assert await calendar.page.evaluate("document.querySelectorAll('.tile').length") == 28 * 50
+
+
+async def test_texts_are_shown_as_text_and_changes_appear(
+    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+) -> None:
+    account = await stack.connect("mastodon", workspace_id=workspace.workspace_id)
+    bold = "<b>not bold</b><img src=x onerror=alert(1)>"
+    body = {
+        "content": bold,
+        "platforms": [{"platform": account.platform, "accountId": account.id}],
+        "scheduledFor": "2027-05-04T09:00:00",
+        "timezone": "Asia/Tokyo",
+        "isDraft": True,
+    }
+    post = (await workspace.send_post(body)).json()
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        await calendar.open("view=list&date=2027-05-01&timezone=Europe/Berlin&status=draft")
+        assert "02:00" in (text := await calendar.page.text())
+        assert bold in text
+        assert await calendar.page.evaluate("document.querySelectorAll('main b, main img').length") == 0
+        # An unchanged calendar is not sent again, and a change appears without a reload.
+        await calendar.page.evaluate("window.same = document.querySelector('.tile')")
+        await workspace.patch(f"/v1/posts/{post['id']}", json={"content": "changed elsewhere"})
+        await calendar.page.shows("changed elsewhere")
+        await calendar.page.evaluate("document.querySelector('.tile').click()")
+        await calendar.page.shows("Time in Asia/Tokyo", post["id"])
+        await calendar.page.evaluate(
+            "document.querySelector('dialog input').value = '2027-05-05T09:30';"
+            "document.querySelector('dialog form button').click()"
+        )
+        await calendar.page.shows("It is scheduled for 2027-05-05, 09:30:00")
+        assert (await workspace.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] == "2027-05-05T00:30:00Z"
+        await calendar.page.evaluate("document.getElementById('dialog').close()")
+        await calendar.page.shows("No posts in these days.")
+
+
+async def test_a_pause_is_shown_and_ended(app: Litestar, stack: Stack, workspace: Client, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    await fill_calendar(
+        stack,
+        workspace.workspace_id,
+        now - timedelta(hours=3),
+        count=3,
+        step=timedelta(hours=1),
+        statuses=("publishing",),
+    )
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        await calendar.open("timezone=UTC")
+        assert not await calendar.page.evaluate("document.getElementById('resume').checkVisibility()")
+        await calendar.page.evaluate("document.getElementById('pause').click()")
+        await calendar.page.shows("Nothing is published until you resume")
+        await calendar.page.evaluate(
+            "document.querySelector('dialog input').value = 'Press embargo';"
+            "document.querySelector('dialog form button').click()"
+        )
+        await calendar.page.shows("Paused. Nothing is published", "All posts are paused since", "Press embargo")
+        await calendar.page.evaluate(_CLICK.format("resume"))
+        await calendar.page.shows("3 posts fell due meanwhile.", "by an API key: Press embargo")
+        await calendar.page.evaluate("document.querySelector('input[value=skip]').click()")
+        await calendar.page.shows("This would do: 0 posts published, 3 skipped.")
+        assert (await workspace.get("/v1/pauses")).json()["pauses"][0]["endedAt"] is None
+        await calendar.page.evaluate("[...document.querySelectorAll('dialog form button')].at(-1).click()")
+        await calendar.page.shows("Resumed. 0 posts published, 3 skipped.")
+        await calendar.wait("!document.getElementById('resume').checkVisibility()")
+
+
+async def test_the_keyboard_is_enough(app: Litestar, workspace: Client, tmp_path: Path) -> None:
+    body = {"content": "By keyboard", "scheduledFor": "2027-05-04T09:00:00Z", "isDraft": True}
+    await workspace.send_post(body)
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        page = calendar.page
+        await calendar.open("view=month&date=2027-04-01&timezone=UTC")
+        await page.press("ArrowRight")
+        await calendar.wait(f"{_READY} && document.getElementById('title').textContent === 'May 2027'")
+        for _ in range(40):
+            await page.press("Tab")
+            if "By keyboard" in await page.evaluate(_FOCUSED):
+                break
+        assert "09:00" in await page.evaluate(_FOCUSED)
+        await page.press("Enter")
+        await page.shows("Time in UTC")
+        assert await page.evaluate("document.activeElement.closest('dialog') !== null")
+        # Letters write in a dialog and do not turn the page.
+        await page.press("l")
+        await page.press("Escape")
+        await calendar.wait("!document.getElementById('dialog').open")
+        assert "By keyboard" in await page.evaluate(_FOCUSED)
+        for key, condition in (
+            ("l", "document.getElementById('list')"),
+            ("m", "document.getElementById('month')"),
+            ("ArrowLeft", "document.getElementById('title').textContent === 'April 2027'"),
+            ("t", f"document.getElementById('title').textContent === '{datetime.now(UTC):%B %Y}'"),
+        ):
+            await page.press(key)
+            await calendar.wait(f"{_READY} && {condition}")
+        await page.evaluate("history.back()")
+        await calendar.wait(f"{_READY} && document.getElementById('title').textContent === 'April 2027'")
+
+
+async def test_no_barrier_at_any_width(app: Litestar, stack: Stack, workspace: Client, tmp_path: Path) -> None:
+    axe = await read_axe()
+    await fill_calendar(stack, workspace.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
+    await workspace.post("/v1/pauses", json={"scope": "workspace", "reason": "Press embargo"})
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        page = calendar.page
+        await page.open(f"{calendar.url}/calendar")
+        await page.shows("API key")
+        await check(page, axe)
+        for view in ("month", "list"):
+            await page.resize(1280, 900)
+            await calendar.open(f"view={view}&date=2027-02-01&timezone=UTC")
+            await check(page, axe)
+            # 400 % of a window of 1,280 pixels.
+            await page.resize(320, 256)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+            await page.evaluate("document.querySelector('.tile.partial').click()")
+            await page.shows("Accounts")
+            assert await page.evaluate("document.getElementById('dialog').scrollWidth") <= 320
+            await check(page, axe)
+            for button, words in (("pause", "Nothing fails meanwhile"), ("resume", "fell due meanwhile")):
+                await page.evaluate(_CLICK.format(button))
+                await page.shows(words)
+                await check(page, axe)
+            await page.evaluate("document.getElementById('dialog').close()")
+            await fits(page)
+
+
+async def test_a_narrow_page_begins_with_the_list_and_nothing_moves(
+    app: Litestar, workspace: Client, tmp_path: Path
+) -> None:
+    moving = """[...document.querySelectorAll("*")].filter((element) => {
+      const style = getComputedStyle(element);
+      return style.transitionDuration !== "0s" || style.animationName !== "none" || style.scrollBehavior === "smooth";
+    }).length"""
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        await calendar.page.resize(390, 800)
+        await calendar.open("timezone=UTC")
+        assert await calendar.page.evaluate("document.getElementById('list') !== null")
+        await calendar.page.prefer(prefers_reduced_motion="reduce")
+        assert await calendar.page.evaluate(moving) == 0
+
+
+async def test_a_wrong_key_is_asked_for_again(app: Litestar, tmp_path: Path) -> None:
+    async with calendar_page(app, f"sk_{'a' * 43}", tmp_path) as calendar:
+        await calendar.open("timezone=UTC")
+        await calendar.page.shows("Whose calendar?", "Invalid API key")
+        assert not await calendar.page.evaluate("document.getElementById('pause').checkVisibility()")
