@@ -2,35 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
+from api.posts.bodies.blackouts import BlackoutBody
 from api.posts.bodies.schemas import Name, RequestModel, Zone
 from domain.bounds import MAX_ITEMS
 from domain.campaigns import MOST_BLACKOUTS
-from domain.pauses import REASON_LENGTH
 
 _TIME = (
     "An ISO 8601 date and time: an instant with an offset or Z, or wall time in `timezone`, which stays the same wall "
     "time if `timezone` changes."
 )
-_Day = Annotated[
-    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), WithJsonSchema({"type": "string", "format": "date"}, mode="validation")
-]
 _Time = Annotated[str, Field(max_length=40)]
 NULLABLE = frozenset({"startsAt", "endsAt"})
 """Fields that a change removes by null."""
-
-
-class BlackoutBody(RequestModel):
-    """Days on which no post of the campaign is published."""
-
-    model_config = ConfigDict(title="BlackoutDays")
-
-    from_: _Day = Field(
-        alias="from", description="The first day, in the campaign's `timezone`.", examples=["2030-12-24"]
-    )
-    to: _Day = Field(description="The last day.", examples=["2030-12-26"])
-    reason: str | None = Field(None, max_length=REASON_LENGTH, description="Why.", examples=["Christmas"])
 
 
 class CampaignFieldsBody(RequestModel):

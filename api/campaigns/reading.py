@@ -1,18 +1,14 @@
 """The fields of a campaign as a body gives them, beside those that it has."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from api.campaigns.bodies import BlackoutBody, CampaignFieldsBody
-from domain.campaigns import Blackout
+from api.campaigns.bodies import CampaignFieldsBody
+from api.posts.bodies.blackouts import read_blackouts
 from domain.errors import InvalidRequest, Problem
 from domain.schedule import NoSuchTime, ScheduledTime, horizon, resolve
 from domain.zones import UnknownZone
 from store.campaigns.changes import CampaignFields
-
-_FIRST_DAY = date(2000, 1, 1)
-"""A day before all campaigns, in every zone."""
 
 
 def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | None, now: datetime) -> CampaignFields:
@@ -26,7 +22,7 @@ def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | No
     problems: list[Problem] = []
     starts = _read_time("startsAt", body.starts_at, zone, problems) if "starts_at" in set_names else before.starts
     ends = _read_time("endsAt", body.ends_at, zone, problems) if "ends_at" in set_names else before.ends
-    blackouts = _read_blackouts(body.blackouts or [], now, problems) if "blackouts" in set_names else before.blackouts
+    blackouts = read_blackouts(body.blackouts or [], problems) if "blackouts" in set_names else before.blackouts
     if zone != before.timezone:
         starts, ends = _in_zone(starts, zone, problems), _in_zone(ends, zone, problems)
     if ends is not None and ends != before.ends and ends.instant <= now:
@@ -68,29 +64,3 @@ def _in_zone(time: ScheduledTime | None, zone: str, problems: list[Problem]) -> 
 
 def _no_zone(zone: str) -> Problem:
     return Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
-
-
-def _read_blackouts(bodies: Sequence[BlackoutBody], now: datetime, problems: list[Problem]) -> list[Blackout]:
-    blackouts = []
-    for position, body in enumerate(bodies):
-        days = []
-        for name, text in ("from", body.from_), ("to", body.to):
-            try:
-                day = date.fromisoformat(text)
-            except ValueError:
-                where = f"blackouts.{position}.{name}"
-                problems.append(Problem(f"{where} names a day that does not exist", "invalid_field_value", where))
-                continue
-            if not _FIRST_DAY <= day <= horizon(now).date():
-                where = f"blackouts.{position}.{name}"
-                sentence = f"{where} must be after {_FIRST_DAY}, and at most 5 years ahead"
-                problems.append(Problem(sentence, "invalid_field_value", where))
-            days.append(day)
-        if len(days) < 2:
-            continue
-        first, last = days
-        if first > last:
-            where = f"blackouts.{position}.to"
-            problems.append(Problem(f"{where} must not be before from", "invalid_field_value", where))
-        blackouts.append(Blackout(first, last, body.reason))
-    return blackouts

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, NotRequired, cast
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.pauses.schemas import PauseView
 from api.posts.answers.actors import ActorView, actor_view
+from api.posts.bodies.blackouts import BlackoutView, blackout_view
 from api.shared.campaign_progress import CountedProgress
 from api.views import HasMore, Moment, NextCursor, described, view
 from domain.campaigns import CampaignStatus, OperationKind
@@ -19,23 +20,6 @@ from store.models import Campaign, Operation
 
 _LOCAL = "The same as wall time in `timezone`, without an offset."
 OperationResult = dict[str, Any]
-
-
-# `from` can be the name of a field only in this form.
-_Days = TypedDict(
-    "_Days",
-    {
-        "from": Annotated[str, described("The first day, in `timezone`.", "2030-12-24")],
-        "to": Annotated[str, described("The last day.", "2030-12-26")],
-    },
-)
-
-
-@view("Blackout")
-class BlackoutView(_Days):
-    """Days on which no post of the campaign is published."""
-
-    reason: NotRequired[Annotated[str, described("Why, if given.", "Christmas")]]
 
 
 @view("CampaignProgress")
@@ -128,7 +112,7 @@ def campaign_view(campaign: Campaign, counted: CountedProgress, pause: PauseView
         startsAtLocal=local_time(campaign.starts_at, campaign.timezone) if campaign.starts_at else None,
         endsAt=_moment(campaign.ends_at),
         endsAtLocal=local_time(campaign.ends_at, campaign.timezone) if campaign.ends_at else None,
-        blackouts=cast("list[BlackoutView]", campaign.blackouts),
+        blackouts=[blackout_view(blackout) for blackout in campaign.blackouts],
         progress=progress_view(counted),
         nextAt=_moment(progress.next_at),
         lastAt=_moment(progress.last_at),

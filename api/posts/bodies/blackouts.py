@@ -1,4 +1,4 @@
-"""Days on which nothing is planned, in the bodies of requests and in answers."""
+"""Days without posts, in the bodies of requests and in answers."""
 
 from collections.abc import Sequence
 from datetime import date
