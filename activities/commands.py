@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from domain.campaign_state import CampaignPlan
+from domain.pauses import MissedPolicy
+
 ConnectStep = Literal["begin", "push", "finish", "select"]
 """Make the address for consent, push the request to a server that wants it, exchange the code, or save a choice."""
 AccountStep = Literal["check", "remove"]
@@ -91,3 +94,16 @@ class GiveUpCommand(TargetCommand):
     """A target that is not tried any longer, and the reason."""
 
     code: GiveUpReason
+
+
+class PauseCampaignCommand(CampaignPlan):
+    """The campaign to pause, as an operator asks its workflow."""
+
+    reason: str | None = None
+
+
+class ResumeCampaignCommand(CampaignPlan):
+    """The campaign whose pause ends, as an operator asks its workflow."""
+
+    missed: MissedPolicy | None = None
+    spacing_s: int = 0

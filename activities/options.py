@@ -66,8 +66,8 @@ Each post has its own time within PREPARE_SPREAD before that, because most posts
 PREPARE_BEYOND = timedelta(minutes=1)
 """How long after the due time an upload that was begun ahead of it may still take."""
 
-URGENT, SCHEDULED = 2, 3
-"""Temporal's priorities: of work for which a client waits, and of all other work; the default is 3."""
+URGENT, SCHEDULED, BACKGROUND = 2, 3, 5
+"""Temporal's priorities: of work for which a client waits, of posts, and of what shows campaigns; the default is 3."""
 
 RECHECK_PAUSE = timedelta(days=1)
 """How often the step of a target that a pause holds reads the gate, if the message that ends the wait is lost."""

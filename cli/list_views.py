@@ -15,7 +15,9 @@ from workflows.client.views import ListView, views
 DEFAULT_NAMESPACE = "default"
 
 
-async def links(data_dir: Path | None, ui_url: str | None, workspace: str | None, tag: str | None) -> list[str]:
+async def links(
+    data_dir: Path | None, ui_url: str | None, workspace: str | None, tag: str | None, campaign: str | None = None
+) -> list[str]:
     """Return a line for each list: its name and its link. Raises UserError."""
     if data_dir is not None:
         running = Folder(data_dir).running()
@@ -29,7 +31,7 @@ async def links(data_dir: Path | None, ui_url: str | None, workspace: str | None
         async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
             workspace_id = await existing_workspace(session, workspace)
     try:
-        list_views = list(views(datetime.now(UTC), workspace_id, tag))
+        list_views = list(views(datetime.now(UTC), workspace_id, tag, campaign))
     except ValueError as error:
         raise UserError(f"{error}.") from None
     return format_links(list_views, ui_url, namespace)

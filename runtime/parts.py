@@ -11,6 +11,7 @@ from temporalio.common import MetricMeter
 from accounts.credentials.connections import AccountConnections
 from activities.account import AccountSteps
 from activities.apps import Apps
+from activities.campaigns import CampaignActivities
 from activities.check_media import Checking
 from activities.choices import Choosing
 from activities.complete import Completing
@@ -67,6 +68,10 @@ class WorkerParts:
     def posts(self) -> PostActivities:
         """Return the activities that change only rows."""
         return PostActivities(self.database, self.meters)
+
+    def campaigns(self) -> CampaignActivities:
+        """Return the activities of campaigns' workflows."""
+        return CampaignActivities(self.database)
 
     def publishing(self) -> Publishing:
         """Return the step that makes targets public."""

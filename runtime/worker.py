@@ -16,6 +16,7 @@ from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
 from reconcile.app_setup import announce_task
+from reconcile.campaigns import CampaignRound
 from reconcile.ends import ends_task
 from reconcile.expiry import expiry_task
 from reconcile.key_check import key_task
@@ -34,7 +35,9 @@ from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
 from store.audit.trail import AUDIT_KEPT
 from workflows.account import AccountWorkflow
+from workflows.campaign import CampaignWorkflow
 from workflows.choices import ChoicesWorkflow
+from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
@@ -92,15 +95,26 @@ def worker_group(
     client: Client, parts: WorkerParts, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
 ) -> WorkerGroup:
     """Return the workers of one process that serves these platforms."""
-    posts, served = parts.posts(), list(platforms)
+    posts, campaigns, served = parts.posts(), parts.campaigns(), list(platforms)
     own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
     local_publish = LocalPublish(parts.publishing(), served, own_queue)
     towards_platforms = [local_publish.publish_from_queue, *parts.towards_platforms()]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
-        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow, AccountWorkflow, ChoicesWorkflow],
-        activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, local_publish.publish],
+        workflows=[
+            PostWorkflow,
+            MediaCheckWorkflow,
+            ConnectWorkflow,
+            AccountWorkflow,
+            ChoicesWorkflow,
+            CampaignWorkflow,
+        ],
+        activities=[
+            *(posts.read_plan, posts.reopen, posts.write_off, posts.give_up, local_publish.publish),
+            *(campaigns.read_campaign, campaigns.change_campaign_at_its_time),
+            *(campaigns.pause_campaign, campaigns.resume_campaign),
+        ],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],
@@ -157,6 +171,7 @@ async def running_workers(
         bulk_task(database, posts, parts.bulk_starts_per_s),
         planner_task(database, parts.most_open_posts),
         hold_task(database),
+        CampaignRound(database, CampaignWorkflows(client)).task(),
         Recovery(database, posts, Runs(client)).task(),
         recheck_task(database, accounts, parts.apps, posts),
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),

@@ -23,6 +23,7 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.TAGS,
     search_attributes.WAITS_FOR,
     search_attributes.CAMPAIGN,
+    search_attributes.CAMPAIGN_STATUS,
     search_attributes.DUE_AT,
 ]
 

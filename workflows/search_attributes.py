@@ -33,6 +33,8 @@ WAITS_FOR = SearchAttributeKey.for_keyword("WaitsFor")
 """What a due post waits for (domain.waits); unset if a worker processes it."""
 CAMPAIGN = SearchAttributeKey.for_keyword("Campaign")
 """The id of its campaign; unset if it has none."""
+CAMPAIGN_STATUS = SearchAttributeKey.for_keyword("CampaignStatus")
+"""The status of a campaign (domain.campaigns), of the campaign's own workflow."""
 DUE_AT = SearchAttributeKey.for_datetime("DueAt")
 
 REGISTRY: dict[str, str] = {
@@ -43,6 +45,7 @@ REGISTRY: dict[str, str] = {
     TAGS.name: "KeywordList",
     WAITS_FOR.name: "Keyword",
     CAMPAIGN.name: "Keyword",
+    CAMPAIGN_STATUS.name: "Keyword",
     DUE_AT.name: "Datetime",
 }
 """Name and type as `temporal operator search-attribute create` takes them."""

@@ -18,7 +18,8 @@ from domain.audit import Actor
 from domain.campaigns import CampaignStatus, OperationKind
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem
 from domain.ids import is_campaign_id
-from domain.pauses import campaign_gate
+from domain.pauses import MissedPolicy, campaign_gate
+from domain.schedule import rfc3339
 from store.campaigns.campaigns import find_campaign, lock_campaign
 from store.campaigns.operations import OtherRequestError, find_operation, record_operation
 from store.models import Campaign
@@ -126,5 +127,8 @@ async def _read_pauses(deps: Dependencies, paused: Sequence[Campaign]) -> dict[s
         for campaign in paused:
             begun = await find_pause_under_way(session, campaign.workspace_id, campaign_gate(campaign.id))
             if begun is not None:
-                views[campaign.id] = await pause_view(session, begun)
+                view = views[campaign.id] = await pause_view(session, begun)
+                if campaign.resume_at is not None and campaign.resume_missed is not None:
+                    view["resumeAt"] = rfc3339(campaign.resume_at)
+                    view["resumeMissed"] = MissedPolicy(campaign.resume_missed)
     return views

@@ -3,6 +3,7 @@
 from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
 from api.calendar.routes import CalendarEndpoints
+from api.campaigns.pausing_routes import CampaignPauseEndpoints
 from api.campaigns.routes import CampaignEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.events.routes import EventEndpoints
@@ -21,6 +22,7 @@ CONTROLLERS = (
     OutcomeEndpoints,
     CalendarEndpoints,
     CampaignEndpoints,
+    CampaignPauseEndpoints,
     PauseEndpoints,
     EventEndpoints,
     QueueEndpoints,

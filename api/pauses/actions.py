@@ -26,7 +26,8 @@ from store.pauses.gates import PostInFlight, posts_in_flight
 from store.pauses.pauses import begin_pause, find_pause, gate_of_pause, preview_end
 
 _UNKNOWN = Problem("This workspace has no such pause", "not_found")
-_ASK_EVERY_S = 0.25
+ASK_EVERY_S = 0.25
+"""How often it is asked whether what was being sent at the beginning of a pause has ended."""
 
 
 async def read_gate(database: Database, workspace_id: str, body: PauseBody) -> Gate:
@@ -67,14 +68,12 @@ async def pause(
             view = await pause_view(session, begun)
         if view["status"] != PauseStatus.PAUSING or asyncio.get_running_loop().time() >= deadline:
             return view, is_new
-        await asyncio.sleep(_ASK_EVERY_S)
+        await asyncio.sleep(ASK_EVERY_S)
 
 
 async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: ResumeBody, actor: Actor) -> PauseView:
     """End a pause, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
-    policy = MissedPolicy(body.missed) if body.missed else None
-    if body.spacing and policy is not MissedPolicy.PUBLISH:
-        raise InvalidRequest(Problem("spacing belongs to missed: publish", "invalid_field_value", "spacing"))
+    policy = read_policy(body)
     try:
         async with deps.database.transaction() as session:
             begun = await require_pause(session, workspace_id, pause_id)
@@ -91,6 +90,14 @@ async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: Res
     deps.delivery.deliver_saved(ended.continuing)
     async with deps.database.reading() as session:
         return await pause_view(session, begun)
+
+
+def read_policy(body: ResumeBody) -> MissedPolicy | None:
+    """Return what becomes of missed posts, if the body says it. Raises InvalidRequest."""
+    policy = MissedPolicy(body.missed) if body.missed else None
+    if body.spacing and policy is not MissedPolicy.PUBLISH:
+        raise InvalidRequest(Problem("spacing belongs to missed: publish", "invalid_field_value", "spacing"))
+    return policy
 
 
 def missed_unsaid(missed: Resumed) -> InvalidRequest:

@@ -42,4 +42,9 @@ ENDED: dict[str, Any] = PAUSED | {
     "result": {"published": 12, "shifted": 0, "skipped": 0, "stillPaused": 0},
 }
 PREVIEW: dict[str, Any] = {"published": 12, "shifted": 0, "skipped": 0, "stillPaused": 0}
+CAMPAIGN_PAUSE: dict[str, Any] = PAUSED | {
+    "scope": "campaign",
+    "campaignId": "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+    "reason": "The prices are wrong",
+}
 PAGE: dict[str, Any] = {"pauses": [PAUSED], "cursor": CURSOR, "hasMore": True}

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from api.posts.answers.actors import ActorView
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
-from domain.pauses import LONGEST_SPACING_S, REASON_LENGTH, PauseScope, PauseStatus
+from domain.pauses import LONGEST_SPACING_S, REASON_LENGTH, MissedPolicy, PauseScope, PauseStatus
 
 
 class PauseBody(RequestModel):
@@ -98,6 +98,10 @@ class PauseView(TypedDict):
     by: ActorView
     inFlight: Annotated[list[PostInFlightView], described("At most 100.", [])]
     missed: Annotated[int, described("How many posts fell due during the pause, and wait for its end.", 12)]
+    resumeAt: NotRequired[Annotated[Moment, described("When it ends by itself, if that was said.")]]
+    resumeMissed: NotRequired[
+        Annotated[MissedPolicy, described("What becomes then of the posts that were missed.", "publish")]
+    ]
     endedAt: Annotated[Moment | None, described("When it ended; null while it lasts.")]
     endedBy: NotRequired[ActorView]
     result: NotRequired[ResumedView]

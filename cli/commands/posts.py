@@ -202,13 +202,16 @@ def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     "--ui", "ui_url", default=None, envvar="TEMPORAL_UI_URL", show_envvar=True, help="Address of Temporal's Web UI."
 )
 @click.option("--workspace", default=None, help="Only one workspace's posts, by its name or id.")
+@click.option("--campaign", default=None, metavar="CMP_ID", help="Only the posts of this campaign.")
 @click.option("--tag", default=None, metavar="TAG", help="Only posts with this tag.")
 @data_dir_option
-def list_views(ui_url: str | None, workspace: str | None, tag: str | None, data_dir: Path | None) -> None:
+def list_views(
+    ui_url: str | None, workspace: str | None, campaign: str | None, tag: str | None, data_dir: Path | None
+) -> None:
     """Print links to lists of posts in Temporal's Web UI: late, waiting (and for whom), failed, due soon."""
     from cli.list_views import links
 
-    for line in asyncio.run(links(data_dir, ui_url, workspace, tag)):
+    for line in asyncio.run(links(data_dir, ui_url, workspace, tag, campaign)):
         say(line)
 
 

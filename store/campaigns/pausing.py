@@ -5,7 +5,8 @@ The order of locks is: the campaign, the pauses of its workspace, its posts, its
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +18,6 @@ from domain.schedule import rfc3339
 from store.campaigns.campaigns import campaign_rules, find_campaign, lock_campaign, raise_campaign_version
 from store.campaigns.operations import record_operation
 from store.models import Campaign, Pause
-from store.pauses.gates import open_gate
 from store.pauses.pauses import begin_pause, end_pause, find_pause_under_way, gate_of_pause, preview_end
 from store.posts.idempotency import KeyedRequest
 
@@ -62,19 +62,24 @@ async def pause_campaign(
     if is_new or resume_at is not None:
         campaign.resume_at, campaign.resume_missed = resume_at, missed and missed.value
         _set_status(campaign, CampaignStatus.PAUSED)
-    result = {"since": rfc3339(pause.paused_at), "reason": pause.reason}
-    if campaign.resume_at is not None:
-        result |= {"resumeAt": rfc3339(campaign.resume_at), "missed": campaign.resume_missed}
     operation_id = await record_operation(
         session,
         campaign.workspace_id,
         OperationKind.PAUSED,
         actor,
-        result,
+        pause_json(campaign, pause),
         campaign_id=campaign.id,
         request=request,
     )
     return pause, operation_id
+
+
+def pause_json(campaign: Campaign, pause: Pause) -> dict[str, Any]:
+    """Return the pause of a campaign as an operation keeps it."""
+    result = {"since": rfc3339(pause.paused_at), "reason": pause.reason}
+    if campaign.resume_at is not None:
+        result |= {"resumeAt": rfc3339(campaign.resume_at), "missed": campaign.resume_missed}
+    return result
 
 
 async def find_pause_of_campaign(session: AsyncSession, campaign: Campaign) -> Pause | None:
@@ -109,7 +114,7 @@ async def resume(
             campaign.workspace_id,
             OperationKind.RESUMED,
             actor,
-            resumed_json(resumed) | {"missed": policy and policy.value},
+            resumed_json(resumed, policy),
             campaign_id=campaign.id,
             request=request,
         )
@@ -122,10 +127,10 @@ async def preview_resume(session: AsyncSession, pause: Pause, policy: MissedPoli
     return await preview_end(session, pause, policy, None if campaign is None else campaign_rules(campaign))
 
 
-def resumed_json(resumed: Resumed) -> dict[str, int]:
+def resumed_json(resumed: Resumed, policy: MissedPolicy | None) -> dict[str, Any]:
     """Return the effect of the end of a pause as an operation keeps it."""
     values = asdict(resumed)
-    return {"stillPaused": values.pop("still_paused"), **values}
+    return {"stillPaused": values.pop("still_paused"), **values, "missed": policy and policy.value}
 
 
 async def _find_campaign_paused(session: AsyncSession, pause: Pause, *, is_locked: bool = True) -> Campaign | None:
@@ -140,13 +145,3 @@ async def _find_campaign_paused(session: AsyncSession, pause: Pause, *, is_locke
 def _set_status(campaign: Campaign, status: CampaignStatus) -> None:
     campaign.status = status.value
     raise_campaign_version(campaign)
-
-
-async def close_pause(session: AsyncSession, campaign: Campaign, actor: Actor) -> None:
-    """End the pause of a locked campaign that ends or is deleted, if it is paused; its posts are settled before."""
-    pause = await find_pause_of_campaign(session, campaign)
-    if pause is None:
-        return
-    pause.ended_at, pause.ended_by_type, pause.ended_by = datetime.now(UTC), actor.type.value, actor.id
-    pause.result = asdict(Resumed())
-    await open_gate(session, campaign.workspace_id, campaign_gate(campaign.id))

@@ -20,7 +20,7 @@ from tests.postgres import postgres_server
 from tests.running import running_stack
 from tests.stack import Stack
 from tests.temporal import temporal_server
-from tests.workflows import long_scenarios, operator_scenarios, rare_scenarios, row_scenarios  # noqa: F401 they register their scenarios
+from tests.workflows import campaign_scenarios, long_scenarios, operator_scenarios, rare_scenarios, row_scenarios  # noqa: F401 they register their scenarios
 from tests.workflows.scenarios import RATE_LIMITED, SCENARIOS, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities import posts
 from activities.step_results import StepResults
-from domain.pauses import WORKSPACE_GATE, MissedPolicy
+from domain.pauses import WORKSPACE_GATE, MissedPolicy, account_gate
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
 from store.posts.plans import read_plan
@@ -212,3 +212,46 @@ async def held_by_a_pause_and_skipped(stack: Stack) -> Handle:
     draft = await stack.read(post.id)
     await stack.workflows.unschedule(draft.workflow_id, draft.id, draft.version)
     return await comes_to(handle, "Taken off")
+
+
+@scenario
+async def held_by_a_pause_and_shifted(stack: Stack) -> Handle:
+    """The post moves by a day, and sleeps until its new time."""
+    pause = await begin(stack, WORKSPACE_GATE)
+    post = await stack.save(f"{WORDS} another morning", [stack.accounts["twitter"]], due_in=timedelta(seconds=1))
+    async with stack.database.transaction() as session:
+        # As the API saves it.
+        await session.execute(update(Post).where(Post.id == post.id).values(scheduled_for=post.due_at))
+    handle = await comes_to(await stack.start(await stack.read(post.id)), "Held until the pause")
+    await resume(stack, pause, MissedPolicy.SHIFT)
+    await stack.deliver(await stack.read(post.id))
+    await comes_to(handle, "Sleeping")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Deleted")
+
+
+@scenario
+async def half_held_by_a_pause(stack: Stack) -> Handle:
+    """One of two targets is held, and continues after the pause while the other is public already."""
+    account = stack.accounts["twitter"]
+    pause = await begin(stack, account_gate("twitter", account.id))
+    post = await stack.save(f"{WORDS} half a closed gate", [account, stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await has_status(handle, 1, "published")
+    await has_status(handle, 0, "held")
+    await resume(stack, pause)
+    await stack.deliver(await stack.read(post.id))
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def told_of_a_shift_late(stack: Stack) -> Handle:
+    """The row moved to a later time, and the workflow wakes at the old one without a message."""
+    post = await stack.save(f"{WORDS} a later bell", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    moved = datetime.now(UTC) + timedelta(seconds=6)
+    async with stack.database.transaction() as session:
+        values = {"due_at": moved, "version": Post.version + 1}
+        await session.execute(update(Post).where(Post.id == post.id).values(values))
+        await session.execute(update(Target).where(Target.post_id == post.id).values(due_at=moved))
+    return await comes_to(handle, "Open for edits")

@@ -20,6 +20,7 @@ from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
 from tests.workflows.record import HISTORIES, read_history, recorded
 from tests.workflows.scenarios import SCENARIOS, WORDS
+from workflows.campaign import CampaignWorkflow
 from workflows.post import PostWorkflow
 from workflows.targets import TargetCoroutines
 
@@ -70,7 +71,9 @@ async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflo
     # Loading every platform takes longer than the time limit of a workflow task.
     platforms()
     history = WorkflowHistory.from_json(name, read_history(name))
-    replayer = Replayer(workflows=[workflow], workflow_runner=runner, data_converter=pydantic_data_converter)
+    replayer = Replayer(
+        workflows=[workflow, CampaignWorkflow], workflow_runner=runner, data_converter=pydantic_data_converter
+    )
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if result.replay_failure:
         pytest.fail(RUNBOOK.format(name=name, error=result.replay_failure), pytrace=False)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from domain.post import LATE_AFTER, PostStatus
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
-from workflows.search_attributes import DUE_AT, POST_STATUS, TAGS, WAITS_FOR, WORKSPACE
+from workflows.search_attributes import CAMPAIGN, DUE_AT, POST_STATUS, TAGS, WAITS_FOR, WORKSPACE
 
 _OPEN = 'ExecutionStatus = "Running"'
 """Closed runs keep the search attributes that they ended with."""
@@ -29,8 +29,10 @@ class ListView:
         )
 
 
-def views(now: datetime, workspace_id: str | None = None, tag: str | None = None) -> Iterator[ListView]:
-    """Yield the lists as of a time, for one workspace or one campaign if given.
+def views(
+    now: datetime, workspace_id: str | None = None, tag: str | None = None, campaign_id: str | None = None
+) -> Iterator[ListView]:
+    """Yield the lists as of a time, for one workspace, one tag or one campaign if given.
 
     Queries have no "now": those for late posts, or posts that are due soon, hold for the time at which they are made.
     """
@@ -39,6 +41,8 @@ def views(now: datetime, workspace_id: str | None = None, tag: str | None = None
         parts.append(_is(WORKSPACE.name, workspace_id))
     if tag is not None:
         parts.append(_is(TAGS.name, tag))
+    if campaign_id is not None:
+        parts.append(_is(CAMPAIGN.name, campaign_id))
     waiting = _among(POST_STATUS.name, PostStatus.SCHEDULED, PostStatus.PUBLISHING)
     for name, *conditions in (
         ("late", waiting, f"{DUE_AT.name} < {_time(now - LATE_AFTER)}"),

@@ -57,7 +57,8 @@ def _short(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _duration(text: str) -> str:
+def check_duration(text: str) -> str:
+    """Return a duration by which times move. Raises ValueError for a text that is none."""
     try:
         parse_shift(text)
     except ValueError:
@@ -219,7 +220,7 @@ class PatchBody(PostBody):
 
     model_config = ConfigDict(title="UpdatePost")
 
-    shift_by: Annotated[str, AfterValidator(_duration), Field(max_length=40)] | None = Field(
+    shift_by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] | None = Field(
         None,
         description=(
             "How far to move the post's time: an ISO 8601 duration such as `P1D`, `-P1W` or `PT90M`. Weeks and days "

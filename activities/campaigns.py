@@ -1,0 +1,77 @@
+"""Activities that read and change campaigns for their workflows. A change is one transaction, and may be repeated."""
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+
+from activities.commands import PauseCampaignCommand, ResumeCampaignCommand
+from activities.operators import who_signalled
+from domain.audit import WORKER
+from domain.campaign_state import CampaignPlan, CampaignState, TimedChange
+from domain.moves import MoveRefused
+from domain.pauses import MissedPolicy
+from store.campaigns.campaigns import lock_campaign
+from store.campaigns.overview import due_change, read_state
+from store.campaigns.pausing import find_pause_of_campaign, find_pause_problem, pause_campaign, resume
+from store.database import Database
+
+_GONE = "the campaign is deleted."
+
+
+class CampaignActivities:
+    """The activities of campaigns' workflows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def read_campaign(self, plan: CampaignPlan) -> CampaignState | None:
+        """Return the state of a campaign; None if it is deleted."""
+        return await read_state(self._database, plan, datetime.now(UTC))
+
+    @activity.defn
+    async def change_campaign_at_its_time(self, plan: CampaignPlan) -> None:
+        """Make the change of a campaign whose time has come, if it was not made meanwhile."""
+        async with self._database.transaction() as session:
+            campaign = await lock_campaign(session, plan.workspace_id, plan.campaign_id)
+            if campaign is None:
+                return
+            if due_change(campaign, datetime.now(UTC)) is not TimedChange.RESUME:
+                return
+            pause = await find_pause_of_campaign(session, campaign)
+            policy = MissedPolicy(campaign.resume_missed) if campaign.resume_missed else None
+            if pause is not None:
+                await resume(session, pause, policy, timedelta(0), WORKER)
+
+    @activity.defn
+    async def pause_campaign(self, command: PauseCampaignCommand) -> str:
+        """Pause a campaign for an operator, and return for people what has become of the request."""
+        actor, _ = await who_signalled("pause")
+        async with self._database.transaction() as session:
+            campaign = await lock_campaign(session, command.workspace_id, command.campaign_id)
+            if campaign is None:
+                return _GONE
+            if problem := find_pause_problem(campaign):
+                return f"not paused. {problem.error}."
+            await pause_campaign(session, campaign, command.reason, actor)
+        return "paused."
+
+    @activity.defn
+    async def resume_campaign(self, command: ResumeCampaignCommand) -> str:
+        """End the pause of a campaign for an operator, and return for people what has become of the request."""
+        actor, _ = await who_signalled("resume")
+        try:
+            async with self._database.transaction() as session:
+                campaign = await lock_campaign(session, command.workspace_id, command.campaign_id)
+                if campaign is None:
+                    return _GONE
+                pause = await find_pause_of_campaign(session, campaign)
+                if pause is None:
+                    return "not resumed: it is not paused."
+                ended = await resume(session, pause, command.missed, timedelta(seconds=command.spacing_s), actor)
+        except MoveRefused as refused:
+            return f"not resumed. {refused}."
+        if ended is None:
+            return "not resumed: posts were missed, so say what becomes of them: missed publish, shift or skip."
+        counts = ended.resumed
+        return f"resumed: {counts.published:,} published, {counts.shifted:,} moved, {counts.skipped:,} skipped."

@@ -1,0 +1,186 @@
+"""Pauses, resumptions and moves of campaigns: each is one transaction, done once for its Idempotency-Key."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.campaigns.pausing_bodies import PauseCampaignBody, ResumeCampaignBody, ShiftCampaignBody
+from api.campaigns.requests import CampaignRequest, DoneOperation, require_campaign, shown_campaigns
+from api.http.body import JsonObject
+from api.http.body_validation import read_valid
+from api.pauses.actions import ASK_EVERY_S, missed_unsaid, read_policy
+from api.posts.answers.answer import Answer
+from api.posts.clock import now_ms
+from api.shared.moves import move_refusal
+from api.views import write_json
+from domain.campaigns import CampaignRules
+from domain.errors import Conflict, InvalidRequest, Problem
+from domain.moves import MoveRefused
+from domain.pauses import MissedPolicy, campaign_gate
+from domain.schedule import NoSuchTime, parse_bound, parse_shift, resolve
+from domain.zones import UnknownZone, zone_named
+from store.campaigns.campaigns import campaign_rules
+from store.campaigns.pausing import (
+    find_pause_of_campaign,
+    find_pause_problem,
+    pause_campaign,
+    pause_json,
+    preview_resume,
+    resumed_json,
+)
+from store.campaigns.pausing import resume as end_pause
+from store.campaigns.shifting import ShiftRequest, preview_shift, shift_campaign
+from store.models import Campaign, Pause
+from store.pauses.gates import posts_in_flight
+from store.pauses.pauses import preview_end
+
+_NOT_PAUSED = Problem("The campaign is not paused", "conflict")
+_NOT_AHEAD = Problem("resumeAt must be in the future", "invalid_field_value", "resumeAt")
+
+
+async def pause(request: CampaignRequest, campaign_id: str, payload: JsonObject, wait_s: float) -> Answer:
+    """Pause a campaign; wait a while for what is being sent. Raises NotFound, InvalidRequest, Conflict."""
+    body = read_valid(PauseCampaignBody, payload)
+    policy = MissedPolicy(body.missed) if body.missed else None
+    if (body.resume_at is None) != (policy is None):
+        missing = "missed" if policy is None else "resumeAt"
+        sentence = f"{missing} is required: resumeAt and missed belong together"
+        raise InvalidRequest(Problem(sentence, "missing_required_field", missing))
+    async with request.deps.database.transaction() as session:
+        operation = await request.known(session)
+        if operation is None:
+            campaign = await request.locked_campaign(session, campaign_id)
+            if problem := find_pause_problem(campaign):
+                raise Conflict(problem)
+            resume_at = None if body.resume_at is None else _read_resume_at(body.resume_at, campaign)
+            begun, operation_id = await pause_campaign(
+                session,
+                campaign,
+                body.reason,
+                request.actor,
+                resume_at=resume_at,
+                missed=policy,
+                request=request.keyed,
+            )
+            operation = DoneOperation(operation_id, campaign.id, pause_json(campaign, begun))
+    request.deps.closed_gates.forget()
+    await _wait_for_sends(request, campaign_id, wait_s)
+    return await request.answer(operation)
+
+
+async def _wait_for_sends(request: CampaignRequest, campaign_id: str, wait_s: float) -> None:
+    """Wait until nothing of a paused campaign is being sent any more, but not longer than `wait_s`."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while asyncio.get_running_loop().time() < deadline:
+        async with request.deps.database.reading() as session:
+            if not await posts_in_flight(session, request.workspace_id, campaign_gate(campaign_id)):
+                return
+        await asyncio.sleep(ASK_EVERY_S)
+
+
+def _read_resume_at(text: str, campaign: Campaign) -> datetime:
+    try:
+        resume_at = resolve(text, campaign.timezone).instant
+    except (ValueError, UnknownZone):
+        sentence = "resumeAt must be an ISO 8601 date and time such as 2030-02-01T14:00 or 2030-02-01T14:00:00Z"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "resumeAt")) from None
+    if resume_at <= now_ms():
+        raise InvalidRequest(_NOT_AHEAD)
+    return resume_at
+
+
+async def resume(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
+    """End the pause of a campaign, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
+    body = read_valid(ResumeCampaignBody, payload)
+    policy = read_policy(body)
+    if body.dry_run:
+        return await _preview(request, campaign_id, policy)
+    continuing: list[str] = []
+    try:
+        async with request.deps.database.transaction() as session:
+            operation = await request.known(session)
+            if operation is None:
+                campaign = await request.locked_campaign(session, campaign_id)
+                begun = await _require_pause(session, campaign)
+                spacing = timedelta(seconds=body.spacing)
+                ended = await end_pause(session, begun, policy, spacing, request.actor, request.keyed)
+                if ended is None:
+                    raise missed_unsaid(await preview_end(session, begun, None))
+                continuing += ended.continuing
+                result = resumed_json(ended.resumed, policy)
+                operation = DoneOperation(ended.operation_id or "", campaign.id, result)
+    except MoveRefused as refused:
+        raise move_refusal(refused, "missed") from None
+    request.deps.closed_gates.forget()
+    request.deps.delivery.deliver_saved(continuing)
+    return await request.answer(operation)
+
+
+async def _preview(request: CampaignRequest, campaign_id: str, policy: MissedPolicy | None) -> Answer:
+    try:
+        async with request.deps.database.reading() as session:
+            campaign = await require_campaign(session, request.workspace_id, campaign_id)
+            begun = await _require_pause(session, campaign)
+            result = resumed_json(await preview_resume(session, begun, policy), policy)
+    except MoveRefused as refused:
+        raise move_refusal(refused, "missed") from None
+    return await _answer_preview(request, campaign, result)
+
+
+async def _require_pause(session: AsyncSession, campaign: Campaign) -> Pause:
+    begun = await find_pause_of_campaign(session, campaign)
+    if begun is None:
+        raise Conflict(_NOT_PAUSED)
+    return begun
+
+
+async def shift(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
+    """Move the posts of a campaign, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
+    body = read_valid(ShiftCampaignBody, payload)
+    continuing: list[str] = []
+    try:
+        if body.dry_run:
+            async with request.deps.database.reading() as session:
+                campaign = await require_campaign(session, request.workspace_id, campaign_id)
+                preview = await preview_shift(session, campaign, _read_shift(body, campaign_rules(campaign)))
+            return await _answer_preview(request, campaign, preview.as_json())
+        async with request.deps.database.transaction() as session:
+            operation = await request.known(session)
+            if operation is None:
+                campaign = await request.locked_campaign(session, campaign_id)
+                effect, operation_id, soon = await shift_campaign(
+                    session, campaign, _read_shift(body, campaign_rules(campaign)), request.actor, request.keyed
+                )
+                continuing += soon
+                operation = DoneOperation(operation_id, campaign.id, effect.as_json())
+    except MoveRefused as refused:
+        raise move_refusal(refused, "by") from None
+    request.deps.delivery.deliver_saved(continuing)
+    return await request.answer(operation)
+
+
+def _read_shift(body: ShiftCampaignBody, campaign: CampaignRules) -> ShiftRequest:
+    begin = None if body.from_ is None else _read_bound("from", body.from_, campaign, end=False)
+    end = None if body.to is None else _read_bound("to", body.to, campaign, end=True)
+    if begin is not None and end is not None and begin > end:
+        raise InvalidRequest(Problem("from is after to", "invalid_field_value", "from"))
+    return ShiftRequest(parse_shift(body.by), begin, end)
+
+
+def _read_bound(param: str, text: str, campaign: CampaignRules, *, end: bool) -> datetime:
+    try:
+        return parse_bound(text, end=end, zone=zone_named(campaign.timezone))
+    except NoSuchTime as error:
+        sentence = f"{param} names a time that does not exist: {error}"
+    except (ValueError, OverflowError, UnknownZone):
+        sentence = f"{param} must be an ISO 8601 date, or date and time, such as 2030-02-01 or 2030-02-01T14:00:00Z"
+    raise InvalidRequest(Problem(sentence, "invalid_field_value", param))
+
+
+async def _answer_preview(request: CampaignRequest, campaign: Campaign, result: Mapping[str, Any]) -> Answer:
+    (view,) = await shown_campaigns(request.deps, [campaign])
+    view["result"] = dict(result)
+    return Answer(200, write_json(view))

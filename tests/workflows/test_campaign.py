@@ -1,0 +1,123 @@
+"""A campaign's workflow shows it, carries out what operators ask, and ends with it. No post depends on it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.campaign_state import PauseRequest, ResumeRequest
+from domain.campaigns import CampaignStatus, OperationKind
+from domain.pauses import MissedPolicy
+from domain.post import PostStatus, TargetStatus
+from reconcile.campaigns import start_lost_campaigns
+from store.campaigns.campaigns import find_campaign, lock_campaign
+from store.campaigns.operations import list_operations
+from store.campaigns.pausing import pause_campaign
+from store.models import Campaign
+from tests.stack import Stack
+from tests.workflows.campaigns import campaign_handle, change, comes_to, save_campaign, save_post, tell
+from tests.workflows.test_held import comes_to_be
+from workflows.campaign import CampaignWorkflow
+from workflows.campaign_details import campaign_details
+from workflows.client.campaign_workflows import CampaignWorkflows
+
+
+@pytest.fixture
+async def campaign(stack: Stack) -> Campaign:
+    return await save_campaign(stack, "Black `Friday`")
+
+
+async def row(stack: Stack, campaign: Campaign) -> Campaign:
+    async with stack.database.reading() as session:
+        stored = await find_campaign(session, campaign.workspace_id, campaign.id)
+    assert stored is not None
+    return stored
+
+
+async def test_a_campaign_is_shown_with_its_posts(stack: Stack, campaign: Campaign) -> None:
+    post = await save_post(stack, campaign, "shown in a campaign", timedelta(hours=2))
+    state = await comes_to(stack, campaign, lambda state: state.total == 1)
+    assert (state.name, state.status, state.open_posts) == ("Black `Friday`", CampaignStatus.ACTIVE, 1)
+    assert [next_post.post_id for next_post in state.next_posts] == [post.id]
+    description = await campaign_handle(stack, campaign).describe()
+    attributes = {pair.key.name: pair.value for pair in description.typed_search_attributes}
+    expected = {"Workspace": stack.workspace_id, "Campaign": campaign.id, "CampaignStatus": "active"}
+    assert attributes | expected == attributes
+    text = campaign_details(state, None)
+    assert "**active**: 1 posts are still to be published" in text
+    assert "`` Black `Friday` ``" in text
+    await stack.delete(post)
+
+
+async def test_operators_pause_and_resume_by_signals(stack: Stack, campaign: Campaign) -> None:
+    await comes_to(stack, campaign, lambda _: True)
+    handle = campaign_handle(stack, campaign)
+    await handle.signal(CampaignWorkflow.pause, PauseRequest(reason="a mistake"))
+    state = await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.PAUSED)
+    assert (state.reason, (await row(stack, campaign)).status) == ("a mistake", "paused")
+    post = await save_post(stack, campaign, "missed by an operator's pause")
+    await stack.start(post)
+    await comes_to_be(stack, post.id, TargetStatus.HELD)
+    await handle.signal(CampaignWorkflow.look)
+    await comes_to(stack, campaign, lambda state: state.missed == 1)
+    await handle.signal(CampaignWorkflow.resume, ResumeRequest())
+    await asyncio.sleep(0.5)
+    assert (await row(stack, campaign)).status == "paused", "nothing is guessed about missed posts"
+    await handle.signal(CampaignWorkflow.resume, ResumeRequest(missed=MissedPolicy.PUBLISH))
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ACTIVE)
+    async with stack.database.reading() as session:
+        operations = await list_operations(session, campaign.workspace_id, 9, campaign_id=campaign.id)
+    assert [(line.kind, line.actor_type) for line in operations] == [
+        (OperationKind.RESUMED, "operator"),
+        (OperationKind.PAUSED, "operator"),
+    ]
+    await stack.deliver(await stack.read(post.id))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+
+
+async def test_a_pause_ends_at_its_time(stack: Stack, campaign: Campaign) -> None:
+    await comes_to(stack, campaign, lambda _: True)
+    async with stack.api_database.transaction() as session:
+        locked = await lock_campaign(session, campaign.workspace_id, campaign.id)
+        assert locked is not None
+        resume_at = datetime.now(UTC) + timedelta(seconds=3)
+        actor = await stack.actor()
+        await pause_campaign(session, locked, None, actor, resume_at=resume_at, missed=MissedPolicy.SKIP)
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.PAUSED)
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ACTIVE)
+    changed = await row(stack, campaign)
+    assert (changed.resume_at, changed.resume_missed) == (None, None)
+
+
+async def test_a_lost_workflow_is_started_again(stack: Stack, campaign: Campaign) -> None:
+    await comes_to(stack, campaign, lambda _: True)
+    handle = campaign_handle(stack, campaign)
+    await handle.terminate("by mistake")
+    workflows = CampaignWorkflows(stack.client)
+    async with asyncio.timeout(20):
+        while await workflows.running_among([campaign.id]):  # noqa: ASYNC110 the list follows a moment later
+            await asyncio.sleep(0.1)
+    assert await start_lost_campaigns(stack.worker_database, workflows) >= 1
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_it_completes_once_the_campaign_has_ended_and_no_post_is_open(stack: Stack, campaign: Campaign) -> None:
+    post = await save_post(stack, campaign, "open at the end", timedelta(hours=2))
+    await comes_to(stack, campaign, lambda state: state.open_posts == 1)
+    await change(stack, campaign, status="ended")
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ENDED)
+    await stack.delete(post)
+    await change(stack, campaign)
+    await tell(stack)
+    async with asyncio.timeout(30):
+        await campaign_handle(stack, campaign).result()
+
+
+async def test_it_ends_if_the_campaign_is_deleted(stack: Stack, campaign: Campaign) -> None:
+    await comes_to(stack, campaign, lambda _: True)
+    async with stack.database.transaction() as session:
+        await session.delete(await session.get_one(Campaign, campaign.id))
+    await campaign_handle(stack, campaign).signal(CampaignWorkflow.look)
+    async with asyncio.timeout(30):
+        await campaign_handle(stack, campaign).result()

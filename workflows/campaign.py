@@ -1,0 +1,105 @@
+"""The workflow of one campaign: it shows operators the campaign, and makes the changes that have a time.
+
+No post depends on it. A campaign is what its row says, and its gate and its posts' rows decide what is sent.
+"""
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from activities.campaigns import CampaignActivities
+    from activities.commands import PauseCampaignCommand, ResumeCampaignCommand
+    from domain.campaign_state import CampaignPlan, CampaignState, PauseRequest, ResumeRequest
+    from workflows.campaign_details import campaign_details
+    from workflows.search_attributes import CAMPAIGN_STATUS
+
+_CHANGE: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=1), "retry_policy": options.DATABASE_RETRY}
+"""The options of a change: that of ten thousand posts takes some seconds."""
+
+
+@workflow.defn
+class CampaignWorkflow:
+    """A workflow that shows one campaign, and makes its changes that have a time, until it has ended."""
+
+    @workflow.init
+    def __init__(self, plan: CampaignPlan) -> None:
+        self._plan = plan
+        self._state: CampaignState | None = None
+        self._shown_status: str | None = None
+        self._is_stale = False
+        self._requests: list[PauseRequest | ResumeRequest] = []
+        self._answer: str | None = None
+
+    @workflow.run
+    async def run(self, plan: CampaignPlan) -> None:
+        """Show the campaign and make its changes, until it has ended or is deleted."""
+        while True:
+            self._is_stale = False
+            state = self._state = await self._read()
+            if state is None:
+                workflow.set_current_details("**deleted**: nothing more is done.")
+                return
+            self._show(state)
+            if state.due_change is not None:
+                await workflow.execute_activity_method(CampaignActivities.change_campaign_at_its_time, plan, **_CHANGE)
+                continue
+            if state.is_over and not self._has_news():
+                return
+            if workflow.info().is_continue_as_new_suggested() and not self._has_news():
+                workflow.continue_as_new(plan)
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    self._has_news, timeout=state.again_in, timeout_summary="until the campaign is read again"
+                )
+            while self._requests:
+                self._answer = await self._carry_out(self._requests.pop(0))
+
+    def _has_news(self) -> bool:
+        return self._is_stale or bool(self._requests)
+
+    async def _read(self) -> CampaignState | None:
+        return await workflow.execute_local_activity_method(
+            CampaignActivities.read_campaign,
+            self._plan,
+            start_to_close_timeout=options.DATABASE_TIMEOUT,
+            retry_policy=options.DATABASE_RETRY,
+        )
+
+    async def _carry_out(self, request: PauseRequest | ResumeRequest) -> str:
+        """Carry out a request, and return for people what has become of it."""
+        fields = self._plan.model_dump() | request.model_dump()
+        if isinstance(request, PauseRequest):
+            pause = PauseCampaignCommand(**fields)
+            return await workflow.execute_activity_method(CampaignActivities.pause_campaign, pause, **_CHANGE)
+        resume = ResumeCampaignCommand(**fields)
+        return await workflow.execute_activity_method(CampaignActivities.resume_campaign, resume, **_CHANGE)
+
+    def _show(self, state: CampaignState) -> None:
+        workflow.set_current_details(campaign_details(state, self._answer))
+        if state.status.value != self._shown_status:
+            self._shown_status = state.status.value
+            workflow.upsert_search_attributes([CAMPAIGN_STATUS.value_set(state.status.value)])
+
+    @workflow.query(description="The state of the campaign as it was last read")
+    def status(self) -> CampaignState | None:
+        """Return the state of the campaign."""
+        return self._state
+
+    @workflow.signal(description="Read the campaign now")
+    async def look(self) -> None:
+        """Read the campaign now."""
+        self._is_stale = True
+
+    @workflow.signal(description='Pause the campaign, such as {"reason": "a mistake"}')
+    async def pause(self, request: PauseRequest) -> None:
+        """Pause the campaign, for operators."""
+        self._requests.append(request)
+
+    @workflow.signal(description='End its pause: {"missed": "publish", "spacing_s": 600}, or "shift" or "skip"')
+    async def resume(self, request: ResumeRequest) -> None:
+        """End the pause of the campaign, for operators."""
+        self._requests.append(request)

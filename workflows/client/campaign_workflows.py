@@ -1,0 +1,64 @@
+"""The workflows of campaigns, for the worker and the doctor."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from activities.options import BACKGROUND, POSTS_QUEUE
+from domain.campaign_state import CampaignPlan
+from domain.temporal_limits import LONGEST_FAIRNESS_KEY
+from workflows.campaign import CampaignWorkflow
+from workflows.client.failures import answering
+from workflows.search_attributes import CAMPAIGN, WORKSPACE
+
+_TIMEOUT = timedelta(seconds=10)
+_IDS_PER_QUERY = 50
+
+
+class CampaignWorkflows:
+    """The workflows of campaigns. A campaign's id is that of its workflow."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def tell(self, plan: CampaignPlan) -> None:
+        """Let the workflow of a campaign read it now; if none runs, start one. Raises Unavailable."""
+        async with answering(_TIMEOUT.total_seconds()):
+            await self._client.start_workflow(
+                CampaignWorkflow.run,
+                plan,
+                id=plan.campaign_id,
+                task_queue=POSTS_QUEUE,
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(WORKSPACE, plan.workspace_id),
+                        SearchAttributePair(CAMPAIGN, plan.campaign_id),
+                    ]
+                ),
+                static_summary=f"campaign {plan.campaign_id}",
+                priority=Priority(priority_key=BACKGROUND, fairness_key=plan.workspace_id[:LONGEST_FAIRNESS_KEY]),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal="look",
+                rpc_timeout=_TIMEOUT,
+            )
+
+    async def running_among(self, campaign_ids: Collection[str]) -> set[str]:
+        """Return those of these campaigns whose workflows run. Raises Unavailable."""
+        running = set[str]()
+        ids = list(campaign_ids)
+        async with answering(_TIMEOUT.total_seconds()):
+            for first in range(0, len(ids), _IDS_PER_QUERY):
+                named = ", ".join(f"'{campaign_id}'" for campaign_id in ids[first : first + _IDS_PER_QUERY])
+                query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
+                async for workflow in self._client.list_workflows(query, page_size=_IDS_PER_QUERY):
+                    running.add(workflow.id)
+        return running
