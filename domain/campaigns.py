@@ -47,6 +47,15 @@ def _beginning(day: date, zone: str) -> datetime:
     return resolve(day.isoformat() + "T00:00:00", zone).instant
 
 
+class UnsentPosts(StrEnum):
+    """The outcome of the posts of a deleted campaign that are drafts, scheduled or being published."""
+
+    KEEP = "keep"
+    """They leave the campaign, and are published as they are scheduled."""
+    DELETE = "delete"
+    """They are deleted. A post whose publishing has begun leaves the campaign instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Blackout:
     """Days of a campaign's zone on which its posts are not sent; `last` is one of them."""
@@ -101,7 +110,7 @@ class CampaignRules:
         `joins`: it is not the campaign's yet. The drafts of a campaign that has ended stay its drafts.
         """
         if self.status is CampaignStatus.ENDED and (joins or status is not PostStatus.DRAFT):
-            return _ENDED
+            return CAMPAIGN_HAS_ENDED
         if status is PostStatus.DRAFT or due_at is None:
             return None
         if self.keeps_drafts:
@@ -128,7 +137,9 @@ class CampaignRules:
         return None
 
 
-_ENDED = Problem("The campaign has ended: give the post another campaignId, or none", "campaign_ended", "campaignId")
+CAMPAIGN_HAS_ENDED = Problem(
+    "The campaign has ended: give the post another campaignId, or none", "campaign_ended", "campaignId"
+)
 _NOT_STARTED = Problem(
     "The campaign is a draft, and so are its posts: start it to publish them (POST /v1/campaigns/{campaignId}/start)",
     "campaign_not_started",

@@ -14,6 +14,7 @@ ProblemCode = Literal[
     "authorization_declined",
     "authorization_pending",
     "campaign_ended",
+    "campaign_has_unsent_posts",
     "campaign_not_found",
     "campaign_not_started",
     "code_rejected",
@@ -86,6 +87,7 @@ TargetCode = Literal[
     "account_refused",
     "answer_lost",
     "app_refused",
+    "campaign_ended",
     "cancelled",
     "connection_lost",
     "decoder_unavailable",
@@ -143,6 +145,8 @@ CANCELLED: TargetCode = "cancelled"
 
 PAUSED: TargetCode = "paused"
 """The code of a target that is held until a pause ends, and of a request that would publish during one."""
+CAMPAIGN_ENDED: TargetCode = "campaign_ended"
+"""The code of a target that its campaign's end has stopped, because its post is partly public or under way."""
 SKIPPED: TargetCode = "skipped"
 """The code of a target that a person has skipped at the end of a pause, because its post is partly public."""
 

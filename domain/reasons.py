@@ -49,6 +49,7 @@ _OF_CODE: dict[TargetCode, str] = {
     "publish_window_passed": "it could not be published within its time",
     "rate_limited": "the platform asks to wait",
     "server_forbidden": "the account's server has an address that is not called",
+    "campaign_ended": "its campaign has ended",
     "skipped": "it fell due during a pause and was skipped",
     "text_only": "a post with a poll or a quote cannot be edited",
     "timed_out": "the platform did not answer in time",

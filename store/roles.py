@@ -122,7 +122,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     },
     "pending_revocations": {Component.WORKER: _ALL},
     # Functions of the database write gates, with the rights of the part that calls them.
-    "gates": {Component.API: _NOTE, Component.WORKER: _NOTE},
+    "gates": {Component.API: _ALL, Component.WORKER: _NOTE},
     "pauses": {Component.API: _NOTE, Component.WORKER: _NOTE},
     "listeners": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
     # Triggers write events, with the owner's rights.

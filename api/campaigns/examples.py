@@ -56,6 +56,23 @@ CHANGED: dict[str, Any] = CAMPAIGN | {
     "operationId": OPERATION_ID,
     "result": {"fields": ["endsAt"], "skipped": 5},
 }
+STARTED: dict[str, Any] = CAMPAIGN | {"operationId": OPERATION_ID, "result": {"scheduled": 9_588}}
+ENDED: dict[str, Any] = CAMPAIGN | {
+    "status": "ended",
+    "endsAt": "2030-11-20T10:00:00Z",
+    "endsAtLocal": "2030-11-20T11:00:00",
+    "progress": CAMPAIGN["progress"] | {"draft": 9_593, "scheduled": 0, "skipped": 9_593, "behind": 9_588},
+    "nextAt": None,
+    "lastAt": None,
+    "operationId": OPERATION_ID,
+    "result": {"drafts": 9_588},
+}
+DELETED: dict[str, Any] = {
+    "id": CAMPAIGN_ID,
+    "deleted": True,
+    "operationId": OPERATION_ID,
+    "result": {"name": "Black Friday", "deleted": 9_593, "kept": 2},
+}
 PAGE: dict[str, Any] = {"campaigns": [CAMPAIGN], "cursor": CURSOR, "hasMore": True}
 OPERATION: dict[str, Any] = {
     "id": OPERATION_ID,

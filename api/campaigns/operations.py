@@ -2,10 +2,10 @@
 
 from api.campaigns import examples
 from api.campaigns.bodies import CampaignBody, PatchCampaignBody
-from api.campaigns.views import CampaignPageView, CampaignView, OperationPageView
+from api.campaigns.views import CampaignPageView, CampaignView, DeletedCampaignView, OperationPageView
 from api.http.operation import WITH_BODY, Operation
-from api.http.parameters import KEY, page, query
-from domain.campaigns import CampaignStatus
+from api.http.parameters import KEY, KEY_OF_OPERATION, page, query
+from domain.campaigns import CampaignStatus, UnsentPosts
 
 _ID = "{campaignId}"
 
@@ -56,6 +56,49 @@ UPDATE_CAMPAIGN = Operation(
     body=PatchCampaignBody,
     bodies={"skip": examples.CHANGE},
     parameters=(KEY,),
+)
+DELETE_CAMPAIGN = Operation(
+    route=f"DELETE /v1/campaigns/{_ID}",
+    description=(
+        "Deletes the campaign. If it has drafts or posts that are not published yet, `posts` says what becomes of "
+        "them: `keep` takes them out of the campaign, `delete` deletes those whose publishing has not begun. Public "
+        "posts stay, and keep their `campaignId`."
+    ),
+    answer=DeletedCampaignView,
+    answers={"deleted": examples.DELETED},
+    errors=("unknownQuery", "wrongQuery", "noSuchCampaign", "campaignHasUnsentPosts", "campaignPaused", "keyReused"),
+    parameters=(
+        KEY,
+        query(
+            "posts",
+            "What becomes of its drafts and of its posts that are not published yet.",
+            {"type": "string", "enum": list(UnsentPosts)},
+            "delete",
+        ),
+    ),
+)
+START_CAMPAIGN = Operation(
+    route=f"POST /v1/campaigns/{_ID}/start",
+    description=(
+        "Schedules the drafts of a draft campaign that have a `scheduledFor`, all of them or none: they are checked as "
+        "new posts are, and all problems are listed, each with its `postId`. Drafts without a time stay drafts."
+    ),
+    answer=CampaignView,
+    answers={"started": examples.STARTED},
+    errors=("unknownQuery", "noSuchCampaign", "notADraft", "draftRefused", "keyMissing", "keyReused"),
+    parameters=(KEY_OF_OPERATION,),
+)
+END_CAMPAIGN = Operation(
+    route=f"POST /v1/campaigns/{_ID}/end",
+    description=(
+        "Ends the campaign for good: posts of which nothing was sent become drafts with `skipReason: campaign_ended`. "
+        "A post that is being sent finishes. Targets that have not gone out by then fail with `campaign_ended`, if "
+        "others of their post are public. A paused campaign can be ended, too."
+    ),
+    answer=CampaignView,
+    answers={"ended": examples.ENDED},
+    errors=("unknownQuery", "noSuchCampaign", "campaignOver", "keyMissing", "keyReused"),
+    parameters=(KEY_OF_OPERATION,),
 )
 LIST_OPERATIONS = Operation(
     route=f"GET /v1/campaigns/{_ID}/operations",

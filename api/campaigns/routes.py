@@ -9,14 +9,17 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.campaigns import operations
 from api.campaigns.actions import change, create_campaign, read_change
 from api.campaigns.bodies import CampaignBody
+from api.campaigns.ending import delete, end, read_unsent
 from api.campaigns.lists import list_page, operations_page, read_list_query
 from api.campaigns.requests import CampaignRequest, require_campaign, shown_campaigns
-from api.dependencies import Deps
+from api.campaigns.starting import start
+from api.dependencies import Dependencies, Deps
+from api.http.body import read_no_body
 from api.http.body_validation import read_valid
-from api.http.headers import HttpRequest
+from api.http.headers import HttpRequest, idempotency_key
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_keyed_request
+from api.http.request import read_bare_request, read_keyed_request
 from api.posts.answers.response import respond, respond_privately
 
 
@@ -62,9 +65,48 @@ class CampaignEndpoints(Controller):
         keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)
         return respond(await change(keyed, campaign_id, payload))
 
+    @serves(operations.DELETE_CAMPAIGN)
+    async def delete_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Delete a campaign."""
+        await deps.restoring.require_finished()
+        unsent = read_unsent(request)
+        await read_no_body(request)
+        # With another choice it is another request.
+        route = f"DELETE /v1/campaigns/{campaign_id}?posts={unsent or ''}"
+        keyed = CampaignRequest.from_route(
+            deps, workspace_id, request_actor(request), {}, idempotency_key(request), route
+        )
+        return respond(await delete(keyed, campaign_id, unsent))
+
+    @serves(operations.START_CAMPAIGN)
+    async def start_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Start a draft campaign."""
+        return respond(await start(await _bare_request(request, campaign_id, workspace_id, deps, "start"), campaign_id))
+
+    @serves(operations.END_CAMPAIGN)
+    async def end_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """End a campaign."""
+        return respond(await end(await _bare_request(request, campaign_id, workspace_id, deps, "end"), campaign_id))
+
     @serves(operations.LIST_OPERATIONS)
     async def list_operations(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """List the operations on a campaign."""
         return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
+
+
+async def _bare_request(
+    request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies, action: str
+) -> CampaignRequest:
+    """Return a request for an operation that takes no body. Raises InvalidRequest, Unavailable."""
+    await deps.restoring.require_finished()
+    key = await read_bare_request(request)
+    route = f"POST /v1/campaigns/{campaign_id}/{action}"
+    return CampaignRequest.from_route(deps, workspace_id, request_actor(request), {}, key, route)

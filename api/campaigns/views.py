@@ -79,6 +79,16 @@ class CampaignPageView(TypedDict):
     hasMore: Annotated[HasMore, Field(examples=[False])]
 
 
+@view("DeletedCampaign")
+class DeletedCampaignView(TypedDict):
+    """A campaign that was deleted, and the outcome of its posts."""
+
+    id: Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    deleted: Annotated[bool, described("Always true.", True)]
+    operationId: Annotated[str, described("The operation of this request.", "op_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    result: Annotated[OperationResult, described("How many posts were deleted, and how many left the campaign.", {})]
+
+
 @view("CampaignOperation")
 class OperationView(TypedDict):
     """An operation on a campaign."""

@@ -77,6 +77,15 @@ KEY_OF_MANY = {
 }
 
 
+KEY_OF_OPERATION: Json = {
+    **KEY,
+    "required": True,
+    "description": (
+        "Makes a repeat safe: the operation is done once for a key, and a repeat gets its result, as long as the "
+        "operation is kept."
+    ),
+}
+
 IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",

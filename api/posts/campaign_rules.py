@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.http.body import JsonObject
 from api.posts.bodies.parse_post import ParsedPost
-from domain.campaigns import CampaignRules
+from domain.campaigns import CAMPAIGN_HAS_ENDED, CampaignRules, CampaignStatus
+from domain.content import PostContent
 from domain.errors import Conflict, PostsError, Problem, Unprocessable
 from domain.ids import is_campaign_id
+from domain.post import PostStatus
 from domain.zones import UnknownZone
 from store.campaigns.campaigns import campaign_rules, find_campaign, join_campaign, read_campaign_rules
 from store.database import Database
@@ -44,6 +46,31 @@ async def campaign_of_change(session: AsyncSession, post: Post, payload: JsonObj
         return await join_campaign(session, post.workspace_id, campaign_id)
     campaign = await find_campaign(session, post.workspace_id, campaign_id)
     return campaign_rules(campaign) if campaign else None
+
+
+async def require_campaign_to_join(
+    session: AsyncSession, post: Post, content: PostContent, payload: JsonObject
+) -> None:
+    """Raise Conflict or Unprocessable if a locked post that has begun may not join the campaign of a change.
+
+    Its time is past, so only the campaign's existence and status matter.
+    """
+    if content.campaign_id is None or content.campaign_id == post.campaign_id:
+        return
+    campaign = await campaign_of_change(session, post, payload)
+    if campaign is None:
+        raise Unprocessable(UNKNOWN_CAMPAIGN)
+    if problem := campaign.find_problem(PostStatus.PUBLISHING, None):
+        raise campaign_refusal(problem)
+
+
+async def require_campaign_goes_on(session: AsyncSession, post: Post) -> None:
+    """Raise Conflict if the campaign of a locked post has ended, so that nothing of the post would be sent."""
+    if post.campaign_id is None:
+        return
+    campaign = await find_campaign(session, post.workspace_id, post.campaign_id)
+    if campaign is not None and campaign_rules(campaign).status is CampaignStatus.ENDED:
+        raise Conflict(CAMPAIGN_HAS_ENDED)
 
 
 def find_campaign_problem(

@@ -63,6 +63,14 @@ class Delivery:
             # No client waits for these deliveries, so they take no part of their workspace's connections.
             self._spawn(self._deliver_saved(post_ids[:_MOST_SAVED]), Context())
 
+    def deliver_deleted(self, posts: Sequence[tuple[str, str, int]]) -> None:
+        """Begin to signal the workflows of many deleted posts; each has its id, that of its workflow, and a version.
+
+        A workflow that it does not reach finds at its time that the row is gone.
+        """
+        if posts:
+            self._spawn(self._deliver_deleted(posts), Context())
+
     async def close(self) -> None:
         """Finish what was begun."""
         while self._tasks:
@@ -102,6 +110,15 @@ class Delivery:
                     await self._deliver(plan)
 
         await asyncio.gather(*map(deliver_one, post_ids))
+
+    async def _deliver_deleted(self, posts: Sequence[tuple[str, str, int]]) -> None:
+        slots = asyncio.Semaphore(_CONCURRENCY)
+
+        async def deliver_one(post_id: str, workflow_id: str, version: int) -> None:
+            async with slots:
+                await self._deliver_rest(workflow_id, post_id, version, deleted=True)
+
+        await asyncio.gather(*(deliver_one(*post) for post in posts))
 
     async def _deliver_rest(self, workflow_id: str, post_id: str, version: int, deleted: bool) -> None:
         try:

@@ -5,7 +5,7 @@ The order of locks is: the campaign, the pauses of its workspace, its posts, its
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +18,7 @@ from domain.schedule import rfc3339
 from store.campaigns.campaigns import campaign_rules, find_campaign, lock_campaign, raise_campaign_version
 from store.campaigns.operations import record_operation
 from store.models import Campaign, Pause
+from store.pauses.gates import open_gate
 from store.pauses.pauses import begin_pause, end_pause, find_pause_under_way, gate_of_pause, preview_end
 from store.posts.idempotency import KeyedRequest
 
@@ -145,3 +146,13 @@ async def _find_campaign_paused(session: AsyncSession, pause: Pause, *, is_locke
 def _set_status(campaign: Campaign, status: CampaignStatus) -> None:
     campaign.status = status.value
     raise_campaign_version(campaign)
+
+
+async def close_pause(session: AsyncSession, campaign: Campaign, actor: Actor) -> None:
+    """End the pause of a locked campaign that ends or is deleted, if it is paused; its posts are settled before."""
+    pause = await find_pause_of_campaign(session, campaign)
+    if pause is None:
+        return
+    pause.ended_at, pause.ended_by_type, pause.ended_by = datetime.now(UTC), actor.type.value, actor.id
+    pause.result = asdict(Resumed())
+    await open_gate(session, campaign.workspace_id, campaign_gate(campaign.id))

@@ -1,6 +1,6 @@
 """Changes of many locked posts by few statements, whose workflows are told at a pace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,6 +12,15 @@ from domain.audit import AuditEntry
 from domain.pauses import SkipReason
 from store.audit.trail import add_entries
 
+POSTS_OF_A_STATEMENT = 2_000
+"""A statement for as many posts ends long before the limit of a request's (`store.database.OF_REQUESTS`)."""
+
+
+def batches(post_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield parts of the ids of many posts, each for one statement."""
+    for begin in range(0, len(post_ids), POSTS_OF_A_STATEMENT):
+        yield post_ids[begin : begin + POSTS_OF_A_STATEMENT]
+
 
 async def make_drafts(
     session: AsyncSession, post_ids: Sequence[str], reason: SkipReason, entry: AuditEntry, now: datetime
@@ -20,6 +29,16 @@ async def make_drafts(
     await session.execute(_WAIT, {"ids": list(post_ids), "times": [None] * len(post_ids)})
     await session.execute(_DRAFT, {"ids": list(post_ids), "reason": reason.value})
     await raise_versions(session, post_ids, entry, now)
+
+
+async def schedule_posts(
+    session: AsyncSession, times: Mapping[str, datetime], entry: AuditEntry, now: datetime
+) -> None:
+    """Schedule locked drafts, each for its time by its id."""
+    values = {"ids": list(times), "times": list(times.values())}
+    await session.execute(_WAIT, values)
+    await session.execute(_SCHEDULE, values)
+    await raise_versions(session, list(times), entry, now)
 
 
 async def raise_versions(session: AsyncSession, post_ids: Sequence[str], entry: AuditEntry, now: datetime) -> None:
@@ -47,6 +66,10 @@ FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due
 
 
 _WAIT = wait_statement("post_id")
+_SCHEDULE = text("""
+UPDATE posts SET status = 'scheduled', due_at = new.due_at, skip_reason = NULL
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
+""")
 _DRAFT = text("""
 UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason WHERE id = ANY(CAST(:ids AS text[]))
 """)

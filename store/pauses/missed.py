@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import AttemptState, AttemptStep
 from domain.audit import AuditEntry
-from domain.codes import SKIPPED
+from domain.codes import SKIPPED, TargetCode
 from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.models import Attempt, Id, Post, Target
@@ -94,11 +94,21 @@ async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[Mis
 
     Posts that another transaction has locked are left out.
     """
-    free = (Target.hold_reason == HoldReason.PAUSED) & ~closed_gates().exists()
-    held = select(Target.post_id).join(Post, Post.id == Target.post_id).where(free)
-    query = select(Post.id).where(Post.id.in_(held), Post.status.in_(OPEN)).order_by(Post.id).limit(most)
+    return await lock_held(session, ~closed_gates().exists(), now, most)
+
+
+async def lock_held(
+    session: AsyncSession, condition: ColumnElement[bool], now: datetime, most: int
+) -> list[MissedPost]:
+    """Lock up to `most` posts of all workspaces of which a pause holds a target that meets a condition.
+
+    Posts that another transaction has locked are left out.
+    """
+    held = (Target.hold_reason == HoldReason.PAUSED) & condition
+    posts = select(Target.post_id).join(Post, Post.id == Target.post_id).where(held)
+    query = select(Post.id).where(Post.id.in_(posts), Post.status.in_(OPEN)).order_by(Post.id).limit(most)
     ids = list(await session.scalars(query.with_for_update(skip_locked=True)))
-    return await _read(session, ids, now, free)
+    return await _read(session, ids, now, held)
 
 
 async def _read(
@@ -164,16 +174,20 @@ async def publish_missed(
 async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry: AuditEntry, now: datetime) -> None:
     """Make drafts of locked posts of which nothing was sent; of all others the missed targets fail."""
     drafts = [post for post in posts if post.is_unsent]
-    others = [post for post in posts if not post.is_unsent]
     await make_drafts(session, [post.id for post in drafts], SkipReason.PAUSED, entry, now)
-    failure = {"error": _SKIPPED, "code": SKIPPED, "category": ErrorCategory.INTERNAL.value}
-    await session.execute(_FAIL, {"ids": _target_ids(others), "now": now, **failure})
-    await raise_versions(session, [post.id for post in others], entry, now)
-    await session.execute(_REFRESH, {"ids": [post.id for post in others], "now": now})
+    await fail_missed(session, [post for post in posts if not post.is_unsent], SKIPPED, _SKIPPED, entry, now)
 
 
-def _target_ids(posts: Iterable[MissedPost]) -> list[str]:
-    return [target_id for post in posts for target_id, _, _ in post.targets]
+async def fail_missed(
+    session: AsyncSession, posts: Sequence[MissedPost], code: TargetCode, error: str, entry: AuditEntry, now: datetime
+) -> None:
+    """Let the missed targets of locked posts fail with a code and a sentence; they may be retried."""
+    target_ids = [target_id for post in posts for target_id, _, _ in post.targets]
+    failure = {"error": error, "code": code, "category": ErrorCategory.INTERNAL.value}
+    await session.execute(_FAIL, {"ids": target_ids, "now": now, **failure})
+    post_ids = [post.id for post in posts]
+    await raise_versions(session, post_ids, entry, now)
+    await session.execute(_REFRESH, {"ids": post_ids, "now": now})
 
 
 _WAIT = wait_statement("id")

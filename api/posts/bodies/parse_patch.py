@@ -72,8 +72,6 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     if patch.publish_now or patch.is_draft or patch.queue or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
-    if merged.campaign_id != post.campaign_id:
-        raise Conflict(_BEGUN_CAMPAIGN)
     schedule = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
     content = to_content(merged, schedule)
     content.planned_for = post.planned_for
@@ -83,10 +81,6 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
 _BEGUN_TIME = Problem(
     "Publishing has begun, so the post's time cannot be changed any more: correct what failed, then retry it",
     "conflict",
-)
-
-_BEGUN_CAMPAIGN = Problem(
-    "Publishing has begun, so the post stays in the campaign that it is in", "conflict", "campaignId"
 )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.http.body import JsonObject
 from api.posts.bodies.parse_patch import read_correction
 from api.posts.bodies.platform_rules import platform_problems
+from api.posts.campaign_rules import require_campaign_to_join
 from api.posts.changes.retry import require_tries_left
 from api.posts.clock import now_ms
 from api.posts.lookup import post_accounts
@@ -41,6 +42,7 @@ async def correct_targets(
     what is out or of the post's time.
     """
     correction = read_correction(post, payload)
+    await require_campaign_to_join(session, post, correction, payload)
     changed = _changed(post, correction)
     by_id = dict(zip((target.id for target in post.targets), rows, strict=True))
     positions = {(target.platform, target.account_id): at for at, target in enumerate(correction.targets)}

@@ -8,6 +8,7 @@ from api.http.body_validation import in_contract_order, read
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import NamedTarget, RetryBody
+from api.posts.campaign_rules import require_campaign_goes_on
 from api.posts.changes.post_change import PostChange
 from api.posts.lookup import plan_for, post_accounts, require_target
 from api.shared.closed_gates import require_open
@@ -57,6 +58,7 @@ async def retry(
             reopened = [target for target in post.targets if only is None or target.id in only]
             retried = [target for target in reopened if may_retry(target_row(target))]
             accounts = [(target.platform, target.account_id) for target in retried]
+            await require_campaign_goes_on(session, post)
             require_open(closed, accounts, post.campaign_id, post.series_id)
             if not await reopen(session, post, change.actor, only):
                 raise Conflict(

@@ -150,16 +150,17 @@ async def test_an_ended_campaign_takes_no_posts_and_schedules_none(api: Client, 
     assert not (await patch(api, draft["id"], campaignId=None, isDraft=False))["isDraft"]
 
 
-async def test_a_post_whose_publishing_has_begun_stays_in_its_campaign(api: Client, stack: Stack) -> None:
+async def test_a_failed_post_may_join_another_campaign_that_goes_on(api: Client, stack: Stack) -> None:
     first, second = await save_campaign(stack), await save_campaign(stack)
     post = await create(api, stack, first, publishNow=True)
     async with stack.database.transaction() as session:
         row = await session.get_one(Post, post["id"])
         row.status = "failed"
         await session.execute(update(Target).where(Target.post_id == post["id"]).values(status="failed"))
-    refused = await patch(api, post["id"], 409, campaignId=second)
-    assert (refused["code"], refused["param"]) == ("conflict", "campaignId")
-    assert (await patch(api, post["id"], campaignId=first))["campaignId"] == first
+    assert (await patch(api, post["id"], campaignId=second))["campaignId"] == second
+    over = await save_campaign(stack, status=CampaignStatus.ENDED)
+    assert (await patch(api, post["id"], 409, campaignId=over))["code"] == "campaign_ended"
+    assert (await patch(api, post["id"], 422, campaignId=new_id("cmp")))["code"] == "campaign_not_found"
 
 
 async def test_a_campaign_that_is_deleted_meanwhile_takes_no_post(

@@ -1,0 +1,147 @@
+"""The deletion of campaigns: what was not sent leaves the campaign, or is deleted with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit import MOST_CHANGES, Action, Actor, AuditEntry, FieldChange
+from domain.campaigns import OperationKind, UnsentPosts
+from domain.pauses import PauseScope
+from domain.post import OPEN, PostStatus
+from domain.schedule import rfc3339
+from store.audit.trail import add_entries
+from store.campaigns.operations import record_operation
+from store.campaigns.pausing import close_pause
+from store.models import Campaign, Gate, Post, Target
+from store.pauses.many import batches
+from store.pauses.moving import MAY_MOVE
+from store.posts.idempotency import KeyedRequest
+
+WorkflowOfPost = tuple[str, str, int]
+"""The id of a post, that of its workflow, and a version above that of the post."""
+_UNSENT = Post.status.in_((PostStatus.DRAFT, *OPEN))
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedCampaign:
+    """The effect of a deletion."""
+
+    operation_id: str
+    result: dict[str, Any]
+    with_workflow: Sequence[WorkflowOfPost]
+    """The deleted posts whose workflows are still to be told."""
+
+
+async def count_unsent(session: AsyncSession, campaign: Campaign) -> int:
+    """Return how many posts of a campaign are drafts, scheduled or being published."""
+    query = select(func.count()).select_from(Post).where(*_of_campaign(campaign), _UNSENT)
+    return (await session.execute(query)).scalar_one()
+
+
+async def delete_campaign(
+    session: AsyncSession,
+    campaign: Campaign,
+    unsent: UnsentPosts | None,
+    actor: Actor,
+    request: KeyedRequest | None = None,
+) -> DeletedCampaign:
+    """Delete a campaign that is locked alone.
+
+    Settled posts keep its id, so that they are still listed by it. `unsent` may be None if there are no other posts.
+    """
+    count, with_workflow = 0, list[WorkflowOfPost]()
+    if unsent is UnsentPosts.DELETE:
+        count, with_workflow = await _delete_posts(session, campaign, actor)
+    released = await _release_posts(session, campaign, actor)
+    await close_pause(session, campaign, actor)
+    # A missing row is an open gate.
+    await session.execute(
+        delete(Gate).where(
+            Gate.workspace_id == campaign.workspace_id,
+            Gate.kind == PauseScope.CAMPAIGN.value,
+            Gate.id == campaign.id,
+        )
+    )
+    result = {"name": campaign.name, "deleted": count, "kept": released}
+    operation_id = await record_operation(
+        session,
+        campaign.workspace_id,
+        OperationKind.DELETED,
+        actor,
+        result,
+        campaign_id=campaign.id,
+        request=request,
+    )
+    await session.delete(campaign)
+    return DeletedCampaign(operation_id, result, with_workflow)
+
+
+async def _delete_posts(session: AsyncSession, campaign: Campaign, actor: Actor) -> tuple[int, list[WorkflowOfPost]]:
+    """Delete the posts of which nothing was sent; return their number, and those that have a workflow."""
+    may_delete = and_(
+        *_of_campaign(campaign), or_(Post.status == PostStatus.DRAFT, and_(Post.status.in_(OPEN), MAY_MOVE))
+    )
+    await session.execute(select(Post.id).where(may_delete).order_by(Post.id).with_for_update())
+    # A statement of its own: it sees what was committed while this one waited for the locks.
+    post_ids = list(await session.scalars(select(Post.id).where(may_delete).order_by(Post.id)))
+    with_workflow: list[WorkflowOfPost] = []
+    for batch in batches(post_ids):
+        targets: dict[str, list[dict[str, str]]] = {}
+        named = select(Target.post_id, Target.platform, Target.account_id).where(Target.post_id.in_(batch))
+        for post_id, platform, account_id in await session.execute(named.order_by(Target.position)):
+            targets.setdefault(post_id, []).append({"platform": platform, "accountId": account_id})
+        rows = select(Post.id, Post.workflow_id, Post.status, Post.version, Post.scheduled_for, Post.delivered_version)
+        entries = []
+        for row in await session.execute(rows.where(Post.id.in_(batch))):
+            details = (
+                ("workflowId", row.workflow_id),
+                ("status", row.status),
+                ("scheduledFor", rfc3339(row.scheduled_for) if row.scheduled_for else None),
+                ("targets", targets.get(row.id, [])[:MOST_CHANGES]),
+                ("campaign", campaign.id),
+            )
+            entries.append((campaign.workspace_id, row.id, AuditEntry(Action.DELETED, actor, details=details)))
+            if row.status != PostStatus.DRAFT or row.delivered_version:
+                with_workflow.append((row.id, row.workflow_id, row.version + 1))
+        await add_entries(session, entries)
+        await session.execute(delete(Post).where(Post.id.in_(batch)))
+        await session.execute(_ANNOUNCE, {"ids": list(batch)})
+    return len(post_ids), with_workflow
+
+
+async def _release_posts(session: AsyncSession, campaign: Campaign, actor: Actor) -> int:
+    """Take the drafts and the open posts that are left out of the campaign; return their number."""
+    query = select(Post.id).where(*_of_campaign(campaign), _UNSENT).order_by(Post.id)
+    post_ids = list(await session.scalars(query.with_for_update()))
+    now, change = datetime.now(UTC), (FieldChange("campaignId", campaign.id),)
+    for batch in batches(post_ids):
+        rows = await session.execute(_RELEASE, {"ids": list(batch), "now": now})
+        await add_entries(
+            session,
+            [
+                (
+                    campaign.workspace_id,
+                    post_id,
+                    AuditEntry(Action.CHANGED, actor, change, details=(("version", version),)),
+                )
+                for post_id, version in rows
+            ],
+        )
+    return len(post_ids)
+
+
+def _of_campaign(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
+    return Post.workspace_id == campaign.workspace_id, Post.campaign_id == campaign.id
+
+
+# The workflow of a draft has nothing to learn, unless it is still to be told that it is one.
+_RELEASE = text("""
+UPDATE posts SET campaign_id = NULL, version = version + 1, updated_at = :now, delivery_attempts = 0,
+  next_delivery_at = CASE WHEN status = 'draft' THEN next_delivery_at ELSE bulk_delivery_at_v1(due_at) END
+WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, version
+""")
+_ANNOUNCE = text("SELECT count(pg_notify('post_settled', id)) FROM unnest(CAST(:ids AS text[])) AS id")
