@@ -8,6 +8,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from domain.content import PostContent
 from domain.recurrence.expansion import FARTHEST, Occurrence, Pattern, S, Segment, expand
 
@@ -37,21 +39,26 @@ class OccurrenceState(StrEnum):
     """A change of the series has deleted its post. Another change may bring it back."""
 
 
-class SeriesSegment(Segment):
-    """A segment with what its occurrences say: the post as the client wrote it, and the content of each variation."""
+class SeriesContent(BaseModel):
+    """The posts of a segment, as the client wrote them, and the content of each variation."""
+
+    model_config = ConfigDict(frozen=True)
 
     post: dict[str, Any]
     variations: list[dict[str, Any]]
     contents: list[PostContent]
 
+
+class SeriesSegment(Segment):
+    """A segment with the content of its occurrences."""
+
+    content: SeriesContent
+
     def content_at(self, occurrence: Occurrence, variation: int) -> PostContent:
         """Return the content of the post of an occurrence; `variation` counts on without an end."""
-        time = {
-            "scheduled_for": occurrence.instant,
-            "scheduled_wall": occurrence.key,
-            "timezone": self.timezone,
-        }
-        return self.contents[variation % len(self.contents)].model_copy(update=time)
+        contents = self.content.contents
+        time = {"scheduled_for": occurrence.instant, "scheduled_wall": occurrence.key, "timezone": self.timezone}
+        return contents[variation % len(contents)].model_copy(update=time)
 
 
 SeriesPattern = Pattern[SeriesSegment]

@@ -20,7 +20,9 @@ class Series(Base):
     """The campaign that its posts are part of; no foreign key: without the campaign no more are made."""
     name: Mapped[str]
     segments: Mapped[list[dict[str, Any]]]
-    """Each a domain.series.SeriesSegment, the earliest first."""
+    """Each a domain.recurrence.expansion.Segment, the earliest first."""
+    contents: Mapped[list[dict[str, Any]]]
+    """What the occurrences of each segment say, a domain.series.SeriesContent. Apart, because it may have megabytes."""
     exclude: Mapped[list[str]]
     """Wall times that have no post."""
     include: Mapped[list[str]]
@@ -31,6 +33,8 @@ class Series(Base):
     """How many occurrences got a post: variations rotate by it."""
     made_until: Mapped[datetime | None]
     """The instant of the last occurrence up to which all have posts."""
+    is_finished: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the planner saw no more occurrence to come."""
     plan_at: Mapped[datetime]
     """When the planner looks at it next."""
     created_by: Mapped[str | None] = mapped_column(Id)

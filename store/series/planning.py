@@ -16,7 +16,7 @@ from store.campaigns.campaigns import join_campaign
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import NewPost, new_columns
 from store.posts.creating_many import create_posts
-from store.series.rows import list_entries, series_pattern
+from store.series.rows import list_entries, series_pattern, series_rules
 
 MOST_AT_ONCE = 100
 """Posts that one transaction makes; the planner makes the others in the next."""
@@ -108,6 +108,7 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, room
         series.plan_at = now + LOOK_EVERY
     if ahead and not left_over:
         series.made_until = ahead[-1].instant
+    series.is_finished = times.may_schedule and not ahead
     await session.flush()
     return PlannedPosts(posts, left_over)
 
@@ -117,7 +118,7 @@ async def count_missing(session: AsyncSession, series: Series, now: datetime) ->
     times = await read_campaign_times(session, series)
     if not times.may_schedule:
         return []
-    ahead = list(occurrences_ahead(series_pattern(series), now, times.is_open))
+    ahead = list(occurrences_ahead(series_rules(series), now, times.is_open))
     missing, _ = await _missing(session, series, ahead)
     return [occurrence.key for occurrence in missing]
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import defer, selectinload
 
-from domain.recurrence.expansion import Pattern
+from domain.recurrence.expansion import Pattern, S, Segment
 from domain.series import SeriesPattern, SeriesSegment
 from store.models import OccurrenceEntry, Post, Series
 
@@ -17,16 +17,24 @@ OCCURRENCES_KEPT = timedelta(days=400)
 
 def series_pattern(series: Series) -> SeriesPattern:
     """Return the rules of a series, and what their occurrences say."""
-    return Pattern(
-        [SeriesSegment.model_validate(segment) for segment in series.segments],
-        frozenset(map(datetime.fromisoformat, series.exclude)),
-        frozenset(map(datetime.fromisoformat, series.include)),
-    )
+    segments = zip(series.segments, series.contents, strict=True)
+    return _pattern(series, [SeriesSegment.model_validate({**rule, "content": content}) for rule, content in segments])
+
+
+def series_rules(series: Series) -> Pattern[Segment]:
+    """Return the rules of a series."""
+    return _pattern(series, [Segment.model_validate(rule) for rule in series.segments])
+
+
+def _pattern(series: Series, segments: Sequence[S]) -> Pattern[S]:
+    single = (frozenset(map(datetime.fromisoformat, walls)) for walls in (series.exclude, series.include))
+    return Pattern(segments, *single)
 
 
 def write_pattern(series: Series, pattern: SeriesPattern) -> None:
     """Set the columns of a series to a pattern."""
-    series.segments = [segment.model_dump(mode="json") for segment in pattern.segments]
+    series.segments = [segment.model_dump(mode="json", exclude={"content"}) for segment in pattern.segments]
+    series.contents = [segment.content.model_dump(mode="json") for segment in pattern.segments]
     series.exclude = sorted(wall.isoformat() for wall in pattern.exclude)
     series.include = sorted(wall.isoformat() for wall in pattern.include)
 
@@ -56,8 +64,9 @@ async def list_series(
     before_id: str | None = None,
     campaign_id: str | None = None,
 ) -> Sequence[Series]:
-    """Return series of a workspace, the newest first."""
+    """Return series of a workspace, the newest first, without their contents."""
     query = select(Series).where(Series.workspace_id == workspace_id).order_by(Series.id.desc()).limit(limit)
+    query = query.options(defer(Series.contents))
     if before_id is not None:
         query = query.where(Series.id < before_id)
     if campaign_id is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.recurrence.rule import Frequency, Recurrence
-from domain.series import SeriesPattern, SeriesSegment
+from domain.series import SeriesContent, SeriesPattern, SeriesSegment
 from store.database import Database
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import post_content
@@ -25,7 +25,11 @@ def segment(
 ) -> SeriesSegment:
     contents = [PostContent(content=text, targets=TARGETS, campaign_id=campaign_id) for text in texts or ("a tip",)]
     return SeriesSegment(
-        since=start, timezone=zone, start=start, recurrence=rule, post={}, variations=[], contents=contents
+        since=start,
+        timezone=zone,
+        start=start,
+        recurrence=rule,
+        content=SeriesContent(post={}, variations=[], contents=contents),
     )
 
 
