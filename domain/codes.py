@@ -45,6 +45,7 @@ ProblemCode = Literal[
     "method_not_allowed",
     "missing_required_field",
     "no_accounts",
+    "no_occurrence",
     "not_found",
     "nothing_to_retry",
     "outside_window",
@@ -66,6 +67,7 @@ ProblemCode = Literal[
     "request_timeout",
     "retry_limit_reached",
     "scheduled_time_passed",
+    "series_has_unsent_posts",
     "server_forbidden",
     "text_only",
     "too_close",
@@ -75,10 +77,12 @@ ProblemCode = Literal[
     "too_many_open_posts",
     "too_many_posts",
     "too_many_queues",
+    "too_many_series",
     "unavailable",
     "unknown_host",
     "unknown_parameter",
     "unsupported_media_type",
+    "unsupported_recurrence",
 ]
 """The values of `code` in answers that refuse a request, and in the findings of a validation."""
 

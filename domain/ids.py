@@ -10,6 +10,7 @@ import uuid_utils
 from domain.temporal_limits import LONGEST_ID
 
 _POST_ID = re.compile(r"post_[0-9a-f]{32}")
+_SERIES_ID = re.compile(r"ser_[0-9a-f]{32}")
 _CAMPAIGN_ID = re.compile(r"cmp_[0-9a-f]{32}")
 _TIME_DIGITS, _OTHER_DIGITS = 12, 20
 """Hexadecimal digits of a UUIDv7: the milliseconds since 1970, then what keeps ids of one millisecond apart."""
@@ -52,6 +53,11 @@ def new_workspace_id() -> str:
 def is_post_id(text: str) -> bool:
     """Return whether a post could have this id at all."""
     return _POST_ID.fullmatch(text) is not None
+
+
+def is_series_id(text: str) -> bool:
+    """Return whether a series could have this id at all."""
+    return _SERIES_ID.fullmatch(text) is not None
 
 
 def is_campaign_id(text: str) -> bool:

@@ -39,6 +39,38 @@ class OccurrenceState(StrEnum):
     """A change of the series has deleted its post. Another change may bring it back."""
 
 
+class OccurrenceShown(StrEnum):
+    """The state of an occurrence as clients see it."""
+
+    MADE = "made"
+    """It has a post."""
+    PLANNED = "planned"
+    """It gets one when its time is near."""
+    SKIPPED = "skipped"
+    """It has none, or one that became a draft by itself; the reason says why."""
+
+
+class OccurrenceReason(StrEnum):
+    """The reason why an occurrence has no post, beside those of its rule and those of drafts."""
+
+    DELETED = "deleted"
+    """A person has deleted its post."""
+    BLACKOUT = "blackout"
+    OUTSIDE_WINDOW = "outside_window"
+    MISSED = "missed"
+    """Its time had come before a post was made: no worker ran, or the workspace had no room."""
+
+
+class SeriesStatus(StrEnum):
+    """The status of a series."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """Its gate is closed: posts that fall due are held."""
+    ENDED = "ended"
+    """No occurrence is to come."""
+
+
 class SeriesContent(BaseModel):
     """The posts of a segment, as the client wrote them, and the content of each variation."""
 

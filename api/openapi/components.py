@@ -49,7 +49,14 @@ def ref(name: str) -> Json:
 def schemas() -> Json:
     """Return every schema by its name."""
     schemas_by_name = _answers_and_bodies() | {_PLATFORM["title"]: _PLATFORM}
-    for body in (*(schema_name(model) for model in _BODIES), TARGET, "MediaItem", "PostFilter"):
+    for body in (
+        *(schema_name(model) for model in _BODIES),
+        TARGET,
+        "MediaItem",
+        "PostFilter",
+        "RecurrenceRule",
+        "SeriesPost",
+    ):
         schemas_by_name[body] = _without_nulls(schemas_by_name[body])
     target = schemas_by_name.pop(TARGET)
     choices: Json = {}

@@ -83,6 +83,7 @@ def document() -> Json:
             {"name": "Calendar", "description": "See the posts of each day."},
             {"name": "Campaigns", "description": "Plan, watch, change and end many posts together."},
             {"name": "Imports", "description": "Create up to 10,000 posts at once, from a file or a list."},
+            {"name": "Series", "description": "Posts that recur by a rule."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Events", "description": "Follow what happens to posts and accounts."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},

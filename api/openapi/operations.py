@@ -13,6 +13,7 @@ from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
 from api.queues.routes import QueueEndpoints
+from api.series.routes import SeriesEndpoints
 
 CONTROLLERS = (
     PostEndpoints,
@@ -23,6 +24,7 @@ CONTROLLERS = (
     CalendarEndpoints,
     CampaignEndpoints,
     CampaignPauseEndpoints,
+    SeriesEndpoints,
     PauseEndpoints,
     EventEndpoints,
     QueueEndpoints,

@@ -35,9 +35,7 @@ class PauseEndpoints(Controller):
         await deps.restoring.require_finished()
         body = read_valid(PauseBody, await read_request(request, partial(read_valid, PauseBody)))
         gate = await read_gate(deps.database, workspace_id, body)
-        preferred = preferred_wait(request)
-        wait_s = LONGEST_WAIT_S if preferred is None else min(preferred, LONGEST_WAIT_S)
-        view, is_new = await pause(deps, workspace_id, gate, body.reason, request_actor(request), wait_s)
+        view, is_new = await pause(deps, workspace_id, gate, body.reason, request_actor(request), pause_wait(request))
         return respond_privately(view, 201 if is_new else 200)
 
     @serves(operations.LIST_PAUSES)
@@ -67,6 +65,12 @@ class PauseEndpoints(Controller):
         await deps.restoring.require_finished()
         body = read_valid(ResumeBody, await read_request(request, partial(read_valid, ResumeBody)))
         return respond_privately(await resume(deps, workspace_id, pause_id, body, request_actor(request)))
+
+
+def pause_wait(request: HttpRequest) -> float:
+    """Return how many seconds an answer waits for what was being sent when a pause began."""
+    preferred = preferred_wait(request)
+    return LONGEST_WAIT_S if preferred is None else min(preferred, LONGEST_WAIT_S)
 
 
 def _read_page(request: HttpRequest) -> tuple[int, str | None]:

@@ -21,15 +21,6 @@ _END = "9999"
 """After every wall time."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedPost:
-    """A post that was deleted, and whose workflow has nothing left to do."""
-
-    workflow_id: str
-    post_id: str
-    version: int
-
-
 @dataclass(slots=True)
 class SeriesChange:
     """The occurrences that a change of a series concerns, by their wall times, and the posts that follow from it."""
@@ -41,8 +32,10 @@ class SeriesChange:
     """Those that a person has changed alone: they stay as they are."""
     untouched: list[str] = field(default_factory=list)
     """Those whose publishing has begun."""
-    changed_posts: list[str] = field(default_factory=list)
-    deleted_posts: list[DeletedPost] = field(default_factory=list)
+    changed_posts: list[tuple[str, datetime]] = field(default_factory=list)
+    """Each with its due time."""
+    deleted_posts: list[tuple[str, str, int]] = field(default_factory=list)
+    """Each id with that of its workflow, and the version after its last."""
 
 
 async def change_posts(
@@ -141,13 +134,13 @@ async def _change_post(
         post.delivery_attempts, post.next_delivery_at = 0, func.bulk_delivery_at_v1(occurrence.instant)
         entry.content_sha256 = content_digest(new_content)
         change.changed.append(entry.occurrence)
-        change.changed_posts.append(post.id)
+        change.changed_posts.append((post.id, occurrence.instant))
 
 
 async def _delete(
     session: AsyncSession, change: SeriesChange, post: Post, entry: OccurrenceEntry, actor: Actor, now: datetime
 ) -> None:
-    deleted = DeletedPost(post.workflow_id, post.id, post.version + 1)
+    deleted = (post.id, post.workflow_id, post.version + 1)
     if _has_begun(post, now) or not await delete_post(session, post, actor):
         change.untouched.append(entry.occurrence)
         return

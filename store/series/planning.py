@@ -113,7 +113,7 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, room
     return PlannedPosts(posts, left_over)
 
 
-async def count_missing(session: AsyncSession, series: Series, now: datetime) -> list[str]:
+async def missing_occurrences(session: AsyncSession, series: Series, now: datetime) -> list[str]:
     """Return the wall times of the occurrences of a series that should have posts now, and have none."""
     times = await read_campaign_times(session, series)
     if not times.may_schedule:

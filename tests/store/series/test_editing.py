@@ -168,7 +168,5 @@ async def test_all_posts_that_have_not_begun_are_deleted(database: Database, wor
         series = await lock_series(session, workspace, series_id)
         assert series is not None
         change = await delete_posts(session, series, WORKER, datetime.now(UTC))
-    assert {(post.workflow_id, post.id) for post in posts.values()} == {
-        (post.workflow_id, post.post_id) for post in change.deleted_posts
-    }
+    assert {(post.id, post.workflow_id, post.version + 1) for post in posts.values()} == set(change.deleted_posts)
     assert await posts_of_series(database, series_id) == {}

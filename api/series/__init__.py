@@ -1,0 +1,1 @@
+"""The endpoints under /v1/series: posts that recur by a rule."""

@@ -1,0 +1,331 @@
+"""Creation, change and deletion of series, each in one transaction under the lock of its row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject, body_size
+from api.http.body_validation import read_valid
+from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal
+from api.posts.changes.idempotency import REUSED, keyed_request
+from api.posts.clock import now_ms
+from api.series.bodies import PatchSeriesBody, RulesBody, SeriesBody
+from api.series.reading import (
+    check_recurrence,
+    read_content,
+    read_recurrence,
+    read_start,
+    read_wall,
+    read_walls,
+    require_occurrence,
+    require_room,
+    wall_now,
+)
+from domain.audit import Actor
+from domain.campaigns import CampaignRules, OperationKind
+from domain.delivery import BULK_LEAD
+from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, TooManyRequests, Unprocessable
+from domain.ids import is_campaign_id, is_series_id, new_id
+from domain.pauses import MissedPolicy, series_gate
+from domain.post import PostStatus
+from domain.recurrence.expansion import Pattern, Segment
+from domain.series import (
+    MOST_SERIES,
+    SeriesContent,
+    SeriesPattern,
+    SeriesSegment,
+    coming_occurrences,
+    occurrences_ahead,
+)
+from domain.size import answer_bytes
+from store.campaigns.campaigns import read_campaign_rules
+from store.campaigns.operations import OtherRequestError, find_operation, record_operation
+from store.locks import lock
+from store.models import Series
+from store.pauses.pauses import end_pause, find_pause_under_way
+from store.posts.idempotency import KeyedRequest
+from store.series.editing import SeriesChange, change_posts, count_unsent, delete_posts
+from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
+from store.series.rows import count_series, find_series, lock_series, series_pattern, write_pattern
+
+_ATTEMPTS = 3
+"""How often a change is computed again because another was made meanwhile."""
+_TOO_MANY = Problem(f"This workspace may have {MOST_SERIES:,} series: delete one first", "too_many_series")
+_UNKNOWN = Problem("This workspace has no such series", "not_found")
+_MEANWHILE = Problem("Other requests change the series; please try again", "conflict")
+_PAUSED = Problem("The series is paused: resume it, or delete its posts, too", "paused", "posts")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRequests:
+    """The requests that change series of a workspace, and their author."""
+
+    deps: Dependencies
+    workspace_id: str
+    actor: Actor
+
+    async def create(self, payload: JsonObject, key: str | None) -> str:
+        """Create a series with its first posts, once for a key, and return its id.
+
+        Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused, TooManyRequests.
+        """
+        deps, workspace_id, now = self.deps, self.workspace_id, now_ms()
+        request = keyed_request(workspace_id, key, payload, "POST /v1/series")
+        # The body of a known key was valid once, but may not be any more.
+        async with deps.database.transaction() as session:
+            if known_id := await _known(session, request):
+                return known_id
+        body = read_valid(SeriesBody, payload)
+        campaign = await self._campaign(body.campaign_id, now)
+        rules = read_rules(body, now)
+        first = next(coming_occurrences(rules, now))
+        variations: list[JsonObject] = payload.get("variations") or []
+        content = await read_content(
+            deps,
+            workspace_id,
+            payload["post"],
+            variations,
+            first.instant,
+            campaign.id if campaign else None,
+            body_size(payload),
+            now,
+        )
+        pattern = _with_content(rules, content)
+        require_room(pattern)
+        number = sum(1 for _ in occurrences_ahead(rules, now))
+        await deps.usage.count_posts(workspace_id, number, number * answer_bytes(content.contents[0]))
+        series = Series(
+            id=new_id("ser"),
+            workspace_id=workspace_id,
+            campaign_id=campaign.id if campaign else None,
+            name=body.name,
+            version=1,
+            posts_made=0,
+            is_finished=False,
+            plan_at=now,
+            created_by=self.actor.id,
+            created_at=now,
+            updated_at=now,
+        )
+        write_pattern(series, pattern)
+        async with deps.database.transaction() as session:
+            if known_id := await _known(session, request):
+                return known_id
+            # One request of a workspace at a time, so that none exceeds the limit.
+            await lock(session, f"series.{workspace_id}")
+            if await count_series(session, workspace_id) >= MOST_SERIES:
+                raise TooManyRequests(_TOO_MANY, retry_after=60)
+            session.add(series)
+            await session.flush()
+            planned = await plan_series(session, series, now)
+            await record_operation(
+                session,
+                workspace_id,
+                OperationKind.CREATED,
+                self.actor,
+                {"posts": len(planned.posts)},
+                series_id=series.id,
+                request=request,
+            )
+        self._deliver(planned, SeriesChange(), now)
+        return series.id
+
+    async def change(self, series_id: str, payload: JsonObject) -> tuple[SeriesChange, PatchSeriesBody]:
+        """Change a series and the posts that follow it; with `dryRun`, only compute what would change.
+
+        Raises NotFound, InvalidRequest, Unprocessable, Conflict.
+        """
+        body = read_valid(PatchSeriesBody, payload)
+        for _ in range(_ATTEMPTS):
+            async with self.deps.database.reading() as session:
+                series = await require_series(session, self.workspace_id, series_id)
+            now = now_ms()
+            pattern = await self._changed(series, body, payload, now)
+            # Computed without the lock, which it would hold for long: it is of use only if no one changed it since.
+            changed = await self._apply(series, body, pattern, now)
+            if changed is not None:
+                return changed, body
+        raise Conflict(_MEANWHILE)
+
+    async def _apply(
+        self, known: Series, body: PatchSeriesBody, pattern: SeriesPattern, now: datetime
+    ) -> SeriesChange | None:
+        async with self.deps.database.transaction() as session:
+            series = await lock_series(session, self.workspace_id, known.id)
+            if series is None:
+                raise NotFound(_UNKNOWN)
+            if series.version != known.version:
+                return None
+            write_pattern(series, pattern)
+            series.name = body.name or series.name
+            series.version, series.updated_at = series.version + 1, now
+            times = await read_campaign_times(session, series)
+            change = await change_posts(session, series, pattern, times, self.actor, now, override=body.override)
+            change.added = await missing_occurrences(session, series, now)
+            planned = await plan_series(session, series, now)
+            result = {name: len(getattr(change, name)) for name in _COUNTED}
+            await record_operation(
+                session, self.workspace_id, OperationKind.CHANGED, self.actor, result, series_id=series.id
+            )
+            if body.dry_run:
+                # The change is carried out and undone, so that it cannot differ from what would be done.
+                await session.rollback()
+                return change
+        self._deliver(planned, change, now)
+        return change
+
+    async def _changed(
+        self, series: Series, body: PatchSeriesBody, payload: JsonObject, now: datetime
+    ) -> SeriesPattern:
+        """Return the pattern that a series has after a change."""
+        before = series_pattern(series)
+        pattern = replace(
+            before,
+            exclude=before.exclude if body.exclude is None else read_walls(body.exclude, "exclude"),
+            include=before.include if body.include is None else read_walls(body.include, "include"),
+        )
+        present = pattern.segment_at(wall_now(now, before.segments[-1].timezone))
+        since = wall_now(now, present.timezone, body.timezone or present.timezone)
+        if body.from_ is not None:
+            since = max(since, read_wall(body.from_, "from"))
+        if body.model_fields_set & _OF_SEGMENTS:
+            earlier = [segment for segment in pattern.segments if segment.since < since]
+            segments = [await self._changed_segment(segment, body, payload, now) for segment in _from(pattern, since)]
+            pattern = replace(pattern, segments=_merged([*earlier, *segments], wall_now(now, present.timezone)))
+        require_room(pattern)
+        if body.model_fields_set & (_OF_SEGMENTS | {"exclude", "include"}):
+            require_occurrence(pattern, now)
+        return pattern
+
+    async def _changed_segment(
+        self, segment: SeriesSegment, body: PatchSeriesBody, payload: JsonObject, now: datetime
+    ) -> SeriesSegment:
+        zone = body.timezone or segment.timezone
+        start = segment.start if body.start is None else read_start(body.start, now)
+        if body.recurrence is None:
+            rule = segment.recurrence
+            check_recurrence(rule, start)
+        else:
+            rule = read_recurrence(body.recurrence, start, zone)
+        content = segment.content
+        if body.post is not None or body.variations is not None:
+            content = await read_content(
+                self.deps,
+                self.workspace_id,
+                content.post if body.post is None else payload["post"],
+                content.variations if body.variations is None else payload["variations"],
+                now + timedelta(hours=1),
+                content.contents[0].campaign_id,
+                body_size(payload),
+                now,
+            )
+        return SeriesSegment(since=segment.since, timezone=zone, start=start, recurrence=rule, content=content)
+
+    async def delete(self, series_id: str, posts: str | None) -> int:
+        """Delete a series; `posts`: keep or delete those that have not begun. Returns how many were deleted.
+
+        Raises NotFound, Conflict.
+        """
+        now = now_ms()
+        async with self.deps.database.transaction() as session:
+            series = await lock_series(session, self.workspace_id, series_id) if is_series_id(series_id) else None
+            if series is None:
+                raise NotFound(_UNKNOWN)
+            pause = await find_pause_under_way(session, self.workspace_id, series_gate(series_id))
+            change = SeriesChange()
+            if posts == "delete":
+                change = await delete_posts(session, series, self.actor, now)
+                if pause is not None:
+                    await end_pause(session, pause, MissedPolicy.SKIP, timedelta(0), self.actor)
+            elif pause is not None:
+                raise Conflict(_PAUSED)
+            elif posts is None and (unsent := await count_unsent(session, series, now)):
+                sentence = f"The series has {unsent:,} posts that are not sent: say posts=keep or posts=delete"
+                raise Conflict(Problem(sentence, "series_has_unsent_posts", "posts"))
+            result = {"deletedPosts": len(change.deleted_posts)}
+            await record_operation(
+                session, self.workspace_id, OperationKind.DELETED, self.actor, result, series_id=series.id
+            )
+            await session.delete(series)
+        self._deliver(PlannedPosts((), 0), change, now)
+        return len(change.deleted_posts)
+
+    async def _campaign(self, campaign_id: str | None, now: datetime) -> CampaignRules | None:
+        """Return the campaign of a new series, which may be a draft. Raises Unprocessable, Conflict."""
+        if campaign_id is None:
+            return None
+        rules = None
+        if is_campaign_id(campaign_id):
+            rules = await read_campaign_rules(self.deps.database, self.workspace_id, campaign_id)
+        if rules is None:
+            raise Unprocessable(UNKNOWN_CAMPAIGN)
+        # Like a draft: its times matter for each occurrence.
+        if problem := rules.find_problem(PostStatus.DRAFT, now):
+            raise campaign_refusal(problem)
+        return rules
+
+    def _deliver(self, planned: PlannedPosts, change: SeriesChange, now: datetime) -> None:
+        """Begin to notify the workflows of posts that are due soon, and of those that were deleted."""
+        new = [(post.columns["id"], post.columns["due_at"]) for post in planned.posts]
+        due = [post_id for post_id, due_at in (*change.changed_posts, *new) if due_at <= now + BULK_LEAD]
+        self.deps.delivery.deliver_saved(due)
+        self.deps.delivery.deliver_deleted(change.deleted_posts)
+
+
+async def _known(session: AsyncSession, request: KeyedRequest | None) -> str | None:
+    """Return the series that a request with this key has created. Raises IdempotencyKeyReused."""
+    try:
+        operation = await find_operation(session, request)
+    except OtherRequestError:
+        raise IdempotencyKeyReused(REUSED) from None
+    return operation.series_id if operation else None
+
+
+_OF_SEGMENTS = frozenset({"timezone", "start", "recurrence", "post", "variations"})
+"""Fields of a change that hold from a wall time on."""
+_COUNTED = ("added", "removed", "changed", "kept_edited", "untouched")
+
+
+def read_rules(body: RulesBody, now: datetime) -> Pattern[Segment]:
+    """Return the rules of a body, which have an occurrence to come. Raises InvalidRequest."""
+    start = read_start(body.start, now)
+    rule = read_recurrence(body.recurrence, start, body.timezone)
+    segment = Segment(since=wall_now(now, body.timezone), timezone=body.timezone, start=start, recurrence=rule)
+    pattern = Pattern([segment], read_walls(body.exclude, "exclude"), read_walls(body.include, "include"))
+    require_occurrence(pattern, now)
+    return pattern
+
+
+def _with_content(rules: Pattern[Segment], content: SeriesContent) -> SeriesPattern:
+    segments = [SeriesSegment(**dict(segment), content=content) for segment in rules.segments]
+    return Pattern(segments, rules.exclude, rules.include)
+
+
+def _from(pattern: SeriesPattern, since: datetime) -> list[SeriesSegment]:
+    """Return the segments in effect from a wall time on, the first cut at that time."""
+    present = pattern.segment_at(since)
+    later = [segment for segment in pattern.segments if segment.since > since]
+    first = present.model_copy(update={"since": since}) if present.since <= since else None
+    return [first, *later] if first else later
+
+
+def _merged(segments: Sequence[SeriesSegment], now: datetime) -> list[SeriesSegment]:
+    """Return segments without those that are over, and without a cut between equal ones."""
+    merged: list[SeriesSegment] = []
+    for segment in segments:
+        if merged and merged[-1].since < segment.since <= now:
+            merged.pop()
+        if not merged or merged[-1].model_copy(update={"since": segment.since}) != segment:
+            merged.append(segment)
+    return merged
+
+
+async def require_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series:
+    """Return a series of the workspace. Raises NotFound."""
+    series = await find_series(session, workspace_id, series_id) if is_series_id(series_id) else None
+    if series is None:
+        raise NotFound(_UNKNOWN)
+    return series

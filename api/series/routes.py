@@ -1,0 +1,189 @@
+"""The endpoints under /v1/series."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from litestar import Controller, Response
+from litestar.params import FromPath
+
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
+from api.dependencies import Dependencies, Deps
+from api.http.body_validation import read_valid
+from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
+from api.http.headers import HttpRequest
+from api.http.operation import serves
+from api.http.query import MAX_LIMIT, convert_parameter, parse_limit, parse_query, read_query
+from api.http.request import read_bare_request, read_keyed_request, read_request
+from api.pauses.actions import pause, resume
+from api.pauses.routes import pause_wait
+from api.pauses.schemas import ResumeBody
+from api.posts.answers.response import respond_privately
+from api.series import operations
+from api.series.actions import SeriesRequests, require_series
+from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
+from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
+from api.series.views import DeletedSeriesView, SeriesListView, change_view
+from domain.errors import Conflict, InvalidRequest, Problem
+from domain.ids import is_series_id
+from domain.pauses import series_gate
+from domain.schedule import parse_bound
+from store.pauses.pauses import find_pause_under_way
+from store.series.rows import list_series
+
+
+class SeriesEndpoints(Controller):
+    """The series of the caller's workspace."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.CREATE_SERIES)
+    async def create_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Create a series."""
+        await deps.restoring.require_finished()
+        payload, key = await read_keyed_request(request, partial(read_valid, SeriesBody))
+        series_id = await _requests(request, workspace_id, deps).create(payload, key)
+        return respond_privately(await show_series(deps, workspace_id, series_id), 201)
+
+    @serves(operations.PREVIEW_SERIES)
+    async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """See the occurrences of rules before they are used."""
+        payload = await read_request(request, partial(read_valid, PreviewBody))
+        return respond_privately(preview(read_valid(PreviewBody, payload)))
+
+    @serves(operations.LIST_SERIES)
+    async def list_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List series."""
+        limit, before_id, campaign_id = _read_page(request)
+        async with deps.database.reading() as session:
+            rows = await list_series(session, workspace_id, limit + 1, before_id=before_id, campaign_id=campaign_id)
+            views = [await series_entry(session, series) for series in rows[:limit]]
+        cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
+        return respond_privately(SeriesListView(series=views, cursor=cursor, hasMore=cursor is not None))
+
+    @serves(operations.GET_SERIES)
+    async def get_series(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Get a series."""
+        read_query(request)
+        return respond_privately(await show_series(deps, workspace_id, series_id))
+
+    @serves(operations.LIST_OCCURRENCES)
+    async def list_occurrences(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """List the occurrences of a series."""
+        first, end = _read_time(request)
+        return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
+
+    @serves(operations.UPDATE_SERIES)
+    async def update_series(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Change a series."""
+        await deps.restoring.require_finished()
+        payload = await read_request(request, partial(read_valid, PatchSeriesBody))
+        with existing_zones():
+            change, body = await _requests(request, workspace_id, deps).change(series_id, payload)
+        series = await show_series(deps, workspace_id, series_id)
+        return respond_privately(change_view(change, series, dry_run=body.dry_run))
+
+    @serves(operations.PAUSE_SERIES)
+    async def pause_series(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Pause a series."""
+        await deps.restoring.require_finished()
+        body = read_valid(PauseSeriesBody, await read_request(request, partial(read_valid, PauseSeriesBody)))
+        async with deps.database.reading() as session:
+            await require_series(session, workspace_id, series_id)
+        view, is_new = await pause(
+            deps, workspace_id, series_gate(series_id), body.reason, request_actor(request), pause_wait(request)
+        )
+        return respond_privately(view, 201 if is_new else 200)
+
+    @serves(operations.RESUME_SERIES)
+    async def resume_series(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Resume a series."""
+        await deps.restoring.require_finished()
+        await read_bare_request(request)
+        async with deps.database.reading() as session:
+            await require_series(session, workspace_id, series_id)
+            under_way = await find_pause_under_way(session, workspace_id, series_gate(series_id))
+        if under_way is None:
+            raise Conflict(_NOT_PAUSED)
+        return respond_privately(
+            await resume(deps, workspace_id, under_way.id, ResumeBody(missed="skip"), request_actor(request))
+        )
+
+    @serves(operations.DELETE_SERIES)
+    async def delete_series(
+        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Delete a series."""
+        await deps.restoring.require_finished()
+        query, problems = parse_query(request)
+        posts = convert_parameter(query, problems, "posts", _read_posts)
+        if problems:
+            raise InvalidRequest(problems)
+        deleted = await _requests(request, workspace_id, deps).delete(series_id, posts)
+        return respond_privately(DeletedSeriesView(id=series_id, deleted=True, deletedPosts=deleted))
+
+
+_NOT_PAUSED = Problem("The series is not paused", "conflict")
+
+
+def _requests(request: HttpRequest, workspace_id: str, deps: Dependencies) -> SeriesRequests:
+    return SeriesRequests(deps, workspace_id, request_actor(request))
+
+
+def _read_posts(text: str) -> str:
+    if text not in {"keep", "delete"}:
+        raise ValueError("must be keep or delete")
+    return text
+
+
+def _read_page(request: HttpRequest) -> tuple[int, str | None, str | None]:
+    """Return how many series a page has at most, the id before which it begins, and the campaign."""
+    query, problems = parse_query(request)
+    limit = convert_parameter(query, problems, "limit", parse_limit)
+    before_id = convert_parameter(query, problems, "cursor", _read_cursor)
+    if problems:
+        raise InvalidRequest(problems)
+    return limit or MAX_LIMIT, before_id, query.get("campaignId")
+
+
+def _read_cursor(text: str) -> str:
+    series_id = decode_cursor(text).get("id")
+    if not isinstance(series_id, str) or not is_series_id(series_id):
+        raise ValueError(NO_CURSOR)
+    return series_id
+
+
+def _read_time(request: HttpRequest) -> tuple[datetime | None, datetime | None]:
+    """Return the first instant of a query, and the one before which it ends."""
+    query, problems = parse_query(request)
+    first = convert_parameter(query, problems, "from", partial(_read_bound, end=False))
+    end = convert_parameter(query, problems, "to", partial(_read_bound, end=True))
+    if first and end and not first < end <= first + LONGEST_TIME:
+        sentence = f"to must be after from, by at most {LONGEST_TIME.days} days"
+        problems.append(Problem(sentence, "invalid_field_value", "to"))
+    if problems:
+        raise InvalidRequest(problems)
+    return first, end
+
+
+def _read_bound(text: str, *, end: bool) -> datetime:
+    try:
+        bound = parse_bound(text, end=end, zone=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("must be an ISO 8601 date or date and time, such as 2030-04-01") from None
+    if not _FIRST_YEAR <= bound.year <= _LAST_YEAR:
+        raise ValueError(f"must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return bound
+
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+"""Far enough from the ends of the calendar for every time zone."""

@@ -1,0 +1,251 @@
+"""The answers with series and their occurrences."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypedDict
+
+from api.errors import ProblemView
+from api.views import HasMore, Moment, NextCursor, described, view
+from domain.post import PostStatus
+from domain.recurrence.expansion import RuleSkip, Segment
+from domain.recurrence.rrule_text import write_rrule
+from domain.recurrence.rule import Recurrence
+from domain.schedule import rfc3339
+from domain.series import OccurrenceReason, OccurrenceShown, SeriesStatus
+from store.models import Series
+from store.series.editing import SeriesChange
+from store.series.listing import ListedOccurrence
+
+_Wall = Annotated[str, described("A wall time in `timezone`.", "2030-03-04T09:00:00")]
+_Weekday = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
+_REASONS = [*RuleSkip, *OccurrenceReason, "paused"]
+
+
+@view("RecurrenceDayShown")
+class DayView(TypedDict):
+    """A weekday, or the nth of a month or year."""
+
+    day: Annotated[_Weekday, described("The weekday.", "fr")]
+    nthOfPeriod: NotRequired[Annotated[int, described("-1 is the last.", -1)]]
+
+
+@view("RecurrenceRuleShown")
+class RecurrenceView(TypedDict):
+    """A rule in JSCalendar's names; what is left out has its default."""
+
+    frequency: Annotated[Literal["daily", "weekly", "monthly", "yearly"], described("The period.", "weekly")]
+    interval: Annotated[int, described("Every how many periods.", 1)]
+    byDay: NotRequired[Annotated[list[DayView], described("Weekdays.", [{"day": "mo"}])]]
+    byMonthDay: NotRequired[Annotated[list[int], described("Days of the month; -1 is the last.", [1, 15])]]
+    byMonth: NotRequired[Annotated[list[int], described("Months.", [3, 9])]]
+    bySetPosition: NotRequired[Annotated[list[int], described("Which of the days of a period.", [-1])]]
+    firstDayOfWeek: NotRequired[
+        Annotated[_Weekday, described("It decides which weeks an `interval` above 1 skips.", "su")]
+    ]
+    times: NotRequired[Annotated[list[str], described("Times of day.", ["09:00:00"])]]
+    count: NotRequired[Annotated[int, described("How many occurrences it has.", 20)]]
+    until: NotRequired[_Wall]
+    skip: NotRequired[
+        Annotated[Literal["omit", "backward"], described("The treatment of a day that a month lacks.", "backward")]
+    ]
+
+
+@view("Occurrence")
+class OccurrenceView(TypedDict):
+    """An occurrence of a series."""
+
+    occurrence: Annotated[
+        str, described("The wall time that the rule gives it: its key, whatever happens to it.", "2030-03-04T09:00:00")
+    ]
+    scheduledFor: Annotated[Moment, described("The instant of its post, or that a post would have.")]
+    movedByClockChange: Annotated[
+        bool, described("Whether a clock change skips the wall time, so that the post is later by the gap.", False)
+    ]
+    state: OccurrenceShown
+    reason: NotRequired[
+        Annotated[str, described(f"Why it has no post, or a draft: {', '.join(_REASONS)}.", "excluded")]
+    ]
+    postId: NotRequired[Annotated[str, described("Its post.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]]
+    status: NotRequired[Annotated[PostStatus, described("The status of its post.")]]
+
+
+@view("OccurrenceList")
+class OccurrenceListView(TypedDict):
+    """The occurrences of a time."""
+
+    occurrences: Annotated[list[OccurrenceView], described("In the order of their wall times.")]
+    hasMore: Annotated[
+        bool, described("Whether there are more until `to`: ask again, from the last one's time.", False)
+    ]
+
+
+@view("SeriesRules")
+class RulesView(TypedDict):
+    """A rule with its start and zone."""
+
+    timezone: Annotated[str, described("IANA time zone.", "Europe/Berlin")]
+    start: _Wall
+    recurrence: RecurrenceView
+    rrule: Annotated[
+        str | None,
+        described(
+            "The rule as RRULE text; null if its times of day are none that a text can say.",
+            "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=20",
+        ),
+    ]
+
+
+@view("SeriesEntry")
+class SeriesEntryView(RulesView):
+    """A series in a list."""
+
+    id: Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    name: Annotated[str, described("Its name.", "Monday tip")]
+    status: SeriesStatus
+    campaignId: Annotated[str | None, described("The campaign of its posts.", None)]
+    madeUntil: Annotated[Moment | None, described("The instant up to which all occurrences have posts.")]
+    version: Annotated[int, described("The number of its newest change.", 1)]
+    createdAt: Annotated[Moment, described("When it was created.")]
+    updatedAt: Annotated[Moment, described("When it was changed last.")]
+
+
+@view("SeriesChangeToCome")
+class LaterRulesView(RulesView):
+    """The rules and the post of a series from a wall time to come."""
+
+    effectiveFrom: _Wall
+    post: Annotated[dict[str, Any], described("The post of each occurrence.", {"content": "Tip of the week"})]
+    variations: Annotated[list[dict[str, Any]], described("Fields that replace those of `post`, in turn.", [])]
+
+
+@view("Series")
+class SeriesView(SeriesEntryView):
+    """A series: its rules, its post, and the next occurrences."""
+
+    post: Annotated[dict[str, Any], described("The post of each occurrence.", {"content": "Tip of the week"})]
+    variations: Annotated[list[dict[str, Any]], described("Fields that replace those of `post`, in turn.", [])]
+    exclude: Annotated[list[str], described("Wall times that get no post.", ["2030-12-24T09:00:00"])]
+    include: Annotated[list[str], described("Wall times that get one beside the rule.", [])]
+    onBlackout: Annotated[Literal["skip"], described("Occurrences in a blackout of the campaign get no post.")]
+    later: Annotated[list[LaterRulesView], described("Changes that begin at times to come, the earliest first.")]
+    next: Annotated[list[OccurrenceView], described("The next occurrences, at most 3.")]
+    pauseId: Annotated[str | None, described("The pause that is under way.", None)]
+    warnings: Annotated[
+        list[ProblemView], described("Reasons why posts may fail, as a text that a platform refuses twice.")
+    ]
+
+
+@view("SeriesChange")
+class SeriesChangeView(TypedDict):
+    """The effect of a change of a series on its posts, by the wall times of the occurrences."""
+
+    added: Annotated[list[str], described("They get posts.", ["2030-04-02T09:00:00"])]
+    removed: Annotated[list[str], described("Their posts are deleted.", [])]
+    changed: Annotated[list[str], described("Their posts have new content or a new time.", [])]
+    keptEdited: Annotated[
+        list[str], described("Their posts were changed by themselves, and stay; `override` changes them, too.", [])
+    ]
+    untouched: Annotated[list[str], described("Their publishing has begun, so they stay.", [])]
+    dryRun: Annotated[bool, described("Whether nothing was changed.", False)]
+    series: Annotated[SeriesView, described("The series after the change.")]
+
+
+@view("SeriesPreview")
+class PreviewView(TypedDict):
+    """The next occurrences of rules that do not exist yet."""
+
+    recurrence: RecurrenceView
+    rrule: Annotated[str | None, described("The rule as RRULE text, if it can be said so.", "FREQ=WEEKLY")]
+    occurrences: Annotated[list[OccurrenceView], described("The next 50.")]
+
+
+@view("DeletedSeries")
+class DeletedSeriesView(TypedDict):
+    """A series that was deleted."""
+
+    id: Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    deleted: Annotated[Literal[True], described("Always true.")]
+    deletedPosts: Annotated[int, described("How many posts were deleted with it.", 12)]
+
+
+@view("SeriesList")
+class SeriesListView(TypedDict):
+    """One page of series."""
+
+    series: Annotated[list[SeriesEntryView], described("The newest first.")]
+    cursor: Annotated[NextCursor, described("Send it back for the next page; null on the last.")]
+    hasMore: HasMore
+
+
+def recurrence_view(rule: Recurrence) -> RecurrenceView:
+    """Return a rule in JSCalendar's names, without what has its default."""
+    document = rule.model_dump(mode="json", exclude_defaults=True, exclude={"by_day", "interval"})
+    shown = {to_camel(name): value for name, value in document.items()}
+    if rule.by_day:
+        shown["byDay"] = [
+            DayView(day=day.day.value, nthOfPeriod=day.nth_of_period)
+            if day.nth_of_period
+            else DayView(day=day.day.value)
+            for day in rule.by_day
+        ]
+    view: RecurrenceView = {"interval": rule.interval, **shown}  # type: ignore[typeddict-item]
+    return view
+
+
+def rules_view(segment: Segment) -> RulesView:
+    """Return a rule with its start and zone."""
+    rule, start, zone = segment.recurrence, segment.start, segment.timezone
+    return RulesView(
+        timezone=zone,
+        start=start.isoformat(),
+        recurrence=recurrence_view(rule),
+        rrule=write_rrule(rule, start, zone),
+    )
+
+
+def occurrence_view(listed: ListedOccurrence) -> OccurrenceView:
+    """Return an occurrence as clients read it."""
+    occurrence = listed.occurrence
+    shown = OccurrenceView(
+        occurrence=occurrence.key,
+        scheduledFor=rfc3339(listed.scheduled_for or occurrence.instant),
+        movedByClockChange=occurrence.moved_by_clock_change,
+        state=listed.state,
+    )
+    if listed.reason:
+        shown["reason"] = listed.reason
+    if listed.post_id:
+        shown["postId"] = listed.post_id
+    if listed.status:
+        shown["status"] = PostStatus(listed.status)
+    return shown
+
+
+def entry_view(series: Series, segment: Segment, *, is_paused: bool) -> SeriesEntryView:
+    """Return a series as lists show it, with the rules that are in effect."""
+    status = SeriesStatus.ENDED if series.is_finished else SeriesStatus.ACTIVE
+    return SeriesEntryView(
+        id=series.id,
+        name=series.name,
+        status=SeriesStatus.PAUSED if is_paused else status,
+        campaignId=series.campaign_id,
+        **rules_view(segment),
+        madeUntil=rfc3339(series.made_until) if series.made_until else None,
+        version=series.version,
+        createdAt=rfc3339(series.created_at),
+        updatedAt=rfc3339(series.updated_at),
+    )
+
+
+def change_view(change: SeriesChange, series: SeriesView, *, dry_run: bool) -> SeriesChangeView:
+    """Return the effect of a change."""
+    return SeriesChangeView(
+        added=change.added,
+        removed=change.removed,
+        changed=change.changed,
+        keptEdited=change.kept_edited,
+        untouched=change.untouched,
+        dryRun=dry_run,
+        series=series,
+    )
