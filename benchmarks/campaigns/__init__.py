@@ -1,0 +1,1 @@
+"""The cost of campaigns, pauses and bulk deliveries, each beside its floor."""
