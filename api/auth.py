@@ -8,9 +8,12 @@ from functools import partial
 from litestar.di import NamedDependency, Provide
 
 from api.dependencies import Deps
-from api.errors import Unauthorized
+from api.errors import Forbidden, Unauthorized
 from api.http.headers import HttpRequest, first_header
+from api.http.operation import served_operation
+from api.shared.scopes import required_scope
 from api.shared.strangers import StrangerLookups
+from domain.api_keys import is_key_text
 from domain.audit import Actor, api_key
 from domain.errors import Problem
 from store.database import Database
@@ -20,7 +23,6 @@ _CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
-_KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 _MISSING = Problem("Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials")
 _WRONG = Problem("Invalid API key", "invalid_credentials")
 _NO_SCHEME = Problem(
@@ -38,15 +40,7 @@ class KeyCache:
 
     async def find_caller(self, authorization: str | None) -> Caller:
         """Return who sent an Authorization header. Raises Unauthorized."""
-        if not authorization:
-            raise Unauthorized(_MISSING)
-        match = _BEARER.fullmatch(authorization)
-        if match is None:
-            scheme, *words = authorization.lower().split() or [""]
-            raise Unauthorized(_NO_SCHEME if scheme != "bearer" else _WRONG if words else _MISSING)
-        key = match[1]
-        if not _KEY.fullmatch(key):
-            raise Unauthorized(_WRONG)
+        key = _read_key(authorization)
         digest = hashlib.sha256(key.encode()).digest()
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[1]:
@@ -74,14 +68,39 @@ class KeyCache:
             return await recognize_key(session, key)
 
 
+def _read_key(authorization: str | None) -> str:
+    """Return the key of an Authorization header. Raises Unauthorized."""
+    if not authorization:
+        raise Unauthorized(_MISSING)
+    match = _BEARER.fullmatch(authorization)
+    if match is None:
+        scheme, *words = authorization.lower().split() or [""]
+        raise Unauthorized(_NO_SCHEME if scheme != "bearer" else _WRONG if words else _MISSING)
+    if not is_key_text(match[1]):
+        raise Unauthorized(_WRONG)
+    return match[1]
+
+
+def request_key(request: HttpRequest) -> str:
+    """Return the key that a request came with; it must be authenticated."""
+    return _read_key(first_header(request.scope, b"authorization"))
+
+
+def request_caller(request: HttpRequest) -> Caller:
+    """Return who sends a request; it must be authenticated."""
+    caller: Caller = request.state.caller
+    return caller
+
+
 def request_actor(request: HttpRequest) -> Actor:
     """Return who sends a request, for the audit trail; it must be authenticated."""
-    caller: Caller = request.state.caller
-    return api_key(caller.key_id)
+    return api_key(request_caller(request).key_id)
 
 
 async def authenticate(request: HttpRequest, deps: Deps) -> str:
-    """Return the caller's workspace, and have the access log name the key. Raises Unauthorized, TooManyRequests.
+    """Return the caller's workspace, and have the access log name the key.
+
+    Raises Unauthorized, TooManyRequests, and Forbidden if the key lacks the operation's scope.
 
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.
@@ -92,6 +111,9 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     request.state.caller = caller
     request.state.holder.workspace_id = caller.workspace_id
     deps.rates.take(caller.key_id)
+    scope = required_scope(served_operation(request).route)
+    if scope is not None and scope not in caller.scopes:
+        raise Forbidden(scope)
     return caller.workspace_id
 
 

@@ -24,12 +24,18 @@ from domain.errors import (
     Unavailable,
     Unprocessable,
 )
+from domain.scopes import Scope
 from store.failures import is_database_unavailable, took_too_long
 
 log = structlog.get_logger(__name__)
 
 ErrorType = Literal[
-    "invalid_request_error", "authentication_error", "idempotency_error", "rate_limit_error", "api_error"
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "idempotency_error",
+    "rate_limit_error",
+    "api_error",
 ]
 
 _LONGEST = 300
@@ -103,6 +109,15 @@ class Unauthorized(PostsError):
     """An error: the request has no valid API key."""
 
 
+class Forbidden(PostsError):
+    """An error: the request's API key lacks a scope."""
+
+    def __init__(self, scope: Scope, problem: Problem | None = None) -> None:
+        self.scope = scope
+        sentence = f"This API key lacks the scope {scope}; use a key that has it (GET /v1/me)"
+        super().__init__(problem or Problem(sentence, "insufficient_scope"))
+
+
 class UnsupportedMediaType(PostsError):
     """The body is not sent as JSON."""
 
@@ -110,6 +125,7 @@ class UnsupportedMediaType(PostsError):
 _STATUS: dict[type[PostsError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
@@ -120,7 +136,7 @@ _STATUS: dict[type[PostsError], int] = {
     Unavailable: 503,
 }
 
-_TYPES: dict[int, ErrorType] = {401: "authentication_error", 429: "rate_limit_error"}
+_TYPES: dict[int, ErrorType] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _OF_FRAMEWORK = {
     404: Problem("There is no such endpoint; /docs lists all", "not_found"),
     405: Problem(
@@ -214,7 +230,16 @@ def error_response(
 
 def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[bytes]:
     """Answer an error of our own."""
-    return _answer(to_refusal(error), {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {})
+    return _answer(to_refusal(error), _challenge(error))
+
+
+def _challenge(error: PostsError) -> dict[str, str]:
+    """Return the headers that tell a client how to authenticate, or what its key lacks (RFC 6750)."""
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, Forbidden):
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
+    return {}
 
 
 def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -1,7 +1,7 @@
 """Functions that create, list and revoke API keys, and encrypt credentials with a new encryption key."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import find_or_create_workspace
 from domain.schedule import rfc3339
+from domain.scopes import OPERATOR_SCOPES, in_order
 from runtime.settings import Settings, VaultSettings
 from store.accounts.resealing import START, Position, count_by_key, reseal_batch
 from store.accounts.revocations import reseal_revocations
@@ -23,13 +24,16 @@ from store.workspaces.keys import NewKey, create_key, list_keys, revoke_key
 _BATCH = 100
 
 
-async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
+async def create(
+    workspace: str | None, name: str, valid_days: int | None, scopes: Sequence[str], data_dir: Path | None
+) -> NewKey:
     """Return a new API key of the workspace, which is created if it does not exist. Raises UserError."""
     async with _transaction(environment := find_environment(data_dir, Settings)) as session:
         workspace_id = await find_or_create_workspace(
             session, environment.workspace_id if workspace is None else workspace
         )
-        return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
+        valid_for = None if valid_days is None else timedelta(days=valid_days)
+        return await create_key(session, workspace_id, name, valid_for, in_order(scopes or OPERATOR_SCOPES))
 
 
 async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ def describe(key: ApiKey, workspace: str) -> dict[str, Any]:
         "expiresAt": key.expires_at,
         "revokedAt": key.revoked_at,
     }
-    about = {"id": key.id, "prefix": key.prefix, "name": key.name, "workspace": workspace}
+    about = {"id": key.id, "prefix": key.prefix, "name": key.name, "workspace": workspace, "scopes": key.scopes}
     return about | {name: _moment(time) for name, time in times.items()}
 
 

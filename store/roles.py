@@ -137,7 +137,11 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
 Rows that are deleted with a post need no right of their own: foreign keys act with the owner's rights.
 """
 
-FUNCTION_RIGHTS: Mapping[str, Component] = {"emit_ends_v1(interval)": Component.WORKER}
+FUNCTION_RIGHTS: Mapping[str, Component] = {
+    "emit_ends_v1(interval)": Component.WORKER,
+    "revoke_key_v1(text, text)": Component.API,
+    "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": Component.API,
+}
 """The part that may call a function that acts with the owner's rights. Migrations take the right from everybody."""
 
 

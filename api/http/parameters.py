@@ -48,6 +48,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             "ser_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
         (
+            "keyId",
+            "The key's id. The answer is 404 if the workspace has no such key.",
+            {"type": "string"},
+            "key_019bc10e51307c4f8d2b7f3a6c0e9d41",
+        ),
+        (
             "pauseId",
             "The pause's id. The answer is 404 if the workspace has no such pause.",
             {"type": "string"},

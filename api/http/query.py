@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from api.http.body import MAX_PROBLEMS
+from api.http.cursors import NO_CURSOR, decode_cursor
 from api.http.headers import HttpRequest
 from api.http.operation import served_operation
 from api.http.suggest import did_you_mean, unknown_platform
@@ -105,3 +106,21 @@ def known_platform(platform: str) -> str:
         sentence = f"platform {unknown_platform(platform)}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
     return platform
+
+
+def read_id_page(request: HttpRequest) -> tuple[int, str | None]:
+    """Return how many rows a page has at most, and the id before which it begins. Raises InvalidRequest."""
+    query, of_query = parse_query(request)
+    problems: list[Problem] = []
+    limit = convert_parameter(query, problems, "limit", parse_limit)
+    before_id = convert_parameter(query, problems, "cursor", _read_id)
+    if problems or of_query:
+        raise InvalidRequest([*problems, *of_query])
+    return limit or MAX_LIMIT, before_id
+
+
+def _read_id(text: str) -> str:
+    row_id = decode_cursor(text).get("id")
+    if not isinstance(row_id, str) or not row_id.isprintable():
+        raise ValueError(NO_CURSOR)
+    return row_id

@@ -15,6 +15,7 @@ from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
 from api.openapi.operations import OPERATIONS
 from api.posts.error_examples import ERRORS
+from api.shared.scopes import required_scope
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
@@ -43,13 +44,19 @@ _HEADERS: dict[str, Json] = {
         "schema": {"type": "integer"},
         "example": 5,
     },
-    "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
+    "WWW-Authenticate": {
+        "description": "Bearer; with 403 also the scope that the key lacks.",
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
 }
 _ANSWERED_BY = {"Idempotency-Key": "Idempotent-Replayed", "Prefer": "Preference-Applied"}
 """Headers of requests, and the headers with which answers say that they took effect."""
+_TAGS = {"me": "Keys", "api-keys": "Keys"}
+"""The tags of operations whose paths have another word."""
 _ALWAYS = ("missingKey", "wrongKey", "noScheme", "rateLimited", "internal", "unavailable")
 """The errors of all operations."""
-_ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_ERROR_HEADERS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _ABOUT = """Publish social posts to every platform, now or at a set time, never twice.
 
 Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
@@ -89,6 +96,7 @@ def document() -> Json:
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
             {"name": "Connect", "description": "Connect accounts."},
             {"name": "Platforms", "description": "Read the rules of the platforms."},
+            {"name": "Keys", "description": "See what a key may do; create, replace and revoke keys."},
             {"name": "Health", "description": "Monitor this service."},
         ],
         "paths": {**paths, **_health()},
@@ -99,7 +107,7 @@ def document() -> Json:
                 "apiKey": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of your workspace; it begins with `sk_`.",
+                    "description": "A key of your workspace; it begins with `sk_`. Operations name its scope.",
                 }
             },
         },
@@ -107,9 +115,11 @@ def document() -> Json:
 
 
 def _operation(operation: Operation) -> Json:
+    scope = required_scope(operation.route)
     described: Json = {
         "description": operation.description,
-        "tags": [operation.path.split("/")[2].title()],
+        "security": [{"apiKey": [str(scope)] if scope else []}],
+        "tags": [_TAGS.get(name := operation.path.split("/")[2], name.title())],
         "parameters": [
             *(PATH_PARAMETERS[name] for name in re.findall(r"\{(\w+)\}", operation.path)),
             *operation.parameters,
@@ -128,7 +138,7 @@ def _operation(operation: Operation) -> Json:
                 if status
             },
             **_unchanged(operation),
-            **_error_responses((*operation.errors, *_ALWAYS)),
+            **_error_responses((*operation.errors, *_ALWAYS, *(("insufficientScope",) if scope else ()))),
         },
     }
     if operation.body:

@@ -9,6 +9,7 @@ from api.connect.routes import ConnectEndpoints
 from api.events.routes import EventEndpoints
 from api.http.operation import operations_served
 from api.imports.routes import ImportEndpoints
+from api.keys.routes import KeyEndpoints
 from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
@@ -30,6 +31,7 @@ CONTROLLERS = (
     QueueEndpoints,
     AccountEndpoints,
     ConnectEndpoints,
+    KeyEndpoints,
 )
 OPERATIONS = tuple(served for controller in CONTROLLERS for served in operations_served(controller))
 """Each after the name of its handler and the first line of its docstring."""

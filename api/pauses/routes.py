@@ -8,16 +8,15 @@ from litestar.params import FromPath
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
-from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
+from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
-from api.http.query import MAX_LIMIT, convert_parameter, parse_limit, parse_query, read_query
+from api.http.query import read_id_page, read_query
 from api.http.request import read_request
 from api.pauses import operations
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, ResumeBody
 from api.posts.answers.response import respond_privately
-from domain.errors import InvalidRequest, Problem
 from store.pauses.pauses import list_pauses
 
 LONGEST_WAIT_S = 10
@@ -41,7 +40,7 @@ class PauseEndpoints(Controller):
     @serves(operations.LIST_PAUSES)
     async def list_pauses(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the pauses."""
-        limit, before_id = _read_page(request)
+        limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
             rows = await list_pauses(session, workspace_id, limit + 1, before_id)
             views = [await pause_view(session, begun) for begun in rows[:limit]]
@@ -71,21 +70,3 @@ def pause_wait(request: HttpRequest) -> float:
     """Return how many seconds an answer waits for what was being sent when a pause began."""
     preferred = preferred_wait(request)
     return LONGEST_WAIT_S if preferred is None else min(preferred, LONGEST_WAIT_S)
-
-
-def _read_page(request: HttpRequest) -> tuple[int, str | None]:
-    """Return how many pauses a page has at most, and the id before which it begins. Raises InvalidRequest."""
-    query, of_query = parse_query(request)
-    problems: list[Problem] = []
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    before_id = convert_parameter(query, problems, "cursor", _read_cursor)
-    if problems or of_query:
-        raise InvalidRequest([*problems, *of_query])
-    return limit or MAX_LIMIT, before_id
-
-
-def _read_cursor(text: str) -> str:
-    pause_id = decode_cursor(text).get("id")
-    if not isinstance(pause_id, str) or not pause_id.isprintable():
-        raise ValueError(NO_CURSOR)
-    return pause_id

@@ -44,6 +44,17 @@ class WorkspaceLimits:
     """Connected accounts."""
 
 
+@dataclass(frozen=True, slots=True)
+class CurrentUsage:
+    """The usage of a workspace, some minutes old at most, and its limits."""
+
+    open_posts: int
+    posts: int
+    bytes: int
+    accounts: int
+    limits: WorkspaceLimits
+
+
 class WorkspaceUsage:
     """The usage of each workspace, held to limits. Counts are rarely made: a limit may be exceeded by some posts."""
 
@@ -54,7 +65,7 @@ class WorkspaceUsage:
         self._written = Rates(WRITES_PER_S, WRITE_BURST, problem=_TOO_MUCH)
 
         async def open_(workspace_id: str) -> tuple[int, ...]:
-            return (await count_open(database, workspace_id, limits.open_posts),)
+            return (await count_open(database, workspace_id, limits.open_posts or MOST_OPEN_POSTS),)
 
         async def stored(workspace_id: str) -> tuple[int, ...]:
             return await count_kept(database, workspace_id)
@@ -90,6 +101,14 @@ class WorkspaceUsage:
             sentence = f"This workspace may have {limits.megabytes:,} MiB of posts, {consequence.format('delete')}"
             raise _refusal(sentence, "too_many_bytes")
         self.count_bytes(workspace_id, size)
+
+    async def read(self, workspace_id: str) -> CurrentUsage:
+        """Return what a workspace has."""
+        (open_posts,) = await self._open.current(workspace_id)
+        posts, size = await self._stored.current(workspace_id)
+        async with self._database.reading() as session:
+            accounts = await count_accounts(session, workspace_id, self._limits.accounts or MOST_ACCOUNTS)
+        return CurrentUsage(open_posts, posts, size, accounts, self._limits)
 
     async def require_room_for_account(self, workspace_id: str) -> None:
         """Raise Unprocessable if the workspace has as many accounts as it may connect. The worker counts them again."""
@@ -129,6 +148,21 @@ class _Counts:
         """Add `more` to the numbers; if one has no `room` below its limit, add nothing and return its place."""
         if not any(self._most):
             return None
+        counts, since = await self._recent(workspace_id, room)
+        reached = self._reached(counts, room)
+        if reached is None:
+            counts = tuple(count + addition for count, addition in zip(counts, more, strict=True))
+        self._counts[workspace_id] = (counts, since)
+        return reached
+
+    async def current(self, workspace_id: str) -> tuple[int, ...]:
+        """Return the numbers."""
+        counts, since = await self._recent(workspace_id, tuple(0 for _ in self._most))
+        self._counts[workspace_id] = (counts, since)
+        return counts
+
+    async def _recent(self, workspace_id: str, room: tuple[int, ...]) -> tuple[tuple[int, ...], float]:
+        """Return the numbers and when they were counted; those that leave no `room` are counted again soon."""
         counts, since = self._counts.get(workspace_id, ((), float("-inf")))
         age = time.monotonic() - since
         if age > (self._counted_for_s if self._reached(counts, room) is None else _COUNTED_AGAIN_AFTER_S):
@@ -136,11 +170,7 @@ class _Counts:
             counts = await self._count(workspace_id)
             if len(self._counts) >= _MOST_WORKSPACES:
                 self._counts.clear()
-        reached = self._reached(counts, room)
-        if reached is None:
-            counts = tuple(count + addition for count, addition in zip(counts, more, strict=True))
-        self._counts[workspace_id] = (counts, since)
-        return reached
+        return counts, since
 
     def _reached(self, counts: tuple[int, ...], room: tuple[int, ...]) -> int | None:
         numbers = enumerate(zip(counts, room, self._most, strict=False))

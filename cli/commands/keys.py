@@ -12,6 +12,7 @@ from cli.commands.options import (
     workspace_option,
 )
 from cli.terminal import say
+from domain.scopes import Scope
 
 
 @click.group()
@@ -28,12 +29,21 @@ def keys() -> None:
     default=None,
     help="Days until the key expires. By default it is valid until it is revoked.",
 )
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(list(Scope)),
+    multiple=True,
+    help="What the key may do; may be given several times. Default: all but `keys`, which creates further keys.",
+)
 @data_dir_option
-def keys_create(workspace: str | None, name: str, expires_in_days: int | None, data_dir: Path | None) -> None:
+def keys_create(
+    workspace: str | None, name: str, expires_in_days: int | None, scopes: tuple[str, ...], data_dir: Path | None
+) -> None:
     """Create an API key and print it, once. A workspace that does not exist is created."""
     from cli.keys import create
 
-    key = asyncio.run(create(workspace, name, expires_in_days, data_dir))
+    key = asyncio.run(create(workspace, name, expires_in_days, scopes, data_dir))
     say(key.key)
     say(f"This is the only time that the key is shown. Its id is {key.id}.", error=True)
 
@@ -42,7 +52,7 @@ def keys_create(workspace: str | None, name: str, expires_in_days: int | None, d
 @click.option("--workspace", default=None, help="Name or id of the workspace; default: all.")
 @data_dir_option
 def keys_list(workspace: str | None, data_dir: Path | None) -> None:
-    """Print the API keys, a JSON object each: id, first characters, name, workspace and times, but not the key."""
+    """Print the API keys, a JSON object each: id, first characters, name, workspace, scopes and times, not the key."""
     from cli.keys import describe_keys
 
     for key in asyncio.run(describe_keys(workspace, data_dir)):

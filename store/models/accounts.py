@@ -1,6 +1,6 @@
 """Workspaces, their API keys and accounts, and the apps that accounts are connected with."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, text
@@ -36,6 +36,15 @@ class ApiKey(Base):
     """The last use, up to a minute behind, because not every request writes it."""
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    scopes: Mapped[list[str]] = mapped_column(server_default=text("'{read,write,accounts,webhooks,keys}'"))
+    """What it may do (domain.scopes). Version 0.1 knows no scopes: its keys have all, and its processes allow all."""
+    replaced_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the key that replaces it; `expires_at` is the end of their overlap."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > datetime.now(UTC))
 
 
 class _AccountColumns:

@@ -1,23 +1,22 @@
 """API keys: made, recognized, listed and revoked. A key itself is never stored."""
 
 import hashlib
-import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.api_keys import SHOWN, new_key_text
 from domain.ids import new_id
+from domain.scopes import ALL_SCOPES, Scope
 from store.models import ApiKey, Workspace
 
-_PREFIX = "sk_"
-_SHOWN = len(_PREFIX) + 6
-"""Characters of a key that are kept in clear. 220 of its 256 random bits stay secret."""
 _RECOGNIZE = text(
     """
 WITH found AS (
-  SELECT sha256, id, workspace_id FROM api_keys
+  SELECT sha256, id, workspace_id, scopes FROM api_keys
   WHERE sha256 = :digest AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 ), used AS (
   -- A row that somebody else has locked is left as it is: no request waits for this.
@@ -27,7 +26,7 @@ WITH found AS (
     FOR NO KEY UPDATE OF api_keys SKIP LOCKED
   )
 )
-SELECT id, workspace_id FROM found
+SELECT id, workspace_id, scopes FROM found
 """
 )
 
@@ -46,25 +45,32 @@ class Caller:
 
     key_id: str
     workspace_id: str
+    scopes: frozenset[str] = frozenset(ALL_SCOPES)
 
 
-def _digest(key: str) -> bytes:
+def digest(key: str) -> bytes:
+    """Return the digest by which a key is stored."""
     # A key has 256 random bits, so it cannot be guessed, and a plain hash is enough.
     return hashlib.sha256(key.encode()).digest()
 
 
 async def create_key(
-    session: AsyncSession, workspace_id: str, name: str = "", valid_for: timedelta | None = None
+    session: AsyncSession,
+    workspace_id: str,
+    name: str = "",
+    valid_for: timedelta | None = None,
+    scopes: Collection[Scope] = ALL_SCOPES,
 ) -> NewKey:
-    """Create an API key of a workspace, for a while or until it is revoked."""
-    key = NewKey(new_id("key"), _PREFIX + secrets.token_urlsafe(32))
+    """Create an API key of a workspace, for a while or until it is revoked. Only the owner of the tables may."""
+    key = NewKey(new_id("key"), new_key_text())
     expires_at = None if valid_for is None else datetime.now(UTC) + valid_for
     row = ApiKey(
         id=key.id,
-        sha256=_digest(key.key),
-        prefix=key.key[:_SHOWN],
+        sha256=digest(key.key),
+        prefix=key.key[:SHOWN],
         workspace_id=workspace_id,
         name=name,
+        scopes=list(scopes),
         expires_at=expires_at,
     )
     session.add(row)
@@ -74,14 +80,14 @@ async def create_key(
 
 async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
     """Return the caller of a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
-    row = (await session.execute(_RECOGNIZE, {"digest": _digest(key)})).one_or_none()
-    return None if row is None else Caller(row.id, row.workspace_id)
+    row = (await session.execute(_RECOGNIZE, {"digest": digest(key)})).one_or_none()
+    return None if row is None else Caller(row.id, row.workspace_id, frozenset(row.scopes))
 
 
 async def workspace_of_key(session: AsyncSession, key: str) -> str | None:
     """Return the workspace of a key, None if it is unknown, revoked or expired; this is not recorded as a use."""
     living = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-    query = select(ApiKey.workspace_id).where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None), living)
+    query = select(ApiKey.workspace_id).where(ApiKey.sha256 == digest(key), ApiKey.revoked_at.is_(None), living)
     return await session.scalar(query)
 
 

@@ -32,7 +32,9 @@ _ALWAYS = {
     ),
     "a released function is never replaced; write the next _v": r"CREATE OR REPLACE FUNCTION",
 }
-_NEW_COLUMN = re.compile(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?(?!CONSTRAINT|CHECK|FOREIGN|UNIQUE|PRIMARY)(\w+) ([^,]*)")
+_NEW_COLUMN = re.compile(
+    r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?(?!CONSTRAINT|CHECK|FOREIGN|UNIQUE|PRIMARY)(\w+) ((?:'[^']*'|[^,'])*)"
+)
 _CONSTANT = re.compile(
     r"DEFAULT (\(?'[^']*'|\(?-?[\d.]+|\(?(true|false|null|now\(\)|current_timestamp))", re.IGNORECASE
 )
@@ -66,7 +68,7 @@ def problems(revision: Revision, statements: Sequence[str], uses: Uses) -> Itera
             continue
         yield from _locking(line, new_tables)
         yield from (_dropping(revision, altered[1] if altered else None, line, uses))
-        yield from _rows(revision, line)
+        yield from _rows(revision, line, new_tables)
 
 
 def _locking(line: str, new_tables: set[str]) -> Iterator[str]:
@@ -96,7 +98,10 @@ def _dropping(revision: Revision, table: str | None, line: str, uses: Uses) -> I
             yield f"the last release uses what it removes: {table}.{name}"
 
 
-def _rows(revision: Revision, line: str) -> Iterator[str]:
+def _rows(revision: Revision, line: str, new_tables: set[str]) -> Iterator[str]:
+    inserted = re.match(r"INSERT INTO (\w+)", line)
+    if inserted and inserted[1] in new_tables:
+        return
     changes = re.match("UPDATE|DELETE|INSERT|MERGE|COPY|WITH", line)
     if changes and revision.kind is not Kind.BACKFILL:
         yield "rows are changed by a backfill, in batches"

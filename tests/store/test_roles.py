@@ -74,6 +74,7 @@ DENIED = {
         "DELETE FROM idempotency_keys",
         "DELETE FROM late_posts",
         "DELETE FROM media_files",
+        "UPDATE api_keys SET scopes = '{keys}'",
     ],
     Component.WORKER: [
         *ANYBODY_IS_DENIED,

@@ -1,0 +1,108 @@
+"""Issue keys, and describe them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.errors import Forbidden
+from api.keys.schemas import KeyView, NewKeyView
+from domain.errors import Conflict, NotFound, Problem, Unprocessable
+from domain.schedule import rfc3339
+from domain.scopes import in_order
+from store.database import Database
+from store.models import ApiKey
+from store.workspaces.issuing import KeyWish, count_valid_keys, find_key, issue_key, revoke_key_for
+from store.workspaces.keys import Caller
+
+MOST_KEYS = 200
+"""Valid keys that a workspace may have if one more is created over the API."""
+_UNKNOWN = Problem("This workspace has no such key", "not_found")
+_ENDED = Problem("The key is revoked, has expired or is being replaced", "conflict")
+_OUTLIVES = Problem("The key would end after the one that creates it", "invalid_field_value", "expiresAt")
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The caller that issues a key. The database demands its key as it was sent."""
+
+    caller: Caller
+    key: str = field(repr=False)
+
+
+async def create(
+    database: Database, issuer: Issuer, name: str, scopes: Sequence[str], valid_for: timedelta | None
+) -> NewKeyView:
+    """Create a key, which ends with the issuer's if no time is named. Raises Forbidden, Unprocessable."""
+    async with database.reading() as session:
+        own = await find_key(session, issuer.caller.workspace_id, issuer.caller.key_id)
+    expires_at = own.expires_at if own else None
+    if valid_for is not None:
+        expires_at = datetime.now(UTC) + valid_for
+    return await _issue(database, issuer, KeyWish(name, in_order(scopes), expires_at))
+
+
+async def rotate(database: Database, issuer: Issuer, key_id: str, overlap: timedelta) -> NewKeyView:
+    """Create a key that replaces another one. Raises NotFound, Conflict, Forbidden, Unprocessable."""
+    async with database.reading() as session:
+        old = await require_key(session, issuer.caller.workspace_id, key_id)
+    if not old.is_valid or old.replaced_by:
+        raise Conflict(_ENDED)
+    return await _issue(database, issuer, KeyWish(old.name, in_order(old.scopes), old.expires_at, old.id, overlap))
+
+
+async def revoke(database: Database, issuer: Issuer, key_id: str) -> KeyView:
+    """Revoke a key. Raises NotFound."""
+    async with database.transaction() as session:
+        key = await require_key(session, issuer.caller.workspace_id, key_id)
+        if not await revoke_key_for(session, issuer.key, key_id):
+            raise NotFound(_UNKNOWN)
+        await session.refresh(key)
+        return key_view(key)
+
+
+async def _issue(database: Database, issuer: Issuer, wish: KeyWish) -> NewKeyView:
+    lacking = [scope for scope in wish.scopes if scope not in issuer.caller.scopes]
+    if lacking:
+        sentence = f"A key cannot create one that may do more than itself: this one lacks {', '.join(lacking)}"
+        raise Forbidden(lacking[0], Problem(sentence, "insufficient_scope", "scopes"))
+    async with database.transaction() as session:
+        if await count_valid_keys(session, issuer.caller.workspace_id) >= MOST_KEYS:
+            raise Unprocessable(
+                Problem(f"This workspace has {MOST_KEYS} valid keys; revoke one first", "too_many_keys")
+            )
+        key = await issue_key(session, issuer.key, wish)
+    if key is None:
+        raise Conflict(_ENDED) if wish.replaces else Unprocessable(_OUTLIVES)
+    return NewKeyView(
+        id=key.id, key=key.key, name=wish.name, scopes=wish.scopes, expiresAt=moment_or_none(wish.expires_at)
+    )
+
+
+async def require_key(session: AsyncSession, workspace_id: str, key_id: str) -> ApiKey:
+    """Return a key of the workspace. Raises NotFound."""
+    key = None if "\0" in key_id else await find_key(session, workspace_id, key_id)
+    if key is None:
+        raise NotFound(_UNKNOWN)
+    return key
+
+
+def key_view(key: ApiKey) -> KeyView:
+    """Return a key as clients read it."""
+    return KeyView(
+        id=key.id,
+        prefix=key.prefix,
+        name=key.name,
+        scopes=in_order(key.scopes),
+        createdAt=rfc3339(key.created_at),
+        lastUsedAt=moment_or_none(key.last_used_at),
+        expiresAt=moment_or_none(key.expires_at),
+        revokedAt=moment_or_none(key.revoked_at),
+        replacedBy=key.replaced_by,
+    )
+
+
+def moment_or_none(moment: datetime | None) -> str | None:
+    """Return a time as clients read it."""
+    return None if moment is None else rfc3339(moment)

@@ -1,0 +1,56 @@
+"""The operations on API keys, as the API routes them and its document describes them."""
+
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import page
+from api.keys import examples
+from api.keys.schemas import CallerView, KeyBody, KeyPageView, KeyView, NewKeyView, RotationBody
+
+GET_CALLER = Operation(
+    route="GET /v1/me",
+    description="The workspace of the key, the key's scopes, and what the workspace uses. Every key may ask.",
+    answer=CallerView,
+    answers={"caller": examples.CALLER},
+    errors=("unknownQuery",),
+)
+CREATE_KEY = Operation(
+    route="POST /v1/api-keys",
+    description=(
+        "The new key belongs to the workspace of the caller's key. It has no scope that the caller's lacks, and ends "
+        "no later. The answer is the only one with the key itself; if it is lost, revoke the key and create another."
+    ),
+    answer=NewKeyView,
+    answers={"created": examples.CREATED},
+    errors=("missingField", *WITH_BODY, "keyGivesMore", "keyOutlives", "tooManyKeys"),
+    status=201,
+    body=KeyBody,
+    bodies={"key": examples.CREATE},
+)
+LIST_KEYS = Operation(
+    route="GET /v1/api-keys",
+    description="Without the keys themselves, the newest first.",
+    answer=KeyPageView,
+    answers={"page": examples.PAGE},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=page("keys", examples.CURSOR),
+)
+ROTATE_KEY = Operation(
+    route="POST /v1/api-keys/{keyId}/rotate",
+    description=(
+        "Creates a key of the same name and scopes, which expires when the old one would have; the old one ends after "
+        "the overlap. A key that is being replaced is not replaced again."
+    ),
+    answer=NewKeyView,
+    answers={"created": examples.CREATED},
+    errors=(*WITH_BODY, "keyGivesMore", "keyOutlives", "keyNotFound", "keyEnded", "tooManyKeys"),
+    status=201,
+    body=RotationBody,
+    bodies={"overlap": examples.ROTATE},
+    body_required=False,
+)
+REVOKE_KEY = Operation(
+    route="DELETE /v1/api-keys/{keyId}",
+    description="Every API process refuses it within 2 seconds. A key that is revoked already stays as it is.",
+    answer=KeyView,
+    answers={"revoked": examples.REVOKED},
+    errors=("unknownQuery", "keyNotFound"),
+)

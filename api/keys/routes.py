@@ -1,0 +1,106 @@
+"""The endpoints under /v1/api-keys, and GET /v1/me."""
+
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+
+from litestar import Controller, Response
+from litestar.params import FromPath
+
+from api.auth import AUTHENTICATED, WorkspaceId, request_caller, request_key
+from api.dependencies import Deps
+from api.http.body_validation import read_valid
+from api.http.cursors import encode_cursor
+from api.http.headers import HttpRequest
+from api.http.operation import serves
+from api.http.query import read_id_page, read_query
+from api.http.request import read_bare_request, read_request
+from api.keys import operations
+from api.keys.actions import Issuer, create, key_view, moment_or_none, require_key, revoke, rotate
+from api.keys.schemas import (
+    CallerKeyView,
+    CallerView,
+    CallerWorkspaceView,
+    KeyBody,
+    KeyPageView,
+    RotationBody,
+    UsageView,
+    WorkspaceUsageView,
+)
+from api.posts.answers.response import respond_privately
+from domain.scopes import in_order
+from store.workspaces.issuing import list_page_of_keys
+from store.workspaces.queries import name_of_workspace
+
+
+class KeyEndpoints(Controller):
+    """The keys of the caller's workspace."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.GET_CALLER)
+    async def get_caller(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Get what the key may do, and what its workspace uses."""
+        read_query(request)
+        caller = request_caller(request)
+        usage = await deps.usage.read(workspace_id)
+        async with deps.database.reading() as session:
+            name = await name_of_workspace(session, workspace_id)
+            key = await require_key(session, workspace_id, caller.key_id)
+        return respond_privately(
+            CallerView(
+                workspace=CallerWorkspaceView(id=workspace_id, name=name or ""),
+                key=CallerKeyView(
+                    id=key.id,
+                    name=key.name,
+                    scopes=in_order(caller.scopes),
+                    expiresAt=moment_or_none(key.expires_at),
+                ),
+                usage=WorkspaceUsageView(
+                    openPosts=UsageView(used=usage.open_posts, limit=usage.limits.open_posts or None),
+                    posts=UsageView(used=usage.posts, limit=usage.limits.posts or None),
+                    bytes=UsageView(used=usage.bytes, limit=usage.limits.megabytes * 2**20 or None),
+                    accounts=UsageView(used=usage.accounts, limit=usage.limits.accounts or None),
+                ),
+                version=version("socialsyncer"),
+            )
+        )
+
+    @serves(operations.CREATE_KEY)
+    async def create_key(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Create a key."""
+        body = read_valid(KeyBody, await read_request(request, partial(read_valid, KeyBody)))
+        valid_for = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
+        created = await create(deps.database, _issuer(request), body.name, body.scopes, valid_for)
+        return respond_privately(created, 201)
+
+    @serves(operations.LIST_KEYS)
+    async def list_keys(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List the keys."""
+        limit, before_id = read_id_page(request)
+        async with deps.database.reading() as session:
+            rows = await list_page_of_keys(session, workspace_id, limit + 1, before_id)
+        cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
+        views = [key_view(row) for row in rows[:limit]]
+        return respond_privately(KeyPageView(keys=views, cursor=cursor, hasMore=cursor is not None))
+
+    @serves(operations.ROTATE_KEY)
+    async def rotate_key(
+        self, request: HttpRequest, key_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Replace a key."""
+        body = read_valid(RotationBody, await read_request(request, partial(read_valid, RotationBody)))
+        overlap = timedelta(hours=body.overlap_hours)
+        return respond_privately(await rotate(deps.database, _issuer(request), key_id, overlap), 201)
+
+    @serves(operations.REVOKE_KEY)
+    async def revoke_key(
+        self, request: HttpRequest, key_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Revoke a key."""
+        await read_bare_request(request)
+        return respond_privately(await revoke(deps.database, _issuer(request), key_id))
+
+
+def _issuer(request: HttpRequest) -> Issuer:
+    return Issuer(request_caller(request), request_key(request))

@@ -1,0 +1,153 @@
+"""Keys over HTTP: issued only to who may, replaced with an overlap, listed without the key, and revoked."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from api.keys import actions
+from domain.scopes import ALL_SCOPES, Scope
+from store.workspaces.issuing import KeyWish, issue_key
+from store.workspaces.keys import create_key, digest
+from tests.api.conftest import Client, make_client, problems
+from tests.stack import Stack
+
+
+async def owner(stack: Stack, scopes: Collection[Scope] = ALL_SCOPES, days: int | None = None) -> str:
+    """Return a key of a new workspace."""
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        valid_for = None if days is None else timedelta(days=days)
+        return (await create_key(session, workspace_id, "owner", valid_for, scopes)).key
+
+
+async def create(client: Client, status: int = 201, **body: Any) -> Any:
+    answer = await client.post("/v1/api-keys", json={"name": "Newsroom", **body})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def test_a_key_is_created_used_listed_and_revoked(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack)) as client:
+        created = await create(client, scopes=["write", "read"])
+        assert created["scopes"] == ["read", "write"]
+        async with make_client(app, created["key"]) as narrow:
+            assert (await narrow.get("/v1/posts")).status_code == 200
+            assert (await narrow.get("/v1/api-keys")).status_code == 403
+            me = (await narrow.get("/v1/me")).json()
+            assert me["key"]["scopes"] == ["read", "write"]
+            assert me["usage"]["openPosts"]["used"] == 0
+            keys = (await client.get("/v1/api-keys", params={"limit": 1})).json()
+            assert [key["id"] for key in keys["keys"]] == [created["id"]]
+            assert created["key"] not in str(keys)
+            assert keys["keys"][0]["prefix"] == created["key"][:9]
+            older = (await client.get("/v1/api-keys", params={"cursor": keys["cursor"]})).json()
+            assert {key["name"] for key in older["keys"]} >= {"owner"}
+            revoked = await client.delete(f"/v1/api-keys/{created['id']}")
+            assert revoked.json()["revokedAt"] is not None
+            again = await client.delete(f"/v1/api-keys/{created['id']}")
+            assert again.json()["revokedAt"] == revoked.json()["revokedAt"]
+            await asyncio.sleep(1.1)
+            assert (await narrow.get("/v1/posts")).status_code == 401
+
+
+async def test_a_key_gives_no_scope_that_it_lacks(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack, [Scope.READ, Scope.KEYS])) as client:
+        assert (await create(client, 403, scopes=["read", "accounts"]))["param"] == "scopes"
+        # Without a choice it would be read and write.
+        assert (await create(client, 403))["code"] == "insufficient_scope"
+        assert (await create(client, scopes=["read"]))["scopes"] == ["read"]
+
+
+async def test_a_key_ends_no_later_than_its_creator(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack, days=10)) as client:
+        assert (await create(client, 422, expiresInDays=11))["param"] == "expiresAt"
+        assert (await create(client))["expiresAt"] == (await client.get("/v1/me")).json()["key"]["expiresAt"]
+        assert (await create(client, expiresInDays=9))["expiresAt"] is not None
+
+
+async def test_a_key_is_replaced_with_an_overlap(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack)) as client:
+        old = await create(client, scopes=["read"])
+        answer = await client.post(f"/v1/api-keys/{old['id']}/rotate", json={"overlapHours": 1})
+        new = answer.json()
+        assert (answer.status_code, new["scopes"], new["name"]) == (201, ["read"], "Newsroom")
+        for key in old["key"], new["key"]:
+            async with make_client(app, key) as narrow:
+                assert (await narrow.get("/v1/posts")).status_code == 200
+        rows = {key["id"]: key for key in (await client.get("/v1/api-keys")).json()["keys"]}
+        assert rows[old["id"]]["replacedBy"] == new["id"]
+        assert rows[old["id"]]["expiresAt"] is not None
+        assert rows[new["id"]]["expiresAt"] is None
+        assert (await client.post(f"/v1/api-keys/{old['id']}/rotate")).status_code == 409
+
+
+async def test_a_key_that_is_replaced_without_an_overlap_ends_at_once(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack)) as client:
+        old = await create(client, scopes=["read"])
+        assert (await client.post(f"/v1/api-keys/{old['id']}/rotate", json={"overlapHours": 0})).status_code == 201
+        async with make_client(app, old["key"]) as narrow:
+            assert (await narrow.get("/v1/posts")).status_code == 401
+
+
+async def test_two_replacements_at_the_same_time_make_one_key(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack)) as client:
+        old = await create(client)
+        answers = await asyncio.gather(*(client.post(f"/v1/api-keys/{old['id']}/rotate") for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+
+
+async def test_keys_of_other_workspaces_do_not_exist(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack)) as client, make_client(app, await owner(stack)) as other:
+        key = await create(client)
+        assert (await other.delete(f"/v1/api-keys/{key['id']}")).status_code == 404
+        assert (await other.post(f"/v1/api-keys/{key['id']}/rotate")).status_code == 404
+        assert (await other.delete("/v1/api-keys/key_%00")).status_code == 404
+
+
+async def test_the_number_of_keys_is_bounded(app: Any, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "MOST_KEYS", 3)
+    async with make_client(app, await owner(stack)) as client:
+        before = len((await client.get("/v1/api-keys")).json()["keys"])
+        for _ in range(3 - before):
+            await create(client)
+        assert (await create(client, 422))["code"] == "too_many_keys"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": " "},
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["admin"]},
+        {"name": "x", "expiresInDays": 0},
+        {"name": "x", "key": "sk_mine"},
+    ],
+)
+async def test_wrong_bodies_get_clear_errors(app: Any, stack: Stack, body: dict[str, Any]) -> None:
+    async with make_client(app, await owner(stack)) as client:
+        answer = await client.post("/v1/api-keys", json=body)
+    assert answer.status_code == 400
+    assert problems(answer)[0]["param"]
+
+
+class TestRole:
+    """An attacker in the API, who has its role and all that it may read."""
+
+    async def test_a_digest_issues_no_key(self, stack: Stack) -> None:
+        key = await owner(stack)
+        async with stack.api_database.transaction() as session:
+            for sent in digest(key).hex(), str(digest(key)), "", "sk_" + "a" * 43:
+                assert await issue_key(session, sent, KeyWish("x", [Scope.READ], None)) is None
+            assert await issue_key(session, key, KeyWish("x", [Scope.READ], None)) is not None
+
+    async def test_a_key_without_the_scope_keys_issues_and_revokes_none(self, stack: Stack) -> None:
+        key = await owner(stack, [Scope.READ, Scope.WRITE])
+        async with stack.api_database.transaction() as session:
+            assert await issue_key(session, key, KeyWish("x", [Scope.READ], None)) is None
+            own = await session.scalar(text("SELECT id FROM api_keys WHERE sha256 = :sha256"), {"sha256": digest(key)})
+            assert not await session.scalar(text("SELECT revoke_key_v1(:key, :id)"), {"key": key, "id": own})

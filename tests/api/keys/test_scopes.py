@@ -1,0 +1,66 @@
+"""Scopes: every operation demands one, and a key without it is refused before anything happens."""
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from api.http.operation import operations_served
+from api.openapi.operations import CONTROLLERS, OPERATIONS
+from api.shared.scopes import required_scope
+from domain.scopes import Scope
+from store.workspaces.keys import create_key
+from tests.api.conftest import Client, make_client
+from tests.stack import Stack
+
+ROUTES = [operation.route for _, _, operation in OPERATIONS]
+
+
+async def client_with(app: Any, stack: Stack, scopes: Collection[Scope]) -> Client:
+    async with stack.database.transaction() as session:
+        key = await create_key(session, stack.workspace_id, "narrow", scopes=scopes)
+    return make_client(app, key.key)
+
+
+def test_every_route_that_takes_a_key_has_an_operation() -> None:
+    for controller in CONTROLLERS:
+        handlers = [value for value in vars(controller).values() if hasattr(value, "http_methods")]
+        assert len(handlers) == len(list(operations_served(controller))), controller
+
+
+def test_scopes_are_as_documented() -> None:
+    scopes = {route: required_scope(route) for route in ROUTES}
+    assert scopes["GET /v1/me"] is None
+    assert scopes["POST /v1/posts"] == scopes["POST /v1/pauses"] == scopes["DELETE /v1/posts/{postId}"] == Scope.WRITE
+    assert scopes["GET /v1/posts"] == scopes["POST /v1/posts/validate"] == scopes["GET /v1/accounts"] == Scope.READ
+    assert scopes["GET /v1/connect/{platform}"] == Scope.ACCOUNTS
+    assert scopes["DELETE /v1/accounts/{platform}/{accountId}"] == Scope.ACCOUNTS
+    assert scopes["GET /v1/api-keys"] == scopes["DELETE /v1/api-keys/{keyId}"] == Scope.KEYS
+    for route, scope in scopes.items():
+        if not route.startswith("GET ") and route.split("/")[2] not in {"accounts", "connect", "webhooks", "api-keys"}:
+            assert scope in {Scope.WRITE, Scope.READ}, route
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_key_without_the_scope_is_refused(app: Any, stack: Stack, route: str) -> None:
+    method, _, path = route.partition(" ")
+    scope = required_scope(route)
+    others = [other for other in Scope if other != scope]
+    async with await client_with(app, stack, others) as client:
+        answer = await client.request(method, path.replace("{platform}", "twitter"))
+    if scope is None:
+        assert answer.status_code == 200
+        return
+    assert answer.status_code == 403
+    assert (answer.json()["code"], answer.json()["type"]) == ("insufficient_scope", "permission_error")
+    assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if required_scope(route)])
+async def test_a_key_with_the_scope_is_not_refused_for_it(app: Any, stack: Stack, route: str) -> None:
+    method, _, path = route.partition(" ")
+    scope = required_scope(route)
+    assert scope is not None
+    async with await client_with(app, stack, [scope]) as client:
+        answer = await client.request(method, path.replace("{platform}", "twitter") + "?no=1", json=[])
+    assert answer.status_code != 403
