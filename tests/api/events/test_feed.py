@@ -134,10 +134,16 @@ async def test_after_a_restore_the_feed_begins_again(reader: Client, stack: Stac
     [
         ("after=x", "after"),
         ("after=e30", "after"),
-        (f"after={write_cursor(FeedPosition(2**64, 1), datetime.now(UTC))}", "after"),
-        (f"after={write_cursor(FeedPosition(1, 2**63), datetime.now(UTC))}", "after"),
-        (f"after={write_cursor(FeedPosition(-1, 1), datetime.now(UTC))}", "after"),
-        (f"after={write_cursor(FeedPosition(True, 1), datetime.now(UTC))}", "after"),
+        pytest.param(
+            f"after={write_cursor(FeedPosition(2**64, 1), datetime.now(UTC))}",
+            "after",
+            id="its transaction is too large",
+        ),
+        pytest.param(
+            f"after={write_cursor(FeedPosition(1, 2**63), datetime.now(UTC))}", "after", id="its number is too large"
+        ),
+        pytest.param(f"after={write_cursor(FeedPosition(-1, 1), datetime.now(UTC))}", "after", id="it is negative"),
+        pytest.param(f"after={write_cursor(FeedPosition(True, 1), datetime.now(UTC))}", "after", id="it is no number"),
         ("type=post.publised", "type"),
         ("limit=101", "limit"),
         ("kind=post.published", "kind"),
