@@ -1,11 +1,12 @@
 """The bodies of requests about campaigns."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.posts.bodies.blackouts import BlackoutBody
 from api.posts.bodies.schemas import Name, RequestModel, Zone
+from api.posts.many.checking import MOST_ROWS
 from domain.bounds import MAX_ITEMS
 from domain.campaigns import MOST_BLACKOUTS
 
@@ -13,6 +14,8 @@ _TIME = (
     "An ISO 8601 date and time: an instant with an offset or Z, or wall time in `timezone`, which stays the same wall "
     "time if `timezone` changes."
 )
+# A post is read as the body of a request for one post; the document shows its schema.
+_Post = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PostBody"})]
 _Time = Annotated[str, Field(max_length=40)]
 NULLABLE = frozenset({"startsAt", "endsAt"})
 """Fields that a change removes by null."""
@@ -49,6 +52,15 @@ class CampaignBody(CampaignFieldsBody):
     model_config = ConfigDict(title="CreateCampaign")
 
     name: Name = Field(description="Its name, for people.", examples=["Black Friday"])
+    posts: list[_Post] | None = Field(
+        None,
+        max_length=MOST_ROWS,
+        description=(
+            "Its first posts, each as the body that creates it alone, without `campaignId`. All are created with the "
+            "campaign, or nothing is. They need an `Idempotency-Key`, and are scheduled or drafts: `publishNow` is "
+            "refused."
+        ),
+    )
     is_draft: bool | None = Field(
         None,
         description="Keep it and its posts as drafts until `POST /v1/campaigns/{campaignId}/start`.",

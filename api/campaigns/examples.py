@@ -14,6 +14,16 @@ _FIELDS: dict[str, Any] = {
     "blackouts": [{"from": "2030-12-24", "to": "2030-12-26", "reason": "Christmas"}],
 }
 BODY: dict[str, Any] = _FIELDS | {"startsAt": "2030-11-01T00:00:00", "endsAt": "2031-02-01T00:00:00"}
+BODY_WITH_POSTS: dict[str, Any] = BODY | {
+    "posts": [
+        {
+            "externalId": "bf-001",
+            "content": "It begins",
+            "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+            "scheduledFor": "2030-11-03T09:00:00",
+        }
+    ]
+}
 CHANGE: dict[str, Any] = {"endsAt": "2031-01-15T00:00:00", "conflicts": "skip"}
 CAMPAIGN: dict[str, Any] = {
     "id": CAMPAIGN_ID,
@@ -49,6 +59,12 @@ CREATED: dict[str, Any] = CAMPAIGN | {
     "version": 1,
     "operationId": OPERATION_ID,
     "result": {},
+}
+CREATED_WITH_POSTS: dict[str, Any] = CREATED | {
+    "progress": CREATED["progress"] | {"total": 1, "scheduled": 1, "behind": 1},
+    "nextAt": "2030-11-03T08:00:00Z",
+    "lastAt": "2030-11-03T08:00:00Z",
+    "result": {"posts": 1, "warnings": []},
 }
 CHANGED: dict[str, Any] = CAMPAIGN | {
     "endsAt": "2031-01-14T23:00:00Z",

@@ -3,6 +3,7 @@
 from api.campaigns import examples
 from api.campaigns.bodies import CampaignBody, PatchCampaignBody
 from api.campaigns.views import CampaignPageView, CampaignView, DeletedCampaignView, OperationPageView
+from api.http.large_body import LARGE_BYTES
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY, KEY_OF_OPERATION, page, query
 from domain.campaigns import CampaignStatus, UnsentPosts
@@ -12,16 +13,21 @@ _ID = "{campaignId}"
 CREATE_CAMPAIGN = Operation(
     route="POST /v1/campaigns",
     description=(
-        "Posts join it by their `campaignId`. Its `timezone` is their default; they may be due from `startsAt` until "
-        "`endsAt`, but not in a blackout. Nothing of it is published in a blackout or from `endsAt` on, whatever "
-        "happens. The posts of a draft campaign are drafts until it is started."
+        "Posts join it by their `campaignId`; up to 10,000 are created with it by `posts`, as by an import. Its "
+        "`timezone` is their default; they may be due from `startsAt` until `endsAt`, but not in a blackout. Nothing "
+        "of it is published in a blackout or from `endsAt` on, whatever happens. The posts of a draft campaign are "
+        "drafts until it is started."
     ),
     answer=CampaignView,
-    answers={"created": examples.CREATED},
-    errors=("missingField", "wrongValue", *WITH_BODY, "keyReused", "tooManyCampaigns"),
+    answers={"created": examples.CREATED, "withPosts": examples.CREATED_WITH_POSTS},
+    errors=(
+        *("missingField", "wrongValue", "invalidJson", "unknownField", "tooLargeImport", "notJson", "keyMissing"),
+        *("keyReused", "tooManyCampaigns", "otherImport"),
+    ),
+    most_bytes=LARGE_BYTES,
     status=201,
     body=CampaignBody,
-    bodies={"campaign": examples.BODY},
+    bodies={"campaign": examples.BODY, "withPosts": examples.BODY_WITH_POSTS},
     parameters=(KEY,),
 )
 LIST_CAMPAIGNS = Operation(

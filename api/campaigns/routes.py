@@ -1,26 +1,31 @@
 """The endpoints under /v1/campaigns."""
 
-from functools import partial
+import hashlib
+from contextlib import nullcontext
 
 from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.campaigns import operations
-from api.campaigns.actions import change, create_campaign, read_change
-from api.campaigns.bodies import CampaignBody
+from api.campaigns.changing import change, read_change
+from api.campaigns.creating import create_campaign, read_campaign_to_create
 from api.campaigns.ending import delete, end, read_unsent
 from api.campaigns.lists import list_page, operations_page, read_list_query
 from api.campaigns.requests import CampaignRequest, require_campaign, shown_campaigns
 from api.campaigns.starting import start
 from api.dependencies import Dependencies, Deps
-from api.http.body import read_no_body
-from api.http.body_validation import read_valid
-from api.http.headers import HttpRequest, idempotency_key
+from api.http.body import MAX_BYTES, read_no_body
+from api.http.headers import HttpRequest, idempotency_key, required_key
+from api.http.large_body import read_large_body
 from api.http.operation import serves
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_keyed_request
 from api.posts.answers.response import respond, respond_privately
+from domain.errors import InvalidRequest, Problem
+from store.posts.idempotency import KeyedRequest
+
+_CREATE = b"POST /v1/campaigns\n"
 
 
 class CampaignEndpoints(Controller):
@@ -32,11 +37,19 @@ class CampaignEndpoints(Controller):
     async def create_campaign(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a campaign."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(request, partial(read_valid, CampaignBody))
-        keyed = CampaignRequest.from_route(
-            deps, workspace_id, request_actor(request), payload, key, "POST /v1/campaigns"
-        )
-        return respond(await create_campaign(keyed, payload))
+        key = _read_head(request)
+        # Decided before the body is read. One without a length may be large.
+        length = request.headers.get("content-length", "")
+        is_large = not length.isdecimal() or int(length) > MAX_BYTES
+        with deps.imports.take(workspace_id) if is_large else nullcontext():
+            body = await read_large_body(request, ("application/json",))
+            campaign = await read_campaign_to_create(body)
+            if campaign.has_posts and key is None:
+                required_key(request)
+            keyed = key and KeyedRequest(workspace_id, key, hashlib.sha256(_CREATE + body.digest).digest())
+            created = CampaignRequest(deps, workspace_id, request_actor(request), keyed or None)
+            with deps.imports.take(workspace_id) if campaign.has_posts and not is_large else nullcontext():
+                return respond(await create_campaign(created, campaign))
 
     @serves(operations.LIST_CAMPAIGNS)
     async def list_campaigns(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -100,6 +113,23 @@ class CampaignEndpoints(Controller):
     ) -> Response[bytes]:
         """List the operations on a campaign."""
         return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
+
+
+def _read_head(request: HttpRequest) -> str | None:
+    """Return the key of a request without query. Raises InvalidRequest with everything that is wrong with them."""
+    problems: list[Problem] = []
+    key = None
+    try:
+        read_query(request)
+    except InvalidRequest as error:
+        problems += error.problems
+    try:
+        key = idempotency_key(request)
+    except InvalidRequest as error:
+        problems += error.problems
+    if problems:
+        raise InvalidRequest(problems)
+    return key
 
 
 async def _bare_request(

@@ -1,7 +1,7 @@
 """Changes of campaigns, each in the transaction that locks the campaign's row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,12 +28,17 @@ class CampaignFields:
 
 
 async def add_campaign(
-    session: AsyncSession, workspace_id: str, fields: CampaignFields, status: CampaignStatus, now: datetime
+    session: AsyncSession,
+    workspace_id: str,
+    fields: CampaignFields,
+    status: CampaignStatus,
+    now: datetime,
+    campaign_id: str | None = None,
 ) -> Campaign:
-    """Insert a campaign, which is a draft or active. Raises UnknownZone."""
-    campaign = Campaign(
-        id=new_id("cmp"), workspace_id=workspace_id, status=status.value, version=1, created_at=now, updated_at=now
-    )
+    """Insert a campaign, which is a draft or active, under an id or a new one. Raises UnknownZone."""
+    campaign_id = campaign_id or new_id("cmp")
+    campaign = Campaign(id=campaign_id, workspace_id=workspace_id, status=status.value, version=1)
+    campaign.created_at = campaign.updated_at = now
     _set_fields(campaign, fields)
     session.add(campaign)
     await session.flush()
@@ -49,14 +54,15 @@ async def change_campaign(session: AsyncSession, campaign: Campaign, fields: Cam
     await plan_campaign_gate(session, campaign)
 
 
-def changed_rules(campaign: Campaign, fields: CampaignFields) -> CampaignRules:
-    """Return the rules that a campaign would have with other fields."""
-    return replace(
-        campaign_rules(campaign),
-        timezone=fields.timezone,
-        starts_at=fields.starts.instant if fields.starts else None,
-        ends_at=fields.ends.instant if fields.ends else None,
-        blackouts=tuple(fields.blackouts),
+def rules_with_fields(campaign_id: str, status: CampaignStatus, fields: CampaignFields) -> CampaignRules:
+    """Return the rules that a campaign of this status has with these fields."""
+    return CampaignRules(
+        campaign_id,
+        status,
+        fields.timezone,
+        fields.starts.instant if fields.starts else None,
+        fields.ends.instant if fields.ends else None,
+        tuple(fields.blackouts),
     )
 
 

@@ -12,7 +12,7 @@ from domain.ids import new_id
 from store.campaigns.changes import CampaignFields
 from store.models import Campaign
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.campaigns.test_posts import NOON, YEAR
+from tests.api.campaigns.test_posts import NOON, YEAR, post_body
 from tests.api.campaigns.test_posts import create as create_post
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
@@ -242,7 +242,75 @@ async def test_operations_say_who_did_what(api: Client) -> None:
 
 async def test_a_workspace_has_a_limited_number_of_campaigns(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     count = len((await api.get("/v1/campaigns")).json()["campaigns"])
-    monkeypatch.setattr("api.campaigns.actions.MOST_CAMPAIGNS", count + 1)
+    monkeypatch.setattr("api.campaigns.creating.MOST_CAMPAIGNS", count + 1)
     responses = await asyncio.gather(*(api.post("/v1/campaigns", json={"name": "x"}) for _ in range(4)))
     assert sorted(response.status_code for response in responses) == [201, 429, 429, 429]
     assert {problems(response)[0]["code"] for response in responses if response.is_error} == {"too_many_campaigns"}
+
+
+class TestWithPosts:
+    async def test_a_campaign_and_its_posts_are_created_together(self, api: Client, stack: Stack) -> None:
+        times = (f"{YEAR}-05-02T09:00:00", f"{YEAR}-06-30T18:00:00")
+        posts = [post_body(stack, None, externalId=new_id("x"), scheduledFor=time) for time in times]
+        campaign = await create(api, key=new_id("k"), **BODY, posts=[*posts, post_body(stack, None)])
+        assert (campaign["progress"]["total"], campaign["progress"]["draft"], campaign["result"]["posts"]) == (3, 1, 3)
+        assert (campaign["nextAt"], campaign["lastAt"]) == (f"{YEAR}-05-02T07:00:00Z", f"{YEAR}-06-30T16:00:00Z")
+        listed = (await api.get("/v1/posts", params={"campaignId": campaign["id"]})).json()["posts"]
+        assert {post["timezone"] for post in listed} == {"Europe/Berlin"}
+
+    async def test_a_repeat_creates_nothing_again(self, api: Client, stack: Stack) -> None:
+        body = {**BODY, "posts": [post_body(stack, None, scheduledFor=NOON)]}
+        headers = {"Idempotency-Key": new_id("k")}
+        first, second = [await api.post("/v1/campaigns", json=body, headers=headers) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json()["operationId"] == second.json()["operationId"]
+        assert (await api.get("/v1/posts/counts", params={"campaignId": first.json()["id"]})).json()["total"] == 1
+        other = await api.post("/v1/campaigns", json={**BODY, "posts": body["posts"] * 2}, headers=headers)
+        assert problems(other)[0]["code"] == "idempotency_key_reused"
+
+    async def test_the_posts_of_a_draft_are_drafts_until_it_starts(self, api: Client, stack: Stack) -> None:
+        posts = [post_body(stack, None, scheduledFor=NOON)]
+        campaign = await create(api, key=new_id("k"), isDraft=True, posts=posts)
+        assert (campaign["status"], campaign["progress"]["draft"]) == ("draft", 1)
+        started = await api.post(f"/v1/campaigns/{campaign['id']}/start", headers={"Idempotency-Key": new_id("k")})
+        assert started.json()["result"] == {"scheduled": 1}
+
+    async def test_one_wrong_post_creates_nothing(self, api: Client, stack: Stack) -> None:
+        before = len((await api.get("/v1/campaigns")).json()["campaigns"])
+        taken = new_id("x")
+        existing = await create_post(api, stack, None, externalId=taken, scheduledFor=NOON)
+        posts = [
+            post_body(stack, None, scheduledFor=NOON),
+            post_body(stack, None, scheduledFor=f"{YEAR}-08-01T12:00:00"),
+            post_body(stack, "cmp_1", scheduledFor=NOON),
+            post_body(stack, None, publishNow=True),
+            post_body(stack, None, scheduledFor=NOON, externalId=taken),
+        ]
+        refused = await create(api, 400, key=new_id("k"), **BODY, posts=posts)
+        assert [(problem["row"], problem["code"], problem["param"]) for problem in refused["errors"]] == [
+            (1, "outside_window", "posts.1.scheduledFor"),
+            (2, "invalid_field_value", "posts.2.campaignId"),
+            (3, "invalid_field_value", "posts.3.publishNow"),
+            (4, "external_id_taken", "posts.4.externalId"),
+        ]
+        assert refused["errors"][3]["postId"] == existing["id"]
+        assert len((await api.get("/v1/campaigns")).json()["campaigns"]) == before
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({"name": "x", "posts": {}}, "posts"),
+            ({"name": "x", "posts": [1]}, "posts.0"),
+            ({"posts": []}, "name"),
+            ({"name": "x", "posts": [{}], "pots": 1}, "pots"),
+        ],
+    )
+    async def test_wrong_bodies_are_named(self, api: Client, body: dict[str, Any], param: str) -> None:
+        response = await api.post("/v1/campaigns", json=body, headers={"Idempotency-Key": new_id("k")})
+        assert response.status_code == 400, response.text
+        assert problems(response)[0]["param"] == param
+
+    async def test_posts_need_a_key(self, api: Client, stack: Stack) -> None:
+        response = await api.post("/v1/campaigns", json={"name": "x", "posts": [post_body(stack, None)]})
+        assert [problem["param"] for problem in problems(response)] == ["Idempotency-Key"]
+        assert (await api.post("/v1/campaigns", json={"name": "x", "posts": []})).status_code == 201

@@ -1,45 +1,26 @@
-"""Creation and change of campaigns."""
+"""Changes of campaigns."""
 
 from collections.abc import Sequence
 
-from api.campaigns.bodies import NULLABLE, CampaignBody, PatchCampaignBody
+from api.campaigns.bodies import NULLABLE, PatchCampaignBody
 from api.campaigns.reading import read_fields
 from api.campaigns.requests import CampaignRequest
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read, read_valid
+from api.http.body_validation import in_contract_order, read
 from api.posts.answers.answer import Answer
 from api.posts.clock import now_ms
 from domain.audit import Action, AuditEntry
-from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
+from domain.campaigns import CampaignStatus, OperationKind
 from domain.codes import ProblemCode
-from domain.errors import Conflict, InvalidRequest, Problem, TooManyRequests
-from store.campaigns.campaigns import campaign_status, count_campaigns
-from store.campaigns.changes import CampaignFields, add_campaign, campaign_fields, change_campaign, changed_rules
+from domain.errors import Conflict, InvalidRequest, Problem
+from store.campaigns.campaigns import campaign_status
+from store.campaigns.changes import CampaignFields, campaign_fields, change_campaign, rules_with_fields
 from store.campaigns.conflicts import Conflicts, lock_conflicts
-from store.locks import lock
 from store.pauses.many import make_drafts
 
 _MOST_NAMED = 100
 """Posts that are in the way of a change, and that its answer names."""
-_TOO_MANY = Problem(f"This workspace may have {MOST_CAMPAIGNS:,} campaigns: delete one first", "too_many_campaigns")
 _ENDED = Problem("The campaign has ended: only its name and its tags can be changed", "campaign_ended")
-
-
-async def create_campaign(request: CampaignRequest, payload: JsonObject) -> Answer:
-    """Create a campaign, or answer as the first request with this key. Raises InvalidRequest, TooManyRequests."""
-    body, now = read_valid(CampaignBody, payload), now_ms()
-    fields = read_fields(body, body.name, None, now)
-    status = CampaignStatus.DRAFT if body.is_draft else CampaignStatus.ACTIVE
-    async with request.deps.database.transaction() as session:
-        operation = await request.known(session)
-        if operation is None:
-            # One request of a workspace at a time, so that none exceeds the limit.
-            await lock(session, f"campaigns.{request.workspace_id}")
-            if await count_campaigns(session, request.workspace_id) >= MOST_CAMPAIGNS:
-                raise TooManyRequests(_TOO_MANY, retry_after=60)
-            campaign = await add_campaign(session, request.workspace_id, fields, status, now)
-            operation = await request.record(session, campaign.id, OperationKind.CREATED, {})
-    return await request.answer(operation, 201)
 
 
 async def change(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
@@ -53,7 +34,8 @@ async def change(request: CampaignRequest, campaign_id: str, payload: JsonObject
                 raise Conflict(_ENDED)
             before = campaign_fields(campaign)
             fields = read_fields(body, body.name or before.name, before, now)
-            conflicts = await lock_conflicts(session, request.workspace_id, changed_rules(campaign, fields), now)
+            rules = rules_with_fields(campaign.id, campaign_status(campaign), fields)
+            conflicts = await lock_conflicts(session, request.workspace_id, rules, now)
             if conflicts.count and body.conflicts != "skip":
                 raise Conflict(_conflict_problems(conflicts))
             entry = AuditEntry(Action.CHANGED, request.actor, details=(("campaign", campaign.id),))
