@@ -34,6 +34,10 @@ class Gauges:
             "socialsyncer_bulk_turn_age_seconds",
             "Seconds for which posts of bulk operations have waited and no worker has delivered any",
         )
+        self._series_behind = meter.create_gauge(
+            "socialsyncer_series_behind",
+            "Series that have lacked posts of their next 60 days for ten minutes or longer",
+        )
         self._waiting = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
         )
@@ -78,6 +82,10 @@ class Gauges:
         self._undelivered.set(undelivered)
         self._behind.set(behind)
         self._turn_age.set(round(turn_age.total_seconds()))
+
+    def series_behind(self, series: int) -> None:
+        """Set how many series lack posts."""
+        self._series_behind.set(series)
 
     def waiting_targets(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
         """Set how many targets wait, and the longest time, by platform and reason."""

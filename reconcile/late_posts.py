@@ -18,6 +18,7 @@ from store.apps.refusals import refused_apps
 from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import LatePostEnded, LatePostFound, count_late, end_late, note_late
+from store.maintenance.series import count_behind_series
 from store.maintenance.waiting import count_waiting
 from store.posts.delivery import count_undelivered
 
@@ -71,6 +72,8 @@ class LatePostWatch:
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now)
             self._gauges.posts(late, undelivered.all, undelivered.behind, undelivered.turn_age)
+            behind, _ = await count_behind_series(session, now)
+            self._gauges.series_behind(behind)
             waiting = await count_waiting(session)
             self._gauges.waiting_targets({key: (group.count, now - group.since) for key, group in waiting.items()})
             self._gauges.api_versions(now.date())

@@ -14,6 +14,7 @@ from store.apps.refusals import refused_apps
 from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import count_late
+from store.maintenance.series import count_behind_series
 from store.posts.delivery import count_undelivered
 from store.schema.fit import schema_revision
 from store.schema.revisions import code_version
@@ -40,7 +41,7 @@ class Readiness:
         self._ahead = ahead_of_database(database)
         self._late_after = late_after
         self._probes = (
-            _Probe(self._rows, {"database": False, "sweep": False}, _FRESH_S),
+            _Probe(self._rows, {"database": False, "sweep": False, "planner": False}, _FRESH_S),
             _Probe(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
             _Probe(self._platform_queues, {}, _FRESH_QUEUES_S),
         )
@@ -73,8 +74,9 @@ class Readiness:
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now)
             refused = len(await refused_apps(session))
+            _, unplanned = await count_behind_series(session, now)
             schema = await schema_revision(session)
-        parts: Parts = {"database": True, "sweep": undelivered.untried == 0}
+        parts: Parts = {"database": True, "sweep": undelivered.untried == 0, "planner": unplanned == 0}
         return parts | {"latePosts": late, "refusedApps": refused, "schema": schema}
 
     async def _posts_queue(self) -> Parts:
@@ -87,7 +89,7 @@ class Readiness:
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 
-_NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps", "version", "schema")
+_NAMES = ("database", "temporal", "worker", "sweep", "planner", "latePosts", "refusedApps", "version", "schema")
 
 
 def ready(parts: Parts) -> bool:

@@ -44,7 +44,7 @@ async def plan_next(database: Database, most_open_posts: int = 0) -> bool:
                 raise
             log.exception("series.not_planned", series_id=series_id)
             await session.refresh(series)
-            series.plan_at = now + _AFTER_A_FAILURE
+            series.plan_at, series.behind_since = now + _AFTER_A_FAILURE, series.behind_since or now
             return True
     if planned.posts or planned.missing:
         log.info("series.advanced", series_id=series_id, posts=len(planned.posts), missing=planned.missing)

@@ -223,7 +223,15 @@ def _health() -> Json:
             "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
         }
 
-    ready: Json = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
+    ready: Json = {
+        "database": True,
+        "temporal": True,
+        "worker": True,
+        "sweep": True,
+        "planner": True,
+        "latePosts": 0,
+        "refusedApps": 0,
+    }
     ready |= {"version": version("socialsyncer"), "schema": "0001"}
     return {
         "/healthz": described(

@@ -119,7 +119,9 @@ class OwnParts:
             with suppress(httpx.HTTPError, ValueError):
                 answer = await self.http.get(f"{self.api_url}/readyz")
                 # The stack is usable even if a post cannot be started.
-                away = [name for name, there in answer.json().items() if there is False and name != "sweep"]
+                away = [
+                    name for name, there in answer.json().items() if there is False and name not in {"sweep", "planner"}
+                ]
                 if not away:
                     return
                 missing = ", ".join(away)

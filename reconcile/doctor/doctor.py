@@ -17,6 +17,7 @@ from reconcile.doctor.platforms import PublicComparison
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
+from reconcile.doctor.series import diagnose_series
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
 from store.database import Database
@@ -75,7 +76,8 @@ class Doctor:
 
         async def diagnose(at: Iterable[Case]) -> list[Finding]:
             findings = await _diagnose_all(examination.findings, at)
-            return [*findings, *await loose.findings(waiting=counted.open_posts > 0)]
+            findings += await loose.findings(waiting=counted.open_posts > 0)
+            return [*findings, *await diagnose_series(self._database, self._workspace_id)]
 
         first = await diagnose(cases.values())
         if first:

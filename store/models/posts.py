@@ -116,6 +116,14 @@ class Post(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        # One post for an occurrence: whatever fails, no second one can be made.
+        Index(
+            "posts_of_series",
+            "series_id",
+            "occurrence",
+            unique=True,
+            postgresql_where=text("series_id IS NOT NULL"),
+        ),
         Index(
             "posts_list_by_status",
             "workspace_id",

@@ -35,6 +35,8 @@ class Series(Base):
     """The instant of the last occurrence up to which all have posts."""
     is_finished: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the planner saw no more occurrence to come."""
+    behind_since: Mapped[datetime | None]
+    """Since when it lacks posts: its workspace has no room for more, or it cannot be planned. Null otherwise."""
     plan_at: Mapped[datetime]
     """When the planner looks at it next."""
     created_by: Mapped[str | None] = mapped_column(Id)
@@ -45,6 +47,7 @@ class Series(Base):
     __table_args__ = (
         Index("series_of_workspace", "workspace_id", text("id DESC")),
         Index("series_to_plan", "plan_at", "id"),
+        Index("series_behind", "behind_since", postgresql_where=text("behind_since IS NOT NULL")),
     )
 
 

@@ -103,9 +103,11 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, room
     await create_posts(session, posts)
     left_over = len(missing) - len(batch)
     if left_over:
-        series.plan_at = now if len(batch) == MOST_AT_ONCE else now + _NO_ROOM_FOR
+        has_room = len(batch) == MOST_AT_ONCE
+        series.plan_at = now if has_room else now + _NO_ROOM_FOR
+        series.behind_since = series.behind_since or (None if has_room else now)
     else:
-        series.plan_at = now + LOOK_EVERY
+        series.plan_at, series.behind_since = now + LOOK_EVERY, None
     if ahead and not left_over:
         series.made_until = ahead[-1].instant
     series.is_finished = times.may_schedule and not ahead

@@ -83,7 +83,15 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
         expected: dict[str, Any] = {"schema": revisions()[-1].name, "version": code_version()}
-        expected |= {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
+        expected |= {
+            "database": True,
+            "temporal": True,
+            "worker": False,
+            "sweep": True,
+            "planner": True,
+            "latePosts": 1,
+            "posts": False,
+        }
         expected["refusedApps"] = 0
         assert (status, parts) == (503, expected)
 

@@ -32,7 +32,7 @@ class SlowParts(Readiness):
 
     async def _rows(self) -> Parts:
         await self._answer()
-        return {"database": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
+        return {"database": True, "sweep": True, "planner": True, "latePosts": 0, "refusedApps": 0}
 
     async def _posts_queue(self) -> Parts:
         await self._answer()

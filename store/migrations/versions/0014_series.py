@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("posts_made", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("made_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_finished", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("behind_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("plan_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(collation="C"), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -37,6 +38,8 @@ def upgrade() -> None:
     )
     op.create_index("series_of_workspace", "series", ["workspace_id", sa.text("id DESC")])
     op.create_index("series_to_plan", "series", ["plan_at", "id"])
+    behind = sa.text("behind_since IS NOT NULL")
+    op.create_index("series_behind", "series", ["behind_since"], postgresql_where=behind)
     op.create_table(
         "occurrences",
         sa.Column("series_id", sa.String(collation="C"), nullable=False),
