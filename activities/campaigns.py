@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities.commands import PauseCampaignCommand, ResumeCampaignCommand
@@ -10,10 +12,14 @@ from domain.audit import WORKER
 from domain.campaign_state import CampaignPlan, CampaignState, TimedChange
 from domain.moves import MoveRefused
 from domain.pauses import MissedPolicy
-from store.campaigns.campaigns import lock_campaign
+from store.campaigns.campaigns import lock_campaign, raise_campaign_version
+from store.campaigns.ending import end_campaign
 from store.campaigns.overview import due_change, read_state
 from store.campaigns.pausing import find_pause_of_campaign, find_pause_problem, pause_campaign, resume
 from store.database import Database
+from store.models import Campaign
+
+log = structlog.get_logger(__name__)
 
 _GONE = "the campaign is deleted."
 
@@ -36,12 +42,28 @@ class CampaignActivities:
             campaign = await lock_campaign(session, plan.workspace_id, plan.campaign_id)
             if campaign is None:
                 return
-            if due_change(campaign, datetime.now(UTC)) is not TimedChange.RESUME:
-                return
-            pause = await find_pause_of_campaign(session, campaign)
-            policy = MissedPolicy(campaign.resume_missed) if campaign.resume_missed else None
-            if pause is not None:
+            match due_change(campaign, datetime.now(UTC)):
+                case TimedChange.END:
+                    await end_campaign(session, campaign, WORKER)
+                case TimedChange.RESUME:
+                    await self._resume(session, campaign)
+                case None:
+                    return
+
+    async def _resume(self, session: AsyncSession, campaign: Campaign) -> None:
+        """End the pause of a locked campaign, as was said when it began."""
+        pause = await find_pause_of_campaign(session, campaign)
+        policy = MissedPolicy(campaign.resume_missed) if campaign.resume_missed else None
+        if pause is None:
+            return
+        try:
+            async with session.begin_nested():
                 await resume(session, pause, policy, timedelta(0), WORKER)
+        except MoveRefused as refused:
+            # It stays paused, and a person must say what becomes of its posts.
+            campaign.resume_at = campaign.resume_missed = None
+            raise_campaign_version(campaign)
+            log.warning("campaign.not_resumed", campaign_id=campaign.id, reason=str(refused))
 
     @activity.defn
     async def pause_campaign(self, command: PauseCampaignCommand) -> str:

@@ -8,10 +8,14 @@ from pathlib import Path
 from cli.current_operator import current_operator
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
+from domain.printable import make_printable
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import platforms
 from reconcile.recovery import AHEAD
 from runtime.settings import Settings
+from store.campaigns.campaigns import list_active, lock_campaign
+from store.campaigns.pausing import pause_campaign
+from store.database import Database
 from store.maintenance.restores import (
     begin_feeds_again,
     begin_restore,
@@ -20,6 +24,7 @@ from store.maintenance.restores import (
     deliver_again,
     finish_restore,
 )
+from store.models import Restore
 
 HEARD_AFTER_S = 5.0
 """Seconds after which every API process refuses writes."""
@@ -40,13 +45,16 @@ def parse_moment(text: str) -> datetime:
 
 
 async def handle_restore(
-    since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
+    since: datetime, data_dir: Path | None, *, database: bool, temporal: bool, pause_campaigns: bool = False
 ) -> AsyncIterator[str]:
     """Handle a restore, and print what was done. If an earlier run was interrupted, it is continued."""
     async with open_database(find_environment(data_dir, Settings)) as rows:
         async with rows.transaction() as session:
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
+        if restore.database:
+            async for sentence in _handle_campaigns(rows, restore, pause=pause_campaigns):
+                yield sentence
         await asyncio.sleep(HEARD_AFTER_S)
         now, searchable = (
             datetime.now(UTC),
@@ -69,3 +77,27 @@ async def handle_restore(
         if restore.temporal:
             yield "Workflows of posts that are due within the hour are notified again now, later ones in time."
         yield "The API takes writes again."
+
+
+async def _handle_campaigns(rows: Database, restore: Restore, *, pause: bool) -> AsyncIterator[str]:
+    """Name the campaigns that were active at the copy; pauses of them since then are lost. Pause them if asked to."""
+    last, number = "", 0
+    reason = f"The database was restored to {rfc3339(restore.restored_to)}; resume it if it was not paused since."
+    while True:
+        async with rows.transaction() as session:
+            campaigns = await list_active(session, last, _BATCH)
+            for campaign in campaigns:
+                locked = await lock_campaign(session, campaign.workspace_id, campaign.id) if pause else None
+                if locked is not None:
+                    await pause_campaign(session, locked, reason, current_operator())
+        for campaign in campaigns:
+            yield f"{'Paused' if pause else 'Active'}: {campaign.id} {make_printable(campaign.name)}"
+        number += len(campaigns)
+        if len(campaigns) < _BATCH:
+            break
+        last = campaigns[-1].id
+    if number and not pause:
+        yield (
+            "If one of these was paused since the copy, pause it again before the workers start: `socialsyncer pause "
+            "--campaign`, or run this with --pause-campaigns, which pauses all of them."
+        )

@@ -29,6 +29,8 @@ class TimedChange(StrEnum):
 
     RESUME = "resume"
     """Its pause ends, as was said when it began."""
+    END = "end"
+    """It ends, because its `endsAt` has passed. Its gate is closed from that moment on, whatever happens here."""
 
 
 class PauseRequest(BaseModel):

@@ -12,6 +12,7 @@ from store.campaigns.delivery import campaigns_after, claim_campaigns, record_to
 from store.database import Database
 from store.locks import try_lock
 from workflows.client.campaign_workflows import CampaignWorkflows
+from workflows.client.runs import Runs
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +26,10 @@ LOST_AFTER = timedelta(minutes=10)
 class CampaignRound:
     """The rounds of one worker: campaigns that changed at once, all of them every ten minutes."""
 
-    def __init__(self, database: Database, workflows: CampaignWorkflows) -> None:
+    def __init__(self, database: Database, workflows: CampaignWorkflows, runs: Runs) -> None:
         self._database = database
         self._workflows = workflows
+        self._runs = runs
         self._compared_at = float("-inf")
 
     def task(self) -> BackgroundTask:
@@ -40,7 +42,7 @@ class CampaignRound:
         now = asyncio.get_running_loop().time()
         if now - self._compared_at >= LOST_AFTER.total_seconds():
             self._compared_at = now
-            await start_lost_campaigns(self._database, self._workflows)
+            await start_lost_campaigns(self._database, self._workflows, self._runs)
 
 
 async def tell_campaigns(database: Database, workflows: CampaignWorkflows) -> int:
@@ -63,7 +65,7 @@ async def _tell(workflows: CampaignWorkflows, plan: CampaignPlan) -> str | None:
     return plan.campaign_id
 
 
-async def start_lost_campaigns(database: Database, workflows: CampaignWorkflows) -> int:
+async def start_lost_campaigns(database: Database, workflows: CampaignWorkflows, runs: Runs) -> int:
     """Start the workflows of campaigns that do not run and should; return how many. Raises Unavailable."""
     started, last = 0, ""
     async with database.transaction() as session:
@@ -72,7 +74,7 @@ async def start_lost_campaigns(database: Database, workflows: CampaignWorkflows)
         while True:
             async with database.reading() as reading:
                 plans = await campaigns_after(reading, last, _PAGE)
-            running = await workflows.running_among([plan.campaign_id for plan in plans])
+            running = {run.workflow_id for run in await runs.running_among(plan.campaign_id for plan in plans)}
             for plan in plans:
                 if plan.campaign_id not in running:
                     await workflows.tell(plan)

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 
 from temporalio.common import MetricMeter
 
+from domain.campaigns import CampaignStatus
+from domain.pauses import PauseScope
 from domain.waits import WaitsFor
 from platforms.registry import platforms
 from platforms.versions import announced_ends
@@ -53,6 +55,11 @@ class Gauges:
             "socialsyncer_api_version_days_left", "Days until a platform stops serving the version of its API in use"
         )
         self._refusals: set[tuple[str, str, str]] = set()
+        self._campaigns = meter.create_gauge("socialsyncer_campaigns", "Campaigns, by their status")
+        self._paused_for = meter.create_gauge(
+            "socialsyncer_pause_with_missed_posts_seconds",
+            "Seconds for which the longest pause that has missed posts has lasted, by what is paused; 0 if none has",
+        )
         self._expiring = meter.create_gauge(
             "socialsyncer_accounts_expiring",
             "Accounts whose connection ends within a week, or has ended, unless their owner reconnects them",
@@ -95,6 +102,14 @@ class Gauges:
                 labels = {"platform": platform, "for": waits.value}
                 self._waiting.set(count, labels)
                 self._waiting_for.set(max(round(oldest.total_seconds()), 0), labels)
+
+    def pauses(self, campaigns: Mapping[CampaignStatus, int], longest: Mapping[PauseScope, timedelta]) -> None:
+        """Set how many campaigns have each status, and how long the longest pause with missed posts has lasted."""
+        for status in CampaignStatus:
+            self._campaigns.set(campaigns.get(status, 0), {"status": status.value})
+        for scope in PauseScope:
+            lasted = longest.get(scope, timedelta(0))
+            self._paused_for.set(max(round(lasted.total_seconds()), 0), {"scope": scope.value})
 
     def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
         """Set which apps are refused now, as (platform, app id, code); an app that is accepted again becomes 0."""

@@ -15,11 +15,13 @@ from reconcile.readiness import Readiness
 from reconcile.rounds import BackgroundTask
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
+from store.campaigns.delivery import count_by_status
 from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import LatePostEnded, LatePostFound, count_late, end_late, note_late
 from store.maintenance.series import count_behind_series
 from store.maintenance.waiting import count_waiting
+from store.pauses.pauses import longest_with_missed
 from store.posts.delivery import count_undelivered
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,8 @@ class LatePostWatch:
             self._gauges.series_behind(behind)
             waiting = await count_waiting(session)
             self._gauges.waiting_targets({key: (group.count, now - group.since) for key, group in waiting.items()})
+            longest = await longest_with_missed(session, now)
+            self._gauges.pauses(await count_by_status(session), longest)
             self._gauges.api_versions(now.date())
             ends = await ends_of_accounts(session, now, WARNED_AHEAD)
             self._gauges.accounts(ends.expiring, ends.overdue)

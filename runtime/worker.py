@@ -171,7 +171,7 @@ async def running_workers(
         bulk_task(database, posts, parts.bulk_starts_per_s),
         planner_task(database, parts.most_open_posts),
         hold_task(database),
-        CampaignRound(database, CampaignWorkflows(client)).task(),
+        CampaignRound(database, CampaignWorkflows(client), Runs(client)).task(),
         Recovery(database, posts, Runs(client)).task(),
         recheck_task(database, accounts, parts.apps, posts),
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),

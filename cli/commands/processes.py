@@ -92,7 +92,8 @@ def migrate(data_dir: Path | None, *, contract: bool) -> None:
 @click.option("--from", "since", required=True, help="Time of the backup, such as 2026-02-01T14:00:00Z.")
 @click.option("--database", is_flag=True, help="The service's own database was restored.")
 @click.option("--temporal", is_flag=True, help="Temporal's database was restored.")
-def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
+@click.option("--pause-campaigns", is_flag=True, help="Pause all campaigns that were active at the time of the backup.")
+def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool, pause_campaigns: bool) -> None:
     """Report that databases were restored from a backup: posts that may be public are confirmed first.
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
@@ -102,8 +103,14 @@ def restored(data_dir: Path | None, since: str, *, database: bool, temporal: boo
     if not (database or temporal):
         raise UserError("Say which database was restored: --database, --temporal or both.")
 
+    if pause_campaigns and not database:
+        raise UserError("--pause-campaigns belongs to --database: an older Temporal knows no pauses.")
+
     async def run() -> None:
-        async for sentence in handle_restore(parse_moment(since), data_dir, database=database, temporal=temporal):
+        restore = handle_restore(
+            parse_moment(since), data_dir, database=database, temporal=temporal, pause_campaigns=pause_campaigns
+        )
+        async for sentence in restore:
             say(sentence)
 
     asyncio.run(run())

@@ -12,6 +12,7 @@ from domain.errors import Unavailable
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.cases import Case, Counted, suspicious
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
+from reconcile.doctor.gates import GateCheck
 from reconcile.doctor.loose_ends import LooseEnds
 from reconcile.doctor.platforms import PublicComparison
 from reconcile.doctor.posts import Examination
@@ -73,11 +74,12 @@ class Doctor:
         has_worker = (await self._runs.queues.posts(ahead_of_database(self._database))).polled
         examination = Examination(self._database, self._runs, self._queries, has_worker=has_worker)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
+        gates = GateCheck(self._database, self._runs, self._workspace_id)
 
         async def diagnose(at: Iterable[Case]) -> list[Finding]:
             findings = await _diagnose_all(examination.findings, at)
             findings += await loose.findings(waiting=counted.open_posts > 0)
-            return [*findings, *await diagnose_series(self._database, self._workspace_id)]
+            return [*findings, *await gates.findings(), *await diagnose_series(self._database, self._workspace_id)]
 
         first = await diagnose(cases.values())
         if first:

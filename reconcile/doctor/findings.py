@@ -76,6 +76,12 @@ class FindingKind(StrEnum):
     """One target is public in several posts."""
     OLD_VERSION = "old_version"
     """Published, and the platform has a newer version of it."""
+    SENT_WHILE_CLOSED = "sent_while_closed"
+    """A publication began while its workspace, account, campaign or series was paused."""
+    HELD_AT_AN_OPEN_GATE = "held_at_an_open_gate"
+    """A pause holds a target although none stops it any more."""
+    CAMPAIGN_LOST = "campaign_lost"
+    """A campaign has no workflow."""
     OTHER_TEXT = "other_text"
     """Published, and the platform shows another text."""
 

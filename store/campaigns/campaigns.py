@@ -67,6 +67,12 @@ def campaign_rules(campaign: Campaign) -> CampaignRules:
     )
 
 
+async def list_active(session: AsyncSession, after_id: str, limit: int) -> Sequence[Campaign]:
+    """Return active campaigns of all workspaces with ids above `after_id`, in their order."""
+    query = select(Campaign).where(Campaign.status == CampaignStatus.ACTIVE, Campaign.id > after_id)
+    return list(await session.scalars(query.order_by(Campaign.id).limit(limit)))
+
+
 async def count_campaigns(session: AsyncSession, workspace_id: str) -> int:
     """Return how many campaigns a workspace has, ended ones included."""
     query = select(func.count()).select_from(Campaign).where(Campaign.workspace_id == workspace_id)

@@ -24,6 +24,8 @@ _NEXT = 3
 
 def due_change(campaign: Campaign, now: datetime) -> TimedChange | None:
     """Return the change of a campaign whose time has come."""
+    if campaign.status != CampaignStatus.ENDED and campaign.ends_at is not None and campaign.ends_at <= now:
+        return TimedChange.END
     is_paused = campaign.status == CampaignStatus.PAUSED
     if is_paused and campaign.resume_at is not None and campaign.resume_at <= now:
         return TimedChange.RESUME

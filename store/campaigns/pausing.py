@@ -15,7 +15,13 @@ from domain.campaigns import CampaignStatus, OperationKind
 from domain.errors import Problem
 from domain.pauses import MissedPolicy, PauseScope, Resumed, campaign_gate
 from domain.schedule import rfc3339
-from store.campaigns.campaigns import campaign_rules, find_campaign, lock_campaign, raise_campaign_version
+from store.campaigns.campaigns import (
+    campaign_rules,
+    campaign_status,
+    find_campaign,
+    lock_campaign,
+    raise_campaign_version,
+)
 from store.campaigns.operations import record_operation
 from store.models import Campaign, Pause
 from store.pauses.gates import open_gate
@@ -36,7 +42,7 @@ class ResumedPause:
 
 def find_pause_problem(campaign: Campaign) -> Problem | None:
     """Return why a campaign cannot be paused."""
-    match CampaignStatus(campaign.status):
+    match campaign_status(campaign):
         case CampaignStatus.DRAFT:
             return Problem("The campaign is a draft: no post of it is sent before its start", "campaign_not_started")
         case CampaignStatus.ENDED:

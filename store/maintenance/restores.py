@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import ROWS_LOST, AttemptState
@@ -20,7 +20,9 @@ WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 """)
 
 MOVED_AT_MOST = timedelta(days=7)
-"""Posts that are due later are not confirmed in case they were moved: all posts of the account until then are read."""
+"""Posts that are due later are not confirmed in case they were moved: all posts of the account until then are read.
+
+Campaigns are moved by any time, so their posts are."""
 
 
 async def begin_restore(
@@ -62,13 +64,12 @@ async def confirm_the_next_first(
     """Save that the next posts which may be public must be confirmed before they are sent; False if there are no more.
 
     Their rows end at the time of the copy. A post that was due by now may have been published since. A post that is due
-    later may have been moved into that time. It is confirmed only on `searchable` platforms, which find a post by its
-    text alone. On any other platform it could only wait for a person's decision.
+    later may have been moved into that time, a campaign's post from any distance. It is confirmed only on `searchable`
+    platforms, which find a post by its text alone. On any other platform it could only wait for a person's decision.
     """
     restore = await session.get_one(Restore, restore_id)
-    query = select(Post.id).where(
-        Post.status.in_(OPEN), Post.due_at <= now + MOVED_AT_MOST, Post.id > restore.last_post_id
-    )
+    may_be_public = or_(Post.due_at <= now + MOVED_AT_MOST, Post.campaign_id.is_not(None))
+    query = select(Post.id).where(Post.status.in_(OPEN), may_be_public, Post.id > restore.last_post_id)
     ids = list(await session.scalars(query.order_by(Post.id).limit(limit)))
     for post_id in ids:
         post = await lock_post(session, post_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Action, Actor, AuditEntry
@@ -12,8 +12,9 @@ from domain.campaigns import CampaignRules
 from domain.delivery import BULK_LEAD
 from domain.ids import new_id
 from domain.pauses import Gate, MissedPolicy, PauseScope, Resumed
+from domain.post import HoldReason
 from store.locks import lock
-from store.models import Pause, Workspace
+from store.models import Pause, Post, Target, Workspace
 from store.pauses.gates import close_gate, open_gate
 from store.pauses.missed import (
     MissedPost,
@@ -83,6 +84,26 @@ async def list_paused_gates(session: AsyncSession) -> list[tuple[str, Gate]]:
     query = select(Pause.workspace_id, Pause.kind, Pause.gate_id).where(Pause.ended_at.is_(None))
     rows = await session.execute(query)
     return [(workspace_id, Gate(PauseScope(kind), gate_id)) for workspace_id, kind, gate_id in rows]
+
+
+async def longest_with_missed(session: AsyncSession, now: datetime) -> dict[PauseScope, timedelta]:
+    """Return how long the longest pause of each scope has lasted that holds a target."""
+    holds = (
+        select(Target.id)
+        .join(Post, Post.id == Target.post_id)
+        .where(Target.workspace_id == Pause.workspace_id, Target.hold_reason == HoldReason.PAUSED)
+        .where(
+            or_(
+                Pause.kind == PauseScope.WORKSPACE,
+                and_(Pause.kind == PauseScope.ACCOUNT, Pause.gate_id == Target.platform + "/" + Target.account_id),
+                and_(Pause.kind == PauseScope.CAMPAIGN, Pause.gate_id == Post.campaign_id),
+                and_(Pause.kind == PauseScope.SERIES, Pause.gate_id == Post.series_id),
+            )
+        )
+    )
+    query = select(Pause.kind, func.min(Pause.paused_at)).where(Pause.ended_at.is_(None), holds.exists())
+    rows = await session.execute(query.group_by(Pause.kind))
+    return {PauseScope(kind): now - paused_at for kind, paused_at in rows}
 
 
 async def list_pauses(

@@ -14,12 +14,15 @@ from api.dependencies import Dependencies
 from cli import restored
 from cli.environment import Environment
 from cli.errors import UserError
+from domain.campaigns import CampaignStatus
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
+from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.pausing import find_pause_of_campaign
 from store.maintenance.restores import begin_restore, finish_restore
-from store.models import Attempt, Listener, Post, Restore, Target
+from store.models import Attempt, Campaign, Listener, Post, Restore, Target
 from store.posts.delivery import record_delivered
 from tests.api.conftest import make_client
 from tests.reconcile.doctor.conftest import diagnose
@@ -212,3 +215,41 @@ async def test_feeds_of_events_begin_again_with_the_database(stack: Stack, datab
     await handle_restore(datetime.now(UTC) - timedelta(minutes=1), database=database, temporal=not database)
     async with stack.database.reading() as session:
         assert (await session.scalar(select(Listener.since).where(own)) is None) is database
+
+
+async def test_campaigns_that_were_active_at_the_copy_are_named_and_paused(stack: Stack) -> None:
+    now = datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        active, draft = [
+            await add_campaign(session, stack.workspace_id, CampaignFields(f"restored {status}"), status, now)
+            for status in (CampaignStatus.ACTIVE, CampaignStatus.DRAFT)
+        ]
+    sentences = await handle_restore(now - timedelta(minutes=5), database=True)
+    assert f"Active: {active.id} restored active" in sentences
+    assert any("--pause-campaigns" in sentence for sentence in sentences)
+    assert not any(draft.id in sentence for sentence in sentences)
+    sentences = [
+        sentence
+        async for sentence in restored.handle_restore(now, None, database=True, temporal=False, pause_campaigns=True)
+    ]
+    assert f"Paused: {active.id} restored active" in sentences
+    async with stack.database.transaction() as session:
+        row = await session.get_one(Campaign, active.id)
+        pause = await find_pause_of_campaign(session, row)
+    assert row.status == "paused"
+    assert pause is not None
+    assert pause.reason is not None
+    assert "was restored to" in pause.reason
+
+
+async def test_a_campaigns_post_is_confirmed_however_far_ahead_it_is_due(stack: Stack) -> None:
+    far = timedelta(days=40)
+    posts = [await stack.save(f"far ahead {number}", [stack.accounts["plain"]], due_in=far) for number in (1, 2)]
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == posts[0].id).values(campaign_id="cmp_x"))
+    await handle_restore(datetime.now(UTC) - timedelta(minutes=5), database=True)
+    async with stack.database.reading() as session:
+        confirmed = set(await session.scalars(select(Target.post_id).join(Attempt)))
+    assert {post.id for post in posts} & confirmed == {posts[0].id}
+    for post in posts:
+        await stack.delete(await stack.read(post.id))

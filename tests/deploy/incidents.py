@@ -77,6 +77,9 @@ INCIDENTS = {
     ),
     "a platform takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
     "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),
+    "a pause is forgotten": Incident(
+        {'socialsyncer_pause_with_missed_posts_seconds{scope="campaign"}': 700_000}, ["PauseForgotten"]
+    ),
     "connections end soon": Incident({'socialsyncer_accounts_expiring{platform="linkedin"}': 2}, ["AccountsExpire"]),
     "a token endpoint is down": Incident(
         {}, ["RenewalsFail"], within_s=120, grows={renewals("tiktok", "failed"): 3}, calm_at_s=4800

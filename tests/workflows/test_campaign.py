@@ -4,23 +4,27 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.campaign_state import PauseRequest, ResumeRequest
-from domain.campaigns import CampaignStatus, OperationKind
+from domain.campaigns import Blackout, CampaignStatus, OperationKind
 from domain.pauses import MissedPolicy
 from domain.post import PostStatus, TargetStatus
+from domain.transitions import BeforeSend, paused
 from reconcile.campaigns import start_lost_campaigns
 from store.campaigns.campaigns import find_campaign, lock_campaign
 from store.campaigns.operations import list_operations
 from store.campaigns.pausing import pause_campaign
-from store.models import Campaign
+from store.models import Campaign, Post
+from store.publishing.sending import settle
 from tests.stack import Stack
 from tests.workflows.campaigns import campaign_handle, change, comes_to, save_campaign, save_post, tell
 from tests.workflows.test_held import comes_to_be
 from workflows.campaign import CampaignWorkflow
 from workflows.campaign_details import campaign_details
 from workflows.client.campaign_workflows import CampaignWorkflows
+from workflows.client.runs import Runs
 
 
 @pytest.fixture
@@ -90,15 +94,49 @@ async def test_a_pause_ends_at_its_time(stack: Stack, campaign: Campaign) -> Non
     assert (changed.resume_at, changed.resume_missed) == (None, None)
 
 
+async def test_a_campaign_ends_at_its_time(stack: Stack, campaign: Campaign) -> None:
+    post = await save_post(stack, campaign, "after the end", timedelta(hours=2))
+    await comes_to(stack, campaign, lambda state: state.total == 1)
+    await change(stack, campaign, ends_at=datetime.now(UTC) + timedelta(seconds=2))
+    state = await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ENDED)
+    assert (state.open_posts, state.skipped) == (0, 1)
+    assert (await stack.read(post.id)).skip_reason == "campaign_ended"
+    async with asyncio.timeout(30):
+        await campaign_handle(stack, campaign).result()
+
+
+async def test_a_resumption_that_would_move_posts_into_a_blackout_leaves_the_pause(
+    stack: Stack, campaign: Campaign
+) -> None:
+    days = [(datetime.now(UTC) + timedelta(days=day)).date() for day in (0, 30)]
+    blackout = Blackout(days[0], days[1])
+    post = await save_post(stack, campaign, "no day is free")
+    async with stack.api_database.transaction() as session:
+        values = {"scheduled_for": post.due_at, "status": "publishing"}
+        await session.execute(update(Post).where(Post.id == post.id).values(values))
+        locked = await lock_campaign(session, campaign.workspace_id, campaign.id)
+        assert locked is not None
+        locked.blackouts = [blackout.as_json()]
+        resume_at = datetime.now(UTC) + timedelta(seconds=1)
+        actor = await stack.actor()
+        await pause_campaign(session, locked, None, actor, resume_at=resume_at, missed=MissedPolicy.SHIFT)
+    await settle(stack.database, post.targets[0].id, BeforeSend(None), paused())
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.PAUSED and state.resume_at is not None)
+    state = await comes_to(stack, campaign, lambda state: state.resume_at is None)
+    assert (state.status, state.missed) == (CampaignStatus.PAUSED, 1)
+    await campaign_handle(stack, campaign).signal(CampaignWorkflow.resume, ResumeRequest(missed=MissedPolicy.SKIP))
+    await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ACTIVE)
+
+
 async def test_a_lost_workflow_is_started_again(stack: Stack, campaign: Campaign) -> None:
     await comes_to(stack, campaign, lambda _: True)
     handle = campaign_handle(stack, campaign)
     await handle.terminate("by mistake")
-    workflows = CampaignWorkflows(stack.client)
+    workflows, runs = CampaignWorkflows(stack.client), Runs(stack.client)
     async with asyncio.timeout(20):
-        while await workflows.running_among([campaign.id]):  # noqa: ASYNC110 the list follows a moment later
+        while await runs.running_among([campaign.id]):  # noqa: ASYNC110 the list follows a moment later
             await asyncio.sleep(0.1)
-    assert await start_lost_campaigns(stack.worker_database, workflows) >= 1
+    assert await start_lost_campaigns(stack.worker_database, workflows, runs) >= 1
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 

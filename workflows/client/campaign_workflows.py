@@ -1,6 +1,5 @@
 """The workflows of campaigns, for the worker and the doctor."""
 
-from collections.abc import Collection
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -20,7 +19,6 @@ from workflows.client.failures import answering
 from workflows.search_attributes import CAMPAIGN, WORKSPACE
 
 _TIMEOUT = timedelta(seconds=10)
-_IDS_PER_QUERY = 50
 
 
 class CampaignWorkflows:
@@ -50,15 +48,3 @@ class CampaignWorkflows:
                 start_signal="look",
                 rpc_timeout=_TIMEOUT,
             )
-
-    async def running_among(self, campaign_ids: Collection[str]) -> set[str]:
-        """Return those of these campaigns whose workflows run. Raises Unavailable."""
-        running = set[str]()
-        ids = list(campaign_ids)
-        async with answering(_TIMEOUT.total_seconds()):
-            for first in range(0, len(ids), _IDS_PER_QUERY):
-                named = ", ".join(f"'{campaign_id}'" for campaign_id in ids[first : first + _IDS_PER_QUERY])
-                query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
-                async for workflow in self._client.list_workflows(query, page_size=_IDS_PER_QUERY):
-                    running.add(workflow.id)
-        return running
