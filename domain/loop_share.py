@@ -32,6 +32,15 @@ class LoopShare:
             await asyncio.sleep(min(max(busy, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S))
             self._since = time.perf_counter()
 
+    async def rest(self) -> None:
+        """Yield to other coroutines for as long as this one has run, however short that was.
+
+        Work that takes many short shares calls this at the end of each: none would be long enough for a pause.
+        """
+        if self._heavy:
+            await asyncio.sleep(min(time.perf_counter() - self._since, _LONGEST_PAUSE_S))
+            self._since = time.perf_counter()
+
 
 @asynccontextmanager
 async def loop_share(size: int) -> AsyncIterator[LoopShare]:

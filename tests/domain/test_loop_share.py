@@ -31,6 +31,24 @@ async def test_heavy_work_runs_one_at_a_time_with_pauses() -> None:
     assert light > 12
 
 
+async def test_many_short_shares_rest_as_long_as_they_work() -> None:
+    light = 0
+
+    async def many_light() -> None:
+        nonlocal light
+        while True:
+            light += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(many_light())
+    for _ in range(20):
+        async with loop_share(HEAVY) as share:
+            time.sleep(0.001)  # noqa: ASYNC251  what keeps the loop busy
+            await share.rest()
+    task.cancel()
+    assert light >= 20
+
+
 async def test_an_error_releases_the_loop_share() -> None:
     for _ in range(2):
         try:

@@ -23,6 +23,7 @@ async def build_posts(
             for post in posts[begin : begin + SLICE]:
                 built_posts.append(_build(deps, workspace_id, actor, post))
                 await turn.pause()
+            await turn.rest()
     return built_posts
 
 

@@ -119,14 +119,17 @@ async def check_rows(
             for row in islice(remaining, SLICE):
                 slice_rows.append(row)
                 await turn.pause()
+            await turn.rest()
         if not slice_rows:
             return check.checked
         await check.read_campaigns(slice_rows)
         async with loop_share(size) as turn:
             posts = await check.parse(slice_rows, turn)
+            await turn.rest()
         await check.read_accounts(posts)
         async with loop_share(size) as turn:
             await check.compare_with_platforms(posts, turn)
+            await turn.rest()
 
 
 def _external_id(body: JsonObject) -> str | None:

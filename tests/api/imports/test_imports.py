@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from api.posts.many.checking import MOST_ROW_PROBLEMS
 from domain.audit import Action
@@ -16,7 +18,7 @@ from domain.ids import new_id
 from domain.schedule import ScheduledTime
 from store.campaigns.changes import CampaignFields, add_campaign
 from store.campaigns.operations import list_operations
-from store.models import Operation
+from store.models import Operation, Post
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
@@ -316,3 +318,49 @@ async def test_characters_that_no_row_can_hold_are_problems(api: Client, stack: 
     for query in ({}, {"dryRun": "true"}):
         assert (await send(api, posts, **query)).status_code == 400
     assert outcomes(await send(api, posts, onError="skip")) == [*["failed"] * 4, "created"]
+
+
+async def test_an_import_whose_process_dies_before_the_commit_leaves_nothing(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts, key = rows(stack, 3), new_id("key")
+    with monkeypatch.context() as patched:
+        patched.setattr("api.imports.importing.acquire_key", die)
+        assert (await send(api, posts, key)).status_code == 500
+    assert await listed(api, posts) == []
+    assert outcomes(await send(api, posts, key)) == ["created"] * 3
+
+
+async def test_an_import_whose_process_dies_after_the_commit_is_answered_to_a_repeat(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts, key = rows(stack, 3), new_id("key")
+    with monkeypatch.context() as patched:
+        patched.setattr("api.imports.importing.deliver_due", die)
+        assert (await send(api, posts, key)).status_code == 500
+    saved = [post["id"] for post in await listed(api, posts)]
+    repeat = await send(api, posts, key)
+    assert (repeat.status_code, repeat.headers["idempotent-replayed"]) == (201, "true")
+    assert [result["id"] for result in repeat.json()["results"]] == saved
+    async with stack.database.transaction() as session:
+        undelivered = await session.scalars(select(Post).where(Post.id.in_(saved)))
+        # The workers' sweep starts their workflows.
+        assert [post.delivered_version for post in undelivered] == [0, 0, 0]
+
+
+async def test_two_imports_of_the_same_rows_at_once_create_them_once(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take", lambda *_: nullcontext())
+    posts, key = rows(stack, 200), new_id("key")
+    same_key = await asyncio.gather(*(send(api, posts, key) for _ in range(3)))
+    assert len({answer.content for answer in same_key}) == 1
+    others = rows(stack, 200)
+    answers = await asyncio.gather(*(send(api, others) for _ in range(3)))
+    assert sorted(answer.json()["created"] for answer in answers) == [0, 0, 200]
+    assert len({tuple(result["id"] for result in answer.json()["results"]) for answer in answers}) == 1
+
+
+def die(*_: object) -> None:
+    """End the request here, as the end of its process would."""
+    raise RuntimeError
