@@ -75,8 +75,8 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
 async def deliver_in_turn(database: Database, workflows: PostWorkflows, most: int) -> int:
     """Take the turn of this second, if no other worker has it, and deliver up to `most` posts of bulk operations.
 
-    Returns how many there were. The sweep repeats deliveries that fail. Raises Unavailable if Temporal
-    is unavailable; then the posts wait for another turn.
+    Returns how many there were. The sweep repeats deliveries that fail. Raises Unavailable if Temporal is unavailable;
+    then the posts wait for another turn.
     """
     async with database.transaction() as session:
         posts = await claim_turn(session, most)

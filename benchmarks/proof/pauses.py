@@ -1,4 +1,4 @@
-"""Pause a workspace or accounts while posts are due, and kill or freeze parts meanwhile.
+"""Pause a workspace, accounts or a campaign while posts are due, and kill or freeze parts meanwhile.
 
 The sandbox's clock decides. After `paused` was answered no request that publishes a post arrives until the end of the
 pause is asked for, and `pausing` has named every post of which one did. No post fails or is late, and the end does what
@@ -49,6 +49,8 @@ class Scope(StrEnum):
     WORKSPACE = "workspace"
     ACCOUNT = "accounts"
     """Every second post's account has a pause of its own, and the others have none."""
+    CAMPAIGN = "campaign"
+    """Every second post is part of the campaign."""
 
 
 class Strike(StrEnum):
@@ -103,14 +105,29 @@ class PauseOutcome:
 
 @dataclass(slots=True)
 class _Entry:
-    """A post of a case. Its account is paused if `stopped`."""
+    """A post of a case; `is_stopped`: a pause concerns it."""
 
     platform: str
     account_id: str
     due: datetime
-    stopped: bool
+    is_stopped: bool
     mark: str
     post_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """The requests of one pause. `account_id` is empty if it concerns several accounts."""
+
+    content: dict[str, str]
+    account_id: str = ""
+    campaign: str = ""
+    """The path of the campaign, if it is a campaign's pause."""
+    key: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def concerns(self, entry: _Entry) -> bool:
+        """Return whether it stops a post."""
+        return entry.is_stopped and self.account_id in ("", entry.account_id)
 
 
 class Pauses:
@@ -137,12 +154,12 @@ class Pauses:
     async def _case(self, outcome: PauseOutcome) -> None:
         pause_at = datetime.now(UTC) + timedelta(seconds=_SPREAD_S + 2 + self._number / 4)
         entries = await self._entries(outcome.scope, pause_at)
-        await asyncio.gather(*map(self._create, entries))
+        campaign_id = await self._campaign() if outcome.scope is Scope.CAMPAIGN else None
+        await asyncio.gather(*(self._create(entry, campaign_id) for entry in entries))
         if outcome.strike is not Strike.FROZEN:
             await asyncio.gather(*map(self._hold_answers, entries))
         async with self._struck(outcome.strike, pause_at):
-            bodies = _pauses(outcome.scope, entries)
-            begun = await asyncio.gather(*map(self._pause, bodies))
+            begun = await asyncio.gather(*map(self._begin, _pauses(outcome.scope, entries, campaign_id)))
         if outcome.strike is Strike.WHILE_PAUSED:
             await self._product.back(self._product.kill(*_KILLED[Strike.ALL]))
         await _until(max(pause_at.timestamp() + _SPREAD_S, *(pause.paused_at for pause in begun)) + _MARGIN_S)
@@ -163,16 +180,20 @@ class Pauses:
                 name,
                 account_id,
                 pause_at + timedelta(seconds=chance.uniform(-_SPREAD_S, _SPREAD_S)),
-                scope is not Scope.ACCOUNT or number % 2 == 0,
+                scope is Scope.WORKSPACE or number % 2 == 0,
                 f"paused-{secrets.token_hex(6)}",
             )
             for number, (name, account_id) in enumerate(zip(names, lent, strict=True))
         ]
 
-    async def _create(self, entry: _Entry) -> None:
-        content = body(entry.platform, entry.account_id, f"Paused: {entry.mark}") | {
-            "scheduledFor": entry.due.isoformat()
-        }
+    async def _campaign(self) -> str:
+        headers = {"Idempotency-Key": secrets.token_hex(8)}
+        return str((await self._definite("POST", "/v1/campaigns", json={"name": "The proof"}, headers=headers))["id"])
+
+    async def _create(self, entry: _Entry, campaign_id: str | None) -> None:
+        content = body(entry.platform, entry.account_id, f"Paused: {entry.mark}")
+        content |= {"scheduledFor": entry.due.isoformat()}
+        content |= {"campaignId": campaign_id} if campaign_id and entry.is_stopped else {}
         async with self._slots:
             view = await self._definite("POST", "/v1/posts", json=content, headers={"Idempotency-Key": entry.mark})
         entry.post_id = view["id"]
@@ -209,8 +230,11 @@ class Pauses:
                 await _until(pause_at + _FROZEN_S)
             await asyncio.sleep(_MARGIN_S)
 
-    async def _pause(self, content: dict[str, str]) -> "_Begun":
-        view = await self._definite("POST", "/v1/pauses", json=content, headers={"Prefer": "wait=0"})
+    async def _begin(self, pause: _Pause) -> "_Begun":
+        path = f"{pause.campaign}/pause" if pause.campaign else "/v1/pauses"
+        headers = {"Prefer": "wait=0", "Idempotency-Key": f"{pause.key}-begin"}
+        answer = await self._definite("POST", path, json=pause.content, headers=headers)
+        view = answer["pause"] if pause.campaign else answer
         first_at, in_flight = time.time(), frozenset(post["postId"] for post in view["inFlight"])
         deadline = first_at + _PAUSED_WITHIN_S
         while view["status"] != "paused":
@@ -218,7 +242,7 @@ class Pauses:
                 raise ProofError(f"the pause {view['id']} is {view['status']} after {_PAUSED_WITHIN_S:.0f} s")
             await asyncio.sleep(_POLL_S)
             view = await self._definite("GET", f"/v1/pauses/{view['id']}")
-        return _Begun(view["id"], content.get("accountId", ""), first_at, in_flight, time.time())
+        return _Begun(pause, view["id"], first_at, in_flight, time.time())
 
     async def _faults_meanwhile(self, strike: Strike, pause_ids: Sequence[str]) -> list[str]:
         """Return what is wrong while the pause is under way and all parts run."""
@@ -228,30 +252,31 @@ class Pauses:
             faults.append(f"unready during the pause: {answer.text}")
         return faults
 
-    async def _resume(self, begun: "_Begun", outcome: PauseOutcome) -> tuple["_Begun", Answered]:
-        path, resumed_at = f"/v1/pauses/{begun.pause_id}/resume", time.time()
-        request = asyncio.create_task(self._definite("POST", path, json={"missed": outcome.missed.value}))
+    async def _resume(self, begun: "_Begun", outcome: PauseOutcome) -> tuple[_Pause, Answered]:
+        path = f"{begun.pause.campaign or f'/v1/pauses/{begun.pause_id}'}/resume"
+        options = {"json": {"missed": outcome.missed.value}, "headers": {"Idempotency-Key": f"{begun.pause.key}-end"}}
+        resumed_at = time.time()
+        request = asyncio.create_task(self._definite("POST", path, **options))
         if outcome.strike is Strike.AT_THE_END:
             await asyncio.sleep(random.SystemRandom().uniform(0, 0.1))
             self._product.signal(signal.SIGKILL, "api")
         view = await request
         # A pause that has ended answers as before.
-        again = await self._definite("POST", path, json={"missed": outcome.missed.value})
+        again = await self._definite("POST", path, **options)
         if again["result"] != view["result"]:
             outcome.faults.append(f"the end said {view['result']}, and again {again['result']}")
-        return begun, Answered(
+        return begun.pause, Answered(
             begun.first_at, begun.in_flight, begun.paused_at, resumed_at, outcome.missed, view["result"]
         )
 
     async def _evaluate(
-        self, outcome: PauseOutcome, entries: Sequence[_Entry], ended: Sequence[tuple["_Begun", Answered]]
+        self, outcome: PauseOutcome, entries: Sequence[_Entry], ended: Sequence[tuple[_Pause, Answered]]
     ) -> None:
         """Compare what the platforms got and what the posts say, once everything is at rest."""
-        answers = {begun.account_id: answered for begun, answered in ended}
         views = await asyncio.gather(*(self._at_rest(entry) for entry in entries))
         posts = await asyncio.gather(*map(self._observed, entries, views))
         for entry, post in zip(entries, posts, strict=True):
-            answered = answers.get("") or answers.get(entry.account_id)
+            answered = next((answered for pause, answered in ended if pause.concerns(entry)), None)
             if answered:
                 fault = post.fault(answered)
             else:
@@ -259,12 +284,8 @@ class Pauses:
             outcome.right += not fault
             if fault:
                 outcome.faults.append(f"{entry.platform} {post.post_id}: {fault}")
-        for begun, answered in ended:
-            own = [
-                post
-                for entry, post in zip(entries, posts, strict=True)
-                if entry.stopped and begun.account_id in ("", entry.account_id)
-            ]
+        for pause, answered in ended:
+            own = [post for entry, post in zip(entries, posts, strict=True) if pause.concerns(entry)]
             if fault := fault_of_counts(own, answered):
                 outcome.faults.append(fault)
         if outcome.strike in _WORKER_RUNS:
@@ -321,24 +342,26 @@ class Pauses:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A pause that is complete; `account_id` is empty if it is the workspace's."""
+    """A pause that is complete."""
 
+    pause: _Pause
     pause_id: str
-    account_id: str
     first_at: float
     in_flight: frozenset[str]
     paused_at: float
 
 
-def _pauses(scope: Scope, entries: Sequence[_Entry]) -> list[dict[str, str]]:
-    """Return the bodies that begin the pauses of a scope."""
-    if scope is Scope.WORKSPACE:
-        return [{"scope": "workspace", "reason": "the proof"}]
-    return [
-        {"scope": "account", "platform": api_name(entry.platform), "accountId": entry.account_id}
-        for entry in entries
-        if entry.stopped
-    ]
+def _pauses(scope: Scope, entries: Sequence[_Entry], campaign_id: str | None) -> list[_Pause]:
+    """Return the pauses of a scope."""
+    match scope:
+        case Scope.WORKSPACE:
+            return [_Pause({"scope": "workspace", "reason": "the proof"})]
+        case Scope.CAMPAIGN:
+            return [_Pause({"reason": "the proof"}, campaign=f"/v1/campaigns/{campaign_id}")]
+        case Scope.ACCOUNT:
+            stopped = [entry for entry in entries if entry.is_stopped]
+            bodies = [{"platform": api_name(entry.platform), "accountId": entry.account_id} for entry in stopped]
+            return [_Pause({"scope": "account", **content}, content["accountId"]) for content in bodies]
 
 
 async def _until(at: float) -> None:

@@ -62,7 +62,7 @@ RETURNING now()
 """)  # noqa: S608 the same
 _RETURN_TO_TURNS = text("""
 UPDATE posts SET next_delivery_at = bulk_delivery_at_v1(due_at), delivery_attempts = 0
-WHERE id = ANY(CAST(:ids AS text[]))
+WHERE id = ANY(CAST(:ids AS text[])) AND delivered_version < version AND delivery_attempts > 0
 """)
 _COUNT = text(f"""
 SELECT count(*) FILTER (WHERE is_overdue), count(*) FILTER (WHERE is_overdue AND delivery_attempts = 0), count(*),
