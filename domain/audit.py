@@ -141,7 +141,15 @@ class AuditEntry:
         return document
 
 
-_WITH_VALUES = ("timezone", "scheduled_for", "publish_within", "campaign_id")
+_WITH_VALUES = (
+    "timezone",
+    "scheduled_for",
+    "publish_within",
+    "campaign_id",
+    "after_post_id",
+    "after_delay",
+    "after_on_failure",
+)
 """Fields whose values an entry keeps. Of all others it keeps the name only, because they may be content."""
 _NOT_NAMED = frozenset({"targets", "scheduled_wall", "planned_for"})
 """Fields that are not named: the targets, whose own fields are, and those that follow from `scheduled_for`."""

@@ -32,6 +32,12 @@ class PostContent(BaseModel):
     external_id: str | None = None
     """The client's own id of the post."""
     campaign_id: str | None = None
+    after_post_id: str | None = None
+    """The post that it waits for as a draft (domain.chains); it has no time meanwhile."""
+    after_delay: str | None = None
+    """How long after that one it is published: an ISO 8601 duration; None for right after it."""
+    after_on_failure: str | None = None
+    """What becomes of it if that one fails (domain.chains.OnFailure)."""
     planned_for: datetime | None = None
     """The value of `scheduled_for` before the post was published ahead of it."""
     tiktok_settings: dict[str, Any] = {}

@@ -86,6 +86,10 @@ class SkipReason(StrEnum):
     IN_BLACKOUT = "in_blackout"
     """It was to be published in a blackout that its campaign got."""
     CAMPAIGN_ENDED = "campaign_ended"
+    PREVIOUS_FAILED = "previous_failed"
+    """The post that it waited for has failed."""
+    PREVIOUS_DELETED = "previous_deleted"
+    """The post that it waited for was deleted."""
 
 
 @dataclass(frozen=True, slots=True)

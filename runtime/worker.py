@@ -17,6 +17,7 @@ from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
 from reconcile.app_setup import announce_task
 from reconcile.campaigns import CampaignRound
+from reconcile.chains import chain_task
 from reconcile.ends import ends_task
 from reconcile.expiry import expiry_task
 from reconcile.key_check import key_task
@@ -169,6 +170,7 @@ async def running_workers(
     tasks = [
         sweep_task(database, posts),
         bulk_task(database, posts, parts.bulk_starts_per_s),
+        chain_task(database, posts),
         planner_task(database, parts.most_open_posts),
         hold_task(database),
         CampaignRound(database, CampaignWorkflows(client), Runs(client)).task(),

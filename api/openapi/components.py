@@ -53,6 +53,7 @@ def schemas() -> Json:
         *(schema_name(model) for model in _BODIES),
         TARGET,
         "MediaItem",
+        "FollowPost",
         "PostFilter",
         "RecurrenceRule",
         "SeriesPost",

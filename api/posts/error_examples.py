@@ -335,6 +335,28 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "ambiguous_queue",
             "queue",
         ),
+        ("afterUnknown", 422, "This workspace has no such post", "post_not_found", "after.postId"),
+        (
+            "chainCircle",
+            422,
+            "That post waits for this one, itself or through others",
+            "chain_circle",
+            "after.postId",
+        ),
+        (
+            "chainTooLong",
+            422,
+            "A chain has at most 10 posts that wait for each other",
+            "chain_too_long",
+            "after.postId",
+        ),
+        (
+            "afterFailed",
+            409,
+            "That post has failed: retry it first, or wait for its retry with onFailure wait",
+            "conflict",
+            "after.postId",
+        ),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
         (
             "nothingToResolve",

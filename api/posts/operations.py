@@ -14,6 +14,7 @@ from api.posts.list_parameters import COUNTS, LIST
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
 _RULES = ("platformRule", "accountNotFound", "unknownSetting", "queueFull", "queueUnknown", "ambiguousQueue")
+_CHAIN = ("afterUnknown", "chainCircle", "chainTooLong", "afterFailed")
 _CAMPAIGN = ("campaignUnknown", "outsideWindow", "campaignEnded")
 
 CREATE_POST = Operation(
@@ -27,7 +28,7 @@ CREATE_POST = Operation(
     ),
     answer=PostView,
     answers={"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
-    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, "paused", *_KEYED, "externalIdTaken"),
+    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "paused", *_KEYED, "externalIdTaken"),
     status=201,
     other_status=200,
     other_answers={"repeated": examples.POST},
@@ -101,7 +102,8 @@ UPDATE_POST = Operation(
         "`publishNow` true publishes and keeps the planned time as `plannedFor`; "
         "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without "
         "an offset. `null` is refused except for `scheduledFor`, for `campaignId`, which takes the post out of its "
-        "campaign, and for a target's `customContent` and `customMedia`, which it removes. The body of an answer can "
+        "campaign, for `after`, which ends its waiting, and for a target's `customContent` and `customMedia`, which "
+        "it removes. The body of an answer can "
         "be sent back: read-only fields are ignored if they equal the post's. Once publishing has begun, only targets "
         "that have failed or wait can be changed: a failed one sends the change when it is retried, and `platforms` "
         "names those to correct; before, it is the whole list, and a target that it does not name is removed. A change "
@@ -110,7 +112,7 @@ UPDATE_POST = Operation(
     ),
     answer=PostView,
     answers={"scheduled": examples.SCHEDULED},
-    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, "notFound", "publishingHasBegun", "paused", *_KEYED),
+    errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "notFound", "publishingHasBegun", "paused", *_KEYED),
     body=PatchBody,
     bodies=examples.PATCH,
     parameters=(KEY, PREFER),

@@ -3,19 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from api.dependencies import Dependencies
 from api.errors import problem_view
 from api.http.body import JsonObject, SizedBody, body_size
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import VerdictView
-from api.posts.bodies.parse_post import read_create
+from api.posts.bodies.parse_post import ParsedPost, read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
+from api.posts.changes.chain_link import require_link
 from api.posts.changes.external_id import find_conflict
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
 from api.posts.local_media import local_media_warnings
 from api.posts.media_checks import check_files
+from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import loop_share
@@ -89,16 +93,26 @@ async def find_verdict(
         problems = [*problems, problem]
     if not problems and (external_id := parsed_post.content.external_id) is not None:
         problems = await find_conflict(deps, workspace_id, external_id, body)
-    if problems or parsed_post.queue is None:
+    if problems or (parsed_post.queue is None and parsed_post.content.after_post_id is None):
         return Verdict(problems, warnings)
     try:
-        async with deps.database.reading() as session:
-            slot = await choose_slot(
-                session, workspace_id, parsed_post.queue, parsed_post.content, now_ms(), campaign, lock=False
-            )
+        async with deps.database.transaction() as session:
+            slot = await _find_slot(session, workspace_id, parsed_post, campaign)
     except (Unprocessable, Conflict) as error:
         return Verdict([*error.problems], warnings)
     return Verdict([], warnings, slot)
+
+
+async def _find_slot(
+    session: AsyncSession, workspace_id: str, parsed_post: ParsedPost, campaign: CampaignRules | None
+) -> tuple[str, ScheduledTime] | None:
+    """Return the slot that a post would get; None if it waits for another post. Raises Unprocessable, Conflict."""
+    if parsed_post.queue is None:
+        await require_link(session, workspace_id, "", parsed_post.content, now_ms())
+        return None
+    return await choose_slot(
+        session, workspace_id, parsed_post.queue, parsed_post.content, now_ms(), campaign, lock=False
+    )
 
 
 CHECK_MEDIA = "checkMedia"

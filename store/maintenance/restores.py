@@ -7,7 +7,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import ROWS_LOST, AttemptState
-from domain.audit import Action, Actor, AuditEntry
+from domain.audit import WORKER, Action, Actor, AuditEntry
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import OPEN
 from store.models import Attempt, Post, Restore
@@ -56,6 +56,19 @@ async def begin_feeds_again(session: AsyncSession) -> None:
 async def open_restore(session: AsyncSession) -> Restore | None:
     """Return the open restore, None if there is none."""
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
+
+
+async def confirm_if_older_than_restore(session: AsyncSession, post: Post, written_at: datetime) -> None:
+    """Save that a locked post must be confirmed first if its row is that of a backup, and it was due by the restore.
+
+    `written_at`: when the row was written last, before this transaction. The post may have been published between the
+    copy and the restore.
+    """
+    query = select(Restore).where(Restore.database, Restore.begun_at >= post.due_at)
+    restore = await session.scalar(query.order_by(Restore.id.desc()).limit(1))
+    if restore is not None and written_at <= restore.restored_to + CLOCKS_DIFFER:
+        since = restore.restored_to - CLOCKS_DIFFER
+        await confirm_first(session, post, AuditEntry(Action.RESTORED, WORKER), since, restore.begun_at)
 
 
 async def confirm_the_next_first(

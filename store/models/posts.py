@@ -63,6 +63,12 @@ class Post(Base):
     """Why a draft is one although it was scheduled (domain.pauses.SkipReason); null otherwise."""
     campaign_id: Mapped[str | None] = mapped_column(Id)
     """The campaign that it is part of; changed only together with `version`."""
+    after_post_id: Mapped[str | None] = mapped_column(Id)
+    """The post that it waits for as a draft; null once it has a time. No foreign key: that one may be deleted."""
+    after_delay: Mapped[str | None]
+    """How long after that one it is published, as the client wrote it; null for right after it."""
+    after_on_failure: Mapped[str | None]
+    """What becomes of it if that one fails (domain.chains.OnFailure)."""
     series_id: Mapped[str | None] = mapped_column(Id)
     """The series of which it is an occurrence, with `occurrence`."""
     occurrence: Mapped[str | None]
@@ -183,6 +189,7 @@ class Post(Base):
             postgresql_include=["scheduled_for"],
             postgresql_where=text("queue_id IS NOT NULL"),
         ),
+        Index("posts_after", "after_post_id", "id", postgresql_where=text("after_post_id IS NOT NULL")),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(
             "posts_wall_times",

@@ -149,20 +149,30 @@ def post_content(post: Post) -> PostContent:
 
 
 def rewrite(
-    post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
+    post: Post,
+    content: PostContent,
+    actor: Actor,
+    *,
+    status: PostStatus,
+    due_at: datetime | None,
+    now: datetime,
+    **details: Any,
 ) -> None:
-    """Replace a locked post's content and time; a target of the same account keeps its id."""
+    """Replace a locked post's content and time; a target of the same account keeps its id.
+
+    `details` are for the audit trail.
+    """
     changes = changes_between(post_content(post), content)
     if post.status != status:
         changes += (FieldChange("status", post.status, status.value),)
-    raise_version(post, AuditEntry(Action.CHANGED, actor, changes))
+    raise_version(post, AuditEntry(Action.CHANGED, actor, changes, details=tuple(details.items())))
     same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
     if post.status in OPEN and due_at is None:
         # A workflow that misses the message would read the row only when it wakes: the sweep repeats it.
         post.next_delivery_at = now
-    if status is not PostStatus.DRAFT:
+    if status is not PostStatus.DRAFT or content.after_post_id is not None:
         post.skip_reason = None
     post.status, post.due_at, post.updated_at = status.value, due_at, now
     staying = {(target.platform, target.account_id): target for target in post.targets}

@@ -51,6 +51,9 @@ class ShownPost(NamedTuple):
     planned_for: datetime | None
     skip_reason: str | None
     queue_id: str | None
+    after_post_id: str | None
+    after_delay: str | None
+    after_on_failure: str | None
     tiktok_settings: dict[str, Any] | None
     facebook_settings: dict[str, Any] | None
     publish_within: int

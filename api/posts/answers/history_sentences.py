@@ -77,6 +77,12 @@ def _changed(event: AuditEvent, who: str, _: bool) -> str:
         if missed == MissedPolicy.SHIFT and event.details.get("changes"):
             return f"{who} ended a pause. The post moved: {_changes(event)}."
         return f"{who} ended a pause. The post {'was skipped' if missed == MissedPolicy.SKIP else 'continues'}."
+    if first := event.details.get("after"):
+        is_scheduled = any(change["field"] == "scheduledFor" for change in event.details.get("changes", ()))
+        outcome = (
+            "was published, so this one is scheduled" if is_scheduled else "will not be published, so it waits no more"
+        )
+        return f"The post {first} {outcome}: {_changes(event)}."
     if event.actor_type == ActorType.WORKER:
         return f"A new release of the time zone data changed {_changes(event)}."
     return f"{who} changed {_changes(event)}."

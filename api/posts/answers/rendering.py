@@ -7,6 +7,7 @@ from typing import cast
 from api.errors import ProblemView
 from api.http.body import JsonObject
 from api.posts.answers.views import AttemptsView, AttemptView, ChangeView, MediaView, PostView, TargetView, VersionView
+from domain.chains import OnFailure
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, public_text, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
@@ -46,14 +47,7 @@ def render_post(post: Post | ShownPost) -> PostView:
     }
     if post.external_id is not None:
         shown["externalId"] = post.external_id
-    if post.campaign_id is not None:
-        shown["campaignId"] = post.campaign_id
-    if post.queue_id:
-        shown["queueId"] = post.queue_id
-    if post.planned_for:
-        shown["plannedFor"] = rfc3339(post.planned_for)
-    if post.skip_reason:
-        shown["skipReason"] = post.skip_reason
+    _show_plan(shown, post)
     if post.tiktok_settings:
         shown["tiktokSettings"] = post.tiktok_settings
     if post.facebook_settings:
@@ -63,6 +57,23 @@ def render_post(post: Post | ShownPost) -> PostView:
     elif post.status == PostStatus.SCHEDULED and (warnings := _preflight_warnings(post.targets)):
         shown["warnings"] = warnings
     return shown
+
+
+def _show_plan(shown: PostView, post: Post | ShownPost) -> None:
+    """Add what a post is part of and waits for, and what was planned for it before."""
+    if post.campaign_id is not None:
+        shown["campaignId"] = post.campaign_id
+    if post.queue_id:
+        shown["queueId"] = post.queue_id
+    if post.after_post_id:
+        shown["waitsFor"] = "post"
+        shown["after"] = {"postId": post.after_post_id, "onFailure": post.after_on_failure or OnFailure.SKIP}
+        if post.after_delay:
+            shown["after"]["delay"] = post.after_delay
+    if post.planned_for:
+        shown["plannedFor"] = rfc3339(post.planned_for)
+    if post.skip_reason:
+        shown["skipReason"] = post.skip_reason
 
 
 def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[ProblemView]:

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from api.errors import ProblemView
 from api.views import QUEUE_ID, HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
 from domain.attempts import AttemptState, AttemptStep
+from domain.chains import OnFailure
 from domain.codes import TargetCode
 from domain.pauses import SkipReason
 from domain.post import (
@@ -159,6 +160,15 @@ class TargetView(TypedDict):
     ]
 
 
+@view("PostAfter")
+class AfterView(TypedDict):
+    """The post that another one waits for."""
+
+    postId: Annotated[str, described("The post.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
+    delay: NotRequired[Annotated[str, described("How long after it, if given.", "PT2H")]]
+    onFailure: Annotated[Annotated[str, ValueOf(OnFailure)], described("What happens if it fails.", OnFailure.SKIP)]
+
+
 @view()
 class PostView(TypedDict):
     """A post with everything about its targets."""
@@ -192,6 +202,13 @@ class PostView(TypedDict):
         Annotated[str, described("Its campaign, if it has one.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     ]
     queueId: NotRequired[Annotated[str, described("The queue whose slot is its time, if it is one.", QUEUE_ID)]]
+    waitsFor: NotRequired[
+        Annotated[
+            Literal["post"],
+            described("A draft that waits for another post, see `after`. It is scheduled when that one is published."),
+        ]
+    ]
+    after: NotRequired[Annotated[AfterView, described("The post that it waits for, while it does.")]]
     plannedFor: NotRequired[
         Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
     ]
@@ -199,8 +216,9 @@ class PostView(TypedDict):
         Annotated[
             Annotated[str, ValueOf(SkipReason)],
             described(
-                "Why it is a draft, if it was scheduled: a pause has missed it (`paused`), or its campaign has other "
-                "times now (`outside_window`, `in_blackout`) or has ended.",
+                "Why it is a draft, if something else was planned: a pause has missed it (`paused`), its campaign has "
+                "other times now (`outside_window`, `in_blackout`) or has ended, or the post that it waited for has "
+                "failed or was deleted (`previous_failed`, `previous_deleted`).",
                 "paused",
             ),
         ]

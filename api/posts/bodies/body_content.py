@@ -1,6 +1,6 @@
 """Conversions between the body that creates a post and the post's content."""
 
-from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
+from api.posts.bodies.schemas import AfterBody, MediaBody, PostBody, TargetBody
 from domain.bounds import LARGEST_POST
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
@@ -35,6 +35,9 @@ def to_content(body: PostBody, schedule: ScheduledTime | None, zone: str = "UTC"
         facebook_settings=body.facebook_settings or {},
         publish_within=body.publish_within or PUBLISH_WITHIN_S,
         external_id=body.external_id,
+        after_post_id=body.after.post_id if body.after else None,
+        after_delay=body.after.delay if body.after else None,
+        after_on_failure=body.after.on_failure if body.after else None,
         campaign_id=body.campaign_id,
     )
     if answer_bytes(content) > LARGEST_POST:
@@ -71,6 +74,7 @@ def to_body(content: PostContent) -> PostBody:
         facebook_settings=content.facebook_settings,
         publish_within=content.publish_within,
         external_id=content.external_id,
+        after=_after_body(content),
         campaign_id=content.campaign_id,
     )
 
@@ -81,3 +85,10 @@ def _media(items: list[MediaBody]) -> list[Media]:
 
 def _media_bodies(items: list[Media]) -> list[MediaBody]:
     return [MediaBody.model_construct(type=item.type.value, url=item.url, alt_text=item.alt_text) for item in items]
+
+
+def _after_body(content: PostContent) -> AfterBody | None:
+    if content.after_post_id is None:
+        return None
+    body = AfterBody.model_construct(post_id=content.after_post_id, delay=content.after_delay)
+    return body.model_copy(update={"on_failure": content.after_on_failure})

@@ -35,7 +35,11 @@ def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: Campaig
     """
     patch, merged, problems, at_fault = _read(post, payload)
     timed = bool(patch.publish_now) or patch.scheduled_for is not None or patch.queue is not None
-    draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
+    if timed:
+        merged.after = None
+    waits = merged.after is not None
+    draft = waits or bool(patch.is_draft)
+    draft = draft or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
     if campaign is not None and campaign.keeps_drafts and not (patch.publish_now or patch.queue):
         draft = True
     schedule = None
@@ -43,7 +47,7 @@ def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: Campaig
         schedule, schedule_problems = _schedule(post, patch, now, draft=draft)
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
             problems += schedule_problems
-    problems += missing_fields(merged, at_fault, draft=draft)
+    problems += missing_fields(merged, at_fault, draft=draft and not waits)
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     content = to_content(merged, schedule)
@@ -70,7 +74,8 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
     problems += missing_fields(merged, at_fault, draft=False)
     if problems:
         raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
-    if patch.publish_now or patch.is_draft or patch.queue or not _keeps_its_time(post, patch):
+    retimed = patch.publish_now or patch.queue or patch.after or not _keeps_its_time(post, patch)
+    if retimed or patch.is_draft:
         raise Conflict(_BEGUN_TIME)
     schedule = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
     content = to_content(merged, schedule)
@@ -121,7 +126,8 @@ def _read(
 def _beside_shift(patch: PatchBody) -> list[Problem]:
     """Return a problem if a change has `shiftBy` and another field for the post's time."""
     others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None), ("queue", patch.queue))
-    names = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
+    more = (("after", patch.after), ("timezone", patch.timezone))
+    names = [name for name, value in (*others, *more) if value is not None]
     if patch.shift_by is None or not names:
         return []
     return [Problem(f"shiftBy cannot be given beside {names[0]}", "invalid_field_value", "shiftBy")]
@@ -161,7 +167,7 @@ def _schedule(
 ) -> tuple[ScheduledTime | None, list[Problem]]:
     names = patch.model_fields_set
     zone = patch.timezone or post.timezone
-    if patch.publish_now or patch.queue is not None:
+    if patch.publish_now or patch.queue is not None or patch.after is not None:
         return None, []
     if patch.shift_by is not None:
         return _shifted(post, parse_shift(patch.shift_by), now, draft=draft)

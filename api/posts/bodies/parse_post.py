@@ -32,8 +32,8 @@ class ParsedPost:
 
     @property
     def is_draft(self) -> bool:
-        """Return whether the post is a draft, whose accounts and platform rules are checked later."""
-        return self.status is PostStatus.DRAFT
+        """Return whether it is a draft that waits for nothing: its accounts and platform rules are checked later."""
+        return self.status is PostStatus.DRAFT and self.content.after_post_id is None
 
 
 def read_create(payload: JsonObject, now: datetime, campaign: CampaignRules | None = None) -> ParsedPost:
@@ -54,8 +54,8 @@ def read_create(payload: JsonObject, now: datetime, campaign: CampaignRules | No
     if campaign is not None and campaign.keeps_drafts and not (body.publish_now or body.queue):
         draft = True
     # If the field that decides it is invalid, the post may have been meant as a draft.
-    undecided = bool(at_fault & {"publishNow", "scheduledFor", "queue", "isDraft"})
-    problems += missing_fields(body, at_fault, draft=draft or undecided)
+    undecided = bool(at_fault & {"publishNow", "scheduledFor", "queue", "after", "isDraft"})
+    problems += missing_fields(body, at_fault, draft=(draft and body.after is None) or undecided)
     if problems:
         raise InvalidRequest(in_contract_order(PostBody, name_targets(problems, payload)))
     content = to_content(body, schedule, zone)
@@ -111,7 +111,7 @@ def find_contradictions(body: PostBody) -> list[Problem]:
         )
     if body.publish_now and body.is_draft:
         problems.append(Problem("isDraft cannot be true when publishNow is true", "invalid_field_value", "isDraft"))
-    return problems + _beside_queue(body)
+    return problems + _beside_queue(body) + _beside_after(body)
 
 
 def _beside_queue(body: PostBody) -> list[Problem]:
@@ -127,6 +127,15 @@ def _beside_queue(body: PostBody) -> list[Problem]:
         return []
     why = ", because a slot is a time in the queue's own" if names[0] == "timezone" else ""
     return [Problem(f"queue cannot be given beside {names[0]}{why}", "invalid_field_value", "queue")]
+
+
+def _beside_after(body: PostBody) -> list[Problem]:
+    """Return a problem if a body has `after` and a field that gives it a time."""
+    times = (("scheduledFor", body.scheduled_for), ("publishNow", body.publish_now or None), ("queue", body.queue))
+    names = [name for name, value in times if value is not None]
+    if body.after is None or not names:
+        return []
+    return [Problem(f"after cannot be given beside {names[0]}", "invalid_field_value", "after")]
 
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:

@@ -28,7 +28,7 @@ _EMPTY = {
     "platformSpecificData": "send {} for none",
 }
 """The value that empties a field, for fields whose `null` could also mean that the client leaves them as they are."""
-NULLABLE = frozenset({"scheduledFor", "customContent", "customMedia", "campaignId"})
+NULLABLE = frozenset({"after", "scheduledFor", "customContent", "customMedia", "campaignId"})
 """Fields that clients set to null. For other fields null is the default in a create, and a problem in a change."""
 _ABSENT = object()
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from api.http.suggest import unknown_platform, unknown_zone
 from api.views import QUEUE_ID
 from domain.bounds import MAX_ITEMS, MAX_TEXT
+from domain.chains import parse_delay
 from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import parse_shift
 from domain.zones import zone_names
@@ -63,6 +64,14 @@ def check_duration(text: str) -> str:
         parse_shift(text)
     except ValueError:
         raise _bad("must be an ISO 8601 duration of weeks, days, hours and minutes, such as P1D or -PT90M") from None
+    return text
+
+
+def _delay(text: str) -> str:
+    try:
+        parse_delay(text)
+    except ValueError:
+        raise _bad("must be an ISO 8601 duration of at most 365 days, such as PT2H or P1D") from None
     return text
 
 
@@ -133,6 +142,30 @@ class TargetBody(RequestModel):
     )
 
 
+class AfterBody(RequestModel):
+    """The post that another one waits for."""
+
+    model_config = ConfigDict(title="FollowPost")
+
+    post_id: Name = Field(description="A post of the workspace.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    delay: Annotated[str, AfterValidator(_delay), Field(max_length=40)] | None = Field(
+        None,
+        description=(
+            "How long after it: an ISO 8601 duration of at most 365 days. Weeks and days are days in `timezone`. Right "
+            "after it without one."
+        ),
+        examples=["PT2H"],
+    )
+    on_failure: Literal["skip", "wait"] = Field(
+        "skip",
+        description=(
+            "If it fails: `skip` leaves this post a draft with a `skipReason`, `wait` waits until a retry has "
+            "published it."
+        ),
+        examples=["skip"],
+    )
+
+
 class PostBody(RequestModel):
     """A post to create."""
 
@@ -169,6 +202,13 @@ class PostBody(RequestModel):
             "of the post's accounts; a queue's id names any other. The post's `timezone` is the queue's."
         ),
         examples=["next", QUEUE_ID],
+    )
+    after: AfterBody | None = Field(
+        None,
+        description=(
+            "Instead of `scheduledFor`: another post. This one is a draft that `waitsFor` it, and is scheduled once "
+            "that one is public."
+        ),
     )
     is_draft: bool | None = Field(
         None,

@@ -13,6 +13,7 @@ from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal, find_campaign_problem, read_campaign
+from api.posts.changes.chain_link import require_link
 from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
 from api.posts.changes.queue_slot import choose_slot
@@ -36,6 +37,7 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from store.database import Database
 from store.models import ConnectedAccount, IdempotencyKey, Post
+from store.posts.chains import write_link
 from store.posts.contents import new_post
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
@@ -131,9 +133,14 @@ async def _insert(
         closed = await deps.closed_gates.closed_in(workspace_id)
         require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
-    if parsed_post.queue is None:
+    if parsed_post.queue is None and post.after_post_id is None:
         return await _save(deps.database, post, accounts, request, now)
     async with deps.database.transaction() as session:
+        if parsed_post.queue is None:
+            await require_link(session, workspace_id, post_id, parsed_post.content, now)
+            created_post = await _save(session, post, accounts, request, now)
+            await write_link(session, post)
+            return created_post
         slot = await choose_slot(session, workspace_id, parsed_post.queue, parsed_post.content, now, campaign)
         put_into_slot(post, *slot)
         return await _save(session, post, accounts, request, now)

@@ -9,6 +9,7 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.parse_patch import read_patch
 from api.posts.bodies.platform_rules import platform_problems
 from api.posts.campaign_rules import campaign_of_change, campaign_refusal, find_campaign_problem
+from api.posts.changes.chain_link import require_link
 from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
 from api.posts.changes.queue_slot import choose_slot
@@ -97,6 +98,8 @@ async def _rewrite(
     accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     if not parsed_post.is_draft and (problems := platform_problems(parsed_post.content, accounts)):
         raise Unprocessable(problems)
+    if parsed_post.content.after_post_id not in {None, post.after_post_id}:
+        await require_link(session, post.workspace_id, post.id, parsed_post.content, now)
     earlier = targets_with_local_media(post, deps.local_hosts)
     if parsed_post.queue is None:
         rewrite(post, parsed_post.content, actor, status=parsed_post.status, due_at=parsed_post.due_at, now=now)

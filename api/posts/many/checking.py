@@ -33,11 +33,6 @@ _PUBLISH_NOW = Problem(
     "invalid_field_value",
     "publishNow",
 )
-_QUEUE = Problem(
-    "queue cannot be given in a request with many rows: give scheduledFor, or send the post to POST /v1/posts",
-    "invalid_field_value",
-    "queue",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +215,10 @@ class _Check:
         """Yield the problems that a row would not have if it were alone."""
         if row.body.get("publishNow"):
             yield _PUBLISH_NOW
-        if row.body.get("queue") is not None:
-            yield _QUEUE
+        for name in ("queue", "after"):
+            if row.body.get(name) is not None:
+                sentence = f"{name} cannot be given in a request with many rows: send the post to POST /v1/posts"
+                yield Problem(sentence, "invalid_field_value", name)
         if external_id is not None and (first := self._numbers.setdefault(external_id, row.number)) != row.number:
             sentence = f"externalId is that of row {first}, too: each row needs one of its own"
             yield Problem(sentence, "invalid_field_value", "externalId")

@@ -125,7 +125,7 @@ def test_request_schemas_have_no_meaningless_defaults_or_nulls() -> None:
         for field, described in schema.get("properties", {}).items()
         if {"type": "null"} in described.get("anyOf", ())
     }
-    assert nullable == {"scheduledFor", "customContent", "customMedia", "campaignId"}
+    assert nullable == {"after", "scheduledFor", "customContent", "customMedia", "campaignId"}
 
 
 def test_a_change_has_a_schema_of_its_own() -> None:

@@ -1,0 +1,110 @@
+"""Posts that wait for another post: they get their time once that one is public."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from domain.audit import WORKER
+from domain.chains import FollowDecision, OnFailure, decide_follow, follow_time
+from domain.errors import Unavailable
+from domain.pauses import SkipReason
+from domain.post import PostStatus
+from domain.zones import UnknownZone
+from reconcile.rounds import BackgroundTask
+from store.database import Database
+from store.locks import try_lock
+from store.maintenance.restores import confirm_if_older_than_restore
+from store.models import Post
+from store.posts.chains import FIRST_PLACE, Place, find_first, lock_waiting, search_ready
+from store.posts.contents import post_content, rewrite
+from store.posts.delivery import record_delivered
+from store.posts.plans import plan_with_accounts
+from workflows.client.delivery import deliver_or_move
+from workflows.client.post_workflows import PostWorkflows
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 2.0
+_MOST = 10_000
+"""Waiting posts that one round looks at: some 20 ms of the database. If there are more, rounds take turns."""
+_SKIPS = {
+    FollowDecision.FAILED: SkipReason.PREVIOUS_FAILED,
+    FollowDecision.DELETED: SkipReason.PREVIOUS_DELETED,
+}
+
+
+def chain_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
+    """Return the task that looks for such posts every few seconds."""
+    place = FIRST_PLACE
+
+    async def search() -> None:
+        nonlocal place
+        place = await follow_posts(database, workflows, place)
+
+    return BackgroundTask(search, _EVERY_S, "chains.postponed")
+
+
+async def follow_posts(database: Database, workflows: PostWorkflows, after: Place = FIRST_PLACE) -> Place:
+    """Give waiting posts their times, or make them plain drafts; return the place where the next search begins.
+
+    One worker at a time searches. If another one follows the same post, the row's lock decides.
+    """
+    async with database.transaction() as session:
+        if not await try_lock(session, "chains"):
+            return after
+        post_ids, place = await search_ready(session, after, _MOST)
+    for post_id in post_ids:
+        await follow(database, workflows, post_id)
+    return place
+
+
+async def follow(database: Database, workflows: PostWorkflows, post_id: str) -> bool:
+    """Decide what becomes of a waiting post; return whether it waits no more.
+
+    The sweep delivers it if this process ends after the commit, or if Temporal is unavailable.
+    """
+    async with database.transaction() as session:
+        post = await lock_waiting(session, post_id)
+        if post is None or post.after_post_id is None:
+            return False
+        first_id, first = post.after_post_id, await find_first(session, post.after_post_id, post.workspace_id)
+        decision = decide_follow(first, OnFailure(post.after_on_failure or OnFailure.SKIP))
+        if decision is FollowDecision.WAIT:
+            return False
+        if decision is FollowDecision.SCHEDULE and first is not None and first.published_at is not None:
+            written_at = post.updated_at
+            _schedule(post, first_id, first.published_at)
+            await confirm_if_older_than_restore(session, post, written_at)
+            plan = await plan_with_accounts(session, post)
+        else:
+            _skip(post, first_id, _SKIPS[decision])
+            plan = None
+    log.info("post.follows", post_id=post_id, workflow_id=post.workflow_id, after=first_id, decision=decision.value)
+    if plan is not None:
+        try:
+            await deliver_or_move(database, workflows, plan)
+        except Unavailable:
+            log.warning("post.not_reached", post_id=post_id)
+            return True
+        async with database.transaction() as session:
+            await record_delivered(session, {plan.post_id: plan.version})
+    return True
+
+
+def _schedule(post: Post, first_id: str, published_at: datetime) -> None:
+    try:
+        due_at = follow_time(published_at, post.after_delay, post.timezone)
+    except UnknownZone:
+        due_at = follow_time(published_at, post.after_delay, "UTC")
+    content = post_content(post).model_copy(
+        update={"after_post_id": None, "after_delay": None, "after_on_failure": None, "scheduled_for": due_at}
+    )
+    rewrite(post, content, WORKER, status=PostStatus.SCHEDULED, due_at=due_at, now=datetime.now(UTC), after=first_id)
+
+
+def _skip(post: Post, first_id: str, reason: SkipReason) -> None:
+    content = post_content(post).model_copy(
+        update={"after_post_id": None, "after_delay": None, "after_on_failure": None}
+    )
+    rewrite(post, content, WORKER, status=PostStatus.DRAFT, due_at=None, now=datetime.now(UTC), after=first_id)
+    post.skip_reason = reason.value

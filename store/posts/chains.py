@@ -1,0 +1,107 @@
+"""Posts that wait for other posts: what is checked when one begins to wait, and those whose waiting is over."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.chains import MOST_POSTS, FirstPost
+from domain.post import PostStatus
+from store.locks import lock
+from store.models import Post
+
+_ABOVE = text("""
+WITH RECURSIVE above (id, after_post_id, place) AS (
+  SELECT id, after_post_id, 1 FROM posts WHERE id = :first_id
+  UNION ALL
+  SELECT posts.id, posts.after_post_id, place + 1
+  FROM above JOIN posts ON posts.id = above.after_post_id WHERE place <= :most
+)
+SELECT id FROM above ORDER BY place
+""")
+_BELOW = text("""
+WITH RECURSIVE below (id, place) AS (
+  SELECT id, 1 FROM posts WHERE after_post_id = :post_id
+  UNION
+  SELECT posts.id, place + 1 FROM below JOIN posts ON posts.after_post_id = below.id WHERE place <= :most
+)
+SELECT coalesce(max(place), 0) FROM below
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A post that is to wait for another one, and what that means for the chain of both."""
+
+    first: FirstPost
+    is_circle: bool
+    """Whether the first post waits for the other one, itself or through others."""
+    length: int
+    """How many posts the chain would have, at least."""
+
+
+async def inspect_link(session: AsyncSession, workspace_id: str, post_id: str, first_id: str) -> Link | None:
+    """Return what it means that a post waits for another one; None if the workspace has no such other post.
+
+    No other chain of the workspace changes until the transaction ends.
+    """
+    await lock(session, f"chains.{workspace_id}")
+    first = await find_first(session, first_id, workspace_id)
+    if first is None:
+        return None
+    above = list(await session.scalars(_ABOVE, {"first_id": first_id, "most": MOST_POSTS}))
+    below = await session.scalar(_BELOW, {"post_id": post_id, "most": MOST_POSTS})
+    return Link(first, post_id in above, len(above) + 1 + below)
+
+
+async def find_first(session: AsyncSession, first_id: str, workspace_id: str) -> FirstPost | None:
+    """Return the post of a workspace for which another one waits; None if there is none."""
+    query = select(Post.status, Post.published_at).where(Post.id == first_id, Post.workspace_id == workspace_id)
+    row = (await session.execute(query)).one_or_none()
+    return FirstPost(PostStatus(row.status), row.published_at) if row else None
+
+
+async def write_link(session: AsyncSession, post: Post) -> None:
+    """Write for which post a post waits that the transaction has inserted (`create_post_v2` does not know it)."""
+    link = {name: getattr(post, name) for name in ("after_post_id", "after_delay", "after_on_failure")}
+    await session.execute(update(Post).where(Post.id == post.id).values(**link))
+
+
+Place = tuple[str, str]
+"""The place of a waiting post in the order of the search: the post that it waits for, and its own id."""
+FIRST_PLACE: Place = ("", "")
+
+_SEARCH = text("""
+WITH waiting AS (
+  SELECT id, after_post_id, after_on_failure, workspace_id, campaign_id FROM posts
+  WHERE after_post_id IS NOT NULL AND (after_post_id, id) > (:first_id, :id)
+  ORDER BY after_post_id, id LIMIT :most
+)
+SELECT
+  ARRAY(
+    SELECT waiting.id FROM waiting
+    LEFT JOIN posts AS first ON first.id = waiting.after_post_id AND first.workspace_id = waiting.workspace_id
+    WHERE (first.id IS NULL OR (first.status IN ('published', 'partial') AND first.published_at IS NOT NULL)
+        OR (first.status = 'failed' AND waiting.after_on_failure = 'skip'))
+      AND NOT EXISTS (SELECT FROM campaigns WHERE campaigns.id = waiting.campaign_id AND campaigns.status = 'draft')
+  ) AS ready,
+  (SELECT ARRAY[after_post_id, id] FROM waiting ORDER BY after_post_id, id OFFSET :most - 1) AS last
+""")
+
+
+async def search_ready(session: AsyncSession, after: Place, most: int) -> tuple[list[str], Place]:
+    """Return the posts whose waiting may be over, among the next `most` waiting ones after a place.
+
+    Also returns the place after which the next search begins. Posts of a campaign that has not started wait on.
+    """
+    values = {"first_id": after[0], "id": after[1], "most": most}
+    ready, last = (await session.execute(_SEARCH, values)).one()
+    return list(ready), (last[0], last[1]) if last else FIRST_PLACE
+
+
+async def lock_waiting(session: AsyncSession, post_id: str) -> Post | None:
+    """Lock a post that waits for another one; None if it waits no more, or another transaction changes it now."""
+    query = select(Post).where(Post.id == post_id, Post.after_post_id.is_not(None))
+    query = query.options(selectinload(Post.targets)).with_for_update(of=Post, skip_locked=True)
+    return await session.scalar(query, execution_options={"populate_existing": True})
