@@ -8,7 +8,8 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from api.app_documents import AppDocuments
-from api.auth import KeyCache
+from api.auth import API_KEYS, CALENDAR_VIEWS, TokenCache
+from api.calendar.feed_routes import CalendarFeed
 from api.connect.hosted import HostedConnectEndpoints
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
@@ -39,7 +40,9 @@ def create_app_of_process(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_dependencies() as deps:
-            app.state.deps, app.state.api_keys = deps, KeyCache(deps.database, deps.strangers)
+            app.state.deps = deps
+            app.state.api_keys = TokenCache(deps.database, API_KEYS, deps.strangers)
+            app.state.calendar_views = TokenCache(deps.database, CALENDAR_VIEWS, deps.strangers)
             yield
             # No client waits for these deliveries any more, but the next process should not have to repeat them.
             await deps.delivery.close()
@@ -50,6 +53,7 @@ def create_app_of_process(
             *CONTROLLERS,
             HostedConnectEndpoints,
             AppDocuments,
+            CalendarFeed,
             MediaEndpoints,
             HealthEndpoints,
             PageEndpoints,

@@ -1,13 +1,17 @@
-"""Authentication: the workspace of a request's API key."""
+"""Authentication: the workspace of a request's API key, or of the token of a calendar view."""
 
 import hashlib
 import re
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 from litestar.di import NamedDependency, Provide
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.dependencies import Deps
+from api.dependencies import Dependencies, Deps
 from api.errors import Forbidden, Unauthorized
 from api.http.headers import HttpRequest, first_header
 from api.http.operation import served_operation
@@ -17,30 +21,52 @@ from domain.api_keys import is_key_text
 from domain.audit import Actor, api_key
 from domain.errors import Problem
 from store.database import Database
+from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text, recognize_view
 from store.workspaces.keys import Caller, recognize_key
 
+C = TypeVar("C", bound=Caller)
 _CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _MISSING = Problem("Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials")
 _WRONG = Problem("Invalid API key", "invalid_credentials")
+_WRONG_VIEW = Problem("This calendar view was revoked, or its address is not complete", "invalid_credentials")
 _NO_SCHEME = Problem(
     "Invalid API key: put `Bearer ` before the key, as in Authorization: Bearer sk_…", "invalid_credentials"
 )
 
 
-class KeyCache:
-    """A short-lived cache of API keys' owners. The keys themselves are not kept."""
+@dataclass(frozen=True, slots=True)
+class TokenKind(Generic[C]):
+    """A kind of token: its form, the query that recognizes one, and the refusal of all others."""
 
-    def __init__(self, database: Database, strangers: StrangerLookups | None = None) -> None:
+    has_form: Callable[[str], bool]
+    recognize: Callable[[AsyncSession, str], Awaitable[C | None]]
+    wrong: Problem
+
+
+API_KEYS = TokenKind(is_key_text, recognize_key, _WRONG)
+CALENDAR_VIEWS = TokenKind(is_token_text, recognize_view, _WRONG_VIEW)
+
+
+class TokenCache(Generic[C]):
+    """A short-lived cache of the callers of tokens of one kind. The tokens themselves are not kept."""
+
+    def __init__(self, database: Database, kind: TokenKind[C], strangers: StrangerLookups | None = None) -> None:
         self._database = database
+        self._kind = kind
         self._strangers = strangers or StrangerLookups()
-        self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._known: dict[bytes, tuple[C, float]] = {}
 
-    async def find_caller(self, authorization: str | None) -> Caller:
+    async def find_caller(self, authorization: str | None) -> C:
         """Return who sent an Authorization header. Raises Unauthorized."""
-        key = _read_key(authorization)
+        return await self.find(bearer_token(authorization))
+
+    async def find(self, key: str) -> C:
+        """Return the caller of a token. Raises Unauthorized."""
+        if not self._kind.has_form(key):
+            raise Unauthorized(self._kind.wrong)
         digest = hashlib.sha256(key.encode()).digest()
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[1]:
@@ -57,33 +83,31 @@ class KeyCache:
             raise
         if caller is None:
             self._known.pop(digest, None)
-            raise Unauthorized(_WRONG)
+            raise Unauthorized(self._kind.wrong)
         if len(self._known) >= _MOST_KEYS:
             self._known.clear()
         self._known[digest] = caller, until
         return caller
 
-    async def _look_up(self, key: str) -> Caller | None:
+    async def _look_up(self, key: str) -> C | None:
         async with self._database.reading() as session:
-            return await recognize_key(session, key)
+            return await self._kind.recognize(session, key)
 
 
-def _read_key(authorization: str | None) -> str:
-    """Return the key of an Authorization header. Raises Unauthorized."""
+def bearer_token(authorization: str | None) -> str:
+    """Return the token of an Authorization header. Raises Unauthorized."""
     if not authorization:
         raise Unauthorized(_MISSING)
     match = _BEARER.fullmatch(authorization)
     if match is None:
         scheme, *words = authorization.lower().split() or [""]
         raise Unauthorized(_NO_SCHEME if scheme != "bearer" else _WRONG if words else _MISSING)
-    if not is_key_text(match[1]):
-        raise Unauthorized(_WRONG)
     return match[1]
 
 
 def request_key(request: HttpRequest) -> str:
     """Return the key that a request came with; it must be authenticated."""
-    return _read_key(first_header(request.scope, b"authorization"))
+    return bearer_token(first_header(request.scope, b"authorization"))
 
 
 def request_caller(request: HttpRequest) -> Caller:
@@ -105,19 +129,47 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.
     """
-    keys: KeyCache = request.app.state.api_keys
+    keys: TokenCache[Caller] = request.app.state.api_keys
     caller = await keys.find_caller(first_header(request.scope, b"authorization"))
-    # Not a context variable: Litestar may ask for dependencies in tasks of their own.
-    request.state.caller = caller
-    request.state.holder.workspace_id = caller.workspace_id
-    deps.rates.take(caller.key_id)
+    _admit(request, deps, caller)
     scope = required_scope(served_operation(request).route)
     if scope is not None and scope not in caller.scopes:
         raise Forbidden(scope)
     return caller.workspace_id
 
 
+async def authenticate_viewer(request: HttpRequest, deps: Deps) -> str:
+    """Return the workspace of a caller who has an API key or the token of a calendar view. Raises as `authenticate`."""
+    token = bearer_token(first_header(request.scope, b"authorization"))
+    if not token.startswith(TOKEN_PREFIX):
+        return await authenticate(request, deps)
+    return (await admit_viewer(request, deps, token)).workspace_id
+
+
+async def admit_viewer(request: HttpRequest, deps: Dependencies, token: str) -> Viewer:
+    """Return the calendar view of a token. Raises Unauthorized, TooManyRequests."""
+    views: TokenCache[Viewer] = request.app.state.calendar_views
+    viewer = await views.find(token)
+    _admit(request, deps, viewer)
+    return viewer
+
+
+def request_viewer(request: HttpRequest) -> Viewer | None:
+    """Return the calendar view by which a request was admitted; None if it came with an API key."""
+    caller = request_caller(request)
+    return caller if isinstance(caller, Viewer) else None
+
+
+def _admit(request: HttpRequest, deps: Dependencies, caller: Caller) -> None:
+    # Not a context variable: Litestar may ask for dependencies in tasks of their own.
+    request.state.caller = caller
+    request.state.holder.workspace_id = caller.workspace_id
+    deps.rates.take(caller.key_id)
+
+
 WorkspaceId = NamedDependency[str]
 """How a handler asks for the caller's workspace."""
 AUTHENTICATED = {"workspace_id": Provide(authenticate)}
 """The dependencies of a controller whose callers need an API key."""
+FOR_VIEWERS = {"workspace_id": Provide(authenticate_viewer)}
+"""The dependencies of a controller that the tokens of calendar views open, too."""

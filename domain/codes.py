@@ -83,6 +83,7 @@ ProblemCode = Literal[
     "too_many_posts",
     "too_many_queues",
     "too_many_series",
+    "too_many_views",
     "unavailable",
     "unknown_host",
     "unknown_parameter",

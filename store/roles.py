@@ -73,6 +73,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names of workspaces that people see in workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
+    "calendar_views": {Component.API: "SELECT, INSERT, UPDATE (last_used_at), DELETE"},
     "accounts": {
         # The API asks for an account's removal, and the worker removes it.
         Component.API: f"SELECT ({_FACTS}), UPDATE (removal_requested_at, removal_requested_by, removal_revokes)",

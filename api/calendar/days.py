@@ -2,12 +2,14 @@
 
 from api.calendar.queries import CalendarQuery
 from api.calendar.rendering import render_calendar
+from api.calendar.restricting import hide, restrict
 from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
 from api.posts.counts import COST, MOST_COUNTED
 from domain.errors import InvalidRequest, Problem
 from store.pauses.pauses import list_pauses_under_way
 from store.posts.calendar import read_calendar
+from store.workspaces.calendar_views import Viewer
 
 MOST_OF_DAY = 50
 """Posts of a day that are shown: more than a person reads at a glance."""
@@ -20,15 +22,20 @@ _TOO_MANY = Problem(
 )
 
 
-async def read_days(deps: Dependencies, workspace_id: str, api_key_id: str, query: CalendarQuery) -> CalendarView:
-    """Return a calendar. Raises InvalidRequest if too many posts match, TooManyRequests."""
-    deps.rates.take(api_key_id, COST - 1)
-    with deps.counts.take(workspace_id):
+async def read_days(
+    deps: Dependencies, workspace_id: str, caller_id: str, viewer: Viewer | None, query: CalendarQuery
+) -> CalendarView:
+    """Return a calendar, or what a view shows of it. Raises InvalidRequest if too many posts match, TooManyRequests."""
+    conditions = restrict(query.conditions, viewer) if viewer else query.conditions
+    deps.rates.take(caller_id, COST - 1)
+    # Views have a share of their own, so that they do not refuse the requests of their workspace.
+    with deps.counts.take(f"views.{workspace_id}" if viewer else workspace_id):
         days = await read_calendar(
             deps.database,
             workspace_id,
-            query.conditions,
+            conditions,
             query.beginnings,
+            only_account=viewer.account_id if viewer else None,
             most_of_day=MOST_OF_DAY,
             most=MOST_COUNTED,
         )
@@ -36,4 +43,5 @@ async def read_days(deps: Dependencies, workspace_id: str, api_key_id: str, quer
         raise InvalidRequest(_TOO_MANY)
     async with deps.database.reading() as session:
         pauses = [pause for pause, _ in await list_pauses_under_way(session, workspace_id, MOST_PAUSES)]
-    return await render_calendar(query.zone, query.days, days, pauses)
+    calendar = await render_calendar(query.zone, query.days, days, pauses)
+    return hide(calendar, viewer) if viewer else calendar

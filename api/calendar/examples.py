@@ -36,3 +36,23 @@ CALENDAR: dict[str, Any] = {
     ],
     "more": {"2030-12-03": 412},
 }
+
+VIEW_ID = "view_019bc10e51307c4f8d2b7f3a6c0e9d41"
+VIEW_BODY: dict[str, Any] = {"name": "Agency", "campaignId": "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41", "show": "title"}
+VIEW: dict[str, Any] = {
+    "id": VIEW_ID,
+    "name": "Agency",
+    "campaignId": "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+    "accountId": None,
+    "show": "title",
+    "createdAt": "2030-12-01T10:00:00Z",
+    "lastUsedAt": None,
+}
+_TOKEN = "cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0"  # noqa: S105 of an example
+NEW_VIEW: dict[str, Any] = VIEW | {
+    "token": _TOKEN,
+    "pageUrl": f"https://posts.example.com/calendar?campaignId=cmp_019bc10e51307c4f8d2b7f3a6c0e9d41#view={_TOKEN}",
+    "icsUrl": f"https://posts.example.com/calendar.ics?token={_TOKEN}",
+}
+VIEWS: dict[str, Any] = {"views": [VIEW | {"lastUsedAt": "2030-12-01T11:00:00Z"}]}
+DELETED_VIEW: dict[str, Any] = {"id": VIEW_ID, "deleted": True}

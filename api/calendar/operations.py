@@ -1,13 +1,19 @@
 """The operations on the calendar, as the API routes them and its document describes them."""
 
 from api.calendar import examples
+from api.calendar.calendar_views import (
+    CalendarViewBody,
+    CalendarViewEntryView,
+    CalendarViewsView,
+    DeletedCalendarViewView,
+)
 from api.calendar.queries import MOST_DAYS
 from api.calendar.views import CalendarView
-from api.http.operation import Json, Operation
+from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import IF_NONE_MATCH, query, required
 from api.posts.list_parameters import FILTERS
 
-_SELECTING = ("status", "platform", "accountId", "tag", "timezone")
+_SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""
 _DATE: Json = {"type": "string", "format": "date"}
 
@@ -18,7 +24,7 @@ GET_CALENDAR = Operation(
         "published at once. A day begins and ends with its date in `timezone`, also when clocks change. The answer "
         f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists. To "
         "follow changes, ask again with `If-None-Match`: 304 says that there are none. Each request counts as 10 "
-        "requests of the API key."
+        "requests of the API key. The token of a calendar view opens it, too, as far as the view shows it."
     ),
     answer=CalendarView,
     answers={"days": examples.CALENDAR},
@@ -30,4 +36,31 @@ GET_CALENDAR = Operation(
         *(parameter for parameter in FILTERS if parameter["name"] in _SELECTING),
         IF_NONE_MATCH,
     ),
+)
+CREATE_VIEW = Operation(
+    route="POST /v1/calendar/views",
+    description=(
+        "Everybody who has the addresses in the answer may read the calendar there, as a page or in a calendar "
+        "program, until the view is deleted. They are answered once."
+    ),
+    answer=CalendarViewEntryView,
+    answers={"created": examples.NEW_VIEW},
+    errors=("wrongValue", *WITH_BODY, "campaignUnknown", "tooManyViews"),
+    status=201,
+    body=CalendarViewBody,
+    bodies={"campaign": examples.VIEW_BODY, "all": {"show": "busy"}},
+)
+LIST_VIEWS = Operation(
+    route="GET /v1/calendar/views",
+    description="Without their tokens, which are kept nowhere.",
+    answer=CalendarViewsView,
+    answers={"views": examples.VIEWS},
+    errors=("unknownQuery",),
+)
+DELETE_VIEW = Operation(
+    route="DELETE /v1/calendar/views/{viewId}",
+    description="Its page and its feed are refused within a second.",
+    answer=DeletedCalendarViewView,
+    answers={"deleted": examples.DELETED_VIEW},
+    errors=("unknownField", "invalidJson", "viewNotFound", "tooLarge", "notJson"),
 )

@@ -12,6 +12,7 @@ from api.calendar.views import (
 )
 from api.posts.answers.rendering import TIME_PASSED
 from domain.loop_share import loop_share
+from domain.pauses import PauseScope
 from domain.post import PostStatus, TargetStatus, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
@@ -79,6 +80,8 @@ def _pause(pause: Pause) -> CalendarPauseView:
     }
     if gate.account:
         shown["platform"], shown["accountId"] = gate.account
+    if gate.kind is PauseScope.CAMPAIGN:
+        shown["campaignId"] = gate.id
     return shown
 
 

@@ -1,26 +1,64 @@
 """The endpoints under /v1/calendar."""
 
-from litestar import Controller, Response
+from functools import partial
 
-from api.auth import AUTHENTICATED, WorkspaceId
-from api.calendar import operations
+from litestar import Controller, Response
+from litestar.params import FromPath
+
+from api.auth import AUTHENTICATED, FOR_VIEWERS, WorkspaceId, request_viewer
+from api.calendar import calendar_views, operations
+from api.calendar.calendar_views import CalendarViewBody
 from api.calendar.days import read_days
 from api.calendar.queries import read_calendar_query
 from api.dependencies import Deps
+from api.http.body_validation import read_valid
 from api.http.etags import respond_tagged
 from api.http.headers import HttpRequest
 from api.http.operation import serves
+from api.http.query import read_query
+from api.http.request import read_bare_request, read_request
+from api.posts.answers.response import respond_privately
 from api.views import write_json
 
 
 class CalendarEndpoints(Controller):
-    """The calendar of the caller's workspace."""
+    """The calendar of the workspace of an API key, or as much of it as a calendar view shows."""
 
-    dependencies = AUTHENTICATED
+    dependencies = FOR_VIEWERS
 
     @serves(operations.GET_CALENDAR)
     async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the posts of each day."""
         query = read_calendar_query(request)
-        view = await read_days(deps, workspace_id, request.state.caller.key_id, query)
+        view = await read_days(deps, workspace_id, request.state.caller.key_id, request_viewer(request), query)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
+
+
+class CalendarViewEndpoints(Controller):
+    """The calendar views of the caller's workspace. No view can make, list or revoke views."""
+
+    dependencies = AUTHENTICATED
+
+    @serves(operations.CREATE_VIEW)
+    async def create_calendar_view(
+        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Create a calendar view."""
+        await deps.restoring.require_finished()
+        body = read_valid(CalendarViewBody, await read_request(request, partial(read_valid, CalendarViewBody)))
+        return respond_privately(await calendar_views.create(deps, request, workspace_id, body), 201)
+
+    @serves(operations.LIST_VIEWS)
+    async def list_calendar_views(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List the calendar views."""
+        read_query(request)
+        return respond_privately(await calendar_views.list_all(deps, workspace_id))
+
+    @serves(operations.DELETE_VIEW)
+    async def delete_calendar_view(
+        self, request: HttpRequest, view_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Revoke a calendar view."""
+        await deps.restoring.require_finished()
+        await read_bare_request(request)
+        return respond_privately(await calendar_views.delete(deps, workspace_id, view_id))

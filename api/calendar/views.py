@@ -69,6 +69,7 @@ class CalendarPauseView(TypedDict):
     scope: PauseScope
     platform: NotRequired[PlatformName]
     accountId: NotRequired[Annotated[str, described("The account's id.", "tw_456")]]
+    campaignId: NotRequired[Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     since: Annotated[Moment, described("When it began.")]
     reason: Annotated[str | None, described("Why.", "Press embargo until Friday")]
 

@@ -54,6 +54,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             "key_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
         (
+            "viewId",
+            "The calendar view's id. The answer is 404 if the workspace has no such view.",
+            {"type": "string"},
+            "view_019bc10e51307c4f8d2b7f3a6c0e9d41",
+        ),
+        (
             "pauseId",
             "The pause's id. The answer is 404 if the workspace has no such pause.",
             {"type": "string"},

@@ -2,7 +2,7 @@
 
 from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
-from api.calendar.routes import CalendarEndpoints
+from api.calendar.routes import CalendarEndpoints, CalendarViewEndpoints
 from api.campaigns.pausing_routes import CampaignPauseEndpoints
 from api.campaigns.routes import CampaignEndpoints
 from api.connect.routes import ConnectEndpoints
@@ -23,6 +23,7 @@ CONTROLLERS = (
     PlatformEndpoints,
     OutcomeEndpoints,
     CalendarEndpoints,
+    CalendarViewEndpoints,
     CampaignEndpoints,
     CampaignPauseEndpoints,
     SeriesEndpoints,

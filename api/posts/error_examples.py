@@ -183,6 +183,14 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "blackouts",
         ),
         (
+            "tooManyViews",
+            429,
+            "This workspace may have 100 calendar views: delete one first",
+            "too_many_views",
+            None,
+        ),
+        ("viewNotFound", 404, "This workspace has no such calendar view", "not_found", None),
+        (
             "tooManyCampaigns",
             429,
             "This workspace may have 1,000 campaigns: delete one first",

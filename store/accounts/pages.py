@@ -29,6 +29,11 @@ async def find_connected_account(
     return account if account is not None and account.platform == platform else None
 
 
+async def has_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
+    """Return whether a workspace has an account of this id, which no two of its platforms share."""
+    return await session.get(ConnectedAccount, (workspace_id, account_id)) is not None
+
+
 async def refusals_of_apps(
     session: AsyncSession, accounts: Collection[Account | ConnectedAccount]
 ) -> dict[AppKey, str]:

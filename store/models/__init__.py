@@ -12,6 +12,7 @@ from store.models.accounts import (
     Workspace,
 )
 from store.models.base import Base, Id
+from store.models.calendar_views import CalendarView
 from store.models.campaigns import Campaign, Operation
 from store.models.events import Event, Listener
 from store.models.imports import Import
@@ -37,6 +38,7 @@ __all__ = [
     "AuditEvent",
     "Base",
     "BulkTurn",
+    "CalendarView",
     "Campaign",
     "ChoiceList",
     "ConnectedAccount",

@@ -75,15 +75,17 @@ _SHOWN = f"""
 SELECT posts.id, posts.version, posts.status, coalesce(posts.scheduled_for, posts.due_at),
   posts.scheduled_for, posts.due_at, posts.timezone, posts.campaign_id, posts.series_id,
   left(coalesce(posts.content, (
-    SELECT custom_content FROM targets WHERE post_id = posts.id AND custom_content IS NOT NULL ORDER BY position LIMIT 1
+    SELECT custom_content FROM targets
+    WHERE post_id = posts.id AND custom_content IS NOT NULL AND ($3::text IS NULL OR account_id = $3)
+    ORDER BY position LIMIT 1
   ), ''), {TEXT_LENGTH}),
-  (SELECT count(*)::int FROM targets WHERE post_id = posts.id),
+  (SELECT count(*)::int FROM targets WHERE post_id = posts.id AND ($3::text IS NULL OR account_id = $3)),
   ARRAY(SELECT ROW(targets.platform, targets.account_id, accounts.username, targets.status, targets.confirming,
                    targets.hold_reason, targets.error_code, targets.next_attempt_at, targets.preflight_code)
         FROM targets LEFT JOIN accounts
           ON accounts.workspace_id = targets.workspace_id AND accounts.id = targets.account_id
          AND accounts.platform = targets.platform
-        WHERE targets.post_id = posts.id
+        WHERE targets.post_id = posts.id AND ($3::text IS NULL OR targets.account_id = $3)
         ORDER BY targets.status IN ('failed', 'unconfirmed', 'held') DESC, targets.position LIMIT {MOST_TARGETS})
 FROM posts WHERE posts.id = ANY($1) AND posts.workspace_id = $2
   AND coalesce(posts.scheduled_for, posts.due_at) IS NOT NULL
@@ -96,12 +98,13 @@ async def read_calendar(
     conditions: Filter,
     beginnings: Sequence[datetime],
     *,
+    only_account: str | None = None,
     most_of_day: int,
     most: int,
 ) -> list[CalendarDay] | None:
     """Return the days between neighbouring beginnings; None if more than `most` posts match the conditions.
 
-    `conditions` may not limit the scheduled times themselves.
+    `conditions` may not limit the scheduled times themselves. `only_account`: other targets of the posts are left out.
     """
     period = replace(conditions, scheduled_from=beginnings[0], scheduled_to=beginnings[-1] - _LAST_INSTANT)
     # An index by status can only be searched for times if all statuses are named.
@@ -120,7 +123,8 @@ async def read_calendar(
     if sum(totals) > most:
         return None
     # A post may have been deleted, or moved to another time, in between.
-    shown = await _read_posts(database, workspace_id, [post_id for day in days for post_id in day])
+    post_ids = [post_id for day in days for post_id in day]
+    shown = await _read_posts(database, workspace_id, post_ids, only_account)
     return [
         CalendarDay(sorted((shown[post_id] for post_id in day if post_id in shown), key=_by_time), total)
         for day, total in zip(days, totals, strict=True)
@@ -131,8 +135,10 @@ def _by_time(post: CalendarPost) -> tuple[datetime, str]:
     return post.at, post.id
 
 
-async def _read_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> dict[str, CalendarPost]:
-    rows = await database.rows(_SHOWN, post_ids, workspace_id) if post_ids else []
+async def _read_posts(
+    database: Database, workspace_id: str, post_ids: Sequence[str], only_account: str | None
+) -> dict[str, CalendarPost]:
+    rows = await database.rows(_SHOWN, post_ids, workspace_id, only_account) if post_ids else []
     posts = (CalendarPost._make((*own, list(map(CalendarTarget._make, targets)))) for *own, targets in rows)
     return {post.id: post for post in posts}
 

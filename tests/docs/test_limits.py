@@ -52,6 +52,7 @@ from domain.bounds import (
     MAX_VALUES,
     MOST_ACCOUNTS,
 )
+from domain.calendar_views import MOST_VIEWS
 from media.bandwidth import PER_SECOND
 from platforms.choices import MOST_CHOICES
 from store.accounts.choices import KEPT as CHOICES_KEPT
@@ -62,6 +63,8 @@ from store.media.files import MOST_BYTES, MOST_FILES
 from store.models import Base
 from store.posts.calendar import MOST_TARGETS
 from store.posts.counts import COUNT_WITHIN_S
+from store.posts.feed import AHEAD, BEHIND, CONTENT_LENGTH
+from store.posts.feed import MOST_POSTS as MOST_FEED_POSTS
 from store.posts.imports import KEPT as IMPORTS_KEPT
 from store.posts.imports import MOST_IMPORTS as MOST_IMPORTS_KEPT
 
@@ -117,6 +120,10 @@ NUMBERS = {
         f"{MOST_CHECKS_OF_ONE} of a workspace at a time, {MOST_CHECKS} in all; {MOST_CHECKED_FILES} files"
     ),
     "posts that a request counts": f"{MOST_COUNTED:,}; {MOST_DAYS} days; {COUNT_WITHIN_S:g} s",
+    "calendar views of": f"{MOST_VIEWS}",
+    "posts of a calendar's feed": (
+        f"{MOST_FEED_POSTS:,}, from {BEHIND.days} days ago to {AHEAD.days} days ahead, with {CONTENT_LENGTH} characters"
+    ),
     "days of a calendar": (
         f"{CALENDAR_DAYS}; {MOST_OF_DAY}, with {MOST_TARGETS} targets each; {MOST_COUNTED:,} posts in all; "
         f"{COUNT_WITHIN_S:g} s"

@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from api.app import create_app
-from api.auth import KeyCache
+from api.auth import API_KEYS, TokenCache
 from api.dependencies import Dependencies
 from api.errors import Unauthorized
 from api.http.rates import Rates
@@ -79,7 +79,7 @@ async def test_wrong_keys_cost_little(app: Litestar, stack: Stack, monkeypatch: 
         return None
 
     monkeypatch.setattr("api.auth.recognize_key", recognize)
-    keys = KeyCache(stack.api_database)
+    keys = TokenCache(stack.api_database, API_KEYS)
 
     async def refused(key: str) -> None:
         with pytest.raises(Unauthorized):

@@ -58,7 +58,16 @@ def test_describes_every_route_and_no_other(app: Litestar) -> None:
     # Platforms fetch media, not clients; and the pages that people see while they connect are not called by programs.
     pages = {
         ("get", path)
-        for path in ("/", "/calendar", "/connect", "/docs", "/openapi.json", "/media/{name}", "/apps/{name}")
+        for path in (
+            "/",
+            "/calendar",
+            "/calendar.ics",
+            "/connect",
+            "/docs",
+            "/openapi.json",
+            "/media/{name}",
+            "/apps/{name}",
+        )
     }
     hosted = {path for _, path in served if path.startswith(("/v1/connect/callback", "/v1/connect/start"))}
     hosted |= {path for _, path in served if path.startswith("/v1/connect/result")}

@@ -1,0 +1,85 @@
+"""The feed of a calendar view for calendar programs (RFC 5545)."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Calendar, Event
+
+from api.calendar.restricting import first_line
+from api.dependencies import Dependencies
+from domain.calendar_views import ViewDetail
+from domain.post import PostStatus, status_shown
+from platforms.registry import platforms
+from store.posts.feed import FeedPost, read_feed
+from store.posts.list_filters import Filter
+from store.workspaces.calendar_views import Viewer
+
+_SHOWN_FOR = timedelta(minutes=15)
+"""The length of an event: a post has none, and programs do not show events without one."""
+_REFRESH = timedelta(hours=1)
+_LONGEST_TITLE = 80
+_WORDS = {
+    PostStatus.DRAFT: "Draft",
+    PostStatus.SCHEDULED: "",
+    PostStatus.PUBLISHING: "Publishing",
+    PostStatus.PUBLISHED: "Published",
+    PostStatus.PARTIAL: "Partly published",
+    PostStatus.FAILED: "Failed",
+}
+
+
+async def feed_posts(deps: Dependencies, viewer: Viewer) -> Sequence[FeedPost]:
+    """Return the posts that a view's feed has now. Raises TooManyRequests."""
+    now = datetime.now(UTC)
+    conditions = Filter(campaign_id=viewer.campaign_id, account_id=viewer.account_id, now=now)
+    with deps.counts.take(f"views.{viewer.workspace_id}"):
+        posts = await read_feed(deps.database, viewer.workspace_id, conditions, now, viewer.account_id)
+    # A status that is shown may differ from that of the row as time passes.
+    return [
+        post._replace(status=status_shown(PostStatus(post.status), post.scheduled_for, now).value) for post in posts
+    ]
+
+
+async def write_feed(posts: Sequence[FeedPost], detail: ViewDetail) -> bytes:
+    """Return the feed. It is written in a thread: thousands of events take a second."""
+    return await asyncio.to_thread(_write, posts, detail)
+
+
+def _write(posts: Sequence[FeedPost], detail: ViewDetail) -> bytes:
+    calendar = Calendar()
+    calendar.add("prodid", "-//socialsyncer//Posts//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add("x-wr-calname", "Posts")
+    calendar.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
+    calendar.add("x-published-ttl", _REFRESH)
+    for post in posts:
+        calendar.add_component(_event(post, detail))
+    return bytes(calendar.to_ical())
+
+
+def _event(post: FeedPost, detail: ViewDetail) -> Event:
+    event = Event()
+    event.add("uid", post.id)
+    event.add("sequence", post.version)
+    event.add("dtstamp", post.updated_at)
+    event.add("last-modified", post.updated_at)
+    event.add("dtstart", post.scheduled_for)
+    event.add("dtend", post.scheduled_for + _SHOWN_FOR)
+    event.add("summary", _summary(post, detail))
+    if detail is ViewDetail.CONTENT and post.text:
+        event.add("description", post.text)
+    event.add("status", "TENTATIVE" if post.status == PostStatus.DRAFT else "CONFIRMED")
+    # A post does not take anybody's time.
+    event.add("transp", "TRANSPARENT")
+    return event
+
+
+def _summary(post: FeedPost, detail: ViewDetail) -> str:
+    status = _WORDS[PostStatus(post.status)]
+    if detail is ViewDetail.BUSY:
+        return status or "Scheduled"
+    labels = ", ".join(platforms()[name].label for name in post.platforms)
+    title = first_line(post.text)[:_LONGEST_TITLE] or "No text"
+    return f"{f'{status}: ' if status else ''}{title}{f' ({labels})' if labels else ''}"

@@ -1,0 +1,229 @@
+"""Calendar views: what their tokens open, and what they do not."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import icalendar
+import pytest
+import structlog
+from litestar import Litestar
+
+from api import auth
+from domain.calendar_views import MOST_VIEWS
+from tests.api.calendar.test_days import draft, texts
+from tests.api.conftest import PUBLIC_URL, Client, make_client, problems
+from tests.stack import Stack
+
+YEAR = datetime.now(UTC).year + 1
+DAY = datetime.now(UTC).date().replace(day=1, month=1, year=YEAR).isoformat()
+
+
+async def make_view(api: Client, **body: Any) -> dict[str, Any]:
+    response = await api.post("/v1/calendar/views", json=body)
+    assert response.status_code == 201, response.text
+    assert response.headers["Cache-Control"] == "no-store"
+    view: dict[str, Any] = response.json()
+    return view
+
+
+async def read_as_viewer(app: Litestar, view: dict[str, Any], **query: Any) -> Any:
+    async with make_client(app, view["token"]) as viewer:
+        return await viewer.get("/v1/calendar", params={"from": DAY, "to": DAY, **query})
+
+
+def events(feed: Any) -> list[Any]:
+    """Return the events of a feed's answer."""
+    return list(icalendar.Calendar.from_ical(feed.content).walk("VEVENT"))
+
+
+async def read_feed(app: Litestar, view: dict[str, Any], **headers: str) -> Any:
+    address = urlsplit(view["icsUrl"])
+    async with make_client(app, None) as program:
+        return await program.get(f"{address.path}?{address.query}", headers=headers)
+
+
+@pytest.fixture
+async def account(stack: Stack, stranger: Client) -> str:
+    """Return the id of an account of the stranger's workspace."""
+    return (await stack.connect("mastodon", workspace_id=stranger.workspace_id)).id
+
+
+async def test_a_view_has_its_addresses_once(stranger: Client) -> None:
+    view = await make_view(stranger, name="Agency", show="content")
+    assert view["pageUrl"] == f"{PUBLIC_URL}/calendar#view={view['token']}"
+    assert view["icsUrl"] == f"{PUBLIC_URL}/calendar.ics?token={view['token']}"
+    listed = (await stranger.get("/v1/calendar/views")).json()["views"]
+    assert listed == [{name: value for name, value in view.items() if name not in {"token", "pageUrl", "icsUrl"}}]
+    assert view["token"] not in json.dumps(listed)
+
+
+async def test_a_view_shows_what_it_may(app: Litestar, stranger: Client, account: str) -> None:
+    body = {"scheduledFor": f"{DAY}T08:00:00Z", "tags": ["a"]}
+    await draft(stranger, "The first line\nand the second", "twitter", **body)
+    seen = {}
+    for show in ("content", "title", "busy"):
+        view = await make_view(stranger, show=show)
+        response = await read_as_viewer(app, view)
+        assert response.status_code == 200, response.text
+        [seen[show]] = response.json()["days"][0]["posts"]
+    assert seen["content"]["text"] == "The first line\nand the second"
+    assert seen["content"]["targets"][0]["accountId"] == "twitter_0"
+    assert seen["title"]["text"] == "The first line"
+    assert seen["title"]["targets"] == [{"platform": "twitter", "accountId": "", "username": None, "status": "pending"}]
+    assert set(seen["busy"]) == {"id", "at", "local", "timezone", "status", "text", "targets"}
+    assert (seen["busy"]["text"], seen["busy"]["targets"]) == ("", [])
+
+
+async def test_a_view_of_an_account_shows_no_other(app: Litestar, stranger: Client, account: str) -> None:
+    targets = [
+        {"platform": "twitter", "accountId": "twitter_0", "customContent": "for others"},
+        {"platform": "mastodon", "accountId": account, "customContent": "for this account"},
+    ]
+    both = {"platforms": targets, "isDraft": True, "scheduledFor": f"{DAY}T08:00:00Z"}
+    assert (await stranger.send_post(both)).status_code == 201
+    await draft(stranger, "elsewhere", "twitter", scheduledFor=f"{DAY}T09:00:00Z")
+    view = await make_view(stranger, accountId=account, show="content")
+    response = await read_as_viewer(app, view)
+    [post] = response.json()["days"][0]["posts"]
+    assert post["text"] == "for this account"
+    assert [target["accountId"] for target in post["targets"]] == [account]
+    [event] = events(await read_feed(app, view))
+    assert event["DESCRIPTION"] == "for this account"
+    assert event["SUMMARY"] == "Draft: for this account (Mastodon)"
+    other = await read_as_viewer(app, view, accountId="twitter_0")
+    assert (other.status_code, other.json()["param"]) == (400, "accountId")
+
+
+async def test_a_view_of_a_campaign_shows_no_other_post(app: Litestar, stranger: Client) -> None:
+    campaign = (await stranger.post("/v1/campaigns", json={"name": "Winter", "isDraft": True})).json()
+    await draft(stranger, "inside", campaignId=campaign["id"], scheduledFor=f"{DAY}T08:00:00Z")
+    await draft(stranger, "outside", scheduledFor=f"{DAY}T08:00:00Z")
+    view = await make_view(stranger, campaignId=campaign["id"])
+    assert view["pageUrl"].startswith(f"{PUBLIC_URL}/calendar?campaignId={campaign['id']}#view=")
+    assert texts((await read_as_viewer(app, view)).json()) == {DAY: ["inside"]}
+    assert len(events(await read_feed(app, view))) == 1
+
+
+async def test_the_token_of_a_view_opens_nothing_else(app: Litestar, stranger: Client) -> None:
+    post = await draft(stranger, "secret", scheduledFor=f"{DAY}T08:00:00Z")
+    view = await make_view(stranger, show="content")
+    async with make_client(app, view["token"]) as viewer:
+        for method, path in (
+            ("GET", "/v1/posts"),
+            ("GET", f"/v1/posts/{post['id']}"),
+            ("PATCH", f"/v1/posts/{post['id']}"),
+            ("DELETE", f"/v1/posts/{post['id']}"),
+            ("GET", "/v1/accounts"),
+            ("GET", "/v1/pauses"),
+            ("POST", "/v1/pauses"),
+            ("GET", "/v1/campaigns"),
+            ("GET", "/v1/calendar/views"),
+            ("POST", "/v1/calendar/views"),
+            ("DELETE", f"/v1/calendar/views/{view['id']}"),
+        ):
+            assert (await viewer.request(method, path)).status_code == 401, path
+
+
+async def test_times_only_are_not_searched_by_content(app: Litestar, stranger: Client) -> None:
+    view = await make_view(stranger, show="busy")
+    for query in ({"tag": "secret"}, {"platform": "twitter"}, {"accountId": "tw_1"}):
+        assert (await read_as_viewer(app, view, **query)).status_code == 400
+
+
+async def test_a_revoked_view_is_refused(app: Litestar, stranger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_CACHED_FOR_S", 0.0)
+    view = await make_view(stranger)
+    assert (await read_as_viewer(app, view)).status_code == 200
+    assert (await read_feed(app, view)).status_code == 200
+    [used] = (await stranger.get("/v1/calendar/views")).json()["views"]
+    assert used["lastUsedAt"] is not None
+    deleted = await stranger.delete(f"/v1/calendar/views/{view['id']}")
+    assert deleted.json() == {"id": view["id"], "deleted": True}
+    assert (await stranger.delete(f"/v1/calendar/views/{view['id']}")).status_code == 404
+    for response in (await read_as_viewer(app, view), await read_feed(app, view)):
+        assert (response.status_code, response.json()["code"]) == (401, "invalid_credentials")
+
+
+async def test_no_workspace_revokes_a_view_of_another(api: Client, stranger: Client) -> None:
+    view = await make_view(stranger)
+    assert (await api.delete(f"/v1/calendar/views/{view['id']}")).status_code == 404
+    assert len((await stranger.get("/v1/calendar/views")).json()["views"]) == 1
+
+
+async def test_a_workspace_has_a_limited_number_of_views(stranger: Client) -> None:
+    for _ in range(MOST_VIEWS):
+        await make_view(stranger, show="busy")
+    response = await stranger.post("/v1/calendar/views", json={})
+    assert (response.status_code, response.json()["code"]) == (429, "too_many_views")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"show": "everything"}, 400, "invalid_field_value"),
+        ({"shows": "busy"}, 400, "unknown_parameter"),
+        ({"campaignId": "cmp_of_nobody"}, 422, "campaign_not_found"),
+        ({"accountId": "of_nobody"}, 422, "account_not_found"),
+        ({"name": ""}, 400, "invalid_field_value"),
+    ],
+)
+async def test_bad_views_are_refused(stranger: Client, body: dict[str, str], status: int, code: str) -> None:
+    response = await stranger.post("/v1/calendar/views", json=body)
+    assert (response.status_code, problems(response)[0]["code"]) == (status, code), response.text
+
+
+async def test_a_feed_is_that_of_the_posts(app: Litestar, stranger: Client) -> None:
+    post = await draft(
+        stranger,
+        "A line, with commas; and more\nof it",
+        "twitter",
+        scheduledFor=f"{DAY}T09:00:00",
+        timezone="Asia/Tokyo",
+    )
+    await draft(stranger, "too far ahead", scheduledFor=f"{YEAR + 2}-01-01T00:00:00Z")
+    await draft(stranger, "without a time")
+    view = await make_view(stranger, show="content")
+    response = await read_feed(app, view)
+    assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    [event] = events(response)
+    start = datetime.fromisoformat(f"{DAY}T00:00:00+00:00")
+    assert (event["UID"], event["SEQUENCE"], event["DTSTART"].dt, event["STATUS"]) == (
+        post["id"],
+        1,
+        start,
+        "TENTATIVE",
+    )
+    assert event["SUMMARY"] == "Draft: A line, with commas; and more (X)"
+    assert event["DESCRIPTION"] == "A line, with commas; and more\nof it"
+    unchanged = await read_feed(app, view, **{"If-None-Match": response.headers["ETag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    await stranger.patch(f"/v1/posts/{post['id']}", json={"content": "changed"})
+    changed = await read_feed(app, view, **{"If-None-Match": response.headers["ETag"]})
+    [event] = events(changed)
+    assert (event["UID"], event["SEQUENCE"], event["DESCRIPTION"]) == (post["id"], 2, "changed")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "token=", "token=cal_x", "token=a&token=b", "&".join(f"a{number}=1" for number in range(20))]
+)
+async def test_a_feed_needs_its_token(app: Litestar, query: str) -> None:
+    async with make_client(app, None) as program:
+        assert (await program.get(f"/calendar.ics?{query}")).status_code == 401
+
+
+async def test_no_log_has_the_token(app: Litestar, stranger: Client, caplog: pytest.LogCaptureFixture) -> None:
+    view = await make_view(stranger)
+    with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as lines:
+        assert (await read_feed(app, view)).status_code == 200
+        assert (await read_as_viewer(app, view)).status_code == 200
+    access = [line for line in lines if line["event"] == "request"]
+    assert [(line["path"], line["key_id"]) for line in access] == [
+        ("/calendar.ics", view["id"]),
+        ("/v1/calendar", view["id"]),
+    ]
+    # The test's own client logs its requests.
+    others = [record.getMessage() for record in caplog.records if record.name != "httpx"]
+    assert view["token"] not in json.dumps([lines, others], default=str)
