@@ -41,7 +41,7 @@ class Obstacle(StrEnum):
     TOO_FAR = "would be due more than 5 years ahead"
     OUTSIDE_WINDOW = "would be due before their campaign starts, or after its end"
     IN_BLACKOUT = "would be due in a blackout of their campaign"
-    NO_ZONE = "have a time zone that no longer exists, or their campaign has"
+    NO_ZONE = "would need a time zone that no longer exists, their own or that of their campaign"
     TOO_MANY = "would move together, which is too many: move those of a shorter time first"
 
 

@@ -11,9 +11,9 @@ def campaign_details(state: CampaignState, answer: str | None) -> str:
     """Return the state of a campaign: its status, its posts, what comes next, and what was done last."""
     lines = [f"**{state.status.value}**: {_what_happens(state)}", ""]
     lines += [f"- {number:,} {status.value}" for status, number in state.posts.items() if number]
-    lines += [f"- {state.skipped:,} of the drafts were skipped"] if state.skipped else []
+    lines += [f"- drafts that were skipped: {state.skipped:,}"] if state.skipped else []
     if state.behind:
-        lines.append(f"- {state.total - state.behind:,} of {state.total:,} told: {state.behind:,} still to be told")
+        lines.append(f"- {state.total - state.behind:,} of {state.total:,} workflows know the newest version")
     lines += [f"- next: `{post.post_id}` at {short(post.due_at)}" for post in state.next_posts]
     lines += [f"- last operation: {state.last_operation}"] if state.last_operation else []
     lines += [f"- last request to this workflow: {answer}"] if answer else []
@@ -27,7 +27,7 @@ def _what_happens(state: CampaignState) -> str:
             return "its posts are drafts until it is started."
         case CampaignStatus.ACTIVE:
             ends = f", until {short(state.ends_at)}" if state.ends_at else ""
-            return f"{state.open_posts:,} posts are still to be published{ends}."
+            return f"still to be published: {state.open_posts:,}{ends}."
         case CampaignStatus.ENDED:
             return "no post of it is published any more."
         case CampaignStatus.PAUSED:
@@ -41,4 +41,4 @@ def _pause(state: CampaignState) -> str:
     ends = "until `socialsyncer resume`"
     if state.resume_at is not None:
         ends = f"until {short(state.resume_at)} (missed: {state.resume_missed})"
-    return f"paused{since}{by}{why}. {state.missed:,} posts were missed. Nothing of it is published {ends}."
+    return f"paused{since}{by}{why}. Nothing of it is published {ends}. Missed posts: {state.missed:,}."

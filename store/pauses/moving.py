@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import AttemptState, AttemptStep
 from domain.audit import AuditEntry, FieldChange
 from domain.moves import Move, PlannedPost
-from domain.post import OPEN, UNBEGUN, PostStatus, TargetStatus
+from domain.post import UNBEGUN, PostStatus, TargetStatus
 from domain.schedule import ScheduledTime, rfc3339
 from store.audit.trail import add_entries
 from store.models import Attempt, Post, Target
@@ -45,12 +45,6 @@ async def read_planned(session: AsyncSession, *conditions: ColumnElement[bool]) 
         schedule = ScheduledTime(instant, wall if instant == scheduled_for else None, zone)
         posts.append(PlannedPost(post_id, schedule, is_draft=status == PostStatus.DRAFT))
     return posts
-
-
-async def count_open(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
-    """Return how many open posts meet the conditions."""
-    query = select(func.count()).select_from(Post).where(Post.status.in_(OPEN), *conditions)
-    return (await session.execute(query)).scalar_one()
 
 
 async def write_moves(

@@ -8,11 +8,12 @@ from unittest.mock import patch
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities import posts
+from activities import options, posts
 from activities.step_results import StepResults
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, account_gate
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
+from store.pauses.pauses import end_pause
 from store.posts.plans import read_plan
 from tests.stack import Stack
 from tests.workflows.pausing import begin, resume
@@ -255,3 +256,53 @@ async def told_of_a_shift_late(stack: Stack) -> Handle:
         await session.execute(update(Post).where(Post.id == post.id).values(values))
         await session.execute(update(Target).where(Target.post_id == post.id).values(due_at=moved))
     return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def held_past_its_window(stack: Stack) -> Handle:
+    """The time to publish passes during the pause, and begins again when the pause ends."""
+    pause = await begin(stack, WORKSPACE_GATE)
+    post = await stack.save(f"{WORDS} a long pause", [stack.accounts["twitter"]])
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    async with stack.database.transaction() as session:
+        values = {"publish_within": 60, "due_at": long_ago}
+        await session.execute(update(Post).where(Post.id == post.id).values(**values))
+        await session.execute(update(Target).where(Target.post_id == post.id).values(due_at=long_ago))
+    handle = await comes_to(await stack.start(await stack.read(post.id)), "Held until the pause")
+    await resume(stack, pause)
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def held_for_days(stack: Stack) -> Handle:
+    """The message that ends the wait is lost, so the step reads the gate when a day has passed."""
+    with patch.object(options, "RECHECK_PAUSE", timedelta(seconds=2)):
+        pause = await begin(stack, WORKSPACE_GATE)
+        post = await stack.save(f"{WORDS} days of silence", [stack.accounts["twitter"]])
+        handle = await comes_to(await stack.start(post), "Held until the pause")
+        await asyncio.sleep(5)
+        async with stack.api_database.transaction() as session:
+            merged = await session.merge(pause)
+            await end_pause(session, merged, MissedPolicy.PUBLISH, timedelta(0), await stack.actor())
+        return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def resumed_before_its_hold_is_known(stack: Stack) -> Handle:
+    """The row says that a pause holds the post, and the pause ends, before the workflow receives the step's result."""
+    settled, slept = StepResults.settle, asyncio.Event()
+
+    async def settle_late(*arguments: Any, **more: Any) -> Any:
+        outcome = await settled(*arguments, **more)
+        if not slept.is_set():
+            slept.set()
+            await asyncio.sleep(3)
+        return outcome
+
+    with patch.object(StepResults, "settle", settle_late):
+        pause = await begin(stack, WORKSPACE_GATE)
+        post = await stack.save(f"{WORDS} a short pause", [stack.accounts["twitter"]])
+        handle = await stack.start(post)
+        await slept.wait()
+        await resume(stack, pause)
+        return await comes_to(handle, "Open for edits")

@@ -49,7 +49,7 @@ async def test_a_campaign_is_shown_with_its_posts(stack: Stack, campaign: Campai
     expected = {"Workspace": stack.workspace_id, "Campaign": campaign.id, "CampaignStatus": "active"}
     assert attributes | expected == attributes
     text = campaign_details(state, None)
-    assert "**active**: 1 posts are still to be published" in text
+    assert "**active**: still to be published: 1." in text
     assert "`` Black `Friday` ``" in text
     await stack.delete(post)
 
