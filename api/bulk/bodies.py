@@ -82,6 +82,9 @@ class FilterBody(RequestModel):
     campaign_id: Name | None = Field(
         None, description="Only posts of this campaign.", examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"]
     )
+    series_id: Name | None = Field(
+        None, description="Only posts of this series.", examples=["ser_019bc10e51307c4f8d2b7f3a6c0e9d41"]
+    )
     platform_post_id: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = Field(
         None, description="Only posts that are public under this id on a platform, or at this address."
     )

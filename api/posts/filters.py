@@ -52,6 +52,7 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
         account_id=first.get(f"{path}accountId"),
         external_id=first.get(f"{path}externalId"),
         campaign_id=first.get(f"{path}campaignId"),
+        series_id=first.get(f"{path}seriesId"),
         platform_post_ids=take(f"{path}platformPostId", _public_ids) or (),
         tags=tuple(dict.fromkeys(conditions.get("tag", ()))),
         created_from=bounds["fromDate"],

@@ -38,6 +38,12 @@ FILTERS: tuple[Json, ...] = (
         "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
     ),
     query(
+        "seriesId",
+        "Only posts of this series.",
+        {"type": "string", "minLength": 1},
+        "ser_019bc10e51307c4f8d2b7f3a6c0e9d41",
+    ),
+    query(
         "platformPostId",
         "Only posts that are public under this id on a platform, or at this address.",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_ADDRESS},

@@ -45,6 +45,7 @@ class Filter:
     account_id: str | None = None
     external_id: str | None = None
     campaign_id: str | None = None
+    series_id: str | None = None
     platform_post_ids: tuple[str, ...] = ()
     """The ids on platforms of which one of its targets must have one; empty for any."""
     tags: tuple[str, ...] = ()
@@ -77,6 +78,7 @@ _TYPES = {
     "account_id": Target.account_id.type,
     "external_id": Post.external_id.type,
     "campaign_id": Post.campaign_id.type,
+    "series_id": Post.series_id.type,
     "platform_post_ids": ARRAY(Text()),
     "tags": Post.tags.type,
     **dict.fromkeys(("first_id", "last_id", "after_id"), Post.id.type),
@@ -96,6 +98,7 @@ def shape_and_values(workspace_id: str, conditions: Filter, count: int) -> tuple
         "account_id": conditions.account_id or None,
         "external_id": conditions.external_id,
         "campaign_id": conditions.campaign_id,
+        "series_id": conditions.series_id,
         "platform_post_ids": list(conditions.platform_post_ids) or None,
         "first_id": first_id("post", conditions.created_from) if conditions.created_from else None,
         "last_id": last_id("post", conditions.created_to) if conditions.created_to else None,

@@ -48,6 +48,8 @@ class ShownPost(NamedTuple):
     scheduled_for: datetime | None
     external_id: str | None
     campaign_id: str | None
+    series_id: str | None
+    occurrence: str | None
     planned_for: datetime | None
     skip_reason: str | None
     queue_id: str | None

@@ -63,6 +63,8 @@ def _show_plan(shown: PostView, post: Post | ShownPost) -> None:
     """Add what a post is part of and waits for, and what was planned for it before."""
     if post.campaign_id is not None:
         shown["campaignId"] = post.campaign_id
+    if post.series_id is not None and post.occurrence is not None:
+        shown["seriesId"], shown["occurrence"] = post.series_id, post.occurrence
     if post.queue_id:
         shown["queueId"] = post.queue_id
     if post.after_post_id:

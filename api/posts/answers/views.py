@@ -201,6 +201,17 @@ class PostView(TypedDict):
     campaignId: NotRequired[
         Annotated[str, described("Its campaign, if it has one.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     ]
+    seriesId: NotRequired[
+        Annotated[str, described("The series whose occurrence it is.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    ]
+    occurrence: NotRequired[
+        Annotated[
+            str,
+            described(
+                "The wall time that the rule of its series gave it, whatever its time is.", "2030-03-04T09:00:00"
+            ),
+        ]
+    ]
     queueId: NotRequired[Annotated[str, described("The queue whose slot is its time, if it is one.", QUEUE_ID)]]
     waitsFor: NotRequired[
         Annotated[

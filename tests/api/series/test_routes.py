@@ -1,5 +1,6 @@
 """Series over HTTP: created once, shown, changed, paused and deleted."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 from domain.schedule import resolve, rfc3339
 from store.posts.queries import find_post
 from tests.api.conftest import Client, end_pauses
+from tests.before_due import before_due
 from tests.stack import Stack
 
 ZONE = "Europe/Berlin"
@@ -283,4 +285,37 @@ async def test_workflow_of_a_post_is_named_by_its_occurrence(api: Client, stack:
         post = await find_post(session, stack.workspace_id, occurrence["postId"])
     assert post is not None
     assert post.workflow_id == f"{series['id']}/{occurrence['occurrence']}"
-    assert (post.series_id, post.occurrence) == (series["id"], occurrence["occurrence"])
+    shown = (await api.get(f"/v1/posts/{post.id}")).json()
+    assert (shown["seriesId"], shown["occurrence"]) == (series["id"], occurrence["occurrence"])
+
+
+async def test_occurrence_is_published_once_at_its_time(api: Client, stack: Stack) -> None:
+    async def new_series(due: datetime) -> Any:
+        wall = due.replace(tzinfo=None, microsecond=0).isoformat()
+        return await create(api, body(stack, timezone="UTC", include=[wall], start=f"{day(9)}T09:00:00"))
+
+    _, series = await before_due(new_series)
+    occurrence, *_ = series["next"]
+    async with asyncio.timeout(60):
+        while (post := (await api.get(f"/v1/posts/{occurrence['postId']}")).json())["status"] != "published":  # noqa: ASYNC110 no event
+            await asyncio.sleep(0.1)
+    assert datetime.fromisoformat(post["publishedAt"]) >= datetime.fromisoformat(occurrence["scheduledFor"])
+    assert len(await stack.public(post["content"])) == 1
+    shown = await occurrences(api, series, f"?from={day(-1)}&to={day()}")
+    assert [(entry["state"], entry["status"]) for entry in shown] == [("made", "published")]
+
+
+async def test_posts_of_a_series_are_listed_and_counted(api: Client, stack: Stack) -> None:
+    series = await create(api, body(stack, recurrence={"frequency": "daily", "count": 4}))
+    await create(api, body(stack))
+    listed = (await api.get(f"/v1/posts?seriesId={series['id']}")).json()["posts"]
+    assert {post["seriesId"] for post in listed} == {series["id"]}
+    assert sorted(post["occurrence"] for post in listed) == [f"{day(ahead)}T09:00:00" for ahead in range(1, 5)]
+    by_schedule = await api.get(f"/v1/posts?seriesId={series['id']}&status=scheduled&sort=scheduledFor&limit=2")
+    assert [post["occurrence"] for post in by_schedule.json()["posts"]] == [f"{day(1)}T09:00:00", f"{day(2)}T09:00:00"]
+    deleted = await api.post(
+        "/v1/posts/bulk/delete",
+        json={"filter": {"seriesId": series["id"]}},
+        headers={"Idempotency-Key": secrets.token_hex(8)},
+    )
+    assert deleted.json()["succeeded"] == 4

@@ -82,6 +82,16 @@ async def test_change_of_the_time_alone_is_an_edit_too(database: Database, works
     assert (await posts_of_series(database, series_id))[key].due_at == moved
 
 
+async def test_move_by_new_time_zone_data_is_no_edit(database: Database, workspace: str) -> None:
+    series_id, _ = await _new(database, workspace)
+    key, post = next(iter((await posts_of_series(database, series_id)).items()))
+    assert post.scheduled_for is not None
+    await _edit_alone(database, post, scheduled_for=post.scheduled_for + timedelta(hours=1))
+    change = await _change(database, workspace, series_id, Pattern([segment(tomorrow(), DAILY, "new")]))
+    assert change.kept_edited == []
+    assert key in change.changed
+
+
 async def test_new_pattern_adds_and_removes_and_the_old_one_brings_back_the_same_keys(
     database: Database, workspace: str
 ) -> None:
