@@ -63,6 +63,13 @@ async def end_campaign(
     return operation_id, result
 
 
+async def lock_campaign_to_end(session: AsyncSession, now: datetime) -> Campaign | None:
+    """Lock a campaign whose end has passed and whose row does not say so; None if there is none that is free."""
+    query = select(Campaign).where(Campaign.status != CampaignStatus.ENDED, Campaign.ends_at <= now)
+    query = query.order_by(Campaign.ends_at).limit(1).with_for_update(key_share=True, skip_locked=True)
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
 async def settle_ended(session: AsyncSession, now: datetime, most: int) -> list[str]:
     """Settle up to `most` posts that the closed gates of ended campaigns hold; return their ids.
 

@@ -48,6 +48,7 @@ class Campaign(Base):
 
     __table_args__ = (
         Index("campaigns_of_workspace", "workspace_id", text("id DESC")),
+        Index("campaigns_to_end", "ends_at", postgresql_where=text("status <> 'ended'")),
         Index("campaigns_undelivered", "id", postgresql_where=text("delivered_version < version")),
     )
 

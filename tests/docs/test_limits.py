@@ -53,6 +53,7 @@ from domain.bounds import (
     MOST_ACCOUNTS,
 )
 from domain.calendar_views import MOST_VIEWS
+from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
 from media.bandwidth import PER_SECOND
 from platforms.choices import MOST_CHOICES
 from store.accounts.choices import KEPT as CHOICES_KEPT
@@ -72,6 +73,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/limits.md").read_text()
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 NUMBERS = {
+    "campaigns of a workspace": f"{MOST_CAMPAIGNS:,}; {MOST_BLACKOUTS}",
     "head: first line": f"{LARGEST_HEAD // KIB} KiB",
     "the address in it": f"{LONGEST_ADDRESS // KIB} KiB",
     "time until the head": f"{ApiProtocol.head_s:g} s",

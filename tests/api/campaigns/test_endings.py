@@ -11,11 +11,12 @@ from api.posts.bodies.platform_rules import collect_platform_problems
 from domain.campaigns import CampaignStatus
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from reconcile.lifted_holds import lift_holds, settle_holds
+from reconcile.campaign_ends import end_next_campaign, settle_holds
+from reconcile.lifted_holds import lift_holds
 from store.campaigns.campaigns import lock_campaign
 from store.campaigns.changes import CampaignFields
 from store.campaigns.pausing import pause_campaign
-from store.models import Gate, Post, Target
+from store.models import Campaign, Gate, Post, Target
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create, patch
 from tests.api.conftest import Client, problems
@@ -183,6 +184,21 @@ class TestEnd:
         async with stack.database.reading() as session:
             gate = (await session.scalars(select(Gate).where(Gate.id == campaign_id))).one()
         assert gate.planned[-1].upper is None or gate.planned[-1].upper_inf
+
+    async def test_a_campaign_whose_end_has_passed_is_ended_by_a_worker(self, api: Client, stack: Stack) -> None:
+        campaign_id = await save_campaign(stack)
+        post = await create(api, stack, campaign_id, scheduledFor=NOON)
+        async with stack.database.transaction() as session:
+            campaign = await session.get_one(Campaign, campaign_id)
+            campaign.ends_at = ends_at = datetime.now(UTC)
+        assert (await api.get(f"/v1/campaigns/{campaign_id}")).json()["status"] == "ended"
+        while await end_next_campaign(stack.worker_database):
+            pass
+        shown = (await api.get(f"/v1/campaigns/{campaign_id}")).json()
+        assert (shown["status"], shown["endsAt"]) == ("ended", rfc3339(ends_at))
+        assert (await read(api, post))["skipReason"] == "campaign_ended"
+        (operation,) = (await api.get(f"/v1/campaigns/{campaign_id}/operations")).json()["operations"]
+        assert (operation["kind"], operation["by"], operation["result"]) == ("ended", {"type": "worker"}, {"drafts": 1})
 
 
 class TestDelete:
