@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.campaigns.pausing_bodies import PauseCampaignBody, ResumeCampaignBody, ShiftCampaignBody
@@ -37,6 +38,8 @@ from store.models import Campaign, Pause
 from store.pauses.gates import posts_in_flight
 from store.pauses.pauses import preview_end
 
+log = structlog.get_logger(__name__)
+
 _NOT_PAUSED = Problem("The campaign is not paused", "conflict")
 _NOT_AHEAD = Problem("resumeAt must be in the future", "invalid_field_value", "resumeAt")
 
@@ -66,9 +69,16 @@ async def pause(request: CampaignRequest, campaign_id: str, payload: JsonObject,
                 request=request.keyed,
             )
             operation = DoneOperation(operation_id, campaign.id, pause_json(campaign, begun))
+    _log("campaign.paused", operation)
     request.deps.closed_gates.forget()
     await _wait_for_sends(request, campaign_id, wait_s)
     return await request.answer(operation)
+
+
+def _log(event: str, operation: DoneOperation) -> None:
+    """Log an operation that this request has done."""
+    if not operation.is_replay:
+        log.info(event, campaign_id=operation.campaign_id, operation_id=operation.id)
 
 
 async def _wait_for_sends(request: CampaignRequest, campaign_id: str, wait_s: float) -> None:
@@ -114,6 +124,7 @@ async def resume(request: CampaignRequest, campaign_id: str, payload: JsonObject
                 operation = DoneOperation(ended.operation_id or "", campaign.id, result)
     except MoveRefused as refused:
         raise move_refusal(refused, "missed") from None
+    _log("campaign.resumed", operation)
     request.deps.closed_gates.forget()
     request.deps.delivery.deliver_saved(continuing)
     return await request.answer(operation)
@@ -158,6 +169,7 @@ async def shift(request: CampaignRequest, campaign_id: str, payload: JsonObject)
                 operation = DoneOperation(operation_id, campaign.id, effect.as_json())
     except MoveRefused as refused:
         raise move_refusal(refused, "by") from None
+    _log("campaign.shifted", operation)
     request.deps.delivery.deliver_saved(continuing)
     return await request.answer(operation)
 
