@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.views import HasMore, Moment, PlatformName, ValueOf, described, view
+from domain.codes import TargetCode
 from domain.events import EventType
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.preflight import PreflightReason
@@ -34,7 +35,7 @@ class TargetEventDataView(TypedDict):
     externalId: Annotated[str | None, _EXTERNAL_ID]
     tags: Annotated[list[str], _TAGS]
     error: Annotated[str | None, described("Why it failed, is held or unconfirmed, as a sentence.", None)]
-    errorCode: Annotated[str | None, described("The same for a program.", None)]
+    errorCode: Annotated[TargetCode | None, described("The same for a program.", None)]
     errorCategory: Annotated[Annotated[str, ValueOf(ErrorCategory)] | None, described("Who must act on it.", None)]
     retryable: Annotated[bool | None, described("Whether a retry can help without any change.", None)]
     holdReason: Annotated[Annotated[str, ValueOf(HoldReason)] | None, described("Why it is held.", None)]
@@ -62,7 +63,7 @@ class PostOutcomeView(TypedDict):
     platformPostUrl: Annotated[
         str | None, described("The post's address on the platform.", "https://x.com/i/status/1234567890")
     ]
-    errorCode: Annotated[str | None, described("Why it failed, for a program.", None)]
+    errorCode: Annotated[TargetCode | None, described("Why it failed, for a program.", None)]
 
 
 @view()

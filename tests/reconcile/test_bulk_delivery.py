@@ -191,15 +191,16 @@ async def _last_turn(stack: Stack) -> datetime:
 async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbers = []
-    for number in (1, 12):
+    numbers: dict[int, list[int]] = {1: [], 12: []}
+    # Twice, because background tasks of this process send statements, too.
+    for number in (1, 12, 1, 12):
         await import_posts(stack, number, timedelta(hours=1), f"a turn of {number}")
         await free_turn(stack)
         with noting_statements(monkeypatch) as statements:
             assert await deliver_in_turn(stack.worker_database, stack.workflows, 100) == number
-        numbers.append(len(statements))
+        numbers[number].append(len(statements))
     # The turn, the claim, the posts, their targets, their accounts, and the record.
-    assert numbers == [6, 6]
+    assert [min(counts) for counts in numbers.values()] == [6, 6]
 
 
 async def test_waiting_for_a_turn_makes_nothing_unready(stack: Stack) -> None:
