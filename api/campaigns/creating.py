@@ -17,6 +17,7 @@ from api.posts.changes.external_id import taken_id
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
 from api.posts.many.checking import MOST_ROWS, SLICE, CheckedPost, RefusedRow, Row, check_rows
+from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
 from domain.errors import Problem, TooManyRequests, Unavailable
@@ -85,6 +86,7 @@ async def create_campaign(request: CampaignRequest, campaign: CampaignToCreate) 
 async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> DoneOperation:
     """Create everything in one transaction. Raises ExternalIdTakenError."""
     deps, campaign_id, posts, result = request.deps, new_id("cmp"), list[NewPost](), dict[str, Any]()
+    checked_posts = list[CheckedPost]()
     if campaign.has_posts:
         async with deps.database.transaction() as session:
             if (operation := await request.known(session)) is not None:
@@ -101,6 +103,7 @@ async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> DoneO
         if await count_campaigns(session, request.workspace_id) >= MOST_CAMPAIGNS:
             raise TooManyRequests(_TOO_MANY, retry_after=60)
         await add_campaign(session, request.workspace_id, campaign.fields, campaign.status, now_ms(), campaign_id)
+        await take_slots(session, request.workspace_id, [post.parsed for post in checked_posts], posts, _POSTS)
         await create_posts(session, posts)
         operation = await request.record(session, campaign_id, OperationKind.CREATED, result)
     deliver_due(deps, posts)

@@ -23,6 +23,7 @@ from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from api.posts.many.building import build_posts, deliver_due, total_bytes
 from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.audit import api_key
 from domain.campaigns import OperationKind
@@ -149,13 +150,14 @@ class ImportRequest:
         warnings = await self._warn(rows)
         posts = await build_posts(deps, workspace_id, actor, rows.new, size)
         await deps.usage.count_posts(workspace_id, len(posts), total_bytes(posts))
-        for row, post in zip(rows.new, posts, strict=True):
-            results.add(row, RowOutcome.CREATED, post.columns["id"])
         async with deps.database.transaction() as session:
             campaigns = _count_by_campaign(rows)
             await hold_campaigns(session, workspace_id, campaigns)
             begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
             self._settle(checked, [*refused, *begun], results)
+            await take_slots(session, workspace_id, [row.parsed for row in rows.new], posts, "rows")
+            for row, post in zip(rows.new, posts, strict=True):
+                results.add(row, RowOutcome.CREATED, post.columns["id"])
             await create_posts(session, posts)
             for campaign_id, posts_of_campaign in campaigns.items():
                 summary = {"importId": import_id, "posts": posts_of_campaign}

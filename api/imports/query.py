@@ -27,7 +27,9 @@ class ImportQuery:
 
     def completed(self, body: JsonObject) -> JsonObject:
         """Return the body of a row with what it leaves to the query."""
-        defaults = {"campaignId": self.campaign_id, "timezone": self.timezone}
+        # A slot of a queue is a time in the queue's zone.
+        timezone = self.timezone if body.get("queue") is None else None
+        defaults = {"campaignId": self.campaign_id, "timezone": timezone}
         return {name: value for name, value in defaults.items() if value is not None} | body
 
 

@@ -23,6 +23,9 @@ from store.posts.changes import target_rows
 from store.posts.contents import rewrite
 from store.posts.imports import KnownPost, deliver_in_turn, find_posts
 
+_QUEUE = Problem(
+    "queue cannot be given for a post that exists: give scheduledFor, or PATCH the post", "invalid_field_value", "queue"
+)
 _BATCH = 50
 """Posts that are changed between two waits for the database, so that other requests run in between."""
 
@@ -60,6 +63,8 @@ def compare(
             results.add(post, RowOutcome.UNCHANGED, existing.id)
         elif on_existing is OnExisting.KEEP:
             results.add(post, RowOutcome.IGNORED, existing.id)
+        elif on_existing is OnExisting.UPDATE and post.parsed.queue is not None:
+            refused.append(refused_row(post, _QUEUE))
         elif on_existing is OnExisting.UPDATE:
             rows.differing.append((post, existing.id))
         else:

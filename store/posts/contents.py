@@ -87,6 +87,7 @@ def new_columns(
         "status": status.value,
         "due_at": due_at,
         "external_digest": external_digest,
+        "queue_id": None,
         "created_by": created_by,
         "version": 1,
         "delivered_version": 0,

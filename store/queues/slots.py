@@ -4,6 +4,7 @@ A post has a slot by its row: `queue_id` and `scheduled_wall`, in the queue's zo
 post have a slot, and the trigger `leave_queue` removes a post from its queue when its time changes.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ from domain.schedule import ScheduledTime, rfc3339
 from store.audit.trail import add_entries
 from store.campaigns.campaigns import campaign_rules
 from store.models import Campaign, Post, Queue
-from store.posts.contents import rewrite
+from store.posts.contents import NewPost, rewrite
 from store.queues.queues import find_queue, slot_rule
 
 _MANY = 500
@@ -30,6 +31,10 @@ _MANY = 500
 
 class QueueFullError(Exception):
     """An error: a queue has no slot that a post could take."""
+
+
+class QueueGoneError(Exception):
+    """An error: a queue was deleted since posts were checked that ask for its slots."""
 
 
 class QueueBusyError(Exception):
@@ -157,7 +162,8 @@ async def reflow(
     QueueFullError, UnknownZone.
     """
     movable = [post for post in posts if post.slot.instant >= now + SHORTEST_NOTICE]
-    slots = await _new_slots(session, queue, movable, now)
+    taken = await _taken_slots(session, queue, now, [post.id for post in movable])
+    slots = await _new_slots(session, queue, taken, [post.campaign_id for post in movable], now)
     moves = [(post, slot) for post, slot in zip(movable, slots, strict=True) if slot != post.slot]
     values = {
         "ids": [post.id for post, _ in moves],
@@ -176,22 +182,51 @@ async def reflow(
     return [post.id for post, _ in moves]
 
 
+async def fill_slots(
+    session: AsyncSession, workspace_id: str, posts: Sequence[tuple[NewPost, str]], now: datetime
+) -> None:
+    """Give posts that are not in the database yet slots of their queues, which are given by id, in their order.
+
+    The slots are free until the transaction ends. Raises QueueFullError, QueueGoneError, UnknownZone.
+    """
+    by_queue: dict[str, list[NewPost]] = defaultdict(list)
+    for post, queue_id in posts:
+        by_queue[queue_id].append(post)
+    # In the order of ids, so that two requests never wait for each other.
+    for queue_id in sorted(by_queue):
+        queue = await find_queue(session, workspace_id, queue_id, lock=True)
+        if queue is None:
+            raise QueueGoneError
+        taken = await _taken_slots(session, queue, now, ())
+        campaign_ids = [post.columns["campaign_id"] for post in by_queue[queue_id]]
+        slots = await _new_slots(session, queue, taken, campaign_ids, now)
+        for post, slot in zip(by_queue[queue_id], slots, strict=True):
+            post.columns.update(
+                queue_id=queue.id,
+                timezone=slot.zone,
+                scheduled_wall=slot.wall,
+                scheduled_for=slot.instant,
+                due_at=slot.instant,
+            )
+            for target in post.targets:
+                target["due_at"] = slot.instant
+
+
 async def _new_slots(
-    session: AsyncSession, queue: Queue, posts: Sequence[WaitingPost], now: datetime
+    session: AsyncSession, queue: Queue, taken: TakenSlots, campaign_ids: Sequence[str | None], now: datetime
 ) -> list[ScheduledTime]:
-    """Return a slot for each post, in their order: the first that is free and open for the campaign of the post."""
-    taken = await _taken_slots(session, queue, now, [post.id for post in posts])
-    closed = await _closed_by_campaigns(session, {post.campaign_id for post in posts})
+    """Return a slot for each post, given by its campaign: the first that is free, and open for the campaign."""
+    closed = await _closed_by_campaigns(session, set(campaign_ids))
     slots = list[ScheduledTime]()
-    async with loop_share(HEAVY if len(posts) > _MANY else 0):
+    async with loop_share(HEAVY if len(campaign_ids) > _MANY else 0) as turn:
         free = list(free_slots(slot_rule(queue), taken, now))
-    for post in posts:
-        never = closed.get(post.campaign_id or "", TimeRanges(()))
-        slot = next((slot for slot in free if not never.cover(slot.instant)), None)
-        if slot is None:
-            raise QueueFullError
-        free.remove(slot)
-        slots.append(slot)
+        for campaign_id in campaign_ids:
+            never = closed.get(campaign_id or "", TimeRanges(()))
+            place = next((at for at, slot in enumerate(free) if not never.cover(slot.instant)), None)
+            if place is None:
+                raise QueueFullError
+            slots.append(free.pop(place))
+            await turn.pause()
     return slots
 
 

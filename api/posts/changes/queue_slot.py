@@ -1,5 +1,6 @@
 """The slot of a queue that a post asks for instead of a time."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +19,10 @@ from store.models import Queue
 from store.queues.queues import AccountName, find_queue, queues_of_accounts
 from store.queues.slots import QueueFullError, first_free_slot
 
-_UNKNOWN = Problem("This workspace has no such queue; GET /v1/queues lists those it has", "queue_not_found", "queue")
-_NO_ZONE = Problem(
+UNKNOWN_QUEUE = Problem(
+    "This workspace has no such queue; GET /v1/queues lists those it has", "queue_not_found", "queue"
+)
+NO_QUEUE_ZONE = Problem(
     "The time zone of the queue, or of the post's campaign, no longer exists; give it another one",
     "invalid_field_value",
     "queue",
@@ -47,26 +50,30 @@ async def choose_slot(
     With `lock` it is free until the transaction ends; the post's row is locked before, if there is one. The slot that
     the post `post_id` has counts as free. Raises Unprocessable, Conflict.
     """
-    queue_id = await _next_queue_id(session, workspace_id, content) if wish == NEXT else wish
+    queue_id = wish
+    if wish == NEXT:
+        queue_id = next_queue(content, await queues_of_accounts(session, workspace_id, target_accounts(content)))
     queue = await find_queue(session, workspace_id, queue_id, lock=lock) if queue_id.isprintable() else None
     if queue is None:
-        raise Unprocessable(_UNKNOWN)
+        raise Unprocessable(UNKNOWN_QUEUE)
     try:
         slot = await first_free_slot(session, queue, now, campaign, post_id=post_id)
     except QueueFullError as error:
         raise Unprocessable(_full(queue)) from error
     except UnknownZone as error:
-        raise Unprocessable(_NO_ZONE) from error
+        raise Unprocessable(NO_QUEUE_ZONE) from error
     if campaign and (problem := campaign.find_problem(PostStatus.SCHEDULED, slot.instant)):
         raise campaign_refusal(problem)
     return queue.id, slot
 
 
-async def _next_queue_id(session: AsyncSession, workspace_id: str, content: PostContent) -> str:
-    """Return the id of the queue in which all accounts of a post are. Raises Unprocessable."""
+def next_queue(content: PostContent, queue_ids: Mapping[AccountName, str]) -> str:
+    """Return the id of the queue in which all accounts of a post are; `queue_ids` are by account.
+
+    Raises Unprocessable.
+    """
     accounts = target_accounts(content)
-    queue_ids = await queues_of_accounts(session, workspace_id, accounts)
-    if len(set(queue_ids.values())) > 1:
+    if len({queue_ids[account] for account in accounts if account in queue_ids}) > 1:
         raise Unprocessable(_SEVERAL)
     if problems := [_without(account, at) for at, account in enumerate(accounts) if account not in queue_ids]:
         raise Unprocessable(problems)

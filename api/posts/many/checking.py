@@ -12,8 +12,9 @@ from api.posts.bodies.schemas import LONGEST_NAME
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.idempotency import body_digest
 from api.posts.clock import now_ms
+from api.posts.many.queues import QueuesOfRows
 from domain.campaigns import CampaignRules
-from domain.errors import InvalidRequest, Problem, Unprocessable
+from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import LoopShare, loop_share
 from store.models import ConnectedAccount
 from store.posts.creating import read_accounts
@@ -32,6 +33,11 @@ _PUBLISH_NOW = Problem(
     "publishNow cannot be given in a request with many rows: give scheduledFor, or send the post to POST /v1/posts",
     "invalid_field_value",
     "publishNow",
+)
+_AFTER = Problem(
+    "after cannot be given in a request with many rows: send the post to POST /v1/posts",
+    "invalid_field_value",
+    "after",
 )
 
 
@@ -118,6 +124,7 @@ async def check_rows(
         if not slice_rows:
             return check.checked
         await check.read_campaigns(slice_rows)
+        await check.read_queues(slice_rows)
         async with loop_share(size) as turn:
             posts = await check.parse(slice_rows, turn)
             await turn.rest()
@@ -148,6 +155,13 @@ class _Check:
         """The row of each externalId so far."""
         self._values = self._targets = self._problems = 0
         self._now = now_ms()
+        self._queues = QueuesOfRows()
+
+    async def read_queues(self, rows: Iterable[Row]) -> None:
+        """Read the queues of the workspace once a row asks for one."""
+        if not self._queues.is_read and any(row.body.get("queue") is not None for row in rows):
+            async with self._database.reading() as session:
+                self._queues = await QueuesOfRows.read(session, self._workspace_id)
 
     async def read_campaigns(self, rows: Iterable[Row]) -> None:
         """Read the rules of the campaigns that rows name."""
@@ -208,6 +222,10 @@ class _Check:
             return RefusedRow(row.number, problems, external_id, digest)
         if problem := find_campaign_problem(parsed, campaign):
             return RefusedRow(row.number, [problem], external_id, digest, is_malformed=False)
+        try:
+            parsed = self._queues.name_queue(parsed, campaign)
+        except (Unprocessable, Conflict) as error:
+            return RefusedRow(row.number, error.problems, external_id, digest, is_malformed=False)
         self._count(values, len(parsed.content.targets))
         return CheckedPost(row.number, parsed, digest)
 
@@ -215,10 +233,8 @@ class _Check:
         """Yield the problems that a row would not have if it were alone."""
         if row.body.get("publishNow"):
             yield _PUBLISH_NOW
-        for name in ("queue", "after"):
-            if row.body.get(name) is not None:
-                sentence = f"{name} cannot be given in a request with many rows: send the post to POST /v1/posts"
-                yield Problem(sentence, "invalid_field_value", name)
+        if row.body.get("after") is not None:
+            yield _AFTER
         if external_id is not None and (first := self._numbers.setdefault(external_id, row.number)) != row.number:
             sentence = f"externalId is that of row {first}, too: each row needs one of its own"
             yield Problem(sentence, "invalid_field_value", "externalId")

@@ -292,6 +292,40 @@ async def test_no_slot_is_given_twice_to_many_callers(api: Client, stack: Stack,
     assert len({*times, *more}) == 96
 
 
+async def test_callers_whose_connections_are_killed_get_one_slot_each(api: Client, stack: Stack, queue: Any) -> None:
+    killed = 0
+
+    async def take(number: int) -> str:
+        body, key = queued(stack, f"killed {number}"), {"Idempotency-Key": f"killed-{queue['id']}-{number}"}
+        while (response := await api.send_post(body, **key)).status_code == 503:  # noqa: ASYNC110 a client waits, too
+            await asyncio.sleep(0.05)
+        assert response.status_code == 201, response.text
+        return str(response.json()["scheduledFor"])
+
+    async def kill() -> None:
+        nonlocal killed
+        while killed < 10:
+            async with stack.database.reading() as session:
+                killed += len(list(await session.scalars(_KILL)))
+            await asyncio.sleep(0.02)
+
+    killing = asyncio.create_task(kill())
+    times = await asyncio.gather(*(take(number) for number in range(64)))
+    killing.cancel()
+    assert len(set(times)) == 64
+    async with stack.database.reading() as session:
+        posts = await session.scalar(text("SELECT count(*) FROM posts WHERE queue_id = :id"), {"id": queue["id"]})
+    assert (posts, killed > 0) == (64, True)
+
+
+_KILL = text("""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+  AND (query LIKE '%FROM queues%FOR UPDATE%' OR query LIKE '%create_post_v2%' OR query LIKE '%posts.queue_id = %')
+LIMIT 1
+""")
+
+
 async def test_a_deleted_queue_leaves_its_posts_their_times(api: Client, stack: Stack, queue: Any) -> None:
     post = await create(api, queued(stack, "outlives its queue"))
     assert (await api.delete(f"/v1/queues/{queue['id']}")).json() == {"id": queue["id"], "deleted": True}

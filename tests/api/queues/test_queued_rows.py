@@ -1,0 +1,111 @@
+"""Rows of imports and posts of new campaigns in queues: they take slots in their order, all or nothing."""
+
+import asyncio
+import json
+from typing import Any
+
+from domain.ids import new_id
+from tests.api.conftest import Client
+from tests.api.queues.conftest import account, day_from_now, make_queue, queued
+from tests.stack import Stack
+
+CLOSED_TODAY = [{"from": day_from_now(0)[:10], "to": day_from_now(0)[:10]}]
+
+
+async def send(api: Client, posts: list[dict[str, Any]], expected: int = 201, /, **query: str) -> Any:
+    headers = {"Idempotency-Key": new_id("key"), "Content-Type": "application/json"}
+    response = await api.post("/v1/imports", params=query, content=json.dumps({"posts": posts}), headers=headers)
+    assert response.status_code == expected, response.text
+    return response.json()
+
+
+def rows(stack: Stack, number: int, **fields: Any) -> list[dict[str, Any]]:
+    prefix = new_id("row")
+    return [{**queued(stack, f"{prefix} {at}", **fields), "externalId": f"{prefix}/{at}"} for at in range(number)]
+
+
+async def taken(api: Client, queue: Any) -> list[str]:
+    listed = (await api.get(f"/v1/queues/{queue['id']}/slots")).json()["slots"]
+    return [slot["at"] for slot in listed if slot["postId"]]
+
+
+async def test_rows_take_slots_in_their_order(api: Client, stack: Stack) -> None:
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    single = (await api.send_post(queued(stack, "before the rows"))).json()
+    posts = rows(stack, 3)
+    posts.insert(1, {"content": "a draft between them", "externalId": new_id("row")})
+    answer = await send(api, posts, timezone="Europe/Berlin")
+    times = [result["scheduledFor"] for result in answer["results"]]
+    assert times == [day_from_now(2), None, day_from_now(3), day_from_now(4)]
+    assert single["scheduledFor"] == day_from_now(1)
+    post = (await api.get(f"/v1/posts/{answer['results'][0]['id']}")).json()
+    assert (post["status"], post["queueId"], post["timezone"]) == ("scheduled", queue["id"], "UTC")
+    row = await stack.read(post["id"])
+    assert (row.due_at, row.targets[0].due_at) == (row.scheduled_for, row.scheduled_for)
+    again = await send(api, posts, timezone="Europe/Berlin")
+    assert again["unchanged"] == 4
+    assert len(await taken(api, queue)) == 4
+
+
+async def test_a_dry_run_takes_no_slot(api: Client, stack: Stack) -> None:
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    assert (await send(api, rows(stack, 2), 200, dryRun="true"))["created"] == 2
+    assert await taken(api, queue) == []
+
+
+async def test_wrong_queues_are_problems_of_their_rows(api: Client, stack: Stack) -> None:
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    posts = [*rows(stack, 1), *rows(stack, 1, queue="que_unknown"), *rows(stack, 1)]
+    posts[2]["platforms"] = [account(stack, "twitter")]
+    refused = await send(api, posts, 422)
+    assert [(problem["row"], problem["code"], problem["param"]) for problem in refused["errors"]] == [
+        (1, "queue_not_found", "rows.1.queue"),
+        (2, "queue_not_found", "rows.2.platforms.0.accountId"),
+    ]
+    assert await taken(api, queue) == []
+    skipped = await send(api, posts, onError="skip")
+    assert (skipped["created"], skipped["failed"]) == (1, 2)
+    assert await taken(api, queue) == [day_from_now(1)]
+
+
+async def test_a_queue_without_room_for_all_rows_takes_none(api: Client, stack: Stack) -> None:
+    last = [{"from": day_from_now(0)[:10], "to": day_from_now(363)[:10]}]
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=last)
+    refused = await send(api, rows(stack, 4), 422)
+    assert (refused["code"], refused["param"]) == ("queue_full", "rows")
+    assert await taken(api, queue) == []
+
+
+async def test_an_existing_post_gets_no_slot_by_an_import(api: Client, stack: Stack) -> None:
+    await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    (row,) = rows(stack, 1)
+    await send(api, [{**row, "queue": None, "isDraft": True}])
+    refused = await send(api, [row], 422, onExisting="update")
+    assert refused["errors"][0]["param"] == "rows.0.queue"
+
+
+async def test_posts_of_a_new_campaign_take_slots_in_its_window(api: Client, stack: Stack) -> None:
+    await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    campaign = {"name": "in slots", "startsAt": day_from_now(3, "00:00:00"), "posts": rows(stack, 2)}
+    created = await api.post("/v1/campaigns", json=campaign, headers={"Idempotency-Key": new_id("key")})
+    assert created.status_code == 201, created.text
+    listed = (await api.get("/v1/posts", params={"campaignId": created.json()["id"]})).json()["posts"]
+    assert sorted(post["scheduledFor"] for post in listed) == [day_from_now(3), day_from_now(4)]
+    draft = {"name": "not started", "isDraft": True, "posts": rows(stack, 1)}
+    refused = await api.post("/v1/campaigns", json=draft, headers={"Idempotency-Key": new_id("key")})
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["code"] == "campaign_not_started"
+
+
+async def test_imports_and_single_posts_at_once_share_no_slot(api: Client, stack: Stack) -> None:
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+
+    async def send_imports() -> None:
+        for _ in range(4):
+            await send(api, rows(stack, 5))
+
+    await asyncio.gather(
+        send_imports(),
+        *(api.send_post(queued(stack, f"beside imports {number}")) for number in range(8)),
+    )
+    assert len(set(await taken(api, queue))) == 28
