@@ -1,16 +1,20 @@
 """Files are read row by row, and a hostile one is refused with one clear error."""
 
 import json
+import time
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import pytest
 
-from api.http.large_body import LARGEST_ROW, split_body
+from api.http.large_body import LARGE_BYTES, LARGEST_ROW, split_body
 from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
 from api.posts.many.checking import MOST_ROWS
 from domain.errors import InvalidRequest, Problem
 from domain.loop_share import LoopShare
+from tests.api.test_costs import MOST_S
 
 TURN = LoopShare(heavy=False)
 Bodies = list[tuple[int, dict[str, Any]]]
@@ -166,3 +170,53 @@ async def test_a_hostile_list_gets_one_clear_error(text: str | bytes, sentence: 
     with pytest.raises(InvalidRequest) as error:
         await split(text, 2)
     assert sentence in error.value.first.error
+
+
+class Stopwatch(LoopShare):
+    """A share of the event loop that measures the longest work between two of its pauses."""
+
+    def __init__(self) -> None:
+        super().__init__(heavy=False)
+        self.longest_s = 0.0
+        self._began = time.process_time()
+
+    async def pause(self) -> None:
+        now = time.process_time()
+        self.longest_s, self._began = max(self.longest_s, now - self._began), now
+
+
+_SPACE = b" " * (LARGE_BYTES - 100)
+FLOODS = {
+    "blank lines": b"\n" * LARGE_BYTES,
+    "one line": b"x" * LARGE_BYTES,
+    "lines of a character": b"x\n" * (LARGE_BYTES // 2),
+    "empty lists": b"[" + b"[]," * (LARGE_BYTES // 3),
+    "brackets": b"[" * LARGE_BYTES,
+    "quotes": b'"' * LARGE_BYTES,
+    "commas": b"," * LARGE_BYTES,
+    "spaces": b'{"posts": [' + _SPACE + b"]}",
+    "items": b'{"posts": [' + b"{}," * (LARGE_BYTES // 3 - 10) + b"{}]}",
+    "numbers": b'{"posts": [' + b"1," * (LARGE_BYTES // 2 - 10) + b"1]}",
+    "a long number": b'{"posts": [' + b"1" * (LARGE_BYTES - 20) + b"]}",
+    "a long name": b'{"' + b"x" * (LARGE_BYTES - 20) + b'": 1}',
+    "many fields": b"{" + b'"a":1,' * (LARGE_BYTES // 6 - 10) + b'"posts": []}',
+    "an item of lists": b'{"posts": [[' + b"[]," * (LARGE_BYTES // 3 - 10) + b"[]]]}",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_hostile_body_keeps_the_event_loop_no_longer_than_another(name: str) -> None:
+    raw = bytearray(FLOODS[name])
+    assert len(raw) <= LARGE_BYTES
+    for read in (csv_rows, line_rows):
+        rows, turn = read(raw), Stopwatch()
+        with suppress(InvalidRequest):
+            for _ in islice(rows, MOST_ROWS):
+                await turn.pause()
+        await turn.pause()
+        assert turn.longest_s < MOST_S, read
+    turn = Stopwatch()
+    with suppress(InvalidRequest):
+        await split_body(raw, "posts", MOST_ROWS, turn)
+    await turn.pause()
+    assert turn.longest_s < MOST_S
