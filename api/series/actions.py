@@ -51,6 +51,8 @@ from store.series.editing import SeriesChange, change_posts, count_unsent, delet
 from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
 from store.series.rows import count_series, find_series, lock_series, series_pattern, write_pattern
 
+COST = 10
+"""The requests of a key that a series' creation, change or preview counts as: it computes hundreds of times."""
 _ATTEMPTS = 3
 """How often a change is computed again because another was made meanwhile."""
 _TOO_MANY = Problem(f"This workspace may have {MOST_SERIES:,} series: delete one first", "too_many_series")
@@ -65,6 +67,7 @@ class SeriesRequests:
 
     deps: Dependencies
     workspace_id: str
+    api_key_id: str
     actor: Actor
 
     async def create(self, payload: JsonObject, key: str | None) -> str:
@@ -79,6 +82,7 @@ class SeriesRequests:
             if known_id := await _known(session, request):
                 return known_id
         body = read_valid(SeriesBody, payload)
+        deps.rates.take(self.api_key_id, COST - 1)
         campaign = await self._campaign(body.campaign_id, now)
         rules = read_rules(body, now)
         first = next(coming_occurrences(rules, now))
@@ -139,11 +143,16 @@ class SeriesRequests:
         Raises NotFound, InvalidRequest, Unprocessable, Conflict.
         """
         body = read_valid(PatchSeriesBody, payload)
+        self.deps.rates.take(self.api_key_id, COST - 1)
         for _ in range(_ATTEMPTS):
             async with self.deps.database.reading() as session:
                 series = await require_series(session, self.workspace_id, series_id)
             now = now_ms()
             pattern = await self._changed(series, body, payload, now)
+            number = sum(1 for _ in occurrences_ahead(pattern, now))
+            self.deps.usage.count_bytes(
+                self.workspace_id, number * answer_bytes(pattern.segments[-1].content.contents[0])
+            )
             # Computed without the lock, which it would hold for long: it is of use only if no one changed it since.
             changed = await self._apply(series, body, pattern, now)
             if changed is not None:

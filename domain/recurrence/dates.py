@@ -22,6 +22,8 @@ _CYCLE = 400
 _LEAST_YEARS = 50
 """Years of dates that are always available: ten times as far as posts may be scheduled."""
 _IN_EVERY_MONTH = 28
+_LONGEST = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+"""Days of the months that never have 31."""
 
 
 def recurring_dates(rule: Recurrence, start: date) -> Iterator[date]:
@@ -30,11 +32,19 @@ def recurring_dates(rule: Recurrence, start: date) -> Iterator[date]:
     dateutil looks for dates until the year 9999, also for a rule that has none. So it gets a start some cycles of the
     calendar later, which bounds its work: the dates are the same.
     """
+    if rule.skip is not MissingDay.BACKWARD and not _has_a_month_day(rule):
+        return
     ahead = _CYCLE * max(0, (MAXYEAR - _LEAST_YEARS - start.year) // _CYCLE)
     first = datetime.combine(start.replace(year=start.year + ahead), time())
     rules = _backward_rules(rule, start, first) if rule.skip is MissingDay.BACKWARD else [_library_rule(rule, first)]
     for moment, _ in groupby(merge(*rules)):
         yield moment.date().replace(year=moment.year - ahead)
+
+
+def _has_a_month_day(rule: Recurrence) -> bool:
+    """Return whether one of the rule's days of the month is in one of its months, in some year."""
+    days, months = rule.by_month_day or (1,), rule.by_month or (1,)
+    return any(abs(day) <= _LONGEST.get(month, 31) for day in days for month in months)
 
 
 def _library_rule(rule: Recurrence, first: datetime, **parts: Any) -> Iterable[datetime]:

@@ -31,6 +31,7 @@ from api.posts.many.checking import (
     MOST_ROWS,
 )
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
+from api.series.actions import COST as SERIES_COST
 from api.shared.repeats import MOST_REPEATS
 from api.shared.waiting import (
     MOST_CHECKS,
@@ -54,6 +55,7 @@ from domain.bounds import (
 )
 from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
+from domain.series import MOST_AHEAD, MOST_SERIES
 from media.bandwidth import PER_SECOND
 from platforms.choices import MOST_CHOICES
 from store.accounts.choices import KEPT as CHOICES_KEPT
@@ -68,6 +70,7 @@ from store.posts.feed import AHEAD, BEHIND, CONTENT_LENGTH
 from store.posts.feed import MOST_POSTS as MOST_FEED_POSTS
 from store.posts.imports import KEPT as IMPORTS_KEPT
 from store.posts.imports import MOST_IMPORTS as MOST_IMPORTS_KEPT
+from store.series.rows import OCCURRENCES_KEPT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/limits.md").read_text()
@@ -131,6 +134,9 @@ NUMBERS = {
         f"{COUNT_WITHIN_S:g} s"
     ),
     "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
+    "creations, changes and previews of series": f"each as {SERIES_COST} requests",
+    "`series`": f"{MOST_SERIES:,} of a workspace",
+    "`occurrences`": f"at most {MOST_AHEAD} ahead of their time, deleted {OCCURRENCES_KEPT.days} days after it",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
     "requests with the same Idempotency-Key": f"{MOST_REPEATS}",
     "connections to the database": f"{OF_REQUESTS.connection:g} s",

@@ -61,13 +61,15 @@ def test_dates_are_those_of_the_rule(start: str, fields: dict[str, Any], expecte
         {"frequency": "weekly", "by_month": [2], "by_day": [{"day": "mo"}], "by_month_day": [30]},
         {"frequency": "monthly", "by_day": _FIRST_MONDAY, "by_month_day": [9]},
         {"frequency": "yearly", "by_month": [2], "by_month_day": [30]},
+        {"frequency": "daily", "interval": 7, "by_day": [{"day": "mo"}], "by_month": [2]},
+        {"frequency": "yearly", "by_day": _FIRST_MONDAY, "by_month_day": [20]},
     ],
     ids=lambda fields: fields["frequency"],
 )
 def test_rule_without_a_date_ends_soon(fields: dict[str, Any]) -> None:
     before = time.process_time()
     assert _dates("2026-01-01", 1, **fields) == []
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 0.2
 
 
 def test_dates_are_the_same_in_every_cycle_of_the_calendar() -> None:
