@@ -1,4 +1,4 @@
-"""The moving of posts whose wall time has another instant in a new tzdata: they keep the wall time."""
+"""The moving of posts and campaigns whose wall time has another instant in a new tzdata: they keep the wall time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from domain.ownership import may_change
 from domain.post import PostStatus
 from domain.schedule import resolve, rfc3339
 from domain.zones import UnknownZone, ZoneData, reread, zone_version
+from reconcile.campaign_zones import follow_zones_of_campaigns
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
@@ -67,6 +68,7 @@ async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
             # The row has the new time, which is valid; the sweep notifies its workflow.
             log.warning("post.not_reached", post_id=wall_time.post_id, zone=wall_time.zone)
             moved += 1
+    await follow_zones_of_campaigns(database, _since(last, zones))
     async with database.transaction() as session:
         await note_check(session, zones, now)
     return moved
