@@ -74,6 +74,7 @@ async def split_body(raw: bytearray, name: str, most: int, turn: LoopShare) -> S
     """
     reader = _JsonReader(raw)
     fields: list[bytes] = []
+    size = 0
     items: list[tuple[int, int]] | None = None
     reader.require(b"{", "The body must be a JSON object")
     while not reader.take(b"}"):
@@ -85,7 +86,8 @@ async def split_body(raw: bytearray, name: str, most: int, turn: LoopShare) -> S
         if key != json.dumps(name).encode():
             begin, end = reader.value(key.decode())
             fields.append(key + b":" + raw[begin:end])
-            if sum(map(len, fields)) > MAX_BYTES:
+            size += len(fields[-1])
+            if size > MAX_BYTES:
                 raise _invalid(f"Beside {name}, the body may have at most {MAX_BYTES // 2**20} MiB")
             await turn.pause()
             continue
