@@ -4,11 +4,10 @@ Posts of bulk operations are delivered in turns, at one pace for all workers, un
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Unavailable
 from domain.plan import Plan
@@ -16,11 +15,11 @@ from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.models import Post
 from store.posts.delivery import (
-    claim_turn,
     claim_undelivered,
+    claim_waiting,
     record_delivered,
     release_undelivered,
-    return_to_turns,
+    take_turn,
 )
 from store.posts.plans import plans_with_accounts
 from workflows.client.delivery import deliver_or_move
@@ -68,31 +67,34 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     async with database.transaction() as session:
         posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
         plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans, release_undelivered)
+    await _deliver_all(database, workflows, posts, plans)
     return len(posts)
 
 
 async def deliver_in_turn(database: Database, workflows: PostWorkflows, most: int) -> int:
     """Take the turn of this second, if no other worker has it, and deliver up to `most` posts of bulk operations.
 
-    Returns how many there were. The sweep repeats deliveries that fail. Raises Unavailable if Temporal is unavailable;
-    then the posts wait for another turn.
+    Fewer are delivered by the tasks that wait in the posts' queue: they would wait behind them, and so would posts that
+    are due. Returns how many there were. The sweep repeats deliveries that fail. Raises Unavailable if Temporal is
+    unavailable; then no post is claimed.
     """
     async with database.transaction() as session:
-        posts = await claim_turn(session, most)
+        if not await take_turn(session):
+            return 0
+    free = most - (await workflows.queues.posts()).backlog
+    if free <= 0:
+        return 0
+    async with database.transaction() as session:
+        posts = await claim_waiting(session, datetime.now(UTC), free)
         plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans, return_to_turns)
+    await _deliver_all(database, workflows, posts, plans)
     return len(posts)
 
 
 async def _deliver_all(
-    database: Database,
-    workflows: PostWorkflows,
-    posts: Sequence[Post],
-    plans: Mapping[str, Plan],
-    release: Callable[[AsyncSession, Sequence[str]], Awaitable[None]],
+    database: Database, workflows: PostWorkflows, posts: Sequence[Post], plans: Mapping[str, Plan]
 ) -> None:
-    """Deliver claimed posts. If Temporal is unavailable, release what it did not take and raise Unavailable."""
+    """Deliver claimed posts. If Temporal is unavailable, raise Unavailable; the posts are tried again then."""
     if not posts:
         return
     slots = asyncio.Semaphore(_CONCURRENCY)
@@ -106,12 +108,7 @@ async def _deliver_all(
     async with database.transaction() as session:
         await record_delivered(session, {post.id: post.version for post in posts if post.id not in undelivered})
     if undelivered:
-        try:
-            await workflows.queues.posts()
-        except Unavailable:
-            async with database.transaction() as session:
-                await release(session, undelivered)
-            raise
+        await _require_temporal(database, workflows, undelivered)
 
 
 async def _deliver(database: Database, workflows: PostWorkflows, post: Post, plan: Plan | None) -> bool:
@@ -127,3 +124,13 @@ async def _deliver(database: Database, workflows: PostWorkflows, post: Post, pla
         return False
     log.info("sweep.delivered", **named)
     return True
+
+
+async def _require_temporal(database: Database, workflows: PostWorkflows, undelivered: list[str]) -> None:
+    """Raise Unavailable if Temporal is unavailable: the posts are delivered as soon as it is back."""
+    try:
+        await workflows.queues.posts()
+    except Unavailable:
+        async with database.transaction() as session:
+            await release_undelivered(session, undelivered)
+        raise

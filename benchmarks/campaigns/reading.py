@@ -16,10 +16,9 @@ from store.maintenance.holds import claim_released_posts
 from store.maintenance.late_posts import count_late, note_late
 from store.maintenance.open_posts import open_due_between
 from store.maintenance.waiting import count_waiting
-from store.models import BulkTurn
 from store.pauses.gates import close_gate
 from store.pauses.missed import lock_free
-from store.posts.delivery import claim_turn, claim_undelivered, count_undelivered
+from store.posts.delivery import claim_undelivered, claim_waiting, count_undelivered, take_turn
 
 _TEN = 10
 _WAITING = '{"delivered_version": 0, "next_delivery_at": "2099-01-01T00:00:00Z"}'
@@ -34,9 +33,8 @@ async def claims(bench: Bench) -> Job:
         await claim_undelivered(session, now, now - timedelta(seconds=10), 100)
 
     async def turn(session: AsyncSession) -> None:
-        (await session.get_one(BulkTurn, True)).at = datetime.now(UTC) - timedelta(hours=1)
-        await session.flush()
-        await claim_turn(session, BULK_STARTS_PER_S)
+        await take_turn(session)
+        await claim_waiting(session, datetime.now(UTC), BULK_STARTS_PER_S)
 
     async def ready(session: AsyncSession) -> None:
         await count_undelivered(session, datetime.now(UTC))

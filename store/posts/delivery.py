@@ -53,17 +53,13 @@ RETURNING id
 
 
 _CLAIM = _claim("updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)")
-_CLAIM_TURN = _claim(_WAITS_FOR_TURN)
+_CLAIM_WAITING = _claim(_WAITS_FOR_TURN)
 # A turn that is late by less than a second moves the next one to its time, so that the pace holds.
 _TAKE_TURN = text(f"""
 UPDATE bulk_turn SET at = CASE WHEN at > now() - interval '2 s' THEN at + interval '1 s' ELSE now() END
 WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {_IS_BEHIND} AND {_WAITS_FOR_TURN})
-RETURNING now()
+RETURNING at
 """)  # noqa: S608 the same
-_RETURN_TO_TURNS = text("""
-UPDATE posts SET next_delivery_at = bulk_delivery_at_v1(due_at), delivery_attempts = 0
-WHERE id = ANY(CAST(:ids AS text[])) AND delivered_version < version AND delivery_attempts > 0
-""")
 _COUNT = text(f"""
 SELECT count(*) FILTER (WHERE is_overdue), count(*) FILTER (WHERE is_overdue AND delivery_attempts = 0), count(*),
        least(now() - (SELECT at FROM bulk_turn),
@@ -95,13 +91,14 @@ async def claim_undelivered(session: AsyncSession, now: datetime, changed_before
     return await _claimed(session, _CLAIM, now, most, changed_before=changed_before)
 
 
-async def claim_turn(session: AsyncSession, most: int) -> list[Post]:
-    """Take the turn of this second, and return up to `most` posts of bulk operations, as `claim_undelivered` does.
+async def take_turn(session: AsyncSession) -> bool:
+    """Take the turn of this second; False if another worker has it, or no post waits for one."""
+    return await session.scalar(_TAKE_TURN) is not None
 
-    Returns none if another worker has the turn, or no post waits for one.
-    """
-    now = await session.scalar(_TAKE_TURN)
-    return [] if now is None else await _claimed(session, _CLAIM_TURN, now, most)
+
+async def claim_waiting(session: AsyncSession, now: datetime, most: int) -> list[Post]:
+    """Return up to `most` posts that wait for their turn, as `claim_undelivered` does."""
+    return await _claimed(session, _CLAIM_WAITING, now, most)
 
 
 async def _claimed(
@@ -118,11 +115,6 @@ async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) ->
     """Allow delivery without a pause: Temporal was unavailable, and the posts did not cause the failure."""
     # Not null: a settled post without a time is not delivered.
     await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=func.now()))
-
-
-async def return_to_turns(session: AsyncSession, post_ids: Sequence[str]) -> None:
-    """Let posts that were claimed in a turn wait for another: Temporal was unavailable."""
-    await session.execute(_RETURN_TO_TURNS, {"ids": list(post_ids)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from store.posts.delivery import Undelivered, count_behind, count_undelivered
 from tests.stack import Stack
 from tests.statements import noting_statements
 from workflows.client.post_workflows import PostWorkflows
+from workflows.client.queues import QueueState
 
 PACE = 10
 MANY = 35
@@ -163,6 +164,20 @@ async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -
             await sweep(stack.worker_database, workflows)
             await asyncio.sleep(0.2)
     assert {post_id for _, post_id in workflows.started} == {post.id for post in posts}
+
+
+async def test_a_turn_leaves_room_for_the_tasks_that_wait(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    posts = await import_posts(stack, 5, timedelta(hours=1), "behind a backlog")
+    workflows, backlogs = Recording(stack), [PACE, PACE - 3, 0]
+
+    async def state() -> QueueState:
+        return QueueState(polled=True, backlog=backlogs.pop(0))
+
+    monkeypatch.setattr(workflows.queues, "posts", state)
+    for delivered in (0, 3, 2):
+        await free_turn(stack)
+        assert await deliver_in_turn(stack.worker_database, workflows, PACE) == delivered
+    assert [post_id for _, post_id in workflows.started] == [post.id for post in posts]
 
 
 async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: Stack) -> None:
