@@ -4,6 +4,7 @@ Posts of bulk operations are delivered in turns, at one pace for all workers, un
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +35,10 @@ _GRACE = timedelta(seconds=10)
 """How long the API may take between changing a post and delivering the change; a second delivery is harmless."""
 _BATCH = 100
 _CONCURRENCY = 16
-"""The number of concurrent deliveries: one that Temporal refuses delays no other."""
+"""The number of concurrent deliveries of a sweep: one that Temporal refuses delays no other."""
+_LONGEST_START_S = 0.04
+"""How long a delivery of a turn may take so that the pace holds. Fewer run at a time than in a sweep: a request that
+comes meanwhile waits for few others, and if Temporal is busy, the turns become slower."""
 
 
 def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
@@ -67,7 +71,7 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     async with database.transaction() as session:
         posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
         plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans)
+    await _deliver_all(database, workflows, posts, plans, _CONCURRENCY)
     return len(posts)
 
 
@@ -87,17 +91,17 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, most: in
     async with database.transaction() as session:
         posts = await claim_waiting(session, datetime.now(UTC), free)
         plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans)
+    await _deliver_all(database, workflows, posts, plans, math.ceil(most * _LONGEST_START_S))
     return len(posts)
 
 
 async def _deliver_all(
-    database: Database, workflows: PostWorkflows, posts: Sequence[Post], plans: Mapping[str, Plan]
+    database: Database, workflows: PostWorkflows, posts: Sequence[Post], plans: Mapping[str, Plan], concurrency: int
 ) -> None:
     """Deliver claimed posts. If Temporal is unavailable, raise Unavailable; the posts are tried again then."""
     if not posts:
         return
-    slots = asyncio.Semaphore(_CONCURRENCY)
+    slots = asyncio.Semaphore(concurrency)
 
     async def deliver(post: Post) -> bool:
         async with slots:
