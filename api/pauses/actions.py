@@ -141,6 +141,7 @@ def _view(begun: Pause, names: Mapping[str, str], in_flight: Sequence[PostInFlig
             for post in in_flight
         ],
         missed=missed.published,
+        stillPaused=missed.still_paused,
         endedAt=rfc3339(begun.ended_at) if begun.ended_at else None,
     )
     if gate.account:

@@ -17,6 +17,7 @@ PAUSED: dict[str, Any] = {
     "by": _KEY,
     "inFlight": [],
     "missed": 12,
+    "stillPaused": 0,
     "endedAt": None,
 }
 PAUSING: dict[str, Any] = PAUSED | {

@@ -98,6 +98,7 @@ class PauseView(TypedDict):
     by: ActorView
     inFlight: Annotated[list[PostInFlightView], described("At most 100.", [])]
     missed: Annotated[int, described("How many posts fell due during the pause, and wait for its end.", 12)]
+    stillPaused: Annotated[int, described("How many posts that fell due another pause or a blackout stops as well.", 0)]
     resumeAt: NotRequired[Annotated[Moment, described("When it ends by itself, if that was said.")]]
     resumeMissed: NotRequired[
         Annotated[MissedPolicy, described("What becomes then of the posts that were missed.", "publish")]

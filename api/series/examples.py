@@ -123,6 +123,7 @@ _PAUSE: dict[str, Any] = {
     "by": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
     "inFlight": [],
     "missed": 0,
+    "stillPaused": 0,
     "endedAt": None,
 }
 PAUSED: dict[str, Any] = _PAUSE

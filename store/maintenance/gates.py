@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ownership import CLOCKS_DIFFER
 
 _MOST = 100
+_JOINED = '[{"field": "campaignId"}]'
+"""A change of a post's campaign, in the audit trail."""
 _OF_GATE = """
   (gates.kind = 'workspace'
     OR (gates.kind = 'account' AND gates.id = targets.platform || '/' || targets.account_id)
@@ -29,7 +31,12 @@ JOIN attempts ON attempts.target_id = targets.id AND attempts.step = 'publish'
   AND attempts.code IS DISTINCT FROM 'rows_lost'
   AND gates.closed @> tstzrange(
     attempts.started_at - CAST(:clocks AS interval), attempts.started_at + CAST(:clocks AS interval))
-WHERE NOT isempty(gates.closed) AND (CAST(:workspace_id AS text) IS NULL OR gates.workspace_id = :workspace_id)
+WHERE NOT isempty(gates.closed)
+  -- A failed post may have joined the campaign after it was sent.
+  AND NOT (gates.kind = 'campaign' AND EXISTS (
+    SELECT FROM audit_events
+    WHERE post_id = posts.id AND at > attempts.started_at AND details -> 'changes' @> CAST(:joined AS jsonb)))
+  AND (CAST(:workspace_id AS text) IS NULL OR gates.workspace_id = :workspace_id)
 ORDER BY attempts.started_at DESC LIMIT {_MOST}
 """)  # noqa: S608 our own condition
 _HELD_WHILE_OPEN = text(f"""
@@ -67,7 +74,7 @@ async def sent_while_closed(session: AsyncSession, workspace_id: str | None) -> 
 
     The ranges in which gates were closed are kept for 30 days. The first and last minute of a range are left out.
     """
-    values = {"workspace_id": workspace_id, "clocks": CLOCKS_DIFFER}
+    values = {"workspace_id": workspace_id, "clocks": CLOCKS_DIFFER, "joined": _JOINED}
     return [GatedTarget(**row) for row in (await session.execute(_SENT_WHILE_CLOSED, values)).mappings()]
 
 

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text, update
 
+from domain.audit import WORKER, Action, AuditEntry, FieldChange
 from domain.campaigns import CampaignStatus
 from domain.pauses import WORKSPACE_GATE
 from domain.transitions import BeforeSend, paused
 from reconcile.campaigns import start_lost_campaigns
 from reconcile.doctor.findings import FindingKind, FixedBy
+from store.audit.trail import add_entries
 from store.campaigns.changes import CampaignFields, add_campaign
 from store.models import Campaign
 from store.pauses.gates import close_gate
@@ -34,8 +36,10 @@ async def test_a_send_while_its_campaign_was_paused_is_found(own: Stack) -> None
     finding = await only(own, FindingKind.SENT_WHILE_CLOSED)
     assert (finding.fixed_by, finding.subject.post_id) == (FixedBy.PERSON, post.id)
     assert "its campaign was paused" in finding.what
-    await write(own, post, campaign_id="cmp_y")
-    await until_agrees(own)
+    async with own.database.transaction() as session:
+        changed = AuditEntry(Action.CHANGED, WORKER, changes=(FieldChange("campaignId", None, "cmp_x"),))
+        await add_entries(session, [(own.workspace_id, post.id, changed)])
+    assert await agrees(own), "it joined the campaign after it was sent"
 
 
 async def test_a_target_that_is_held_at_an_open_gate_is_found(own: Stack) -> None:
