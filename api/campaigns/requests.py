@@ -25,6 +25,7 @@ from store.campaigns.operations import OtherRequestError, find_operation, record
 from store.models import Campaign
 from store.pauses.pauses import find_pause_under_way
 from store.posts.idempotency import KeyedRequest
+from store.series.rows import count_by_campaign
 
 NO_SUCH_CAMPAIGN = Problem("This workspace has no such campaign", "not_found")
 
@@ -92,6 +93,9 @@ class CampaignRequest:
             campaign = await find_campaign(session, self.workspace_id, operation.campaign_id)
         if campaign is None:
             raise Conflict(_DELETED)
+        if not operation.is_replay:
+            # The last count is of the time before.
+            self.deps.campaign_progress.forget(campaign.id)
         (view,) = await shown_campaigns(self.deps, [campaign])
         view["operationId"], view["result"] = operation.id, dict(operation.result)
         return Answer(status, write_json(view), replayed=operation.is_replay)
@@ -109,26 +113,33 @@ async def require_campaign(session: AsyncSession, workspace_id: str, campaign_id
 
 
 async def shown_campaigns(deps: Dependencies, campaigns: Sequence[Campaign]) -> list[CampaignView]:
-    """Return campaigns as clients read them, with their progress and their pauses.
+    """Return campaigns of one workspace as clients read them, with their progress, series and pauses.
 
     The caller holds no session: the progress is counted by a connection of its own.
     """
-    progress = await deps.campaign_progress.read([campaign.id for campaign in campaigns])
-    pauses = await _read_pauses(deps, [campaign for campaign in campaigns if campaign.status == CampaignStatus.PAUSED])
-    return [campaign_view(campaign, progress[campaign.id], pauses.get(campaign.id)) for campaign in campaigns]
-
-
-async def _read_pauses(deps: Dependencies, paused: Sequence[Campaign]) -> dict[str, PauseView]:
-    """Return the pauses of campaigns by the campaigns' ids."""
-    if not paused:
-        return {}
-    views = {}
+    if not campaigns:
+        return []
+    ids = [campaign.id for campaign in campaigns]
+    progress = await deps.campaign_progress.read(ids)
     async with deps.database.reading() as session:
-        for campaign in paused:
-            begun = await find_pause_under_way(session, campaign.workspace_id, campaign_gate(campaign.id))
-            if begun is not None:
-                view = views[campaign.id] = await pause_view(session, begun)
-                if campaign.resume_at is not None and campaign.resume_missed is not None:
-                    view["resumeAt"] = rfc3339(campaign.resume_at)
-                    view["resumeMissed"] = MissedPolicy(campaign.resume_missed)
+        series = await count_by_campaign(session, campaigns[0].workspace_id, ids)
+        pauses = await _read_pauses(session, campaigns)
+    return [
+        campaign_view(campaign, progress[campaign.id], series.get(campaign.id, 0), pauses.get(campaign.id))
+        for campaign in campaigns
+    ]
+
+
+async def _read_pauses(session: AsyncSession, campaigns: Sequence[Campaign]) -> dict[str, PauseView]:
+    """Return the pauses of campaigns by the campaigns' ids."""
+    views = {}
+    for campaign in campaigns:
+        if campaign.status != CampaignStatus.PAUSED:
+            continue
+        begun = await find_pause_under_way(session, campaign.workspace_id, campaign_gate(campaign.id))
+        if begun is not None:
+            view = views[campaign.id] = await pause_view(session, begun)
+            if campaign.resume_at is not None and campaign.resume_missed is not None:
+                view["resumeAt"] = rfc3339(campaign.resume_at)
+                view["resumeMissed"] = MissedPolicy(campaign.resume_missed)
     return views

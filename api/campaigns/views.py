@@ -60,6 +60,7 @@ class CampaignView(TypedDict):
     progress: ProgressView
     nextAt: Annotated[Moment | None, described("When its next scheduled post is due.")]
     lastAt: Annotated[Moment | None, described("When its last scheduled post is due.")]
+    series: Annotated[int, described("Its series, whose posts are made ahead of their times.", 2)]
     pause: Annotated[PauseView | None, described("Its pause, while it is paused.")]
     version: Annotated[int, described("It rises with every change of the campaign.", 7)]
     createdAt: Annotated[Moment, described("When it was created.")]
@@ -109,7 +110,7 @@ class OperationPageView(TypedDict):
     hasMore: Annotated[HasMore, Field(examples=[False])]
 
 
-def campaign_view(campaign: Campaign, counted: CountedProgress, pause: PauseView | None) -> CampaignView:
+def campaign_view(campaign: Campaign, counted: CountedProgress, series: int, pause: PauseView | None) -> CampaignView:
     """Return a campaign as clients read it."""
     progress = counted.progress
     return CampaignView(
@@ -126,6 +127,7 @@ def campaign_view(campaign: Campaign, counted: CountedProgress, pause: PauseView
         progress=progress_view(counted),
         nextAt=_moment(progress.next_at),
         lastAt=_moment(progress.last_at),
+        series=series,
         pause=pause,
         version=campaign.version,
         createdAt=rfc3339(campaign.created_at),

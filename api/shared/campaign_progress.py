@@ -23,7 +23,7 @@ class CountedProgress:
 
 
 class CampaignProgress:
-    """The progress of campaigns, counted at most once a second for each, however many requests ask for it."""
+    """The progress of campaigns, counted at most once a second for each, and after each operation on it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,8 +40,13 @@ class CampaignProgress:
             # If the clients of all its requests are gone, no request reads its error.
             counting.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._counts |= dict.fromkeys(stale_ids, (begun_at, counting))
+        # Read before the first pause: another request may let a count be forgotten.
         counts = {campaign_id: self._counts[campaign_id][1] for campaign_id in campaign_ids}
         return {campaign_id: (await asyncio.shield(count))[campaign_id] for campaign_id, count in counts.items()}
+
+    def forget(self, campaign_id: str) -> None:
+        """Count a campaign again for the next request, because an operation has changed many of its posts."""
+        self._counts.pop(campaign_id, None)
 
     def _is_fresh(self, campaign_id: str, now: float) -> bool:
         begun_at, counting = self._counts.get(campaign_id, (float("-inf"), None))

@@ -56,6 +56,15 @@ async def count_series(session: AsyncSession, workspace_id: str) -> int:
     return (await session.execute(query)).scalar_one()
 
 
+async def count_by_campaign(session: AsyncSession, workspace_id: str, campaign_ids: Collection[str]) -> dict[str, int]:
+    """Return how many series each of these campaigns has, without those that have none."""
+    query = select(Series.campaign_id, func.count()).where(
+        Series.workspace_id == workspace_id, Series.campaign_id.in_(campaign_ids)
+    )
+    rows = await session.execute(query.group_by(Series.campaign_id))
+    return {campaign_id: count for campaign_id, count in rows if campaign_id is not None}
+
+
 async def list_series(
     session: AsyncSession,
     workspace_id: str,

@@ -51,6 +51,7 @@ class TestStart:
         timeless = await create(api, stack, campaign_id, isDraft=True)
         started = await do(api, campaign_id, "start")
         assert (started["status"], started["result"]) == ("active", {"scheduled": 2})
+        assert started["progress"]["scheduled"] == 2
         assert (await read(api, later))["status"] == "scheduled"
         assert (await read(api, timeless))["status"] == "draft"
         assert (await stack.settled(first["id"])).status == "published"

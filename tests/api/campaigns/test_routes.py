@@ -314,3 +314,20 @@ class TestWithPosts:
         response = await api.post("/v1/campaigns", json={"name": "x", "posts": [post_body(stack, None)]})
         assert [problem["param"] for problem in problems(response)] == ["Idempotency-Key"]
         assert (await api.post("/v1/campaigns", json={"name": "x", "posts": []})).status_code == 201
+
+
+async def test_a_campaign_counts_its_series(api: Client, stack: Stack) -> None:
+    campaign = await create(api)
+    account = stack.accounts["plain"]
+    body = {
+        "campaignId": campaign["id"],
+        "name": "Monday tip",
+        "timezone": "UTC",
+        "start": f"{YEAR}-06-01T09:00:00",
+        "recurrence": {"frequency": "weekly", "count": 2},
+        "post": {"content": "A tip", "platforms": [{"platform": account.platform, "accountId": account.id}]},
+    }
+    response = await api.post("/v1/series", json=body, headers={"Idempotency-Key": new_id("k")})
+    assert response.status_code == 201, response.text
+    assert (await api.get(f"/v1/campaigns/{campaign['id']}")).json()["series"] == 1
+    assert campaign["series"] == 0
