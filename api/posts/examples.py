@@ -25,12 +25,24 @@ CREATE: dict[str, dict[str, Any]] = {
         "scheduledFor": "2030-02-01T09:00",
         "timezone": "America/New_York",
     },
+    "nextSlot": {
+        "content": "Posted in the next free slot",
+        "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+        "queue": "next",
+    },
+    "afterAnother": {
+        "content": "Posted two hours after another post",
+        "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+        "after": {"postId": "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2", "delay": "PT2H", "onFailure": "skip"},
+    },
     "draft": {"content": "An idea for later", "isDraft": True},
 }
 
 PATCH: dict[str, dict[str, Any]] = {
     "reschedule": {"scheduledFor": "2030-02-02T09:00:00", "timezone": "America/New_York"},
     "publishNow": {"publishNow": True},
+    "nextSlot": {"queue": "next"},
+    "stopWaiting": {"after": None},
     "backToDraft": {"isDraft": True},
     "correct": {"content": "A text that the platform takes"},
     "correctOne": {

@@ -89,6 +89,18 @@ async def test_posts_are_imported_as_written(stack: DevStack) -> None:
     assert answers[2] in {"created 3 unchanged 0", ""}
 
 
+async def test_posts_take_slots_as_written(stack: DevStack) -> None:
+    names = BLOCK.findall((ROOT / "docs/send.md").read_text())[0]
+    blocks = BLOCK.findall((ROOT / "docs/queues.md").read_text())
+    if not shutil.which("node"):
+        blocks = [block for block in blocks if not block.startswith("node")]
+    printed = await shell_output([names, *(f"{block}\nprintf '\\n==\\n'" for block in blocks)], stack)
+    queue, *posts = [answer.strip() for answer in printed.split("\n==\n") if answer.strip()]
+    assert '"name":"Morning posts"' in queue
+    assert len(posts) == len(set(posts)) == len(blocks) - 1
+    assert all(post.startswith("scheduled for ") for post in posts)
+
+
 async def test_a_first_post_is_sent_as_written(stack: DevStack) -> None:
     readme = (ROOT / "README.md").read_text().split("## Send a post")[1].split("\n## ")[0]
     blocks = BLOCK.findall(readme) + BLOCK.findall((ROOT / "docs/send.md").read_text())
