@@ -15,7 +15,7 @@ from store.database import Database
 from store.locks import try_lock
 from store.maintenance.restores import confirm_if_older_than_restore
 from store.models import Post
-from store.posts.chains import FIRST_PLACE, Place, find_first, lock_waiting, search_ready
+from store.posts.chains import FIRST_PLACE, Place, find_first, has_ended, lock_waiting, search_ready
 from store.posts.contents import post_content, rewrite
 from store.posts.delivery import record_delivered
 from store.posts.plans import plan_with_accounts
@@ -71,15 +71,18 @@ async def follow(database: Database, workflows: PostWorkflows, post_id: str) -> 
         decision = decide_follow(first, OnFailure(post.after_on_failure or OnFailure.SKIP))
         if decision is FollowDecision.WAIT:
             return False
-        if decision is FollowDecision.SCHEDULE and first is not None and first.published_at is not None:
+        reason = _SKIPS.get(decision)
+        if reason is None and await has_ended(session, post.campaign_id):
+            reason = SkipReason.CAMPAIGN_ENDED
+        if reason is None and first is not None and first.published_at is not None:
             written_at = post.updated_at
             _schedule(post, first_id, first.published_at)
             await confirm_if_older_than_restore(session, post, written_at)
             plan = await plan_with_accounts(session, post)
         else:
-            _skip(post, first_id, _SKIPS[decision])
+            _skip(post, first_id, reason)
             plan = None
-    log.info("post.follows", post_id=post_id, workflow_id=post.workflow_id, after=first_id, decision=decision.value)
+    log.info("post.follows", post_id=post_id, workflow_id=post.workflow_id, after=first_id, skip_reason=reason)
     if plan is not None:
         try:
             await deliver_or_move(database, workflows, plan)
@@ -102,9 +105,9 @@ def _schedule(post: Post, first_id: str, published_at: datetime) -> None:
     rewrite(post, content, WORKER, status=PostStatus.SCHEDULED, due_at=due_at, now=datetime.now(UTC), after=first_id)
 
 
-def _skip(post: Post, first_id: str, reason: SkipReason) -> None:
+def _skip(post: Post, first_id: str, reason: SkipReason | None) -> None:
     content = post_content(post).model_copy(
         update={"after_post_id": None, "after_delay": None, "after_on_failure": None}
     )
     rewrite(post, content, WORKER, status=PostStatus.DRAFT, due_at=None, now=datetime.now(UTC), after=first_id)
-    post.skip_reason = reason.value
+    post.skip_reason = reason and reason.value

@@ -76,7 +76,11 @@ async def change_queue(
     """
     async with deps.database.transaction() as session:
         await _lock_queues(session, workspace_id)
-        queue, waiting = await _lock_queue(session, workspace_id, queue_id)
+        waiting: list[WaitingPost] = []
+        if body.reflow or body.timezone is not None:
+            queue, waiting = await _lock_with_posts(session, workspace_id, queue_id)
+        else:
+            queue = await require_queue(session, workspace_id, queue_id, lock=True)
         if body.timezone not in {None, queue.timezone} and waiting and not body.reflow:
             raise Conflict(_ZONE_NEEDS_REFLOW)
         _write(queue, body)
@@ -98,14 +102,14 @@ async def delete_queue(deps: Dependencies, workspace_id: str, queue_id: str) -> 
     """Delete a queue; its posts keep their times. Raises NotFound, Unavailable."""
     async with deps.database.transaction() as session:
         await _lock_queues(session, workspace_id)
-        queue, waiting = await _lock_queue(session, workspace_id, queue_id)
+        queue, waiting = await _lock_with_posts(session, workspace_id, queue_id)
         await release_posts(session, waiting)
         await session.delete(queue)
 
 
-async def require_queue(session: AsyncSession, workspace_id: str, queue_id: str) -> Queue:
-    """Return a queue of the workspace. Raises NotFound."""
-    queue = await find_queue(session, workspace_id, queue_id) if queue_id.isprintable() else None
+async def require_queue(session: AsyncSession, workspace_id: str, queue_id: str, *, lock: bool = False) -> Queue:
+    """Return a queue of the workspace; `lock` holds it until the transaction ends. Raises NotFound."""
+    queue = await find_queue(session, workspace_id, queue_id, lock=lock) if queue_id.isprintable() else None
     if queue is None:
         raise NotFound(_UNKNOWN)
     return queue
@@ -116,7 +120,7 @@ async def _lock_queues(session: AsyncSession, workspace_id: str) -> None:
     await lock(session, f"queues.{workspace_id}")
 
 
-async def _lock_queue(session: AsyncSession, workspace_id: str, queue_id: str) -> tuple[Queue, list[WaitingPost]]:
+async def _lock_with_posts(session: AsyncSession, workspace_id: str, queue_id: str) -> tuple[Queue, list[WaitingPost]]:
     try:
         locked = await lock_with_posts(session, workspace_id, queue_id) if queue_id.isprintable() else None
     except QueueBusyError as error:

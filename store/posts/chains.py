@@ -6,10 +6,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from domain.campaigns import CampaignStatus
 from domain.chains import MOST_POSTS, FirstPost
 from domain.post import PostStatus
 from store.locks import lock
-from store.models import Post
+from store.models import Campaign, Post
 
 _ABOVE = text("""
 WITH RECURSIVE above (id, after_post_id, place) AS (
@@ -98,6 +99,12 @@ async def search_ready(session: AsyncSession, after: Place, most: int) -> tuple[
     values = {"first_id": after[0], "id": after[1], "most": most}
     ready, last = (await session.execute(_SEARCH, values)).one()
     return list(ready), (last[0], last[1]) if last else FIRST_PLACE
+
+
+async def has_ended(session: AsyncSession, campaign_id: str | None) -> bool:
+    """Return whether a campaign has ended; False for none."""
+    query = select(Campaign.id).where(Campaign.id == campaign_id, Campaign.status == CampaignStatus.ENDED)
+    return campaign_id is not None and await session.scalar(query) is not None
 
 
 async def lock_waiting(session: AsyncSession, post_id: str) -> Post | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ARRAY, ColumnElement, all_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Action, Actor, AuditEntry, FieldChange
@@ -21,7 +21,7 @@ from domain.queues import SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_cam
 from domain.schedule import ScheduledTime, rfc3339
 from store.audit.trail import add_entries
 from store.campaigns.campaigns import campaign_rules
-from store.models import Campaign, Post, Queue
+from store.models import Campaign, Id, Post, Queue
 from store.posts.contents import NewPost, rewrite
 from store.queues.queues import find_queue, slot_rule
 
@@ -107,9 +107,14 @@ async def _taken_slots(session: AsyncSession, queue: Queue, now: datetime, excep
     # A day earlier in any zone: zones are less than a day apart from UTC.
     since = (now - timedelta(days=1)).date().isoformat()
     query = select(Post.scheduled_wall, Post.scheduled_for).where(Post.queue_id == queue.id)
-    query = query.where(Post.scheduled_wall >= since, Post.id.not_in(except_ids))
+    query = query.where(Post.scheduled_wall >= since, _is_other_than(except_ids))
     rows = (await session.execute(query)).all()
     return TakenSlots({wall for wall, _ in rows if wall}, {instant for _, instant in rows if instant})
+
+
+def _is_other_than(post_ids: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a post is not one of these: an array, as a statement has 32,767 parameters at most."""
+    return Post.id != all_(literal(list(post_ids), ARRAY(Id)))
 
 
 async def _closed_by_campaigns(session: AsyncSession, campaign_ids: Collection[str | None]) -> dict[str, TimeRanges]:
@@ -135,7 +140,7 @@ async def lock_with_posts(
     queue = await find_queue(session, workspace_id, queue_id, lock=True)
     if queue is None:
         return None
-    newer = query.where(Post.id.not_in([row.id for row in rows]))
+    newer = query.where(_is_other_than([row.id for row in rows]))
     joined = list(await session.execute(newer))
     # A change of a post may hold the post and wait for the queue: to wait for that post here would never end.
     rows += list(await session.execute(newer.with_for_update(skip_locked=True)))
@@ -150,7 +155,7 @@ async def lock_with_posts(
 
 async def release_posts(session: AsyncSession, posts: Sequence[WaitingPost]) -> None:
     """Let locked posts leave their queue; they keep their times."""
-    await session.execute(update(Post).where(Post.id.in_([post.id for post in posts])).values(queue_id=None))
+    await session.execute(_LEAVE, {"ids": [post.id for post in posts]})
 
 
 async def reflow(

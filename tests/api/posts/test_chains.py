@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from domain.campaigns import CampaignStatus
 from domain.post import PostStatus
 from domain.schedule import parse_date_time
 from reconcile.chains import follow, follow_posts
-from store.models import Post, Restore
+from store.models import Campaign, Post, Restore
+from tests.api.campaigns.conftest import save_campaign
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -328,3 +330,22 @@ async def test_a_row_of_a_backup_is_confirmed_before_it_follows(api: Client, sta
     assert row.version > 1000, "as of every post whose newer rows may be lost"
     history = (await api.get(f"/v1/posts/{post['id']}/history")).json()["events"]
     assert any("Rows were lost" in line["summary"] for line in history)
+
+
+async def test_a_post_waits_for_its_campaign_too(api: Client, stack: Stack) -> None:
+    campaign = await save_campaign(stack, status=CampaignStatus.DRAFT)
+    first = await published(api, stack, "before a campaign")
+    wishes = {"campaignId": campaign, "after": {"postId": first["id"], "delay": "PT1H"}}
+    post = await create(api, body(stack, "of a campaign", **wishes))
+    await follow_posts(stack.worker_database, stack.workflows)
+    assert await read(api, post) == post, "the campaign has not started"
+    await set_status(stack, campaign, CampaignStatus.ENDED)
+    await follow_posts(stack.worker_database, stack.workflows)
+    shown = await read(api, post)
+    assert (shown["status"], shown["skipReason"]) == ("draft", "campaign_ended")
+    assert {"after", "waitsFor"}.isdisjoint(shown)
+
+
+async def set_status(stack: Stack, campaign_id: str, status: CampaignStatus) -> None:
+    async with stack.database.transaction() as session:
+        await session.execute(update(Campaign).where(Campaign.id == campaign_id).values(status=status.value))
