@@ -41,9 +41,14 @@ class Meters:
         self._unreadable = meter.create_gauge(
             "socialsyncer_accounts_unreadable", "Accounts encrypted with a key that this worker does not have"
         )
+        self._deliveries = meter.create_counter(
+            "socialsyncer_webhook_deliveries", "Requests to endpoints of clients by outcome: delivered or failed"
+        )
         self._media_disk = meter.create_gauge(
             "socialsyncer_media_disk_bytes", "Bytes that media may take on this worker's disk now"
         )
+        for outcome in ("delivered", "failed"):
+            self._deliveries.add(0, {"outcome": outcome})
         for platform in platforms():
             for reason in PreflightReason:
                 self._preflight.add(0, {"platform": platform, "reason": reason.value})
@@ -53,6 +58,10 @@ class Meters:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
             self._unconfirmed.add(0, {"platform": platform})
+
+    def record_delivery(self, *, delivered: bool) -> None:
+        """Count a request to an endpoint."""
+        self._deliveries.add(1, {"outcome": "delivered" if delivered else "failed"})
 
     def record_unreadable_accounts(self, count: int) -> None:
         """Set how many accounts are encrypted with a key that this worker does not have."""

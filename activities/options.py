@@ -11,6 +11,9 @@ from platforms.registry import platforms
 POSTS_QUEUE = "posts"
 """The queue of workflows, and of short activities that only use the database."""
 
+WEBHOOKS_QUEUE = "webhooks"
+"""The queue of endpoints' workflows and their steps: an endpoint that does not answer delays no post."""
+
 CONFIRM_WITHIN = timedelta(hours=24)
 """How long the worker tries to confirm a send; after that a person must decide."""
 
@@ -97,5 +100,8 @@ def confirm_wait(attempts: int) -> timedelta:
     """Return the wait before the next attempt to confirm a send: one of FIRST_CONFIRM_WAITS, later an hour."""
     return FIRST_CONFIRM_WAITS[attempts] if attempts < len(FIRST_CONFIRM_WAITS) else timedelta(hours=1)
 
+
+DELIVER_TIMEOUT = timedelta(seconds=90)
+"""The limit of one step for an endpoint, which claims events for half a minute."""
 
 DATABASE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))

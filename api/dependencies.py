@@ -28,12 +28,17 @@ from api.shared.waiting import (
     WaitingRequests,
 )
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
+from domain.errors import Problem
 from domain.post import LATE_AFTER
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
 from store.database import Database
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
+
+TESTS_A_MINUTE = 5
+"""Tests of endpoints of one workspace, in each API process; our choice."""
+TOO_MANY_TESTS = Problem(f"Webhooks may be tested {TESTS_A_MINUTE} times a minute; please wait", "rate_limited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,10 @@ class Dependencies:
     """The hosts from which workers fetch no media, as far as a URL shows it."""
     operator_name: str | None
     """The operator's name for people who connect an account."""
+    webhook_hosts: LocalHosts
+    """The hosts to which workers send no events, as far as a URL shows it."""
+    webhook_tests: Rates
+    """The tests of endpoints that a workspace may ask for."""
 
     @classmethod
     def assemble(
@@ -81,6 +90,7 @@ class Dependencies:
         public_url: str | None = None,
         local_hosts: LocalHosts | None = None,
         operator_name: str | None = None,
+        webhook_hosts: LocalHosts | None = None,
     ) -> "Dependencies":
         """Return the dependencies over the process's connections and settings."""
         delivery = Delivery(database, workflows)
@@ -105,6 +115,8 @@ class Dependencies:
             CampaignProgress(database),
             local_hosts or LocalHosts(),
             operator_name,
+            webhook_hosts or LocalHosts(),
+            Rates(TESTS_A_MINUTE / 60, TESTS_A_MINUTE, problem=TOO_MANY_TESTS),
         )
 
 

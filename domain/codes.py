@@ -84,6 +84,7 @@ ProblemCode = Literal[
     "too_many_queues",
     "too_many_series",
     "too_many_views",
+    "too_many_webhooks",
     "unavailable",
     "unknown_host",
     "unknown_parameter",

@@ -29,4 +29,6 @@ class EventType(StrEnum):
     CAMPAIGN_PAUSED = "campaign.paused"
     CAMPAIGN_RESUMED = "campaign.resumed"
     CAMPAIGN_ENDED = "campaign.ended"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_TEST = "webhook.test"
     API_KEY_EXPIRING = "api_key.expiring"

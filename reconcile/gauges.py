@@ -54,6 +54,17 @@ class Gauges:
         self._ends = meter.create_gauge(
             "socialsyncer_api_version_days_left", "Days until a platform stops serving the version of its API in use"
         )
+        self._webhooks_waiting = meter.create_gauge("socialsyncer_webhook_waiting", "Events that wait for endpoints")
+        self._webhooks_overdue = meter.create_gauge(
+            "socialsyncer_webhook_oldest_waiting_seconds",
+            "Seconds for which the most overdue event for an endpoint that does not fail has been due",
+        )
+        self._webhooks_failing = meter.create_gauge(
+            "socialsyncer_webhooks_failing", "Endpoints that have failed five times in a row, and are probed"
+        )
+        self._webhooks_disabled = meter.create_gauge(
+            "socialsyncer_webhooks_disabled", "Endpoints that this service has switched off"
+        )
         self._refusals: set[tuple[str, str, str]] = set()
         self._campaigns = meter.create_gauge("socialsyncer_campaigns", "Campaigns, by their status")
         self._paused_for = meter.create_gauge(
@@ -110,6 +121,13 @@ class Gauges:
         for scope in PauseScope:
             lasted = longest.get(scope, timedelta(0))
             self._paused_for.set(max(round(lasted.total_seconds()), 0), {"scope": scope.value})
+
+    def webhooks(self, waiting: int, overdue: timedelta, failing: int, disabled: int) -> None:
+        """Set how many events wait for endpoints, for how long one has been due, and how many endpoints fail."""
+        self._webhooks_waiting.set(waiting)
+        self._webhooks_overdue.set(round(overdue.total_seconds()))
+        self._webhooks_failing.set(failing)
+        self._webhooks_disabled.set(disabled)
 
     def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
         """Set which apps are refused now, as (platform, app id, code); an app that is accepted again becomes 0."""

@@ -23,6 +23,7 @@ from store.maintenance.series import count_behind_series
 from store.maintenance.waiting import count_waiting
 from store.pauses.pauses import longest_with_missed
 from store.posts.delivery import count_undelivered
+from store.webhooks.keeping import measure_webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,8 @@ class LatePostWatch:
             self._gauges.api_versions(now.date())
             ends = await ends_of_accounts(session, now, WARNED_AHEAD)
             self._gauges.accounts(ends.expiring, ends.overdue)
+            webhooks = await measure_webhooks(session, now)
+            self._gauges.webhooks(webhooks.waiting, webhooks.overdue, webhooks.failing, webhooks.disabled)
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
     async def _find(self) -> list[LatePostFound]:

@@ -54,6 +54,7 @@ def create_app_from_env() -> Litestar:
             settings.public_url,
             LocalHosts(settings.private_media_hosts, settings.sandbox_url),
             settings.operator_name,
+            LocalHosts(settings.private_webhook_hosts),
         )
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)

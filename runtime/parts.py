@@ -26,6 +26,8 @@ from activities.rate_limiting import RateLimiter
 from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContextFactory
 from activities.step_results import StepResults
+from activities.webhook_requests import WebhookSender
+from activities.webhooks import WebhookSteps
 from media.admission import Admission
 from media.decoder_pool import DecoderPool
 from media.disk import MediaDisk
@@ -33,6 +35,7 @@ from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
+from platforms.http.hosts import AllowedHosts
 from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import Servers
@@ -64,6 +67,11 @@ class WorkerParts:
     most_accounts: int
     bulk_starts_per_s: int
     most_open_posts: int
+    webhook_sender: WebhookSender
+
+    def webhooks(self) -> WebhookSteps:
+        """Return the step that delivers events to clients' endpoints."""
+        return WebhookSteps(self.database, self.accounts.vault, self.webhook_sender, self.meters)
 
     def posts(self) -> PostActivities:
         """Return the activities that change only rows."""
@@ -137,6 +145,8 @@ async def open_parts(
             record_renewal=meters.record_renewal,
             renews=settings.renewals,
         )
+        webhook_transport = outgoing.to_named_hosts(AllowedHosts(settings.private_webhook_hosts))
+        webhook_sender = WebhookSender(await stack.enter_async_context(webhook_transport))
         try:
             yield WorkerParts(
                 database,
@@ -151,8 +161,10 @@ async def open_parts(
                 settings.max_accounts,
                 settings.bulk_starts_per_s,
                 settings.max_open_posts,
+                webhook_sender,
             )
         finally:
+            await webhook_sender.close()
             await accounts.close()
             await media.close()
 

@@ -169,6 +169,10 @@ class Settings(BaseSettings):
         default_factory=list,
         description="host:port, comma-separated, of accounts' own servers that may be private or speak plain http",
     )
+    private_webhook_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default_factory=list,
+        description="host:port, comma-separated, of clients' endpoints that may be private or speak plain http",
+    )
     forbidden_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default=(),
         description="networks, comma-separated, that are never called although they are public, as 192.0.2.0/24",
@@ -217,7 +221,7 @@ class Settings(BaseSettings):
         """Return for how long lines of the audit trail are kept."""
         return timedelta(days=self.audit_days)
 
-    @field_validator("private_media_hosts", "private_account_hosts")
+    @field_validator("private_media_hosts", "private_account_hosts", "private_webhook_hosts")
     @classmethod
     def _with_ports(cls, value: list[str]) -> list[str]:
         AllowedHosts(value)

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.local_publish import LocalPublish
-from activities.options import POSTS_QUEUE, platform_queue
+from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
@@ -31,6 +31,7 @@ from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
 from reconcile.series_planner import planner_task
 from reconcile.sweep import bulk_task, sweep_task
+from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
@@ -44,6 +45,7 @@ from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
 from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
+from workflows.webhook import WebhookWorkflow
 
 _SHORT_GRACE = timedelta(seconds=5)
 
@@ -62,12 +64,18 @@ _ROWS = 20
 """Short database steps that run at a time. Platforms that do not answer do not use these slots."""
 
 
+_ENDPOINTS = 100
+"""Endpoints of clients that a worker sends to at the same time. Those that hang do so for 15 s, five times in a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
     """The workers of one process: that of the posts' own queue, and those of the platforms it serves."""
 
     posts: Worker
     platforms: Sequence[Worker] = ()
+    webhooks: Worker | None = None
+    """The worker of the queue of clients' endpoints."""
     continued: Worker | None = None
     """The worker of the queue on which only this process continues steps that it began within a workflow's task."""
     local_publish: LocalPublish | None = None
@@ -77,7 +85,7 @@ class WorkerGroup:
     @property
     def workers(self) -> list[Worker]:
         """Return all of them."""
-        return [self.posts, *([self.continued] if self.continued else []), *self.platforms]
+        return [self.posts, *(worker for worker in (self.continued, self.webhooks) if worker), *self.platforms]
 
     async def finish(self) -> None:
         """Take no new tasks, and finish those that have begun.
@@ -85,7 +93,7 @@ class WorkerGroup:
         Steps towards platforms stop together, so that one grace is enough for all of them. The posts' own worker
         follows, because a step is only over when its workflow has received the result.
         """
-        stops = [platform.shutdown() for platform in self.platforms]
+        stops = [worker.shutdown() for worker in (*self.platforms, *([self.webhooks] if self.webhooks else []))]
         await asyncio.gather(*stops, *([self.local_publish.stop(self.grace)] if self.local_publish else []))
         if self.continued:
             await self.continued.shutdown()
@@ -150,7 +158,18 @@ def worker_group(
         )
         for platform in served
     ]
-    return WorkerGroup(own, serving, continued, local_publish, grace)
+    webhooks = Worker(
+        client,
+        task_queue=WEBHOOKS_QUEUE,
+        workflows=[WebhookWorkflow],
+        activities=[parts.webhooks().deliver_events],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[LogContext()],
+        graceful_shutdown_timeout=grace,
+        max_concurrent_activities=_ENDPOINTS,
+        max_heartbeat_throttle_interval=_THROTTLE,
+    )
+    return WorkerGroup(own, serving, webhooks, continued, local_publish, grace)
 
 
 @contextlib.asynccontextmanager
@@ -180,6 +199,9 @@ async def running_workers(
         zone_task(database, posts),
         expiry_task(database, audit_kept),
         ends_task(database),
+        wake_task(database, client),
+        webhook_sweep_task(database, client),
+        webhook_keeping_task(database, accounts.vault),
         preflight_task(database, parts.meters, parts.media.files),
         announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
         key_task(database, accounts.vault, parts.meters),

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-from store.models import Base, ConnectedAccount, Post
+from store.models import Base, ConnectedAccount, Post, Webhook
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PASSWORD = re.compile(r"[!-~]{8,128}")
@@ -64,6 +64,9 @@ _FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_a
 _LASTING = frozenset({"id", "workspace_id", "workflow_id", "created_by", "created_at"})
 """Columns of a post that stay as it was created; the first line of its history is read from them."""
 _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if column.key not in _LASTING)
+_SECRETS = frozenset({"secret", "older_secret"})
+_SETTINGS = ", ".join(column.key for column in Webhook.__mapper__.column_attrs if column.key not in _SECRETS)
+_CHANGED_SETTINGS = "name, url, events, enabled, disabled_reason, disabled_at, failing_since, failures, probe_at"
 # Without the time, which the database sets.
 _LINE = "workspace_id, platform, account_id, action, actor_id, details"
 _OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempotency_key, request_sha256, result"
@@ -128,6 +131,17 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "listeners": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
     # Triggers write events, with the owner's rights.
     "events": {Component.API: _READ, Component.WORKER: "SELECT, DELETE"},
+    "handover_keys": {Component.API: "SELECT (id, public_key, created_at)", Component.WORKER: _NOTE},
+    "webhooks": {
+        # The API seals a secret and may not read it, not even sealed.
+        Component.API: f"SELECT ({_SETTINGS}), INSERT, UPDATE ({_CHANGED_SETTINGS}), DELETE",
+        Component.WORKER: "SELECT, UPDATE",
+    },
+    "deliveries": {
+        Component.API: "SELECT, INSERT, UPDATE (state, cause, attempts, next_at)",
+        Component.WORKER: "SELECT, UPDATE, DELETE",
+    },
+    "delivery_attempts": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     # The API only measures how long ago the last turn was.
     "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},
@@ -142,6 +156,8 @@ FUNCTION_RIGHTS: Mapping[str, Component] = {
     "emit_ends_v1(interval)": Component.WORKER,
     "revoke_key_v1(text, text)": Component.API,
     "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": Component.API,
+    "test_webhook_v1(text, text)": Component.API,
+    "rotate_webhook_v1(text, text, bytea, text, interval)": Component.API,
 }
 """The part that may call a function that acts with the owner's rights. Migrations take the right from everybody."""
 

@@ -9,6 +9,7 @@ import httpx
 from pydantic import SecretStr
 from temporalio.testing import WorkflowEnvironment
 
+from cli.stack.ports import free_port
 from runtime.settings import VaultSettings
 from sandbox.authorization import PLAY_APP, PLAY_SECRET
 from sandbox.platforms.discord.base import SHARED_BOT as DISCORD_BOT
@@ -65,6 +66,7 @@ async def stack_on(
             encryption_keys=[SecretStr(encryption_key or new_key())],
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
+            private_webhook_hosts=[f"127.0.0.1:{free_port()}"],
             platform_rate_limits=False,
             apps=SecretStr(
                 json.dumps(

@@ -117,6 +117,19 @@ class CampaignEventDataView(TypedDict):
 
 
 @view()
+class WebhookEventDataView(TypedDict):
+    """An endpoint that is tested, or that this service has switched off."""
+
+    webhookId: Annotated[str, described("The endpoint's id.", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    name: NotRequired[Annotated[str | None, described("Its name.", "CMS")]]
+    reason: NotRequired[Annotated[Literal["gone", "failing"], described("Why it is switched off.", "failing")]]
+    failingSince: NotRequired[Annotated[Moment | None, described("Since when every request to it has failed.")]]
+    lastEventId: NotRequired[
+        Annotated[str | None, described("The event that failed last.", "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    ]
+
+
+@view()
 class KeyEventDataView(TypedDict):
     """An API key."""
 
@@ -144,6 +157,7 @@ class EventView(TypedDict):
         | LatePostEventDataView
         | AccountEventDataView
         | CampaignEventDataView
+        | WebhookEventDataView
         | KeyEventDataView,
         described("Ids and states; its form depends on `event`. Later versions may add fields."),
     ]

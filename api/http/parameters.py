@@ -60,6 +60,12 @@ PATH_PARAMETERS: dict[str, Json] = {
             "view_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
         (
+            "webhookId",
+            "The webhook's id. The answer is 404 if the workspace has no such webhook.",
+            {"type": "string"},
+            "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+        ),
+        (
             "pauseId",
             "The pause's id. The answer is 404 if the workspace has no such pause.",
             {"type": "string"},

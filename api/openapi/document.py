@@ -10,12 +10,14 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from api.errors import ErrorView
+from api.events.catalogue import EVENTS
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
 from api.openapi.operations import OPERATIONS
 from api.posts.error_examples import ERRORS
 from api.shared.scopes import required_scope
+from domain.events import EventType
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
@@ -93,6 +95,7 @@ def document() -> Json:
             {"name": "Series", "description": "Posts that recur by a rule."},
             {"name": "Pauses", "description": "Stop posts from being sent, and let them continue."},
             {"name": "Events", "description": "Follow what happens to posts and accounts."},
+            {"name": "Webhooks", "description": "Have events sent to an address of yours."},
             {"name": "Accounts", "description": "List, check and remove connected accounts."},
             {"name": "Connect", "description": "Connect accounts."},
             {"name": "Platforms", "description": "Read the rules of the platforms."},
@@ -100,6 +103,7 @@ def document() -> Json:
             {"name": "Health", "description": "Monitor this service."},
         ],
         "paths": {**paths, **_health()},
+        "webhooks": {event.value: _webhook(event) for event in EventType},
         "components": {
             "schemas": schemas(),
             "headers": _HEADERS,
@@ -111,6 +115,33 @@ def document() -> Json:
                 }
             },
         },
+    }
+
+
+def _webhook(event: EventType) -> Json:
+    """Return the request that delivers an event to a client's endpoint."""
+    summary, data = EVENTS[event]
+    properties = {
+        "id": {"type": "string", "description": "The event's id, the same for every attempt."},
+        "event": {"type": "string", "const": event.value},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": ref(schema_name(data)),
+    }
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature", "X-SocialSyncerAPI-Signature")
+    headers = [
+        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+        for name in (*names, "X-SocialSyncerAPI-Delivery", "X-SocialSyncerAPI-Attempt")
+    ]
+    return {
+        "post": {
+            "summary": summary,
+            "description": "Verify the signature, answer 2xx within 15 seconds, and ignore an `id` that you know.",
+            "tags": ["Webhooks"],
+            "parameters": headers,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            "responses": {"2XX": {"description": "It is delivered; any other answer is a failure."}},
+        }
     }
 
 

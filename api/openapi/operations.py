@@ -15,6 +15,7 @@ from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
 from api.queues.routes import QueueEndpoints
 from api.series.routes import SeriesEndpoints
+from api.webhooks.routes import WebhookEndpoints
 
 CONTROLLERS = (
     PostEndpoints,
@@ -30,6 +31,7 @@ CONTROLLERS = (
     PauseEndpoints,
     EventEndpoints,
     QueueEndpoints,
+    WebhookEndpoints,
     AccountEndpoints,
     ConnectEndpoints,
     KeyEndpoints,

@@ -1,4 +1,4 @@
-"""Measure campaigns, pauses and bulk deliveries, each beside its floor: `uv run python -m benchmarks.campaigns`.
+"""Measure campaigns, pauses, bulk work and events, each beside its floor: `uv run python -m benchmarks.campaigns`.
 
 All jobs run one after the other on one development stack: real PostgreSQL, Temporal, API, worker and sandbox. Each
 figure has its floor, measured in the same run, and the share of the machine that was idle: on a machine that others
@@ -16,6 +16,13 @@ from collections.abc import Callable, Sequence
 from benchmarks.campaigns.bench import Bench, open_bench
 from benchmarks.campaigns.delivery import starts
 from benchmarks.campaigns.ends import resuming, shifting
+from benchmarks.campaigns.events import (
+    HANGING_PORT,
+    HEALTHY_PORT,
+    deliveries_beside_a_hanging_endpoint,
+    pages_of_a_feed,
+    sends_beside_listeners,
+)
 from benchmarks.campaigns.gates import closing, open_gates, sends
 from benchmarks.campaigns.measure import HEAD, IdleShare, Job
 from benchmarks.campaigns.reading import claims, progress, rounds
@@ -31,12 +38,16 @@ JOBS: dict[str, Callable[[Bench], Job]] = {
     "claims": claims,
     "rounds": rounds,
     "progress": progress,
+    "events": sends_beside_listeners,
+    "feed": pages_of_a_feed,
+    "webhooks": deliveries_beside_a_hanging_endpoint,
 }
 _POSTS = 10_000
 _ENVIRONMENT = {
     # The platforms' limits would stop a herd that is sent to one account.
     "SOCIALSYNCER_PLATFORM_RATE_LIMITS": "false",
     "SOCIALSYNCER_MAX_OPEN_POSTS": "0",
+    "SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS": f"127.0.0.1:{HEALTHY_PORT},127.0.0.1:{HANGING_PORT}",
 }
 
 

@@ -40,7 +40,7 @@ async def sends(bench: Bench) -> Job:
             prefix = await bench.copies(_SENDS // 2, datetime.now(UTC) - timedelta(minutes=1))
             async with _version_called(bench, name):
                 before = cpu_seconds(postgres)
-                seconds = await timed(functools.partial(_send_all, bench, prefix))
+                seconds = await timed(functools.partial(send_all, bench, prefix))
             rates[name].append(_SENDS / seconds)
             spent[name].append((cpu_seconds(postgres) - before) / _SENDS * 1000)
             await bench.forget(prefix)
@@ -61,7 +61,8 @@ async def _version_called(bench: Bench, name: str) -> AsyncIterator[None]:
         await owner.execute("ALTER TABLE attempts ENABLE TRIGGER check_gate")
 
 
-async def _send_all(bench: Bench, prefix: str) -> None:
+async def send_all(bench: Bench, prefix: str) -> None:
+    """Write the two phases of a send for each target of some posts, by several writers."""
     async with bench.connection() as owner:
         rows = await owner.fetch("SELECT id FROM targets WHERE post_id LIKE $1 || '%' ORDER BY id", prefix)
     targets = iter([row["id"] for row in rows])

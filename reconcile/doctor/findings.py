@@ -56,6 +56,8 @@ class FindingKind(StrEnum):
     """A restore from a backup was recorded, and it is not finished."""
     REVISION = "revision_waits"
     """An edit was saved, and is neither made nor refused."""
+    WEBHOOKS = "webhooks_wait"
+    """Events for webhooks that do not fail are due, and no worker sends them."""
     KEY = "key_without_post"
     """An Idempotency-Key is taken for a post that does not exist."""
     SLOT_DOUBLE = "slot_double"

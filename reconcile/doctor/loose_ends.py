@@ -29,6 +29,7 @@ from store.maintenance.loose_ends import (
 from store.maintenance.restores import count_to_confirm_first, open_restore
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
+from store.webhooks.keeping import WebhookNumbers, measure_webhooks
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -36,6 +37,8 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 _REMEMBERED = timedelta(days=1)
 """How long an edit that was given up is reported."""
 _MOST_KEYS, _MOST_SLOTS = 200, 200
+_SENT_WITHIN = timedelta(minutes=1)
+"""How long an event for a webhook that does not fail may be due."""
 
 
 class LooseEnds:
@@ -57,6 +60,7 @@ class LooseEnds:
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
+            webhooks = await measure_webhooks(session, now)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
@@ -66,6 +70,7 @@ class LooseEnds:
         loose_ends += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         loose_ends += [finding for revision in revisions if (finding := await self._revision(revision, now))]
         loose_ends += [self._double(slot) for slot in doubles]
+        loose_ends += [self._webhooks(webhooks)] if webhooks.overdue >= _SENT_WITHIN else []
         loose_ends += [finding for key in keys if (finding := await self._key(key))]
         return loose_ends
 
@@ -112,6 +117,15 @@ class LooseEnds:
             "(docs/runbook.md, section 2, AppRefused)."
         )
         return Finding(FindingKind.APP, FixedBy.PERSON, Subject(platform=app.platform), what, how)
+
+    def _webhooks(self, webhooks: WebhookNumbers) -> Finding:
+        since = round(webhooks.overdue.total_seconds())
+        what = f"{webhooks.waiting} events wait for webhooks, one of them is due for {since} s, and no worker sends it."
+        how = (
+            "Start a worker (`python worker.py`). If one runs, its log says why: `webhook.not_woken` or "
+            "`webhook.secret_unreadable`."
+        )
+        return Finding(FindingKind.WEBHOOKS, FixedBy.PERSON, Subject(workspace_id=self._workspace_id), what, how)
 
     def _double(self, slot: DoubleSlot) -> Finding:
         what = f"The posts {', '.join(slot.post_ids)} of queue {slot.queue_id} are all due at {rfc3339(slot.at)}."

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import KEPT
 from domain.ids import first_id
-from store.models import Event, Listener
+from store.models import Event, Listener, Webhook
 
 
 async def delete_past_events(session: AsyncSession, now: datetime, limit: int) -> int:
@@ -21,8 +21,9 @@ async def delete_past_events(session: AsyncSession, now: datetime, limit: int) -
 
 
 async def delete_past_listeners(session: AsyncSession, now: datetime, limit: int) -> int:
-    """Delete up to `limit` listeners whose feeds were not read for KEPT; return how many were deleted."""
-    past = select(Listener.workspace_id).where(Listener.read_at < now - KEPT).limit(limit)
+    """Delete up to `limit` listeners without webhooks whose feeds were not read for KEPT; return how many."""
+    has_webhook = select(Webhook.id).where(Webhook.workspace_id == Listener.workspace_id).exists()
+    past = select(Listener.workspace_id).where(Listener.read_at < now - KEPT, ~has_webhook).limit(limit)
     deleted = await session.execute(
         delete(Listener).where(Listener.workspace_id.in_(past)).returning(Listener.workspace_id),
         execution_options={"synchronize_session": False},

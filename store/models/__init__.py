@@ -24,6 +24,7 @@ from store.models.queues import QUEUE_NAME, Queue, QueueAccount
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.series import OccurrenceEntry, Series
+from store.models.webhooks import Delivery, DeliveryAttempt, HandoverKey, Webhook
 
 __all__ = [
     "EXTERNAL_ID",
@@ -42,8 +43,11 @@ __all__ = [
     "Campaign",
     "ChoiceList",
     "ConnectedAccount",
+    "Delivery",
+    "DeliveryAttempt",
     "Event",
     "Gate",
+    "HandoverKey",
     "HostedFile",
     "Id",
     "IdempotencyKey",
@@ -67,6 +71,7 @@ __all__ = [
     "SchemaState",
     "Series",
     "Target",
+    "Webhook",
     "Workspace",
     "ZoneCheck",
 ]

@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from media.local_hosts import LocalHosts
 from tests.api.documented import check_documented
 from tests.serving import started
 from tests.stack import Stack
@@ -21,7 +22,13 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 @pytest.fixture(scope="session")
 async def app(running: Stack) -> AsyncIterator[Litestar]:
     """Serve the session's stack."""
-    deps = Dependencies.assemble(running.api_database, running.workflows, running.outcomes, public_url=PUBLIC_URL)
+    deps = Dependencies.assemble(
+        running.api_database,
+        running.workflows,
+        running.outcomes,
+        public_url=PUBLIC_URL,
+        webhook_hosts=LocalHosts(running.settings.private_webhook_hosts),
+    )
     async with started(create_app(deps)) as app:
         yield app
 

@@ -4,19 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
 from activities.meters import Meters
 from cli.doctor import to_text
+from domain.ids import new_id
 from domain.post import PostStatus
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from reconcile.doctor.findings import Exit, FindingKind
 from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials
-from store.models import Account, Target
+from store.models import Account, Delivery, Target, Webhook
 from store.secrets.vault import Vault, new_key
-from tests.reconcile.doctor.conftest import diagnose
+from tests.reconcile.doctor.conftest import agrees, diagnose, only
 from tests.stack import Stack
 
 
@@ -88,3 +89,29 @@ async def test_a_skewed_clock_is_named_before_what_follows_from_it(own: Stack, m
     text = to_text(await diagnose(own), 1)
     assert text.startswith("clock_skew: ")
     assert "600 s ahead of the database's" in text
+
+
+async def test_events_that_no_worker_sends_to_webhooks(stack: Stack) -> None:
+    webhook = Webhook(
+        id=new_id("wh"),
+        workspace_id=stack.workspace_id,
+        url="https://hooks.example.com/",
+        events=["*"],
+        secret=b"",
+        secret_key="",
+    )
+    late = datetime.now(UTC) - timedelta(minutes=5)
+    async with stack.database.transaction() as session:
+        session.add(webhook)
+        session.add(Delivery(webhook_id=webhook.id, event_id=new_id("evt"), next_at=late))
+    try:
+        finding = await only(stack, FindingKind.WEBHOOKS)
+        assert "1 events wait for webhooks" in finding.what
+        # A webhook that fails waits for its probe.
+        async with stack.database.transaction() as session:
+            await session.execute(update(Webhook).values(probe_at=datetime.now(UTC)))
+        assert await agrees(stack)
+    finally:
+        async with stack.database.transaction() as session:
+            for model in (Webhook, Delivery):
+                await session.execute(delete(model))

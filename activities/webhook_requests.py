@@ -1,0 +1,106 @@
+"""The request that delivers an event to an endpoint: signed, bounded, and to public addresses only."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from domain.schedule import rfc3339
+from domain.webhooks import ANSWER_WITHIN_S, LARGEST_RESPONSE, Answer, sign
+from platforms.http.guard import AddressForbidden, PortForbidden
+from store.models import Event
+
+_USER_AGENT = "SocialSyncerAPI-Webhooks/1"
+_FAILURES: Sequence[tuple[type[Exception], str]] = (
+    (PortForbidden, "its port is not called: only 80, 443, and 1024 and above"),
+    (AddressForbidden, "its address is not on the public internet"),
+    (TimeoutError, f"no answer within {ANSWER_WITHIN_S:g} s"),
+    (httpx.TimeoutException, f"no answer within {ANSWER_WITHIN_S:g} s"),
+    (httpx.ConnectError, "no connection to it can be made"),
+    (httpx.HTTPError, "the connection ended before it had answered"),
+    (httpx.InvalidURL, "its address cannot be read"),
+)
+
+
+def write_body(event: Event) -> bytes:
+    """Return the body of an event: the same for each attempt and each endpoint."""
+    body = {"id": event.id, "event": event.type, "timestamp": rfc3339(event.at), "data": event.data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class WebhookSender:
+    """A sender of events to endpoints, over guarded connections."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._client = httpx.AsyncClient(transport=transport, trust_env=False, timeout=ANSWER_WITHIN_S)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def send(
+        self, workspace_id: str, url: str, event: Event, secrets: Sequence[str], headers: dict[str, str]
+    ) -> Answer:
+        """Send an event and return the answer, or why there was none. Redirects are not followed."""
+        body, began = write_body(event), time.monotonic()
+        signed = {
+            "Content-Type": "application/json",
+            "User-Agent": _USER_AGENT,
+            **sign(secrets, event.id, datetime.now(UTC), body),
+            **headers,
+        }
+        request = self._client.build_request(
+            "POST", url, content=body, headers=signed, extensions={"workspace": workspace_id}
+        )
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                response = await self._client.send(request, stream=True, follow_redirects=False)
+                try:
+                    beginning = await _beginning(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            return Answer(_since(began), None, next(text for kind, text in _FAILURES if isinstance(error, kind)))
+        status = response.status_code
+        error_text = None if response.is_success else _why(status)
+        return Answer(_since(began), status, error_text, beginning, _retry_after(response.headers.get("retry-after")))
+
+
+async def _beginning(response: httpx.Response) -> str:
+    """Return the beginning of an answer as text; the rest of a long answer is not read."""
+    raw = b""
+    try:
+        async for chunk in response.aiter_raw():
+            raw += chunk
+            if len(raw) >= LARGEST_RESPONSE:
+                break
+    except httpx.RemoteProtocolError:
+        # Its status has arrived, so the event has, too.
+        pass
+    return raw[:LARGEST_RESPONSE].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _why(status: int) -> str:
+    if 300 <= status < 400:
+        return f"it answered {status}: redirects are not followed"
+    return f"it answered {status}"
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _retry_after(text: str | None) -> timedelta | None:
+    """Return what Retry-After says: seconds, or a date."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return timedelta(seconds=min(int(text[:9]), 10**6))
+    try:
+        return max(parsedate_to_datetime(text) - datetime.now(UTC), timedelta(0))
+    except (TypeError, ValueError, OverflowError):
+        return None

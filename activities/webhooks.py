@@ -1,0 +1,161 @@
+"""The worker's step for an endpoint: it sends what is due, and writes each answer."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from activities.meters import Meters
+from activities.webhook_requests import WebhookSender
+from domain.webhooks import Answer, WebhookStatus
+from store.database import Database
+from store.models import Webhook
+from store.persist import persist
+from store.secrets.handover import HandoverError
+from store.secrets.vault import Vault, VaultError
+from store.webhooks.deliveries import (
+    ClaimedDelivery,
+    Settled,
+    claim_deliveries,
+    drop_delivery,
+    find_webhook,
+    next_due,
+    release_delivery,
+    settle_delivery,
+)
+from store.webhooks.endpoints import count_waiting
+from store.webhooks.handover_keys import SealedSecret, open_secret
+
+log = structlog.get_logger(__name__)
+
+_BATCH, _AT_A_TIME = 50, 8
+"""Events that are claimed together, and requests to one endpoint at the same time."""
+_ROUND_S = 30.0
+"""Seconds after which a step claims no more: its claims last for 60 s, and the last requests may take 15."""
+
+
+class DeliverCommand(BaseModel):
+    """The endpoint, without its address and secrets. `probes_now`: an operator asks to try it now."""
+
+    webhook_id: str
+    probes_now: bool = False
+
+
+class DeliveryRound(BaseModel):
+    """The state of an endpoint after a step."""
+
+    exists: bool
+    next_at: datetime | None = None
+    """When something is to be sent next; None if nothing waits."""
+    waiting: int = 0
+    status: WebhookStatus = WebhookStatus.ACTIVE
+    failing_since: datetime | None = None
+    last_failure: str | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Events that are sent to an endpoint together, until the time `end`."""
+
+    webhook: Webhook
+    secrets: list[str]
+    end: float
+    may_continue: bool = True
+    """Whether the endpoint has not begun to fail."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
+
+
+class WebhookSteps:
+    """The activity that delivers events to endpoints."""
+
+    def __init__(self, database: Database, vault: Vault, sender: WebhookSender, meters: Meters) -> None:
+        self._database = database
+        self._vault = vault
+        self._sender = sender
+        self._meters = meters
+
+    @activity.defn
+    async def deliver_events(self, command: DeliverCommand) -> DeliveryRound:
+        """Send what is due to an endpoint, at most for half a minute, and return when it is to be done again."""
+        end = time.monotonic() + _ROUND_S
+        probes_now = command.probes_now
+        async with heartbeating():
+            while time.monotonic() < end:
+                async with self._database.transaction() as session:
+                    webhook = await find_webhook(session, command.webhook_id)
+                    if webhook is None:
+                        return DeliveryRound(exists=False)
+                    now = datetime.now(UTC)
+                    claimed = await claim_deliveries(session, webhook, now, _BATCH, probes_now=probes_now)
+                    secrets = await self._secrets(session, webhook, now) if claimed else []
+                probes_now = False
+                if not claimed or not secrets:
+                    break
+                batch = _Batch(webhook, secrets, end)
+                await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
+        async with self._database.transaction() as session:
+            return await self._state(session, command.webhook_id)
+
+    async def _secrets(self, session: AsyncSession, webhook: Webhook, now: datetime) -> list[str]:
+        """Return the secrets in use, the newest first; none if this worker cannot open them, which is no failure."""
+        sealed = [SealedSecret(webhook.secret_key, webhook.secret)]
+        if webhook.older_secret and webhook.older_secret_key and webhook.older_until and webhook.older_until > now:
+            sealed.append(SealedSecret(webhook.older_secret_key, webhook.older_secret))
+        try:
+            return [await open_secret(session, self._vault, webhook.id, secret) for secret in sealed]
+        except (VaultError, HandoverError):
+            log.warning("webhook.secret_unreadable", webhook_id=webhook.id, workspace_id=webhook.workspace_id)
+            return []
+
+    async def _deliver(self, batch: "_Batch", delivery: ClaimedDelivery) -> None:
+        """Send one event, unless the endpoint has begun to fail meanwhile or the round is over."""
+        async with batch.turns:
+            webhook = batch.webhook
+            if delivery.event is None or not (batch.may_continue or delivery.is_test) or time.monotonic() > batch.end:
+                async with self._database.transaction() as session:
+                    await (drop_delivery if delivery.event is None else release_delivery)(session, delivery.id)
+                return
+            headers = {
+                "X-SocialSyncerAPI-Delivery": delivery.id,
+                "X-SocialSyncerAPI-Attempt": str(delivery.attempts + 1),
+            }
+            began = datetime.now(UTC)
+            answer = await self._sender.send(webhook.workspace_id, webhook.url, delivery.event, batch.secrets, headers)
+            settled = await self._settle(webhook, delivery, answer, began)
+            batch.may_continue = settled.may_continue
+
+    async def _settle(self, webhook: Webhook, delivery: ClaimedDelivery, answer: Answer, began: datetime) -> Settled:
+        async def write() -> Settled:
+            async with self._database.answers.transaction() as session:
+                return await settle_delivery(session, webhook.id, delivery, answer, began, datetime.now(UTC))
+
+        settled = await persist(write)
+        self._meters.record_delivery(delivered=answer.is_delivered)
+        if settled.disabled is not None:
+            log.warning(
+                "webhook.disabled",
+                webhook_id=webhook.id,
+                workspace_id=webhook.workspace_id,
+                reason=settled.disabled.value,
+                event_id=delivery.event_id,
+            )
+        return settled
+
+    async def _state(self, session: AsyncSession, webhook_id: str) -> DeliveryRound:
+        webhook = await find_webhook(session, webhook_id)
+        if webhook is None:
+            return DeliveryRound(exists=False)
+        return DeliveryRound(
+            exists=True,
+            next_at=await next_due(session, webhook),
+            waiting=(await count_waiting(session, [webhook.id]))[webhook.id],
+            status=webhook.status,
+            failing_since=webhook.failing_since,
+            last_failure=webhook.last_failure,
+        )

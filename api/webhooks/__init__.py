@@ -1,0 +1,1 @@
+"""The API's part about webhooks: endpoints, and the log of what they got."""

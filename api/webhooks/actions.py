@@ -1,0 +1,179 @@
+"""The creation, change and test of endpoints."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.suggest import did_you_mean
+from api.webhooks.addresses import address_problem
+from api.webhooks.schemas import EVENT_NAMES, TestView, WebhookBody, WebhookChangeBody, WebhookView
+from domain.errors import InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
+from domain.ids import new_id
+from domain.schedule import rfc3339
+from domain.webhooks import MOST_ENDPOINTS, DeliveryState, is_secret, new_secret
+from store.models import Webhook
+from store.webhooks.endpoints import (
+    NewEndpoint,
+    add_test,
+    change_endpoint,
+    count_waiting,
+    create_endpoint,
+    delivery_outcome,
+    find_endpoint,
+    rotate_secret,
+    switched,
+)
+from store.webhooks.handover_keys import SealedSecret, seal_secret
+
+NOT_FOUND = Problem("There is no such webhook", "not_found")
+_NO_WORKER = Problem("No worker has started yet, so no secret can be handed to it. Please try again", "unavailable")
+_TOO_MANY = Problem(f"This workspace has {MOST_ENDPOINTS} webhooks already; delete one", "too_many_webhooks")
+_NO_SECRET = Problem("secret must be whsec_ and 24 to 64 bytes in base64", "invalid_field_value", "secret")
+
+
+async def require_webhook(session: AsyncSession, workspace_id: str, webhook_id: str) -> Webhook:
+    """Return an endpoint of the workspace. Raises NotFound."""
+    webhook = await find_endpoint(session, workspace_id, webhook_id) if webhook_id.isprintable() else None
+    if webhook is None:
+        raise NotFound(NOT_FOUND)
+    return webhook
+
+
+async def create_webhook(deps: Dependencies, workspace_id: str, body: WebhookBody, wait_s: float) -> WebhookView:
+    """Create an endpoint and test it. Raises InvalidRequest, Unprocessable, Unavailable."""
+    problems = [*_address_problems(deps, body.url), *_event_problems(body.events)]
+    if body.secret is not None and not is_secret(body.secret):
+        problems.append(_NO_SECRET)
+    if problems:
+        raise InvalidRequest(problems)
+    webhook_id, secret = new_id("wh"), body.secret or new_secret()
+    async with deps.database.transaction() as session:
+        sealed = await _seal(session, webhook_id, secret)
+        events = list(dict.fromkeys(body.events))
+        endpoint = NewEndpoint(webhook_id, workspace_id, body.url, events, body.name, body.enabled, sealed)
+        if not await create_endpoint(session, endpoint, MOST_ENDPOINTS):
+            raise Unprocessable(_TOO_MANY)
+    test = await run_test(deps, workspace_id, webhook_id, wait_s)
+    return {**await webhook_view(deps, workspace_id, webhook_id), "secret": secret, "test": test}
+
+
+async def change_webhook(
+    deps: Dependencies, workspace_id: str, webhook_id: str, body: WebhookChangeBody, wait_s: float
+) -> WebhookView:
+    """Change an endpoint, and test a new address. Raises InvalidRequest, NotFound."""
+    if problems := [*_address_problems(deps, body.url), *_event_problems(body.events or ())]:
+        raise InvalidRequest(problems)
+    values: dict[str, object] = body.model_dump(exclude_unset=True, exclude={"enabled"})
+    values = {name: value for name, value in values.items() if value is not None or name == "name"}
+    async with deps.database.transaction() as session:
+        webhook = await require_webhook(session, workspace_id, webhook_id)
+        if body.enabled is not None and body.enabled is not webhook.enabled:
+            values |= switched(body.enabled, datetime.now(UTC))
+        if values:
+            await change_endpoint(session, workspace_id, webhook_id, **values)
+        is_moved = body.url is not None and body.url != webhook.url
+    if not is_moved:
+        return await webhook_view(deps, workspace_id, webhook_id)
+    test = await run_test(deps, workspace_id, webhook_id, wait_s)
+    return {**await webhook_view(deps, workspace_id, webhook_id), "test": test}
+
+
+async def rotate_webhook(deps: Dependencies, workspace_id: str, webhook_id: str, overlap: timedelta) -> WebhookView:
+    """Give an endpoint a new secret. Raises NotFound, Unavailable."""
+    secret = new_secret()
+    async with deps.database.transaction() as session:
+        await require_webhook(session, workspace_id, webhook_id)
+        await rotate_secret(session, workspace_id, webhook_id, await _seal(session, webhook_id, secret), overlap)
+    return {**await webhook_view(deps, workspace_id, webhook_id), "secret": secret}
+
+
+async def run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_s: float) -> TestView:
+    """Have a worker test an endpoint, and wait for the outcome. Raises NotFound, TooManyRequests."""
+    deps.webhook_tests.take(workspace_id)
+    async with deps.database.transaction() as session:
+        delivery_id = await add_test(session, workspace_id, webhook_id)
+    if delivery_id is None:
+        raise NotFound(NOT_FOUND)
+
+    async def is_over() -> bool:
+        async with deps.database.reading() as session:
+            state, _ = await delivery_outcome(session, delivery_id)
+        return state is not DeliveryState.WAITING
+
+    await deps.outcomes.wait(delivery_id, is_over, wait_s)
+    async with deps.database.reading() as session:
+        state, attempt = await delivery_outcome(session, delivery_id)
+    if state is DeliveryState.WAITING or attempt is None:
+        return TestView(outcome="unchecked", deliveryId=delivery_id, httpStatus=None, error=None)
+    is_delivered = state is DeliveryState.DELIVERED
+    return TestView(
+        outcome="delivered" if is_delivered else "failed",
+        deliveryId=delivery_id,
+        httpStatus=attempt.http_status,
+        error=attempt.error,
+    )
+
+
+async def enable_webhook(deps: Dependencies, workspace_id: str, webhook_id: str) -> None:
+    """Switch an endpoint on."""
+    async with deps.database.transaction() as session:
+        await change_endpoint(session, workspace_id, webhook_id, **switched(True, datetime.now(UTC)))
+
+
+async def webhook_view(deps: Dependencies, workspace_id: str, webhook_id: str) -> WebhookView:
+    """Return an endpoint as clients read it. Raises NotFound."""
+    async with deps.database.reading() as session:
+        webhook = await require_webhook(session, workspace_id, webhook_id)
+        return view_of_row(webhook, await count_waiting(session, [webhook.id]))
+
+
+def view_of_row(webhook: Webhook, waiting: Mapping[str, int]) -> WebhookView:
+    """Return an endpoint's row as clients read it."""
+    now = datetime.now(UTC)
+    overlaps = webhook.older_until is not None and webhook.older_until > now
+    return WebhookView(
+        id=webhook.id,
+        name=webhook.name,
+        url=webhook.url,
+        events=webhook.events,
+        enabled=webhook.enabled,
+        status=webhook.status,
+        disabledReason=webhook.disabled_reason,
+        disabledAt=_time(webhook.disabled_at),
+        failingSince=_time(webhook.failing_since),
+        lastFailure=webhook.last_failure,
+        lastDeliveredAt=_time(webhook.last_delivered_at),
+        waiting=waiting.get(webhook.id, 0),
+        olderSecretUntil=_time(webhook.older_until) if overlaps else None,
+        createdAt=rfc3339(webhook.created_at),
+    )
+
+
+def _address_problems(deps: Dependencies, url: str | None) -> list[Problem]:
+    problem = address_problem(url, deps.webhook_hosts) if url is not None else None
+    return [problem] if problem else []
+
+
+def _event_problems(names: Iterable[str]) -> list[Problem]:
+    return [
+        Problem(
+            f"events.{number} must be one of the documented events{did_you_mean(name, EVENT_NAMES)}",
+            "invalid_field_value",
+            f"events.{number}",
+        )
+        for number, name in enumerate(names)
+        if name not in EVENT_NAMES
+    ]
+
+
+def _time(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None
+
+
+async def _seal(session: AsyncSession, webhook_id: str, secret: str) -> SealedSecret:
+    sealed = await seal_secret(session, webhook_id, secret)
+    if sealed is None:
+        raise Unavailable(_NO_WORKER)
+    return sealed

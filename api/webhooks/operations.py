@@ -1,0 +1,165 @@
+"""The operations on webhooks, as the API routes them and its document describes them."""
+
+from api.http.operation import WITH_BODY, Json, Operation
+from api.http.parameters import cursor, query
+from api.http.query import MAX_LIMIT
+from api.webhooks import examples
+from api.webhooks.schemas import (
+    DeletedWebhookView,
+    LogView,
+    RecoverBody,
+    RecoveredView,
+    RedeliverBody,
+    RedeliveredView,
+    RotateBody,
+    TestView,
+    WebhookBody,
+    WebhookChangeBody,
+    WebhookListView,
+    WebhookView,
+)
+from domain.events import EventType
+from domain.webhooks import MOST_ENDPOINTS, DeliveryState
+
+LONGEST_WAIT_S = 10
+"""How long an answer waits, by default and at most, for the test of an endpoint."""
+_PREFER: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        f"`wait=N`: how many seconds to wait for the test, 0 to {LONGEST_WAIT_S}, {LONGEST_WAIT_S} by default (RFC "
+        "7240)."
+    ),
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+_ERRORS = ("wrongEvent", *WITH_BODY)
+
+CREATE_WEBHOOK = Operation(
+    route="POST /v1/webhooks/settings",
+    description=(
+        "Events are sent to `url` from now on, signed with `secret`, which is answered here and never again. A "
+        "`webhook.test` is sent at once, and its outcome is in `test`; the endpoint is created in any case. A "
+        f"workspace may have {MOST_ENDPOINTS} endpoints."
+    ),
+    answer=WebhookView,
+    answers={"created": examples.CREATED},
+    errors=(*_ERRORS, "tooManyWebhooks"),
+    status=201,
+    body=WebhookBody,
+    bodies={"create": examples.CREATE},
+    parameters=(_PREFER,),
+)
+LIST_WEBHOOKS = Operation(
+    route="GET /v1/webhooks/settings",
+    description="All endpoints of the workspace, the oldest first, without their secrets.",
+    answer=WebhookListView,
+    answers={"list": {"webhooks": [examples.WEBHOOK]}},
+    errors=("unknownQuery",),
+)
+GET_WEBHOOK = Operation(
+    route="GET /v1/webhooks/settings/{webhookId}",
+    description="With how many events wait, and since when it fails.",
+    answer=WebhookView,
+    answers={"active": examples.WEBHOOK, "disabled": examples.DISABLED},
+    errors=("unknownQuery", "webhookNotFound"),
+)
+CHANGE_WEBHOOK = Operation(
+    route="PATCH /v1/webhooks/settings/{webhookId}",
+    description=(
+        "A new `url` is tested at once. `enabled: true` delivers what waits, with a clean record; `recover` delivers "
+        "the events of the time in which it was off."
+    ),
+    answer=WebhookView,
+    answers={"changed": examples.WEBHOOK},
+    errors=(*_ERRORS, "webhookNotFound"),
+    body=WebhookChangeBody,
+    bodies={"change": examples.CHANGE},
+    parameters=(_PREFER,),
+)
+DELETE_WEBHOOK = Operation(
+    route="DELETE /v1/webhooks/settings/{webhookId}",
+    description="Nothing is sent to it any more, except requests that have begun.",
+    answer=DeletedWebhookView,
+    answers={"deleted": {"id": examples.WEBHOOK_ID, "deleted": True}},
+    errors=("unknownQuery", "webhookNotFound"),
+)
+ROTATE_SECRET = Operation(
+    route="POST /v1/webhooks/settings/{webhookId}/rotate",
+    description=(
+        "The new secret is answered here and never again. Until the overlap ends, `webhook-signature` has a signature "
+        "by each, and `X-SocialSyncerAPI-Signature` stays with the older one."
+    ),
+    answer=WebhookView,
+    answers={"rotated": examples.ROTATED},
+    errors=(*WITH_BODY, "webhookNotFound"),
+    body=RotateBody,
+    bodies={"rotate": {"overlapHours": 24}},
+    body_required=False,
+)
+TEST_WEBHOOK = Operation(
+    route="POST /v1/webhooks/settings/{webhookId}/test",
+    description=(
+        "Sends a `webhook.test`, also to an endpoint that is off or fails. With `enable`, an endpoint that takes it is "
+        "switched on."
+    ),
+    answer=TestView,
+    answers={
+        "delivered": examples.TEST,
+        "failed": {**examples.TEST, "outcome": "failed", "httpStatus": 500, "error": "it answered 500"},
+    },
+    errors=("unknownQuery", "webhookNotFound"),
+    parameters=(
+        query("enable", "Whether to switch the endpoint on if it takes the test.", {"type": "boolean"}, True),
+        _PREFER,
+    ),
+)
+RECOVER_EVENTS = Operation(
+    route="POST /v1/webhooks/settings/{webhookId}/recover",
+    description=(
+        "Delivers the events of a time that the endpoint did not get: because it was off, because its attempts were "
+        "over, or because it did not exist yet. Each is delivered once; those that were delivered are not."
+    ),
+    answer=RecoveredView,
+    answers={"recovered": {"recovered": 312}},
+    errors=("wrongTime", *WITH_BODY, "webhookNotFound"),
+    status=202,
+    body=RecoverBody,
+    bodies={"recover": examples.RECOVER},
+)
+LIST_DELIVERIES = Operation(
+    route="GET /v1/webhooks/logs",
+    description="What endpoints got and did not get in the last 30 days, with each request and its answer.",
+    answer=LogView,
+    answers={"page": examples.LOG},
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=(
+        query("webhookId", "Only to this endpoint.", {"type": "string"}, examples.WEBHOOK_ID),
+        query(
+            "status",
+            "Only deliveries in this state.",
+            {"type": "string", "enum": list(DeliveryState)},
+            DeliveryState.EXHAUSTED.value,
+        ),
+        query("event", "Only of this event.", {"type": "string", "enum": list(EventType)}, "post.published"),
+        query("eventId", "Only of the event with this id.", {"type": "string"}, "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+        query("postId", "Only events of this post.", {"type": "string"}, "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+        query(
+            "limit",
+            "The most deliveries to return.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 20},
+            20,
+        ),
+        cursor(examples.CURSOR),
+    ),
+)
+REDELIVER_EVENTS = Operation(
+    route="POST /v1/webhooks/logs/redeliver",
+    description="Delivers events again, with all their attempts; also those that were delivered.",
+    answer=RedeliveredView,
+    answers={"waiting": {"deliveryIds": [examples.DELIVERY_ID]}},
+    errors=(*WITH_BODY, "deliveryNotFound"),
+    status=202,
+    body=RedeliverBody,
+    bodies={"redeliver": {"deliveryIds": [examples.DELIVERY_ID]}},
+)

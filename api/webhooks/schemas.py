@@ -1,0 +1,227 @@
+"""The bodies and answers of webhooks."""
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from api.events.schemas import EventView
+from api.posts.bodies.schemas import RequestModel
+from api.views import HasMore, Moment, NextCursor, ValueOf, described, view
+from domain.events import EventType
+from domain.webhooks import EVERY, LONGEST_OVERLAP, DeliveryCause, DeliveryState, DisabledReason, WebhookStatus
+
+LONGEST_NAME, LONGEST_URL, MOST_REDELIVERED = 100, 2_048, 100
+EVENT_NAMES = (EVERY, *(event.value for event in EventType if event is not EventType.WEBHOOK_TEST))
+EventName = Annotated[
+    str,
+    Field(max_length=100),
+    WithJsonSchema({"type": "string", "enum": list(EVENT_NAMES), "examples": ["post.published"]}),
+]
+_URL = f"Where events are sent: an https address on the public internet, at most {LONGEST_URL} characters."
+_EVENTS = f"The events that it gets; `{EVERY}` is every event but `post.scheduled`, which an import makes by thousands."
+_HOOK = "https://hooks.example.com/socialsyncer"
+
+
+class WebhookBody(RequestModel):
+    """A new endpoint."""
+
+    model_config = ConfigDict(title="CreateWebhook")
+
+    url: str = Field(min_length=1, max_length=LONGEST_URL, description=_URL, examples=[_HOOK])
+    events: list[EventName] = Field(
+        min_length=1, max_length=50, description=_EVENTS, examples=[["post.published", "post.failed"]]
+    )
+    name: str | None = Field(None, max_length=LONGEST_NAME, description="A name for people.", examples=["CMS"])
+    secret: str | None = Field(
+        None,
+        max_length=100,
+        description="A secret of yours: `whsec_` and 24 to 64 bytes in base64. Otherwise one is made.",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+    enabled: bool = Field(True, description="Whether it gets events.", examples=[True])
+
+
+class WebhookChangeBody(RequestModel):
+    """Changes of an endpoint; what is left out stays."""
+
+    model_config = ConfigDict(title="ChangeWebhook")
+
+    url: str | None = Field(None, min_length=1, max_length=LONGEST_URL, description=_URL, examples=[_HOOK])
+    events: list[EventName] | None = Field(None, min_length=1, max_length=50, description=_EVENTS, examples=[["*"]])
+    name: str | None = Field(None, max_length=LONGEST_NAME, description="A name for people.", examples=["CMS"])
+    enabled: bool | None = Field(
+        None,
+        description="False: it gets no events. True: what waits is delivered, and `recover` delivers what it missed.",
+        examples=[True],
+    )
+
+
+class RotateBody(RequestModel):
+    """The time in which both secrets are used."""
+
+    model_config = ConfigDict(title="RotateSecret")
+
+    overlap_hours: int = Field(
+        24,
+        ge=0,
+        le=int(LONGEST_OVERLAP.total_seconds() // 3600),
+        description="For how many hours requests are signed with the older secret, too.",
+        examples=[24],
+    )
+
+
+class RecoverBody(RequestModel):
+    """The time whose events are delivered."""
+
+    model_config = ConfigDict(title="RecoverEvents")
+
+    since: str = Field(
+        max_length=40, description="Its beginning, an ISO 8601 time with an offset.", examples=["2030-12-03T10:00:00Z"]
+    )
+    until: str | None = Field(
+        None, max_length=40, description="Its end; now if it is left out.", examples=["2030-12-03T11:00:00Z"]
+    )
+
+
+class RedeliverBody(RequestModel):
+    """The deliveries to repeat."""
+
+    model_config = ConfigDict(title="RedeliverEvents")
+
+    delivery_ids: list[Annotated[str, Field(max_length=100)]] = Field(
+        min_length=1,
+        max_length=MOST_REDELIVERED,
+        description="Ids of the log.",
+        examples=[["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"]],
+    )
+
+
+@view("WebhookTest")
+class TestView(TypedDict):
+    """The outcome of a request that tests an endpoint."""
+
+    outcome: Annotated[
+        Literal["delivered", "failed", "unchecked"],
+        described("`unchecked`: no worker has sent it in the time that the request waited; the log has it later."),
+    ]
+    deliveryId: Annotated[str, described("Its entry in the log.", "dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    httpStatus: Annotated[int | None, described("The status that the endpoint answered.", 200)]
+    error: Annotated[str | None, described("Why it failed.", "it answered 500")]
+
+
+@view("Webhook")
+class WebhookView(TypedDict):
+    """An endpoint, without its secret."""
+
+    id: Annotated[str, described("The endpoint's id.", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    name: Annotated[str | None, described("A name for people.", "CMS")]
+    url: Annotated[str, described("Where events are sent.", _HOOK)]
+    events: Annotated[list[str], described("The events that it gets.", ["post.published", "post.failed"])]
+    enabled: Annotated[bool, described("Whether it gets events.", True)]
+    status: Annotated[
+        Annotated[str, ValueOf(WebhookStatus)],
+        described(
+            "`unchecked`: nothing was delivered yet. `failing`: its last request failed; after five in a row only one "
+            "event at a time is sent, to find out whether it works again.",
+            "active",
+        ),
+    ]
+    disabledReason: Annotated[
+        Annotated[str, ValueOf(DisabledReason)] | None,
+        described(
+            "`request`: a client has switched it off. `gone`: it has answered 410. `failing`: it failed for 5 days."
+        ),
+    ]
+    disabledAt: Annotated[Moment | None, described("Since when it gets no events.")]
+    failingSince: Annotated[Moment | None, described("Since when every request fails.")]
+    lastFailure: Annotated[str | None, described("Why the last one failed.", None)]
+    lastDeliveredAt: Annotated[Moment | None, described("When an event was last delivered.")]
+    waiting: Annotated[int, described("How many events wait for it; more than 10,000 are not counted.", 0)]
+    olderSecretUntil: Annotated[Moment | None, described("Until when the older secret is used beside the new one.")]
+    createdAt: Annotated[Moment, described("When it was created.")]
+    secret: NotRequired[
+        Annotated[
+            str,
+            described(
+                "The secret that signs requests: in the answer that makes it, and never again.",
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ),
+        ]
+    ]
+    test: NotRequired[TestView]
+
+
+@view("WebhookList")
+class WebhookListView(TypedDict):
+    """All endpoints of the workspace."""
+
+    webhooks: Annotated[list[WebhookView], described("The oldest first.")]
+
+
+@view("DeletedWebhook")
+class DeletedWebhookView(TypedDict):
+    """An endpoint that was deleted."""
+
+    id: Annotated[str, described("The endpoint's id.", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    deleted: Annotated[Literal[True], described("It gets nothing any more.", True)]
+
+
+@view("DeliveryAttempt")
+class AttemptView(TypedDict):
+    """A request to an endpoint."""
+
+    at: Annotated[Moment, described("When it was sent.")]
+    ms: Annotated[int, described("Milliseconds until the answer.", 120)]
+    httpStatus: Annotated[int | None, described("The status of the answer.", 200)]
+    error: Annotated[str | None, described("Why it failed.", None)]
+    response: Annotated[str | None, described("The beginning of the answer, at most 4 KiB.", "ok")]
+
+
+@view("Delivery")
+class DeliveryView(TypedDict):
+    """An event for an endpoint."""
+
+    id: Annotated[str, described("The id of the delivery.", "dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    webhookId: Annotated[str, described("The endpoint.", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    status: Annotated[
+        Annotated[str, ValueOf(DeliveryState)],
+        described(
+            "`exhausted`: its ten attempts are over. `dropped`: more than 100,000 events waited. Both can be delivered "
+            "again.",
+            "delivered",
+        ),
+    ]
+    cause: Annotated[Annotated[str, ValueOf(DeliveryCause)], described("Why it is delivered.", "event")]
+    nextAttemptAt: Annotated[
+        Moment | None, described("When it is sent next by its schedule; later if the endpoint fails.")
+    ]
+    event: EventView
+    attempts: Annotated[list[AttemptView], described("The requests, the first one first.")]
+
+
+@view("DeliveryLog")
+class LogView(TypedDict):
+    """One page of the log."""
+
+    deliveries: Annotated[list[DeliveryView], described("Those of the newest events first.")]
+    cursor: NextCursor
+    hasMore: Annotated[HasMore, Field(examples=[False])]
+
+
+@view("Redelivered")
+class RedeliveredView(TypedDict):
+    """The deliveries that are repeated."""
+
+    deliveryIds: Annotated[
+        list[str], described("The deliveries that wait now.", ["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"])
+    ]
+
+
+@view("Recovered")
+class RecoveredView(TypedDict):
+    """The effect of a recovery."""
+
+    recovered: Annotated[
+        int, described("How many events are delivered now; at most 100,000. Those that were delivered are not.", 312)
+    ]

@@ -1,0 +1,133 @@
+"""The cost of events: the writes of a send beside listeners, pages of a feed, and deliveries to endpoints."""
+
+import asyncio
+import contextlib
+import functools
+import itertools
+import statistics
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from benchmarks.campaigns.bench import Bench
+from benchmarks.campaigns.gates import send_all
+from benchmarks.campaigns.measure import Bar, Figure, Job, p99, timed
+from benchmarks.processes import cpu_seconds, part_pids
+from cli.stack.ports import free_port
+from domain.ids import new_id
+from store.events.feed import FeedPosition, read_events
+
+HEALTHY_PORT, HANGING_PORT = free_port(), free_port()
+"""Where the endpoints of a benchmark listen. The stack is started with leave to call them."""
+_SENDS, _ROUNDS = 1000, 3
+_BARS = {"no listener": 1.10, "one endpoint": 1.20, "three endpoints": 1.25}
+_ENDPOINTS = {"no listener": 0, "one endpoint": 1, "three endpoints": 3}
+_EVENTS, _PAGES, _DELIVERIES = 100_000, 200, 1000
+_ADD_EVENTS = """
+INSERT INTO events (workspace_id, type, data)
+SELECT $1, 'post.published', json_build_object('postId', 'post_' || n) FROM generate_series(1, $2::int) AS n
+"""
+_ADD_WEBHOOK = """
+INSERT INTO webhooks (id, workspace_id, url, events, secret, secret_key)
+VALUES ($1, $2, 'https://none.test/', '{*}', '', '')
+"""
+
+
+async def sends_beside_listeners(bench: Bench) -> Job:
+    """Compare the two writes of a send beside none, one and three endpoints with the same without triggers."""
+    names = ["no triggers", *_ENDPOINTS]
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    postgres = part_pids(bench.product.dev)["postgres"]
+    with bench.stopped_worker():
+        for _, name in itertools.product(range(_ROUNDS), names):
+            prefix = await bench.copies(_SENDS // 2, datetime.now(UTC) - timedelta(minutes=1))
+            async with _listening(bench, _ENDPOINTS.get(name, 0), triggers=name in _ENDPOINTS):
+                before = cpu_seconds(postgres)
+                await timed(functools.partial(send_all, bench, prefix))
+            spent[name].append((cpu_seconds(postgres) - before) / _SENDS * 1000)
+            await bench.forget(prefix)
+    floor = statistics.median(spent["no triggers"])
+    for name, most in _BARS.items():
+        ours = statistics.median(spent[name])
+        yield Figure(f"PostgreSQL's time for begin_send and settle, {name}", ours, "ms", floor, Bar(most_ratio=most))
+
+
+@contextlib.asynccontextmanager
+async def _listening(bench: Bench, endpoints: int, *, triggers: bool) -> AsyncIterator[None]:
+    """Let the workspace have so many endpoints, or take the triggers away."""
+    async with bench.connection() as owner:
+        for table in ("targets", "posts"):
+            await owner.execute(f"ALTER TABLE {table} {'ENABLE' if triggers else 'DISABLE'} TRIGGER USER")
+        await owner.execute("DELETE FROM listeners")
+        if endpoints:
+            await owner.execute("INSERT INTO listeners (workspace_id) VALUES ($1)", bench.workspace_id)
+        for _ in range(endpoints):
+            await owner.execute(_ADD_WEBHOOK, new_id("wh"), bench.workspace_id)
+        try:
+            yield
+        finally:
+            for table in ("targets", "posts"):
+                await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            for table in ("webhooks", "deliveries", "events", "listeners"):
+                await owner.execute(f"DELETE FROM {table}")
+
+
+async def pages_of_a_feed(bench: Bench) -> Job:
+    """Compare pages of a long feed with reads of one event by its key."""
+    async with bench.connection() as owner:
+        await owner.execute(_ADD_EVENTS, bench.workspace_id, _EVENTS)
+        await owner.execute("ANALYZE events")
+        event_id = await owner.fetchval("SELECT id FROM events LIMIT 1")
+        by_key = "SELECT data FROM events WHERE id = $1"
+        floor = [await timed(lambda: owner.fetch(by_key, event_id)) for _ in range(_PAGES)]
+        seconds, after = [], FeedPosition()
+        for _ in range(_PAGES):
+            began = time.perf_counter()
+            page = await read_events(bench.database, bench.workspace_id, after, None, 100)
+            seconds.append(time.perf_counter() - began)
+            after = page[-1].position
+        await owner.execute("DELETE FROM events")
+    yield Figure("a page of 100 of a feed of 100,000 events", p99(seconds), "ms", p99(floor), Bar(most=5))
+
+
+async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
+    """Measure 1,000 deliveries to an endpoint, alone and beside one that never answers."""
+    times: list[float] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+                await reader.readexactly(int(length.partition(b":")[2]))
+                times.append(time.perf_counter())
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    healthy = await asyncio.start_server(answer, "127.0.0.1", HEALTHY_PORT)
+    hanging = await asyncio.start_server(hang, "127.0.0.1", HANGING_PORT)
+    durations = []
+    try:
+        for port in (HEALTHY_PORT, HANGING_PORT):
+            body = {"url": f"http://127.0.0.1:{port}/", "events": ["post.published"]}
+            created = await bench.product.api.post("/v1/webhooks/settings", json=body, headers={"Prefer": "wait=5"})
+            created.raise_for_status()
+            times.clear()
+            began = time.perf_counter()
+            async with bench.connection() as owner:
+                await owner.execute(_ADD_EVENTS, bench.workspace_id, _DELIVERIES)
+            async with asyncio.timeout(120):
+                while len(times) < _DELIVERIES:  # noqa: ASYNC110 there is no event
+                    await asyncio.sleep(0.01)
+            durations.append(times[-1] - began)
+    finally:
+        healthy.close()
+        hanging.close()
+        for webhook in (await bench.product.api.get("/v1/webhooks/settings")).json()["webhooks"]:
+            await bench.product.api.delete(f"/v1/webhooks/settings/{webhook['id']}")
+    alone, beside = durations
+    yield Figure(
+        f"{_DELIVERIES} deliveries beside an endpoint that hangs", beside, "s", alone, Bar(most=2, most_ratio=1.2)
+    )

@@ -1,0 +1,84 @@
+"""Wakes the workflows of endpoints that have something to get, and keeps what they need."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+
+from domain.errors import Unavailable
+from domain.webhooks import MOST_WAITING
+from reconcile.rounds import BackgroundTask
+from store.clock import database_now
+from store.database import Database
+from store.locks import try_lock
+from store.secrets.vault import Vault
+from store.webhooks.deliveries import overdue_endpoints
+from store.webhooks.handover_keys import keep_handover_key
+from store.webhooks.keeping import drop_surplus
+from store.webhooks.notifications import notified_endpoints
+from workflows.client.webhook_workflows import wake_webhook
+
+log = structlog.get_logger(__name__)
+
+_NOTIFIED_EVERY_S = 0.1
+"""Seconds between two wakes of one endpoint: events in between are delivered together."""
+_LISTEN_AGAIN_S = 5.0
+_SWEEP_EVERY_S = 10.0
+_OVERDUE = timedelta(seconds=10)
+"""How long an event may be due before the sweep wakes the endpoint: a notification may be lost."""
+_KEEP_EVERY_S = 60.0
+_BATCH = 100
+
+
+def wake_task(database: Database, client: Client) -> BackgroundTask:
+    """Return the task that wakes endpoints as soon as an event for them is committed."""
+
+    async def listen() -> None:
+        async with aclosing(notified_endpoints(database, _NOTIFIED_EVERY_S)) as notifications:
+            async for endpoints in notifications:
+                await _wake_all(client, endpoints)
+
+    return BackgroundTask(listen, _LISTEN_AGAIN_S, "webhooks.not_listened")
+
+
+def webhook_sweep_task(database: Database, client: Client) -> BackgroundTask:
+    """Return the task that wakes endpoints whose events are overdue."""
+    return BackgroundTask(lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed")
+
+
+async def sweep_webhooks(database: Database, client: Client) -> int:
+    """Wake the endpoints whose events should have been sent a while ago; return how many there were."""
+    async with database.transaction() as session:
+        if not await try_lock(session, "webhook_sweep"):
+            return 0
+        endpoints = await overdue_endpoints(session, await database_now(session) - _OVERDUE, _BATCH)
+    await _wake_all(client, endpoints)
+    return len(endpoints)
+
+
+def webhook_keeping_task(database: Database, vault: Vault) -> BackgroundTask:
+    """Return the task that keeps the key for endpoints' secrets, and gives up what is too much to wait."""
+
+    async def keep() -> None:
+        async with database.transaction() as session:
+            await keep_handover_key(session, vault)
+        async with database.transaction() as session:
+            if dropped := await drop_surplus(session, MOST_WAITING):
+                log.warning("webhooks.dropped", events=dropped)
+
+    return BackgroundTask(keep, _KEEP_EVERY_S, "webhooks.not_kept")
+
+
+async def _wake_all(client: Client, endpoints: Iterable[tuple[str, str]]) -> None:
+    """Wake endpoints. If Temporal is unavailable, the sweep does it later."""
+
+    async def wake(workspace_id: str, webhook_id: str) -> None:
+        try:
+            await wake_webhook(client, workspace_id, webhook_id)
+        except Unavailable:
+            log.warning("webhook.not_woken", webhook_id=webhook_id)
+
+    await asyncio.gather(*(wake(*endpoint) for endpoint in endpoints))

@@ -1,0 +1,194 @@
+"""The deliveries to endpoints, as workers claim and settle them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.webhooks import (
+    Answer,
+    DeliveryCause,
+    DeliveryState,
+    DisabledReason,
+    is_to_disable,
+    next_attempt,
+    next_probe,
+)
+from store.models import Delivery, DeliveryAttempt, Event, Webhook
+from store.publishing.outcomes import announce
+
+_CLAIMED_FOR = timedelta(seconds=60)
+"""How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
+# A literal: the planner must see that the partial index has these.
+_IS_WAITING = text("deliveries.state = 'waiting'")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """An event that a worker sends to an endpoint. `event` is None if it is not kept any more."""
+
+    id: str
+    event_id: str
+    cause: DeliveryCause
+    attempts: int
+    event: Event | None
+
+    @property
+    def is_test(self) -> bool:
+        """Return whether a client tests the endpoint with it."""
+        return self.cause is DeliveryCause.TEST
+
+
+async def claim_deliveries(
+    session: AsyncSession, webhook: Webhook, now: datetime, limit: int, *, probes_now: bool = False
+) -> list[ClaimedDelivery]:
+    """Claim what an endpoint is to be sent now: tests in any case, and if it fails one other event at a time."""
+    free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
+    waiting = select(Delivery).where(Delivery.webhook_id == webhook.id, _IS_WAITING, free)
+    tests = await _claim(session, waiting.where(Delivery.cause == DeliveryCause.TEST), now, limit)
+    others = waiting.where(Delivery.cause != DeliveryCause.TEST)
+    if not webhook.enabled:
+        return tests
+    if webhook.probe_at is None:
+        return [*tests, *await _claim(session, others.where(Delivery.next_at <= now), now, limit)]
+    if probes_now or webhook.probe_at <= now:
+        return [*tests, *await _claim(session, others, now, 1)]
+    return tests
+
+
+async def _claim(session: AsyncSession, waiting: Any, now: datetime, limit: int) -> list[ClaimedDelivery]:
+    query = waiting.order_by(Delivery.next_at).limit(limit).with_for_update(skip_locked=True)
+    rows = list(await session.scalars(query, execution_options={"populate_existing": True}))
+    for row in rows:
+        row.claimed_until = now + _CLAIMED_FOR
+    events = {
+        event.id: event
+        for event in await session.scalars(select(Event).where(Event.id.in_([row.event_id for row in rows])))
+    }
+    return [
+        ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, events.get(row.event_id))
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The effect of an answer: whether more may be sent now, and why the endpoint is switched off, if it is."""
+
+    may_continue: bool
+    disabled: DisabledReason | None = None
+
+
+async def release_delivery(session: AsyncSession, delivery_id: str) -> None:
+    """Give a claimed delivery back, of which nothing was sent."""
+    await session.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(claimed_until=None),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def settle_delivery(
+    session: AsyncSession, webhook_id: str, claimed: ClaimedDelivery, answer: Answer, began: datetime, now: datetime
+) -> Settled:
+    """Write the answer of an endpoint."""
+    # Locked first: answers to several events come at the same time.
+    webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    session.add(
+        DeliveryAttempt(
+            delivery_id=claimed.id,
+            at=began,
+            ms=answer.ms,
+            http_status=answer.http_status,
+            error=answer.error,
+            response=answer.response,
+        )
+    )
+    values: dict[str, Any] = {"claimed_until": None}
+    disabled = None
+    if answer.is_delivered:
+        values["state"] = DeliveryState.DELIVERED.value
+        values["attempts"] = claimed.attempts + 1
+        if webhook is not None:
+            _works(webhook, now)
+    elif claimed.is_test or webhook is None:
+        values["state"] = DeliveryState.EXHAUSTED.value
+    else:
+        # While the endpoint is probed, what waits spends no attempt of its schedule.
+        attempts = claimed.attempts + (webhook.probe_at is None)
+        next_at = next_attempt(attempts, answer, now)
+        values |= {"attempts": attempts, "next_at": next_at or now}
+        if next_at is None:
+            values["state"] = DeliveryState.EXHAUSTED.value
+        disabled = _failed(webhook, claimed.event_id, answer, began, now)
+    # An answer that comes after another worker has delivered the event again changes nothing.
+    still_waiting = update(Delivery).where(Delivery.id == claimed.id, _IS_WAITING)
+    await session.execute(still_waiting.values(**values), execution_options={"synchronize_session": False})
+    await announce(session, claimed.id)
+    return Settled(webhook is not None and webhook.enabled and webhook.probe_at is None, disabled)
+
+
+def _works(webhook: Webhook, now: datetime) -> None:
+    webhook.failures = 0
+    webhook.failing_since = webhook.probe_at = webhook.last_failure = webhook.last_failed_event = None
+    webhook.last_delivered_at = now
+
+
+def _failed(webhook: Webhook, event_id: str, answer: Answer, began: datetime, now: datetime) -> DisabledReason | None:
+    webhook.failures += 1
+    webhook.failing_since = webhook.failing_since or began
+    webhook.last_failure, webhook.last_failed_event = answer.error, event_id
+    webhook.probe_at = next_probe(webhook.failures, answer, now)
+    if answer.is_gone:
+        reason = DisabledReason.GONE
+    elif is_to_disable(webhook.failures, webhook.failing_since, now):
+        reason = DisabledReason.FAILING
+    else:
+        return None
+    webhook.enabled, webhook.disabled_reason, webhook.disabled_at = False, reason.value, now
+    return reason
+
+
+async def drop_delivery(session: AsyncSession, delivery_id: str) -> None:
+    """Give up a delivery whose event is not kept any more."""
+    await session.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(state=DeliveryState.DROPPED.value),
+        execution_options={"synchronize_session": False},
+    )
+    await announce(session, delivery_id)
+
+
+async def next_due(session: AsyncSession, webhook: Webhook) -> datetime | None:
+    """Return when an endpoint is to be sent something next; None if nothing waits for it, or it is switched off."""
+    free_at = func.greatest(Delivery.next_at, Delivery.claimed_until)
+    waiting = select(func.min(free_at)).where(Delivery.webhook_id == webhook.id, _IS_WAITING)
+    if not webhook.enabled:
+        waiting = waiting.where(Delivery.cause == DeliveryCause.TEST)
+    next_at: datetime | None = await session.scalar(waiting)
+    if next_at is None or webhook.probe_at is None or not webhook.enabled:
+        return next_at
+    tests = select(func.min(free_at)).where(
+        Delivery.webhook_id == webhook.id, _IS_WAITING, Delivery.cause == DeliveryCause.TEST
+    )
+    test_at: datetime | None = await session.scalar(tests)
+    return min(webhook.probe_at, test_at) if test_at else webhook.probe_at
+
+
+async def find_webhook(session: AsyncSession, webhook_id: str) -> Webhook | None:
+    """Return an endpoint of any workspace."""
+    return await session.get(Webhook, webhook_id, populate_existing=True)
+
+
+async def overdue_endpoints(session: AsyncSession, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+    """Return the workspaces and ids of endpoints that should have been sent something before a time."""
+    due = (
+        select(Delivery.id)
+        .where(Delivery.webhook_id == Webhook.id, _IS_WAITING, Delivery.next_at <= before)
+        .where(or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= before))
+    )
+    is_test = Delivery.cause == DeliveryCause.TEST
+    serves = Webhook.enabled & or_(Webhook.probe_at.is_(None), Webhook.probe_at <= before)
+    query = select(Webhook.workspace_id, Webhook.id).where(or_(serves & due.exists(), due.where(is_test).exists()))
+    return [(row[0], row[1]) for row in await session.execute(query.order_by(Webhook.id).limit(limit))]

@@ -1,0 +1,68 @@
+"""The bounds of deliveries: how many wait, how long they are kept, and their numbers for the person on call."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.events import KEPT
+from domain.ids import first_id
+from domain.webhooks import DeliveryState
+from store.models import Delivery, Webhook
+
+_IS_WAITING = text("deliveries.state = 'waiting'")
+
+
+async def delete_past_deliveries(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Delete up to `limit` deliveries that are older than KEPT; return how many were deleted."""
+    past = select(Delivery.id).where(Delivery.id < first_id("dlv", now - KEPT)).order_by(Delivery.id).limit(limit)
+    deleted = await session.execute(
+        delete(Delivery).where(Delivery.id.in_(past)).returning(Delivery.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(deleted.all())
+
+
+async def drop_surplus(session: AsyncSession, most: int) -> int:
+    """Give up the oldest events beyond the `most` that may wait for one endpoint; return how many."""
+    crowded = (
+        select(Delivery.webhook_id, func.count())
+        .where(_IS_WAITING)
+        .group_by(Delivery.webhook_id)
+        .having(func.count() > most)
+    )
+    dropped = 0
+    for webhook_id, count in (await session.execute(crowded)).all():
+        oldest = select(Delivery.id).where(Delivery.webhook_id == webhook_id, _IS_WAITING)
+        surplus = oldest.order_by(Delivery.event_id).limit(count - most)
+        await session.execute(
+            update(Delivery).where(Delivery.id.in_(surplus)).values(state=DeliveryState.DROPPED.value),
+            execution_options={"synchronize_session": False},
+        )
+        dropped += count - most
+    return dropped
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookNumbers:
+    """The endpoints and deliveries of all workspaces, in numbers."""
+
+    waiting: int
+    overdue: timedelta
+    """For how long the most overdue event of an endpoint that works has been due."""
+    failing: int
+    disabled: int
+
+
+async def measure_webhooks(session: AsyncSession, now: datetime) -> WebhookNumbers:
+    """Return the numbers of now."""
+    waiting = await session.scalar(select(func.count()).select_from(Delivery).where(_IS_WAITING)) or 0
+    serving = select(Webhook.id).where(Webhook.enabled, Webhook.probe_at.is_(None))
+    oldest = await session.scalar(
+        select(func.min(Delivery.next_at)).where(_IS_WAITING, Delivery.webhook_id.in_(serving))
+    )
+    failing = func.count().filter(Webhook.enabled, Webhook.probe_at.is_not(None))
+    disabled = func.count().filter(~Webhook.enabled, Webhook.disabled_reason != "request")
+    row = (await session.execute(select(failing, disabled).select_from(Webhook))).one()
+    return WebhookNumbers(waiting, max(now - oldest, timedelta(0)) if oldest else timedelta(0), row[0], row[1])

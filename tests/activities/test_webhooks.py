@@ -1,0 +1,405 @@
+"""The step of an endpoint: every event is delivered, whatever the endpoint does and whenever a worker dies."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import delete, insert, select, text, update
+from standardwebhooks import Webhook as Verifier
+from temporalio.testing import ActivityEnvironment
+
+from activities import webhooks
+from activities.meters import Meters
+from activities.webhook_requests import WebhookSender
+from activities.webhooks import DeliverCommand, DeliveryRound, WebhookSteps
+from domain.ids import new_id
+from domain.webhooks import OFF_AFTER, OPENS_AFTER, new_secret
+from platforms.http.guard import GuardedTransport
+from platforms.http.hosts import AllowedHosts
+from store.models import Delivery, DeliveryAttempt, Event, Webhook
+from store.secrets.vault import Vault, new_key
+from store.webhooks.endpoints import NewEndpoint, add_test, change_endpoint, create_endpoint, rotate_secret, switched
+from store.webhooks.handover_keys import keep_handover_key, seal_secret
+from store.webhooks.keeping import drop_surplus
+from store.webhooks.logs import recover, redeliver
+from tests.activities.receivers import Receiver, answer, drop, hang, receiving
+from tests.stack import Stack
+
+NAMES = ["post.published", "webhook.disabled"]
+
+
+class Endpoint:
+    """An endpoint of a new workspace, with a receiver behind it."""
+
+    def __init__(self, stack: Stack, receiver: Receiver, workspace_id: str, steps: WebhookSteps) -> None:
+        self.stack, self.receiver, self.workspace_id, self.steps = stack, receiver, workspace_id, steps
+        self.id = new_id("wh")
+        self.secret = new_secret()
+
+    async def create(self, url: str, enabled: bool = True) -> None:
+        async with self.stack.api_database.transaction() as session:
+            sealed = await seal_secret(session, self.id, self.secret)
+            assert sealed
+            new = NewEndpoint(self.id, self.workspace_id, url, NAMES, None, enabled, sealed)
+            assert await create_endpoint(session, new, 20)
+
+    async def happen(self, count: int = 1, type_: str = "post.published") -> list[str]:
+        """Write events as triggers do; return their ids."""
+        ids = []
+        async with self.stack.database.transaction() as session:
+            for number in range(count):
+                event_id = new_id("evt")
+                values = {"id": event_id, "workspace_id": self.workspace_id, "type": type_, "data": {"number": number}}
+                await session.execute(insert(Event).values(**values))
+                ids.append(event_id)
+        return ids
+
+    async def deliver(self, *, probes_now: bool = False) -> DeliveryRound:
+        command = DeliverCommand(webhook_id=self.id, probes_now=probes_now)
+        return await ActivityEnvironment().run(self.steps.deliver_events, command)
+
+    async def row(self) -> Webhook:
+        async with self.stack.database.reading() as session:
+            row = await session.get(Webhook, self.id)
+            assert row
+            return row
+
+    async def put(self, **values: Any) -> None:
+        async with self.stack.database.transaction() as session:
+            await session.execute(update(Webhook).where(Webhook.id == self.id).values(**values))
+
+    async def put_deliveries(self, **values: Any) -> None:
+        async with self.stack.database.transaction() as session:
+            await session.execute(update(Delivery).where(Delivery.webhook_id == self.id).values(**values))
+
+    async def deliveries(self) -> list[Delivery]:
+        async with self.stack.database.reading() as session:
+            rows = select(Delivery).where(Delivery.webhook_id == self.id).order_by(Delivery.event_id)
+            return list(await session.scalars(rows))
+
+    async def states(self) -> list[tuple[str, int]]:
+        return [(row.state, row.attempts) for row in await self.deliveries()]
+
+    async def attempts(self) -> list[DeliveryAttempt]:
+        ids = [row.id for row in await self.deliveries()]
+        async with self.stack.database.reading() as session:
+            rows = select(DeliveryAttempt).where(DeliveryAttempt.delivery_id.in_(ids)).order_by(DeliveryAttempt.id)
+            return list(await session.scalars(rows))
+
+
+@asynccontextmanager
+async def steps_of_worker(stack: Stack, *hosts: str, vault: Vault | None = None) -> AsyncIterator[WebhookSteps]:
+    async with GuardedTransport(AllowedHosts(hosts)) as transport:
+        sender = WebhookSender(transport)
+        try:
+            own = vault or Vault(stack.settings.encryption_keys)
+            yield WebhookSteps(stack.worker_database, own, sender, Meters())
+        finally:
+            await sender.close()
+
+
+@asynccontextmanager
+async def endpoints(stack: Stack, count: int) -> AsyncIterator[list[Endpoint]]:
+    """Make endpoints of one new workspace, each with a receiver of its own."""
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.worker_database.transaction() as session:
+        await keep_handover_key(session, Vault(stack.settings.encryption_keys))
+    async with receiving() as first, receiving() as second:
+        receivers = [first, second][:count]
+        async with steps_of_worker(stack, *(receiver.host for receiver in receivers)) as steps:
+            new_endpoints = [Endpoint(stack, receiver, workspace_id, steps) for receiver in receivers]
+            for endpoint in new_endpoints:
+                await endpoint.create(endpoint.receiver.url)
+            yield new_endpoints
+
+
+@pytest.fixture
+async def endpoint(stack: Stack) -> AsyncIterator[Endpoint]:
+    async with endpoints(stack, 1) as (only,):
+        yield only
+
+
+async def test_events_are_delivered_once(endpoint: Endpoint) -> None:
+    ids = await endpoint.happen(3)
+    await endpoint.happen(1, "post.scheduled")
+    state = await endpoint.deliver()
+    assert (state.next_at, state.waiting, state.status) == (None, 0, "active")
+    await endpoint.deliver()
+    assert sorted(endpoint.receiver.event_ids) == ids
+    for request in endpoint.receiver.requests:
+        Verifier(endpoint.secret).verify(request.body, request.headers)
+        assert request.headers["x-socialsyncerapi-attempt"] == "1"
+    assert await endpoint.states() == [("delivered", 1)] * 3
+    assert (await endpoint.row()).last_delivered_at is not None
+
+
+async def test_many_are_sent_eight_at_a_time(endpoint: Endpoint) -> None:
+    await endpoint.happen(120)
+    await endpoint.deliver()
+    assert len(set(endpoint.receiver.event_ids)) == 120
+    assert endpoint.receiver.most_busy <= 8
+
+
+async def test_a_failure_is_sent_again_with_the_same_id(endpoint: Endpoint) -> None:
+    endpoint.receiver.behave = answer(500, b"broken")
+    (event_id,) = await endpoint.happen()
+    state = await endpoint.deliver()
+    assert state.status == "failing"
+    assert state.next_at is not None
+    assert timedelta(seconds=3) < state.next_at - datetime.now(UTC) < timedelta(seconds=7)
+    endpoint.receiver.behave = None
+    await endpoint.put_deliveries(next_at=datetime.now(UTC))
+    assert (await endpoint.deliver()).status == "active"
+    assert endpoint.receiver.event_ids == [event_id, event_id]
+    first, second = endpoint.receiver.requests
+    assert first.body == second.body
+    assert [(row.http_status, row.error, row.response) for row in await endpoint.attempts()] == [
+        (500, "it answered 500", "broken"),
+        (200, None, "ok"),
+    ]
+    row = await endpoint.row()
+    assert (row.failures, row.failing_since, row.last_failure) == (0, None, None)
+
+
+async def test_an_event_whose_attempts_are_over_is_kept_and_can_be_delivered(endpoint: Endpoint) -> None:
+    endpoint.receiver.behave = drop
+    await endpoint.happen()
+    for _ in range(10):
+        # Other events succeed in between.
+        await endpoint.put(failures=0, probe_at=None)
+        await endpoint.put_deliveries(next_at=datetime.now(UTC))
+        await endpoint.deliver()
+    assert await endpoint.states() == [("exhausted", 10)]
+    assert len(endpoint.receiver.requests) == 10
+    endpoint.receiver.behave = None
+    async with endpoint.stack.api_database.transaction() as session:
+        ids = [row.id for row in await endpoint.deliveries()]
+        assert set(await redeliver(session, endpoint.workspace_id, ids, datetime.now(UTC))) == set(ids)
+        assert await redeliver(session, "ws_other", ids, datetime.now(UTC)) == set()
+    await endpoint.put(failures=0, probe_at=None)
+    await endpoint.deliver()
+    assert await endpoint.states() == [("delivered", 1)]
+
+
+async def test_after_five_failures_one_event_at_a_time_is_a_probe(endpoint: Endpoint) -> None:
+    endpoint.receiver.behave = answer(503)
+    await endpoint.happen(40)
+    state = await endpoint.deliver()
+    tried = len(endpoint.receiver.requests)
+    assert OPENS_AFTER <= tried < OPENS_AFTER + 8
+    assert sum(attempts for _, attempts in await endpoint.states()) <= tried
+    spent = await endpoint.states()
+    row = await endpoint.row()
+    assert row.probe_at is not None
+    assert state.next_at == row.probe_at
+    await endpoint.deliver()
+    assert len(endpoint.receiver.requests) == tried
+    await endpoint.put(probe_at=datetime.now(UTC))
+    await endpoint.deliver()
+    assert len(endpoint.receiver.requests) == tried + 1
+    assert await endpoint.states() == spent
+    endpoint.receiver.behave = None
+    # An operator does not wait for the next probe.
+    await endpoint.deliver(probes_now=True)
+    await endpoint.put_deliveries(next_at=datetime.now(UTC))
+    await endpoint.deliver()
+    assert {state for state, _ in await endpoint.states()} == {"delivered"}
+
+
+async def test_a_hanging_endpoint_delays_no_other(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.webhook_requests.ANSWER_WITHIN_S", 2.0)
+    async with endpoints(stack, 2) as (dead, healthy):
+        dead.receiver.behave = hang
+        await healthy.happen(50)
+        began = time.monotonic()
+        hanging = asyncio.create_task(dead.deliver())
+        await healthy.deliver()
+        assert time.monotonic() - began < 2
+        assert len(healthy.receiver.requests) == 50
+        await hanging
+        # A batch that was claimed is not sent any more once the endpoint has begun to fail.
+        assert len(dead.receiver.requests) < OPENS_AFTER + 8
+        assert all(row.claimed_until is None for row in await dead.deliveries())
+
+
+async def test_an_endpoint_that_is_gone_is_switched_off_and_the_others_hear_it(stack: Stack) -> None:
+    async with endpoints(stack, 2) as (gone, other):
+        gone.receiver.behave = answer(410)
+        (event_id,) = await gone.happen()
+        await gone.deliver()
+        row = await gone.row()
+        assert (row.enabled, row.disabled_reason, row.status) == (False, "gone", "disabled")
+        await other.deliver()
+        events = [request.body.decode() for request in other.receiver.requests]
+        (told,) = [body for body in events if '"webhook.disabled"' in body]
+        assert gone.id in told
+        assert event_id in told
+        await gone.happen()
+        assert (await gone.deliver()).next_at is None
+        assert len(gone.receiver.requests) == 1
+
+
+async def test_an_endpoint_is_switched_off_after_five_days_of_failures(endpoint: Endpoint) -> None:
+    endpoint.receiver.behave = answer(500)
+    await endpoint.happen()
+    for since, failures, enabled in (
+        (OFF_AFTER - timedelta(hours=1), 500, True),
+        (OFF_AFTER, 8, True),
+        (OFF_AFTER, 9, False),
+    ):
+        now = datetime.now(UTC)
+        await endpoint.put(failing_since=now - since, failures=failures, probe_at=now)
+        await endpoint.deliver()
+        assert (await endpoint.row()).enabled is enabled
+    assert (await endpoint.row()).disabled_reason == "failing"
+
+
+async def test_events_of_the_time_in_which_an_endpoint_was_off_are_recovered_once(endpoint: Endpoint) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    before = await endpoint.happen(2)
+    await endpoint.deliver()
+    async with endpoint.stack.api_database.transaction() as session:
+        off = switched(False, datetime.now(UTC))
+        await change_endpoint(session, endpoint.workspace_id, endpoint.id, **off)
+    missed = await endpoint.happen(5)
+    assert (await endpoint.deliver()).next_at is None
+    async with endpoint.stack.api_database.transaction() as session:
+        await change_endpoint(session, endpoint.workspace_id, endpoint.id, **switched(True, datetime.now(UTC)))
+    for recovered in (5, 0):
+        async with endpoint.stack.api_database.transaction() as session:
+            row = await endpoint.row()
+            until = datetime.now(UTC) + timedelta(seconds=1)
+            assert await recover(session, row, began, until, 100) == recovered
+        await endpoint.deliver()
+    assert sorted(endpoint.receiver.event_ids) == sorted(before + missed)
+
+
+async def test_a_worker_that_dies_after_it_sent_leaves_the_event_to_another(endpoint: Endpoint) -> None:
+    (event_id,) = await endpoint.happen()
+    endpoint.receiver.behave = hang
+    dying = asyncio.create_task(endpoint.deliver())
+    while not endpoint.receiver.requests:  # noqa: ASYNC110 the receiver has no event
+        await asyncio.sleep(0.01)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    endpoint.receiver.behave = None
+    assert await endpoint.states() == [("waiting", 0)]
+    state = await endpoint.deliver()
+    assert len(endpoint.receiver.requests) == 1
+    assert state.next_at is not None
+    assert timedelta(seconds=30) < state.next_at - datetime.now(UTC) <= timedelta(seconds=60)
+    await endpoint.put_deliveries(claimed_until=datetime.now(UTC))
+    await endpoint.deliver()
+    assert endpoint.receiver.event_ids == [event_id, event_id]
+    assert await endpoint.states() == [("delivered", 1)]
+
+
+async def test_two_workers_send_nothing_twice(endpoint: Endpoint) -> None:
+    ids = await endpoint.happen(100)
+    await asyncio.gather(*(endpoint.deliver() for _ in range(3)))
+    assert sorted(endpoint.receiver.event_ids) == ids
+
+
+async def test_a_secret_that_a_worker_cannot_open_is_no_failure_of_the_endpoint(endpoint: Endpoint) -> None:
+    await endpoint.happen()
+    async with steps_of_worker(endpoint.stack, endpoint.receiver.host, vault=Vault([SecretStr(new_key())])) as steps:
+        command = DeliverCommand(webhook_id=endpoint.id)
+        state = await ActivityEnvironment().run(steps.deliver_events, command)
+    assert endpoint.receiver.requests == []
+    assert state.next_at is not None
+    assert (await endpoint.row()).failures == 0
+    await endpoint.put_deliveries(claimed_until=None)
+    await endpoint.deliver()
+    assert await endpoint.states() == [("delivered", 1)]
+
+
+async def test_a_private_key_is_sealed_again_under_the_newest_key_of_the_vault(endpoint: Endpoint) -> None:
+    old, newest = endpoint.stack.settings.encryption_keys, SecretStr(new_key())
+    vault = Vault([newest, *old])
+    async with endpoint.stack.worker_database.transaction() as session:
+        await keep_handover_key(session, vault)
+    await endpoint.happen()
+    async with steps_of_worker(endpoint.stack, endpoint.receiver.host, vault=vault) as steps:
+        await ActivityEnvironment().run(steps.deliver_events, DeliverCommand(webhook_id=endpoint.id))
+    assert await endpoint.states() == [("delivered", 1)]
+    async with endpoint.stack.worker_database.transaction() as session:
+        await keep_handover_key(session, Vault([*old, newest]))
+
+
+async def test_while_a_secret_is_replaced_both_sign(endpoint: Endpoint) -> None:
+    new = new_secret()
+    async with endpoint.stack.api_database.transaction() as session:
+        sealed = await seal_secret(session, endpoint.id, new)
+        assert sealed
+        assert await rotate_secret(session, endpoint.workspace_id, endpoint.id, sealed, timedelta(hours=1))
+        assert not await rotate_secret(session, "ws_other", endpoint.id, sealed, timedelta(hours=1))
+    await endpoint.happen()
+    await endpoint.deliver()
+    (request,) = endpoint.receiver.requests
+    for secret in (endpoint.secret, new):
+        Verifier(secret).verify(request.body, request.headers)
+    await endpoint.put(older_until=datetime.now(UTC))
+    await endpoint.happen()
+    await endpoint.deliver()
+    assert " " not in endpoint.receiver.requests[1].headers["webhook-signature"]
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_test_is_sent_in_any_case_and_counts_for_nothing(endpoint: Endpoint, status: int) -> None:
+    await endpoint.put(enabled=False, disabled_reason="request", probe_at=datetime.now(UTC) + timedelta(hours=1))
+    await endpoint.happen()
+    endpoint.receiver.behave = answer(status)
+    async with endpoint.stack.api_database.transaction() as session:
+        assert await add_test(session, endpoint.workspace_id, endpoint.id)
+        assert await add_test(session, "ws_other", endpoint.id) is None
+    state = await endpoint.deliver()
+    (request,) = endpoint.receiver.requests
+    assert b'"event":"webhook.test"' in request.body
+    assert await endpoint.states() == [("delivered", 1) if status == 200 else ("exhausted", 0)]
+    assert (state.next_at, (await endpoint.row()).failures) == (None, 0)
+
+
+async def test_an_event_that_is_not_kept_any_more_is_dropped(endpoint: Endpoint) -> None:
+    await endpoint.happen()
+    async with endpoint.stack.database.transaction() as session:
+        await session.execute(delete(Event).where(Event.workspace_id == endpoint.workspace_id))
+    await endpoint.deliver()
+    assert (endpoint.receiver.requests, await endpoint.states()) == ([], [("dropped", 0)])
+
+
+async def test_the_oldest_beyond_the_most_that_may_wait_are_dropped(endpoint: Endpoint) -> None:
+    await endpoint.happen(7)
+    async with endpoint.stack.worker_database.transaction() as session:
+        assert await drop_surplus(session, 5) >= 2
+    assert [state for state, _ in await endpoint.states()] == ["dropped"] * 2 + ["waiting"] * 5
+
+
+async def test_an_endpoint_that_was_deleted_is_over(endpoint: Endpoint) -> None:
+    await endpoint.happen()
+    async with endpoint.stack.database.transaction() as session:
+        await session.execute(delete(Webhook).where(Webhook.id == endpoint.id))
+    assert not (await endpoint.deliver()).exists
+
+
+async def test_a_round_ends_in_time(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "_ROUND_S", 0.0)
+    await endpoint.happen()
+    state = await endpoint.deliver()
+    assert (endpoint.receiver.requests, state.waiting) == ([], 1)
+
+
+async def test_the_api_cannot_read_a_secret(endpoint: Endpoint) -> None:
+    for statement in (
+        "SELECT secret FROM webhooks",
+        "SELECT older_secret FROM webhooks",
+        "SELECT private_key FROM handover_keys",
+        "UPDATE webhooks SET secret = ''",
+    ):
+        with pytest.raises(Exception, match="permission denied"):
+            async with endpoint.stack.api_database.reading() as session:
+                await session.execute(text(statement))
