@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from litestar import Controller, Response, get
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from api.http.etags import entity_tag, has_current
@@ -67,6 +69,11 @@ class PageEndpoints(Controller):
     def calendar(self) -> Response[bytes]:
         """Return the page with a workspace's calendar."""
         return _page(_CALENDAR)
+
+    @get("/campaigns/{campaign_id:str}", sync_to_thread=False)
+    def campaign(self, campaign_id: FromPath[str]) -> Redirect:
+        """Redirect to the calendar of a campaign."""
+        return Redirect(f"/calendar?view=campaign&campaignId={quote(campaign_id, safe='')}", status_code=302)
 
 
 @cache

@@ -137,7 +137,7 @@ async def delete(deps: Dependencies, workspace_id: str, view_id: str) -> Deleted
 
 
 def _with_addresses(new_view: NewView, base: str) -> CalendarViewEntryView:
-    query = f"?campaignId={new_view.row.campaign_id}" if new_view.row.campaign_id else ""
+    query = f"?view=campaign&campaignId={new_view.row.campaign_id}" if new_view.row.campaign_id else ""
     return _entry(new_view.row) | {
         "token": new_view.token,
         "pageUrl": f"{base}/calendar{query}#view={new_view.token}",

@@ -51,8 +51,20 @@ VIEW: dict[str, Any] = {
 _TOKEN = "cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0"  # noqa: S105 of an example
 NEW_VIEW: dict[str, Any] = VIEW | {
     "token": _TOKEN,
-    "pageUrl": f"https://posts.example.com/calendar?campaignId=cmp_019bc10e51307c4f8d2b7f3a6c0e9d41#view={_TOKEN}",
+    "pageUrl": f"https://posts.example.com/calendar?view=campaign&campaignId=cmp_019bc10e51307c4f8d2b7f3a6c0e9d41#view={_TOKEN}",
     "icsUrl": f"https://posts.example.com/calendar.ics?token={_TOKEN}",
 }
 VIEWS: dict[str, Any] = {"views": [VIEW | {"lastUsedAt": "2030-12-01T11:00:00Z"}]}
 DELETED_VIEW: dict[str, Any] = {"id": VIEW_ID, "deleted": True}
+TIMELINE: dict[str, Any] = {
+    "timezone": "Europe/Berlin",
+    "days": [
+        {
+            "date": "2030-12-03",
+            "total": 12,
+            "statuses": {"draft": 1, "scheduled": 11},
+            "platforms": {"instagram": 4, "twitter": 12},
+        }
+    ],
+    "withoutTime": 3,
+}

@@ -8,6 +8,7 @@ from api.calendar.calendar_views import (
     DeletedCalendarViewView,
 )
 from api.calendar.queries import MOST_DAYS
+from api.calendar.timeline import TimelineView
 from api.calendar.views import CalendarView
 from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import IF_NONE_MATCH, query, required
@@ -34,6 +35,23 @@ GET_CALENDAR = Operation(
         required(query("from", "The first day, an ISO 8601 date.", _DATE, "2030-12-03")),
         required(query("to", f"The last day; at most {MOST_DAYS} days in all.", _DATE, "2030-12-04")),
         *(parameter for parameter in FILTERS if parameter["name"] in _SELECTING),
+        IF_NONE_MATCH,
+    ),
+)
+GET_TIMELINE = Operation(
+    route="GET /v1/campaigns/{campaignId}/timeline",
+    description=(
+        "The number of its posts on each day, by status and by platform. Each request counts as 10 requests of the API "
+        "key. The token of a calendar view that shows the campaign opens it, too."
+    ),
+    answer=TimelineView,
+    answers={"days": examples.TIMELINE},
+    errors=("unknownQuery", "wrongQuery", "noSuchCampaign"),
+    has_tag=True,
+    parameters=(
+        query(
+            "timezone", "The IANA time zone of the days; the campaign's by default.", {"type": "string"}, "Asia/Tokyo"
+        ),
         IF_NONE_MATCH,
     ),
 )

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from api.http.headers import HttpRequest
-from api.http.query import convert_parameter, parse_lists
+from api.http.query import convert_parameter, parse_lists, parse_query
 from api.posts.filters import ZONE, parse_zone, read_filter
 from api.posts.listing import split_statuses
 from domain.errors import InvalidRequest, Problem
@@ -43,6 +43,15 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
     zone = query.get(ZONE, "UTC")
     days, beginnings = _cut_days(first, last, zone)
     return CalendarQuery(conditions, zone, days, beginnings)
+
+
+def read_zone(request: HttpRequest) -> str | None:
+    """Return the time zone of a query that has nothing else. Raises InvalidRequest."""
+    query, problems = parse_query(request)
+    convert_parameter(query, problems, ZONE, parse_zone)
+    if problems:
+        raise InvalidRequest(problems)
+    return query.get(ZONE)
 
 
 def _cut_days(first: date, last: date, zone: str) -> tuple[list[date], list[datetime]]:

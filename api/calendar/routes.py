@@ -9,7 +9,8 @@ from api.auth import AUTHENTICATED, FOR_VIEWERS, WorkspaceId, request_viewer
 from api.calendar import calendar_views, operations
 from api.calendar.calendar_views import CalendarViewBody
 from api.calendar.days import read_days
-from api.calendar.queries import read_calendar_query
+from api.calendar.queries import read_calendar_query, read_zone
+from api.calendar.timeline import read_timeline
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
 from api.http.etags import respond_tagged
@@ -31,6 +32,16 @@ class CalendarEndpoints(Controller):
         """See the posts of each day."""
         query = read_calendar_query(request)
         view = await read_days(deps, workspace_id, request.state.caller.key_id, request_viewer(request), query)
+        return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
+
+    @serves(operations.GET_TIMELINE)
+    async def get_timeline(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Count the posts of a campaign by day."""
+        zone = read_zone(request)
+        viewer, caller_id = request_viewer(request), request.state.caller.key_id
+        view = await read_timeline(deps, workspace_id, caller_id, viewer, campaign_id, zone)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
 
 

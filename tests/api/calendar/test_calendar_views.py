@@ -102,7 +102,7 @@ async def test_a_view_of_a_campaign_shows_no_other_post(app: Litestar, stranger:
     await draft(stranger, "inside", campaignId=campaign["id"], scheduledFor=f"{DAY}T08:00:00Z")
     await draft(stranger, "outside", scheduledFor=f"{DAY}T08:00:00Z")
     view = await make_view(stranger, campaignId=campaign["id"])
-    assert view["pageUrl"].startswith(f"{PUBLIC_URL}/calendar?campaignId={campaign['id']}#view=")
+    assert view["pageUrl"].startswith(f"{PUBLIC_URL}/calendar?view=campaign&campaignId={campaign['id']}#view=")
     assert texts((await read_as_viewer(app, view)).json()) == {DAY: ["inside"]}
     assert len(events(await read_feed(app, view))) == 1
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from litestar import Litestar
@@ -120,11 +121,11 @@ async def test_ten_thousand_posts_are_shown_in_part(
             "JSON.stringify(performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname))"
         )
         assert requests[0] == "/v1/calendar"
-        assert set(requests[1:]) <= {"/v1/accounts", "/v1/calendar"}
+        assert set(requests[1:]) <= {"/v1/accounts", "/v1/calendar", "/v1/campaigns"}
         await calendar.page.evaluate("document.querySelector('.many').click()")
         await calendar.wait(f"{_READY} && document.getElementById('list')")
         text = await calendar.page.text()
-        assert "310 more posts on this day" in text
+        assert "310 more posts" in text
         assert await calendar.page.evaluate("document.querySelectorAll('.tile').length") == 28 * 50
 
 
@@ -185,10 +186,10 @@ async def test_a_pause_is_shown_and_ended(app: Litestar, stack: Stack, workspace
         await calendar.page.evaluate(_CLICK.format("resume"))
         await calendar.page.shows("3 posts fell due meanwhile.", "by an API key: Press embargo")
         await calendar.page.evaluate("document.querySelector('input[value=skip]').click()")
-        await calendar.page.shows("This would do: 0 posts published, 3 skipped.")
+        await calendar.page.shows("This would do: 0 posts published, 0 moved, 3 skipped.")
         assert (await workspace.get("/v1/pauses")).json()["pauses"][0]["endedAt"] is None
         await calendar.page.evaluate("[...document.querySelectorAll('dialog form button')].at(-1).click()")
-        await calendar.page.shows("Resumed. 0 posts published, 3 skipped.")
+        await calendar.page.shows("Resumed. 0 posts published, 0 moved, 3 skipped.")
         await calendar.wait("!document.getElementById('resume').checkVisibility()")
 
 
@@ -273,3 +274,76 @@ async def test_a_wrong_key_is_asked_for_again(app: Litestar, tmp_path: Path) -> 
         await calendar.open("timezone=UTC")
         await calendar.page.shows("Whose calendar?", "Invalid API key")
         assert not await calendar.page.evaluate("document.getElementById('pause').checkVisibility()")
+
+
+async def test_a_view_shows_its_posts_until_it_is_revoked(
+    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+) -> None:
+    await fill_calendar(stack, workspace.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        page = calendar.page
+        await calendar.open("view=list&date=2027-02-01&timezone=UTC")
+        await page.evaluate(_CLICK.format("share"))
+        await page.shows("Everybody who has its address can read the calendar")
+        await page.evaluate("document.querySelector('dialog form button').click()")
+        await page.shows("Copy the addresses now")
+        addresses = await calendar.read(
+            "JSON.stringify([...document.querySelectorAll('dialog input[readonly]')].map((field) => field.value))"
+        )
+        address = urlsplit(addresses[0])
+        await page.open(f"{calendar.url}/docs")
+        await page.evaluate("sessionStorage.clear()")
+        await page.open(f"{calendar.url}{address.path}?view=list&date=2027-02-01&timezone=UTC#{address.fragment}")
+        await page.shows("Doors open at nine")
+        for button in ("pause", "resume", "share"):
+            assert not await page.evaluate(f"document.getElementById('{button}').checkVisibility()")
+        await page.evaluate("document.querySelector('.tile.partial').click()")
+        await page.shows("Partly published", "Mastodon")
+        assert await page.evaluate("document.querySelectorAll('dialog form').length") == 0
+        # No request had the token in its address.
+        requests = await page.evaluate("JSON.stringify(performance.getEntries().map((entry) => entry.name))")
+        assert address.fragment.partition("=")[2] not in requests.replace(f"#{address.fragment}", "")
+        [view] = (await workspace.get("/v1/calendar/views")).json()["views"]
+        await workspace.delete(f"/v1/calendar/views/{view['id']}")
+        await page.evaluate("document.getElementById('dialog').close()")
+        assert "Doors open" not in await page.shows("This view was revoked")
+
+
+async def test_a_campaign_shows_its_days_and_is_paused(
+    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+) -> None:
+    body = {"name": "Winter market", "isDraft": False, "timezone": "Europe/Berlin"}
+    campaign = (await workspace.post("/v1/campaigns", json=body)).json()
+    account = await stack.connect("mastodon", workspace_id=workspace.workspace_id)
+    target = {"platform": account.platform, "accountId": account.id}
+    due = datetime.now(UTC) + timedelta(days=2)
+    for number in range(3):
+        post = {"content": f"Stall {number}", "platforms": [target], "campaignId": campaign["id"]}
+        response = await workspace.send_post({**post, "scheduledFor": (due + timedelta(days=number)).isoformat()})
+        assert response.status_code == 201, response.text
+    axe = await read_axe()
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        page = calendar.page
+        await calendar.open("timezone=UTC")
+        await page.open(f"{calendar.url}/campaigns/{campaign['id']}")
+        await page.shows("Winter market: active", "Stall 0", "Stall 2", "Scheduled 3", "1 scheduled · 1 Mastodon")
+        assert await page.evaluate("document.querySelectorAll('#campaign .bar').length") == 3
+        await page.evaluate("document.getElementById('pause').click()")
+        await page.shows("Posts of this campaign")
+        await page.evaluate(
+            "document.querySelector('dialog input').value = 'The prices are wrong';"
+            "document.querySelector('dialog form button').click()"
+        )
+        await page.shows("Paused. Nothing is published")
+        await page.evaluate("document.getElementById('dialog').close()")
+        await page.shows(
+            "Winter market: paused", "Paused by an API key since", "The prices are wrong", "0 posts missed"
+        )
+        await page.shows("Posts of Winter market are paused since")
+        await check(page, axe)
+        await page.evaluate("document.getElementById('resume').click()")
+        await page.shows("No post was missed.")
+        await page.evaluate("[...document.querySelectorAll('dialog form button')].at(-1).click()")
+        await page.shows("Resumed. 0 posts published")
+        await page.evaluate("document.getElementById('dialog').close()")
+        await page.shows("Winter market: active")
