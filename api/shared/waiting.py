@@ -19,8 +19,9 @@ MOST_COUNTS, MOST_COUNTS_OF_ONE = 6, 2
 """Requests that count posts at a time in one process: each may keep PostgreSQL busy for seconds. Our choice."""
 TOO_MANY_COUNTS = Problem("Other requests of this workspace are counting posts; please wait", "rate_limited")
 
-MOST_IMPORTS, MOST_IMPORTS_OF_ONE = 4, 1
-"""Imports at a time in one process, each with a body of up to 32 MiB: in all, and of one workspace. Our choice."""
+MOST_IMPORTS, MOST_IMPORTS_OF_ONE = 2, 1
+"""Imports at a time in one process: in all, and of one workspace. The worst body becomes some 300 MB of objects, as
+measured, and the API's container has 1 GB."""
 TOO_MANY_IMPORTS = Problem(
     "Another import is being carried out; send this one again when it is done, with the same Idempotency-Key",
     "rate_limited",

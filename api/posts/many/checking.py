@@ -21,7 +21,7 @@ from store.posts.creating import read_accounts
 
 MOST_ROWS = 10_000
 """Rows of one request, which become posts in one transaction."""
-MOST_ROW_VALUES, MOST_ROW_TARGETS = 1_000_000, 50_000
+MOST_ROW_VALUES, MOST_ROW_TARGETS = 500_000, 50_000
 """Values, and targets of posts, in all rows of a request: each takes up to 2 KB of the process's memory."""
 MOST_ROW_PROBLEMS = 1_000
 """Problems that the answer to a request with many rows lists."""
