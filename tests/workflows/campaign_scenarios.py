@@ -9,7 +9,8 @@ from store.campaigns.campaigns import lock_campaign
 from store.campaigns.pausing import pause_campaign
 from tests.stack import Stack
 from tests.workflows.campaigns import campaign_handle, change, comes_to, save_campaign, save_post
-from tests.workflows.scenarios import WORDS, Handle, scenario
+from tests.workflows.long_scenarios import SHORT, continues_as_new
+from tests.workflows.scenarios import WORDS, Handle, scenario, scenario_on
 from workflows.campaign import CampaignWorkflow
 
 
@@ -44,6 +45,15 @@ async def campaign_resumed_at_its_time_and_ended(stack: Stack) -> Handle:
     await change(stack, campaign, status=CampaignStatus.ENDED)
     await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ENDED)
     return campaign_handle(stack, campaign)
+
+
+@scenario_on(longest_history=SHORT)
+async def campaign_read_often(stack: Stack) -> Handle:
+    campaign = await save_campaign(stack, "the endless sale")
+    await comes_to(stack, campaign, lambda _: True)
+    handle = campaign_handle(stack, campaign)
+    await continues_as_new(handle, lambda: handle.signal(CampaignWorkflow.look))
+    return handle
 
 
 @scenario
