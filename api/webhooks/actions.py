@@ -42,12 +42,14 @@ async def require_webhook(session: AsyncSession, workspace_id: str, webhook_id: 
 
 
 async def create_webhook(deps: Dependencies, workspace_id: str, body: WebhookBody, wait_s: float) -> WebhookView:
-    """Create an endpoint and test it. Raises InvalidRequest, Unprocessable, Unavailable."""
+    """Create an endpoint and test it. Raises InvalidRequest, TooManyRequests, Unprocessable, Unavailable."""
     problems = [*_address_problems(deps, body.url), *_event_problems(body.events)]
     if body.secret is not None and not is_secret(body.secret):
         problems.append(_NO_SECRET)
     if problems:
         raise InvalidRequest(problems)
+    # Before the endpoint exists: its secret is answered only once.
+    deps.webhook_tests.take(workspace_id)
     webhook_id, secret = new_id("wh"), body.secret or new_secret()
     async with deps.database.transaction() as session:
         sealed = await _seal(session, webhook_id, secret)
@@ -62,18 +64,20 @@ async def create_webhook(deps: Dependencies, workspace_id: str, body: WebhookBod
 async def change_webhook(
     deps: Dependencies, workspace_id: str, webhook_id: str, body: WebhookChangeBody, wait_s: float
 ) -> WebhookView:
-    """Change an endpoint, and test a new address. Raises InvalidRequest, NotFound."""
+    """Change an endpoint, and test a new address. Raises InvalidRequest, NotFound, TooManyRequests."""
     if problems := [*_address_problems(deps, body.url), *_event_problems(body.events or ())]:
         raise InvalidRequest(problems)
     values: dict[str, object] = body.model_dump(exclude_unset=True, exclude={"enabled"})
     values = {name: value for name, value in values.items() if value is not None or name == "name"}
     async with deps.database.transaction() as session:
         webhook = await require_webhook(session, workspace_id, webhook_id)
+        is_moved = body.url is not None and body.url != webhook.url
+        if is_moved:
+            deps.webhook_tests.take(workspace_id)
         if body.enabled is not None and body.enabled is not webhook.enabled:
             values |= switched(body.enabled, datetime.now(UTC))
         if values:
             await change_endpoint(session, workspace_id, webhook_id, **values)
-        is_moved = body.url is not None and body.url != webhook.url
     if not is_moved:
         return await webhook_view(deps, workspace_id, webhook_id)
     test = await run_test(deps, workspace_id, webhook_id, wait_s)
@@ -90,8 +94,7 @@ async def rotate_webhook(deps: Dependencies, workspace_id: str, webhook_id: str,
 
 
 async def run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_s: float) -> TestView:
-    """Have a worker test an endpoint, and wait for the outcome. Raises NotFound, TooManyRequests."""
-    deps.webhook_tests.take(workspace_id)
+    """Have a worker test an endpoint, and wait for the outcome. The caller counts the test. Raises NotFound."""
     async with deps.database.transaction() as session:
         delivery_id = await add_test(session, workspace_id, webhook_id)
     if delivery_id is None:

@@ -123,6 +123,7 @@ class WebhookEndpoints(Controller):
             raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
         async with deps.database.reading() as session:
             await require_webhook(session, workspace_id, webhook_id)
+        deps.webhook_tests.take(workspace_id)
         view = await run_test(deps, workspace_id, webhook_id, _wait(request))
         if enable == "true" and view["outcome"] == "delivered":
             await enable_webhook(deps, workspace_id, webhook_id)

@@ -225,6 +225,15 @@ async def test_tests_have_a_limit(api: Client, receiver: Receiver) -> None:
         for _ in range(TESTS_A_MINUTE)
     ]
     assert statuses == [200] * (TESTS_A_MINUTE - 1) + [429]
+    body = {"url": receiver.url, "events": NAMES}
+    assert (await api.post("/v1/webhooks/settings", json=body)).status_code == 429
+    # Nothing was created whose secret was not answered, and nothing was moved without a test.
+    moved = await api.patch(
+        f"/v1/webhooks/settings/{webhook['id']}", json={"url": f"{receiver.url}/2", "events": ["*"]}
+    )
+    assert moved.status_code == 429
+    (one,) = (await api.get("/v1/webhooks/settings")).json()["webhooks"]
+    assert (one["url"], one["events"]) == (receiver.url, NAMES)
 
 
 @pytest.mark.parametrize(
