@@ -1,0 +1,74 @@
+"""Imports are kept for 30 days, and no workspace keeps more than its number of them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from domain.ids import first_id, new_id
+from store.database import Database
+from store.models import Import
+from store.posts.imports import KEPT, add_import, delete_old_imports, delete_surplus_imports, read_import
+from store.workspaces.queries import create_workspace
+from tests.store.posts.test_creating import database
+
+__all__ = ["database"]
+NOW = datetime.now(UTC)
+
+
+async def add(database: Database, workspace_id: str, at: datetime, results: int = 0) -> str:
+    import_id = first_id("imp", at)
+    values = {
+        "id": import_id,
+        "workspace_id": workspace_id,
+        "created_at": at,
+        "created_by": new_id("key"),
+        "counts": {"created": results},
+        "warnings": [],
+        "results": [{"row": row} for row in range(results)],
+    }
+    async with database.transaction() as session:
+        await add_import(session, values)
+    return import_id
+
+
+async def new_workspace(database: Database) -> str:
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
+
+
+async def stored(database: Database, workspace_id: str) -> set[str]:
+    async with database.transaction() as session:
+        return set(await session.scalars(select(Import.id).where(Import.workspace_id == workspace_id)))
+
+
+async def test_old_imports_are_deleted(database: Database) -> None:
+    workspace_id = await new_workspace(database)
+    await add(database, workspace_id, NOW - KEPT - timedelta(seconds=1))
+    young = await add(database, workspace_id, NOW - KEPT + timedelta(seconds=1))
+    async with database.transaction() as session:
+        assert await delete_old_imports(session, NOW, 10) == 1
+    assert await stored(database, workspace_id) == {young}
+
+
+async def test_the_newest_imports_of_each_workspace_are_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.posts.imports.MOST_IMPORTS", 2)
+    first, second = await new_workspace(database), await new_workspace(database)
+    ids = [await add(database, first, NOW + timedelta(seconds=number)) for number in range(4)]
+    other = await add(database, second, NOW - timedelta(days=1))
+    async with database.transaction() as session:
+        assert await delete_surplus_imports(session, NOW, 10) == 2
+    assert (await stored(database, first), await stored(database, second)) == (set(ids[2:]), {other})
+
+
+async def test_results_are_read_in_parts_by_their_workspace(database: Database) -> None:
+    workspace_id = await new_workspace(database)
+    import_id = await add(database, workspace_id, NOW, results=5)
+    async with database.reading() as session:
+        for begin, rows in ((0, [0, 1, 2]), (3, [3, 4]), (5, [])):
+            page = await read_import(session, workspace_id, import_id, begin, 3)
+            assert page is not None
+            assert [result["row"] for result in page.results] == rows
+        assert await read_import(session, await new_workspace(database), import_id, 0, 3) is None
