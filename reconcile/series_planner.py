@@ -6,7 +6,7 @@ import structlog
 
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
-from store.series.planning import claim_series, plan_series, room_for_posts
+from store.series.planning import claim_series, plan_series
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,10 @@ async def plan_next(database: Database, most_open_posts: int = 0) -> bool:
         series = await claim_series(session, now)
         if series is None:
             return False
-        series_id, room = series.id, await room_for_posts(session, series.workspace_id, most_open_posts)
+        series_id = series.id
         try:
             async with session.begin_nested():
-                planned = await plan_series(session, series, now, room)
+                planned = await plan_series(session, series, now, most_open_posts)
         except Exception as error:
             if is_part_unavailable(error):
                 raise

@@ -26,6 +26,7 @@ from benchmarks.campaigns.events import (
 from benchmarks.campaigns.gates import closing, open_gates, sends
 from benchmarks.campaigns.measure import HEAD, IdleShare, Job
 from benchmarks.campaigns.reading import claims, progress, rounds
+from benchmarks.campaigns.series import planning
 from benchmarks.stack import stack
 
 JOBS: dict[str, Callable[[Bench], Job]] = {
@@ -41,6 +42,7 @@ JOBS: dict[str, Callable[[Bench], Job]] = {
     "events": sends_beside_listeners,
     "feed": pages_of_a_feed,
     "webhooks": deliveries_beside_a_hanging_endpoint,
+    "series": planning,
 }
 _POSTS = 10_000
 _ENVIRONMENT = {

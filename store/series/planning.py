@@ -26,6 +26,8 @@ _NO_ROOM_FOR = timedelta(minutes=5)
 """How long a series waits if its workspace has no room for more posts."""
 
 
+_AFTER = "~"
+"""A character that is after all those of wall times."""
 _OPEN = (PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHING)
 
 
@@ -80,62 +82,69 @@ async def claim_series(session: AsyncSession, now: datetime) -> Series | None:
     return await session.scalar(query.with_for_update(skip_locked=True))
 
 
-async def room_for_posts(session: AsyncSession, workspace_id: str, most_open: int) -> int:
-    """Return how many more posts a workspace may have open, at most MOST_AT_ONCE; `most_open` is 0 for any number."""
-    if not most_open:
-        return MOST_AT_ONCE
-    still_open = select(Post.id).where(Post.workspace_id == workspace_id, Post.status.in_(_OPEN)).limit(most_open)
-    count = (await session.execute(select(func.count()).select_from(still_open.subquery()))).scalar_one()
-    return min(most_open - count, MOST_AT_ONCE)
-
-
-async def plan_series(session: AsyncSession, series: Series, now: datetime, room: int = MOST_AT_ONCE) -> PlannedPosts:
-    """Make posts for the occurrences of a locked series that come and have none; `room`: at most so many.
+async def plan_series(session: AsyncSession, series: Series, now: datetime, most_open_posts: int = 0) -> PlannedPosts:
+    """Make posts for the occurrences of a locked series that come and have none, at most MOST_AT_ONCE.
 
     An occurrence that has an entry in the ledger gets no other post, unless a change of the series has withdrawn it.
+    `most_open_posts`: how many posts of the workspace may be open; 0 for any number.
     """
-    times = await read_campaign_times(session, series)
-    pattern = series_pattern(series)
-    ahead = list(occurrences_ahead(pattern, now, times.is_open)) if times.may_schedule else []
-    missing, entries = await _missing(session, series, ahead)
-    batch = missing[: max(0, room)]
-    posts = [_make(session, series, pattern, occurrence, entries.get(occurrence.key)) for occurrence in batch]
-    await create_posts(session, posts)
-    left_over = len(missing) - len(batch)
+    ahead = await _occurrences_ahead(session, series, now)
+    missing = await _missing(session, series, ahead)
+    posts: list[NewPost] = []
+    room = await _room(session, series, most_open_posts) if missing else MOST_AT_ONCE
+    if batch := missing[: max(0, room)]:
+        pattern = series_pattern(series)
+        entries = await list_entries(session, series.id, batch[0].key, batch[-1].key + _AFTER)
+        posts = [_make(session, series, pattern, occurrence, entries.get(occurrence.key)) for occurrence in batch]
+        await create_posts(session, posts)
+    left_over = len(missing) - len(posts)
     if left_over:
-        has_room = len(batch) == MOST_AT_ONCE
+        has_room = len(posts) == MOST_AT_ONCE
         series.plan_at = now if has_room else now + _NO_ROOM_FOR
         series.behind_since = series.behind_since or (None if has_room else now)
     else:
         series.plan_at, series.behind_since = now + LOOK_EVERY, None
     if ahead and not left_over:
         series.made_until = ahead[-1].instant
-    series.is_finished = times.may_schedule and not ahead
     await session.flush()
     return PlannedPosts(posts, left_over)
 
 
+async def _occurrences_ahead(session: AsyncSession, series: Series, now: datetime) -> list[Occurrence]:
+    times = await read_campaign_times(session, series)
+    ahead = list(occurrences_ahead(series_rules(series), now, times.is_open)) if times.may_schedule else []
+    series.is_finished = times.may_schedule and not ahead
+    return ahead
+
+
 async def missing_occurrences(session: AsyncSession, series: Series, now: datetime) -> list[str]:
     """Return the wall times of the occurrences of a series that should have posts now, and have none."""
-    times = await read_campaign_times(session, series)
-    if not times.may_schedule:
-        return []
-    ahead = list(occurrences_ahead(series_rules(series), now, times.is_open))
-    missing, _ = await _missing(session, series, ahead)
+    missing = await _missing(session, series, await _occurrences_ahead(session, series, now))
     return [occurrence.key for occurrence in missing]
 
 
-async def _missing(
-    session: AsyncSession, series: Series, ahead: Sequence[Occurrence]
-) -> tuple[list[Occurrence], dict[str, OccurrenceEntry]]:
+async def _missing(session: AsyncSession, series: Series, ahead: Sequence[Occurrence]) -> list[Occurrence]:
     if not ahead:
-        return [], {}
-    entries = await list_entries(session, series.id, ahead[0].key, ahead[-1].key + "~")
-    return [
-        occurrence
-        for occurrence in ahead
-        if (entry := entries.get(occurrence.key)) is None or entry.state == OccurrenceState.WITHDRAWN
-    ], entries
+        return []
+    # Keys only: usually all have entries.
+    keys = select(OccurrenceEntry.occurrence).where(
+        OccurrenceEntry.series_id == series.id,
+        OccurrenceEntry.occurrence >= ahead[0].key,
+        OccurrenceEntry.occurrence <= ahead[-1].key,
+        OccurrenceEntry.state == OccurrenceState.MADE.value,
+    )
+    existing = set(await session.scalars(keys))
+    return [occurrence for occurrence in ahead if occurrence.key not in existing]
+
+
+async def _room(session: AsyncSession, series: Series, most_open_posts: int) -> int:
+    """Return how many posts the series may get now."""
+    if not most_open_posts:
+        return MOST_AT_ONCE
+    still_open = select(Post.id).where(Post.workspace_id == series.workspace_id, Post.status.in_(_OPEN))
+    limited = still_open.limit(most_open_posts).subquery()
+    count = (await session.execute(select(func.count()).select_from(limited))).scalar_one()
+    return min(most_open_posts - count, MOST_AT_ONCE)
 
 
 def _make(
