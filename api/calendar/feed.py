@@ -54,9 +54,9 @@ def _write(posts: Sequence[FeedPost], detail: ViewDetail) -> bytes:
     calendar.add("x-wr-calname", "Posts")
     calendar.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", _REFRESH)
-    for post in posts:
-        calendar.add_component(_event(post, detail))
-    return bytes(calendar.to_ical())
+    beginning, end, _ = calendar.to_ical().partition(b"END:VCALENDAR")
+    # Event by event: thousands of them in memory would have the garbage collector stop the process for long.
+    return b"".join((beginning, *(_event(post, detail).to_ical() for post in posts), end, b"\r\n"))
 
 
 def _event(post: FeedPost, detail: ViewDetail) -> Event:
