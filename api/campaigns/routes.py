@@ -20,9 +20,9 @@ from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.large_body import read_large_body
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_keyed_request
+from api.http.request import read_bare_request, read_head, read_keyed_request
 from api.posts.answers.response import respond, respond_privately
-from domain.errors import InvalidRequest, Problem
+from domain.errors import InvalidRequest
 from store.posts.idempotency import KeyedRequest
 
 _CREATE = b"POST /v1/campaigns\n"
@@ -37,7 +37,9 @@ class CampaignEndpoints(Controller):
     async def create_campaign(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a campaign."""
         await deps.restoring.require_finished()
-        key = _read_head(request)
+        key, head_problems = read_head(request)
+        if head_problems:
+            raise InvalidRequest(head_problems)
         # Decided before the body is read. One without a length may be large.
         length = request.headers.get("content-length", "")
         is_large = not length.isdecimal() or int(length) > MAX_BYTES
@@ -113,23 +115,6 @@ class CampaignEndpoints(Controller):
     ) -> Response[bytes]:
         """List the operations on a campaign."""
         return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
-
-
-def _read_head(request: HttpRequest) -> str | None:
-    """Return the key of a request without query. Raises InvalidRequest with everything that is wrong with them."""
-    problems: list[Problem] = []
-    key = None
-    try:
-        read_query(request)
-    except InvalidRequest as error:
-        problems += error.problems
-    try:
-        key = idempotency_key(request)
-    except InvalidRequest as error:
-        problems += error.problems
-    if problems:
-        raise InvalidRequest(problems)
-    return key
 
 
 async def _bare_request(

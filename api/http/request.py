@@ -26,7 +26,7 @@ async def read_keyed_request(
     query or headers are invalid; otherwise the caller validates the body itself. Raises InvalidRequest, and what
     `check_body` raises.
     """
-    key, head_problems = _read_head(request)
+    key, head_problems = read_head(request)
     read = read_json if served_operation(request).body_required else read_optional_json
     if not head_problems:
         return await read(request), key
@@ -42,7 +42,7 @@ async def read_keyed_request(
 
 async def read_bare_request(request: HttpRequest) -> str | None:
     """Return the key of a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
-    key, head_problems = _read_head(request)
+    key, head_problems = read_head(request)
     try:
         await read_no_body(request)
     except InvalidRequest as error:
@@ -52,7 +52,7 @@ async def read_bare_request(request: HttpRequest) -> str | None:
     return key
 
 
-def _read_head(request: HttpRequest) -> tuple[str | None, list[Problem]]:
+def read_head(request: HttpRequest) -> tuple[str | None, list[Problem]]:
     """Return the key, and what is wrong outside the body."""
     header = served_operation(request).headers.get("Idempotency-Key")
     problems: list[Problem] = []

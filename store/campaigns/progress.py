@@ -45,11 +45,6 @@ class Progress:
         """Return the number of posts."""
         return sum(self.by_status.values())
 
-    @property
-    def unsent(self) -> int:
-        """Return the number of posts that may still be published: drafts, and open ones."""
-        return sum(self.by_status[status] for status in PostStatus if status.is_open) + self.by_status[PostStatus.DRAFT]
-
 
 async def count_progress(database: Pool, campaign_ids: Sequence[str], now: datetime) -> dict[str, Progress]:
     """Return the progress of campaigns at one instant, by their ids."""
