@@ -88,7 +88,8 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, most
     An occurrence that has an entry in the ledger gets no other post, unless a change of the series has withdrawn it.
     `most_open_posts`: how many posts of the workspace may be open; 0 for any number.
     """
-    ahead = await _occurrences_ahead(session, series, now)
+    times = await read_campaign_times(session, series)
+    ahead = _occurrences_ahead(series, times, now)
     missing = await _missing(session, series, ahead)
     posts: list[NewPost] = []
     room = await _room(session, series, most_open_posts) if missing else MOST_AT_ONCE
@@ -106,20 +107,19 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, most
         series.plan_at, series.behind_since = now + LOOK_EVERY, None
     if ahead and not left_over:
         series.made_until = ahead[-1].instant
+    series.is_finished = times.may_schedule and not ahead
     await session.flush()
     return PlannedPosts(posts, left_over)
 
 
-async def _occurrences_ahead(session: AsyncSession, series: Series, now: datetime) -> list[Occurrence]:
-    times = await read_campaign_times(session, series)
-    ahead = list(occurrences_ahead(series_rules(series), now, times.is_open)) if times.may_schedule else []
-    series.is_finished = times.may_schedule and not ahead
-    return ahead
+def _occurrences_ahead(series: Series, times: CampaignTimes, now: datetime) -> list[Occurrence]:
+    return list(occurrences_ahead(series_rules(series), now, times.is_open)) if times.may_schedule else []
 
 
 async def missing_occurrences(session: AsyncSession, series: Series, now: datetime) -> list[str]:
     """Return the wall times of the occurrences of a series that should have posts now, and have none."""
-    missing = await _missing(session, series, await _occurrences_ahead(session, series, now))
+    times = await read_campaign_times(session, series)
+    missing = await _missing(session, series, _occurrences_ahead(series, times, now))
     return [occurrence.key for occurrence in missing]
 
 
