@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
-from benchmarks.campaigns.bench import Bench
+from benchmarks.campaigns.bench import PLATFORM, Bench
 from benchmarks.campaigns.measure import Bar, Figure, Job, p99, timed
 from benchmarks.processes import cpu_seconds, part_pids
 from domain.attempts import AttemptResult, AttemptState
@@ -24,6 +24,8 @@ Change = Callable[[], Awaitable[None]]
 _WRITERS, _SENDS, _ROUNDS = 8, 1000, 3
 _VERSIONS = {"gates": "begin_send_v3", "no gates": "begin_send_v1"}
 _GATES = 1000
+_ANSWER_HELD_S = 1.0
+"""How long the platform holds its answers back, so that requests are out when the pause begins."""
 _IDLE_POSTS, _HERD = 20, 100
 _ADD_GATES = """
 INSERT INTO gates (workspace_id, kind, id) SELECT $1, 'account', 'mastodon/none_' || n FROM generate_series(1, $2) AS n
@@ -127,8 +129,11 @@ async def _shut_once(shut: Change, reopen: Change) -> float:
 async def _paused_after(bench: Bench, *killed: str) -> float:
     """Return the seconds until `paused` is answered while posts are being sent."""
     api = bench.product.api
-    herd = asyncio.create_task(bench.herd(_HERD, timedelta(seconds=12)))
-    await asyncio.sleep(13)
+    held = {"platform": PLATFORM, "fault": "accept_then_delay", "operation": "publish", "times": 2 * _HERD}
+    await bench.product.control("POST", "faults", held | {"seconds": _ANSWER_HELD_S})
+    herd = asyncio.create_task(bench.herd(_HERD))
+    while not await bench.product.rows("SELECT FROM attempts WHERE state = 'sending'"):  # noqa: ASYNC110 there is no event
+        await asyncio.sleep(0.02)
     had = bench.product.kill(*killed)
     began = time.perf_counter()
     view = (await api.post("/v1/pauses", json={"scope": "workspace"}, headers={"Prefer": "wait=0"})).json()
@@ -136,6 +141,7 @@ async def _paused_after(bench: Bench, *killed: str) -> float:
         await asyncio.sleep(0.05)
         view = (await api.get(f"/v1/pauses/{view['id']}")).json()
     seconds = time.perf_counter() - began
+    await bench.product.control("DELETE", "faults")
     if had:
         await bench.product.back(had)
     (await api.post(f"/v1/pauses/{view['id']}/resume", json={"missed": "publish"})).raise_for_status()
