@@ -22,6 +22,7 @@ from store.publishing.outcomes import announce
 
 _CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
+_RECORDED_EVERY = timedelta(seconds=1)
 # A literal: the planner must see that the partial index has these.
 _IS_WAITING = text("deliveries.state = 'waiting'")
 
@@ -94,8 +95,24 @@ async def settle_delivery(
     session: AsyncSession, webhook_id: str, claimed: ClaimedDelivery, answer: Answer, began: datetime, now: datetime
 ) -> Settled:
     """Write the answer of an endpoint."""
-    # Locked first: answers to several events come at the same time.
-    webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    if answer.is_delivered:
+        settled = await _record_success(session, webhook_id, now)
+        values: dict[str, Any] = {"state": DeliveryState.DELIVERED.value, "attempts": claimed.attempts + 1}
+    else:
+        # Locked first: answers to several events come at the same time.
+        webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+        if claimed.is_test or webhook is None:
+            values = {"state": DeliveryState.EXHAUSTED.value}
+            settled = Settled(may_continue=webhook is not None and webhook.enabled and webhook.probe_at is None)
+        else:
+            # While the endpoint is probed, what waits spends no attempt of its schedule.
+            attempts = claimed.attempts + (webhook.probe_at is None)
+            next_at = next_attempt(attempts, answer, now)
+            values = {"attempts": attempts, "next_at": next_at or now}
+            if next_at is None:
+                values["state"] = DeliveryState.EXHAUSTED.value
+            disabled = _failed(webhook, claimed.event_id, answer, began, now)
+            settled = Settled(webhook.enabled and webhook.probe_at is None, disabled)
     session.add(
         DeliveryAttempt(
             delivery_id=claimed.id,
@@ -106,34 +123,29 @@ async def settle_delivery(
             response=answer.response,
         )
     )
-    values: dict[str, Any] = {"claimed_until": None}
-    disabled = None
-    if answer.is_delivered:
-        values["state"] = DeliveryState.DELIVERED.value
-        values["attempts"] = claimed.attempts + 1
-        if webhook is not None:
-            _works(webhook, now)
-    elif claimed.is_test or webhook is None:
-        values["state"] = DeliveryState.EXHAUSTED.value
-    else:
-        # While the endpoint is probed, what waits spends no attempt of its schedule.
-        attempts = claimed.attempts + (webhook.probe_at is None)
-        next_at = next_attempt(attempts, answer, now)
-        values |= {"attempts": attempts, "next_at": next_at or now}
-        if next_at is None:
-            values["state"] = DeliveryState.EXHAUSTED.value
-        disabled = _failed(webhook, claimed.event_id, answer, began, now)
     # An answer that comes after another worker has delivered the event again changes nothing.
     still_waiting = update(Delivery).where(Delivery.id == claimed.id, _IS_WAITING)
-    await session.execute(still_waiting.values(**values), execution_options={"synchronize_session": False})
-    await announce(session, claimed.id)
-    return Settled(webhook is not None and webhook.enabled and webhook.probe_at is None, disabled)
+    await session.execute(
+        still_waiting.values(**values, claimed_until=None), execution_options={"synchronize_session": False}
+    )
+    if claimed.is_test:
+        # Its client waits for the outcome.
+        await announce(session, claimed.id)
+    return settled
 
 
-def _works(webhook: Webhook, now: datetime) -> None:
-    webhook.failures = 0
-    webhook.failing_since = webhook.probe_at = webhook.last_failure = webhook.last_failed_event = None
-    webhook.last_delivered_at = now
+async def _record_success(session: AsyncSession, webhook_id: str, now: datetime) -> Settled:
+    """Record that an endpoint works. Its row is written once a second at most, so that answers do not queue for it."""
+    is_news = or_(
+        Webhook.failures > 0, Webhook.last_delivered_at.is_(None), Webhook.last_delivered_at < now - _RECORDED_EVERY
+    )
+    record = dict.fromkeys(("failing_since", "probe_at", "last_failure", "last_failed_event"))
+    await session.execute(
+        update(Webhook).where(Webhook.id == webhook_id, is_news).values(failures=0, last_delivered_at=now, **record),
+        execution_options={"synchronize_session": False},
+    )
+    query = select(Webhook.id).where(Webhook.id == webhook_id, Webhook.enabled, Webhook.probe_at.is_(None))
+    return Settled(may_continue=await session.scalar(query) is not None)
 
 
 def _failed(webhook: Webhook, event_id: str, answer: Answer, began: datetime, now: datetime) -> DisabledReason | None:
