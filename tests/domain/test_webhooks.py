@@ -56,7 +56,7 @@ def test_while_a_secret_is_replaced_verifiers_of_both_accept() -> None:
 @pytest.mark.parametrize(
     ("text", "accepted"),
     [
-        (new_secret(), True),
+        pytest.param(new_secret(), True, id="a new one"),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", True),
         ("whsec_c2hvcnQ=", False),
         ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", False),
