@@ -52,7 +52,7 @@ from store.series.planning import PlannedPosts, missing_occurrences, plan_series
 from store.series.rows import count_series, find_series, lock_series, series_pattern, write_pattern
 
 COST = 10
-"""The requests of a key that a series' creation, change or preview counts as: it computes hundreds of times."""
+"""The requests of a key that a creation, a change, a preview or a list counts as: hundreds of times are computed."""
 _ATTEMPTS = 3
 """How often a change is computed again because another was made meanwhile."""
 _TOO_MANY = Problem(f"This workspace may have {MOST_SERIES:,} series: delete one first", "too_many_series")

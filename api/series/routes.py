@@ -75,6 +75,7 @@ class SeriesEndpoints(Controller):
     ) -> Response[bytes]:
         """List the occurrences of a series."""
         first, end = _read_time(request)
+        deps.rates.take(request.state.caller.key_id, COST - 1)
         return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
 
     @serves(operations.UPDATE_SERIES)

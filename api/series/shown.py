@@ -26,6 +26,7 @@ from api.series.views import (
 )
 from domain.errors import Conflict, Problem
 from domain.pauses import series_gate
+from domain.recurrence.expansion import FARTHEST
 from domain.recurrence.rrule_text import write_rrule
 from domain.series import AHEAD, OccurrenceShown, SeriesContent, coming_occurrences
 from domain.zones import UnknownZone
@@ -141,10 +142,10 @@ async def show_occurrences(
         series = await require_series(session, workspace_id, series_id)
         begin = first or now
         last = end or max(begin, series.made_until or now) + (timedelta(seconds=1) if first is None else AHEAD)
+        # Rules are not expanded further than posts may be scheduled: that would cost the more, the farther it is.
+        last = min(last, begin + LONGEST_TIME, now + FARTHEST)
         with existing_zones():
-            listed = await list_occurrences(
-                session, series, begin, min(last, begin + LONGEST_TIME), now, MOST_SHOWN + 1
-            )
+            listed = await list_occurrences(session, series, begin, last, now, MOST_SHOWN + 1) if begin < last else []
     views = [occurrence_view(occurrence) for occurrence in listed[:MOST_SHOWN]]
     return OccurrenceListView(occurrences=views, hasMore=len(listed) > MOST_SHOWN)
 

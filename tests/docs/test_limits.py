@@ -134,7 +134,7 @@ NUMBERS = {
         f"{COUNT_WITHIN_S:g} s"
     ),
     "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
-    "creations, changes and previews of series": f"each as {SERIES_COST} requests",
+    "creations, changes and previews of series, and": f"each as {SERIES_COST} requests",
     "`series`": f"{MOST_SERIES:,} of a workspace",
     "`occurrences`": f"at most {MOST_AHEAD} ahead of their time, deleted {OCCURRENCES_KEPT.days} days after it",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",

@@ -251,6 +251,7 @@ async def test_occurrences_of_a_later_time_are_planned(api: Client, stack: Stack
     assert [entry["state"] for entry in far] == ["planned"] * 10
     near = {entry["occurrence"]: entry for entry in await occurrences(api, series)}
     assert near[f"{day(5)}T09:00:00"]["reason"] == "excluded"
+    assert await occurrences(api, series, "?from=2150-01-01&to=2150-02-01") == []
     too_long = await api.get(f"/v1/series/{series['id']}/occurrences?from=2030-01-01&to=2031-12-31")
     assert too_long.status_code == 400
 
