@@ -104,7 +104,9 @@ async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
         writer.close()
 
     async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        # It is cancelled at the end of the benchmark.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
 
     healthy = await asyncio.start_server(answer, "127.0.0.1", HEALTHY_PORT)
     hanging = await asyncio.start_server(hang, "127.0.0.1", HANGING_PORT)
