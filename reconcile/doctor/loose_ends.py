@@ -60,7 +60,7 @@ class LooseEnds:
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
-            webhooks = await measure_webhooks(session, now)
+            webhooks = await measure_webhooks(session, now, self._workspace_id)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import KEPT
@@ -46,7 +46,7 @@ async def drop_surplus(session: AsyncSession, most: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WebhookNumbers:
-    """The endpoints and deliveries of all workspaces, in numbers."""
+    """The endpoints and deliveries of one workspace, or of all, in numbers."""
 
     waiting: int
     overdue: timedelta
@@ -55,14 +55,18 @@ class WebhookNumbers:
     disabled: int
 
 
-async def measure_webhooks(session: AsyncSession, now: datetime) -> WebhookNumbers:
-    """Return the numbers of now."""
-    waiting = await session.scalar(select(func.count()).select_from(Delivery).where(_IS_WAITING)) or 0
-    serving = select(Webhook.id).where(Webhook.enabled, Webhook.probe_at.is_(None))
+async def measure_webhooks(session: AsyncSession, now: datetime, workspace_id: str | None = None) -> WebhookNumbers:
+    """Return the numbers of now, of one workspace or of all."""
+    own = true() if workspace_id is None else Webhook.workspace_id == workspace_id
+    count = select(func.count()).select_from(Delivery).where(_IS_WAITING)
+    if workspace_id is not None:
+        count = count.where(Delivery.webhook_id.in_(select(Webhook.id).where(own)))
+    serving = select(Webhook.id).where(own, Webhook.enabled, Webhook.probe_at.is_(None))
     oldest = await session.scalar(
         select(func.min(Delivery.next_at)).where(_IS_WAITING, Delivery.webhook_id.in_(serving))
     )
     failing = func.count().filter(Webhook.enabled, Webhook.probe_at.is_not(None))
     disabled = func.count().filter(~Webhook.enabled, Webhook.disabled_reason != "request")
-    row = (await session.execute(select(failing, disabled).select_from(Webhook))).one()
-    return WebhookNumbers(waiting, max(now - oldest, timedelta(0)) if oldest else timedelta(0), row[0], row[1])
+    row = (await session.execute(select(failing, disabled).select_from(Webhook).where(own))).one()
+    overdue = max(now - oldest, timedelta(0)) if oldest else timedelta(0)
+    return WebhookNumbers(await session.scalar(count) or 0, overdue, row[0], row[1])

@@ -324,7 +324,7 @@ class TestHealth:
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             ready = await client.get("/readyz")
         parts = ready.json()
-        assert list(parts)[:5] == ["database", "temporal", "worker", "sweep", "latePosts"]
+        assert list(parts)[:6] == ["database", "temporal", "worker", "sweep", "planner", "latePosts"]
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, True, True)
 
     async def test_names_the_part_that_is_away(self, stack: Stack, quiet: list[Any]) -> None:
@@ -336,6 +336,7 @@ class TestHealth:
             "temporal": True,
             "worker": True,
             "sweep": False,
+            "planner": False,
             "version": version("socialsyncer"),
         }
         assert (ready.status_code, ready.json()) == (503, expected)

@@ -17,7 +17,7 @@ from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials
 from store.models import Account, Delivery, Target, Webhook
 from store.secrets.vault import Vault, new_key
-from tests.reconcile.doctor.conftest import agrees, diagnose, only
+from tests.reconcile.doctor.conftest import agrees, diagnose, new_workspace, only
 from tests.stack import Stack
 
 
@@ -91,27 +91,29 @@ async def test_a_skewed_clock_is_named_before_what_follows_from_it(own: Stack, m
     assert "600 s ahead of the database's" in text
 
 
-async def test_events_that_no_worker_sends_to_webhooks(stack: Stack) -> None:
+async def test_events_that_no_worker_sends_to_webhooks(own: Stack) -> None:
     webhook = Webhook(
         id=new_id("wh"),
-        workspace_id=stack.workspace_id,
+        workspace_id=own.workspace_id,
         url="https://hooks.example.com/",
         events=["*"],
         secret=b"",
         secret_key="",
     )
     late = datetime.now(UTC) - timedelta(minutes=5)
-    async with stack.database.transaction() as session:
+    async with own.database.transaction() as session:
         session.add(webhook)
         session.add(Delivery(webhook_id=webhook.id, event_id=new_id("evt"), next_at=late))
     try:
-        finding = await only(stack, FindingKind.WEBHOOKS)
+        finding = await only(own, FindingKind.WEBHOOKS)
         assert "1 events wait for webhooks" in finding.what
+        async with new_workspace(own) as other:
+            assert await agrees(other), "it is not the other workspace's"
         # A webhook that fails waits for its probe.
-        async with stack.database.transaction() as session:
-            await session.execute(update(Webhook).values(probe_at=datetime.now(UTC)))
-        assert await agrees(stack)
+        async with own.database.transaction() as session:
+            await session.execute(update(Webhook).where(Webhook.id == webhook.id).values(probe_at=datetime.now(UTC)))
+        assert await agrees(own)
     finally:
-        async with stack.database.transaction() as session:
-            for model in (Webhook, Delivery):
-                await session.execute(delete(model))
+        async with own.database.transaction() as session:
+            await session.execute(delete(Webhook).where(Webhook.id == webhook.id))
+            await session.execute(delete(Delivery).where(Delivery.webhook_id == webhook.id))
