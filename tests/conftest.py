@@ -18,6 +18,8 @@ from runtime import worker
 from runtime.parts import open_parts
 from store.database import Database
 from store.roles import Component
+from store.secrets.vault import Vault
+from store.webhooks.handover_keys import keep_handover_key
 from tests.databases import url_as
 from tests.postgres import postgres_server
 from tests.running import running_stack
@@ -108,6 +110,8 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     """
     async with running_stack(postgres_url, temporal) as stack:
         database = Database(url_as(stack.database_url, Component.WORKER))
+        async with database.transaction() as session:
+            await keep_handover_key(session, Vault(stack.settings.encryption_keys))
         async with (
             open_parts(stack.settings, database) as parts,
             worker.polling(worker.worker_group(stack.client, parts, platforms()), parts),

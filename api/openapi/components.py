@@ -56,7 +56,7 @@ def schemas() -> Json:
         "FollowPost",
         "PostFilter",
         "RecurrenceRule",
-        "SeriesPost",
+        "PostOfSeries",
     ):
         schemas_by_name[body] = _without_nulls(schemas_by_name[body])
     target = schemas_by_name.pop(TARGET)

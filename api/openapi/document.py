@@ -178,7 +178,7 @@ def _operation(operation: Operation) -> Json:
             "content": {
                 **_content(schema_name(operation.body), operation.bodies),
                 **{
-                    kind: {"schema": {"type": "string"}, "examples": {"text": {"value": text}}}
+                    kind: {"schema": {"type": "string", "format": "binary"}, "examples": {"text": {"value": text}}}
                     for kind, text in operation.texts.items()
                 },
             },

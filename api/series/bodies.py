@@ -125,7 +125,7 @@ class RecurrenceBody(RequestModel):
 class SeriesPostBody(RequestModel):
     """A post without its time, which the series gives it. The fields are those of a post."""
 
-    model_config = ConfigDict(title="SeriesPost")
+    model_config = ConfigDict(title="PostOfSeries")
 
     content: Text | None = Field(None, description="The text.", examples=["Tip of the week"])
     media_items: list[MediaBody] | None = Field(

@@ -21,25 +21,25 @@ from domain.webhooks import (
     sign,
 )
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
 BODY = '{"id":"evt_1","event":"post.published","data":{"text":"Zürich 🌍"}}'.encode()
 FAILED = Answer(5, 500, "it answered 500")
 
 
 def test_a_verifier_of_standard_webhooks_accepts_the_signature() -> None:
     secret = new_secret()
-    Webhook(secret).verify(BODY, sign([secret], "evt_1", NOW, BODY))
+    Webhook(secret).verify(BODY, sign([secret], "evt_1", datetime.now(UTC), BODY))
 
 
 def test_another_body_time_or_secret_is_refused() -> None:
     secret = new_secret()
-    headers = sign([secret], "evt_1", NOW, BODY)
-    long_ago = sign([secret], "evt_1", NOW - timedelta(hours=1), BODY)
+    headers = sign([secret], "evt_1", datetime.now(UTC), BODY)
+    long_ago = sign([secret], "evt_1", datetime.now(UTC) - timedelta(hours=1), BODY)
     for body, changed in (
         (BODY + b" ", headers),
         (BODY, {**headers, "webhook-id": "evt_2"}),
         (BODY, long_ago),
-        (BODY, sign([new_secret()], "evt_1", NOW, BODY)),
+        (BODY, sign([new_secret()], "evt_1", datetime.now(UTC), BODY)),
     ):
         with pytest.raises(WebhookVerificationError):
             Webhook(secret).verify(body, changed)
@@ -47,7 +47,7 @@ def test_another_body_time_or_secret_is_refused() -> None:
 
 def test_while_a_secret_is_replaced_verifiers_of_both_accept() -> None:
     new, old = new_secret(), new_secret()
-    headers = sign([new, old], "evt_1", NOW, BODY)
+    headers = sign([new, old], "evt_1", datetime.now(UTC), BODY)
     for secret in (new, old):
         Webhook(secret).verify(BODY, headers)
     assert headers["X-SocialSyncerAPI-Signature"] == hmac.new(old.encode(), BODY, hashlib.sha256).hexdigest()

@@ -8,6 +8,7 @@ serves.
 
 import asyncio
 import itertools
+import secrets
 import sys
 import tempfile
 from collections import Counter
@@ -18,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import update
 
 from domain.post import PostStatus
 from domain.schedule import parse_date_time, rfc3339
+from store.models import ApiKey
 from store.roles import Component
+from store.workspaces.keys import digest
 from tests.postgres import postgres_server
 from tests.releases.folders import ROOT, releases
 from tests.releases.trees import Fleet, Part, Tree, released_tree
@@ -175,6 +179,7 @@ async def roll(stack: Stack, old: Tree, new: Tree, seconds: float, log: Path) ->
     fleet, balancer = Fleet(stack, log), Balancer(stack)
     try:
         await fleet.migrate(old)
+        await _use_a_key_of_the_release(stack)
         await _replace(fleet, balancer, old)
         sending = asyncio.create_task(balancer.send_for_ever())
         await asyncio.sleep(seconds)
@@ -187,6 +192,14 @@ async def roll(stack: Stack, old: Tree, new: Tree, seconds: float, log: Path) ->
         return await balancer.count()
     finally:
         await fleet.close()
+
+
+async def _use_a_key_of_the_release(stack: Stack) -> None:
+    """Give the workspace's key the form that keys had: processes of version 0.1 refuse longer ones."""
+    stack.api_key = "sk_" + secrets.token_urlsafe(32)
+    async with stack.database.transaction() as session:
+        own = ApiKey.workspace_id == stack.workspace_id
+        await session.execute(update(ApiKey).where(own).values(sha256=digest(stack.api_key)))
 
 
 async def _replace(fleet: Fleet, balancer: Balancer, tree: Tree) -> None:
