@@ -108,15 +108,21 @@ def known_platform(platform: str) -> str:
     return platform
 
 
-def read_id_page(request: HttpRequest) -> tuple[int, str | None]:
-    """Return how many rows a page has at most, and the id before which it begins. Raises InvalidRequest."""
-    query, of_query = parse_query(request)
+def read_page(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | None, int]:
+    """Return the decoded cursor and the limit of a list that has no other parameters. Raises InvalidRequest."""
+    query, query_problems = parse_query(request)
     problems: list[Problem] = []
     limit = convert_parameter(query, problems, "limit", parse_limit)
-    before_id = convert_parameter(query, problems, "cursor", _read_id)
-    if problems or of_query:
-        raise InvalidRequest([*problems, *of_query])
-    return limit or MAX_LIMIT, before_id
+    after = convert_parameter(query, problems, "cursor", decode)
+    if problems or query_problems:
+        raise InvalidRequest([*problems, *query_problems])
+    return after, limit or MAX_LIMIT
+
+
+def read_id_page(request: HttpRequest) -> tuple[int, str | None]:
+    """Return how many rows a page has at most, and the id before which it begins. Raises InvalidRequest."""
+    before_id, limit = read_page(request, _read_id)
+    return limit, before_id
 
 
 def _read_id(text: str) -> str:

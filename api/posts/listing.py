@@ -1,7 +1,7 @@
 """Read the queries of lists of posts, attempts and history entries, and write the cursors of their next pages."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -10,12 +10,11 @@ from api.http.cursors import NO_CURSOR, decode_cursor, decode_time, encode_curso
 from api.http.headers import HttpRequest
 from api.http.operation import served_operation
 from api.http.query import (
-    MAX_LIMIT,
     convert_parameter,
     parse_choice,
     parse_limit,
     parse_lists,
-    parse_query,
+    read_page,
 )
 from api.posts.filters import read_filter
 from domain.errors import InvalidRequest, Problem
@@ -101,21 +100,10 @@ def read_numbered_query(request: HttpRequest) -> tuple[int, int]:
 
     Raises InvalidRequest.
     """
-    after_id, limit = _read_page_query(request, _read_number)
+    after_id, limit = read_page(request, _read_number)
     return after_id or 0, limit
 
 
 def read_history_query(request: HttpRequest) -> tuple[HistoryPosition | None, int]:
     """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
-    return _read_page_query(request, _read_history_cursor)
-
-
-def _read_page_query(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | None, int]:
-    """Return the decoded cursor and the limit of a list that has no other parameters."""
-    query, query_problems = parse_query(request)
-    problems: list[Problem] = []
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    after = convert_parameter(query, problems, "cursor", decode)
-    if problems or query_problems:
-        raise InvalidRequest([*problems, *query_problems])
-    return after, limit or MAX_LIMIT
+    return read_page(request, _read_history_cursor)
