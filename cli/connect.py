@@ -4,45 +4,20 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import click
-import httpx
 
-from cli.data_dir import Folder
+from cli.client.api import Api, ApiClient
+from cli.client.refusals import RefusedError, UnavailableError
 from cli.errors import UserError
 from cli.terminal import say
 from domain.selection import SelectionBy
 
 _POLL_S = 1.0
-_TIMEOUT_S = 40.0
-"""A step of connecting takes up to 25 seconds."""
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """The address of an API, and a key of the workspace."""
-
-    url: str
-    key: str = field(repr=False)
-
-
-def find_api(data_dir: Path | None, url: str | None, key: str | None) -> Api:
-    """Return the API to call: that of the stack in `data_dir` if one is given. Raises UserError."""
-    if data_dir is not None:
-        running = Folder(data_dir).running()
-        return Api(running.api_url, running.api_key)
-    if not url or not key:
-        raise UserError("Set SOCIALSYNCER_API_URL and SOCIALSYNCER_API_KEY, or name a development stack by --data-dir.")
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
-        raise UserError("SOCIALSYNCER_API_URL must begin with https://: the API key would be sent in clear.")
-    return Api(url.rstrip("/"), key)
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, str]:
@@ -69,12 +44,10 @@ class ConnectRequest:
 
 def connect(api: Api, request: ConnectRequest) -> list[dict[str, Any]]:
     """Connect accounts with a person's consent; return them in the API's form. Raises UserError."""
-    with httpx.Client(
-        base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
-    ) as client:
+    with ApiClient(api) as client:
         connect_api = _ConnectApi(client, f"/v1/connect/{quote(request.platform, safe='')}")
         query = {"hosted": "true", "choose": SelectionBy.CALLER.value, **request.options}
-        begun = connect_api.ask("GET", params=query | ({"accountId": request.account_id} if request.account_id else {}))
+        begun = connect_api.get(params=query | ({"accountId": request.account_id} if request.account_id else {}))
         if begun["method"] == "credentials":
             return [_by_credentials(connect_api, begun["fields"], request)]
         if begun["method"] == "code":
@@ -87,7 +60,7 @@ def connect(api: Api, request: ConnectRequest) -> list[dict[str, Any]]:
         if connection["status"] == "selection":
             ids = _chosen(connection["selection"]["options"], request.chosen)
             body = {"selectionId": connection["selection"]["id"], "ids": ids}
-            connection = connect_api.ask("POST", "/select", json=body)
+            connection = connect_api.post(body, "/select")
         accounts: list[dict[str, Any]] = connection["accounts"]
         return accounts
 
@@ -96,27 +69,16 @@ def connect(api: Api, request: ConnectRequest) -> list[dict[str, Any]]:
 class _ConnectApi:
     """The API's routes for one platform."""
 
-    client: httpx.Client
+    client: ApiClient
     path: str
 
-    def ask(self, method: str, below: str = "", **options: Any) -> dict[str, Any]:
-        """Return an answer. Raises UserError with the API's reason, _UnavailableError if a later try may succeed."""
-        try:
-            response = self.client.request(method, self.path + below, **options)
-            answer: dict[str, Any] = response.json()
-        except httpx.TransportError as error:
-            raise _UnavailableError(f"The API does not answer ({type(error).__name__}).") from error
-        except ValueError as error:
-            raise UserError("The API's answer cannot be read. Is SOCIALSYNCER_API_URL that of the API?") from error
-        if response.is_success:
-            return answer
-        reason = str(answer.get("error", f"status {response.status_code}"))
-        passes = response.status_code in {429, 503} or answer.get("code") == "authorization_pending"
-        raise (_UnavailableError if passes else UserError)(f"{reason.rstrip('.')}.")
+    def get(self, below: str = "", params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return an answer."""
+        return self.client.get(self.path + below, params)
 
-
-class _UnavailableError(UserError):
-    """An error: the API could not answer now, or not yet."""
+    def post(self, body: Mapping[str, Any], below: str = "") -> dict[str, Any]:
+        """Take a step. It is not repeated: a code and a selection are good for once."""
+        return self.client.post_once(self.path + below, body)
 
 
 def _tries(until: datetime) -> Iterator[None]:
@@ -131,8 +93,8 @@ def _wait_for_person(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict
     """Return the state of a connection once the person has come back. Raises UserError."""
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
-            connection = connect_api.ask("GET", f"/{begun['connectionId']}")
-        except _UnavailableError:
+            connection = connect_api.get(f"/{begun['connectionId']}")
+        except UnavailableError:
             continue
         if connection["status"] == "failed":
             raise UserError(connection["refusal"]["error"])
@@ -149,9 +111,12 @@ def _by_code(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict[str, An
     say(begun["state"], error=True)
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
-            return connect_api.ask("POST", json={"state": begun["state"]})
-        except _UnavailableError:
+            return connect_api.post({"state": begun["state"]})
+        except UnavailableError:
             continue
+        except RefusedError as refused:
+            if refused.code != "authorization_pending":
+                raise
     raise AssertionError
 
 
@@ -175,7 +140,7 @@ def _by_credentials(
         if value:
             credentials[credential_field["name"]] = value
     body = {"credentials": credentials} | ({"accountId": request.account_id} if request.account_id else {})
-    return connect_api.ask("POST", json=body)
+    return connect_api.post(body)
 
 
 def _chosen(options: Sequence[Mapping[str, Any]], choices: Sequence[str]) -> list[str]:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from cli.commands.api_options import api_options
 from cli.commands.options import (
     ask,
     data_dir_option,
@@ -15,6 +16,9 @@ from cli.commands.options import (
 )
 from cli.errors import UserError
 from cli.terminal import say
+
+if TYPE_CHECKING:
+    from cli.client.api import Api
 
 
 @click.group()
@@ -54,15 +58,13 @@ def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, d
     help="Connect this one of several accounts, by its id or name; may be repeated.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-@click.option("--api", "url", default=None, envvar="SOCIALSYNCER_API_URL", show_envvar=True, help="Address of the API.")
-@data_dir_option
+@api_options
 def accounts_connect(
+    api: "Api",
     platform: str,
     options: tuple[str, ...],
     account_id: str | None,
     choose: tuple[str, ...],
-    url: str | None,
-    data_dir: Path | None,
     *,
     no_browser: bool,
 ) -> None:
@@ -71,9 +73,8 @@ def accounts_connect(
     It calls the API of --api with the key in SOCIALSYNCER_API_KEY, or with --data-dir that of a stack. Prints the
     connected accounts, a JSON object each.
     """
-    from cli.connect import ConnectRequest, connect, find_api, parse_options
+    from cli.connect import ConnectRequest, connect, parse_options
 
-    api = find_api(data_dir, url, os.environ.get("SOCIALSYNCER_API_KEY"))
     request = ConnectRequest(platform, parse_options(options), account_id, choose, opens_browser=not no_browser)
     for account in connect(api, request):
         say(json.dumps(account, ensure_ascii=False))
