@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-from store.models import Base, ConnectedAccount, Post, Webhook
+from store.models import Base, ConnectedAccount, Post, Upload, Webhook
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PASSWORD = re.compile(r"[!-~]{8,128}")
@@ -67,6 +67,10 @@ _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if c
 _SECRETS = frozenset({"secret", "older_secret"})
 _SETTINGS = ", ".join(column.key for column in Webhook.__mapper__.column_attrs if column.key not in _SECRETS)
 _CHANGED_SETTINGS = "name, url, events, enabled, disabled_reason, disabled_at, failing_since, failures, probe_at"
+_LASTING_OF_UPLOAD = _LASTING | {"token", "key", "filename", "content_type", "secret_hash", "part_size"}
+_CHANGING_UPLOAD = ", ".join(
+    column.key for column in Upload.__mapper__.column_attrs if column.key not in _LASTING_OF_UPLOAD
+)
 # Without the time, which the database sets.
 _LINE = "workspace_id, platform, account_id, action, actor_id, details"
 _OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempotency_key, request_sha256, result"
@@ -115,6 +119,11 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
     "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},
     "imports": {Component.API: _ADD, Component.WORKER: "SELECT, DELETE"},
+    "uploads": {
+        # The worker deletes the file first, and then the row.
+        Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING_UPLOAD})",
+        Component.WORKER: "SELECT, UPDATE, DELETE",
+    },
     "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "choice_lists": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE (result), DELETE"},
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},

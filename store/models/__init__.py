@@ -24,6 +24,7 @@ from store.models.queues import QUEUE_NAME, Queue, QueueAccount
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.series import OccurrenceEntry, Series
+from store.models.uploads import Upload
 from store.models.webhooks import Delivery, DeliveryAttempt, HandoverKey, Webhook
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "SchemaState",
     "Series",
     "Target",
+    "Upload",
     "Webhook",
     "Workspace",
     "ZoneCheck",

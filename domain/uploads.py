@@ -1,0 +1,36 @@
+"""Uploads: files that clients send to this service, and the states of their rows."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+LARGEST_UPLOAD = 5 * 10**9
+"""Bytes of a file. Source: the contract of the API's Media page, "up to 5 GB"."""
+MOST_UPLOADS = 100_000
+"""Files of a workspace, and uploads that it has begun; our choice."""
+UPLOAD_WITHIN = timedelta(hours=1)
+"""How long an address for an upload is valid, and how long after an upload that broke off."""
+PARTS_WITHIN = timedelta(days=2)
+"""How long after its last part an upload in parts can be continued."""
+UNUSED_FOR = timedelta(days=7)
+"""How long a file is kept that no post names."""
+CLAIMED_FOR = timedelta(seconds=60)
+"""How long a process writes a file without renewing its claim; after that, another one may."""
+
+
+class UploadState(StrEnum):
+    """The state of an upload's row. UPLOADING means PENDING once the claim of the process that writes has ended."""
+
+    PENDING = "pending"
+    """Its bytes have not come yet."""
+    UPLOADING = "uploading"
+    """A process writes its bytes."""
+    READY = "ready"
+    REJECTED = "rejected"
+    """Its bytes are no picture, video or subtitles. They are not kept."""
+    DELETED = "deleted"
+    """A worker deletes the file, and then the row."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether its bytes may still come."""
+        return self in (UploadState.PENDING, UploadState.UPLOADING)

@@ -1,0 +1,63 @@
+"""Uploads: files that clients have sent, or may send."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.uploads import UploadState
+from store.models.base import Base, Id
+
+
+class Upload(Base):
+    """A file of a workspace. Its bytes are in the storage."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    token: Mapped[str] = mapped_column(Id, unique=True)
+    """The part of its public address that cannot be guessed."""
+    key: Mapped[str]
+    """The name of its bytes in the storage."""
+    filename: Mapped[str]
+    content_type: Mapped[str]
+    """The type that the client has named, in lower case and without parameters."""
+    sniffed_type: Mapped[str | None]
+    """The type that its first bytes show."""
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    """Its bytes: what the client has named, and once it is ready, what came."""
+    sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """As `size`; null in a ready row only if the bytes went to the storage past this service."""
+    etag: Mapped[str | None]
+    """The storage's own name of its bytes, once it is ready: other bytes under its key are not this file."""
+    reserved: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Its bytes as they count in the workspace's quota."""
+    state: Mapped[str] = mapped_column(server_default=text(f"'{UploadState.PENDING.value}'"))
+    """A domain.uploads.UploadState; `state_at` knows ended claims."""
+    secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    """The SHA-256 of the secret in the address to which its bytes are sent."""
+    claim: Mapped[str | None] = mapped_column(Id)
+    """The writer that has it, by a name of its own."""
+    claimed_until: Mapped[datetime | None]
+    part_size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of each part but the last; null if it comes in one piece."""
+    multipart_id: Mapped[str | None]
+    """The storage's own name of the upload in parts, until that is complete."""
+    expires_at: Mapped[datetime | None]
+    """When it is deleted unless its state changes before; null: a post holds it."""
+    created_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the API key that began it."""
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+    __table_args__ = (
+        Index("uploads_of_workspace", "workspace_id", "id", postgresql_include=["state", "reserved"]),
+        Index("uploads_to_expire", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    )
+
+    def state_at(self, now: datetime) -> UploadState:
+        """Return its state: a claim that has ended counts no more."""
+        state = UploadState(self.state)
+        if state is UploadState.UPLOADING and (self.claimed_until is None or self.claimed_until <= now):
+            return UploadState.PENDING
+        return state

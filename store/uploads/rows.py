@@ -1,0 +1,145 @@
+"""Uploads as rows: begun, looked up, listed and marked as deleted."""
+
+import hashlib
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ids import new_id
+from domain.uploads import UploadState
+from store.database import Pool
+from store.models import Upload
+
+_PUBLIC = """
+SELECT id, workspace_id, key, filename, sniffed_type, size, sha256, etag, created_at FROM uploads
+WHERE token = $1 AND state = 'ready'
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUpload:
+    """An upload to begin. `reserved`: the bytes that it takes of its workspace's quota."""
+
+    workspace_id: str
+    key: str
+    filename: str
+    content_type: str
+    size: int | None
+    sha256: bytes | None
+    reserved: int
+    expires_at: datetime
+    created_by: str | None
+    part_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BegunUpload:
+    """A new row. `secret` is shown once, as a part of the address to which the bytes are sent."""
+
+    row: Upload
+    secret: str = field(repr=False)
+
+
+async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
+    """Add the row of an upload whose bytes are still to come. `quota.check_quota` comes before it."""
+    secret = secrets.token_urlsafe(32)
+    row = Upload(
+        id=new_id("med"),
+        workspace_id=new.workspace_id,
+        token=secrets.token_urlsafe(24),
+        key=new.key,
+        filename=new.filename,
+        content_type=new.content_type,
+        size=new.size,
+        sha256=new.sha256,
+        reserved=new.reserved,
+        secret_hash=secret_digest(secret),
+        expires_at=new.expires_at,
+        created_by=new.created_by,
+        part_size=new.part_size,
+    )
+    session.add(row)
+    await session.flush()
+    await session.refresh(row)
+    return BegunUpload(row, secret)
+
+
+def secret_digest(secret: str) -> bytes:
+    """Return what is stored of a secret. It has 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def find_by_secret(session: AsyncSession, secret: str) -> Upload | None:
+    """Return the upload whose bytes may be sent to the address with this secret."""
+    query = select(Upload).where(Upload.secret_hash == secret_digest(secret), Upload.state != UploadState.DELETED.value)
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
+async def find_upload(session: AsyncSession, workspace_id: str, upload_id: str) -> Upload | None:
+    """Return an upload of a workspace that is not deleted."""
+    query = select(Upload).where(
+        Upload.id == upload_id, Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
+    )
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
+async def find_uploads_by_token(session: AsyncSession, workspace_id: str, tokens: Collection[str]) -> Sequence[Upload]:
+    """Return the uploads of a workspace with these tokens that are not deleted."""
+    query = select(Upload).where(
+        Upload.token.in_(tokens), Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
+    )
+    return list(await session.scalars(query))
+
+
+async def list_uploads(
+    session: AsyncSession,
+    workspace_id: str,
+    *,
+    before: str | None,
+    most: int,
+    states: Collection[UploadState] = (),
+    type_prefix: str | None = None,
+) -> Sequence[Upload]:
+    """Return uploads of a workspace, the newest first, from before an id on."""
+    query = select(Upload).where(Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value)
+    if before is not None:
+        query = query.where(Upload.id < before)
+    if states:
+        query = query.where(Upload.state.in_([state.value for state in states]))
+    if type_prefix is not None:
+        query = query.where(Upload.content_type.startswith(type_prefix, autoescape=True))
+    return list(await session.scalars(query.order_by(Upload.id.desc()).limit(most)))
+
+
+@dataclass(frozen=True, slots=True)
+class PublicUpload:
+    """A ready file, as its public address serves it."""
+
+    id: str
+    workspace_id: str
+    key: str
+    filename: str
+    content_type: str
+    size: int
+    sha256: bytes | None
+    etag: str | None
+    created_at: datetime
+
+
+async def find_public(database: Pool, token: str) -> PublicUpload | None:
+    """Return the ready file of a token."""
+    row = await database.row(_PUBLIC, token)
+    return PublicUpload(*row) if row else None
+
+
+async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> None:
+    """Let a worker delete a file and its row. The caller has locked the row and knows that no post names it."""
+    gone = update(Upload).where(Upload.id == upload_id)
+    await session.execute(
+        gone.values(state=UploadState.DELETED.value, expires_at=now, claim=None, claimed_until=None),
+        execution_options={"synchronize_session": False},
+    )

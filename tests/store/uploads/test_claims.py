@@ -1,0 +1,181 @@
+"""The rows of uploads: one writer at a time, none that blocks for ever, and the quota of the workspace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from domain.ids import new_id
+from domain.uploads import UploadState
+from store.database import Database
+from store.models import Upload
+from store.uploads.claims import Content, claim_upload, lock_claimed, release_claim, renew_claim, settle_upload
+from store.uploads.quota import QuotaExceeded, TooManyUploads, check_quota
+from store.uploads.rows import (
+    BegunUpload,
+    NewUpload,
+    begin_upload,
+    find_by_secret,
+    find_public,
+    find_upload,
+    find_uploads_by_token,
+    list_uploads,
+    mark_deleted,
+)
+from store.workspaces.queries import create_workspace
+from tests.databases import new_database
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def workspace_id(database: Database) -> str:
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
+
+
+async def begin(database: Database, workspace_id: str, size: int = 10, quota: int = 1000, **values: Any) -> BegunUpload:
+    now = datetime.now(UTC)
+    fields = {
+        "key": new_id("key"),
+        "filename": "a.jpg",
+        "content_type": "image/jpeg",
+        "sha256": None,
+        "created_by": None,
+    } | values
+    async with database.transaction() as session:
+        await check_quota(session, workspace_id, size, quota)
+        new = NewUpload(
+            workspace_id=workspace_id, size=size, reserved=size, expires_at=now + timedelta(hours=1), **fields
+        )
+        return await begin_upload(session, new)
+
+
+async def claim(database: Database, upload_id: str, name: str) -> bool:
+    async with database.transaction() as session:
+        return await claim_upload(session, upload_id, name, 10)
+
+
+async def end_claim(database: Database, upload_id: str) -> None:
+    """Let the time of a claim pass."""
+    async with database.transaction() as session:
+        past = "UPDATE uploads SET claimed_until = clock_timestamp() - interval '1 second' WHERE id = :id"
+        await session.execute(text(past), {"id": upload_id})
+
+
+async def row(database: Database, upload: BegunUpload) -> Upload | None:
+    async with database.reading() as session:
+        return await find_upload(session, upload.row.workspace_id, upload.row.id)
+
+
+async def settle(database: Database, upload_id: str, name: str, content: Content) -> bool:
+    async with database.transaction() as session:
+        if not await lock_claimed(session, upload_id, name):
+            return False
+        await settle_upload(session, upload_id, UploadState.READY, content)
+        return True
+
+
+async def test_one_writer_at_a_time(database: Database, workspace_id: str) -> None:
+    upload = await begin(database, workspace_id)
+    claims = await asyncio.gather(*(claim(database, upload.row.id, f"writer {n}") for n in range(5)))
+    assert sorted(claims) == [False] * 4 + [True]
+
+
+async def test_the_claim_of_a_process_that_died_ends(database: Database, workspace_id: str) -> None:
+    upload = await begin(database, workspace_id)
+    assert await claim(database, upload.row.id, "dead")
+    await end_claim(database, upload.row.id)
+    current = await row(database, upload)
+    assert current is not None
+    assert current.state_at(datetime.now(UTC)) is UploadState.PENDING
+    assert await claim(database, upload.row.id, "alive")
+    async with database.transaction() as session:
+        assert not await renew_claim(session, upload.row.id, "dead")
+        assert await renew_claim(session, upload.row.id, "alive")
+        # The dead one wakes up, and changes nothing.
+        await release_claim(session, upload.row.id, "dead")
+    content = Content(7, b"s" * 32, "", "image/jpeg")
+    assert not await settle(database, upload.row.id, "dead", content)
+    assert await settle(database, upload.row.id, "alive", content)
+    assert not await claim(database, upload.row.id, "later")
+    current = await row(database, upload)
+    assert current is not None
+    assert (current.state, current.size, current.reserved, current.sha256) == ("ready", 7, 7, b"s" * 32)
+    public = await find_public(database, upload.row.token)
+    assert public is not None
+    assert (public.id, public.content_type, public.size) == (upload.row.id, "image/jpeg", 7)
+
+
+async def test_an_upload_that_broke_off_begins_again(database: Database, workspace_id: str) -> None:
+    upload = await begin(database, workspace_id)
+    for name in ("first", "second"):
+        assert await claim(database, upload.row.id, name)
+        async with database.transaction() as session:
+            await release_claim(session, upload.row.id, name)
+    current = await row(database, upload)
+    assert current is not None
+    assert (current.state, current.claim, current.reserved) == ("pending", None, 10)
+
+
+async def test_nobody_begins_after_its_time(database: Database, workspace_id: str) -> None:
+    upload = await begin(database, workspace_id)
+    async with database.transaction() as session:
+        past = "UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = :id"
+        await session.execute(text(past), {"id": upload.row.id})
+    assert not await claim(database, upload.row.id, "late")
+
+
+async def test_the_quota_holds_for_concurrent_requests(
+    database: Database, workspace_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await asyncio.gather(
+        *(begin(database, workspace_id, size=10, quota=35) for _ in range(6)), return_exceptions=True
+    )
+    assert [type(result) for result in begun].count(BegunUpload) == 3
+    (refusal, *_) = [result for result in begun if isinstance(result, QuotaExceeded)]
+    assert refusal.available == 5
+    upload = next(result for result in begun if isinstance(result, BegunUpload))
+    async with database.transaction() as session:
+        # Its own reservation does not count against an upload.
+        await check_quota(session, workspace_id, 15, 35, upload_id=upload.row.id)
+        await mark_deleted(session, upload.row.id, datetime.now(UTC))
+    await begin(database, workspace_id, size=10, quota=35)
+    monkeypatch.setattr("store.uploads.quota.MOST_UPLOADS", 3)
+    with pytest.raises(TooManyUploads):
+        await begin(database, workspace_id, size=0, quota=35)
+
+
+async def test_uploads_are_found_by_their_workspace_and_their_secret_only(
+    database: Database, workspace_id: str
+) -> None:
+    first, second = await begin(database, workspace_id), await begin(database, workspace_id, content_type="video/mp4")
+    async with database.transaction() as session:
+        other = await create_workspace(session, new_id("w"))
+        assert await find_upload(session, other, first.row.id) is None
+        assert await find_uploads_by_token(session, other, [first.row.token]) == []
+        (by_token,) = await find_uploads_by_token(session, workspace_id, [first.row.token, "unknown"])
+        by_secret = await find_by_secret(session, first.secret)
+        assert by_secret is not None
+        assert by_secret.id == by_token.id == first.row.id
+        assert await find_by_secret(session, "unknown") is None
+        listed = await list_uploads(session, workspace_id, before=None, most=10)
+        assert [upload.id for upload in listed] == [second.row.id, first.row.id]
+        older = await list_uploads(session, workspace_id, before=second.row.id, most=10)
+        assert [upload.id for upload in older] == [first.row.id]
+        videos = await list_uploads(session, workspace_id, before=None, most=10, type_prefix="video/")
+        assert [upload.id for upload in videos] == [second.row.id]
+        ready = await list_uploads(session, workspace_id, before=None, most=10, states=[UploadState.READY])
+        assert ready == []
+        await mark_deleted(session, first.row.id, datetime.now(UTC))
+        assert await find_upload(session, workspace_id, first.row.id) is None
+        assert await find_by_secret(session, first.secret) is None
+    assert await find_public(database, second.row.token) is None
