@@ -13,6 +13,7 @@ from domain.campaigns import OperationKind, UnsentPosts
 from domain.pauses import PauseScope
 from domain.post import OPEN, PostStatus
 from domain.schedule import rfc3339
+from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.audit.trail import add_entries
 from store.campaigns.operations import record_operation
 from store.campaigns.pausing import close_pause
@@ -117,20 +118,9 @@ async def _release_posts(session: AsyncSession, campaign: Campaign, actor: Actor
     """Take the drafts and the open posts that are left out of the campaign; return their number."""
     query = select(Post.id).where(*_of_campaign(campaign), _UNSENT).order_by(Post.id)
     post_ids = list(await session.scalars(query.with_for_update()))
-    now, change = datetime.now(UTC), (FieldChange("campaignId", campaign.id),)
+    entry = AuditEntry(Action.CHANGED, actor, (FieldChange("campaignId", campaign.id),))
     for batch in batches(post_ids):
-        rows = await session.execute(_RELEASE, {"ids": list(batch), "now": now})
-        await add_entries(
-            session,
-            [
-                (
-                    campaign.workspace_id,
-                    post_id,
-                    AuditEntry(Action.CHANGED, actor, change, details=(("version", version),)),
-                )
-                for post_id, version in rows
-            ],
-        )
+        await _RELEASE.execute(session, {"ids": list(batch), "now": datetime.now(UTC)}, entry)
     return len(post_ids)
 
 
@@ -139,9 +129,9 @@ def _of_campaign(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
 
 
 # The workflow of a draft has nothing to learn, unless it is still to be told that it is one.
-_RELEASE = text("""
-UPDATE posts SET campaign_id = NULL, version = version + 1, updated_at = :now, delivery_attempts = 0,
+_RELEASE = RecordedUpdate(f"""
+UPDATE posts SET campaign_id = NULL, {NEW_VERSION},
   next_delivery_at = CASE WHEN status = 'draft' THEN next_delivery_at ELSE bulk_delivery_at_v1(due_at) END
-WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, version
-""")
+WHERE id = ANY(CAST(:ids AS text[]))
+""")  # noqa: S608 our own columns
 _ANNOUNCE = text("SELECT count(pg_notify('post_settled', id)) FROM unnest(CAST(:ids AS text[])) AS id")

@@ -93,7 +93,7 @@ async def shift_campaign(
         request=keyed,
     )
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id),))
-    await write_moves(session, campaign.workspace_id, moves, entry, now)
+    await write_moves(session, moves, entry, now)
     soon = [move.post.id for move in moves if not move.post.is_draft and move.to.instant <= now + BULK_LEAD]
     return shift, operation_id, soon
 

@@ -1,7 +1,6 @@
 """Changes of many locked posts by few statements, whose workflows are told at a pace."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -10,7 +9,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from domain.audit import AuditEntry
 from domain.pauses import SkipReason
-from store.audit.trail import add_entries
+from store.audit.many import NEW_VERSION, RecordedUpdate
 
 POSTS_OF_A_STATEMENT = 2_000
 """A statement for as many posts ends long before the limit of a request's (`store.database.OF_REQUESTS`)."""
@@ -27,8 +26,7 @@ async def make_drafts(
 ) -> None:
     """Make drafts of locked posts of which nothing was sent; they keep the time that their client gave them."""
     await session.execute(_WAIT, {"ids": list(post_ids), "times": [None] * len(post_ids)})
-    await session.execute(_DRAFT, {"ids": list(post_ids), "reason": reason.value})
-    await raise_versions(session, post_ids, entry, now)
+    await _DRAFT.execute(session, {"ids": list(post_ids), "reason": reason.value, "now": now}, entry)
 
 
 async def schedule_posts(
@@ -37,20 +35,12 @@ async def schedule_posts(
     """Schedule locked drafts, each for its time by its id."""
     values = {"ids": list(times), "times": list(times.values())}
     await session.execute(_WAIT, values)
-    await session.execute(_SCHEDULE, values)
-    await raise_versions(session, list(times), entry, now)
+    await _SCHEDULE.execute(session, {**values, "now": now}, entry)
 
 
 async def raise_versions(session: AsyncSession, post_ids: Sequence[str], entry: AuditEntry, now: datetime) -> None:
     """Raise the versions of locked posts, with a line in the history of each; their workflows are told at a pace."""
-    rows = (await session.execute(_RAISE_VERSIONS, {"ids": list(post_ids), "now": now})).all()
-    await add_entries(
-        session,
-        [
-            (workspace_id, post_id, replace(entry, details=(("version", version), *entry.details)))
-            for post_id, workspace_id, version in rows
-        ],
-    )
+    await _RAISE_VERSIONS.execute(session, {"ids": list(post_ids), "now": now}, entry)
 
 
 def wait_statement(column: str) -> TextClause:
@@ -66,15 +56,17 @@ FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due
 
 
 _WAIT = wait_statement("post_id")
-_SCHEDULE = text("""
-UPDATE posts SET status = 'scheduled', due_at = new.due_at, skip_reason = NULL
+# One UPDATE of each row: its version is written to every index of posts.
+_SCHEDULE = RecordedUpdate(f"""
+UPDATE posts SET status = 'scheduled', due_at = new.due_at, skip_reason = NULL,
+  {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(new.due_at)
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
-""")
-_DRAFT = text("""
-UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason WHERE id = ANY(CAST(:ids AS text[]))
-""")
-_RAISE_VERSIONS = text("""
-UPDATE posts SET version = version + 1, updated_at = :now, delivery_attempts = 0,
-  next_delivery_at = bulk_delivery_at_v1(due_at)
-WHERE id = ANY(CAST(:ids AS text[])) RETURNING id, workspace_id, version
-""")
+""")  # noqa: S608 our own columns
+_DRAFT = RecordedUpdate(f"""
+UPDATE posts SET status = 'draft', due_at = NULL, skip_reason = :reason,
+  {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(NULL)
+WHERE id = ANY(CAST(:ids AS text[]))
+""")  # noqa: S608 the same
+_RAISE_VERSIONS = RecordedUpdate(f"""
+UPDATE posts SET {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(due_at) WHERE id = ANY(CAST(:ids AS text[]))
+""")  # noqa: S608 the same

@@ -17,6 +17,7 @@ from domain.audit import AuditEntry
 from domain.codes import SKIPPED, TargetCode
 from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
+from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Id, Post, Target
 from store.pauses.gates import closed_gates, stopped_by
 from store.pauses.many import make_drafts, raise_versions, wait_statement
@@ -165,10 +166,13 @@ async def publish_missed(
 ) -> None:
     """Let locked posts continue at these times: their windows begin again. A post that began as a whole starts over."""
     targets = [(target_id, times[post.id]) for post in posts for target_id, _, _ in post.targets]
-    starting_over = [(post.id, times[post.id]) for post in posts if post.may_start_over]
-    for statement, rows in (_WAIT, targets), (_SCHEDULE, starting_over):
-        await session.execute(statement, {"ids": [row[0] for row in rows], "times": [row[1] for row in rows]})
-    await raise_versions(session, [post.id for post in posts], entry, now)
+    await session.execute(_WAIT, {"ids": [row[0] for row in targets], "times": [row[1] for row in targets]})
+    values = {
+        "ids": [post.id for post in posts],
+        "times": [times[post.id] if post.may_start_over else None for post in posts],
+        "now": now,
+    }
+    await _CONTINUE.execute(session, values, entry)
 
 
 async def skip_missed(session: AsyncSession, posts: Sequence[MissedPost], entry: AuditEntry, now: datetime) -> None:
@@ -191,10 +195,12 @@ async def fail_missed(
 
 
 _WAIT = wait_statement("id")
-_SCHEDULE = text("""
-UPDATE posts SET status = 'scheduled', due_at = new.due_at
-FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE posts.id = new.id
-""")
+# A post without a new time does not start over: it continues as it is.
+_CONTINUE = RecordedUpdate(f"""
+UPDATE posts SET status = CASE WHEN new.at IS NULL THEN status ELSE 'scheduled' END, due_at = coalesce(new.at, due_at),
+  {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(coalesce(new.at, due_at))
+FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, at) WHERE posts.id = new.id
+""")  # noqa: S608 our own columns
 _FAIL = text("""
 UPDATE targets SET
   status = 'failed', begun_at = coalesce(begun_at, :now), error = :error, error_code = :code,

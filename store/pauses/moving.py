@@ -1,18 +1,17 @@
 """Posts that move to another time together: locked, read and written by a few statements for all of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, text
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import AttemptState, AttemptStep
-from domain.audit import AuditEntry, FieldChange
+from domain.audit import AuditEntry
 from domain.moves import Move, PlannedPost
 from domain.post import UNBEGUN, PostStatus, TargetStatus
 from domain.schedule import ScheduledTime, rfc3339
-from store.audit.trail import add_entries
+from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Post, Target
 from store.pauses.many import wait_statement
 
@@ -47,37 +46,36 @@ async def read_planned(session: AsyncSession, *conditions: ColumnElement[bool]) 
     return posts
 
 
-async def write_moves(
-    session: AsyncSession, workspace_id: str, moves: Sequence[Move], entry: AuditEntry, now: datetime
-) -> None:
-    """Give locked posts of a workspace their new times: each is scheduled again as a whole, drafts stay drafts."""
+async def write_moves(session: AsyncSession, moves: Sequence[Move], entry: AuditEntry, now: datetime) -> None:
+    """Give locked posts their new times: each is scheduled again as a whole, drafts stay drafts."""
+    ids = [move.post.id for move in moves]
     values = {
-        "ids": [move.post.id for move in moves],
+        "ids": ids,
         "times": [move.to.instant for move in moves],
         "walls": [move.to.wall for move in moves],
+        "befores": [rfc3339(move.post.schedule.instant) for move in moves],
+        "afters": [rfc3339(move.to.instant) for move in moves],
+        "now": now,
     }
-    rows = await session.execute(_MOVE, {**values, "now": now})
-    versions = {row.id: row.version for row in rows}
+    await _MOVE.execute(session, values, entry)
     due = [None if move.post.is_draft else move.to.instant for move in moves]
-    await session.execute(_WAIT, {"ids": values["ids"], "times": due})
-    entries = []
-    for move in moves:
-        change = FieldChange("scheduledFor", rfc3339(move.post.schedule.instant), rfc3339(move.to.instant))
-        details = (("version", versions[move.post.id]), *entry.details)
-        entries.append((workspace_id, move.post.id, replace(entry, changes=(change,), details=details)))
-    await add_entries(session, entries)
+    await session.execute(_WAIT, {"ids": ids, "times": due})
 
 
 _WAIT = wait_statement("post_id")
 # A draft has no workflow that must be told.
-_MOVE = text("""
+_MOVE = RecordedUpdate(
+    f"""
 UPDATE posts
 SET scheduled_for = new.at, scheduled_wall = new.wall,
     due_at = CASE WHEN status <> 'draft' THEN new.at END,
     status = CASE WHEN status = 'draft' THEN status ELSE 'scheduled' END,
-    version = version + 1, updated_at = :now, delivery_attempts = 0,
-    next_delivery_at = CASE WHEN status <> 'draft' THEN bulk_delivery_at_v1(new.at) END
-FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:walls AS text[])) AS new (id, at, wall)
+    {NEW_VERSION}, next_delivery_at = CASE WHEN status <> 'draft' THEN bulk_delivery_at_v1(new.at) END
+FROM unnest(
+  CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:walls AS text[]),
+  CAST(:befores AS text[]), CAST(:afters AS text[])
+) AS new (id, at, wall, before, after)
 WHERE posts.id = new.id
-RETURNING posts.id, posts.version
-""")
+""",  # noqa: S608 our own columns
+    changed_field="scheduledFor",
+)

@@ -80,7 +80,7 @@ async def shift_missed(
 ) -> tuple[Resumed, list[str]]:
     """Move locked posts; return the counts, and the ids of those that are due soon. Raises MoveRefused."""
     shift = await plan_shift(session, workspace_id, gate, missed, now, campaign)
-    await write_moves(session, workspace_id, shift.moves, entry, now)
+    await write_moves(session, shift.moves, entry, now)
     await publish_missed(session, shift.published, {post.id: now for post in shift.published}, entry, now)
     await skip_missed(session, shift.skipped, entry, now)
     soon = [move.post.id for move in shift.moves if move.to.instant <= now + BULK_LEAD]

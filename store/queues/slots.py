@@ -12,14 +12,14 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ARRAY, ColumnElement, all_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.audit import Action, Actor, AuditEntry, FieldChange
+from domain.audit import Action, Actor, AuditEntry
 from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.loop_share import HEAVY, loop_share
 from domain.post import PostStatus
 from domain.queues import SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
 from domain.schedule import ScheduledTime, rfc3339
-from store.audit.trail import add_entries
+from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.campaigns.campaigns import campaign_rules
 from store.models import Campaign, Id, Post, Queue
 from store.posts.contents import NewPost, rewrite
@@ -174,16 +174,14 @@ async def reflow(
         "ids": [post.id for post, _ in moves],
         "walls": [slot.wall for _, slot in moves],
         "times": [slot.instant for _, slot in moves],
+        "befores": [rfc3339(post.slot.instant) for post, _ in moves],
+        "afters": [rfc3339(slot.instant) for _, slot in moves],
     }
     # Two updates: a slot can be taken only once the post that had it has left.
     await session.execute(_LEAVE, {"ids": values["ids"]})
-    rows = await session.execute(_JOIN, {**values, "queue_id": queue.id, "timezone": queue.timezone, "now": now})
-    versions = {row.id: row.version for row in rows}
+    entry = AuditEntry(Action.CHANGED, actor, details=(("queueId", queue.id),))
+    await _JOIN.execute(session, {**values, "queue_id": queue.id, "timezone": queue.timezone, "now": now}, entry)
     await session.execute(_WAIT, {"ids": values["ids"], "times": values["times"]})
-    entries = [
-        (queue.workspace_id, post.id, _moved(post, slot, versions[post.id], queue.id, actor)) for post, slot in moves
-    ]
-    await add_entries(session, entries)
     return [post.id for post, _ in moves]
 
 
@@ -235,19 +233,19 @@ async def _new_slots(
     return slots
 
 
-def _moved(post: WaitingPost, slot: ScheduledTime, version: int, queue_id: str, actor: Actor) -> AuditEntry:
-    change = FieldChange("scheduledFor", rfc3339(post.slot.instant), rfc3339(slot.instant))
-    return AuditEntry(Action.CHANGED, actor, (change,), details=(("version", version), ("queueId", queue_id)))
-
-
 _LEAVE = text("UPDATE posts SET queue_id = NULL WHERE id = ANY(CAST(:ids AS text[]))")
-_JOIN = text("""
+_JOIN = RecordedUpdate(
+    f"""
 UPDATE posts SET queue_id = :queue_id, timezone = :timezone, scheduled_wall = new.wall, scheduled_for = new.at,
-  due_at = new.at, version = version + 1, delivery_attempts = 0, next_delivery_at = bulk_delivery_at_v1(new.at),
-  updated_at = :now
-FROM unnest(CAST(:ids AS text[]), CAST(:walls AS text[]), CAST(:times AS timestamptz[])) AS new (id, wall, at)
-WHERE posts.id = new.id RETURNING posts.id, posts.version
-""")
+  due_at = new.at, {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(new.at)
+FROM unnest(
+  CAST(:ids AS text[]), CAST(:walls AS text[]), CAST(:times AS timestamptz[]),
+  CAST(:befores AS text[]), CAST(:afters AS text[])
+) AS new (id, wall, at, before, after)
+WHERE posts.id = new.id
+""",  # noqa: S608 our own columns
+    changed_field="scheduledFor",
+)
 _WAIT = text("""
 UPDATE targets SET due_at = new.at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL, warning = NULL
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (post_id, at)

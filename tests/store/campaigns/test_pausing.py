@@ -1,9 +1,12 @@
 """A campaign is paused, resumed and moved in one transaction, and only its own posts change."""
 
+from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, func, select, text, update
+from sqlalchemy import event, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import api_key
 from domain.campaigns import Blackout, CampaignStatus, OperationKind
@@ -249,20 +252,51 @@ async def test_nothing_moves_if_a_post_may_not(
     assert {(await read(database, post)).version for post in (first, second)} == {1}
 
 
-async def test_many_posts_move_by_few_statements(database: Database, campaign: Campaign) -> None:
-    posts = [await plan(database, campaign, wall(2)) for _ in range(20)]
-    statements = 0
+async def test_changes_of_many_posts_write_each_row_once(database: Database, campaign: Campaign) -> None:
+    """Each write of a post is one to all its indexes; an entry by itself is a round trip to the database."""
+    statements = list[bool]()
 
-    def count(*_: object) -> None:
-        nonlocal statements
-        statements += 1
+    def count(*arguments: object) -> None:
+        is_of_many_rows = arguments[-1]
+        statements.append(bool(is_of_many_rows))
 
+    async def writes(session: AsyncSession) -> Counter[str]:
+        """Return the writes of the session's connection, earlier ones that are not reported yet included."""
+        rows = await session.execute(
+            text("""
+            SELECT 'posts', pg_stat_get_xact_tuples_updated('posts'::regclass)
+            UNION SELECT 'targets', pg_stat_get_xact_tuples_updated('targets'::regclass)
+            UNION SELECT 'entries', pg_stat_get_xact_tuples_inserted('audit_events'::regclass)
+            """)
+        )
+        return Counter(dict(row._tuple() for row in rows))
+
+    posts = [await missed(database, campaign, wall(-1), targets=2) for _ in range(20)]
+    once = Counter(posts=len(posts), targets=2 * len(posts), entries=len(posts))
     event.listen(database.engine.sync_engine, "before_cursor_execute", count)
     try:
-        assert (await shift(database, campaign, 1)).moved == len(posts)
+        for policy in MissedPolicy:
+            pause = await begin(database, campaign)
+            with suppress(_RolledBackError):
+                async with database.transaction() as session:
+                    before = await writes(session)
+                    statements.clear()
+                    await resume(session, await session.merge(pause), policy, NO_TIME, ACTOR)
+                    assert await writes(session) - before == once, policy
+                    assert len(statements) < 2 * len(posts)
+                    assert not any(statements), "no entry of the audit trail is sent by itself"
+                    raise _RolledBackError
+        async with database.transaction() as session:
+            before = await writes(session)
+            await shift_campaign(session, await session.merge(campaign), ShiftRequest(Shift(3, NO_TIME)), ACTOR)
+            assert await writes(session) - before == once
+            assert not any(statements)
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", count)
-    assert statements < len(posts)
+    entries = select(AuditEvent.details["version"]).where(AuditEvent.post_id.in_([post.id for post in posts]))
     async with database.transaction() as session:
-        query = select(func.count()).where(Post.campaign_id == campaign.id, Post.version == 2)
-        assert await session.scalar(query) == len(posts)
+        assert list(await session.scalars(entries)) == [2] * len(posts)
+
+
+class _RolledBackError(Exception):
+    """The end of a transaction that must leave nothing."""
