@@ -67,7 +67,7 @@ _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if c
 _SECRETS = frozenset({"secret", "older_secret"})
 _SETTINGS = ", ".join(column.key for column in Webhook.__mapper__.column_attrs if column.key not in _SECRETS)
 _CHANGED_SETTINGS = "name, url, events, enabled, disabled_reason, disabled_at, failing_since, failures, probe_at"
-_LASTING_OF_UPLOAD = _LASTING | {"token", "key", "filename", "content_type", "secret_hash", "part_size"}
+_LASTING_OF_UPLOAD = _LASTING | {"token", "filename", "content_type", "secret_hash", "part_size"}
 _CHANGING_UPLOAD = ", ".join(
     column.key for column in Upload.__mapper__.column_attrs if column.key not in _LASTING_OF_UPLOAD
 )

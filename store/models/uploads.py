@@ -19,7 +19,7 @@ class Upload(Base):
     token: Mapped[str] = mapped_column(Id, unique=True)
     """The part of its public address that cannot be guessed."""
     key: Mapped[str]
-    """The name of its bytes in the storage."""
+    """The name of its bytes in the storage. Each claim has a new one, so that no writer touches another's bytes."""
     filename: Mapped[str]
     content_type: Mapped[str]
     """The type that the client has named, in lower case and without parameters."""
@@ -37,9 +37,8 @@ class Upload(Base):
     """A domain.uploads.UploadState; `state_at` knows ended claims."""
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     """The SHA-256 of the secret in the address to which its bytes are sent."""
-    claim: Mapped[str | None] = mapped_column(Id)
-    """The writer that has it, by a name of its own."""
     claimed_until: Mapped[datetime | None]
+    """Until when the process that writes its bytes has claimed it; if past, that process has ended."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes of each part but the last; null if it comes in one piece."""
     multipart_id: Mapped[str | None]

@@ -1,4 +1,8 @@
-"""Claims: one process at a time writes the bytes of an upload, and one whose process has ended is free again."""
+"""Claims: one process at a time writes the bytes of an upload, and one whose process has ended is free again.
+
+Each claim has a key of the storage of its own, which names it here. So a process that was frozen, and continues when
+another one has the upload, writes bytes that no row names.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,62 +10,67 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.uploads import CLAIMED_FOR, UNUSED_FOR, UPLOAD_WITHIN, UploadState
+from domain.uploads import CLAIMED_FOR, PARTS_WITHIN, UNUSED_FOR, UPLOAD_WITHIN, UploadState
 
 _CLAIM = text("""
-UPDATE uploads SET state = 'uploading', claim = :claim, reserved = :reserved,
-  claimed_until = clock_timestamp() + :claimed_for
-WHERE id = :id AND expires_at > clock_timestamp()
+UPDATE uploads SET state = 'uploading', key = :key, reserved = :reserved,
+  claimed_until = clock_timestamp() + :claimed_for,
+  expires_at = greatest(expires_at, clock_timestamp() + :again_within)
+WHERE id = :id AND expires_at > clock_timestamp() AND part_size IS NULL
   AND (state = 'pending' OR (state = 'uploading' AND claimed_until < clock_timestamp()))
-RETURNING id
+RETURNING old.key
 """)
 _RENEW = text("""
 UPDATE uploads SET claimed_until = clock_timestamp() + :claimed_for,
   expires_at = greatest(expires_at, clock_timestamp() + :again_within)
-WHERE id = :id AND state = 'uploading' AND claim = :claim RETURNING id
+WHERE id = :id AND state = 'uploading' AND key = :key RETURNING id
 """)
 _RELEASE = text("""
-UPDATE uploads SET state = 'pending', claim = NULL, claimed_until = NULL, reserved = coalesce(size, 0),
-  expires_at = greatest(expires_at, clock_timestamp() + :again_within)
-WHERE id = :id AND state = 'uploading' AND claim = :claim
+UPDATE uploads SET state = 'pending', claimed_until = NULL, reserved = coalesce(size, 0)
+WHERE id = :id AND state = 'uploading' AND key = :key
 """)
-_LOCK = text("SELECT id FROM uploads WHERE id = :id AND state = 'uploading' AND claim = :claim FOR UPDATE")
+_LOCK = text("SELECT id FROM uploads WHERE id = :id AND state IN ('pending', 'uploading') AND key = :key FOR UPDATE")
 _SETTLE = text("""
-UPDATE uploads SET state = :state, sniffed_type = :sniffed_type, size = :size, sha256 = :sha256,
-  etag = :etag, reserved = :reserved, claim = NULL, claimed_until = NULL, multipart_id = NULL,
-  expires_at = clock_timestamp() + :unused_for
+UPDATE uploads SET state = :state, sniffed_type = :sniffed_type, size = :size, sha256 = :sha256, etag = :etag,
+  reserved = :reserved, claimed_until = NULL, multipart_id = NULL, expires_at = clock_timestamp() + :unused_for
 WHERE id = :id
 """)
+_EXTEND = text("""
+UPDATE uploads SET expires_at = greatest(expires_at, clock_timestamp() + :within)
+WHERE id = :id AND state = 'pending' RETURNING id
+""")
 
 
-async def claim_upload(session: AsyncSession, upload_id: str, claim: str, reserved: int) -> bool:
-    """Begin to write an upload's bytes; False if another process writes them, or none may any more."""
-    values = {"id": upload_id, "claim": claim, "reserved": reserved, "claimed_for": CLAIMED_FOR}
-    return await session.scalar(_CLAIM, values) is not None
+async def claim_upload(session: AsyncSession, upload_id: str, key: str, reserved: int) -> str | None:
+    """Begin to write an upload's bytes under a new key; None if another process writes them, or none may any more.
+
+    Returns the key of the claim before, of which a process that died may have left bytes.
+    """
+    values = {"id": upload_id, "key": key, "reserved": reserved}
+    times = {"claimed_for": CLAIMED_FOR, "again_within": UPLOAD_WITHIN}
+    older_key: str | None = await session.scalar(_CLAIM, values | times)
+    return older_key
 
 
-async def renew_claim(
-    session: AsyncSession, upload_id: str, claim: str, again_within: timedelta = UPLOAD_WITHIN
-) -> bool:
+async def renew_claim(session: AsyncSession, upload_id: str, key: str) -> bool:
     """Keep a claim; False if it is lost: the upload was deleted, or another process writes it now."""
-    values = {"id": upload_id, "claim": claim, "claimed_for": CLAIMED_FOR, "again_within": again_within}
+    values = {"id": upload_id, "key": key, "claimed_for": CLAIMED_FOR, "again_within": UPLOAD_WITHIN}
     return await session.scalar(_RENEW, values) is not None
 
 
-async def release_claim(
-    session: AsyncSession, upload_id: str, claim: str, again_within: timedelta = UPLOAD_WITHIN
-) -> None:
+async def release_claim(session: AsyncSession, upload_id: str, key: str) -> None:
     """Let the upload begin again; nothing if the claim is lost."""
-    await session.execute(_RELEASE, {"id": upload_id, "claim": claim, "again_within": again_within})
+    await session.execute(_RELEASE, {"id": upload_id, "key": key})
 
 
-async def lock_claimed(session: AsyncSession, upload_id: str, claim: str) -> bool:
-    """Lock the row until the transaction ends; False if the claim is lost.
+async def extend_parts(session: AsyncSession, upload_id: str, within: timedelta = PARTS_WITHIN) -> bool:
+    """Let an upload in parts be continued for some time from now on; False if it is over."""
+    return await session.scalar(_EXTEND, {"id": upload_id, "within": within}) is not None
 
-    Within this transaction, the bytes get their name in the storage: a process that was frozen cannot replace the file
-    of another.
-    """
-    return await session.scalar(_LOCK, {"id": upload_id, "claim": claim}) is not None
+
+async def lock_open(session: AsyncSession, upload_id: str, key: str) -> bool:
+    """Lock an upload that is to be settled; False if it has been settled or deleted, or another process has it."""
+    return await session.scalar(_LOCK, {"id": upload_id, "key": key}) is not None
 
 
 @dataclass(frozen=True, slots=True)

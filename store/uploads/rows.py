@@ -34,6 +34,7 @@ class NewUpload:
     expires_at: datetime
     created_by: str | None
     part_size: int | None = None
+    multipart_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
         expires_at=new.expires_at,
         created_by=new.created_by,
         part_size=new.part_size,
+        multipart_id=new.multipart_id,
     )
     session.add(row)
     await session.flush()
@@ -140,6 +142,6 @@ async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> 
     """Let a worker delete a file and its row. The caller has locked the row and knows that no post names it."""
     gone = update(Upload).where(Upload.id == upload_id)
     await session.execute(
-        gone.values(state=UploadState.DELETED.value, expires_at=now, claim=None, claimed_until=None),
+        gone.values(state=UploadState.DELETED.value, expires_at=now, claimed_until=None),
         execution_options={"synchronize_session": False},
     )

@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("reserved", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'pending'"), nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(), nullable=True),
-        sa.Column("claim", sa.String(collation="C"), nullable=True),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("part_size", sa.BigInteger(), nullable=True),
         sa.Column("multipart_id", sa.Text(), nullable=True),

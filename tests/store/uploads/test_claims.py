@@ -12,7 +12,7 @@ from domain.ids import new_id
 from domain.uploads import UploadState
 from store.database import Database
 from store.models import Upload
-from store.uploads.claims import Content, claim_upload, lock_claimed, release_claim, renew_claim, settle_upload
+from store.uploads.claims import Content, claim_upload, lock_open, release_claim, renew_claim, settle_upload
 from store.uploads.quota import QuotaExceeded, TooManyUploads, check_quota
 from store.uploads.rows import (
     BegunUpload,
@@ -59,9 +59,9 @@ async def begin(database: Database, workspace_id: str, size: int = 10, quota: in
         return await begin_upload(session, new)
 
 
-async def claim(database: Database, upload_id: str, name: str) -> bool:
+async def claim(database: Database, upload_id: str, key: str) -> str | None:
     async with database.transaction() as session:
-        return await claim_upload(session, upload_id, name, 10)
+        return await claim_upload(session, upload_id, key, 10)
 
 
 async def end_claim(database: Database, upload_id: str) -> None:
@@ -78,7 +78,7 @@ async def row(database: Database, upload: BegunUpload) -> Upload | None:
 
 async def settle(database: Database, upload_id: str, name: str, content: Content) -> bool:
     async with database.transaction() as session:
-        if not await lock_claimed(session, upload_id, name):
+        if not await lock_open(session, upload_id, name):
             return False
         await settle_upload(session, upload_id, UploadState.READY, content)
         return True
@@ -87,7 +87,7 @@ async def settle(database: Database, upload_id: str, name: str, content: Content
 async def test_one_writer_at_a_time(database: Database, workspace_id: str) -> None:
     upload = await begin(database, workspace_id)
     claims = await asyncio.gather(*(claim(database, upload.row.id, f"writer {n}") for n in range(5)))
-    assert sorted(claims) == [False] * 4 + [True]
+    assert [older_key for older_key in claims if older_key] == [upload.row.key]
 
 
 async def test_the_claim_of_a_process_that_died_ends(database: Database, workspace_id: str) -> None:
@@ -97,7 +97,7 @@ async def test_the_claim_of_a_process_that_died_ends(database: Database, workspa
     current = await row(database, upload)
     assert current is not None
     assert current.state_at(datetime.now(UTC)) is UploadState.PENDING
-    assert await claim(database, upload.row.id, "alive")
+    assert await claim(database, upload.row.id, "alive") == "dead"
     async with database.transaction() as session:
         assert not await renew_claim(session, upload.row.id, "dead")
         assert await renew_claim(session, upload.row.id, "alive")
@@ -123,7 +123,7 @@ async def test_an_upload_that_broke_off_begins_again(database: Database, workspa
             await release_claim(session, upload.row.id, name)
     current = await row(database, upload)
     assert current is not None
-    assert (current.state, current.claim, current.reserved) == ("pending", None, 10)
+    assert (current.state, current.claimed_until, current.reserved) == ("pending", None, 10)
 
 
 async def test_nobody_begins_after_its_time(database: Database, workspace_id: str) -> None:
