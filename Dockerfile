@@ -20,8 +20,8 @@ RUN uv build --wheel --no-build-isolation --out-dir /dist \
 FROM ${PYTHON_IMAGE}
 RUN groupadd --system --gid 10001 socialsyncer \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent socialsyncer \
-    # For the worker's media; a volume that is mounted there first gets this owner and mode.
-    && install --directory --owner 10001 --group 10001 --mode 0700 /work \
+    # For the worker's temporary files and for uploads; a volume that is mounted there first gets this owner and mode.
+    && install --directory --owner 10001 --group 10001 --mode 0700 /work /media \
     # Processes start here. A user who can write here can give them settings (.env).
     && install --directory /srv/socialsyncer
 COPY --from=build /opt/socialsyncer /opt/socialsyncer

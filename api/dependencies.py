@@ -32,6 +32,7 @@ from domain.errors import Problem
 from domain.post import LATE_AFTER
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
+from storage.base import Storage
 from store.database import Database
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
@@ -76,6 +77,8 @@ class Dependencies:
     """The hosts to which workers send no events, as far as a URL shows it."""
     webhook_tests: Rates
     """The tests of endpoints that a workspace may ask for."""
+    storage: Storage | None
+    """The store of uploads; None if the operator has set none."""
 
     @classmethod
     def assemble(
@@ -91,6 +94,7 @@ class Dependencies:
         local_hosts: LocalHosts | None = None,
         operator_name: str | None = None,
         webhook_hosts: LocalHosts | None = None,
+        storage: Storage | None = None,
     ) -> "Dependencies":
         """Return the dependencies over the process's connections and settings."""
         delivery = Delivery(database, workflows)
@@ -117,6 +121,7 @@ class Dependencies:
             operator_name,
             webhook_hosts or LocalHosts(),
             Rates(TESTS_A_MINUTE / 60, TESTS_A_MINUTE, problem=TOO_MANY_TESTS),
+            storage,
         )
 
 

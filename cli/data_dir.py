@@ -100,12 +100,14 @@ class Folder:
         self.key_file = self.path / "encryption.key"
         self.state_file = self.path / "state.json"
         self.run_file = self.path / "run.json"
+        self.storage = f"file:{self.path / 'media'}"
 
     def create(self) -> None:
         """Create the directory if it is missing, for its owner only. Raises UserError."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.logs.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.logs, self.path / "media"):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise UserError(f"{error.filename} cannot be made: {error.strerror}.") from error
 

@@ -199,6 +199,7 @@ class Stack:
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
             platform_rate_limits=self._options.realistic,
+            storage=self._folder.storage,
         )
         seeding = asyncio.create_task(bootstrap.seed(state))
         for_api = {"SOCIALSYNCER_DATABASE_URL": postgres.url_for(API_ROLE, state.api_role_password)}

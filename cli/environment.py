@@ -42,6 +42,7 @@ def find_environment(data_dir: Path | None, kind: type[S]) -> Environment[S]:
         **state.roles,
         sandbox_url=running.sandbox_url,
         private_account_hosts=comma_separated(state.private_account_hosts),
+        storage=folder.storage,
     )
     return Environment(
         settings,

@@ -20,6 +20,7 @@ from runtime.metrics import serve_metrics
 from runtime.schema import schema_task
 from runtime.settings import Settings, read_settings
 from runtime.temporal import open_client
+from storage.opening import open_storage
 from store.database import OF_REQUESTS
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
@@ -43,6 +44,7 @@ def create_app_from_env() -> Litestar:
         limits = WorkspaceLimits(
             settings.max_open_posts, settings.max_posts, settings.max_posts_mb, settings.max_accounts
         )
+        storage = open_storage(settings.storage) if settings.storage else None
         deps = Dependencies.assemble(
             database,
             PostWorkflows(client),
@@ -55,6 +57,7 @@ def create_app_from_env() -> Litestar:
             LocalHosts(settings.private_media_hosts, settings.sandbox_url),
             settings.operator_name,
             LocalHosts(settings.private_webhook_hosts),
+            storage,
         )
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
@@ -62,6 +65,8 @@ def create_app_from_env() -> Litestar:
             async with running_tasks(watch.task(), schema_task(database)):
                 yield deps
         finally:
+            if storage:
+                await storage.close()
             await outcomes.close()
             await database.close()
 

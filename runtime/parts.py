@@ -40,6 +40,8 @@ from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import Servers
 from runtime.settings import Settings, VaultSettings
+from storage.base import Storage
+from storage.opening import open_storage
 from store.database import Database
 from store.secrets.vault import Vault
 
@@ -68,6 +70,8 @@ class WorkerParts:
     bulk_starts_per_s: int
     most_open_posts: int
     webhook_sender: WebhookSender
+    storage: Storage | None
+    """The store of uploads; None if the operator has set none."""
 
     def webhooks(self) -> WebhookSteps:
         """Return the step that delivers events to clients' endpoints."""
@@ -147,6 +151,7 @@ async def open_parts(
         )
         webhook_transport = outgoing.to_named_hosts(AllowedHosts(settings.private_webhook_hosts))
         webhook_sender = WebhookSender(await stack.enter_async_context(webhook_transport))
+        storage = open_storage(settings.storage) if settings.storage else None
         try:
             yield WorkerParts(
                 database,
@@ -162,8 +167,11 @@ async def open_parts(
                 settings.bulk_starts_per_s,
                 settings.max_open_posts,
                 webhook_sender,
+                storage,
             )
         finally:
+            if storage:
+                await storage.close()
             await webhook_sender.close()
             await accounts.close()
             await media.close()

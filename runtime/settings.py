@@ -30,6 +30,7 @@ from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
+from storage.opening import parse_address
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
@@ -161,6 +162,10 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^\s?#]+)?$",
         description="the address at which platforms reach the api, for converted media that they fetch",
     )
+    storage: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None,
+        description="where uploaded media are: file:DIR, a directory that the api and all workers share",
+    )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host:port, comma-separated, from which media is fetched although the address is private",
@@ -225,6 +230,13 @@ class Settings(BaseSettings):
     @classmethod
     def _with_ports(cls, value: list[str]) -> list[str]:
         AllowedHosts(value)
+        return value
+
+    @field_validator("storage")
+    @classmethod
+    def _known_storage(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_address(value)
         return value
 
     @field_validator("database_url")

@@ -133,7 +133,7 @@ class OwnParts:
 
 
 def environment(
-    *, api_port: int, sandbox_url: str, temporal_address: str, platform_rate_limits: bool
+    *, api_port: int, sandbox_url: str, temporal_address: str, platform_rate_limits: bool, storage: str
 ) -> dict[str, str]:
     """Return the environment that a stack's API and worker share; each has a database URL of its own.
 
@@ -150,6 +150,7 @@ def environment(
         # The sandbox fetches media by address, as some platforms do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
+        "SOCIALSYNCER_STORAGE": os.environ.get("SOCIALSYNCER_STORAGE") or storage,
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": os.environ.get("SOCIALSYNCER_PLATFORM_RATE_LIMITS")
         or str(platform_rate_limits).lower(),
         "TEMPORAL_ADDRESS": temporal_address,

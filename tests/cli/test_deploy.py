@@ -158,6 +158,15 @@ def test_media_are_on_the_workers_own_volume(services: dict[str, Any]) -> None:
     assert having == {"worker"}
 
 
+def test_the_api_and_the_worker_share_the_uploads(services: dict[str, Any]) -> None:
+    mounting = {
+        name for name, service in services.items() if re.search(r'[:"]/media[":]', json.dumps(service.get("volumes")))
+    }
+    assert mounting == {"api", "worker", "operator"}
+    for name in mounting:
+        assert re.search("file:/media", services[name]["environment"]["SOCIALSYNCER_STORAGE"]), name
+
+
 def test_only_what_uses_postgres_reaches_it(services: dict[str, Any]) -> None:
     reach = {name for name, service in services.items() if "database" in service.get("networks", {})}
     assert reach == {"postgres", "temporal", "temporal-schema", *OURS}

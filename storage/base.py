@@ -1,0 +1,147 @@
+"""The interface of a store of media. The API writes uploads, the API and workers read and delete them.
+
+All methods are coroutines: none blocks the event loop. Each may raise StorageFull or StorageUnavailable.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from storage.parts import PartPlan
+
+HEAD = 1024
+"""Bytes from the start of an object by which its type is recognized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An object that has been stored."""
+
+    size: int
+    sha256: bytes | None
+    """None if the store has not computed it."""
+    etag: str
+    """Names these bytes of a key whose bytes may be replaced; empty if no one can replace them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """An object as the store lists it."""
+
+    key: str
+    size: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request that a client may send to the store itself. Any holder of the address may send it."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: dict[str, str]
+    """Headers that the client must send with exactly these values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a multipart upload that has been stored."""
+
+    number: int
+    size: int
+
+
+class Storage(ABC):
+    """A store of media."""
+
+    is_local: bool
+    """Whether objects are files of this machine: then `open_local` opens them, and nothing is signed."""
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make what a new store needs. Without it every call raises StorageUnavailable.
+
+        A directory whose volume is not mounted is empty: what is not in it may not be called missing.
+        """
+
+    @abstractmethod
+    async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:
+        """Store an object, completely or not at all; an older one with this key is replaced.
+
+        Raises TooLong beyond `most` bytes. Errors of `chunks` pass through.
+        """
+
+    @abstractmethod
+    async def stat(self, key: str) -> ObjectStat | None:
+        """Return what is known of an object; None if it is not there."""
+
+    @abstractmethod
+    def read(self, key: str, start: int = 0, end: int | None = None, etag: str = "") -> AsyncIterator[bytes]:
+        """Yield the bytes from an offset up to another one, in pieces of at most 256 KiB.
+
+        Raises ObjectMissing before the first piece if the object is not there, or has another etag than this one.
+        """
+
+    async def head(self, key: str, etag: str = "") -> bytes:
+        """Return the first 1,024 bytes, by which the type is recognized. Raises ObjectMissing."""
+        return b"".join([piece async for piece in self.read(key, 0, HEAD, etag)])
+
+    @abstractmethod
+    async def open_local(self, key: str) -> int | None:
+        """Return a new read-only descriptor, which the caller closes; None if the store is not local.
+
+        Raises ObjectMissing.
+        """
+
+    @abstractmethod
+    async def delete(self, key: str) -> None:
+        """Delete an object, if it is there, and what has come of a multipart upload to it."""
+
+    @abstractmethod
+    async def begin_multipart(self, key: str, content_type: str, plan: PartPlan) -> str:
+        """Begin an upload in parts, and return its id, of at most 1,024 characters."""
+
+    @abstractmethod
+    async def write_part(
+        self, key: str, multipart: str, plan: PartPlan, number: int, chunks: AsyncIterable[bytes]
+    ) -> Part:
+        """Store a part; it may be repeated. Raises TooLong, TooShort, PartBusy, ObjectMissing."""
+
+    @abstractmethod
+    async def parts(self, key: str, multipart: str, plan: PartPlan) -> list[Part]:
+        """Return the parts that are stored, in their order. Raises ObjectMissing if the upload is not there."""
+
+    @abstractmethod
+    async def complete_multipart(self, key: str, multipart: str, plan: PartPlan) -> Written:
+        """Make the parts an object. May be repeated. Raises PartsMissing, PartBusy, ObjectMissing."""
+
+    @abstractmethod
+    async def abort_multipart(self, key: str, multipart: str) -> None:
+        """Delete what has come of an upload in parts."""
+
+    @abstractmethod
+    async def sign_put(self, key: str, content_type: str, size: int | None, seconds: int) -> SignedRequest | None:
+        """Return a request by which a client stores the object itself; None if the API takes its bytes.
+
+        The type is bound, and the length if it is known.
+        """
+
+    @abstractmethod
+    async def sign_part(
+        self, key: str, multipart: str, plan: PartPlan, number: int, seconds: int
+    ) -> SignedRequest | None:
+        """Return a request by which a client stores a part itself; None if the API takes its bytes."""
+
+    @abstractmethod
+    def objects(self) -> AsyncIterator[ObjectStat]:
+        """Yield all objects."""
+
+    @abstractmethod
+    async def remove_abandoned(self, before: datetime) -> int:
+        """Delete files of unfinished uploads that have not grown since then; return how many there were."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections and threads."""

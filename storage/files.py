@@ -1,0 +1,165 @@
+"""Files of the directory of media: written completely or not at all, durable before they have a name."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.errors import ObjectMissing, StorageFull, StorageUnavailable, TooLong
+
+FLUSH = 32 * 2**20
+"""Bytes after which a file is written to the disk, so that its end does not hold up the disk's other users."""
+LEAST_FREE = 2**30
+"""Bytes of the disk that uploads leave free: the database may be on the same disk, and stops if that is full."""
+NOT_THERE = "the directory of the store is not there, or is not the one that was prepared: is its volume mounted?"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_COPIED = 2**20
+
+
+@contextlib.contextmanager
+def failures_of_disk() -> Iterator[None]:
+    """Raise errors of the operating system as those of the store."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ObjectMissing("the store has no such object") from None
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull("the disk of the store is full") from None
+        name = errno.errorcode.get(error.errno or 0, "OSError")
+        raise StorageUnavailable(f"the directory of the store fails: {name}") from None
+
+
+def leave_room(place: Path | int, least_free: int) -> None:
+    """Raise StorageFull if less than this is free on the disk of a path or descriptor."""
+    disk = os.statvfs(place)
+    if disk.f_bavail * disk.f_frsize < least_free:
+        raise StorageFull("the disk of the store is nearly full")
+
+
+def open_reading(path: Path) -> int:
+    """Return a read-only descriptor."""
+    return os.open(path, _READ_ONLY)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that may be there already, with a durable name. Raises StorageUnavailable without its parent."""
+    if not folder.is_dir():
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            raise StorageUnavailable(NOT_THERE) from None
+        sync_folder(folder.parent)
+
+
+def sha256_of_file(descriptor: int) -> bytes:
+    """Return the digest of a whole file."""
+    digest, at = hashlib.sha256(), 0
+    while data := os.pread(descriptor, _COPIED, at):
+        digest.update(data)
+        at += len(data)
+    return digest.digest()
+
+
+class OpenFile:
+    """A file that threads read and write while the event loop may give it up at any time.
+
+    `close` waits for the call that runs, so no thread ever uses a descriptor that has become another file's.
+    """
+
+    def __init__(self, descriptor: int, least_free: int = 0) -> None:
+        self._descriptor: int | None = descriptor
+        self._least_free = least_free
+        self._unflushed = 0
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    @contextlib.contextmanager
+    def descriptor(self) -> Iterator[int]:
+        """Hold the descriptor for the length of the block. Raises StorageUnavailable if the file was given up."""
+        with self._lock:
+            if self._descriptor is None:
+                raise StorageUnavailable("the call was given up")
+            yield self._descriptor
+
+    def read_at(self, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from an offset."""
+        with self.descriptor() as descriptor:
+            return os.pread(descriptor, length, start)
+
+    def write_at(self, start: int, data: bytes) -> None:
+        """Write at an offset, and now and then to the disk itself. Raises StorageFull."""
+        rest = memoryview(data)
+        with self.descriptor() as descriptor:
+            while rest:
+                written = os.pwrite(descriptor, rest, start)
+                rest, start = rest[written:], start + written
+            self._unflushed += len(data)
+            if self._unflushed >= FLUSH:
+                os.fdatasync(descriptor)
+                self._unflushed = 0
+                leave_room(descriptor, self._least_free)
+
+    def sync(self) -> None:
+        """Write everything to the disk."""
+        with self.descriptor() as descriptor:
+            os.fsync(descriptor)
+
+
+class NewFile:
+    """A file under a temporary name, which gets its own name at the end."""
+
+    def __init__(self, path: Path, most: int, least_free: int) -> None:
+        leave_room(path.parent, least_free)
+        self._file = OpenFile(os.open(path, _NEW, 0o600), least_free)
+        self._path = path
+        self._most = most
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> bytes:
+        """Return the digest of what was written."""
+        return self._digest.digest()
+
+    def append(self, data: bytes) -> None:
+        """Write at the end. Raises TooLong, StorageFull."""
+        if self.size + len(data) > self._most:
+            raise TooLong(f"more than {self._most} bytes")
+        self._file.write_at(self.size, data)
+        self._digest.update(data)
+        self.size += len(data)
+
+    def finish(self, path: Path) -> None:
+        """Give the file its name, once its bytes are on the disk."""
+        self._file.sync()
+        make_folder(path.parent)
+        self._path.replace(path)
+        sync_folder(path.parent)
+        self._file.close()
+
+    def discard(self) -> None:
+        """Remove the file, if it has not got its name."""
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
