@@ -124,6 +124,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING_UPLOAD})",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
+    # Triggers write it, with the owner's rights.
+    "upload_uses": {Component.API: _READ, Component.WORKER: _READ},
     "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "choice_lists": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE (result), DELETE"},
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},

@@ -24,7 +24,7 @@ from store.models.queues import QUEUE_NAME, Queue, QueueAccount
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.series import OccurrenceEntry, Series
-from store.models.uploads import Upload
+from store.models.uploads import Upload, UploadUse
 from store.models.webhooks import Delivery, DeliveryAttempt, HandoverKey, Webhook
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "Series",
     "Target",
     "Upload",
+    "UploadUse",
     "Webhook",
     "Workspace",
     "ZoneCheck",

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Id
@@ -23,6 +24,8 @@ class Series(Base):
     """Each a domain.recurrence.expansion.Segment, the earliest first."""
     contents: Mapped[list[dict[str, Any]]]
     """What the occurrences of each segment say, a domain.series.SeriesContent. Apart, because it may have megabytes."""
+    upload_ids: Mapped[list[str]] = mapped_column(ARRAY(Id), server_default=text("'{}'"))
+    """The uploads that `contents` names. A trigger sets them."""
     exclude: Mapped[list[str]]
     """Wall times that have no post."""
     include: Mapped[list[str]]

@@ -44,7 +44,7 @@ class Upload(Base):
     multipart_id: Mapped[str | None]
     """The storage's own name of the upload in parts, until that is complete."""
     expires_at: Mapped[datetime | None]
-    """When it is deleted unless its state changes before; null: a post holds it."""
+    """When a worker looks whether something holds it, and deletes it if not; later while it is held."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that began it."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
@@ -60,3 +60,16 @@ class Upload(Base):
         if state is UploadState.UPLOADING and (self.claimed_until is None or self.claimed_until <= now):
             return UploadState.PENDING
         return state
+
+
+class UploadUse(Base):
+    """An upload that a post names, in its own fields or in those of a target. Triggers write it."""
+
+    __tablename__ = "upload_uses"
+
+    upload_id: Mapped[str] = mapped_column(Id, ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    target_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """The target whose fields name it; empty for the post's own. No foreign key: a trigger deletes it."""
+
+    __table_args__ = (Index("uses_of_post", "post_id", "target_id"),)

@@ -1,0 +1,69 @@
+"""The end of uploads: the marking of those that nothing holds, and the deletion of marked rows."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.uploads import UNUSED_FOR, UploadState
+from store.models import Upload
+from store.uploads.rows import mark_deleted
+from store.uploads.uses import UploadUses, read_uses
+
+_LOOK_EVERY = timedelta(days=1)
+"""How often an upload is looked at that is held; our choice."""
+_UNSETTLED = [UploadState.PENDING.value, UploadState.UPLOADING.value]
+
+
+async def review_uploads(session: AsyncSession, now: datetime, most: int, *, keep: timedelta) -> int:
+    """Mark uploads whose time has come for deletion unless something holds them; return how many were looked at.
+
+    Those that are held get a later time. `keep`: how long an upload is kept after its last post has settled.
+    """
+    query = select(Upload).where(Upload.expires_at <= now, Upload.state != UploadState.DELETED.value)
+    query = query.order_by(Upload.expires_at).limit(most).with_for_update(skip_locked=True)
+    uploads = list(await session.scalars(query, execution_options={"populate_existing": True}))
+    uses = await read_uses(session, [upload.id for upload in uploads])
+    for upload in uploads:
+        again_at = _next_look(upload, uses[upload.id], now, keep)
+        if again_at is None:
+            await mark_deleted(session, upload.id, now)
+        else:
+            upload.expires_at = again_at
+    return len(uploads)
+
+
+def _next_look(upload: Upload, uses: UploadUses, now: datetime, keep: timedelta) -> datetime | None:
+    """Return when an upload is looked at again; None if it is to be deleted."""
+    if UploadState(upload.state).is_open:
+        return None
+    if uses.is_held:
+        return now + _LOOK_EVERY
+    free_at = uses.rested_at + keep if uses.rested_at else now
+    return free_at if free_at > now else None
+
+
+async def list_overdue(session: AsyncSession, now: datetime, most: int) -> Sequence[Upload]:
+    """Return uploads of the last days whose bytes had to come by now, and have not come through this service."""
+    began_lately = Upload.created_at > now - UNUSED_FOR
+    query = select(Upload).where(Upload.expires_at <= now, Upload.state.in_(_UNSETTLED), began_lately)
+    return list(await session.scalars(query.order_by(Upload.expires_at).limit(most)))
+
+
+async def list_deleted(session: AsyncSession, now: datetime, most: int) -> Sequence[Upload]:
+    """Return uploads that are marked for deletion."""
+    query = select(Upload).where(Upload.expires_at <= now, Upload.state == UploadState.DELETED.value)
+    return list(await session.scalars(query.order_by(Upload.expires_at).limit(most)))
+
+
+async def postpone(session: AsyncSession, upload_ids: Collection[str], until: datetime) -> None:
+    """Let uploads be looked at later."""
+    later = update(Upload).where(Upload.id.in_(upload_ids)).values(expires_at=until)
+    await session.execute(later, execution_options={"synchronize_session": False})
+
+
+async def delete_rows(session: AsyncSession, upload_ids: Collection[str]) -> None:
+    """Delete the rows of uploads whose bytes are gone."""
+    marked = delete(Upload).where(Upload.id.in_(upload_ids), Upload.state == UploadState.DELETED.value)
+    await session.execute(marked, execution_options={"synchronize_session": False})

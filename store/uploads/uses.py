@@ -1,0 +1,55 @@
+"""The posts and series that name uploads, as triggers of their tables keep them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+MOST_POSTS = 100
+"""Posts of an upload that an answer lists."""
+
+_NAMING = text("""
+SELECT upload.id, ARRAY(
+  SELECT DISTINCT post_id FROM upload_uses WHERE upload_id = upload.id ORDER BY post_id DESC LIMIT :most
+)
+FROM unnest(CAST(:upload_ids AS varchar[])) AS upload (id)
+""")
+_USES = text("""
+SELECT upload.id,
+  EXISTS (SELECT FROM series WHERE workspace_id = upload.workspace_id AND upload.id = ANY (upload_ids))
+    OR coalesce(bool_or(posts.status IN ('draft', 'scheduled', 'publishing')), false),
+  max(posts.updated_at)
+FROM uploads AS upload
+LEFT JOIN upload_uses AS uses ON uses.upload_id = upload.id
+LEFT JOIN posts ON posts.id = uses.post_id
+WHERE upload.id = ANY (CAST(:upload_ids AS varchar[]))
+GROUP BY upload.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadUses:
+    """The uses of an upload. It is held by series, drafts, and posts that are not settled."""
+
+    is_held: bool
+    rested_at: datetime | None
+    """When the last post that names it changed; None if none does."""
+
+
+async def posts_naming(
+    session: AsyncSession, upload_ids: Collection[str], most: int = MOST_POSTS
+) -> dict[str, list[str]]:
+    """Return the newest posts that name each of these uploads."""
+    rows = await session.execute(_NAMING, {"upload_ids": list(upload_ids), "most": most})
+    return {upload_id: list(post_ids) for upload_id, post_ids in rows}
+
+
+async def read_uses(session: AsyncSession, upload_ids: Collection[str]) -> dict[str, UploadUses]:
+    """Return how each of these uploads is used.
+
+    To decide on an upload, lock its row by a statement before this one: the triggers lock it, too.
+    """
+    rows = await session.execute(_USES, {"upload_ids": list(upload_ids)})
+    return {upload_id: UploadUses(is_held, rested_at) for upload_id, is_held, rested_at in rows}
