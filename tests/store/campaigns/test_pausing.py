@@ -269,7 +269,7 @@ async def test_changes_of_many_posts_write_each_row_once(database: Database, cam
             UNION SELECT 'entries', pg_stat_get_xact_tuples_inserted('audit_events'::regclass)
             """)
         )
-        return Counter(dict(row._tuple() for row in rows))
+        return Counter(**dict(rows.all()))
 
     posts = [await missed(database, campaign, wall(-1), targets=2) for _ in range(20)]
     once = Counter(posts=len(posts), targets=2 * len(posts), entries=len(posts))
