@@ -131,10 +131,13 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     """
     keys: TokenCache[Caller] = request.app.state.api_keys
     caller = await keys.find_caller(first_header(request.scope, b"authorization"))
-    _admit(request, deps, caller)
-    scope = required_scope(served_operation(request).route)
+    await _admit(request, deps, caller)
+    operation = served_operation(request)
+    scope = required_scope(operation.route)
     if scope is not None and scope not in caller.scopes:
         raise Forbidden(scope)
+    if operation.writes_post:
+        await deps.request_limits.take_posts(caller.workspace_id)
     return caller.workspace_id
 
 
@@ -150,7 +153,7 @@ async def admit_viewer(request: HttpRequest, deps: Dependencies, token: str) -> 
     """Return the calendar view of a token. Raises Unauthorized, TooManyRequests."""
     views: TokenCache[Viewer] = request.app.state.calendar_views
     viewer = await views.find(token)
-    _admit(request, deps, viewer)
+    await _admit(request, deps, viewer)
     return viewer
 
 
@@ -160,11 +163,11 @@ def request_viewer(request: HttpRequest) -> Viewer | None:
     return caller if isinstance(caller, Viewer) else None
 
 
-def _admit(request: HttpRequest, deps: Dependencies, caller: Caller) -> None:
+async def _admit(request: HttpRequest, deps: Dependencies, caller: Caller) -> None:
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller
     request.state.holder.workspace_id = caller.workspace_id
-    deps.rates.take(caller.key_id)
+    await deps.request_limits.take_request(caller)
 
 
 WorkspaceId = NamedDependency[str]

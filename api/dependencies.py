@@ -12,6 +12,7 @@ from api.shared.campaign_progress import CampaignProgress
 from api.shared.closed_gates import ClosedGates
 from api.shared.delivery import Delivery
 from api.shared.repeats import Repeats
+from api.shared.request_limits import RequestLimits
 from api.shared.restoring import Restoring
 from api.shared.strangers import StrangerLookups
 from api.shared.waiting import (
@@ -52,7 +53,7 @@ class Dependencies:
     delivery: Delivery
     readiness: Readiness
     restoring: Restoring
-    rates: Rates
+    request_limits: RequestLimits
     usage: WorkspaceUsage
     waiting: WaitingRequests
     checks: ConcurrentRequests
@@ -87,7 +88,7 @@ class Dependencies:
         workflows: PostWorkflows,
         outcomes: Outcomes,
         late_after: timedelta = LATE_AFTER,
-        rates: Rates | None = None,
+        request_limits: RequestLimits | None = None,
         limits: WorkspaceLimits | None = None,
         redirect_urls: Collection[str] = (),
         public_url: str | None = None,
@@ -105,7 +106,7 @@ class Dependencies:
             delivery,
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
-            rates or Rates(),
+            request_limits or RequestLimits(database),
             WorkspaceUsage(database, limits),
             WaitingRequests(),
             ConcurrentRequests(MOST_CHECKS, MOST_CHECKS_OF_ONE, TOO_MANY_CHECKS, retry_after=5),

@@ -28,7 +28,12 @@ async def stack(environment: Mapping[str, str] | None = None) -> AsyncIterator[d
             *(sys.executable, "-m", "cli.main", "dev", "--data-dir", folder, "--no-example", *options),
             stdout=asyncio.subprocess.DEVNULL,
             # A benchmark sends everything with one key, faster than any client.
-            env={"SOCIALSYNCER_API_RATE": "0", **os.environ, **(environment or {})},
+            env={
+                "SOCIALSYNCER_REQUESTS_PER_MINUTE": "0",
+                "SOCIALSYNCER_POSTS_PER_MINUTE": "0",
+                **os.environ,
+                **(environment or {}),
+            },
         )
         try:
             ready = Path(folder) / "dev.json"

@@ -23,6 +23,7 @@ from store.posts.idempotency import delete_expired_keys
 from store.posts.imports import delete_old_imports, delete_surplus_imports
 from store.series.rows import delete_old_entries
 from store.webhooks.keeping import delete_past_deliveries
+from store.workspaces.request_limits import delete_unused_limits
 
 _EVERY_S = 30.0
 _PAUSE_S = 0.1
@@ -44,6 +45,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_old_imports, 20),
     (delete_surplus_imports, 20),
     (delete_past_deliveries, 500),
+    (delete_unused_limits, 500),
 )
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from litestar import Litestar
 
 from api.app import create_app_of_process
 from api.dependencies import Dependencies
-from api.http.rates import Rates
+from api.shared.limit_meters import LimitMeters
+from api.shared.request_limits import RequestLimits
 from api.shared.workspace_usage import WorkspaceLimits
 from media.local_hosts import LocalHosts
 from reconcile.gauges import Gauges
@@ -25,11 +27,15 @@ from store.database import OF_REQUESTS
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
 
+log = structlog.get_logger(__name__)
+
 
 def create_app_from_env() -> Litestar:
     """Return the app; it opens its dependencies when it is started, because they belong to the server's event loop."""
     settings = read_settings(Settings)
     configure(settings.log_level, settings.log_format)
+    if settings.has_old_limits:
+        log.warning("settings.renamed", old="SOCIALSYNCER_API_RATE", new="SOCIALSYNCER_REQUESTS_PER_MINUTE")
     runtime = serve_metrics(settings, api=True)
 
     @asynccontextmanager
@@ -40,7 +46,9 @@ def create_app_from_env() -> Litestar:
         outcomes = Outcomes(settings.database_url.get_secret_value())
         await outcomes.start()
         await announce_zones(database)
-        rates = Rates(settings.api_rate, settings.api_burst)
+        request_limits = RequestLimits(
+            database, settings.requests_policy, settings.posts_policy, LimitMeters(runtime.metric_meter)
+        )
         limits = WorkspaceLimits(
             settings.max_open_posts, settings.max_posts, settings.max_posts_mb, settings.max_accounts
         )
@@ -50,7 +58,7 @@ def create_app_from_env() -> Litestar:
             PostWorkflows(client),
             outcomes,
             settings.late_after,
-            rates,
+            request_limits,
             limits,
             settings.redirect_urls,
             settings.public_url,

@@ -3,6 +3,7 @@
 A process reads only the settings of its part: it must not have secrets that it does not need, such as encryption keys.
 """
 
+import math
 import stat
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -22,12 +23,12 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
-from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.bounds import MOST_ACCOUNTS
 from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
+from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_S, Policy, posts_policy, requests_policy
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
 from storage.opening import parse_address
@@ -37,6 +38,8 @@ from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
 
 _ENV_FILE = Path(".env")
+_OLD_RATE, _OLD_BURST = 100.0, 1_000
+"""The defaults of api_rate and api_burst in version 0.1."""
 _SECRET_FILES = Path("/run/secrets")
 """The folder of Docker's and Kubernetes' secrets: a file for each, named like its variable in lower case."""
 
@@ -85,14 +88,26 @@ class Settings(BaseSettings):
         le=100_000,
         description="most of them from one address; behind a proxy all come from one, so set it to the same there",
     )
-    api_rate: float = Field(
-        default=DEFAULT_RATE,
+    requests_per_minute: int = Field(
+        default=REQUESTS_PER_MINUTE,
+        ge=0,
+        le=6_000_000,
+        description="requests that an API key without a rate of its own may make, at all api processes; 0: any number",
+    )
+    posts_per_minute: int = Field(
+        default=POSTS_PER_MINUTE,
+        ge=0,
+        le=6_000_000,
+        description="posts that a workspace may create or change, at all api processes; 0: any number",
+    )
+    api_rate: float | None = Field(
+        default=None,
         ge=0,
         le=100_000,
-        description="requests a second that one API key may make for long at each api process; 0 for any number",
+        description="the name of requests_per_minute in version 0.1, a second; read if that is not set",
     )
-    api_burst: int = Field(
-        default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make in a burst beyond that"
+    api_burst: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="of version 0.1: requests at once; read if that is not set"
     )
     max_open_posts: int = Field(
         default=MOST_OPEN_POSTS,
@@ -220,6 +235,26 @@ class Settings(BaseSettings):
     def late_after(self) -> timedelta:
         """Return how long after its due time a post that has not begun is late."""
         return timedelta(seconds=self.late_after_s)
+
+    @property
+    def requests_policy(self) -> Policy:
+        """Return the limit of the requests of a key: if only the settings of version 0.1 are set, by these."""
+        if "requests_per_minute" in self.model_fields_set or not self.has_old_limits:
+            return requests_policy(self.requests_per_minute)
+        rate = _OLD_RATE if self.api_rate is None else self.api_rate
+        return requests_policy(math.ceil(rate * WINDOW_S), self.api_burst or _OLD_BURST)
+
+    @property
+    def has_old_limits(self) -> bool:
+        """Return whether a limit is set by a name of version 0.1."""
+        return self.api_rate is not None or self.api_burst is not None
+
+    @property
+    def posts_policy(self) -> Policy:
+        """Return the limit of the posts of a workspace. In version 0.1, api_rate was that of posts, too."""
+        if "posts_per_minute" not in self.model_fields_set and self.api_rate == 0:
+            return posts_policy(0)
+        return posts_policy(self.posts_per_minute)
 
     @property
     def audit_kept(self) -> timedelta:

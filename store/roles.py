@@ -80,6 +80,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names of workspaces that people see in workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
+    "request_limits": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
     "calendar_views": {Component.API: "SELECT, INSERT, UPDATE (last_used_at), DELETE"},
     "accounts": {
         # The API asks for an account's removal, and the worker removes it.

@@ -10,8 +10,7 @@ from api.http.parameters import KEY_OF_MANY, PREFER, required
 
 _MANY = (
     f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. A "
-    "problem of one post is in its own result, and the others are processed. Each post counts as a request of the API "
-    "key."
+    "problem of one post is in its own result, and the others are processed. Each counts as a post of the workspace."
 )
 
 
@@ -37,7 +36,7 @@ CREATE_POSTS = Operation(
         f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: a problem of one is in its own result, "
         "and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same request, "
         "or one with its mistakes corrected, can be sent again and creates only what is missing. The answer waits "
-        "once for the outcome of all that are published now. Each post counts as a request of the API key."
+        "once for the outcome of all that are published now. Each counts as a post of the workspace."
     ),
     answer=BulkResultView,
     answers={"created": examples.CREATED_MANY},
@@ -50,7 +49,7 @@ VALIDATE_POSTS = Operation(
     route="POST /v1/posts/bulk/validate",
     description=(
         f"The body that creates them, of up to {MOST_POSTS} posts. Returns for each what `POST /v1/posts/validate` "
-        "returns, in the order of the request. Each post counts as a request of the API key."
+        "returns, in the order of the request. Each counts as a post of the workspace."
     ),
     answer=BulkVerdictView,
     answers={"verdicts": examples.VALIDATED_MANY},

@@ -119,7 +119,7 @@ class ManyPosts:
         if known is not None and known.response_body is not None:
             return Answer(known.response_status or 200, known.response_body, replayed=True)
         matching_ids = await self._find(selection) if known is None else known.post_ids or []
-        deps.rates.take(self.api_key_id, max(len(matching_ids[:MOST_POSTS]) or count, 1) - 1)
+        await deps.request_limits.take_posts(self.workspace_id, len(matching_ids[:MOST_POSTS]) or count)
         bulk_id = new_id("bulk") if known is None else known.post_id
         if request is not None and known is None:
             async with deps.database.transaction() as session:

@@ -32,7 +32,7 @@ class BulkEndpoints(Controller):
     async def validate_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Check many posts without creating them."""
         payload = await read_request(request)
-        return respond(await validate_many(deps, workspace_id, request.state.caller.key_id, payload))
+        return respond(await validate_many(deps, workspace_id, payload))
 
     @serves(operations.UPDATE_POSTS)
     async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

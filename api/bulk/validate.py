@@ -23,11 +23,11 @@ _NO_TIME = Problem(
 )
 
 
-async def validate_many(deps: Dependencies, workspace_id: str, api_key_id: str, payload: JsonObject) -> Answer:
+async def validate_many(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
     """Answer with the verdict on each post, in their order. Raises InvalidRequest, TooManyRequests."""
     async with loop_share(body_size(payload)):
         bodies: list[JsonObject] = [sized(body) for body, _ in read_create_many(payload, ValidateManyBody)]
-    deps.rates.take(api_key_id, len(bodies) - 1)
+    await deps.request_limits.take_posts(workspace_id, len(bodies))
     if not payload.get(CHECK_MEDIA):
         return _answer(bodies, await _verdicts(deps, workspace_id, bodies, None))
     end = asyncio.get_running_loop().time() + FILES_BEGIN_WITHIN_S

@@ -5,7 +5,7 @@ from api.calendar.rendering import render_calendar
 from api.calendar.restricting import hide, restrict
 from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
-from api.posts.counts import COST, MOST_COUNTED
+from api.posts.counts import MOST_COUNTED
 from domain.errors import InvalidRequest, Problem
 from store.pauses.pauses import list_pauses_under_way
 from store.posts.calendar import read_calendar
@@ -22,12 +22,9 @@ _TOO_MANY = Problem(
 )
 
 
-async def read_days(
-    deps: Dependencies, workspace_id: str, caller_id: str, viewer: Viewer | None, query: CalendarQuery
-) -> CalendarView:
+async def read_days(deps: Dependencies, workspace_id: str, viewer: Viewer | None, query: CalendarQuery) -> CalendarView:
     """Return a calendar, or what a view shows of it. Raises InvalidRequest if too many posts match, TooManyRequests."""
     conditions = restrict(query.conditions, viewer) if viewer else query.conditions
-    deps.rates.take(caller_id, COST - 1)
     # Views have a share of their own, so that they do not refuse the requests of their workspace.
     with deps.counts.take(f"views.{workspace_id}" if viewer else workspace_id):
         days = await read_calendar(

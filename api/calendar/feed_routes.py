@@ -10,7 +10,6 @@ from api.dependencies import Deps
 from api.errors import Unauthorized
 from api.http.etags import entity_tag, has_current
 from api.http.headers import HttpRequest
-from api.posts.counts import COST
 from domain.errors import Problem
 
 _MISSING = Problem("The address of the feed is not complete: it ends with ?token=cal_…", "invalid_credentials")
@@ -29,7 +28,6 @@ class CalendarFeed(Controller):
     async def calendar_feed(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
         """Return the feed of the view whose token is in the query; 304 if the caller has it."""
         viewer = await admit_viewer(request, deps, _read_token(request))
-        deps.rates.take(viewer.key_id, COST - 1)
         posts = await feed_posts(deps, viewer)
         # The rows' tag, not the text's: a program that has the feed already costs no writing of it.
         tag = entity_tag(repr((viewer.detail, posts)).encode())

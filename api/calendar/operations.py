@@ -24,8 +24,8 @@ GET_CALENDAR = Operation(
         "The posts of each day of a time zone, the soonest first: those with a `scheduledFor`, and those that were "
         "published at once. A day begins and ends with its date in `timezone`, also when clocks change. The answer "
         f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists. To "
-        "follow changes, ask again with `If-None-Match`: 304 says that there are none. Each request counts as 10 "
-        "requests of the API key. The token of a calendar view opens it, too, as far as the view shows it."
+        "follow changes, ask again with `If-None-Match`: 304 says that there are none. The token of a calendar view "
+        "opens it, too, as far as the view shows it."
     ),
     answer=CalendarView,
     answers={"days": examples.CALENDAR},
@@ -41,8 +41,8 @@ GET_CALENDAR = Operation(
 GET_TIMELINE = Operation(
     route="GET /v1/campaigns/{campaignId}/timeline",
     description=(
-        "The number of its posts on each day, by status and by platform. Each request counts as 10 requests of the API "
-        "key. The token of a calendar view that shows the campaign opens it, too."
+        "The number of its posts on each day, by status and by platform. The token of a calendar view that shows the "
+        "campaign opens it, too."
     ),
     answer=TimelineView,
     answers={"days": examples.TIMELINE},

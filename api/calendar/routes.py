@@ -31,7 +31,7 @@ class CalendarEndpoints(Controller):
     async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the posts of each day."""
         query = read_calendar_query(request)
-        view = await read_days(deps, workspace_id, request.state.caller.key_id, request_viewer(request), query)
+        view = await read_days(deps, workspace_id, request_viewer(request), query)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
 
     @serves(operations.GET_TIMELINE)
@@ -40,8 +40,7 @@ class CalendarEndpoints(Controller):
     ) -> Response[bytes]:
         """Count the posts of a campaign by day."""
         zone = read_zone(request)
-        viewer, caller_id = request_viewer(request), request.state.caller.key_id
-        view = await read_timeline(deps, workspace_id, caller_id, viewer, campaign_id, zone)
+        view = await read_timeline(deps, workspace_id, request_viewer(request), campaign_id, zone)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
 
 

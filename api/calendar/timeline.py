@@ -6,7 +6,7 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
-from api.posts.counts import COST, MOST_COUNTED
+from api.posts.counts import MOST_COUNTED
 from api.posts.filters import parse_zone
 from api.views import described, view
 from domain.errors import InvalidRequest, NotFound, Problem
@@ -43,7 +43,7 @@ class TimelineView(TypedDict):
 
 
 async def read_timeline(
-    deps: Dependencies, workspace_id: str, caller_id: str, viewer: Viewer | None, campaign_id: str, zone: str | None
+    deps: Dependencies, workspace_id: str, viewer: Viewer | None, campaign_id: str, zone: str | None
 ) -> TimelineView:
     """Return the timeline of a campaign, by default in its own zone. Raises NotFound, InvalidRequest."""
     if not campaign_id.isprintable() or (viewer and viewer.campaign_id not in (None, campaign_id)):
@@ -53,7 +53,6 @@ async def read_timeline(
     if campaign is None:
         raise NotFound(_UNKNOWN)
     zone = zone or campaign.timezone
-    deps.rates.take(caller_id, COST - 1)
     with deps.counts.take(f"views.{workspace_id}" if viewer else workspace_id):
         period = await read_period(deps.database, workspace_id, campaign_id, MOST_COUNTED)
         answer = TimelineView(timezone=zone, days=[], withoutTime=period.timeless)

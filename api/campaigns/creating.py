@@ -16,7 +16,7 @@ from api.posts.answers.answer import Answer
 from api.posts.changes.external_id import taken_id
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROWS, SLICE, CheckedPost, RefusedRow, Row, check_rows
+from api.posts.many.checking import MOST_ROWS, CheckedPost, RefusedRow, Row, check_rows
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
@@ -92,6 +92,7 @@ async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> DoneO
             if (operation := await request.known(session)) is not None:
                 return operation
         checked_posts, warnings = await _check_posts(request, campaign, campaign_id)
+        await deps.request_limits.take_posts(request.workspace_id, len(checked_posts))
         posts = await build_posts(deps, request.workspace_id, request.actor, checked_posts, campaign.size)
         await deps.usage.count_posts(request.workspace_id, len(posts), total_bytes(posts))
         result = {"posts": len(posts), "warnings": warnings}
@@ -118,8 +119,6 @@ async def _check_posts(
     rules = rules_with_fields(campaign_id, campaign.status, campaign.fields)
     rows = (_row_of_campaign(row, campaign_id) for row in list_rows(campaign.rows))
     checked = await check_rows(deps, workspace_id, rows, campaign.size, _POSTS, {campaign_id: rules})
-    # Posts cost the process as much as requests in slices.
-    deps.rates.take(request.actor.id or "", checked.total // SLICE)
     async with deps.database.reading() as session:
         external_ids = [post.parsed.content.external_id for post in checked.posts]
         known = await find_known(session, workspace_id, [name for name in external_ids if name is not None])

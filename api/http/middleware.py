@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars, unbind_contextvars
 from api.errors import error_response, error_type
 from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
+from api.http.limit_headers import ToldLimits, telling_limits
 from api.http.unread import Unread
 from domain.errors import Problem
 from domain.holder import holding
@@ -50,9 +51,8 @@ class ApiApp(Litestar):
         served = scope
         if scope["method"] == "HEAD":
             served = cast("HTTPScope", {**scope, "method": "GET", HEAD_ONLY: True})
-        answer = _Answer(self, scope, served, send, header)
-
-        with bound_contextvars(**ids), holding() as holder:
+        with bound_contextvars(**ids), holding() as holder, telling_limits() as told:
+            answer = _Answer(self, scope, served, send, header, told)
             # Dependencies may run in tasks of their own, so `authenticate` finds it here and not in its context.
             served["state"]["holder"] = holder
             try:
@@ -84,7 +84,13 @@ class _Answer:
     """The answer to a request on its way: 503 takes its place if its workspace leaves too much unread."""
 
     def __init__(
-        self, app: ApiApp, scope: HTTPScope, served: HTTPScope, send: Send, request_id: tuple[bytes, bytes]
+        self,
+        app: ApiApp,
+        scope: HTTPScope,
+        served: HTTPScope,
+        send: Send,
+        request_id: tuple[bytes, bytes],
+        told: ToldLimits,
     ) -> None:
         self.status = 0
         self._app = app
@@ -92,6 +98,7 @@ class _Answer:
         self._served = served
         self._send = send
         self._request_id = request_id
+        self._told = told
         self._unread: Unread | None = scope["state"].get("unread")
         self._beginning: Message | None = None
         self._is_refused = False
@@ -105,7 +112,7 @@ class _Answer:
             headers = message["headers"]
             if self._method == "OPTIONS":
                 headers = self._app.with_allow(headers, self._served.get("path_template"))
-            message["headers"] = [*map(_allowing_head, headers), self._request_id]
+            message["headers"] = [*map(_allowing_head, headers), self._request_id, *self._told.headers()]
             self._beginning = message
             return
         if message["type"] == "http.response.body":
@@ -123,7 +130,8 @@ class _Answer:
         holder = _budget_share(self._served)
         if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
             self._is_refused, self.status = True, 503
-            await _refuse(503, _UNREAD, self._send, self._request_id, (b"retry-after", b"1"))
+            headers = (self._request_id, (b"retry-after", b"1"), *self._told.headers())
+            await _refuse(503, _UNREAD, self._send, *headers)
             return False
         if beginning is not None:
             await self._send(beginning)

@@ -48,6 +48,8 @@ class Operation:
     other_answers: dict[str, Json] = field(default_factory=dict)
     has_tag: bool = False
     """Whether its answer has an ETag, and a caller that has the answer gets 304."""
+    writes_post: bool = False
+    """Whether it creates or changes one post, and so counts as one of the posts a minute of its workspace."""
 
     @property
     def method(self) -> str:

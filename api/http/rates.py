@@ -1,4 +1,4 @@
-"""The rates of API keys and workspaces: a token bucket for each, kept by each API process for itself."""
+"""The rates of workspaces, as of bytes: a token bucket for each, kept by each API process for itself."""
 
 import math
 import time
@@ -7,11 +7,8 @@ from collections.abc import Callable
 
 from domain.errors import Problem, TooManyRequests
 
-DEFAULT_RATE = 100.0
-DEFAULT_BURST = 1_000
 _MOST_KEYS = 10_000
 """Most buckets that are kept. Beyond that the least recently used is dropped, and its key gets a full one again."""
-_TOO_FAST = Problem("Too many requests with this API key; please slow down", "rate_limited")
 
 
 class Rates:
@@ -19,10 +16,10 @@ class Rates:
 
     def __init__(
         self,
-        rate: float = DEFAULT_RATE,
-        burst: int = DEFAULT_BURST,
+        rate: float,
+        burst: int,
+        problem: Problem,
         clock: Callable[[], float] = time.monotonic,
-        problem: Problem = _TOO_FAST,
     ) -> None:
         self._problem = problem
         self._rate = rate

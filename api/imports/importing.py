@@ -22,7 +22,7 @@ from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, CheckedRows, RefusedRow, Row, check_rows
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.audit import api_key
@@ -66,8 +66,6 @@ class ImportRequest:
         checked = await check_rows(self.deps, self.workspace_id, await self._rows(body), size)
         if not checked.total:
             raise InvalidRequest(Problem("There are no rows", "missing_required_field", "rows"))
-        # Rows cost the process as much as requests in slices.
-        self.deps.rates.take(self.api_key_id, checked.total // SLICE)
         if self.query.on_error is OnError.SKIP:
             _require_external_ids(checked)
         if self.query.dry_run:
@@ -148,6 +146,7 @@ class ImportRequest:
         if self.query.on_error is OnError.REFUSE:
             replace(checked, refused=refused).require_sound()
         warnings = await self._warn(rows)
+        await deps.request_limits.take_posts(workspace_id, len(rows.new) + len(rows.differing))
         posts = await build_posts(deps, workspace_id, actor, rows.new, size)
         await deps.usage.count_posts(workspace_id, len(posts), total_bytes(posts))
         async with deps.database.transaction() as session:

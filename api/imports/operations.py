@@ -17,7 +17,7 @@ CREATE_IMPORT = Operation(
         "row. Rows are scheduled posts or drafts; `publishNow` is refused. A row whose `externalId` was imported "
         "before, with the same content, is left unchanged, so a corrected file can be sent again. The workflows of "
         "posts that are not due soon are started within some minutes; nothing waits for that. One import of a "
-        "workspace is carried out at a time. It counts as one request of the API key for each 100 rows."
+        "workspace is carried out at a time. Each row that creates or changes a post counts as a post of the workspace."
     ),
     answer=ImportView,
     answers={"imported": examples.IMPORT},

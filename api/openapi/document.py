@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from api.errors import ErrorView
 from api.events.catalogue import EVENTS
+from api.http.limit_headers import HEADER_NAMES
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
@@ -46,6 +47,31 @@ _HEADERS: dict[str, Json] = {
         "schema": {"type": "integer"},
         "example": 5,
     },
+    "RateLimit-Policy": {
+        "description": "The limits of requests of the key and of posts of the workspace: `q` in `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"requests";q=600;w=60, "posts";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "How many are left (`r`), and the seconds until all are (`t`).",
+        "schema": {"type": "string"},
+        "example": '"requests";r=598;t=1',
+    },
+    "X-RateLimit-Limit": {
+        "description": "Requests of the key in a minute; with 429 those of the limit that is used up.",
+        "schema": {"type": "integer"},
+        "example": 600,
+    },
+    "X-RateLimit-Remaining": {
+        "description": "How many of them are left.",
+        "schema": {"type": "integer"},
+        "example": 598,
+    },
+    "X-RateLimit-Reset": {
+        "description": "The Unix time at which all are, if nothing is used meanwhile.",
+        "schema": {"type": "integer"},
+        "example": 1795690001,
+    },
     "WWW-Authenticate": {
         "description": "Bearer; with 403 also the scope that the key lacks.",
         "schema": {"type": "string"},
@@ -58,11 +84,18 @@ _TAGS = {"me": "Keys", "api-keys": "Keys"}
 """The tags of operations whose paths have another word."""
 _ALWAYS = ("missingKey", "wrongKey", "noScheme", "rateLimited", "internal", "unavailable")
 """The errors of all operations."""
-_ERROR_HEADERS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_ERROR_HEADERS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After", "RateLimit"),
+    503: ("Retry-After",),
+}
 _ABOUT = """Publish social posts to every platform, now or at a set time, never twice.
 
 Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
 Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers.
+
+Every answer to a request with a valid key tells its limits (`RateLimit`, `X-RateLimit-…`), unless there are none.
 
 In the examples `ig_123` and `tw_456` stand for connected accounts of yours."""
 
@@ -159,7 +192,7 @@ def _operation(operation: Operation) -> Json:
             **{
                 str(status): {
                     "description": HTTPStatus(status).phrase,
-                    "headers": _header_refs(("X-Request-Id", *_answer_headers(operation))),
+                    "headers": _header_refs(("X-Request-Id", *HEADER_NAMES, *_answer_headers(operation))),
                     "content": _content(schema_name(operation.answer), answers),
                 }
                 for status, answers in (

@@ -22,8 +22,6 @@ from store.posts.list_filters import Filter
 MOST_COUNTED = 200_000
 """Posts that one request counts: some 0.2 s of PostgreSQL, five times that by platform."""
 MOST_DAYS = 100
-COST = 10
-"""Requests of an API key as which one that counts is counted."""
 _BY = "by"
 _BOUNDS = {Grouping.SCHEDULED: ("scheduledFrom", "scheduledTo"), Grouping.CREATED: ("fromDate", "toDate")}
 _TOO_MANY = Problem(
@@ -124,9 +122,8 @@ def _days(conditions: Filter, groupings: Sequence[Grouping], zone: tzinfo) -> li
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-async def count(deps: Dependencies, workspace_id: str, api_key_id: str, query: CountsQuery) -> CountsView:
+async def count(deps: Dependencies, workspace_id: str, query: CountsQuery) -> CountsView:
     """Return the numbers of posts. Raises InvalidRequest if too many match, TooManyRequests."""
-    deps.rates.take(api_key_id, COST - 1)
     with deps.counts.take(workspace_id):
         async with deps.database.transaction() as session:
             counts = await count_posts(

@@ -537,7 +537,13 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "account_refused",
             None,
         ),
-        ("rateLimited", 429, "Too many requests with this API key; please slow down", "rate_limited", None),
+        (
+            "rateLimited",
+            429,
+            "Too many requests: this key may make 600 a minute. Try again in 3 seconds.",
+            "rate_limited",
+            None,
+        ),
         (
             "internal",
             500,

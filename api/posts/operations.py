@@ -5,7 +5,7 @@ from api.http.parameters import KEY, PREFER, page
 from api.posts import examples
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.posts.counts import COST, MOST_COUNTED, MOST_DAYS, CountsView
+from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView
 from api.posts.deleted import DeletionsView
 from api.posts.error_examples import ERRORS
 from api.posts.history import HistoryView
@@ -35,6 +35,7 @@ CREATE_POST = Operation(
     body=PostBody,
     bodies=examples.CREATE,
     parameters=(KEY, PREFER),
+    writes_post=True,
 )
 LIST_POSTS = Operation(
     route="GET /v1/posts",
@@ -52,7 +53,7 @@ COUNT_POSTS = Operation(
     description=(
         "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
         f"platform or day. To count by a day, give the first and the last one: at most {MOST_DAYS} days. At most "
-        f"{MOST_COUNTED:,} posts may match. Each request counts as {COST} requests of the API key."
+        f"{MOST_COUNTED:,} posts may match."
     ),
     answer=CountsView,
     answers={"byStatusAndDay": examples.COUNTS},
@@ -116,6 +117,7 @@ UPDATE_POST = Operation(
     body=PatchBody,
     bodies=examples.PATCH,
     parameters=(KEY, PREFER),
+    writes_post=True,
 )
 DELETE_POST = Operation(
     route="DELETE /v1/posts/{postId}",
@@ -127,6 +129,7 @@ DELETE_POST = Operation(
     answers={"deleted": examples.DELETED},
     errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),
     parameters=(KEY,),
+    writes_post=True,
 )
 EDIT_POST = Operation(
     route="POST /v1/posts/{postId}/edit",
@@ -150,6 +153,7 @@ EDIT_POST = Operation(
     body=EditBody,
     bodies=examples.EDIT,
     parameters=(KEY, PREFER),
+    writes_post=True,
 )
 RETRY_POST = Operation(
     route="POST /v1/posts/{postId}/retry",
@@ -165,6 +169,7 @@ RETRY_POST = Operation(
     bodies=examples.RETRY,
     body_required=False,
     parameters=(KEY, PREFER),
+    writes_post=True,
 )
 LIST_ATTEMPTS = Operation(
     route="GET /v1/posts/{postId}/attempts",
@@ -207,6 +212,7 @@ RESOLVE_POST = Operation(
     body=ResolveBody,
     bodies=examples.RESOLVE,
     parameters=(KEY,),
+    writes_post=True,
 )
 OUTCOME_OPERATIONS = (
     LIST_ATTEMPTS,

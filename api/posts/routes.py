@@ -55,7 +55,7 @@ class PostEndpoints(Controller):
     async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Count posts."""
         query = read_counts_query(request)
-        return respond(answer_view(await count(deps, workspace_id, request.state.caller.key_id, query)))
+        return respond(answer_view(await count(deps, workspace_id, query)))
 
     @serves(operations.LIST_DELETED_POSTS)
     async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

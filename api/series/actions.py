@@ -51,8 +51,6 @@ from store.series.editing import SeriesChange, change_posts, count_unsent, delet
 from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
 from store.series.rows import count_series, find_series, lock_series, series_pattern, write_pattern
 
-COST = 10
-"""The requests of a key that a creation, a change, a preview or a list counts as: hundreds of times are computed."""
 _ATTEMPTS = 3
 """How often a change is computed again because another was made meanwhile."""
 _TOO_MANY = Problem(f"This workspace may have {MOST_SERIES:,} series: delete one first", "too_many_series")
@@ -67,7 +65,6 @@ class SeriesRequests:
 
     deps: Dependencies
     workspace_id: str
-    api_key_id: str
     actor: Actor
 
     async def create(self, payload: JsonObject, key: str | None) -> str:
@@ -82,7 +79,6 @@ class SeriesRequests:
             if known_id := await _known(session, request):
                 return known_id
         body = read_valid(SeriesBody, payload)
-        deps.rates.take(self.api_key_id, COST - 1)
         campaign = await self._campaign(body.campaign_id, now)
         rules = read_rules(body, now)
         first = next(coming_occurrences(rules, now))
@@ -143,7 +139,6 @@ class SeriesRequests:
         Raises NotFound, InvalidRequest, Unprocessable, Conflict.
         """
         body = read_valid(PatchSeriesBody, payload)
-        self.deps.rates.take(self.api_key_id, COST - 1)
         for _ in range(_ATTEMPTS):
             async with self.deps.database.reading() as session:
                 series = await require_series(session, self.workspace_id, series_id)

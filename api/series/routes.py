@@ -19,7 +19,7 @@ from api.pauses.routes import pause_wait
 from api.pauses.schemas import ResumeBody
 from api.posts.answers.response import respond_privately
 from api.series import operations
-from api.series.actions import COST, SeriesRequests, require_series
+from api.series.actions import SeriesRequests, require_series
 from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
 from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
 from api.series.views import DeletedSeriesView, SeriesListView, change_view
@@ -48,7 +48,6 @@ class SeriesEndpoints(Controller):
     async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the occurrences of rules before they are used."""
         body = read_valid(PreviewBody, await read_request(request, partial(read_valid, PreviewBody)))
-        deps.rates.take(request.state.caller.key_id, COST - 1)
         return respond_privately(preview(body))
 
     @serves(operations.LIST_SERIES)
@@ -75,7 +74,6 @@ class SeriesEndpoints(Controller):
     ) -> Response[bytes]:
         """List the occurrences of a series."""
         first, end = _read_time(request)
-        deps.rates.take(request.state.caller.key_id, COST - 1)
         return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
 
     @serves(operations.UPDATE_SERIES)
@@ -138,7 +136,7 @@ _NOT_PAUSED = Problem("The series is not paused", "conflict")
 
 
 def _requests(request: HttpRequest, workspace_id: str, deps: Dependencies) -> SeriesRequests:
-    return SeriesRequests(deps, workspace_id, request.state.caller.key_id, request_actor(request))
+    return SeriesRequests(deps, workspace_id, request_actor(request))
 
 
 def _read_posts(text: str) -> str:

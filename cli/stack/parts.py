@@ -153,6 +153,8 @@ def environment(
         "SOCIALSYNCER_STORAGE": os.environ.get("SOCIALSYNCER_STORAGE") or storage,
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": os.environ.get("SOCIALSYNCER_PLATFORM_RATE_LIMITS")
         or str(platform_rate_limits).lower(),
+        # One developer's scripts, and no other clients.
+        "SOCIALSYNCER_REQUESTS_PER_MINUTE": os.environ.get("SOCIALSYNCER_REQUESTS_PER_MINUTE", "6000"),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         # The user's own Temporal profile names another server.

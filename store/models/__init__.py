@@ -23,6 +23,7 @@ from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Ta
 from store.models.queues import QUEUE_NAME, Queue, QueueAccount
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
+from store.models.request_limits import RequestLimit
 from store.models.series import OccurrenceEntry, Series
 from store.models.uploads import Upload, UploadUse
 from store.models.webhooks import Delivery, DeliveryAttempt, HandoverKey, Webhook
@@ -67,6 +68,7 @@ __all__ = [
     "QueueAccount",
     "RateLimitBucket",
     "RateLimitSlot",
+    "RequestLimit",
     "Restore",
     "Revision",
     "SchemaState",

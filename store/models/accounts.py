@@ -40,6 +40,8 @@ class ApiKey(Base):
     """What it may do (domain.scopes). Version 0.1 knows no scopes: its keys have all, and its processes allow all."""
     replaced_by: Mapped[str | None] = mapped_column(Id)
     """The id of the key that replaces it; `expires_at` is the end of their overlap."""
+    rate_per_minute: Mapped[int | None]
+    """Requests a minute that it may make; 0 for any number, null for what the API's setting says."""
 
     @property
     def is_valid(self) -> bool:

@@ -16,7 +16,7 @@ from store.models import ApiKey, Workspace
 _RECOGNIZE = text(
     """
 WITH found AS (
-  SELECT sha256, id, workspace_id, scopes FROM api_keys
+  SELECT sha256, id, workspace_id, scopes, rate_per_minute FROM api_keys
   WHERE sha256 = :digest AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 ), used AS (
   -- A row that somebody else has locked is left as it is: no request waits for this.
@@ -26,7 +26,7 @@ WITH found AS (
     FOR NO KEY UPDATE OF api_keys SKIP LOCKED
   )
 )
-SELECT id, workspace_id, scopes FROM found
+SELECT id, workspace_id, scopes, rate_per_minute FROM found
 """
 )
 
@@ -46,6 +46,8 @@ class Caller:
     key_id: str
     workspace_id: str
     scopes: frozenset[str] = frozenset(ALL_SCOPES)
+    rate_per_minute: int | None = None
+    """Its own limit of requests; 0 for any number, None for that of all keys."""
 
 
 def digest(key: str) -> bytes:
@@ -60,6 +62,7 @@ async def create_key(
     name: str = "",
     valid_for: timedelta | None = None,
     scopes: Collection[Scope] = ALL_SCOPES,
+    rate_per_minute: int | None = None,
 ) -> NewKey:
     """Create an API key of a workspace, for a while or until it is revoked. Only the owner of the tables may."""
     key = NewKey(new_id("key"), new_key_text())
@@ -72,6 +75,7 @@ async def create_key(
         name=name,
         scopes=list(scopes),
         expires_at=expires_at,
+        rate_per_minute=rate_per_minute,
     )
     session.add(row)
     await session.flush()
@@ -81,7 +85,7 @@ async def create_key(
 async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
     """Return the caller of a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
     row = (await session.execute(_RECOGNIZE, {"digest": digest(key)})).one_or_none()
-    return None if row is None else Caller(row.id, row.workspace_id, frozenset(row.scopes))
+    return None if row is None else Caller(row.id, row.workspace_id, frozenset(row.scopes), row.rate_per_minute)
 
 
 async def workspace_of_key(session: AsyncSession, key: str) -> str | None:

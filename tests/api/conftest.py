@@ -1,6 +1,7 @@
 """The real app over the real stack."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import httpx
@@ -9,6 +10,8 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from api.shared.request_limits import RequestLimits
+from domain.request_limits import Policy, requests_policy
 from media.local_hosts import LocalHosts
 from tests.api.documented import check_documented
 from tests.serving import started
@@ -29,6 +32,20 @@ async def app(running: Stack) -> AsyncIterator[Litestar]:
         public_url=PUBLIC_URL,
         webhook_hosts=LocalHosts(running.settings.private_webhook_hosts),
     )
+    async with started(create_app(deps)) as app:
+        yield app
+
+
+ANY_NUMBER = requests_policy(0)
+
+
+@asynccontextmanager
+async def limited_app(
+    stack: Stack, requests: Policy = ANY_NUMBER, posts: Policy = ANY_NUMBER
+) -> AsyncIterator[Litestar]:
+    """Serve the stack with limits of requests; without, tests have none."""
+    limits = RequestLimits(stack.api_database, requests, posts)
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, request_limits=limits)
     async with started(create_app(deps)) as app:
         yield app
 

@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
 from api.bulk import answers
-from api.dependencies import Dependencies
-from api.http.rates import Rates
 from api.shared.delivery import Delivery
 from domain.plan import Plan
-from tests.api.conftest import Client, make_client, problems
-from tests.serving import started
+from domain.request_limits import Policy, PolicyName
+from tests.api.conftest import Client, limited_app, make_client, problems
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"
@@ -343,11 +340,8 @@ async def test_one_failing_post_does_not_affect_others(
     assert [result.get("replayed") for result in again["results"]] == [True, True]
 
 
-async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
-    deps = Dependencies.assemble(
-        stack.api_database, stack.workflows, stack.outcomes, rates=Rates(rate=1, burst=10, clock=lambda: 0.0)
-    )
-    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
+async def test_its_posts_count_as_posts_of_the_workspace(stack: Stack) -> None:
+    async with limited_app(stack, posts=Policy(PolicyName.POSTS, 1, 10)) as app, make_client(app, stack.api_key) as api:
         body = {"posts": [create_body(stack, "counted") for _ in range(8)]}
         assert (await api.post("/v1/posts/bulk", json=body)).json()["succeeded"] == 8
         refused = await api.post("/v1/posts/bulk", json=body)

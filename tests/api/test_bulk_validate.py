@@ -5,13 +5,10 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
 from api.bulk import validate
-from api.dependencies import Dependencies
-from api.http.rates import Rates
-from tests.api.conftest import Client, make_client
+from domain.request_limits import Policy, PolicyName
+from tests.api.conftest import Client, limited_app, make_client
 from tests.api.test_bulk import create_body
-from tests.serving import started
 from tests.stack import Stack
 
 GOOD = {"type": "image", "url": "https://example.com/checked.jpg"}
@@ -80,10 +77,9 @@ async def test_request_errors_are_those_of_creating(api: Client) -> None:
     assert (wrong.status_code, wrong.json()["param"]) == (400, "checkMedia")
 
 
-async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
-    rates = Rates(rate=1, burst=10, clock=lambda: 0.0)
-    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
-    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
+async def test_its_posts_count_as_posts_of_the_workspace(stack: Stack) -> None:
+    _, api_key = await stack.new_workspace()
+    async with limited_app(stack, posts=Policy(PolicyName.POSTS, 1, 10)) as app, make_client(app, api_key) as api:
         posts = [create_body(stack, "counted") for _ in range(8)]
         await verdicts(api, posts)
         refused = await api.post("/v1/posts/bulk/validate", json={"posts": posts})

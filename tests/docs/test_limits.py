@@ -16,7 +16,6 @@ from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.large_body import LARGE_BYTES, LARGEST_ROW
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
-from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.unread import MOST_UNREAD, SILENT_S, SLOWEST, Unread
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
@@ -31,7 +30,6 @@ from api.posts.many.checking import (
     MOST_ROWS,
 )
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
-from api.series.actions import COST as SERIES_COST
 from api.shared.repeats import MOST_REPEATS
 from api.shared.waiting import (
     MOST_CHECKS,
@@ -55,6 +53,7 @@ from domain.bounds import (
 )
 from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
+from domain.request_limits import POSTS_BURST, POSTS_PER_MINUTE, REQUESTS_PER_MINUTE
 from domain.series import MOST_AHEAD, MOST_SERIES
 from media.bandwidth import PER_SECOND
 from platforms.choices import MOST_CHOICES
@@ -97,7 +96,7 @@ NUMBERS = {
     "an import (": f"{LARGE_BYTES // MIB} MiB, {MOST_ROWS:,} rows of {LARGEST_ROW // MIB} MiB",
     "values and targets of an import": f"{MOST_ROW_VALUES:,} and {MOST_ROW_TARGETS:,}",
     "problems of an import": f"{MOST_ROW_PROBLEMS:,}; {MOST_PROBLEMS_OF_ROW} of each row",
-    "imports, each": f"{MOST_IMPORTS_OF_ONE} of a workspace at a time, {MOST_IMPORTS} in all",
+    "imports |": f"{MOST_IMPORTS_OF_ONE} of a workspace at a time, {MOST_IMPORTS} in all",
     "`imports`": f"the newest {MOST_IMPORTS_KEPT:,} of a workspace; deleted after {IMPORTS_KEPT.days} days",
     "posts of a request for many": f"{MOST_OF_A_REQUEST}",
     "seconds in which files": f"{FILES_BEGIN_WITHIN_S:g}",
@@ -108,7 +107,8 @@ NUMBERS = {
     "answers that clients have not read": f"{MOST_UNREAD // MIB} MiB, half of it",
     "speed at which": f"{SLOWEST // KIB} KiB a second over {Unread.check_s:g} s",
     "an answer of which": f"{SILENT_S} s",
-    "requests with one key": f"{DEFAULT_RATE:g} a second on average, bursts of {DEFAULT_BURST:,}",
+    "requests with one key": f"{REQUESTS_PER_MINUTE} a minute",
+    "posts that a workspace creates": f"{POSTS_PER_MINUTE:,} a minute on average, bursts of {POSTS_BURST:,}",
     "posts of a workspace that are": f"{MOST_OPEN_POSTS:,}",
     "posts of a workspace in all": f"{MOST_POSTS:,}",
     "MiB of these posts": f"{MOST_MB:,}",
@@ -134,7 +134,6 @@ NUMBERS = {
         f"{COUNT_WITHIN_S:g} s"
     ),
     "requests that count posts": f"{MOST_COUNTS_OF_ONE} of a workspace at a time, {MOST_COUNTS} in all",
-    "creations, changes and previews of series, and": f"each as {SERIES_COST} requests",
     "`series`": f"{MOST_SERIES:,} of a workspace",
     "`occurrences`": f"at most {MOST_AHEAD} ahead of their time, deleted {OCCURRENCES_KEPT.days} days after it",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",

@@ -61,6 +61,32 @@ def test_a_worker_does_not_start_without_the_keys(folder: Path) -> None:
     assert "hunter2" not in ended.stderr
 
 
+class TestLimits:
+    @pytest.mark.parametrize(
+        ("values", "requests", "posts"),
+        [
+            ({}, (600, 600), 6_000),
+            ({"REQUESTS_PER_MINUTE": "90", "POSTS_PER_MINUTE": "0"}, (90, 90), 0),
+            # Of version 0.1: a second, and at once.
+            ({"API_RATE": "2.5"}, (150, 1_000), 6_000),
+            ({"API_BURST": "20"}, (6_000, 20), 6_000),
+            ({"API_RATE": "0"}, (0, 1_000), 0),
+            ({"API_RATE": "0", "POSTS_PER_MINUTE": "50"}, (0, 1_000), 50),
+            ({"API_RATE": "5", "API_BURST": "7", "REQUESTS_PER_MINUTE": "600"}, (600, 600), 6_000),
+        ],
+        ids=["default", "new", "old rate", "old burst", "old 0", "old 0 and posts", "both"],
+    )
+    def test_old_names_keep_their_meaning(
+        self, monkeypatch: pytest.MonkeyPatch, values: dict[str, str], requests: tuple[int, int], posts: int
+    ) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(f"SOCIALSYNCER_{name}", value)
+        settings = read_settings(Settings, database_url=URL)
+        assert (settings.requests_policy.limit, settings.requests_policy.burst) == requests
+        assert settings.posts_policy.limit == posts
+        assert settings.has_old_limits == any(name.startswith("API_") for name in values)
+
+
 class TestRoles:
     def test_role_passwords_are_read(self) -> None:
         roles = read_settings(

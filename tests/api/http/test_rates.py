@@ -1,4 +1,4 @@
-"""The rate limit of an API key."""
+"""The rates of a workspace in one process, and what wrong keys cost."""
 
 import asyncio
 import hashlib
@@ -8,16 +8,14 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from api.app import create_app
 from api.auth import API_KEYS, TokenCache
-from api.dependencies import Dependencies
 from api.errors import Unauthorized
 from api.http.rates import Rates
-from domain.errors import TooManyRequests
+from domain.errors import Problem, TooManyRequests
 from store.workspaces.keys import Caller
-from tests.api.conftest import make_client, problems
-from tests.serving import started
 from tests.stack import Stack
+
+PROBLEM = Problem("Too much", "rate_limited")
 
 
 class Clock:
@@ -27,9 +25,9 @@ class Clock:
         return self.now
 
 
-def test_buckets_refill_and_belong_to_one_key() -> None:
+def test_buckets_refill_and_belong_to_one_workspace() -> None:
     clock = Clock()
-    rates = Rates(rate=2, burst=3, clock=clock)
+    rates = Rates(2, 3, PROBLEM, clock)
     for _ in range(3):
         rates.take("a")
     with pytest.raises(TooManyRequests) as error:
@@ -48,21 +46,9 @@ def test_buckets_refill_and_belong_to_one_key() -> None:
 
 
 def test_a_rate_of_0_takes_any_number() -> None:
-    rates = Rates(rate=0, burst=1)
+    rates = Rates(0, 1, PROBLEM)
     for _ in range(10):
         rates.take("a")
-
-
-async def test_too_many_requests_get_retry_after(stack: Stack) -> None:
-    rates = Rates(rate=0.1, burst=2)
-    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
-    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as client:
-        assert [(await client.get("/v1/platforms")).status_code for _ in range(2)] == [200, 200]
-        response = await client.get("/v1/platforms")
-        assert (response.status_code, response.headers["retry-after"]) == (429, "10")
-        assert (response.json()["type"], response.json()["code"]) == ("rate_limit_error", "rate_limited")
-        assert len(problems(response)) == 1
-        assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_wrong_keys_cost_little(app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy import delete, select
 from standardwebhooks import Webhook as Verifier
 
 from api.dependencies import TESTS_A_MINUTE
-from api.http.rates import Rates
 from domain.webhooks import MOST_ENDPOINTS
 from reconcile.rounds import running_tasks
 from reconcile.webhooks import sweep_webhooks, wake_task
@@ -214,7 +213,7 @@ async def test_a_workspace_has_a_limit_of_endpoints(stranger: Client, receiver: 
             assert created.status_code == 201
         response = await stranger.post("/v1/webhooks/settings", json=body)
     finally:
-        app.state.deps.webhook_tests._rate = Rates(TESTS_A_MINUTE / 60)._rate
+        app.state.deps.webhook_tests._rate = TESTS_A_MINUTE / 60
     assert (response.status_code, problems(response)[0]["code"]) == (422, "too_many_webhooks")
 
 

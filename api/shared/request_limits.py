@@ -1,0 +1,136 @@
+"""The limits of requests and posts, held over all processes; a process takes several uses in one statement."""
+
+import asyncio
+import time
+from collections import OrderedDict
+
+import structlog
+
+from api.http.limit_headers import told_limits
+from api.shared.limit_meters import LimitMeters
+from domain.errors import Problem, TooManyRequests
+from domain.request_limits import Allowance, Policy, PolicyName, Standing, posts_policy, requests_policy
+from store.database import Database
+from store.workspaces.keys import Caller
+from store.workspaces.request_limits import read_ahead, take_uses
+
+log = structlog.get_logger(__name__)
+
+_NO_REQUESTS, _NO_POSTS = requests_policy(0), posts_policy(0)
+UNCOUNTED_S = 1.0
+"""Seconds for which requests of a holder are let through after the database could not count one."""
+_MOST_HOLDERS = 10_000
+"""Most holders that are remembered. Beyond that the one that asked longest ago is forgotten, and asked for again."""
+_REFUSALS = {
+    PolicyName.REQUESTS: "Too many requests: this key may make {:,} a minute",
+    PolicyName.POSTS: "Too many posts: this workspace may create or change {:,} a minute",
+}
+
+
+class _Holder:
+    """A key or a workspace as this process knows it, with the lock by which one request asks for all others."""
+
+    __slots__ = ("allowance", "lock", "uncounted_until")
+
+    def __init__(self) -> None:
+        self.allowance = Allowance()
+        self.lock = asyncio.Lock()
+        self.uncounted_until = 0.0
+
+
+class RequestLimits:
+    """The limits of one process: requests of each key, and posts of each workspace."""
+
+    def __init__(
+        self,
+        database: Database,
+        requests: Policy = _NO_REQUESTS,
+        posts: Policy = _NO_POSTS,
+        meters: LimitMeters | None = None,
+    ) -> None:
+        self.requests = requests
+        self.posts = posts
+        self._database = database
+        self._meters = meters or LimitMeters()
+        self._holders: OrderedDict[str, _Holder] = OrderedDict()
+
+    def policy_of_key(self, caller: Caller) -> Policy:
+        """Return the policy of a key: its own rate, or else that of all keys."""
+        own = caller.rate_per_minute
+        return self.requests if own is None else requests_policy(own)
+
+    async def take_request(self, caller: Caller) -> None:
+        """Count a request, and tell its client what is left. Raises TooManyRequests."""
+        policy = self.policy_of_key(caller)
+        told_limits().policies = (policy, self.posts)
+        await self._take(policy, caller.key_id, 1)
+
+    async def take_posts(self, workspace_id: str, number: int = 1) -> None:
+        """Count posts that are about to be created or changed, as `take_request` does."""
+        await self._take(self.posts, workspace_id, number)
+
+    async def read_posts(self, workspace_id: str) -> Standing | None:
+        """Return what is left of a workspace's posts; None if there is no limit."""
+        if not self.posts.limit:
+            return None
+        allowance = Allowance()
+        now = time.monotonic()
+        allowance.full_at = now + await read_ahead(self._database, workspace_id)
+        return allowance.standing(self.posts, now)
+
+    async def _take(self, policy: Policy, holder_id: str, uses: int) -> None:
+        if not policy.limit or not uses:
+            return
+        uses = min(uses, policy.burst)
+        holder = self._holder(holder_id)
+        allowance = holder.allowance
+        is_accepted = allowance.use(uses, time.monotonic())
+        if not is_accepted:
+            async with holder.lock:
+                is_accepted = allowance.use(uses, time.monotonic()) or await self._ask(policy, holder_id, holder, uses)
+        standing = allowance.standing(policy, time.monotonic(), 0 if is_accepted else uses)
+        told_limits().standings.append(standing)
+        if not is_accepted:
+            self._meters.refused(policy.name)
+            raise _refusal(standing)
+
+    async def _ask(self, policy: Policy, holder_id: str, holder: _Holder, uses: int) -> bool:
+        """Take uses in the database, at first some in advance; return whether the request is accepted."""
+        allowance = holder.allowance
+        now = time.monotonic()
+        if now < holder.uncounted_until:
+            return True
+        for number in sorted({uses, max(uses, allowance.lease_size(policy, now))}, reverse=True):
+            missing = number - allowance.leased(now)
+            if allowance.wait_s(policy, missing, now) > 0:
+                continue
+            try:
+                taking = await take_uses(self._database, holder_id, missing * policy.interval_s, policy.burst_s)
+            except Exception as error:  # noqa: BLE001 a limit that cannot be counted must not stop the API
+                holder.uncounted_until = time.monotonic() + UNCOUNTED_S
+                self._meters.uncounted()
+                log.warning("limits.uncounted", policy=policy.name, reason=type(error).__name__)
+                return True
+            now = time.monotonic()
+            allowance.full_at = now + taking.ahead_s
+            if taking.taken:
+                allowance.lease(missing, now)
+                return allowance.use(uses, now)
+        return False
+
+    def _holder(self, holder_id: str) -> _Holder:
+        holder = self._holders.get(holder_id)
+        if holder is None:
+            holder = self._holders[holder_id] = _Holder()
+            if len(self._holders) > _MOST_HOLDERS:
+                self._holders.popitem(last=False)
+        else:
+            self._holders.move_to_end(holder_id)
+        return holder
+
+
+def _refusal(standing: Standing) -> TooManyRequests:
+    seconds = standing.retry_after or 1
+    sentence = _REFUSALS[standing.policy.name].format(standing.policy.limit)
+    again = "1 second" if seconds == 1 else f"{seconds:,} seconds"
+    return TooManyRequests(Problem(f"{sentence}. Try again in {again}.", "rate_limited"), retry_after=seconds)

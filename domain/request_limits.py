@@ -1,0 +1,122 @@
+"""Limits of requests: policies, and the generic cell rate algorithm (GCRA) by which they are held.
+
+One time says how much of a limit is used: the time at which the holder, a key or a workspace, could use the whole limit
+again. Each use moves it on by the policy's interval, and no use may move it further ahead than the burst.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+WINDOW_S = 60
+"""Seconds for which limits are written: requests and posts a minute."""
+MOST_LEASED = 16
+"""Most uses that a process takes in advance. It loses them if it ends, or if it does not use them within a minute."""
+LEASE_SHARE = 8
+"""A lease is at most this part of what is left, so that it is one use at a time near the end of a limit."""
+REQUESTS_PER_MINUTE = 600
+POSTS_PER_MINUTE = 6_000
+POSTS_BURST = 10_000
+"""As many posts as one import may have."""
+_ROUNDING = 1e-6
+"""Parts of a use that are lost in arithmetic."""
+
+
+class PolicyName(StrEnum):
+    """The name of a policy in headers and metrics."""
+
+    REQUESTS = "requests"
+    POSTS = "posts"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A limit: so many uses a minute, and a burst; 0 uses a minute are no limit."""
+
+    name: PolicyName
+    limit: int
+    burst: int
+
+    @property
+    def interval_s(self) -> float:
+        """Return the seconds in which one use comes back."""
+        return WINDOW_S / self.limit
+
+    @property
+    def burst_s(self) -> float:
+        """Return the seconds in which the whole burst comes back."""
+        return self.burst * self.interval_s
+
+
+def requests_policy(limit: int = REQUESTS_PER_MINUTE, burst: int | None = None) -> Policy:
+    """Return the policy of the requests of one key."""
+    return Policy(PolicyName.REQUESTS, limit, burst or limit)
+
+
+def posts_policy(limit: int = POSTS_PER_MINUTE) -> Policy:
+    """Return the policy of the posts of one workspace."""
+    return Policy(PolicyName.POSTS, limit, max(limit, POSTS_BURST))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The rest of a policy that a holder may use; `retry_after` is set if a request was refused, in seconds."""
+
+    policy: Policy
+    remaining: int
+    reset_s: int
+    """Seconds until the whole limit may be used again, if nothing is used meanwhile."""
+    retry_after: int | None = None
+
+
+class Allowance:
+    """The uses of one holder as one process knows them, by the process's own clock.
+
+    `full_at` is never later than in the database: others only move it on. So what is refused by it is refused rightly.
+    """
+
+    __slots__ = ("_leased", "_leased_until", "full_at")
+
+    def __init__(self) -> None:
+        self.full_at = -math.inf
+        self._leased = 0
+        self._leased_until = -math.inf
+
+    def leased(self, now: float) -> int:
+        """Return how many uses are taken in advance."""
+        return self._leased if now < self._leased_until else 0
+
+    def lease(self, uses: int, now: float) -> None:
+        """Add uses that were taken in the database."""
+        self._leased = self.leased(now) + uses
+        self._leased_until = now + WINDOW_S
+
+    def use(self, uses: int, now: float) -> bool:
+        """Use what is taken in advance; return whether it is enough."""
+        if self.leased(now) < uses:
+            return False
+        self._leased -= uses
+        return True
+
+    def lease_size(self, policy: Policy, now: float) -> int:
+        """Return how many uses to take at once."""
+        return max(1, min(MOST_LEASED, self._free(policy, now) // LEASE_SHARE))
+
+    def wait_s(self, policy: Policy, uses: int, now: float) -> float:
+        """Return the seconds until so many uses can be taken; 0 or less if they can be taken now."""
+        return self.full_at + uses * policy.interval_s - policy.burst_s - now
+
+    def standing(self, policy: Policy, now: float, refused_uses: int = 0) -> Standing:
+        """Return what is left; of a refusal, also the whole seconds after which it may succeed."""
+        leased = self.leased(now)
+        ahead_s = self.full_at - now - leased * policy.interval_s
+        return Standing(
+            policy,
+            min(policy.burst, self._free(policy, now) + leased),
+            max(0, math.ceil(ahead_s - _ROUNDING)) if math.isfinite(ahead_s) else 0,
+            max(1, math.ceil(self.wait_s(policy, refused_uses - leased, now))) if refused_uses else None,
+        )
+
+    def _free(self, policy: Policy, now: float) -> int:
+        ahead_s = max(0.0, self.full_at - now)
+        return max(0, math.floor((policy.burst_s - ahead_s) / policy.interval_s + _ROUNDING))

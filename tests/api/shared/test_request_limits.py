@@ -1,0 +1,172 @@
+"""The limits of requests: exact over all processes, told in headers, cheap, and no reason for the API to stop."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from api.shared import request_limits
+from api.shared.request_limits import RequestLimits
+from domain.errors import TooManyRequests
+from domain.request_limits import Policy, PolicyName, posts_policy, requests_policy
+from store.workspaces.keys import Caller, create_key
+from store.workspaces.request_limits import UNUSED_FOR, delete_unused_limits, take_uses
+from tests.api.conftest import limited_app, make_client, problems
+from tests.stack import Stack
+from tests.statements import Statement
+
+FEW = Policy(PolicyName.REQUESTS, 1, 60)
+"""So slow that nothing comes back within a test."""
+
+
+async def count_accepted(limits: RequestLimits, caller: Caller, requests: int) -> int:
+    async def is_accepted() -> bool:
+        try:
+            await limits.take_request(caller)
+        except TooManyRequests:
+            return False
+        return True
+
+    return sum(await asyncio.gather(*(is_accepted() for _ in range(requests))))
+
+
+def takings(statements: list[Statement]) -> int:
+    return sum("INSERT INTO request_limits" in statement.text for statement in statements)
+
+
+async def test_the_limit_is_exact_over_all_processes(stack: Stack, statements: list[Statement]) -> None:
+    caller = Caller("key_exact", stack.workspace_id)
+    processes = [RequestLimits(stack.api_database, FEW) for _ in range(4)]
+    accepted = await asyncio.gather(*(count_accepted(process, caller, FEW.burst) for process in processes))
+    assert sum(accepted) == FEW.burst
+    assert takings(statements) <= FEW.burst // 2
+    statements.clear()
+    # A flood asks nothing.
+    assert await count_accepted(processes[0], caller, 200) == 0
+    assert takings(statements) == 0
+
+
+async def test_ten_requests_cost_one_statement(stack: Stack, statements: list[Statement]) -> None:
+    _, key = await stack.new_workspace()
+    async with limited_app(stack, requests=requests_policy()) as app, make_client(app, key) as client:
+        for number in range(30):
+            response = await client.get("/v1/platforms")
+            assert int(response.headers["x-ratelimit-remaining"]) >= 599 - number
+    assert takings(statements) == 2
+
+
+async def test_limits_are_told_in_headers(stack: Stack) -> None:
+    _, key = await stack.new_workspace()
+    few = Policy(PolicyName.REQUESTS, 20, 2)
+    async with limited_app(stack, requests=few, posts=posts_policy()) as app, make_client(app, key) as client:
+        responses = [await client.get("/v1/platforms"), await client.post("/v1/posts", content=b"{")]
+        refused = await client.get("/v1/platforms")
+        assert (await client.get("/healthz")).headers.keys().isdisjoint({"ratelimit", "ratelimit-policy"})
+        unknown = await client.get("/v1/platforms", headers={"Authorization": "Bearer sk_"})
+    policies = '"requests";q=20;w=60, "posts";q=6000;w=60'
+    assert [response.status_code for response in responses] == [200, 400]
+    assert responses[0].headers["ratelimit-policy"] == policies
+    assert responses[0].headers["ratelimit"] == '"requests";r=1;t=3'
+    assert responses[1].headers["ratelimit"] == '"requests";r=0;t=6, "posts";r=9999;t=1'
+    first = responses[0].headers
+    assert (first["x-ratelimit-limit"], first["x-ratelimit-remaining"]) == ("20", "1")
+    assert 0 <= int(first["x-ratelimit-reset"]) - int(time.time()) <= 3
+    assert (refused.status_code, unknown.status_code) == (429, 401)
+    assert "ratelimit" not in unknown.headers
+    assert refused.headers["ratelimit-policy"] == policies
+    assert refused.headers["x-ratelimit-remaining"] == "0"
+    assert 1 <= int(refused.headers["retry-after"]) <= 3
+    [problem] = problems(refused)
+    assert (refused.json()["type"], problem["code"]) == ("rate_limit_error", "rate_limited")
+    assert problem["error"].startswith("Too many requests: this key may make 20 a minute. Try again in ")
+
+
+async def test_a_refusal_of_posts_tells_that_policy(stack: Stack) -> None:
+    _, key = await stack.new_workspace()
+    posts = Policy(PolicyName.POSTS, 30, 1)
+    async with limited_app(stack, requests=requests_policy(), posts=posts) as app, make_client(app, key) as client:
+        statuses = [(await client.delete("/v1/posts/post_unknown")).status_code for _ in range(2)]
+        refused = await client.delete("/v1/posts/post_unknown")
+        assert (await client.get("/v1/posts")).status_code == 200
+    assert statuses == [404, 429]
+    assert refused.headers["retry-after"] in {"1", "2"}
+    assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("30", "0")
+    assert '"requests";r=597' in refused.headers["ratelimit"]
+
+
+async def test_0_is_no_limit_and_a_key_may_have_its_own_rate(stack: Stack, statements: list[Statement]) -> None:
+    limits = RequestLimits(stack.api_database, requests_policy(0), posts_policy(0))
+    assert await count_accepted(limits, Caller("key_free", stack.workspace_id), 700) == 700
+    await limits.take_posts(stack.workspace_id, 20_000)
+    assert takings(statements) == 0
+    assert await count_accepted(limits, Caller("key_slow", stack.workspace_id, rate_per_minute=3), 10) == 3
+    limits = RequestLimits(stack.api_database, requests_policy(2))
+    assert await count_accepted(limits, Caller("key_fast", stack.workspace_id, rate_per_minute=0), 10) == 10
+
+
+async def test_the_rate_of_a_key_is_read_with_it(stack: Stack) -> None:
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        key = await create_key(session, workspace_id, rate_per_minute=2)
+    async with limited_app(stack, requests=requests_policy()) as app, make_client(app, key.key) as client:
+        assert [(await client.get("/v1/me")).status_code for _ in range(3)] == [200, 200, 429]
+
+
+async def test_more_posts_than_the_burst_are_taken_as_the_burst(stack: Stack) -> None:
+    limits = RequestLimits(stack.api_database, posts=Policy(PolicyName.POSTS, 1, 10))
+    await limits.take_posts("ws_large", 25)
+    with pytest.raises(TooManyRequests) as error:
+        await limits.take_posts("ws_large", 1)
+    assert error.value.retry_after == 60
+
+
+async def test_a_refused_import_does_not_stop_single_posts(stack: Stack) -> None:
+    limits = RequestLimits(stack.api_database, posts=Policy(PolicyName.POSTS, 1, 10))
+    await limits.take_posts("ws_single", 5)
+    with pytest.raises(TooManyRequests):
+        await limits.take_posts("ws_single", 6)
+    for _ in range(5):
+        await limits.take_posts("ws_single", 1)
+
+
+async def test_a_request_that_cannot_be_counted_is_served(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = 0
+
+    async def broken(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+        raise ConnectionError
+
+    monkeypatch.setattr(request_limits, "take_uses", broken)
+    limits = RequestLimits(stack.api_database, requests_policy(2))
+    assert await count_accepted(limits, Caller("key_broken", stack.workspace_id), 20) == 20
+    assert asked == 1
+    monkeypatch.undo()
+    limits._holders["key_broken"].uncounted_until = 0.0
+    assert await count_accepted(limits, Caller("key_broken", stack.workspace_id), 20) == 2
+
+
+async def test_a_clock_that_was_set_back_locks_nobody_out(stack: Stack) -> None:
+    async with stack.database.transaction() as session:
+        await session.execute(
+            text("INSERT INTO request_limits VALUES ('key_clock', clock_timestamp() + interval '1 day')")
+        )
+    taking = await take_uses(stack.api_database, "key_clock", 1.0, 60.0)
+    assert taking.taken
+    assert taking.ahead_s <= 1.0
+
+
+async def test_rows_of_unused_limits_are_deleted(stack: Stack) -> None:
+    for holder, cost_s in (("key_unused", 1.0), ("key_used", 50.0)):
+        await take_uses(stack.api_database, holder, cost_s, 60.0)
+    async with stack.worker_database.transaction() as session:
+        await delete_unused_limits(session, datetime.now(UTC) + UNUSED_FOR + timedelta(seconds=25), 500)
+        rows = await session.scalars(
+            text("SELECT holder FROM request_limits WHERE holder IN ('key_unused', 'key_used')")
+        )
+        assert rows.all() == ["key_used"]
