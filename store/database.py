@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 from domain.session_held import holding_session
+from store.announcer import Announcer, announcements
 from store.session_shares import SessionShares
 
 _TRUSTED_FOR_S = 1.0
@@ -88,7 +89,17 @@ OF_DIAGNOSES = TimeLimits(statement=None, lock=5)
 class Pool:
     """A pool of connections to the database. Belongs to the event loop that first uses it."""
 
-    def __init__(self, url: str, size: int, overflow: int, limits: TimeLimits, *, keepalives: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int,
+        overflow: int,
+        limits: TimeLimits,
+        *,
+        keepalives: bool = False,
+        announcer: Announcer | None = None,
+    ) -> None:
+        self.announcer = announcer or Announcer(self.rows)
         options = limits.as_options()
         if keepalives:
             options["server_settings"] |= _KEEPALIVES
@@ -114,13 +125,17 @@ class Pool:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction: committed at the end of the block, rolled back on an exception."""
+        """Open a transaction: committed at the end of the block, rolled back on an exception.
+
+        Its announcements (`store.announcer.announce`) are sent once it is committed.
+        """
         await self._return_one()
         share = await self._shares.take()
         try:
             with holding_session():
                 async with self._sessions.begin() as session:
                     yield session
+                self.announcer.add(announcements(session))
         finally:
             self._shares.release(share)
 
@@ -185,6 +200,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.announcer.flush()
         # Statements that still run keep no connection any more.
         self._most = 0
         if self._returning is not None:
@@ -212,7 +228,7 @@ class Database(Pool):
         self, url: str, *, pool_size: int = 10, max_overflow: int = 10, reserved: int = 2, limits: TimeLimits = OF_STEPS
     ) -> None:
         super().__init__(url, pool_size, max_overflow, limits)
-        self.answers = Pool(url, reserved, 0, OF_ANSWERS)
+        self.answers = Pool(url, reserved, 0, OF_ANSWERS, announcer=self.announcer)
         self.locks = Pool(url, 1, 0, OF_ANSWERS, keepalives=True)
         """One connection, opened when it is needed, for locks that last as long as this process and its machine."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import MOST_CHANGES, Action, Actor, AuditEntry, FieldChange
@@ -13,6 +13,7 @@ from domain.campaigns import OperationKind, UnsentPosts
 from domain.pauses import PauseScope
 from domain.post import OPEN, PostStatus
 from domain.schedule import rfc3339
+from store.announcer import announce
 from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.audit.trail import add_entries
 from store.campaigns.operations import record_operation
@@ -110,7 +111,7 @@ async def _delete_posts(session: AsyncSession, campaign: Campaign, actor: Actor)
                 with_workflow.append((row.id, row.workflow_id, row.version + 1))
         await add_entries(session, entries)
         await session.execute(delete(Post).where(Post.id.in_(batch)))
-        await session.execute(_ANNOUNCE, {"ids": list(batch)})
+        announce(session, *batch)
     return len(post_ids), with_workflow
 
 
@@ -134,4 +135,3 @@ UPDATE posts SET campaign_id = NULL, {NEW_VERSION},
   next_delivery_at = CASE WHEN status = 'draft' THEN next_delivery_at ELSE bulk_delivery_at_v1(due_at) END
 WHERE id = ANY(CAST(:ids AS text[]))
 """)  # noqa: S608 our own columns
-_ANNOUNCE = text("SELECT count(pg_notify('post_settled', id)) FROM unnest(CAST(:ids AS text[])) AS id")

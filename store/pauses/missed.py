@@ -17,6 +17,7 @@ from domain.audit import AuditEntry
 from domain.codes import SKIPPED, TargetCode
 from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
+from store.announcer import announce
 from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Id, Post, Target
 from store.pauses.gates import closed_gates, stopped_by
@@ -192,6 +193,7 @@ async def fail_missed(
     post_ids = [post.id for post in posts]
     await raise_versions(session, post_ids, entry, now)
     await session.execute(_REFRESH, {"ids": post_ids, "now": now})
+    announce(session, *post_ids)
 
 
 _WAIT = wait_statement("id")
@@ -208,4 +210,4 @@ UPDATE targets SET
   retryable = true, warning = NULL, next_attempt_at = NULL, confirming = false, hold_reason = NULL, released_at = NULL
 WHERE id = ANY(CAST(:ids AS text[]))
 """)
-_REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v1(id, :now)")
+_REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v2(id, :now)")

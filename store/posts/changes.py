@@ -18,9 +18,9 @@ from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, status_shown
 from domain.schedule import rfc3339
+from store.announcer import announce
 from store.audit.trail import is_recorded, trail_event
 from store.models import Attempt, Post, Target
-from store.publishing.outcomes import announce
 from store.publishing.targets import (
     close_attempt,
     finished_step,
@@ -60,7 +60,7 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
         return False
     session.add(trail_event(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
     await session.execute(delete(Post).where(Post.id == post.id))
-    await announce(session, post.id)
+    announce(session, post.id)
     return True
 
 

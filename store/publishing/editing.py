@@ -12,8 +12,8 @@ from domain.ownership import last_moment
 from domain.post import TargetStatus, public_text
 from domain.schedule import rfc3339
 from domain.size import edit_bytes
+from store.announcer import announce
 from store.models import Attempt, Post, Revision, Target
-from store.publishing.outcomes import announce
 from store.publishing.targets import LoadedTarget, close_attempt, load, still_sending, target_outcome
 
 _LOST = "the worker was lost while sending; confirming on the platform before anything else"
@@ -60,7 +60,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     if loaded.target.status != TargetStatus.PUBLISHED or loaded.target.platform_post_id is None:
         # A person has resolved the target otherwise since the edit was requested: requests that wait must be notified.
         await _close_revision(session, revision_id, target_id, _NOT_EDITABLE, "edit_not_supported")
-        await announce(session, loaded.post.id)
+        announce(session, loaded.post.id)
         return None
     earlier = await session.scalar(
         select(Attempt)
@@ -140,7 +140,7 @@ async def settle_edit(
     post.updated_at = datetime.now(UTC)
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id)
-    await announce(session, post.id)
+    announce(session, post.id)
     return target_outcome(target)
 
 
@@ -148,7 +148,7 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
     """Save that the platform did certainly not make the edit."""
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id, error, code)
-    await announce(session, edit.loaded.post.id)
+    announce(session, edit.loaded.post.id)
     return target_outcome(edit.loaded.target).model_copy(update={"error_code": code})
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.announcer import CHANNEL
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "post_settled"
 EVENTS = "events"
 """The channel that `emit_v1` notifies of a workspace whose feed has a new event."""
 _POLL_EVERY_S = 1.0
@@ -27,11 +26,6 @@ SELECT posts.id, concat_ws(' ', posts.xmin,
 """
 """The rows' versions: any write changes one of them."""
 _POLL_TIMEOUT_S = 5.0
-
-
-async def announce(session: AsyncSession, post_id: str) -> None:
-    """Notify all waiting requests that the post's row has changed, once this transaction commits."""
-    await session.execute(text("SELECT pg_notify(:channel, :post_id)"), {"channel": CHANNEL, "post_id": post_id})
 
 
 def feed_key(workspace_id: str) -> str:

@@ -24,8 +24,8 @@ VERSION = "version"
 """The key of the handles under which the number of their saves is kept."""
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
-_BEGIN = "SELECT * FROM begin_send_v3($1, $2, $3, $4, $5, $6, $7)"
-_SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_BEGIN = "SELECT * FROM begin_send_v4($1, $2, $3, $4, $5, $6, $7)"
+_SETTLE = "SELECT * FROM settle_target_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
@@ -150,6 +150,8 @@ async def settle(
     )
     if row is None:
         return Settled(WriteResult.GONE, STALE)
+    if row["settled"]:
+        database.announcer.add([row["post_id"]])
     return Settled(WriteResult(row["write"]), read_outcome(row))
 
 

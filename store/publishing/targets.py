@@ -21,6 +21,7 @@ from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.transitions import NO_FAILURE
+from store.announcer import announce
 from store.audit.trail import add_entry
 from store.models import Account, Attempt, Post, Target
 from store.pauses.gates import closed_gates
@@ -132,7 +133,7 @@ LOADED_TARGET = (
     .outerjoin(_LastSend, true())
 )
 """Selects the columns of a `LoadedTarget`, for every target; built once, because that costs as much as running it."""
-_REFRESH = text("SELECT status, published_at FROM refresh_post_v1(:post_id, :now)")
+_REFRESH = text("SELECT status, published_at, moving FROM refresh_post_v2(:post_id, :now)")
 _LOAD = LOADED_TARGET.where(Target.id == bindparam("target_id"))
 _LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
 
@@ -213,7 +214,9 @@ async def refresh_post(session: AsyncSession, post: Post) -> None:
     """Update a locked post's own columns from its targets, and wake the requests that wait for it."""
     await session.flush()
     now = datetime.now(UTC)
-    (status, published_at) = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
+    status, published_at, moving = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
+    if not moving:
+        announce(session, post.id)
     for name, value in (("status", status), ("published_at", published_at), ("updated_at", now)):
         set_committed_value(post, name, value)
 

@@ -17,8 +17,8 @@ from domain.webhooks import (
     next_attempt,
     next_probe,
 )
+from store.announcer import announce
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
-from store.publishing.outcomes import announce
 
 _CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
@@ -130,7 +130,7 @@ async def settle_delivery(
     )
     if claimed.is_test:
         # Its client waits for the outcome.
-        await announce(session, claimed.id)
+        announce(session, claimed.id)
     return settled
 
 
@@ -169,7 +169,7 @@ async def drop_delivery(session: AsyncSession, delivery_id: str) -> None:
         update(Delivery).where(Delivery.id == delivery_id).values(state=DeliveryState.DROPPED.value),
         execution_options={"synchronize_session": False},
     )
-    await announce(session, delivery_id)
+    announce(session, delivery_id)
 
 
 async def next_due(session: AsyncSession, webhook: Webhook) -> datetime | None:

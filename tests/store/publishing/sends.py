@@ -12,12 +12,12 @@ from sqlalchemy.engine import make_url
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import PostStatus
+from store.announcer import CHANNEL
 from store.database import Database
 from store.models import Attempt, Post, Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.posts.queries import find_post
-from store.publishing.outcomes import CHANNEL
 from store.publishing.sending import begin_send
 
 ROUNDS = 60
@@ -78,6 +78,7 @@ async def announcements(database: Database) -> AsyncIterator[list[str]]:
     await connection.add_listener(CHANNEL, hear)
     try:
         yield heard
+        await database.announcer.flush()
         # Notifications come in the order of the commits: after this one, all are there.
         await connection.execute(f"NOTIFY {CHANNEL}, 'end'")
         await asyncio.wait_for(ended.wait(), 5)

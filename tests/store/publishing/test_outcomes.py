@@ -9,11 +9,12 @@ from sqlalchemy import text
 from domain.content import PostContent
 from domain.ids import new_id
 from domain.post import PostStatus
+from store.announcer import announce
 from store.database import Database
 from store.models import Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
-from store.publishing.outcomes import Outcomes, announce
+from store.publishing.outcomes import Outcomes
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 from tests.store.posts.test_queries import NOW
@@ -102,7 +103,7 @@ async def test_a_notification_ends_the_wait_immediately(
     await asyncio.sleep(1.5)
     await change(database, post)
     async with database.transaction() as session:
-        await announce(session, post.id)
+        announce(session, post.id)
     async with asyncio.timeout(30):
         assert await waiting
 

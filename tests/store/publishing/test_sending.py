@@ -19,7 +19,7 @@ from store.models import Account, Attempt, Post, Target
 from store.publishing.sending import begin_send, open_target, save_handles
 from store.publishing.targets import close_attempt, finished_step, load
 from store.secrets.vault import Vault, new_key
-from tests.store.publishing.sends import ROUNDS, announcements, attempts, begin, put, read, save
+from tests.store.publishing.sends import ROUNDS, attempts, begin, put, read, save
 
 
 async def connect(session: AsyncSession, workspace: str, account_id: str) -> None:
@@ -194,7 +194,7 @@ async def test_database_and_domain_derive_post_status_alike(
     for row, (status, confirming) in zip(post.targets, targets, strict=True):
         await put(database, row, status=status, confirming=confirming)
     states = [TargetState(*target) for target in targets]
-    async with announcements(database) as heard:
-        await database.rows("SELECT refresh_post_v1($1, now())", post.id)
-    assert (await read(database, post)).status == post_status(states)
-    assert heard == ([] if any(state.moving for state in states) else [post.id])
+    refreshed = await database.row("SELECT * FROM refresh_post_v2($1, now())", post.id)
+    assert refreshed is not None
+    assert (await read(database, post)).status == refreshed["status"] == post_status(states)
+    assert refreshed["moving"] == any(state.moving for state in states)

@@ -1,0 +1,84 @@
+"""Waiting requests are notified after the commit, and never within a transaction of a step."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from store import functions
+from store.announcer import Announcer, announce
+from store.database import Database
+from store.publishing import sending, targets
+from tests.databases import new_database
+from tests.store.publishing.sends import announcements
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+def test_no_statement_of_a_step_notifies() -> None:
+    statements = " ".join(
+        str(value) for module in (sending, targets) for name, value in vars(module).items() if name.startswith("_")
+    )
+    names = set(re.findall(r"\b[a-z_]+_v\d+\b", statements))
+    assert {"begin_send_v4", "settle_target_v2", "refresh_post_v2"} <= names
+    while (
+        new := {called for name in names for called in re.findall(r"\b[a-z_]+_v\d+\b(?=\()", functions.source(name))}
+        - names
+    ):
+        names |= new
+    assert [name for name in sorted(names) if "pg_notify" in functions.source(name)] == []
+
+
+async def test_a_rolled_back_change_is_not_announced(database: Database) -> None:
+    async with announcements(database) as heard:
+        with contextlib.suppress(ZeroDivisionError):
+            async with database.transaction() as session:
+                announce(session, "rolled back")
+                raise ZeroDivisionError
+        async with database.transaction() as session:
+            announce(session, "committed", "with it")
+    assert heard == ["committed", "with it"]
+
+
+async def test_rows_that_arrive_while_a_transaction_runs_are_sent_by_the_next() -> None:
+    batches: list[object] = []
+    first_may_end = asyncio.Event()
+
+    async def rows(_statement: str, _channel: str, batch: list[str]) -> None:
+        batches.append(batch)
+        await first_may_end.wait()
+
+    announcer = Announcer(rows)
+    announcer.add(["1"])
+    await asyncio.sleep(0)
+    for number in range(2, 700):
+        announcer.add([str(number), "2"])
+    first_may_end.set()
+    await announcer.flush()
+    rest = [str(number) for number in range(2, 700)]
+    assert batches == [["1"], rest[:500], rest[500:]]
+
+
+async def test_notifications_are_lost_while_the_database_is_away_and_sent_when_it_is_back() -> None:
+    sent: list[str] = []
+    answers: list[Exception | None] = [asyncpg.CannotConnectNowError("starting up"), None]
+
+    async def rows(_statement: str, _channel: str, batch: list[str]) -> None:
+        if error := answers.pop(0):
+            raise error
+        sent.extend(batch)
+
+    announcer = Announcer(rows)
+    announcer.add(["lost"])
+    await announcer.flush()
+    announcer.add(["sent"])
+    await announcer.flush()
+    assert sent == ["sent"]
