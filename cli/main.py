@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.commands import accounts, keys, pauses, posts, processes
+from cli.commands import accounts, client_campaigns, client_posts, keys, pauses, posts, processes
 from cli.errors import UserError
 
 
@@ -47,6 +47,8 @@ for _command in (
     pauses.pauses,
     keys.keys,
     accounts.accounts,
+    client_posts.post,
+    client_campaigns.campaign,
 ):
     main.add_command(_command)
 

@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from api.http.body import MAX_PROBLEMS, JsonObject, parse_object
 from api.http.large_body import LARGEST_ROW
@@ -15,18 +13,12 @@ from api.http.suggest import did_you_mean
 from api.posts.bodies.schemas import PostBody
 from api.posts.many.checking import MOST_ROWS, Row
 from domain.errors import InvalidRequest, Problem
+from domain.named_media import parse_named_media
 
 _LONGEST_HEADER = 64 * 1024
 _DELIMITERS = (",", ";", "\t")
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS = "save it as UTF-8 (in Excel: CSV UTF-8)"
-_MEDIA_TYPES = {
-    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".heic", ".bmp", ".tif", ".tiff", ".avif"), "image"),
-    ".gif": "gif",
-    **dict.fromkeys((".mp4", ".mov", ".m4v", ".webm", ".avi", ".mkv"), "video"),
-    **dict.fromkeys((".pdf", ".doc", ".docx", ".ppt", ".pptx"), "document"),
-}
-_TYPED = re.compile(r"(image|video|gif|document):(?=https?://)")
 _FLAGS = {"true": True, "false": False}
 
 
@@ -200,20 +192,14 @@ def _read_platforms(cell: str) -> Any:
 def _read_media(cell: str) -> Any:
     if cell.lstrip().startswith("["):
         return _read_json(cell)
-    return [_medium(name) for name in cell.split()]
+    return [_read_medium(name) for name in cell.split()]
 
 
-def _medium(name: str) -> JsonObject:
-    """Return the medium that a cell names by its address, with or without its type."""
-    typed = _TYPED.match(name)
-    url = name[typed.end() :] if typed else name
-    try:
-        kind = typed[1] if typed else _MEDIA_TYPES.get(PurePosixPath(urlsplit(url).path).suffix.lower())
-    except ValueError:
-        kind = None
-    if kind is None:
+def _read_medium(name: str) -> JsonObject:
+    medium = parse_named_media(name)
+    if medium is None:
         raise _CellError("has a file whose type its address does not show: put it in front, as in image:https://…")
-    return {"type": kind, "url": url}
+    return dict(medium)
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -67,7 +67,7 @@ def _read_key(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer. `replayed`: it is that of an earlier request with the same Idempotency-Key."""
+    """A successful answer. `replayed`: it is that of a request that an earlier command has sent."""
 
     body: dict[str, Any]
     replayed: bool
@@ -133,7 +133,8 @@ class ApiClient:
                 wait_s, problem = _backoff(number), f"The API does not answer ({type(error).__name__})."
             else:
                 if response.status_code not in _TRY_AGAIN:
-                    return Answer(_read(response), response.headers.get("Idempotent-Replayed") == "true")
+                    is_replay = number == 1 and response.headers.get("Idempotent-Replayed") == "true"
+                    return Answer(_read(response), is_replay)
                 # The API says 429 and 503 before it does anything; a proxy's answers prove nothing.
                 was_sent = was_sent or response.status_code in {502, 504}
                 wait_s, problem = _retry_after(response, _backoff(number)), _sentence(response)

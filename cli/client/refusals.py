@@ -10,10 +10,13 @@ _MOST_LINES = 20
 
 
 class ExitCode(IntEnum):
-    """The exit codes of commands that call the API. 2 is click's, for wrong options."""
+    """The exit codes of commands that call the API, as docs/command-line.md lists them. 2 is click's: wrong options."""
 
+    DONE = 0
     REFUSED = 1
     UNAVAILABLE = 3
+    NOT_PUBLISHED = 4
+    STILL_OPEN = 5
 
 
 class RefusedError(UserError):
@@ -50,25 +53,25 @@ def _describe(status: int, body: Mapping[str, Any]) -> str:
     sentence = str(body.get("error") or f"The API answers with status {status}").rstrip(".")
     problems = [problem for problem in body.get("errors") or [] if isinstance(problem, Mapping)]
     if len(problems) < 2:
-        place = _place(problems[0]) if problems else ""
-        return f"{place}{sentence}{_code(body)}."
+        return describe_problem({**(problems[0] if problems else body), "error": sentence})
     lines = [f"{len(problems):,} problems:"]
-    lines += [
-        f"  {_place(problem)}{str(problem.get('error', '')).rstrip('.')}{_code(problem)}."
-        for problem in problems[:_MOST_LINES]
-    ]
+    lines += [f"  {describe_problem(problem)}" for problem in problems[:_MOST_LINES]]
     if len(problems) > _MOST_LINES:
         lines.append(f"  And {len(problems) - _MOST_LINES:,} more; --json prints all.")
     return "\n".join(lines)
 
 
-def _code(problem: Mapping[str, Any]) -> str:
-    return f" ({problem['code']})" if problem.get("code") else ""
+def describe_problem(problem: Mapping[str, Any]) -> str:
+    """Return a problem as a sentence, with its place in front and its code behind."""
+    code = f" ({problem['code']})" if problem.get("code") else ""
+    return f"{_place(problem)}{str(problem.get('error', '')).rstrip('.')}{code}."
 
 
 def _place(problem: Mapping[str, Any]) -> str:
     """Return where a problem is: its row, its post, its account, its field."""
     account = f"{problem['platform']}/{problem.get('accountId', '?')}" if problem.get("platform") else None
     row = f"row {problem['row']}" if problem.get("row") is not None else None
-    places = [place for place in (row, problem.get("postId"), account, problem.get("param")) if place]
+    # The row is named already: the path of the field in it is enough.
+    field = str(problem.get("param") or "").removeprefix(f"rows.{problem.get('row')}").lstrip(".")
+    places = [place for place in (row, problem.get("postId"), account, field) if place]
     return f"{', '.join(map(str, places))}: " if places else ""

@@ -51,3 +51,9 @@ def api_options(command: _Command) -> _Command:
             sys.exit(refused.exit_code)
 
     return with_api
+
+
+def idempotency_option(command: _Command) -> _Command:
+    """Add the option for a request that is repeated by hand."""
+    text = "Send the request as the one with this key: what was done already is not done again."
+    return click.option("--idempotency-key", default=None, metavar="KEY", help=text)(command)
