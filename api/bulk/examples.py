@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.posts.error_examples import ERRORS
+from api.posts.error_examples.errors import ERRORS
 
 _ID = "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 

@@ -23,7 +23,7 @@ _OPERATION = "operation"
 class Operation:
     """One operation of the API. Its handler's name and docstring are its id and its summary.
 
-    `errors` names its entries of `error_examples.ERRORS`, beside those that all have.
+    `errors` names its entries of `error_examples.errors.ERRORS`, beside those that all have.
     """
 
     route: str

@@ -7,7 +7,7 @@ from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostVie
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView
 from api.posts.deleted import DeletionsView
-from api.posts.error_examples import ERRORS
+from api.posts.error_examples.errors import ERRORS
 from api.posts.history import HistoryView
 from api.posts.list_parameters import COUNTS, LIST
 

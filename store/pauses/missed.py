@@ -74,8 +74,8 @@ async def lock_missed(
 ) -> tuple[list[MissedPost], int]:
     """Lock all posts that a gate has missed, and posts that meet the conditions `also`, in the order of their ids.
 
-    Returns those that were missed and may continue once it is open, the first due first, and the number of those that
-    were missed and must stay.
+    Returns the missed posts that may continue once the gate is open, the first due first, and the number of missed
+    posts that must stay.
     """
     is_locked = or_(Post.id.in_(_missed_by(workspace_id, gate, now)), *([and_(*also)] if also else []))
     query = select(Post.id).where(Post.workspace_id == workspace_id, is_locked).order_by(Post.id)

@@ -78,7 +78,7 @@ async def shift_missed(
     now: datetime,
     campaign: CampaignRules | None,
 ) -> tuple[Resumed, list[str]]:
-    """Move locked posts; return the counts, and the ids of those that are due soon. Raises MoveRefused."""
+    """Move locked posts; return the counts, and the ids of the posts that are due soon. Raises MoveRefused."""
     shift = await plan_shift(session, workspace_id, gate, missed, now, campaign)
     await write_moves(session, shift.moves, entry, now)
     await publish_missed(session, shift.published, {post.id: now for post in shift.published}, entry, now)

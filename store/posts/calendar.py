@@ -147,7 +147,7 @@ async def _read_posts(
 def first_of_days(shape: Shape, others: Shape) -> Select[Any]:
     """Return the query for each day's number of posts and first posts: the day's number, the total, a post's id.
 
-    `shape` is that of the posts with a time, `others` of those that were published at once.
+    `shape` is that of the posts with a time, `others` that of the posts that were published immediately.
     """
     scheduled = matching_posts(shape).with_only_columns(Post.id, Post.scheduled_for.label("at"))
     at_once = (

@@ -139,7 +139,7 @@ async def count_undelivered(session: AsyncSession, now: datetime) -> Undelivered
 
 
 async def count_behind(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
-    """Return how many posts, of those that meet the conditions, have a workflow that is still to be told."""
+    """Return how many posts that meet the conditions have a workflow that does not know their newest version."""
     query = select(func.count()).select_from(Post).where(text(_IS_BEHIND), *conditions)
     return await session.scalar(query) or 0
 

@@ -78,7 +78,7 @@ async def find_posts(
 async def deliver_in_turn(session: AsyncSession, post_ids: Sequence[str]) -> None:
     """Have changed posts delivered to their workflows at the pace of bulk operations, unless they are due soon.
 
-    The workflows of those that became drafts are told at once.
+    The workflows of posts that became drafts are notified immediately.
     """
     await session.execute(_DELIVER_IN_TURN, {"ids": list(post_ids)})
 

@@ -163,7 +163,7 @@ async def reflow(
 ) -> list[str]:
     """Give the posts of a queue new slots in their order; queue and posts are locked.
 
-    Posts that are due within a minute, or were, keep their slots. Returns the ids of those that have moved. Raises
+    Posts that are due within a minute, or were, keep their slots. Returns the ids of the moved posts. Raises
     QueueFullError, UnknownZone.
     """
     movable = [post for post in posts if post.slot.instant >= now + SHORTEST_NOTICE]

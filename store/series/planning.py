@@ -77,7 +77,7 @@ async def read_campaign_times(session: AsyncSession, series: Series) -> Campaign
 
 
 async def claim_series(session: AsyncSession, now: datetime) -> Series | None:
-    """Lock the series that has waited longest for the planner, of those that no other transaction has locked."""
+    """Lock the series that has waited longest for the planner; those that are locked already are left out."""
     query = select(Series).where(Series.plan_at <= now).order_by(Series.plan_at, Series.id).limit(1)
     return await session.scalar(query.with_for_update(skip_locked=True))
 

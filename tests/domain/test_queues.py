@@ -11,7 +11,7 @@ from domain.queues import FARTHEST, SlotRule, SlotStatus, TakenSlots, TimeRanges
 from domain.schedule import ScheduledTime
 from domain.zones import zone_named, zone_names
 
-NOBODY = TakenSlots((), ())
+NONE_TAKEN = TakenSlots((), ())
 EVERY_DAY = frozenset(Weekday)
 
 
@@ -76,10 +76,12 @@ def test_days_without_slots_have_none() -> None:
 
 def test_free_slots_begin_a_minute_ahead_and_end_after_a_year() -> None:
     rule, now = rule_at("UTC", "09:00"), datetime(2026, 11, 2, 8, 59, 1, tzinfo=UTC)
-    free = list(free_slots(rule, NOBODY, now))
+    free = list(free_slots(rule, NONE_TAKEN, now))
     assert free[0].instant == datetime(2026, 11, 3, 9, tzinfo=UTC), "59 seconds are too short"
     assert free[-1].instant <= now + FARTHEST < free[-1].instant + timedelta(days=1)
-    assert next(free_slots(rule, NOBODY, now - timedelta(seconds=1))).instant == datetime(2026, 11, 2, 9, tzinfo=UTC)
+    assert next(free_slots(rule, NONE_TAKEN, now - timedelta(seconds=1))).instant == datetime(
+        2026, 11, 2, 9, tzinfo=UTC
+    )
 
 
 def test_taken_slots_are_not_free_by_wall_time_or_by_instant() -> None:
@@ -91,15 +93,15 @@ def test_taken_slots_are_not_free_by_wall_time_or_by_instant() -> None:
 def test_blackouts_cover_their_last_day_in_the_zone_of_the_queue() -> None:
     blackout = Blackout(date(2026, 12, 24), date(2026, 12, 26))
     rule = rule_at("Pacific/Auckland", "00:00", "23:30", blackouts=(blackout,))
-    free = free_slots(rule, NOBODY, datetime(2026, 12, 22, 12, tzinfo=UTC))
+    free = free_slots(rule, NONE_TAKEN, datetime(2026, 12, 22, 12, tzinfo=UTC))
     assert [next(free).wall for _ in range(3)] == ["2026-12-23T23:30:00", "2026-12-27T00:00:00", "2026-12-27T23:30:00"]
 
 
 def test_ranges_that_a_campaign_closes_have_no_free_slots() -> None:
     rule, now = rule_at("UTC", "09:00"), datetime(2026, 11, 2, tzinfo=UTC)
     closed = [(now, now + timedelta(days=5)), (now + timedelta(days=3), now + timedelta(days=7))]
-    assert next(free_slots(rule, NOBODY, now, closed)).wall == "2026-11-09T09:00:00"
-    assert list(free_slots(rule, NOBODY, now, [(now, now + timedelta(days=400))])) == []
+    assert next(free_slots(rule, NONE_TAKEN, now, closed)).wall == "2026-11-09T09:00:00"
+    assert list(free_slots(rule, NONE_TAKEN, now, [(now, now + timedelta(days=400))])) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20))), st.integers(-1, 80))

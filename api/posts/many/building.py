@@ -1,4 +1,4 @@
-"""The rows of the database for many checked posts, and the delivery of those that are due soon."""
+"""The rows of the database for many checked posts, and the delivery of posts that are due soon."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -106,7 +106,7 @@ async def check_rows(
     name: str = "rows",
     campaigns: Mapping[str, CampaignRules] | None = None,
 ) -> CheckedRows:
-    """Return the posts of rows, and the problems of those that cannot be created.
+    """Return the posts of rows, and the problems of rows that cannot be created.
 
     Rows are read from `rows` as they are checked, so that a file is never held as objects as a whole. `size`: the bytes
     of the request, by which it takes turns on the event loop. `name`: what `param` calls rows, as in `rows.17.content`.

@@ -40,3 +40,31 @@ def queued(stack: Stack, text: str, *accounts: str, queue: str = "next", **field
 def day_from_now(days: int, at: str = "09:00:00") -> str:
     """Return an instant of a later day, as answers write it."""
     return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}T{at}Z"
+
+
+TOMORROW, IN_TWO_DAYS, IN_THREE_DAYS = (day_from_now(days) for days in (1, 2, 3))
+CLOSED_TODAY = [{"from": day_from_now(0)[:10], "to": day_from_now(0)[:10]}]
+"""So that the first free slot is tomorrow's whatever the time is now."""
+
+
+@pytest.fixture
+async def queue(api: Client, stack: Stack) -> Any:
+    return await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+
+
+async def create(api: Client, body: dict[str, Any], expected: int = 201) -> Any:
+    response = await api.send_post(body)
+    assert response.status_code == expected, response.text
+    return response.json()
+
+
+async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
+    response = await api.patch(f"/v1/posts/{post['id']}", json=change)
+    assert response.status_code == expected, response.text
+    return response.json()
+
+
+async def slots(api: Client, queue: Any) -> dict[str, str | None]:
+    """Return the post of each slot of the next days, by instant."""
+    listed = (await api.get(f"/v1/queues/{queue['id']}/slots")).json()["slots"]
+    return {slot["at"]: slot["postId"] for slot in listed}

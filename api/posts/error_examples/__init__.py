@@ -1,0 +1,1 @@
+"""Examples of the errors that the API can answer with, by what a request is about."""
