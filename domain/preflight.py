@@ -28,13 +28,18 @@ class PreflightReason(StrEnum):
     """Its platform refuses the operator's app."""
     PLATFORM_CAP = "platform_cap"
     """The quota of its account will be used up at its time, as its platform reports it or by the platform's rules."""
+    MEDIA_GONE = "media_gone"
+    """An uploaded file was deleted, or the storage has lost it."""
+    MEDIA_NOT_UPLOADED = "media_not_uploaded"
+    MEDIA_NOT_PUBLIC = "media_not_public"
+    """Its platform fetches an uploaded file itself, and this service has no public address."""
     MEDIA_REFUSED = "media_refused"
     """A file cannot be fetched, or its platform does not accept it."""
     MEDIA_NOT_CHECKED = "media_not_checked"
     """A file could not be fetched at the moment."""
 
 
-OF_MEDIA = frozenset({PreflightReason.MEDIA_REFUSED, PreflightReason.MEDIA_NOT_CHECKED})
+OF_MEDIA = frozenset(reason for reason in PreflightReason if reason.startswith("media_"))
 _MEDIA_AGAIN = timedelta(minutes=15)
 """When a target with a warning about its media is checked again: each check is a request to the files' servers."""
 
@@ -58,6 +63,16 @@ _SENTENCES = {
     PreflightReason.PLATFORM_CAP: (
         "The account will have used up its quota at {label} when the post is due. The post is held until the quota "
         "begins again."
+    ),
+    PreflightReason.MEDIA_GONE: (
+        "An uploaded file of this post is not there any more. Upload it again, and change the post before it is due."
+    ),
+    PreflightReason.MEDIA_NOT_UPLOADED: (
+        "A file of this post has not been uploaded. Upload it before the post is due."
+    ),
+    PreflightReason.MEDIA_NOT_PUBLIC: (
+        "{label} fetches an uploaded file of this post itself, and this service has no public address. Use a public "
+        "URL, or ask the operator to set SOCIALSYNCER_PUBLIC_URL."
     ),
     PreflightReason.MEDIA_REFUSED: (
         "A file of this post cannot be fetched, or {label} does not accept it. Validate the post with "

@@ -13,6 +13,8 @@ PARTS_WITHIN = timedelta(days=2)
 """How long after its last part an upload in parts can be continued."""
 UNUSED_FOR = timedelta(days=7)
 """How long a file is kept that no post names."""
+MEDIA_KEPT = timedelta(days=30)
+"""How long a file is kept after its last post can be retried no more, unless the operator sets another number."""
 CLAIMED_FOR = timedelta(seconds=60)
 """How long a process writes a file without renewing its claim; after that, another one may."""
 

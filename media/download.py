@@ -27,6 +27,23 @@ _EXPECTED = {
 }  # fmt: skip
 
 
+def most_media_bytes(kind: MediaType, most_bytes: int) -> int:
+    """Return how many bytes a file of a kind may have if at most `most_bytes` are wanted."""
+    return most_bytes if kind is MediaType.VIDEO else min(most_bytes, MAX_IMAGE_BYTES)
+
+
+def media_type(kind: MediaType, head: bytes, refusals: Refusals, hosts: tuple[str, ...] = ()) -> str:
+    """Return the media type that the first bytes of a file show. Raises PlatformError if it is not of this kind."""
+    content_type = sniff(head)
+    if content_type == HTML and hosts:
+        raise refusals.is_html(hosts)
+    if content_type is None or content_type == HTML:
+        raise refusals.unknown_type()
+    if content_type not in _EXPECTED[kind]:
+        raise refusals.wrong_type(content_type)
+    return content_type
+
+
 class Download:
     """The download of one response body to a spool. Its methods block and raise PlatformError and Exhausted.
 
@@ -57,9 +74,7 @@ class Download:
     @property
     def limit(self) -> int:
         """Return how many bytes the file may have."""
-        most = self._most_bytes()
-        if self._kind is not MediaType.VIDEO:
-            most = min(most, MAX_IMAGE_BYTES)
+        most = most_media_bytes(self._kind, self._most_bytes())
         return most if self._unzip is None else min(most, MAX_DECODED_BYTES)
 
     def announce(self, length: int) -> None:
@@ -109,11 +124,4 @@ class Download:
             raise self._refusals.broken_off() from error
 
     def _sniffed_type(self) -> str:
-        content_type = sniff(self._spool.read_at(0, HEAD))
-        if content_type == HTML:
-            raise self._refusals.is_html(self._hosts)
-        if content_type is None:
-            raise self._refusals.unknown_type()
-        if content_type not in _EXPECTED[self._kind]:
-            raise self._refusals.wrong_type(content_type)
-        return content_type
+        return media_type(self._kind, self._spool.read_at(0, HEAD), self._refusals, self._hosts)

@@ -14,6 +14,9 @@ NOUNS = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 TOO_LARGE = "media_too_large"
+MEDIA_GONE = "media_gone"
+MEDIA_NOT_PUBLIC = "media_not_public"
+MEDIA_NOT_UPLOADED = "media_not_uploaded"
 
 _SHARE_PAGES = (
     (("drive.google.com", "docs.google.com", "drive.usercontent.google.com"), "Google Drive", ""),
@@ -104,7 +107,7 @@ class Refusals:
             )
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return self._rejected(
-                "media_not_public",
+                MEDIA_NOT_PUBLIC,
                 f"{self._item} is not public ({phrase}). Use a URL that opens without signing in.",
                 status=status,
             )
@@ -151,6 +154,32 @@ class Refusals:
     def empty(self) -> PlatformError:
         """Refuse a file without a byte."""
         return self._rejected("media_empty", f"{self._item} is an empty file. Check the file behind the URL.")
+
+    def not_uploaded(self) -> PlatformError:
+        """Refuse an address to which nothing was uploaded."""
+        return self._rejected(
+            MEDIA_NOT_UPLOADED, f"No file was uploaded for the {self._noun}. Upload it, and publish the post again."
+        )
+
+    def gone(self) -> PlatformError:
+        """Refuse an upload that is not there any more."""
+        return self._rejected(
+            MEDIA_GONE, f"The uploaded {self._noun} is not there any more: it was deleted. Upload it again."
+        )
+
+    def no_public_address(self, label: str) -> PlatformError:
+        """Refuse an upload that its platform fetches, while this service has no public address."""
+        return self._rejected(
+            MEDIA_NOT_PUBLIC,
+            f"{label} fetches the {self._noun} itself, and this service has no public address for uploads. Use a "
+            "public URL, or ask the operator to set SOCIALSYNCER_PUBLIC_URL.",
+        )
+
+    def storage_unavailable(self) -> PlatformError:
+        """Report that the storage of uploads cannot be read at the moment."""
+        return self._transient(
+            "storage_unavailable", f"The uploaded {self._noun} cannot be read at the moment; it is tried again."
+        )
 
     def forbidden(self, why: str) -> PlatformError:
         """Refuse an address that is never requested, such as a private one."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from domain.shares import Share, Shares
 from media.decoder_pool import DecoderPool, Examination
 from media.fetch import Progress
+from media.own_uploads import OwnUpload
 from media.spool import Spool
 from media.stored import StoredFile
 
@@ -20,16 +21,23 @@ class SharedFile:
     disk: Shares
     most_bytes: int
     """The size up to which it is fetched: the largest limit of the platforms that have asked for it."""
+    upload: OwnUpload | None = None
+    """The client's upload that it is; None for a file that is fetched."""
     fetching: "asyncio.Task[StoredFile]" = field(init=False)
     listeners: list[Progress] = field(default_factory=list)
     """One for each user."""
     ending: asyncio.TimerHandle | None = None
     size: int = 0
-    """Its bytes and those of its copy, measured after each use."""
+    """Its bytes on the disk for temporary files and those of its copy, measured after each use."""
     _examining: "dict[bool, asyncio.Task[Examination]]" = field(default_factory=dict)
     """By whether metadata are removed."""
     _copy: Spool | None = None
     """The file without its metadata, if it had any."""
+
+    def report(self, received: int) -> None:
+        """Tell all users how many bytes have come."""
+        for listener in self.listeners:
+            listener(received)
 
     @property
     def stored(self) -> StoredFile:
@@ -50,7 +58,7 @@ class SharedFile:
     def leave(self) -> None:
         """End examinations that no user waits for, and measure the kept files."""
         self._end_examining()
-        self.size = self.spool.size + (self._copy.size if self._copy else 0)
+        self.size = self.spool.temporary_bytes + (self._copy.size if self._copy else 0)
 
     def close(self) -> None:
         """Close the file and its copy."""

@@ -8,6 +8,7 @@ from domain.post import Media
 from domain.shares import Exhausted, Share
 from media.admission import Admission
 from media.fetch import MediaFetcher, Progress
+from media.own_uploads import OwnUpload, OwnUploads, check_size
 from media.shared_file import SharedFile
 from media.spool import Spool
 from platforms.errors import ErrorKind, PlatformError
@@ -30,13 +31,14 @@ class SharedFiles:
 
     All targets of a post get the same file, so no caller may change it. Files that are not in use take at most
     `most_bytes`, by default a quarter of the disk space, which is as much as the largest file may have; beyond it the
-    oldest go.
+    oldest go. A file that is one of the `uploads` is not fetched: it is read from the storage, in place if possible.
     """
 
     def __init__(
         self,
         fetcher: MediaFetcher,
         admission: Admission | None = None,
+        uploads: OwnUploads | None = None,
         *,
         keep_s: float = KEPT_S,
         most_bytes: int | None = None,
@@ -44,6 +46,7 @@ class SharedFiles:
     ) -> None:
         self._fetcher = fetcher
         self._admission = admission or Admission()
+        self._uploads = uploads
         self._keep_s = keep_s
         self._most_unused_bytes = most_bytes
         self._most_files = most_files
@@ -66,10 +69,20 @@ class SharedFiles:
     async def probe(self, workspace_id: str, media: Media, most_bytes: int | None) -> str:
         """Return what the first bytes of a file show it to be; nothing is kept.
 
-        Raises as MediaFetcher.probe does, and Exhausted if the workspace has its share of fetches.
+        Raises as MediaFetcher.probe and OwnUpload.probe do, and Exhausted if the workspace has its share of fetches.
         """
+        if self._uploads and (upload := await self._uploads.find(workspace_id, media)):
+            return await upload.probe(media, most_bytes)
         with self._admission.fetches.take(workspace_id):
             return await self._fetcher.probe(media, most_bytes, workspace_id=workspace_id)
+
+    async def lacks_address(self, workspace_id: str, media: Media) -> bool:
+        """Return whether a platform cannot fetch a file because it is an upload without a public address.
+
+        Raises as OwnUploads.find does.
+        """
+        upload = await self._uploads.find(workspace_id, media) if self._uploads else None
+        return upload is not None and upload.public_url is None
 
     def forget(self, post_id: str) -> None:
         """Drop a post's files, so that they are fetched again: their owner may correct what was refused."""
@@ -91,7 +104,8 @@ class SharedFiles:
     ) -> AsyncIterator[SharedFile]:
         """Yield a fetched file for the length of the block, and while others use it. It may exceed `most_bytes`.
 
-        Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
+        Raises as MediaFetcher.fetch and OwnUpload.fetch do, and Exhausted if the workspace has its share of fetches or
+        files.
         """
         key, most_bytes = (post_id, media.type, media.url), most_bytes or self.max_bytes
         file = await self._find_or_fetch(key, workspace_id, media, most_bytes)
@@ -115,8 +129,13 @@ class SharedFiles:
         """Return the file if it is fetched or being fetched; else begin to fetch it as soon as there is room."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TIMEOUT_S
+        upload = await self._find_upload(key, workspace_id, media)
+        if upload:
+            check_size(upload, media, most_bytes)
         while (file := self._files.get(key)) is None:
             try:
+                if upload:
+                    return self._begin_upload(key, workspace_id, media, upload)
                 return self._begin(key, workspace_id, media, most_bytes)
             except Exhausted:
                 if loop.time() >= deadline:
@@ -131,14 +150,24 @@ class SharedFiles:
             spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
             taken.pop_all()
         file = self._files[key] = SharedFile(workspace_id, spool, descriptors, self._admission.disk, most_bytes)
-
-        def report_received(received: int) -> None:
-            for listener in file.listeners:
-                listener(received)
-
-        fetch = self._fetcher.fetch(media, spool, report_received, lambda: file.most_bytes, workspace_id=workspace_id)
+        fetch = self._fetcher.fetch(media, spool, file.report, lambda: file.most_bytes, workspace_id=workspace_id)
         file.fetching = asyncio.create_task(fetch)
         file.fetching.add_done_callback(lambda _: connection.release())
+        return file
+
+    async def _find_upload(self, key: _Key, workspace_id: str, media: Media) -> OwnUpload | None:
+        if file := self._files.get(key):
+            return file.upload
+        return await self._uploads.find(workspace_id, media) if self._uploads else None
+
+    def _begin_upload(self, key: _Key, workspace_id: str, media: Media, upload: OwnUpload) -> SharedFile:
+        with ExitStack() as taken:
+            descriptors = taken.enter_context(self._descriptors(workspace_id))
+            spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
+            taken.pop_all()
+        file = SharedFile(workspace_id, spool, descriptors, self._admission.disk, upload.size, upload)
+        self._files[key] = file
+        file.fetching = asyncio.create_task(upload.fetch(media, spool, file.report))
         return file
 
     def _descriptors(self, workspace_id: str) -> Share:

@@ -40,6 +40,7 @@ class Spool:
         self._file = file
         self._disk = disk
         self._closed = False
+        self._is_stored = False
         # Prevents a close during a read: the descriptor of a closed file may soon belong to another file.
         self._lock = threading.Lock()
 
@@ -84,11 +85,28 @@ class Spool:
                     return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
             return os.dup(descriptor)
 
+    def read_stored(self, descriptor: int) -> None:
+        """Read a file of the storage in place of a temporary one.
+
+        The descriptor must be read-only, so that the kernel refuses writes; it is closed with this spool, and already
+        now if the spool is closed.
+        """
+        with self._lock:
+            if self._closed:
+                os.close(descriptor)
+                raise ValueError("the file is closed")
+            self._file, self._is_stored = os.fdopen(descriptor, "rb", buffering=0), True
+
     @property
     def size(self) -> int:
         """Return the length in bytes."""
         with self._lock:
             return self._size()
+
+    @property
+    def temporary_bytes(self) -> int:
+        """Return how many bytes of the disk for temporary files it takes."""
+        return 0 if self._is_stored else self.size
 
     def reserve(self, size: int) -> None:
         """Reserve the disk space for this many bytes in all. Raises Exhausted."""

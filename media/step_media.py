@@ -18,8 +18,9 @@ from media.decoder_pool import DecoderPool
 from media.decoding.facts import MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
 from media.fair_slots import TooManyWaiting
+from media.own_uploads import OwnUpload
 from media.public_files import PublicFiles
-from media.refusals import TOO_LARGE
+from media.refusals import TOO_LARGE, Refusals
 from media.shared_file import SharedFile
 from media.shared_files import SharedFiles
 from media.stored import StoredFile
@@ -145,12 +146,20 @@ class StepMedia:
                 _,
                 changes,
             ):
+                if fitted is file and shared.upload:
+                    return self._upload_address(media, shared.upload)
                 stays = fitted is file and not self._platform.pulls.from_verified_domain
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)
                 await self._record.save(media.url, changes)
                 return address
+
+    def _upload_address(self, media: Media, upload: OwnUpload) -> str:
+        """Return the public address of an upload, which is on a domain of this service. Raises PlatformError."""
+        if upload.public_url is None:
+            raise Refusals(media, "").no_public_address(self._platform.label)
+        return upload.public_url
 
     def _start_decoders(self, media: Media) -> None:
         if media.type is not MediaType.DOCUMENT:

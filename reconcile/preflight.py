@@ -79,7 +79,8 @@ async def preflight(database: Database, meters: Meters, now: datetime, files: Sh
             if reason is None and check.target.id in over:
                 reason = PreflightReason.PLATFORM_CAP
             again_at = next_check(due_at, now, reason=reason)
-            if reason is None and files is not None and (check.post.media_items or check.target.custom_media):
+            names_file = check.post.media_items or check.target.custom_media or check.names_upload
+            if reason is None and files is not None and names_file:
                 # Nothing is fetched inside a transaction. If this process ends, the next check comes as usual.
                 claims[check.target.id] = check.target.preflight_at = again_at
             elif note_preflight(check, reason, again_at, now) and reason:

@@ -16,6 +16,7 @@ from domain.preflight import PreflightReason
 from domain.shares import Exhausted
 from media.hosted import cover_rules, draft_files
 from media.shared_files import SharedFiles
+from platforms.base import AnyPlatform
 from platforms.drafts import read_draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -39,6 +40,8 @@ class _File:
     most_bytes: int | None
     types: tuple[str, ...]
     """The types that the platform takes; empty if files of others are converted, or if it has no rule."""
+    is_pulled: bool
+    """Whether the platform fetches it itself."""
 
 
 async def find_media_problems(files: SharedFiles, checks: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
@@ -73,14 +76,23 @@ def _named_files(check: Preflight) -> list[_File]:
         return []
     rules = {rule.kind: rule for rule in platform.file_rules(draft, account_facts(account))}
     covers = cover_rules(platform, draft)
-    return [_file(check, item, covers.get(item.url) or rules.get(item.type)) for item in draft_files(platform, draft)]
+    workspace_id = check.post.workspace_id
+    return [
+        _file(workspace_id, platform, item, covers.get(item.url) or rules.get(item.type))
+        for item in draft_files(platform, draft)
+    ]
 
 
-def _file(check: Preflight, media: Media, rule: FileRule | None) -> _File:
+def _file(workspace_id: str, platform: AnyPlatform, media: Media, rule: FileRule | None) -> _File:
+    is_pulled = media.type in platform.pulls.kinds
     # Pictures are converted and made smaller; every other file is sent as it is.
     if rule is None or media.type is MediaType.IMAGE:
-        return _File(check.post.workspace_id, media, None, ())
-    return _File(check.post.workspace_id, media, rule.max_bytes, rule.types)
+        return _File(workspace_id, media, None, (), is_pulled)
+    return _File(workspace_id, media, rule.max_bytes, rule.types, is_pulled)
+
+
+_REASONS = {reason.value: reason for reason in (PreflightReason.MEDIA_GONE, PreflightReason.MEDIA_NOT_UPLOADED)}
+"""The refusals of uploads that have a reason of their own, by their codes."""
 
 
 async def _find_problem(
@@ -90,6 +102,8 @@ async def _find_problem(
     async with gate:
         for last in (False, True):
             try:
+                if file.is_pulled and await files.lacks_address(file.workspace_id, file.media):
+                    return PreflightReason.MEDIA_NOT_PUBLIC
                 shown = await files.probe(file.workspace_id, file.media, file.most_bytes)
             except (Exhausted, OSError):
                 # Posts that are due need what their workspace may fetch; or this machine has no room.
@@ -98,7 +112,7 @@ async def _find_problem(
             except PlatformError as error:
                 if error.kind is ErrorKind.REJECTED:
                     log.info("preflight.media_refused", workspace_id=file.workspace_id, code=error.code)
-                    return PreflightReason.MEDIA_REFUSED
+                    return _REASONS.get(error.code, PreflightReason.MEDIA_REFUSED)
                 if last:
                     return PreflightReason.MEDIA_NOT_CHECKED
             else:

@@ -32,6 +32,7 @@ from media.admission import Admission
 from media.decoder_pool import DecoderPool
 from media.disk import MediaDisk
 from media.fetch import MediaFetcher
+from media.own_uploads import OwnUploads
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
@@ -131,7 +132,8 @@ async def open_parts(
     """Open the parts of a worker: the HTTP transports, the vault, the media tools, the metrics."""
     reachable = servers(settings)
     outgoing = Outgoing(reachable)
-    media = _media_tools(settings, database, outgoing)
+    storage = open_storage(settings.storage) if settings.storage else None
+    media = _media_tools(settings, database, outgoing, storage)
     async with contextlib.AsyncExitStack() as stack:
         transports: dict[str, httpx.AsyncBaseTransport] = {
             name: await stack.enter_async_context(outgoing.to_platform(platform))
@@ -151,7 +153,6 @@ async def open_parts(
         )
         webhook_transport = outgoing.to_named_hosts(AllowedHosts(settings.private_webhook_hosts))
         webhook_sender = WebhookSender(await stack.enter_async_context(webhook_transport))
-        storage = open_storage(settings.storage) if settings.storage else None
         try:
             yield WorkerParts(
                 database,
@@ -170,14 +171,14 @@ async def open_parts(
                 storage,
             )
         finally:
-            if storage:
-                await storage.close()
             await webhook_sender.close()
             await accounts.close()
             await media.close()
+            if storage:
+                await storage.close()
 
 
-def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> MediaTools:
+def _media_tools(settings: Settings, database: Database, outgoing: Outgoing, storage: Storage | None) -> MediaTools:
     limit = None if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
     admission = Admission(MediaDisk(limit), fetches=settings.media_fetches)
     fetcher = MediaFetcher(
@@ -186,6 +187,6 @@ def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> 
         transport=outgoing.to_named_hosts,
     )
     public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
-    return MediaTools(
-        SharedFiles(fetcher, admission), DecoderPool(memory=settings.media_memory_mb * 2**20), public_files, admission
-    )
+    uploads = OwnUploads(database, storage, settings.own_addresses, settings.uploads_base)
+    decoder_pool = DecoderPool(memory=settings.media_memory_mb * 2**20)
+    return MediaTools(SharedFiles(fetcher, admission, uploads), decoder_pool, public_files, admission)

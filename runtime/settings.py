@@ -29,6 +29,7 @@ from domain.bounds import MOST_ACCOUNTS
 from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_S, Policy, posts_policy, requests_policy
+from domain.uploads import MEDIA_KEPT
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
 from storage.opening import parse_address
@@ -181,6 +182,17 @@ class Settings(BaseSettings):
         default=None,
         description="where uploaded media are: file:DIR, a directory that the api and all workers share",
     )
+    media_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="the address at which platforms and people reach uploads if it is another, such as a CDN's",
+    )
+    media_keep_days: int = Field(
+        default=MEDIA_KEPT.days,
+        ge=0,
+        le=36_500,
+        description="days for which an upload is kept after the last post that names it can be retried no more",
+    )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host:port, comma-separated, from which media is fetched although the address is private",
@@ -260,6 +272,22 @@ class Settings(BaseSettings):
     def audit_kept(self) -> timedelta:
         """Return for how long lines of the audit trail are kept."""
         return timedelta(days=self.audit_days)
+
+    @property
+    def media_kept(self) -> timedelta:
+        """Return how long an upload is kept after its last post can be retried no more."""
+        return timedelta(days=self.media_keep_days)
+
+    @property
+    def uploads_base(self) -> str | None:
+        """Return the address before the public addresses of uploads; None if platforms cannot reach this service."""
+        return self.media_public_url or self.public_url or None
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """Return the addresses at which this service serves uploads, the api's own included."""
+        own = (f"http://{host}:{self.api_port}" for host in (self.api_host, "localhost"))
+        return (*filter(None, (self.public_url, self.media_public_url)), *own)
 
     @field_validator("private_media_hosts", "private_account_hosts", "private_webhook_hosts")
     @classmethod

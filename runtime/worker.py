@@ -12,6 +12,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
+from domain.uploads import MEDIA_KEPT
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task
@@ -31,6 +32,7 @@ from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
 from reconcile.series_planner import planner_task
 from reconcile.sweep import bulk_task, sweep_task
+from reconcile.uploads import upload_task
 from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
 from runtime.log_context import LogContext
@@ -179,6 +181,7 @@ async def running_workers(
     workers: WorkerGroup | None = None,
     watch: LatePostWatch | None = None,
     audit_kept: timedelta = AUDIT_KEPT,
+    media_kept: timedelta = MEDIA_KEPT,
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the background tasks beside them for the length of the block.
 
@@ -198,6 +201,7 @@ async def running_workers(
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),
         zone_task(database, posts),
         expiry_task(database, audit_kept),
+        *([upload_task(database, parts.storage, media_kept)] if parts.storage else []),
         ends_task(database),
         wake_task(database, client),
         webhook_sweep_task(database, client),

@@ -1,11 +1,14 @@
-"""Uploads for tests: rows."""
+"""Uploads for tests: rows, and their bytes in a storage."""
 
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 from domain.ids import new_id
 from domain.uploads import UNUSED_FOR, UploadState
+from storage.base import Storage
+from storage.keys import new_key
 from store.database import Database
 from store.models import Upload
 
@@ -18,16 +21,17 @@ async def add_upload(
     workspace_id: str,
     content: bytes = b"",
     *,
+    storage: Storage | None = None,
     content_type: str = "image/jpeg",
     **columns: Any,
 ) -> Upload:
-    """Save a ready upload."""
+    """Save a ready upload, and put its bytes into a storage if one is named."""
     now = datetime.now(UTC)
     row = {
         "id": new_id("med"),
         "workspace_id": workspace_id,
         "token": secrets.token_urlsafe(24),
-        "key": new_id("key"),
+        "key": new_key(),
         "filename": "file",
         "content_type": content_type,
         "sniffed_type": content_type,
@@ -38,6 +42,8 @@ async def add_upload(
         "created_at": now,
     }
     upload = Upload(**row | columns)
+    if storage is not None:
+        await storage.write(upload.key, _one(content), len(content))
     async with database.transaction() as session:
         session.add(upload)
     return upload
@@ -46,3 +52,7 @@ async def add_upload(
 def address(upload: Upload, base: str = BASE) -> str:
     """Return the public address of an upload."""
     return f"{base}/media/u/{upload.token}/{upload.filename}"
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content

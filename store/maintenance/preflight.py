@@ -13,7 +13,7 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.post import PostStatus, TargetStatus
 from domain.preflight import PreflightReason
 from store.audit.trail import add_entry
-from store.models import ConnectedAccount, Post, RateLimitBucket, RateLimitSlot, Target
+from store.models import ConnectedAccount, Post, RateLimitBucket, RateLimitSlot, Target, UploadUse
 
 # Each workspace is asked for a few: one with many posts does not make the others wait.
 _DUE = text("""
@@ -56,6 +56,8 @@ class Preflight:
     post: Post
     target: Target
     account: ConnectedAccount | None
+    names_upload: bool = False
+    """Whether it may name an upload in any of its fields, covers included."""
 
 
 async def due_for_preflight(
@@ -66,8 +68,9 @@ async def due_for_preflight(
     A target is checked if it is due from `last` to `first`, and until it is due if it has a warning.
     """
     due = await session.scalars(_DUE, {"now": now, "first": first, "last": last, "most": most})
+    names_upload = select(UploadUse.upload_id).where(UploadUse.post_id == Post.id).exists()
     query = (
-        select(Post, Target, ConnectedAccount)
+        select(Post, Target, ConnectedAccount, names_upload)
         .join(Target, Target.post_id == Post.id)
         .outerjoin(ConnectedAccount, _ACCOUNT_OF_TARGET)
         .where(

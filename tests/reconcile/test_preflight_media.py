@@ -2,18 +2,22 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from activities.meters import Meters
 from media.admission import Admission
 from media.fetch import MediaFetcher
+from media.own_uploads import OwnUploads
 from media.shared_files import SharedFiles
 from reconcile import preflight, preflight_media
+from storage.directory import DirectoryStorage
 from store.models import Post
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, answer, drops, endless
 from tests.reconcile.test_preflight import SOON, CountingMeters, history, own, refuse, warnings
 from tests.stack import Stack
+from tests.uploads import BASE, add_upload, address
 
 __all__ = ["own"]
 
@@ -174,3 +178,29 @@ async def test_a_post_that_was_changed_meanwhile_keeps_its_new_state(
     monkeypatch.setattr(SharedFiles, "probe", moved)
     await check(own, files)
     assert await warnings(own, post) == []
+
+
+async def test_a_deleted_upload_is_a_warning_a_day_ahead(own: Stack, tmp_path: Path) -> None:
+    """Uploads are checked in the storage, those of threads as well; none is requested by its address."""
+    storage = DirectoryStorage(tmp_path, least_free=0)
+    await storage.prepare()
+    files = SharedFiles(MediaFetcher(), uploads=OwnUploads(own.worker_database, storage, [BASE]))
+    cover, lost = [await add_upload(own.database, own.workspace_id, JPEG, storage=storage) for _ in range(2)]
+    await storage.delete(lost.key)
+    names = {"twitter": address(lost), "instagram": address(cover), "mastodon": address(cover)}
+    posts = {
+        name: await own.save(f"upload on {name}", [await own.connect(name)], due_in=SOON, media=[f"{url}.jpg"])
+        for name, url in names.items()
+    }
+    second = {"content": "second", "mediaItems": [{"type": "image", "url": address(lost)}]}
+    bluesky = await own.connect("bluesky")
+    posts["bluesky"] = await own.save("first", [bluesky], due_in=SOON, settings={"threadItems": [second]})
+    assert await check(own, files) == len(posts)
+    assert {name: await warnings(own, post) for name, post in posts.items()} == {
+        "twitter": [("twitter", "media_gone")],
+        "instagram": [("instagram", "media_not_public")],
+        "mastodon": [],
+        "bluesky": [("bluesky", "media_gone")],
+    }
+    await files.close()
+    await storage.close()
