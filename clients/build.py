@@ -1,0 +1,25 @@
+"""Build a client: `uv run python -m clients.build NAME [--out DIR]`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from clients.building.python import build_python
+
+TARGETS: dict[str, Callable[[Path], list[Path]]] = {"python": build_python}
+"""What builds each client into a folder, and returns the files that it has written."""
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(TARGETS)))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("dist"), show_default=True)
+def build(name: str, out: Path) -> None:
+    """Build a client into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in TARGETS[name](out):
+        click.echo(file)
+
+
+if __name__ == "__main__":
+    build()

@@ -1,0 +1,141 @@
+"""The two clients: every operation of the API as a method, and what takes several requests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from time import sleep
+from types import TracebackType
+from typing import Any, Literal
+
+import httpx
+
+from socialsyncer_client.calling import new_key
+from socialsyncer_client.connecting import TIMEOUT_S, http_options
+from socialsyncer_client.feed import LONG_POLL, FollowedEvents
+from socialsyncer_client.generated.api import Operations
+from socialsyncer_client.generated.client import AuthenticatedClient
+from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, Post
+from socialsyncer_client.generated.types import UNSET
+from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
+from socialsyncer_client.retries import Retries
+from socialsyncer_client.transports import RetryingTransport
+from socialsyncer_client.waiting import Waiting
+
+
+class Client(Operations):
+    """A client of the Posts API, to be used by `with` or closed by `close()`. Threads may share it.
+
+    Args:
+        api: The API's address; by default that of the environment variable SOCIALSYNCER_API_URL.
+        key: An API key; by default that of SOCIALSYNCER_API_KEY.
+        timeout: Seconds for one attempt. The API itself waits up to 60 for the outcome of a post.
+        attempts: The most attempts of a request that may be repeated.
+        transport: The transport below, for proxies and tests.
+    """
+
+    def __init__(
+        self,
+        api: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = TIMEOUT_S,
+        attempts: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        options = http_options(api, key, timeout)
+        wrapped = RetryingTransport(transport or httpx.HTTPTransport(), Retries(attempts))
+        self._http = httpx.Client(transport=wrapped, **options)
+        self._generated = AuthenticatedClient(self._http)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._http.base_url)!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def wait_for(self, post: Post | str, *, timeout: float = 300) -> Post:
+        """Return the post as soon as it is published, partial or failed.
+
+        Raises:
+            ValueError: The post is a draft, which nothing publishes by itself.
+            WaitTimeout: `timeout` seconds are over, or the post is due later.
+        """
+        waiting = Waiting(timeout)
+        latest = self.get_post(post) if isinstance(post, str) else post
+        while (seconds := waiting.seconds_before_next_look(latest)) is not None:
+            sleep(seconds)
+            latest = self.get_post(latest.id)
+        return latest
+
+    def follow_events(self, *, after: str | None = None, types: Sequence[EventType] = ()) -> FollowedEvents:
+        """Return an endless iterator of the workspace's events, which waits for the next one.
+
+        Without `after` it begins with the oldest event that is kept. The first call of a workspace lets it listen:
+        only what happens from then on has events.
+        """
+        kinds = list(types) or UNSET
+        return FollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, prefer=LONG_POLL), after)
+
+    def import_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        campaign_id: str | None = None,
+        timezone: str | None = None,
+        on_existing: Literal["refuse", "keep", "update"] = "refuse",
+        on_error: Literal["refuse", "skip"] = "refuse",
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Import:
+        """Create the posts of a CSV or NDJSON file, all or none.
+
+        Raises:
+            InvalidRequest: Rows are wrong; `errors` has each problem with its `row`.
+        """
+        request = import_request(
+            path,
+            campaign_id=campaign_id,
+            timezone=timezone,
+            on_existing=on_existing,
+            on_error=on_error,
+            dry_run=dry_run,
+            idempotency_key=new_key(idempotency_key),
+        )
+        return Import.from_dict(self._http.request(**request).json())
+
+    def campaign_from_csv(
+        self,
+        path: str | os.PathLike[str],
+        campaign: CreateCampaign | Mapping[str, Any],
+        *,
+        on_existing: Literal["refuse", "keep", "update"] = "update",
+    ) -> CampaignImport:
+        """Create a campaign with the posts of a CSV file, or bring it up to date with the file.
+
+        It may be called again at any time: the same `campaign` finds the campaign of the first call, and a post whose
+        `externalId` exists is changed to what its row says now, if its publishing has not begun.
+
+        Raises:
+            ValueError: The file has no column externalId.
+            InvalidRequest: Rows are wrong; `errors` has each problem with its `row`. No post was created.
+        """
+        require_external_ids(path)
+        body, key = campaign_body(campaign)
+        created = self.create_campaign(body, idempotency_key=key)
+        result = self.import_file(
+            path,
+            campaign_id=created.id,
+            on_existing=on_existing,
+            idempotency_key=file_key(path, created.id, on_existing),
+        )
+        return CampaignImport(self.get_campaign(created.id), result)

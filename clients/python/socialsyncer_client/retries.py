@@ -1,0 +1,68 @@
+"""Decisions about repeating requests, for both transports. Nothing here waits or sends."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from socialsyncer_client.errors import ConnectionFailed, read_retry_after
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LONGEST_WAIT_S = 60.0
+"""A `Retry-After` or a limit that lasts longer is left to the caller."""
+_FIRST_WAIT_S = 0.5
+_REPEATABLE_STATUSES = {408, 429, 500, 502, 503, 504}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+# draft-ietf-httpapi-ratelimit-headers: "requests" is the policy that each request counts for.
+_USED_UP = re.compile(r'"requests"\s*;\s*r=0\s*;\s*t=(\d{1,6})(?![\d.])')
+
+
+@dataclass(frozen=True)
+class Retries:
+    """The number of attempts, and the rules for the time between them."""
+
+    attempts: int = 4
+
+    def wait_after(self, request: httpx.Request, attempt: int, response: httpx.Response | None) -> float | None:
+        """Return the seconds until the next attempt, or None if there is none.
+
+        A request is repeated only if a repeat has no second effect: it reads, or has an Idempotency-Key. `response` is
+        None if none has come.
+        """
+        if attempt >= self.attempts or not is_repeatable(request):
+            return None
+        if response is None:
+            return _random_wait(attempt)
+        if response.status_code not in _REPEATABLE_STATUSES:
+            return None
+        named = read_retry_after(response.headers)
+        if named is None:
+            return _random_wait(attempt)
+        return named if named <= LONGEST_WAIT_S else None
+
+
+def is_repeatable(request: httpx.Request) -> bool:
+    """Return whether a repeat of the request has no second effect."""
+    return request.method in {"GET", "HEAD"} or IDEMPOTENCY_KEY in request.headers
+
+
+def seconds_of_limit(response: httpx.Response) -> float:
+    """Return how many seconds the next request must wait, because this one has used up the key's limit."""
+    match = _USED_UP.search(response.headers.get("RateLimit", ""))
+    return min(float(match[1]), LONGEST_WAIT_S) if match else 0.0
+
+
+def connection_failed(error: httpx.TransportError, request: httpx.Request) -> ConnectionFailed:
+    """Return the exception for a request that got no answer. It names no query, which may be private."""
+    sent = not isinstance(error, _NOT_SENT)
+    reason = type(error).__name__
+    may_be = " It may have been carried out." if sent and request.method not in {"GET", "HEAD"} else ""
+    return ConnectionFailed(f"{request.method} {request.url.path} got no answer ({reason}).{may_be}", sent=sent)
+
+
+def _random_wait(attempt: int) -> float:
+    # Clients that failed together must not come back together.
+    return _FIRST_WAIT_S * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  no secret

@@ -1,0 +1,298 @@
+"""The Python client repeats what is safe, reports each error by one exception, and reads answers of other versions."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.usefixtures("client_package")]
+
+KEY = "sk_a_key_that_no_text_shows"
+DRAFT = {"content": "x"}
+
+
+class Server:
+    """An API that gives prepared answers, and records the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = iter(answers)
+        self.requests: list[httpx.Request] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Return the next answer, or raise it."""
+        self.requests.append(request)
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def keys(self) -> list[str | None]:
+        return [request.headers.get("Idempotency-Key") for request in self.requests]
+
+
+def client(server: Server, **options: Any) -> Any:
+    from socialsyncer_client import Client
+
+    return Client("http://api.test", KEY, transport=httpx.MockTransport(server.answer), **options)
+
+
+def error(status: int, code: str = "unavailable", **headers: str) -> httpx.Response:
+    body = {"error": "Not now", "type": "api_error", "code": code, "errors": [{"error": "Not now", "code": code}]}
+    return httpx.Response(status, json={**body, "param": "content"}, headers={"X-Request-Id": "req_1", **headers})
+
+
+def post(**fields: Any) -> dict[str, Any]:
+    return {"id": "post_1", "status": "draft", "content": "x", "mediaItems": [], "platforms": [], **fields}
+
+
+def answered(status: int = 200) -> httpx.Response:
+    return httpx.Response(status, json=post())
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the waits, and let them end at once."""
+    seconds: list[float] = []
+    from socialsyncer_client import transports
+
+    monkeypatch.setattr(transports, "sleep", lambda wait: seconds.append(wait) if wait else None)
+    return seconds
+
+
+def test_a_post_is_created_once_whatever_happens_to_the_answers(waits: list[float]) -> None:
+    server = Server(httpx.ConnectError("x"), error(503), httpx.ReadTimeout("x"), answered(201))
+    assert client(server).create_post(DRAFT).id == "post_1"
+    assert len(server.keys) == 4
+    assert len(set(server.keys)) == 1
+    assert server.keys[0]
+    assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    assert server.requests[0].headers["User-Agent"].startswith("socialsyncer-client-python/")
+    assert [0.25 * 2**attempt <= wait <= 0.75 * 2**attempt for attempt, wait in enumerate(waits)] == [True] * 3
+
+
+def test_a_key_of_the_caller_is_used_and_each_call_has_another() -> None:
+    server = Server(answered(), answered(), answered())
+    with client(server) as api:
+        api.create_post(DRAFT, idempotency_key="mine")
+        api.create_post(DRAFT)
+        api.create_post(DRAFT)
+    assert server.keys[0] == "mine"
+    assert len(set(server.keys)) == 3
+
+
+def test_a_request_without_a_key_is_never_sent_twice(waits: list[float]) -> None:
+    from socialsyncer_client import ConnectionFailed, RateLimited, ServerFailed
+
+    body = {"name": "x"}
+    table: list[tuple[httpx.Response | Exception, type[Exception]]] = [
+        (error(503), ServerFailed),
+        (error(429, "rate_limited"), RateLimited),
+        (httpx.ReadError("x"), ConnectionFailed),
+    ]
+    for answer, expected in table:
+        server = Server(answer, answered())
+        with pytest.raises(expected):
+            client(server).create_queue(body)
+        assert len(server.requests) == 1
+    assert waits == []
+
+
+def test_a_read_is_repeated_as_often_as_asked_for() -> None:
+    from socialsyncer_client import ServerFailed
+
+    server = Server(*(error(503) for _ in range(6)))
+    with pytest.raises(ServerFailed) as caught:
+        client(server, attempts=6).get_post("post_1")
+    assert len(server.requests) == 6
+    assert caught.value.code == "unavailable"
+
+
+def test_the_service_says_when_to_come_back(waits: list[float]) -> None:
+    from socialsyncer_client import RateLimited
+
+    server = Server(error(429, "rate_limited", **{"Retry-After": "7"}), answered())
+    client(server).get_post("post_1")
+    assert waits == [7.0]
+    server = Server(error(429, "rate_limited", **{"Retry-After": "3600"}))
+    with pytest.raises(RateLimited) as caught:
+        client(server).get_post("post_1")
+    assert caught.value.retry_after == 3600
+    assert waits == [7.0]
+
+
+def test_a_client_that_has_used_up_its_limit_waits_before_the_next_request(waits: list[float]) -> None:
+    limits = {"RateLimit": '"requests";r=0;t=3, "posts";r=0;t=50'}
+    server = Server(httpx.Response(200, json=post(), headers=limits), answered(), answered())
+    with client(server) as api:
+        api.get_post("post_1")
+        api.get_post("post_1")
+    assert len(waits) == 1
+    assert 2.5 < waits[0] <= 3
+
+
+def test_each_status_has_its_exception_and_none_shows_the_key() -> None:
+    import socialsyncer_client as package
+
+    table = {
+        400: package.InvalidRequest,
+        401: package.AuthenticationFailed,
+        403: package.PermissionDenied,
+        404: package.NotFound,
+        409: package.Conflict,
+        410: package.CursorExpired,
+        422: package.InvalidRequest,
+        429: package.RateLimited,
+        500: package.ServerFailed,
+    }
+    for status, expected in table.items():
+        with pytest.raises(package.ResponseError) as caught:
+            client(Server(error(status)), attempts=1).get_post("post_1")
+        assert type(caught.value) is expected
+        shown = caught.value
+        assert (shown.status, shown.code, shown.param, shown.request_id) == (status, "unavailable", "content", "req_1")
+        assert [problem["code"] for problem in shown.errors] == ["unavailable"]
+        assert str(shown) == "Not now"
+    with pytest.raises(package.ConnectionFailed) as lost:
+        client(Server(httpx.ReadError(KEY)), attempts=1).create_post(DRAFT)
+    assert lost.value.sent
+    api = client(Server())
+    for text in (repr(api), str(api), repr(lost.value), str(lost.value), repr(vars(api))):
+        assert KEY not in text
+    with pytest.raises(package.ServerFailed):
+        client(Server(httpx.Response(502, text="<html>Bad gateway</html>")), attempts=1).get_post("post_1")
+
+
+def test_answers_of_a_newer_and_of_an_older_service_are_read() -> None:
+    newer = post(
+        status="archived",
+        waitsFor="moon",
+        warnings=[{"error": "x", "code": "new_code", "param": None, "new": 1}],
+        platforms=[{"platform": "newnet", "accountId": "nn_1", "status": "glowing", "attempts": [1]}],
+        newField={"a": 1},
+        createdAt="2030-11-28T08:00:00.120Z",
+    )
+    server = Server(httpx.Response(200, json=newer), answered(), httpx.Response(200, json={"id": "post_1"}))
+    with client(server) as api:
+        read = api.get_post("post_1")
+        assert (read.status, read.platforms[0].platform, read.platforms[0].status) == ("archived", "newnet", "glowing")
+        assert read.created_at.isoformat() == "2030-11-28T08:00:00.120000+00:00"
+        older = api.get_post("post_1")
+        assert not older.created_at
+        assert not older.timezone
+        assert api.get_post("post_1").platforms == []
+
+
+def test_pages_are_read_as_they_are_needed() -> None:
+    def page(number: int, cursor: str | None) -> httpx.Response:
+        posts = [post(id=f"post_{number}")]
+        return httpx.Response(200, json={"posts": posts, "cursor": cursor, "hasMore": bool(cursor)})
+
+    server = Server(page(1, "c1"), page(2, "c2"), page(3, None))
+    posts = client(server).iterate_posts(status=["draft"])
+    assert next(posts).id == "post_1"
+    assert len(server.requests) == 1
+    assert [later.id for later in posts] == ["post_2", "post_3"]
+    assert [request.url.params.get("cursor") for request in server.requests] == [None, "c1", "c2"]
+    assert {request.url.params["status"] for request in server.requests} == {"draft"}
+
+
+def test_events_continue_where_a_program_has_stopped() -> None:
+    def feed(cursor: str, *numbers: int) -> httpx.Response:
+        events = [{"id": f"evt_{number}", "event": "post.published", "data": {"postId": "1"}} for number in numbers]
+        page = {"events": events, "cursor": cursor, "hasMore": False, "since": "2030-01-01T00:00:00Z"}
+        return httpx.Response(200, json=page)
+
+    server = Server(feed("c0"), feed("c1", 1, 2), feed("c2", 3))
+    events = client(server).follow_events()
+    assert next(events).id == "evt_1"
+    assert events.cursor == "c0"
+    assert [next(events).id, next(events).id] == ["evt_2", "evt_3"]
+    assert events.cursor == "c1"
+    assert [request.url.params.get("after") for request in server.requests] == [None, "c0", "c1"]
+    assert {request.headers["Prefer"] for request in server.requests} == {"wait=25"}
+
+
+def test_waiting_for_a_post_ends() -> None:
+    from socialsyncer_client import WaitTimeout
+    from socialsyncer_client import client as module
+
+    paused: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "sleep", paused.append)
+        states = ("scheduled", "publishing", "partial")
+        server = Server(*(httpx.Response(200, json=post(status=state)) for state in states))
+        assert client(server).wait_for("post_1").status == "partial"
+        assert paused == [1.0, 1.5]
+    due = "2999-01-01T00:00:00Z"
+    with pytest.raises(WaitTimeout) as caught:
+        client(Server(httpx.Response(200, json=post(status="scheduled", scheduledFor=due)))).wait_for(
+            "post_1", timeout=5
+        )
+    assert caught.value.post.id == "post_1"
+    with pytest.raises(ValueError, match="is a draft"):
+        client(Server(answered())).wait_for("post_1")
+
+
+def test_requests_of_webhooks_are_verified() -> None:
+    from socialsyncer_client import WebhookVerificationError, verify_webhook
+
+    secret, other = (f"whsec_{base64.b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
+    body = json.dumps({"id": "evt_1", "event": "post.published", "data": {"text": "Zürich"}})
+    now = datetime.now(UTC)
+    signature = Webhook(secret).sign("evt_1", now, body)
+    headers = {"Webhook-Id": "evt_1", "Webhook-Timestamp": str(int(now.timestamp())), "Webhook-Signature": signature}
+    assert verify_webhook(body.encode(), headers, secret)["id"] == "evt_1"
+    assert verify_webhook(body, headers, [other, secret])["id"] == "evt_1"
+    two = {**headers, "Webhook-Signature": f"v1a,x v1,%%% v1,AAAA {signature}"}
+    assert verify_webhook(body, two, secret)["data"] == {"text": "Zürich"}
+    at = now.timestamp()
+    wrong: list[tuple[str, dict[str, str], str, float]] = [
+        (body, headers, other, at),
+        (body + " ", headers, secret, at),
+        (body, headers, secret, at + 400),
+        (body, headers, secret, at - 400),
+        (body, {**headers, "Webhook-Id": "evt_2"}, secret, at),
+        (body, {**headers, "Webhook-Timestamp": f"{int(at)}.5"}, secret, at),
+        (body, {**headers, "Webhook-Timestamp": "٣"}, secret, at),
+        (body, {**headers, "Webhook-Signature": ""}, secret, at),
+        (body, {}, secret, at),
+    ]
+    for sent, signed, known, when in wrong:
+        with pytest.raises(WebhookVerificationError):
+            verify_webhook(sent, signed, known, now=when)
+    with pytest.raises(ValueError, match="no secret"):
+        verify_webhook(body, headers, "whsec_%%%")
+
+
+def test_a_file_without_external_ids_is_no_campaign(tmp_path: Path) -> None:
+    file = tmp_path / "week.csv"
+    file.write_text("content;platforms\nx;twitter:tw_1\n")
+    with pytest.raises(ValueError, match="externalId"):
+        client(Server()).campaign_from_csv(file, {"name": "x"})
+    with pytest.raises(ValueError, match="must end with"):
+        client(Server()).import_file(tmp_path / "week.xlsx")
+
+
+async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from socialsyncer_client import AsyncClient, NotFound, transports
+
+    async def no_wait(seconds: float) -> None:
+        """Return at once."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transports, "sleep_async", no_wait)
+        page = {"posts": [post()], "cursor": None, "hasMore": False}
+        server = Server(httpx.ConnectError("x"), error(503), answered(201), httpx.Response(200, json=page), error(404))
+        async with AsyncClient("http://api.test", KEY, transport=httpx.MockTransport(server.answer)) as api:
+            assert (await api.create_post(DRAFT)).id == "post_1"
+            assert [read.id async for read in api.iterate_posts()] == ["post_1"]
+            with pytest.raises(NotFound):
+                await api.get_post("post_1")
+            assert KEY not in repr(api)
+    assert len(set(server.keys[:3])) == 1

@@ -1,0 +1,87 @@
+"""The wheel of the Python client, in an empty environment, is typed, publishes, and does what its page says."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.building.sources import product_version
+from tests.api.clients.tools import run
+from tests.clients.building import ROOT, installed
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
+
+
+@pytest.mark.usefixtures("client_package")
+async def test_both_clients_publish(address: str, stack: Stack) -> None:
+    from socialsyncer_client import AsyncClient, Client, models
+
+    account = stack.accounts["twitter"].id
+
+    def publish() -> tuple[str, str]:
+        with Client(address, stack.api_key) as api:
+            target = models.TwitterTarget(platform="twitter", account_id=account)
+            body = models.CreatePost(content="From the client", platforms=[target], publish_now=True)
+            created = api.create_post(body, prefer="wait=0")
+            return created.id, api.wait_for(created, timeout=60).status
+
+    post_id, status = await asyncio.to_thread(publish)
+    assert status == "published"
+    async with AsyncClient(address, stack.api_key) as api:
+        assert (await api.get_post(post_id)).platforms[0].status == "published"
+        target = {"platform": "twitter", "accountId": account}
+        body = {"content": "From the async client", "platforms": [target], "publishNow": True}
+        assert (await api.wait_for(await api.create_post(body), timeout=60)).status == "published"
+        assert account in [known.account_id async for known in api.iterate_accounts(limit=3)]
+    assert len(await stack.public("From the client")) == len(await stack.public("From the async client")) == 1
+
+
+PAGE = (ROOT / "docs/clients.md").read_text().split("\n## Python\n")[1].split("\n## ")[0]
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+NETWORKS = ("bluesky", "facebook", "linkedin", "mastodon", "threads", "twitter")
+PRINTS = (
+    "published\n",
+    "3\n400 missing_required_field platforms\n",
+    "",
+    r"60 created \[\]\n1 corrected\n60 moved\n7 made drafts\n8 due in March\npaused 53 scheduled 7 drafts\n",
+    r"post.published post_\S+ None\n",
+    "",
+)
+"""What each program of the page prints."""
+
+
+@pytest.fixture(scope="module")
+async def environment(python_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment that has the wheel and what it needs."""
+    wheel, archive = sorted(python_files, key=lambda file: file.suffix != ".whl")
+    assert archive.name == f"socialsyncer_client-{product_version()}.tar.gz"
+    return await asyncio.to_thread(installed, [wheel], tmp_path_factory.mktemp("environment") / "python")
+
+
+async def test_the_page_shows_what_its_programs_print(
+    environment: Path, address: str, stack: Stack, tmp_path: Path
+) -> None:
+    (campaign,) = [block for block in BLOCKS if "campaign_from_csv" in block]
+    assert len([line for line in campaign.splitlines() if line]) <= 20
+    workspace, key = await stack.new_workspace()
+    for network in NETWORKS:
+        await stack.connect(network, workspace_id=workspace)
+    variables = {"SOCIALSYNCER_API_URL": address, "SOCIALSYNCER_API_KEY": key, "WEBHOOK_SECRET": "whsec_AAAA"}
+    python = ("env", *(f"{name}={value}" for name, value in variables.items()), str(environment), "-W", "error", "-c")
+    await run(tmp_path, *python, "from socialsyncer_client import Client; Client().list_events()")
+    for shown, block in zip(PRINTS, BLOCKS, strict=True):
+        printed = await run(tmp_path, *python, block)
+        assert re.fullmatch(shown, printed), f"{block}\n{printed}"
+
+
+async def test_the_package_is_typed(environment: Path, tmp_path: Path) -> None:
+    programs = [tmp_path / f"program_{number}.py" for number, _ in enumerate(BLOCKS)]
+    for program, block in zip(programs, BLOCKS, strict=True):
+        program.write_text(block)
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\npython_version = 3.10\n")
+    options = ("--python-executable", str(environment), "--config-file", "mypy.ini")
+    for arguments in (["-p", "socialsyncer_client"], [program.name for program in programs]):
+        await run(tmp_path, sys.executable, "-m", "mypy", *options, *arguments)
