@@ -35,6 +35,7 @@ from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
 from storage.base import Storage
 from store.database import Database
+from store.events.watching import FeedWatch
 from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
 
@@ -50,6 +51,7 @@ class Dependencies:
     database: Database
     workflows: PostWorkflows
     outcomes: Outcomes
+    feeds: FeedWatch
     delivery: Delivery
     readiness: Readiness
     restoring: Restoring
@@ -103,6 +105,7 @@ class Dependencies:
             database,
             workflows,
             outcomes,
+            FeedWatch(database),
             delivery,
             Readiness(database, workflows.queues, late_after),
             Restoring(database),

@@ -18,17 +18,17 @@ from store.secrets.vault import Vault
 from store.webhooks.deliveries import overdue_endpoints
 from store.webhooks.handover_keys import keep_handover_key
 from store.webhooks.keeping import drop_surplus
-from store.webhooks.notifications import notified_endpoints
+from store.webhooks.notifications import endpoints_to_wake
 from workflows.client.webhook_workflows import wake_webhook
 
 log = structlog.get_logger(__name__)
 
-_NOTIFIED_EVERY_S = 0.1
+_APART_S = 0.1
 """Seconds between two wakes of one endpoint: events in between are delivered together."""
 _LISTEN_AGAIN_S = 5.0
 _SWEEP_EVERY_S = 10.0
 _OVERDUE = timedelta(seconds=10)
-"""How long an event may be due before the sweep wakes the endpoint: a notification may be lost."""
+"""How long an event may be due before the sweep wakes the endpoint: a transaction may be long."""
 _KEEP_EVERY_S = 60.0
 _BATCH = 100
 
@@ -37,8 +37,8 @@ def wake_task(database: Database, client: Client) -> BackgroundTask:
     """Return the task that wakes endpoints as soon as an event for them is committed."""
 
     async def listen() -> None:
-        async with aclosing(notified_endpoints(database, _NOTIFIED_EVERY_S)) as notifications:
-            async for endpoints in notifications:
+        async with aclosing(endpoints_to_wake(database, _APART_S)) as news:
+            async for endpoints in news:
                 await _wake_all(client, endpoints)
 
     return BackgroundTask(listen, _LISTEN_AGAIN_S, "webhooks.not_listened")

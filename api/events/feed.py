@@ -13,7 +13,6 @@ from domain.events import KEPT
 from domain.schedule import rfc3339
 from store.events.feed import FeedEvent, FeedPosition, read_events
 from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
-from store.publishing.outcomes import feed_key
 
 _EXPIRED = Problem(
     "This cursor is older than the events that are kept. Read the posts that you follow, then the feed without `after`",
@@ -24,9 +23,6 @@ _NOT_YET = Problem("A long transaction is running; the feed begins after its end
 _MARGIN = timedelta(hours=1)
 """How much earlier than its events a cursor expires: an event is a little older than its commit."""
 _BEGINS_WITHIN_S = 5.0
-_LOOK_EVERY_S = 1.0
-"""Seconds between two looks while a client waits: an event can be read only when older transactions have ended, and
-that has no notification."""
 
 
 async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, deadline: Deadline) -> FeedView:
@@ -43,11 +39,7 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
         events[:] = await read_events(deps.database, workspace_id, after, query.types, query.limit + 1)
         return bool(events)
 
-    async def come_within(seconds: float) -> bool:
-        return await deps.outcomes.wait(feed_key(workspace_id), has_events, min(seconds, _LOOK_EVERY_S))
-
-    while not await come_within(deadline.seconds_left) and deadline.seconds_left:
-        pass
+    await deps.feeds.wait_for_event(workspace_id, has_events, deadline.seconds_left)
     page = events[: query.limit]
     last = page[-1].position if page else query.after.position if query.after else None
     return FeedView(

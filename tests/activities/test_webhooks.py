@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from store.webhooks.endpoints import add_test, change_endpoint, rotate_secret, s
 from store.webhooks.handover_keys import keep_handover_key, seal_secret
 from store.webhooks.keeping import drop_surplus
 from store.webhooks.logs import recover, redeliver
+from store.webhooks.notifications import endpoints_to_wake
 from tests.activities.receivers import answer, drop, hang
 from tests.activities.webhook_endpoints import Endpoint, endpoints, steps_of_worker
 from tests.stack import Stack
@@ -43,6 +45,22 @@ async def test_events_are_delivered_once(endpoint: Endpoint) -> None:
         assert request.headers["x-socialsyncerapi-attempt"] == "1"
     assert await endpoint.states() == [("delivered", 1)] * 3
     assert (await endpoint.row()).last_delivered_at is not None
+
+
+async def test_an_event_wakes_its_endpoint_without_a_notification(endpoint: Endpoint) -> None:
+    """An endpoint that is being probed is not woken."""
+    own = (endpoint.workspace_id, endpoint.id)
+    async with aclosing(endpoints_to_wake(endpoint.stack.worker_database, 0.0)) as news:
+        await endpoint.happen()
+        async with asyncio.timeout(30):
+            while own not in await anext(news):
+                pass
+        await endpoint.put(probe_at=datetime.now(UTC) + timedelta(hours=1))
+        await endpoint.happen()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.2):
+                async for others in news:
+                    assert own not in others
 
 
 async def test_many_are_sent_eight_at_a_time(endpoint: Endpoint) -> None:

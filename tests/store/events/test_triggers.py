@@ -1,10 +1,13 @@
 """Triggers write an event in the transaction of each change, by any writer."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from domain import transitions
@@ -20,7 +23,7 @@ from reconcile.expiry import expire
 from store.accounts.connected import accept_account, refuse_account
 from store.audit.account_events import add_account_event
 from store.maintenance.late_posts import note_late
-from store.models import Account, ApiKey, Attempt, Campaign, Event, Listener, Post, Target, Workspace
+from store.models import Account, ApiKey, Attempt, Campaign, Delivery, Event, Listener, Post, Target, Webhook, Workspace
 from store.posts.changes import lock_post, write_off_post
 from store.publishing.sending import begin_send, settle
 from tests.stack import Stack
@@ -303,6 +306,32 @@ async def test_the_api_may_not_delete_events_or_look_for_ends(stack: Stack) -> N
                 await session.execute(text(statement))
 
 
+async def test_a_result_notifies_nobody_of_its_events(stack: Stack) -> None:
+    """Transactions that notify commit one after the other, in the whole server."""
+    heard: list[str] = []
+    listener = await asyncpg.connect(
+        make_url(stack.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    )
+    for channel in ("events", "webhook_due", "end"):
+        await listener.add_listener(channel, lambda *args: heard.append(args[2]))
+    async with stack.database.transaction() as session:
+        values = {"id": new_id("wh"), "workspace_id": stack.workspace_id, "url": "https://none.test/", "events": ["*"]}
+        await session.execute(insert(Webhook).values(**values, secret=b"", secret_key=""))
+    await settled(stack, RESULTS["published"][0], "published quietly")
+    async with stack.database.transaction() as session:
+        (endpoint,) = await session.scalars(delete(Webhook).where(Webhook.id == values["id"]).returning(Webhook.id))
+        delivered = await session.scalars(
+            delete(Delivery).where(Delivery.webhook_id == endpoint).returning(Delivery.id)
+        )
+        assert len(delivered.all()) == 2
+        await session.execute(text("SELECT pg_notify('end', '')"))
+    async with asyncio.timeout(30):
+        while "end" not in heard:  # noqa: ASYNC110 the listener has no event
+            await asyncio.sleep(0.01)
+    await listener.close()
+    assert heard == ["end"]
+
+
 async def test_nobody_may_call_a_function_that_acts_with_the_owners_rights(stack: Stack) -> None:
     query = text(
         "SELECT proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl"
@@ -319,7 +348,7 @@ async def test_every_type_is_one_that_clients_know(stack: Stack) -> None:
         source = str(await session.scalar(query))
     written_out = {name for name in EventType if f"'{name}'" in source}
     assert set(EventType) - written_out == {
-        *(EventType(f"post.{status}") for status in ("published", "failed", "held")),
+        *(EventType(f"post.{status}") for status in ("published", "failed")),
         *(EventType(f"campaign.{status}") for status in ("paused", "resumed", "ended")),
         *(EventType(f"account.{action}") for action in ("connected", "reconnected", "disconnected")),
     }
