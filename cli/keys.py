@@ -1,4 +1,4 @@
-"""Functions that create, list and revoke API keys, and encrypt credentials with a new encryption key."""
+"""Functions that create, list, replace and revoke API keys, and encrypt credentials with a new encryption key."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -19,13 +19,18 @@ from store.accounts.resealing import START, Position, count_by_key, reseal_batch
 from store.accounts.revocations import reseal_revocations
 from store.models import ApiKey
 from store.secrets.vault import Vault, new_key
-from store.workspaces.keys import NewKey, create_key, list_keys, revoke_key
+from store.workspaces.keys import NewKey, create_key, list_keys, replace_key, revoke_key
 
 _BATCH = 100
 
 
 async def create(
-    workspace: str | None, name: str, valid_days: int | None, scopes: Sequence[str], data_dir: Path | None
+    workspace: str | None,
+    name: str,
+    valid_days: int | None,
+    scopes: Sequence[str],
+    rate_per_minute: int | None,
+    data_dir: Path | None,
 ) -> NewKey:
     """Return a new API key of the workspace, which is created if it does not exist. Raises UserError."""
     async with _transaction(environment := find_environment(data_dir, Settings)) as session:
@@ -33,7 +38,8 @@ async def create(
             session, environment.workspace_id if workspace is None else workspace
         )
         valid_for = None if valid_days is None else timedelta(days=valid_days)
-        return await create_key(session, workspace_id, name, valid_for, in_order(scopes or OPERATOR_SCOPES))
+        chosen = in_order(scopes or OPERATOR_SCOPES)
+        return await create_key(session, workspace_id, name, valid_for, chosen, rate_per_minute)
 
 
 async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
@@ -50,6 +56,17 @@ async def revoke(key_id: str, data_dir: Path | None) -> None:
             raise UserError(
                 "There is no key of this id. `socialsyncer keys list` shows the ids, which begin with key_."
             )
+
+
+async def rotate(key_id: str, overlap_hours: int, data_dir: Path | None) -> NewKey:
+    """Return a key that replaces another one, which ends after the overlap. Raises UserError."""
+    async with _transaction(find_environment(data_dir, Settings)) as session:
+        key = await replace_key(session, key_id, timedelta(hours=overlap_hours))
+    if key is None:
+        raise UserError(
+            "There is no valid key of this id that is not being replaced already. `socialsyncer keys list` shows them."
+        )
+    return key
 
 
 def new_secrets() -> dict[str, str]:
@@ -108,7 +125,15 @@ def describe(key: ApiKey, workspace: str) -> dict[str, Any]:
         "expiresAt": key.expires_at,
         "revokedAt": key.revoked_at,
     }
-    about = {"id": key.id, "prefix": key.prefix, "name": key.name, "workspace": workspace, "scopes": key.scopes}
+    about = {
+        "id": key.id,
+        "prefix": key.prefix,
+        "name": key.name,
+        "workspace": workspace,
+        "scopes": key.scopes,
+        "ratePerMinute": key.rate_per_minute,
+        "replacedBy": key.replaced_by,
+    }
     return about | {name: _moment(time) for name, time in times.items()}
 
 

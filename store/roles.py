@@ -168,6 +168,7 @@ FUNCTION_RIGHTS: Mapping[str, Component] = {
     "emit_ends_v1(interval)": Component.WORKER,
     "revoke_key_v1(text, text)": Component.API,
     "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": Component.API,
+    "issue_key_v2(text, text, bytea, text, text, text[], timestamptz, integer, text, interval)": Component.API,
     "test_webhook_v1(text, text)": Component.API,
     "rotate_webhook_v1(text, text, bytea, text, interval)": Component.API,
 }

@@ -1,5 +1,6 @@
 """Issue keys, and describe them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,9 @@ MOST_KEYS = 200
 """Valid keys that a workspace may have if one more is created over the API."""
 _UNKNOWN = Problem("This workspace has no such key", "not_found")
 _ENDED = Problem("The key is revoked, has expired or is being replaced", "conflict")
+_FASTER = Problem(
+    "The key could make more requests than the one that creates it", "invalid_field_value", "ratePerMinute"
+)
 _OUTLIVES = Problem("The key would end after the one that creates it", "invalid_field_value", "expiresAt")
 
 
@@ -29,18 +33,38 @@ class Issuer:
 
     caller: Caller
     key: str = field(repr=False)
+    usual_rate: int
+    """Requests a minute of keys without an own rate; 0 for any number."""
+
+    def allow_rate(self, rate: int | None) -> int | None:
+        """Return the rate of a new key as the database allows it to this caller. Raises Unprocessable."""
+        own = self.caller.rate_per_minute
+        if self._speed(rate) > self._speed(own):
+            raise Unprocessable(_FASTER)
+        if rate is None and own:
+            return self.usual_rate
+        return None if rate == 0 and own is None else rate
+
+    def _speed(self, rate: int | None) -> float:
+        return (self.usual_rate if rate is None else rate) or math.inf
 
 
 async def create(
-    database: Database, issuer: Issuer, name: str, scopes: Sequence[str], valid_for: timedelta | None
+    database: Database,
+    issuer: Issuer,
+    name: str,
+    scopes: Sequence[str],
+    valid_for: timedelta | None,
+    rate_per_minute: int | None,
 ) -> NewKeyView:
-    """Create a key, which ends with the issuer's if no time is named. Raises Forbidden, Unprocessable."""
+    """Create a key; without a time or a rate it has the issuer's. Raises Forbidden, Unprocessable."""
     async with database.reading() as session:
         own = await find_key(session, issuer.caller.workspace_id, issuer.caller.key_id)
     expires_at = own.expires_at if own else None
     if valid_for is not None:
         expires_at = datetime.now(UTC) + valid_for
-    return await _issue(database, issuer, KeyWish(name, in_order(scopes), expires_at))
+    rate = issuer.caller.rate_per_minute if rate_per_minute is None else issuer.allow_rate(rate_per_minute)
+    return await _issue(database, issuer, KeyWish(name, in_order(scopes), expires_at, rate))
 
 
 async def rotate(database: Database, issuer: Issuer, key_id: str, overlap: timedelta) -> NewKeyView:
@@ -49,7 +73,9 @@ async def rotate(database: Database, issuer: Issuer, key_id: str, overlap: timed
         old = await require_key(session, issuer.caller.workspace_id, key_id)
     if not old.is_valid or old.replaced_by:
         raise Conflict(_ENDED)
-    return await _issue(database, issuer, KeyWish(old.name, in_order(old.scopes), old.expires_at, old.id, overlap))
+    rate = issuer.allow_rate(old.rate_per_minute)
+    wish = KeyWish(old.name, in_order(old.scopes), old.expires_at, rate, replaces=old.id, overlap=overlap)
+    return await _issue(database, issuer, wish)
 
 
 async def revoke(database: Database, issuer: Issuer, key_id: str) -> KeyView:
@@ -76,7 +102,12 @@ async def _issue(database: Database, issuer: Issuer, wish: KeyWish) -> NewKeyVie
     if key is None:
         raise Conflict(_ENDED) if wish.replaces else Unprocessable(_OUTLIVES)
     return NewKeyView(
-        id=key.id, key=key.key, name=wish.name, scopes=wish.scopes, expiresAt=moment_or_none(wish.expires_at)
+        id=key.id,
+        key=key.key,
+        name=wish.name,
+        scopes=wish.scopes,
+        expiresAt=moment_or_none(wish.expires_at),
+        ratePerMinute=wish.rate_per_minute,
     )
 
 
@@ -100,6 +131,7 @@ def key_view(key: ApiKey) -> KeyView:
         expiresAt=moment_or_none(key.expires_at),
         revokedAt=moment_or_none(key.revoked_at),
         replacedBy=key.replaced_by,
+        ratePerMinute=key.rate_per_minute,
     )
 
 

@@ -7,7 +7,10 @@ from api.keys.schemas import CallerView, KeyBody, KeyPageView, KeyView, NewKeyVi
 
 GET_CALLER = Operation(
     route="GET /v1/me",
-    description="The workspace of the key, the key's scopes, and what the workspace uses. Every key may ask.",
+    description=(
+        "The workspace of the key, the key's scopes, what is left of its limits, and what the workspace uses. Every "
+        "key may ask."
+    ),
     answer=CallerView,
     answers={"caller": examples.CALLER},
     errors=("unknownQuery",),
@@ -15,12 +18,13 @@ GET_CALLER = Operation(
 CREATE_KEY = Operation(
     route="POST /v1/api-keys",
     description=(
-        "The new key belongs to the workspace of the caller's key. It has no scope that the caller's lacks, and ends "
-        "no later. The answer is the only one with the key itself; if it is lost, revoke the key and create another."
+        "The new key belongs to the workspace of the caller's key. It has no scope that the caller's lacks, ends "
+        "no later, and may make no more requests. The answer is the only one with the key itself; if it is lost, "
+        "revoke the key and create another."
     ),
     answer=NewKeyView,
     answers={"created": examples.CREATED},
-    errors=("missingField", *WITH_BODY, "keyGivesMore", "keyOutlives", "tooManyKeys"),
+    errors=("missingField", *WITH_BODY, "keyGivesMore", "keyOutlives", "keyFaster", "tooManyKeys"),
     status=201,
     body=KeyBody,
     bodies={"key": examples.CREATE},
@@ -36,12 +40,12 @@ LIST_KEYS = Operation(
 ROTATE_KEY = Operation(
     route="POST /v1/api-keys/{keyId}/rotate",
     description=(
-        "Creates a key of the same name and scopes, which expires when the old one would have; the old one ends after "
-        "the overlap. A key that is being replaced is not replaced again."
+        "Creates a key of the same name, scopes and rate, which expires when the old one would have; the old one ends "
+        "after the overlap. A key that is being replaced is not replaced again."
     ),
     answer=NewKeyView,
     answers={"created": examples.CREATED},
-    errors=(*WITH_BODY, "keyGivesMore", "keyOutlives", "keyNotFound", "keyEnded", "tooManyKeys"),
+    errors=(*WITH_BODY, "keyGivesMore", "keyOutlives", "keyFaster", "keyNotFound", "keyEnded", "tooManyKeys"),
     status=201,
     body=RotationBody,
     bodies={"overlap": examples.ROTATE},

@@ -1,6 +1,6 @@
 """The endpoints under /v1/api-keys, and GET /v1/me."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -8,10 +8,11 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_caller, request_key
-from api.dependencies import Deps
+from api.dependencies import Dependencies, Deps
 from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
+from api.http.limit_headers import told_limits
 from api.http.operation import serves
 from api.http.query import read_id_page, read_query
 from api.http.request import read_bare_request, read_request
@@ -19,15 +20,19 @@ from api.keys import operations
 from api.keys.actions import Issuer, create, key_view, moment_or_none, require_key, revoke, rotate
 from api.keys.schemas import (
     CallerKeyView,
+    CallerLimitsView,
     CallerView,
     CallerWorkspaceView,
     KeyBody,
     KeyPageView,
+    LimitView,
     RotationBody,
     UsageView,
     WorkspaceUsageView,
 )
 from api.posts.answers.response import respond_privately
+from domain.request_limits import Standing
+from domain.schedule import rfc3339
 from domain.scopes import in_order
 from store.workspaces.issuing import list_page_of_keys
 from store.workspaces.queries import name_of_workspace
@@ -56,6 +61,10 @@ class KeyEndpoints(Controller):
                     scopes=in_order(caller.scopes),
                     expiresAt=moment_or_none(key.expires_at),
                 ),
+                limits=CallerLimitsView(
+                    requests=_limit_view(next(iter(told_limits().standings), None)),
+                    posts=_limit_view(await deps.request_limits.read_posts(workspace_id)),
+                ),
                 usage=WorkspaceUsageView(
                     openPosts=UsageView(used=usage.open_posts, limit=usage.limits.open_posts or None),
                     posts=UsageView(used=usage.posts, limit=usage.limits.posts or None),
@@ -71,7 +80,8 @@ class KeyEndpoints(Controller):
         """Create a key."""
         body = read_valid(KeyBody, await read_request(request, partial(read_valid, KeyBody)))
         valid_for = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
-        created = await create(deps.database, _issuer(request), body.name, body.scopes, valid_for)
+        issuer = _issuer(request, deps)
+        created = await create(deps.database, issuer, body.name, body.scopes, valid_for, body.rate_per_minute)
         return respond_privately(created, 201)
 
     @serves(operations.LIST_KEYS)
@@ -91,7 +101,7 @@ class KeyEndpoints(Controller):
         """Replace a key."""
         body = read_valid(RotationBody, await read_request(request, partial(read_valid, RotationBody)))
         overlap = timedelta(hours=body.overlap_hours)
-        return respond_privately(await rotate(deps.database, _issuer(request), key_id, overlap), 201)
+        return respond_privately(await rotate(deps.database, _issuer(request, deps), key_id, overlap), 201)
 
     @serves(operations.REVOKE_KEY)
     async def revoke_key(
@@ -99,8 +109,15 @@ class KeyEndpoints(Controller):
     ) -> Response[bytes]:
         """Revoke a key."""
         await read_bare_request(request)
-        return respond_privately(await revoke(deps.database, _issuer(request), key_id))
+        return respond_privately(await revoke(deps.database, _issuer(request, deps), key_id))
 
 
-def _issuer(request: HttpRequest) -> Issuer:
-    return Issuer(request_caller(request), request_key(request))
+def _issuer(request: HttpRequest, deps: Dependencies) -> Issuer:
+    return Issuer(request_caller(request), request_key(request), deps.request_limits.requests.limit)
+
+
+def _limit_view(standing: Standing | None) -> LimitView | None:
+    if standing is None:
+        return None
+    reset_at = rfc3339(datetime.now(UTC) + timedelta(seconds=standing.reset_s))
+    return LimitView(limit=standing.policy.limit, remaining=standing.remaining, resetAt=reset_at)

@@ -11,6 +11,8 @@ from domain.scopes import Scope
 
 LONGEST_LIFE_DAYS = 3650
 LONGEST_OVERLAP_H = 168
+MOST_A_MINUTE = 6_000_000
+"""As many as the settings take."""
 
 ScopeName = Literal["read", "write", "accounts", "webhooks", "keys"]
 _SCOPES = (
@@ -18,6 +20,7 @@ _SCOPES = (
     "delete posts, campaigns and what belongs to them. `accounts`: connect and remove accounts. `webhooks`: manage "
     "webhooks. `keys`: manage keys that may do no more than this one."
 )
+_RATE = described("Requests a minute that it may make; null: as many as all keys, 0: any number.", 120)
 _KEY_ID = described(
     "The key's id, which opens nothing; logs and histories name it.", "key_019bc10e51307c4f8d2b7f3a6c0e"
 )
@@ -42,6 +45,13 @@ class KeyBody(RequestModel):
         le=LONGEST_LIFE_DAYS,
         description="Days until it expires; by default it expires with the caller's key, or never if that does not.",
         examples=[90],
+    )
+    rate_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_A_MINUTE,
+        description="Requests a minute that it may make; by default, and at most, as many as the caller's key.",
+        examples=[120],
     )
 
 
@@ -72,6 +82,7 @@ class KeyView(TypedDict):
     expiresAt: Annotated[Moment | None, described("When it ends; null: never.")]
     revokedAt: Annotated[Moment | None, described("When it was revoked; null: it is not.")]
     replacedBy: Annotated[str | None, described("The id of the key that replaces it until it ends.", None)]
+    ratePerMinute: Annotated[int | None, _RATE]
 
 
 @view("NewApiKey")
@@ -83,6 +94,7 @@ class NewKeyView(TypedDict):
     name: Annotated[str, described("What it is for.", "Newsroom")]
     scopes: Annotated[list[Scope], described(_SCOPES, ["read", "write"])]
     expiresAt: Annotated[Moment | None, described("When it ends; null: never.")]
+    ratePerMinute: Annotated[int | None, _RATE]
 
 
 @view("ApiKeyList")
@@ -112,6 +124,23 @@ class CallerKeyView(TypedDict):
     expiresAt: Annotated[Moment | None, described("When it ends; null: never.")]
 
 
+@view("RemainingLimit")
+class LimitView(TypedDict):
+    """A limit, and the part of it that is left."""
+
+    limit: Annotated[int, described("What may be used in a minute.", 600)]
+    remaining: Annotated[int, described("What is left now.", 598)]
+    resetAt: Annotated[Moment, described("When all of it is left, if nothing is used meanwhile.")]
+
+
+@view("CallerLimits")
+class CallerLimitsView(TypedDict):
+    """The limits of a minute; null: there is none."""
+
+    requests: Annotated[LimitView | None, described("Requests of the key.", None)]
+    posts: Annotated[LimitView | None, described("Posts that the workspace creates or changes.", None)]
+
+
 @view("Usage")
 class UsageView(TypedDict):
     """A number that the workspace has, and its limit."""
@@ -136,5 +165,6 @@ class CallerView(TypedDict):
 
     workspace: CallerWorkspaceView
     key: CallerKeyView
+    limits: CallerLimitsView
     usage: WorkspaceUsageView
     version: Annotated[str, described("The version of this API.", "0.2.0")]

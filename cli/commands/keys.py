@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +15,13 @@ from cli.commands.options import (
 from cli.terminal import say
 from domain.scopes import Scope
 
+if TYPE_CHECKING:
+    from store.workspaces.keys import NewKey
+
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke API keys; create encryption keys and reseal credentials with a new one."""
+    """Create, list, replace and revoke API keys; create encryption keys and reseal credentials with a new one."""
 
 
 @keys.command("create")
@@ -32,18 +36,50 @@ def keys() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(list(Scope)),
+    type=click.Choice([scope.value for scope in Scope]),
     multiple=True,
     help="What the key may do; may be given several times. Default: all but `keys`, which creates further keys.",
 )
+@click.option(
+    "--rate",
+    type=click.IntRange(0, 6_000_000),
+    default=None,
+    help="Requests a minute that it may make; 0 for any number. Default: SOCIALSYNCER_REQUESTS_PER_MINUTE of the API.",
+)
 @data_dir_option
 def keys_create(
-    workspace: str | None, name: str, expires_in_days: int | None, scopes: tuple[str, ...], data_dir: Path | None
+    workspace: str | None,
+    name: str,
+    expires_in_days: int | None,
+    scopes: tuple[str, ...],
+    rate: int | None,
+    data_dir: Path | None,
 ) -> None:
     """Create an API key and print it, once. A workspace that does not exist is created."""
     from cli.keys import create
 
-    key = asyncio.run(create(workspace, name, expires_in_days, scopes, data_dir))
+    _show(asyncio.run(create(workspace, name, expires_in_days, scopes, rate, data_dir)))
+
+
+@keys.command("rotate")
+@click.argument("key_id")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, 168),
+    default=24,
+    show_default=True,
+    help="Hours for which the old key stays valid beside the new one.",
+)
+@data_dir_option
+def keys_rotate(key_id: str, overlap_hours: int, data_dir: Path | None) -> None:
+    """Create a key like another one, by its id from `keys list`, and print it, once; the other one ends."""
+    from cli.keys import rotate
+
+    _show(asyncio.run(rotate(key_id, overlap_hours, data_dir)))
+    say(f"{key_id} ends in {overlap_hours} hours." if overlap_hours else f"{key_id} has ended.", error=True)
+
+
+def _show(key: "NewKey") -> None:
     say(key.key)
     say(f"This is the only time that the key is shown. Its id is {key.id}.", error=True)
 

@@ -1,4 +1,4 @@
-"""Keys that are created and listed over the API, whose role cannot create one by itself (`issue_key_v1`)."""
+"""Keys that are created and listed over the API, whose role cannot create one by itself (`issue_key_v2`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from domain.scopes import Scope
 from store.models import ApiKey
 from store.workspaces.keys import NewKey, digest
 
-_ISSUE = text("SELECT issue_key_v1(:caller, :id, :sha256, :prefix, :name, :scopes, :expires_at, :replaces, :overlap)")
+_ISSUE = text(
+    "SELECT issue_key_v2(:caller, :id, :sha256, :prefix, :name, :scopes, :expires_at, :rate, :replaces, :overlap)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class KeyWish:
     name: str
     scopes: list[Scope]
     expires_at: datetime | None
+    rate_per_minute: int | None = None
     replaces: str | None = None
     overlap: timedelta = timedelta(0)
 
@@ -41,6 +44,7 @@ async def issue_key(session: AsyncSession, caller: str, wish: KeyWish) -> NewKey
         "name": wish.name,
         "scopes": list(wish.scopes),
         "expires_at": wish.expires_at,
+        "rate": wish.rate_per_minute,
         "replaces": wish.replaces,
         "overlap": wish.overlap,
     }

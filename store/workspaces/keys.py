@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -65,19 +66,42 @@ async def create_key(
     rate_per_minute: int | None = None,
 ) -> NewKey:
     """Create an API key of a workspace, for a while or until it is revoked. Only the owner of the tables may."""
-    key = NewKey(new_id("key"), new_key_text())
     expires_at = None if valid_for is None else datetime.now(UTC) + valid_for
-    row = ApiKey(
-        id=key.id,
-        sha256=digest(key.key),
-        prefix=key.key[:SHOWN],
+    return await _add_key(
+        session,
         workspace_id=workspace_id,
         name=name,
         scopes=list(scopes),
         expires_at=expires_at,
         rate_per_minute=rate_per_minute,
     )
-    session.add(row)
+
+
+async def replace_key(session: AsyncSession, key_id: str, overlap: timedelta) -> NewKey | None:
+    """Create a key like another one, which ends after `overlap`; None if that is not valid or is being replaced.
+
+    Only the owner of the tables may.
+    """
+    old = await session.scalar(select(ApiKey).where(ApiKey.id == key_id).with_for_update())
+    if old is None or not old.is_valid or old.replaced_by is not None:
+        return None
+    key = await _add_key(
+        session,
+        workspace_id=old.workspace_id,
+        name=old.name,
+        scopes=old.scopes,
+        expires_at=old.expires_at,
+        rate_per_minute=old.rate_per_minute,
+    )
+    end = datetime.now(UTC) + overlap
+    old.expires_at = end if old.expires_at is None else min(old.expires_at, end)
+    old.replaced_by = key.id
+    return key
+
+
+async def _add_key(session: AsyncSession, **columns: Any) -> NewKey:
+    key = NewKey(new_id("key"), new_key_text())
+    session.add(ApiKey(id=key.id, sha256=digest(key.key), prefix=key.key[:SHOWN], **columns))
     await session.flush()
     return key
 

@@ -78,6 +78,29 @@ async def test_revoked_key_is_refused(production: Stack) -> None:
     assert await list_keys(name) == [after]
 
 
+async def test_a_key_is_replaced_by_one_like_it(production: Stack) -> None:
+    name = f"rotate {new_id('ws')}"
+    created = await run("keys", "create", "--workspace", name, "--name", "ci", "--rate", "90", "--scope", "read")
+    assert created.exit_code == 0, created.output
+    old = created.stdout
+    [before] = await list_keys(name)
+    assert before["ratePerMinute"] == 90
+    result = await run("keys", "rotate", before["id"], "--overlap-hours", "1")
+    assert f"{before['id']} ends in 1 hours." in result.stderr
+    first, second = sorted(await list_keys(name), key=lambda key: key["id"])
+    same = ("name", "scopes", "ratePerMinute", "workspace")
+    assert [second[field] for field in same] == [first[field] for field in same]
+    assert (first["replacedBy"], second["replacedBy"], second["expiresAt"]) == (second["id"], None, None)
+    assert first["expiresAt"] is not None
+    async with production.database.transaction() as session:
+        for key in (old, result.stdout):
+            assert await workspace_of_key(session, key.strip()) is not None
+    assert "that is not being replaced already" in (await run("keys", "rotate", before["id"])).stderr
+    await run("keys", "rotate", second["id"], "--overlap-hours", "0")
+    async with production.database.transaction() as session:
+        assert await workspace_of_key(session, result.stdout.strip()) is None
+
+
 async def test_revoking_an_invalid_key_id_repeats_nothing(production: Stack) -> None:
     result = await run("keys", "revoke", "sk_pasted_by_mistake")
     assert result.exit_code == 1

@@ -53,6 +53,13 @@ EXAMPLES: tuple[ErrorExample, ...] = (
         "scopes",
     ),
     ("keyOutlives", 422, "The key would end after the one that creates it", "invalid_field_value", "expiresAt"),
+    (
+        "keyFaster",
+        422,
+        "The key could make more requests than the one that creates it",
+        "invalid_field_value",
+        "ratePerMinute",
+    ),
     ("tooManyKeys", 422, "This workspace has 200 valid keys; revoke one first", "too_many_keys", None),
     ("keyNotFound", 404, "This workspace has no such key", "not_found", None),
     ("keyEnded", 409, "The key is revoked, has expired or is being replaced", "conflict", None),

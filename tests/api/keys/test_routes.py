@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from api.keys import actions
+from domain.request_limits import posts_policy, requests_policy
 from domain.scopes import ALL_SCOPES, Scope
 from store.workspaces.issuing import KeyWish, issue_key
 from store.workspaces.keys import create_key, digest
-from tests.api.conftest import Client, make_client, problems
+from tests.api.conftest import Client, limited_app, make_client, problems
 from tests.stack import Stack
 
 
@@ -100,6 +101,50 @@ async def test_two_replacements_at_the_same_time_make_one_key(app: Any, stack: S
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
 
 
+async def test_a_key_makes_no_more_requests_than_its_creator(app: Any, stack: Stack) -> None:
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        slow = await create_key(session, workspace_id, "slow", rate_per_minute=100)
+        usual = await create_key(session, workspace_id, "usual")
+    async with limited_app(stack, requests=requests_policy(600)) as limited, make_client(limited, slow.key) as client:
+        assert (await create(client))["ratePerMinute"] == 100
+        assert (await create(client, 422, ratePerMinute=101))["param"] == "ratePerMinute"
+        assert (await create(client, ratePerMinute=99))["ratePerMinute"] == 99
+        refused = await client.post(f"/v1/api-keys/{usual.id}/rotate")
+        assert (refused.status_code, problems(refused)[0]["param"]) == (422, "ratePerMinute")
+    async with limited_app(stack, requests=requests_policy(600)) as limited, make_client(limited, usual.key) as client:
+        assert (await create(client))["ratePerMinute"] is None
+        assert (await create(client, 422, ratePerMinute=601))["param"] == "ratePerMinute"
+        assert (await client.post(f"/v1/api-keys/{slow.id}/rotate")).json()["ratePerMinute"] == 100
+        listed = {key["name"]: key["ratePerMinute"] for key in (await client.get("/v1/api-keys")).json()["keys"]}
+        assert (listed["slow"], listed["usual"]) == (100, None)
+    # A fast key that replaces a usual one gives it the usual number: the database does not know that.
+    async with stack.database.transaction() as session:
+        fast = await create_key(session, workspace_id, "fast", rate_per_minute=5_000)
+        free = await create_key(session, workspace_id, "free", rate_per_minute=0)
+    async with limited_app(stack, requests=requests_policy(600)) as limited, make_client(limited, fast.key) as client:
+        assert (await client.post(f"/v1/api-keys/{usual.id}/rotate")).json()["ratePerMinute"] == 600
+        assert (await client.post(f"/v1/api-keys/{free.id}/rotate")).status_code == 422
+    async with make_client(app, free.key) as client:
+        assert (await create(client))["ratePerMinute"] == 0
+
+
+async def test_a_key_sees_what_is_left_of_its_limits(app: Any, stack: Stack) -> None:
+    key = await owner(stack)
+    async with make_client(app, key) as client:
+        assert (await client.get("/v1/me")).json()["limits"] == {"requests": None, "posts": None}
+    async with limited_app(stack, requests_policy(600), posts_policy()) as limited, make_client(limited, key) as client:
+        await client.delete("/v1/posts/post_unknown")
+        limits = (await client.get("/v1/me")).json()["limits"]
+    assert {
+        name: (limit["limit"], limit["remaining"] >= least)
+        for (name, limit), least in zip(limits.items(), (598, 9_980), strict=True)
+    } == {
+        "requests": (600, True),
+        "posts": (6_000, True),
+    }
+
+
 async def test_keys_of_other_workspaces_do_not_exist(app: Any, stack: Stack) -> None:
     async with make_client(app, await owner(stack)) as client, make_client(app, await owner(stack)) as other:
         key = await create(client)
@@ -144,6 +189,8 @@ class TestRole:
             for sent in digest(key).hex(), str(digest(key)), "", "sk_" + "a" * 43:
                 assert await issue_key(session, sent, KeyWish("x", [Scope.READ], None)) is None
             assert await issue_key(session, key, KeyWish("x", [Scope.READ], None)) is not None
+            # 0 is any number.
+            assert await issue_key(session, key, KeyWish("x", [Scope.READ], None, 0)) is None
 
     async def test_a_key_without_the_scope_keys_issues_and_revokes_none(self, stack: Stack) -> None:
         key = await owner(stack, [Scope.READ, Scope.WRITE])
