@@ -20,8 +20,11 @@ from domain.post import OPEN
 from store.models import IdempotencyKey, Post
 from store.posts.changes import lock_post
 
+# The record of an older version leaves the time at which the newest one is to be delivered.
 _RECORD_DELIVERED = text("""
-UPDATE posts SET delivered_version = delivered.version, next_delivery_at = NULL, delivery_attempts = 0
+UPDATE posts SET delivered_version = delivered.version,
+  next_delivery_at = CASE WHEN delivered.version < posts.version THEN next_delivery_at END,
+  delivery_attempts = CASE WHEN delivered.version < posts.version THEN delivery_attempts ELSE 0 END
 FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
 WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
 """)

@@ -97,9 +97,10 @@ async def test_the_default_pace_tells_ten_thousand_posts_within_two_minutes_and_
     starts = sorted(start for workflows in workers for start in workflows.started)
     assert {post_id for _, post_id in starts} == {post.id for post in posts}
     assert len(starts) == MANY, "no post was started by both"
-    for turn in range(0, MANY, PACE):
-        in_turn = {post_id for _, post_id in starts[turn : turn + PACE]}
-        assert in_turn == {post.id for post in posts[turn : turn + PACE]}, "the soonest due first"
+    places = {post.id: place for place, post in enumerate(posts)}
+    for place, (_, post_id) in enumerate(starts):
+        # On a busy machine, the end of a turn of one worker comes after the beginning of the other's next turn.
+        assert abs(places[post_id] - place) < PACE, "the soonest due first"
     turns = -(-MANY // PACE)
     took = starts[-1][0] - starts[0][0]
     # A turn that was late is made up for, by less than a second.

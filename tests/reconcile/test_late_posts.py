@@ -79,7 +79,9 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
     post = await alone.save("waits for a worker", [alone.accounts["twitter"]], due_in=due_in)
     await alone.start(post)
     async with readyz(alone) as ask:
-        assert await logged(alone, lines, post) == []
+        early = await logged(alone, lines, post)
+        assert post.due_at
+        assert early == [] or datetime.now(UTC) > post.due_at + LATE_AFTER, "only a busy machine looks too late"
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
         expected: dict[str, Any] = {"schema": revisions()[-1].name, "version": code_version()}

@@ -1,5 +1,6 @@
 """GET /v1/calendar: the posts of each day of a time zone."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -155,12 +156,14 @@ async def test_a_paused_post_says_so(api: Client, stack: Stack) -> None:
         post = (
             await api.send_post({"content": f"Paused {due}", "platforms": [target], "scheduledFor": due.isoformat()})
         ).json()
+        async with asyncio.timeout(30):
+            while not (held := (await api.get(f"/v1/posts/{post['id']}")).json())["platforms"][0].get("waitsFor"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         calendar = await read_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id)
         [day], [shown_pause] = calendar["days"], calendar["pauses"]
         assert shown_pause == {name: pause.json()[name] for name in ("id", "scope", "since", "reason")}
         [shown] = [shown for shown in day["posts"] if shown["id"] == post["id"]]
-        held = (await api.get(f"/v1/posts/{post['id']}")).json()
-        assert (shown["status"], shown.get("waitsFor")) == (held["status"], held["platforms"][0].get("waitsFor"))
+        assert (shown["status"], shown["waitsFor"]) == (held["status"], held["platforms"][0]["waitsFor"])
     finally:
         await end_pauses(api)
 

@@ -88,8 +88,12 @@ async def test_a_published_post_arrives_signed(api: Client, stack: Stack, receiv
     assert event["data"]["postId"] == post["id"]
     for request in receiver.requests:
         Verifier(webhook["secret"]).verify(request.body, request.headers)
-    (entry,) = await log(api, postId=post["id"], webhookId=webhook["id"])
-    assert (entry["status"], entry["event"]["id"], len(entry["attempts"])) == ("delivered", event["id"], 1)
+    async with asyncio.timeout(30):
+        # The answer is recorded after the endpoint has given it.
+        while not (entries := await log(api, postId=post["id"], webhookId=webhook["id"], status="delivered")):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    (entry,) = entries
+    assert (entry["event"]["id"], len(entry["attempts"])) == (event["id"], 1)
     assert entry["attempts"][0]["response"] == "ok"
 
 

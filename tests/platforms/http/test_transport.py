@@ -146,6 +146,7 @@ def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
 ) -> None:
     """Two accounts share the pool; the first one's server sends more than the response to its request."""
     scheme, tls, trusting = speak
+    evil_sent = threading.Semaphore(0)
 
     def talks(connection: socket.socket, _: int) -> None:
         while ask(connection):
@@ -153,6 +154,7 @@ def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
                 connection.sendall(answer)
                 time.sleep(pause_s)
                 connection.sendall(EVIL)
+                evil_sent.release()
             else:
                 connection.sendall(answer + EVIL)
 
@@ -162,7 +164,9 @@ def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
             for account in range(4):
                 headers = {"Authorization": f"Bearer {account}"}
                 answers.append((await client.get(f"{scheme}://localhost:{port}/", headers=headers)).text)
-                await asyncio.sleep(2 * pause_s)
+                if pause_s:
+                    await asyncio.to_thread(evil_sent.acquire)
+                    await asyncio.sleep(pause_s)
             return answers
 
     body = "fine" if b"fine" in answer else "========="

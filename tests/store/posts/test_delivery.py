@@ -1,0 +1,39 @@
+"""The record of a delivery concerns the version that was delivered."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from domain.ids import new_id
+from store.database import Database
+from store.models import Post
+from store.posts.delivery import record_delivered
+from store.workspaces.queries import create_workspace
+from tests.databases import new_database
+from tests.store.posts.test_queries import NOW, save
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+async def test_a_late_record_of_an_older_version_leaves_the_time_of_the_next_delivery(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, new_id("w"))
+    post = await save(database, workspace)
+    changed = "UPDATE posts SET version = 2, next_delivery_at = :at, delivery_attempts = 1 WHERE id = :id"
+    async with database.transaction() as session:
+        await session.execute(text(changed), {"id": post.id, "at": NOW + timedelta(hours=1)})
+    shown = []
+    for version in (1, 2):
+        async with database.transaction() as session:
+            await record_delivered(session, {post.id: version})
+        async with database.reading() as session:
+            row = await session.get_one(Post, post.id)
+            shown.append((row.delivered_version, row.next_delivery_at, row.delivery_attempts))
+    assert shown == [(1, NOW + timedelta(hours=1), 1), (2, None, 0)]
