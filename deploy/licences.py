@@ -24,6 +24,8 @@ EXCEPTIONS = {
 _IN_WORDS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: MIT License": "MIT",
+    # Of python-dateutil: all of it by this one, newer parts by Apache-2.0, too.
+    "Dual License": "BSD-3-Clause",
     "MIT License": "MIT",
 }
 """The identifiers of licences that metadata describe in words."""

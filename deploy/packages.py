@@ -31,7 +31,7 @@ class PackageFile:
 
 
 FILES = (
-    PackageFile("deploy/requirements.txt", ("pyproject.toml",), "the image"),
+    PackageFile("deploy/requirements.txt", ("--extra", "s3", "pyproject.toml"), "the image"),
     PackageFile("deploy/requirements-build.txt", ("--group", "pyproject.toml:build"), "the image's build"),
 )
 _WRITE = "`uv run python -m deploy.packages write`"

@@ -18,7 +18,7 @@ from domain.printable import make_printable
 from runtime.log_masking import mask_event
 
 # They log whole URLs, and some platforms want their tokens there.
-_QUIET = ("httpx", "httpcore", "uvicorn.access")
+_QUIET = ("botocore", "httpx", "httpcore", "urllib3", "uvicorn.access")
 # Local variables hold content and credentials.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=30))
 _ENCODE = json.JSONEncoder().encode

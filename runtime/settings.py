@@ -32,7 +32,7 @@ from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_
 from domain.uploads import MEDIA_KEPT
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
-from storage.opening import parse_address
+from storage.opening import storage_opener
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     )
     storage: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
         default=None,
-        description="where uploaded media are: file:DIR, a directory that the api and all workers share",
+        description="where uploads are: file:DIR, a directory that the api and all workers share, or s3://bucket/prefix?endpoint=…",
     )
     media_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
         default=None,
@@ -299,7 +299,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_storage(cls, value: str | None) -> str | None:
         if value is not None:
-            parse_address(value)
+            storage_opener(value)
         return value
 
     @field_validator("database_url")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from storage.errors import StorageUnavailable
 from storage.parts import PartPlan
 
 HEAD = 1024
@@ -59,12 +60,33 @@ class Storage(ABC):
     is_local: bool
     """Whether objects are files of this machine: then `open_local` opens them, and nothing is signed."""
 
+    def __init__(self) -> None:
+        self._foreign = False
+
+    async def recognize(self, marker: str) -> bool:
+        """Return whether this is the store in which the object `marker` was written when it was new.
+
+        If it is another one, all calls raise StorageUnavailable until it is recognized: objects that are not in another
+        store are not missing, and nothing may be written there. Raises StorageUnavailable if the store gives no answer.
+        """
+        self._foreign = not await self.has(marker)
+        return not self._foreign
+
+    def refuse_if_foreign(self) -> None:
+        """Raise StorageUnavailable if this is not the store of this database."""
+        if self._foreign:
+            raise StorageUnavailable("this is not the store of this database: /readyz says more")
+
     @abstractmethod
     async def prepare(self) -> None:
-        """Make what a new store needs. Without it every call raises StorageUnavailable.
+        """Make what a new store needs. Without it every call of a directory raises StorageUnavailable.
 
         A directory whose volume is not mounted is empty: what is not in it may not be called missing.
         """
+
+    @abstractmethod
+    async def has(self, key: str) -> bool:
+        """Return whether an object is there, also in a store that is not recognized."""
 
     @abstractmethod
     async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:

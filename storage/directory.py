@@ -3,13 +3,15 @@
 `objects/` has the objects, `incoming/` files that are being written, `parts/` uploads that come in parts.
 """
 
+import os
 import secrets
 import shutil
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from storage.base import ObjectStat, Part, SignedRequest, Storage, Written
 from storage.chunks import blocks
@@ -37,7 +39,6 @@ _WHOLE_S = 600.0
 """Until an object of 5 GB has been read once, for its digest."""
 _PIECE = 256 * 1024
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -47,6 +48,7 @@ class DirectoryStorage(Storage):
     is_local = True
 
     def __init__(self, directory: Path, least_free: int = LEAST_FREE) -> None:
+        super().__init__()
         self._directory = directory
         self._objects = directory / "objects"
         self._incoming = directory / "incoming"
@@ -58,14 +60,18 @@ class DirectoryStorage(Storage):
         """Make the folders in the directory, which must exist."""
         await self._run(_SHORT_S, self._prepare)
 
+    async def has(self, key: str) -> bool:
+        """Return whether an object is there."""
+        return await self._threads.run(_SHORT_S, self._object(key).exists)
+
     async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:
         """Write a temporary file, and give it its name when it is on the disk."""
         path = self._object(key)
-        file = await self._run(_SHORT_S, self._new_file, key, most)
+        file = await self._run(_SHORT_S, partial(self._new_file, key, most), NewFile.discard)
         try:
             async for block in blocks(chunks):
-                await self._run(_SYNC_S, file.append, block)
-            await self._run(_SYNC_S, file.finish, path)
+                await self._run(_SYNC_S, partial(file.append, block))
+            await self._run(_SYNC_S, partial(file.finish, path))
         finally:
             # In a thread: one that still writes is waited for there.
             await self._threads.clean_up(file.discard, _SHORT_S)
@@ -74,15 +80,15 @@ class DirectoryStorage(Storage):
     async def stat(self, key: str) -> ObjectStat | None:
         """Return size and time of an object; None if it is not there."""
         with suppress(ObjectMissing):
-            return await self._run(_SHORT_S, self._stat, key)
+            return await self._run(_SHORT_S, partial(self._stat, key))
         return None
 
     async def read(self, key: str, start: int = 0, end: int | None = None, etag: str = "") -> AsyncIterator[bytes]:
         """Yield the bytes from an offset up to another one. No one replaces a file's bytes, so there is no etag."""
-        file = OpenFile(await self._run(_SHORT_S, self._open, key))
+        file = OpenFile(await self._run(_SHORT_S, partial(self._open, key), os.close))
         try:
             while length := _PIECE if end is None else min(_PIECE, end - start):
-                piece = await self._run(_SHORT_S, file.read_at, start, length)
+                piece = await self._run(_SHORT_S, partial(file.read_at, start, length))
                 if not piece:
                     break
                 yield piece
@@ -92,13 +98,13 @@ class DirectoryStorage(Storage):
 
     async def open_local(self, key: str) -> int | None:
         """Return a new read-only descriptor. Raises ObjectMissing."""
-        return await self._run(_SHORT_S, self._open, key)
+        return await self._run(_SHORT_S, partial(self._open, key), os.close)
 
     async def delete(self, key: str) -> None:
         """Delete the file of an object and of its upload in parts."""
         for removal in (self._remove_object, self._remove_parts):
             with suppress(ObjectMissing):
-                await self._run(_SHORT_S, removal, key)
+                await self._run(_SHORT_S, partial(removal, key))
 
     async def begin_multipart(self, key: str, content_type: str, plan: PartPlan) -> str:
         """Make the file into which the parts are written."""
@@ -109,10 +115,10 @@ class DirectoryStorage(Storage):
         self, key: str, multipart: str, plan: PartPlan, number: int, chunks: AsyncIterable[bytes]
     ) -> Part:
         """Write a part at its place in the file. Raises TooLong, TooShort, PartBusy, ObjectMissing."""
-        part = await self._run(_SHORT_S, WrittenPart, self._part_files(key, plan), number, self._least_free)
+        part = await self._run(_SHORT_S, partial(self._written_part, key, plan, number), WrittenPart.close)
         try:
             async for block in blocks(chunks):
-                await self._run(_SYNC_S, part.append, block)
+                await self._run(_SYNC_S, partial(part.append, block))
             await self._run(_SYNC_S, part.finish)
         finally:
             await self._threads.clean_up(part.close, _SHORT_S)
@@ -126,13 +132,13 @@ class DirectoryStorage(Storage):
     async def complete_multipart(self, key: str, multipart: str, plan: PartPlan) -> Written:
         """Give the file its name. Reads it once, for its digest."""
         files = self._part_files(key, plan)
-        sha256 = await self._run(_WHOLE_S, files.complete, self._object(key))
+        sha256 = await self._run(_WHOLE_S, partial(files.complete, self._object(key)))
         return Written(plan.size, sha256, "")
 
     async def abort_multipart(self, key: str, multipart: str) -> None:
         """Delete the file with the parts."""
         with suppress(ObjectMissing):
-            await self._run(_SHORT_S, self._remove_parts, key)
+            await self._run(_SHORT_S, partial(self._remove_parts, key))
 
     async def sign_put(self, key: str, content_type: str, size: int | None, seconds: int) -> SignedRequest | None:
         """Return None: the API takes the bytes."""
@@ -146,14 +152,14 @@ class DirectoryStorage(Storage):
 
     async def objects(self) -> AsyncIterator[ObjectStat]:
         """Yield all objects, a folder at a time."""
-        for folder in await self._run(_SHORT_S, _entries, self._objects):
-            for path in await self._run(_SHORT_S, _entries, folder):
+        for folder in await self._run(_SHORT_S, partial(_entries, self._objects)):
+            for path in await self._run(_SHORT_S, partial(_entries, folder)):
                 if is_key(path.name) and (facts := await self.stat(path.name)):
                     yield facts
 
     async def remove_abandoned(self, before: datetime) -> int:
         """Delete temporary files and uploads in parts to which nothing was added since then."""
-        return await self._run(_SYNC_S, self._remove_abandoned, before.timestamp())
+        return await self._run(_SYNC_S, partial(self._remove_abandoned, before.timestamp()))
 
     async def close(self) -> None:
         """Release the threads."""
@@ -167,6 +173,9 @@ class DirectoryStorage(Storage):
 
     def _new_file(self, key: str, most: int) -> NewFile:
         return NewFile(self._incoming / f"{key}.{secrets.token_hex(8)}", most, self._least_free)
+
+    def _written_part(self, key: str, plan: PartPlan, number: int) -> WrittenPart:
+        return WrittenPart(self._part_files(key, plan), number, self._least_free)
 
     def _open(self, key: str) -> int:
         return open_reading(self._object(key))
@@ -187,22 +196,23 @@ class DirectoryStorage(Storage):
         for folder in (self._incoming, self._parts, self._objects):
             make_folder(folder)
 
-    async def _run(self, within_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, within_s: float, work: Callable[[], T], discard: Callable[[T], object] | None = None) -> T:
         """Return the result of a call that a thread makes.
 
         Raises ObjectMissing only if the directory is the one that was prepared.
         """
+        self.refuse_if_foreign()
 
         def call() -> T:
             try:
                 with failures_of_disk():
-                    return work(*args, **kwargs)
+                    return work()
             except ObjectMissing:
                 if not self._objects.is_dir():
                     raise StorageUnavailable(NOT_THERE) from None
                 raise
 
-        return await self._threads.run(within_s, call)
+        return await self._threads.run(within_s, call, discard)
 
     def _remove_abandoned(self, before_s: float) -> int:
         count = 0

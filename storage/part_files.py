@@ -12,12 +12,10 @@ from pathlib import Path
 
 from storage.errors import ObjectMissing, PartBusy, PartsMissing, TooLong, TooShort
 from storage.files import OpenFile, leave_room, make_folder, open_reading, sha256_of_file, sync_folder
-from storage.parts import PartPlan
+from storage.parts import MOST_NAMED, PartPlan
 
 _READ_WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _COMPLETE = b"1"
-_MOST_NAMED = 100
-"""Missing parts that an error names."""
 
 
 class PartFiles:
@@ -70,7 +68,7 @@ class PartFiles:
         with contextlib.closing(OpenFile(descriptor)) as file:
             missing = sorted(set(range(1, self.plan.count + 1)) - set(self.complete_numbers()))
             if missing:
-                raise PartsMissing(missing[:_MOST_NAMED])
+                raise PartsMissing(missing[:MOST_NAMED])
             file.sync()
             digest = sha256_of_file(descriptor)
             make_folder(path.parent)

@@ -8,6 +8,9 @@ PART = 16 * 2**20
 MOST_PARTS = 1000
 """Parts of one upload; larger ones have larger parts. S3 takes 10,000."""
 
+MOST_NAMED = 100
+"""Missing parts that an error names."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:

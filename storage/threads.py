@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from storage.errors import StorageUnavailable
 
-_THREADS = 16
+THREADS = 16
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -17,18 +16,23 @@ class StorageThreads:
     """The threads in which one store's blocking calls run."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="storage")
 
-    async def run(self, within_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, within_s: float, work: Callable[[], T], discard: Callable[[T], object] | None = None) -> T:
         """Return the result of a blocking call. Raises StorageUnavailable if it takes longer.
 
-        A call that was given up or cancelled may still end later.
+        A call that was given up or cancelled may still end later; `discard` then gets its result.
         """
+        future = self._pool.submit(work)
         try:
             async with asyncio.timeout(within_s):
-                return await asyncio.wrap_future(self._pool.submit(work, *args, **kwargs))
-        except TimeoutError:
-            raise StorageUnavailable(f"no answer within {within_s:g} s") from None
+                return await asyncio.wrap_future(future)
+        except BaseException as error:
+            if discard:
+                future.add_done_callback(lambda ended: _discard(ended, discard))
+            if isinstance(error, TimeoutError):
+                raise StorageUnavailable(f"no answer within {within_s:g} s") from None
+            raise
 
     async def clean_up(self, work: Callable[[], object], within_s: float) -> None:
         """Wait for a call that also runs if the caller is cancelled; no longer than this if a disk hangs."""
@@ -41,3 +45,8 @@ class StorageThreads:
     def close(self) -> None:
         """End the threads once they have finished what is running."""
         self._pool.shutdown(wait=False)
+
+
+def _discard(future: Future[T], discard: Callable[[T], object]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        discard(future.result())

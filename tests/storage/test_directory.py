@@ -16,7 +16,7 @@ from storage.errors import ObjectMissing, PartBusy, StorageFull, StorageUnavaila
 from storage.keys import new_key, object_path
 from storage.opening import open_storage
 from storage.parts import PartPlan
-from tests.storage.test_storage import DATA, content, pieces
+from tests.storage.objects import DATA, content, pieces
 
 
 @pytest.fixture
