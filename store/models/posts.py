@@ -182,6 +182,14 @@ class Post(Base):
             postgresql_where=text("campaign_id IS NOT NULL"),
         ),
         Index(
+            "posts_list_by_campaign",
+            "workspace_id",
+            "campaign_id",
+            text("id DESC"),
+            postgresql_include=["scheduled_for", "updated_at"],
+            postgresql_where=text("campaign_id IS NOT NULL"),
+        ),
+        Index(
             POST_SLOT,
             "queue_id",
             "scheduled_wall",

@@ -58,6 +58,27 @@ async def list_occurrences(
     return listed[:most]
 
 
+async def planned_occurrences(
+    session: AsyncSession, series: Series, first: datetime, end: datetime, now: datetime
+) -> list[Occurrence]:
+    """Return the first occurrences with instants from `first` to before `end` that get their posts later.
+
+    Usually these are the ones after `made_until`, so no post is read.
+    """
+    begin = max(first, now, series.made_until or now)
+    if series.is_finished or begin >= end:
+        return []
+    pattern, times = series_rules(series), await read_campaign_times(session, series)
+    first_wall, end_wall = _wall(begin) - _WIDEST_OFFSET, _wall(end) + _WIDEST_OFFSET
+    within = (one for one in expand(pattern, first_wall, end_wall) if begin <= one.instant < end)
+    entries = await list_entries(session, series.id, first_wall.isoformat(), end_wall.isoformat())
+    return [
+        occurrence
+        for occurrence in islice(within, MOST_SHOWN)
+        if occurrence.key not in entries and _reason(occurrence, times, now) is None
+    ]
+
+
 def _wall(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 

@@ -26,14 +26,15 @@ POSTS = 20_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 FILL = """
 INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for,
-                   tiktok_settings, facebook_settings, answer_bytes, created_at, updated_at)
+                   tiktok_settings, facebook_settings, answer_bytes, created_at, updated_at, campaign_id)
 SELECT 'post_' || lpad(to_hex(1767225600000 + n * 1000), 12, '0') || lpad(n::text, 20, '0'), :workspace, n::text,
        CASE WHEN n % 1000 = 0 THEN 'failed' WHEN n % 1000 = 1 THEN 'partial' WHEN n % 10 = 2 THEN 'scheduled'
             ELSE 'published' END,
        repeat('A post has some hundred characters. ', 15), '[]',
        CASE WHEN n % 500 = 0 THEN ARRAY['rare', 'common'] ELSE ARRAY['common'] END, 'UTC',
        CASE WHEN n % 2 = 0 THEN CAST(:epoch AS timestamptz) + n * interval '1 minute' END, '{}', '{}', 1000,
-       CAST(:epoch AS timestamptz) + n * interval '1 second', CAST(:epoch AS timestamptz) + n * interval '2 seconds'
+       CAST(:epoch AS timestamptz) + n * interval '1 second', CAST(:epoch AS timestamptz) + n * interval '2 seconds',
+       CASE WHEN n <= 8000 AND n % 10 = 0 THEN 'cmp_old' END
 FROM generate_series(1, CAST(:posts AS bigint)) AS n
 """
 FILL_TARGETS = """
@@ -140,6 +141,9 @@ async def rows_read(session: AsyncSession, workspace: str, conditions: Filter) -
         Filter(order=Order.UPDATED),
         Filter(tags=("rare", "common")),
         Filter(platform="twitter", account_id="tw_1"),
+        Filter(campaign_id="cmp_old"),
+        Filter(campaign_id="cmp_old", order=Order.UPDATED),
+        Filter(campaign_id="cmp_old", statuses=(PostStatus.PUBLISHED,)),
     ],
     ids=str,
 )
@@ -207,6 +211,7 @@ async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str
         {"tags": ("rare",)},
         {"platform": "twitter"},
         {"account_id": "tw_2"},
+        {"campaign_id": "cmp_old"},
         {"scheduled_from": EPOCH + timedelta(days=3), "scheduled_to": EPOCH + timedelta(days=4)},
         {"updated_since": EPOCH + timedelta(seconds=2 * POSTS - 3000)},
         {"created_from": EPOCH + timedelta(seconds=4000), "created_to": EPOCH + timedelta(seconds=6000)},
