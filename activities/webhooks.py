@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
+from activities.webhook_answers import TakenEvents
 from activities.webhook_requests import WebhookSender
 from domain.webhooks import Answer, WebhookStatus
 from store.database import Database
@@ -19,6 +20,7 @@ from store.models import Webhook
 from store.persist import persist
 from store.secrets.handover import HandoverError
 from store.secrets.vault import Vault, VaultError
+from store.webhooks.answers import TakenEvent
 from store.webhooks.deliveries import (
     ClaimedDelivery,
     Settled,
@@ -26,8 +28,8 @@ from store.webhooks.deliveries import (
     drop_delivery,
     find_webhook,
     next_due,
-    release_delivery,
-    settle_delivery,
+    release_deliveries,
+    settle_failure,
 )
 from store.webhooks.endpoints import count_waiting
 from store.webhooks.handover_keys import SealedSecret, open_secret
@@ -66,8 +68,11 @@ class _Batch:
     webhook: Webhook
     secrets: list[str]
     end: float
+    taken: TakenEvents
     may_continue: bool = True
     """Whether the endpoint has not begun to fail."""
+    unsent: list[str] = field(default_factory=list)
+    """The ids of deliveries of which nothing was sent."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
 
@@ -97,8 +102,11 @@ class WebhookSteps:
                 probes_now = False
                 if not claimed or not secrets:
                     break
-                batch = _Batch(webhook, secrets, end)
+                batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
                 await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
+                if batch.unsent:
+                    async with self._database.transaction() as session:
+                        await release_deliveries(session, batch.unsent)
         async with self._database.transaction() as session:
             return await self._state(session, command.webhook_id)
 
@@ -117,9 +125,12 @@ class WebhookSteps:
         """Send one event, unless the endpoint has begun to fail meanwhile or the round is over."""
         async with batch.turns:
             webhook = batch.webhook
-            if delivery.event is None or not (batch.may_continue or delivery.is_test) or time.monotonic() > batch.end:
+            if delivery.event is None:
                 async with self._database.transaction() as session:
-                    await (drop_delivery if delivery.event is None else release_delivery)(session, delivery.id)
+                    await drop_delivery(session, delivery.id)
+                return
+            if not (batch.may_continue or delivery.is_test) or time.monotonic() > batch.end:
+                batch.unsent.append(delivery.id)
                 return
             headers = {
                 "X-SocialSyncerAPI-Delivery": delivery.id,
@@ -127,16 +138,24 @@ class WebhookSteps:
             }
             began = datetime.now(UTC)
             answer = await self._sender.send(webhook.workspace_id, webhook.url, delivery.event, batch.secrets, headers)
-            settled = await self._settle(webhook, delivery, answer, began)
-            batch.may_continue = settled.may_continue
+            if answer.is_delivered:
+                taken = TakenEvent(delivery.id, began, answer.ms, answer.http_status, answer.response)
+                batch.may_continue = await batch.taken.record(taken)
+            else:
+                batch.may_continue = (await self._settle_failure(webhook, delivery, answer, began)).may_continue
+            self._meters.record_delivery(delivered=answer.is_delivered)
+            if delivery.is_test:
+                # Its client waits for the outcome.
+                self._database.announcer.add([delivery.id])
 
-    async def _settle(self, webhook: Webhook, delivery: ClaimedDelivery, answer: Answer, began: datetime) -> Settled:
+    async def _settle_failure(
+        self, webhook: Webhook, delivery: ClaimedDelivery, answer: Answer, began: datetime
+    ) -> Settled:
         async def write() -> Settled:
             async with self._database.answers.transaction() as session:
-                return await settle_delivery(session, webhook.id, delivery, answer, began, datetime.now(UTC))
+                return await settle_failure(session, webhook.id, delivery, answer, began, datetime.now(UTC))
 
         settled = await persist(write)
-        self._meters.record_delivery(delivered=answer.is_delivered)
         if settled.disabled is not None:
             log.warning(
                 "webhook.disabled",

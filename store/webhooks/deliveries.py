@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import Select, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.webhooks import (
@@ -22,7 +22,6 @@ from store.models import Delivery, DeliveryAttempt, Event, Webhook
 
 _CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
-_RECORDED_EVERY = timedelta(seconds=1)
 # A literal: the planner must see that the partial index has these.
 _IS_WAITING = text("deliveries.state = 'waiting'")
 
@@ -48,7 +47,8 @@ async def claim_deliveries(
 ) -> list[ClaimedDelivery]:
     """Claim what an endpoint is to be sent now: tests in any case, and if it fails one other event at a time."""
     free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
-    waiting = select(Delivery).where(Delivery.webhook_id == webhook.id, _IS_WAITING, free)
+    columns = (Delivery.id, Delivery.event_id, Delivery.cause, Delivery.attempts)
+    waiting = select(*columns).where(Delivery.webhook_id == webhook.id, _IS_WAITING, free)
     tests = await _claim(session, waiting.where(Delivery.cause == DeliveryCause.TEST), now, limit)
     others = waiting.where(Delivery.cause != DeliveryCause.TEST)
     if not webhook.enabled:
@@ -60,15 +60,19 @@ async def claim_deliveries(
     return tests
 
 
-async def _claim(session: AsyncSession, waiting: Any, now: datetime, limit: int) -> list[ClaimedDelivery]:
+async def _claim(
+    session: AsyncSession, waiting: Select[str, str, str, int], now: datetime, limit: int
+) -> list[ClaimedDelivery]:
     query = waiting.order_by(Delivery.next_at).limit(limit).with_for_update(skip_locked=True)
-    rows = list(await session.scalars(query, execution_options={"populate_existing": True}))
-    for row in rows:
-        row.claimed_until = now + _CLAIMED_FOR
-    events = {
-        event.id: event
-        for event in await session.scalars(select(Event).where(Event.id.in_([row.event_id for row in rows])))
-    }
+    rows = (await session.execute(query)).all()
+    if not rows:
+        return []
+    claimed = update(Delivery).where(Delivery.id.in_([row.id for row in rows]))
+    await session.execute(
+        claimed.values(claimed_until=now + _CLAIMED_FOR), execution_options={"synchronize_session": False}
+    )
+    query_events = select(Event).where(Event.id.in_([row.event_id for row in rows]))
+    events = {event.id: event for event in await session.scalars(query_events)}
     return [
         ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, events.get(row.event_id))
         for row in rows
@@ -83,36 +87,33 @@ class Settled:
     disabled: DisabledReason | None = None
 
 
-async def release_delivery(session: AsyncSession, delivery_id: str) -> None:
-    """Give a claimed delivery back, of which nothing was sent."""
+async def release_deliveries(session: AsyncSession, delivery_ids: Sequence[str]) -> None:
+    """Give claimed deliveries back, of which nothing was sent."""
     await session.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(claimed_until=None),
+        update(Delivery).where(Delivery.id.in_(delivery_ids)).values(claimed_until=None),
         execution_options={"synchronize_session": False},
     )
 
 
-async def settle_delivery(
+async def settle_failure(
     session: AsyncSession, webhook_id: str, claimed: ClaimedDelivery, answer: Answer, began: datetime, now: datetime
 ) -> Settled:
-    """Write the answer of an endpoint."""
-    if answer.is_delivered:
-        settled = await _record_success(session, webhook_id, now)
-        values: dict[str, Any] = {"state": DeliveryState.DELIVERED.value, "attempts": claimed.attempts + 1}
+    """Write the answer of an endpoint that has not taken an event."""
+    # Locked first: answers to several events come at the same time.
+    webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    values: dict[str, Any]
+    if claimed.is_test or webhook is None:
+        values = {"state": DeliveryState.EXHAUSTED.value}
+        settled = Settled(may_continue=webhook is not None and webhook.enabled and webhook.probe_at is None)
     else:
-        # Locked first: answers to several events come at the same time.
-        webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
-        if claimed.is_test or webhook is None:
-            values = {"state": DeliveryState.EXHAUSTED.value}
-            settled = Settled(may_continue=webhook is not None and webhook.enabled and webhook.probe_at is None)
-        else:
-            # While the endpoint is probed, what waits spends no attempt of its schedule.
-            attempts = claimed.attempts + (webhook.probe_at is None)
-            next_at = next_attempt(attempts, answer, now)
-            values = {"attempts": attempts, "next_at": next_at or now}
-            if next_at is None:
-                values["state"] = DeliveryState.EXHAUSTED.value
-            disabled = _failed(webhook, claimed.event_id, answer, began, now)
-            settled = Settled(webhook.enabled and webhook.probe_at is None, disabled)
+        # While the endpoint is probed, what waits spends no attempt of its schedule.
+        attempts = claimed.attempts + (webhook.probe_at is None)
+        next_at = next_attempt(attempts, answer, now)
+        values = {"attempts": attempts, "next_at": next_at or now}
+        if next_at is None:
+            values["state"] = DeliveryState.EXHAUSTED.value
+        disabled = _failed(webhook, claimed.event_id, answer, began, now)
+        settled = Settled(webhook.enabled and webhook.probe_at is None, disabled)
     session.add(
         DeliveryAttempt(
             delivery_id=claimed.id,
@@ -128,24 +129,7 @@ async def settle_delivery(
     await session.execute(
         still_waiting.values(**values, claimed_until=None), execution_options={"synchronize_session": False}
     )
-    if claimed.is_test:
-        # Its client waits for the outcome.
-        announce(session, claimed.id)
     return settled
-
-
-async def _record_success(session: AsyncSession, webhook_id: str, now: datetime) -> Settled:
-    """Record that an endpoint works. Its row is written once a second at most, so that answers do not queue for it."""
-    is_news = or_(
-        Webhook.failures > 0, Webhook.last_delivered_at.is_(None), Webhook.last_delivered_at < now - _RECORDED_EVERY
-    )
-    record = dict.fromkeys(("failing_since", "probe_at", "last_failure", "last_failed_event"))
-    await session.execute(
-        update(Webhook).where(Webhook.id == webhook_id, is_news).values(failures=0, last_delivered_at=now, **record),
-        execution_options={"synchronize_session": False},
-    )
-    query = select(Webhook.id).where(Webhook.id == webhook_id, Webhook.enabled, Webhook.probe_at.is_(None))
-    return Settled(may_continue=await session.scalar(query) is not None)
 
 
 def _failed(webhook: Webhook, event_id: str, answer: Answer, began: datetime, now: datetime) -> DisabledReason | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,10 +14,12 @@ from standardwebhooks import Webhook as Verifier
 from temporalio.testing import ActivityEnvironment
 
 from activities import webhooks
+from activities.webhook_answers import TakenEvents
 from activities.webhooks import DeliverCommand
 from domain.webhooks import OFF_AFTER, OPENS_AFTER, new_secret
 from store.models import Event, Webhook
 from store.secrets.vault import Vault, new_key
+from store.webhooks.answers import TakenEvent
 from store.webhooks.endpoints import add_test, change_endpoint, rotate_secret, switched
 from store.webhooks.handover_keys import keep_handover_key, seal_secret
 from store.webhooks.keeping import drop_surplus
@@ -25,6 +28,7 @@ from store.webhooks.notifications import endpoints_to_wake
 from tests.activities.receivers import answer, drop, hang
 from tests.activities.webhook_endpoints import Endpoint, endpoints, steps_of_worker
 from tests.stack import Stack
+from tests.statements import noting_statements
 
 
 @pytest.fixture
@@ -68,6 +72,22 @@ async def test_many_are_sent_eight_at_a_time(endpoint: Endpoint) -> None:
     await endpoint.deliver()
     assert len(set(endpoint.receiver.event_ids)) == 120
     assert endpoint.receiver.most_busy <= 8
+
+
+async def test_answers_that_come_while_one_is_written_are_written_together(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await endpoint.happen(8)
+    taken = TakenEvents(endpoint.stack.worker_database, endpoint.id)
+    now = datetime.now(UTC)
+    answers = [TakenEvent(row.id, now, 5, 204, "") for row in await endpoint.deliveries()]
+    with noting_statements(monkeypatch) as statements:
+        assert await asyncio.gather(*(taken.record(event) for event in answers)) == [True] * 8
+    assert len(statements) == 2
+    assert await endpoint.states() == [("delivered", 1)] * 8
+    # The answer to a delivery that was deleted meanwhile is no error.
+    assert await taken.record(replace(answers[0], delivery_id="dlv_gone"))
+    assert len(await endpoint.attempts()) == 8
 
 
 async def test_a_failure_is_sent_again_with_the_same_id(endpoint: Endpoint) -> None:
