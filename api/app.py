@@ -18,7 +18,9 @@ from api.http.body import MAX_BYTES
 from api.http.headers import HttpRequest
 from api.http.hosts import HostNames
 from api.http.middleware import ApiApp
-from api.media import MediaEndpoints
+from api.media.converted import ConvertedFileEndpoints
+from api.media.public import PublicUploadEndpoints
+from api.media.uploading import UploadingEndpoints
 from api.openapi.operations import CONTROLLERS
 from api.pages import PageEndpoints
 from domain.errors import PostsError
@@ -54,7 +56,9 @@ def create_app_of_process(
             HostedConnectEndpoints,
             AppDocuments,
             CalendarFeed,
-            MediaEndpoints,
+            ConvertedFileEndpoints,
+            PublicUploadEndpoints,
+            UploadingEndpoints,
             HealthEndpoints,
             PageEndpoints,
         ],

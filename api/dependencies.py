@@ -1,6 +1,6 @@
 """The dependencies of the API, made by the process or test that starts it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,15 +22,19 @@ from api.shared.waiting import (
     MOST_COUNTS_OF_ONE,
     MOST_IMPORTS,
     MOST_IMPORTS_OF_ONE,
+    MOST_WRITERS,
+    MOST_WRITERS_OF_ONE,
     TOO_MANY_CHECKS,
     TOO_MANY_COUNTS,
     TOO_MANY_IMPORTS,
+    TOO_MANY_WRITERS,
     ConcurrentRequests,
     WaitingRequests,
 )
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.errors import Problem
 from domain.post import LATE_AFTER
+from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
 from storage.base import Storage
@@ -82,6 +86,16 @@ class Dependencies:
     """The tests of endpoints that a workspace may ask for."""
     storage: Storage | None
     """The store of uploads; None if the operator has set none."""
+    uploads: ConcurrentRequests
+    """Requests that bring files."""
+    upload_quota: int
+    """Bytes of a workspace's uploads; 0 for any number."""
+    media_url: str | None
+    """Where platforms and people reach uploads, if it is not `public_url`, without a slash at the end."""
+    media_kept: timedelta
+    """How long an upload is kept after the last post that names it."""
+    verification_files: Mapping[str, str]
+    """Texts by the names of files under /media/ by which platforms verify that the operator owns that address."""
 
     @classmethod
     def assemble(
@@ -98,6 +112,10 @@ class Dependencies:
         operator_name: str | None = None,
         webhook_hosts: LocalHosts | None = None,
         storage: Storage | None = None,
+        upload_quota: int = UPLOAD_QUOTA,
+        media_url: str | None = None,
+        media_kept: timedelta = MEDIA_KEPT,
+        verification_files: Mapping[str, str] | None = None,
     ) -> "Dependencies":
         """Return the dependencies over the process's connections and settings."""
         delivery = Delivery(database, workflows)
@@ -126,6 +144,11 @@ class Dependencies:
             webhook_hosts or LocalHosts(),
             Rates(TESTS_A_MINUTE / 60, TESTS_A_MINUTE, problem=TOO_MANY_TESTS),
             storage,
+            ConcurrentRequests(MOST_WRITERS, MOST_WRITERS_OF_ONE, TOO_MANY_WRITERS, retry_after=10),
+            upload_quota,
+            media_url.rstrip("/") if media_url else None,
+            media_kept,
+            verification_files or {},
         )
 
 

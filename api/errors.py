@@ -122,6 +122,10 @@ class UnsupportedMediaType(PostsError):
     """The body is not sent as JSON."""
 
 
+class PayloadTooLarge(PostsError):
+    """A file has more bytes than it may have."""
+
+
 _STATUS: dict[type[PostsError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
@@ -129,6 +133,7 @@ _STATUS: dict[type[PostsError], int] = {
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
+    PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
     Unprocessable: 422,
     IdempotencyKeyReused: 422,

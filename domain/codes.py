@@ -44,10 +44,12 @@ ProblemCode = Literal[
     "invalid_json",
     "invalid_request",
     "media_gone",
+    "media_in_use",
     "media_not_checked",
     "media_not_public",
     "media_not_uploaded",
     "media_refused",
+    "media_rejected",
     "method_not_allowed",
     "missing_required_field",
     "no_accounts",
@@ -76,6 +78,7 @@ ProblemCode = Literal[
     "scheduled_time_passed",
     "series_has_unsent_posts",
     "server_forbidden",
+    "storage_quota_exceeded",
     "text_only",
     "too_close",
     "too_many_accounts",
@@ -86,6 +89,7 @@ ProblemCode = Literal[
     "too_many_posts",
     "too_many_queues",
     "too_many_series",
+    "too_many_uploads",
     "too_many_views",
     "too_many_webhooks",
     "unavailable",
@@ -93,6 +97,8 @@ ProblemCode = Literal[
     "unknown_parameter",
     "unsupported_media_type",
     "unsupported_recurrence",
+    "upload_differs",
+    "uploads_not_configured",
 ]
 """The values of `code` in answers that refuse a request, and in the findings of a validation."""
 

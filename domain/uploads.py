@@ -7,6 +7,8 @@ LARGEST_UPLOAD = 5 * 10**9
 """Bytes of a file. Source: the contract of the API's Media page, "up to 5 GB"."""
 MOST_UPLOADS = 100_000
 """Files of a workspace, and uploads that it has begun; our choice."""
+UPLOAD_QUOTA = 50 * 2**30
+"""Bytes of a workspace's files, unless the operator sets another number."""
 UPLOAD_WITHIN = timedelta(hours=1)
 """How long an address for an upload is valid, and how long after an upload that broke off."""
 PARTS_WITHIN = timedelta(days=2)
@@ -36,3 +38,25 @@ class UploadState(StrEnum):
     def is_open(self) -> bool:
         """Return whether its bytes may still come."""
         return self in (UploadState.PENDING, UploadState.UPLOADING)
+
+
+class ShownState(StrEnum):
+    """The states by which lists are filtered: whether bytes are coming at this moment makes no difference."""
+
+    PENDING = "pending"
+    READY = "ready"
+    REJECTED = "rejected"
+
+    @property
+    def states(self) -> frozenset[UploadState]:
+        """Return the states of rows that it stands for."""
+        if self is ShownState.PENDING:
+            return frozenset({UploadState.PENDING, UploadState.UPLOADING})
+        return frozenset({UploadState(self.value)})
+
+
+class FileKind(StrEnum):
+    """The kinds of files by which lists are filtered: the first words of their types."""
+
+    IMAGE = "image"
+    VIDEO = "video"

@@ -66,6 +66,10 @@ def create_app_from_env() -> Litestar:
             settings.operator_name,
             LocalHosts(settings.private_webhook_hosts),
             storage,
+            settings.max_media_mb * 2**20,
+            settings.media_public_url,
+            settings.media_kept,
+            settings.verification_files,
         )
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)

@@ -29,7 +29,7 @@ from domain.bounds import MOST_ACCOUNTS
 from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_S, Policy, posts_policy, requests_policy
-from domain.uploads import MEDIA_KEPT
+from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
 from storage.opening import storage_opener
@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     max_posts_mb: int = Field(
         default=MOST_MB, ge=0, le=10**9, description="MiB of all posts of one workspace; 0 for any number"
     )
+    max_media_mb: int = Field(
+        default=UPLOAD_QUOTA // 2**20, ge=0, le=10**9, description="MiB of one workspace's uploads; 0 for any number"
+    )
     max_accounts: int = Field(
         default=MOST_ACCOUNTS, ge=0, le=10**9, description="accounts that a workspace may connect; 0 for any number"
     )
@@ -192,6 +195,10 @@ class Settings(BaseSettings):
         ge=0,
         le=36_500,
         description="days for which an upload is kept after the last post that names it can be retried no more",
+    )
+    verification_files: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object of small texts by file name, served under /media/ for platforms that verify it",
     )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,

@@ -15,6 +15,7 @@ from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
 from api.http.limit_headers import ToldLimits, telling_limits
 from api.http.unread import Unread
+from api.http.uploads import media_headers
 from domain.errors import Problem
 from domain.holder import holding
 
@@ -112,7 +113,12 @@ class _Answer:
             headers = message["headers"]
             if self._method == "OPTIONS":
                 headers = self._app.with_allow(headers, self._served.get("path_template"))
-            message["headers"] = [*map(_allowing_head, headers), self._request_id, *self._told.headers()]
+            message["headers"] = [
+                *map(_allowing_head, headers),
+                *media_headers(self._served, self.status),
+                self._request_id,
+                *self._told.headers(),
+            ]
             self._beginning = message
             return
         if message["type"] == "http.response.body":

@@ -39,6 +39,8 @@ class Operation:
     body_required: bool = True
     texts: dict[str, str] = field(default_factory=dict)
     """Examples of a body as text, by their types, if it takes such."""
+    files: dict[str, Json] = field(default_factory=dict)
+    """Schemas of a body that is no JSON, by its types."""
     most_bytes: int = MAX_BYTES
     """Bytes that a body may have."""
     parameters: tuple[Json, ...] = ()

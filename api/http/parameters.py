@@ -72,6 +72,13 @@ PATH_PARAMETERS: dict[str, Json] = {
             "pau_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
         (
+            "mediaId",
+            "The file's id. The answer is 404 if the workspace has no such file.",
+            {"type": "string"},
+            "med_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+        ),
+        ("number", "The part's number, from 1.", {"type": "integer", "minimum": 1}, 1),
+        (
             "queueId",
             "The queue's id. The answer is 404 if the workspace has no such queue.",
             {"type": "string"},

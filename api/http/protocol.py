@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.errors import error_response, error_type
 from api.http.sockets import Admission, OpenSockets
 from api.http.unread import Unread
+from api.http.uploads import SLOWEST_UPLOAD, is_upload
 from domain.errors import Problem
 
 KEEP_ALIVE_S = 75
@@ -28,6 +29,8 @@ LONGEST_ADDRESS = 16 * 1024
 """Bytes of a request's address with its query. The longest that this API has a use for are well below 8 KiB."""
 _LARGEST_FRAMING = 256 * 1024
 """Bytes of a body that are not content: the sizes of its chunks, and what follows the last."""
+_CONTENT_PER_FRAMING = 64
+"""Bytes of a file for which it may have one more byte of framing: chunks of 1 KiB need half as much."""
 _LINGER_S = 1.0
 _PIECE = 16 * 1024
 """Bytes that are given to the parser at a time, so that no limit is exceeded by much."""
@@ -50,7 +53,7 @@ class ApiProtocol(HttpToolsProtocol):
     head_s = 10.0
     """Seconds in which a request's head must arrive, from its first byte or from the connection's beginning."""
     body_s = 60.0
-    """Seconds in which a body must arrive: 1 MiB at 18 kB/s."""
+    """Seconds in which a body must arrive: 1 MiB at 18 kB/s. A file must bring SLOWEST_UPLOAD in each of them."""
 
     def __init__(self, *args: Any, open_sockets: OpenSockets | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,6 +67,8 @@ class ApiProtocol(HttpToolsProtocol):
         self._complete = False
         self._refused = False
         self._beside_content = 0
+        self._is_upload = False
+        self._uploaded = 0
         self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -145,11 +150,15 @@ class ApiProtocol(HttpToolsProtocol):
             self.app = served
         self._stop_waiting()
         self._part = _Part.BODY
+        self._is_upload, self._uploaded = is_upload(self.scope["method"], self.scope["raw_path"]), 0
         if self.parser.should_upgrade():
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
         if not self.cycle.keep_alive:
             self.cycle.transport = _LingeringTransport(self.transport, self._close_when_read)  # type: ignore[assignment]
+        elif self._is_upload:
+            # A refusal of a file ends the connection, and comes while the client still sends.
+            self.cycle.transport = _LingeringTransport(self.transport, self._close_upload)  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
         """Continue with the next request, unless the connection ends with this one."""
@@ -159,6 +168,10 @@ class ApiProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Pass content to the app."""
         self._beside_content -= len(body)
+        if self._is_upload:
+            self._uploaded += len(body)
+            # The framing of a file grows with it.
+            self._beside_content = max(0, self._beside_content - len(body) // _CONTENT_PER_FRAMING)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -190,13 +203,17 @@ class ApiProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport.is_closing():
             return
-        if self._part is _Part.BODY and self.flow.read_paused:
-            # The app is late, not the client.
+        if self._part is _Part.BODY and (self.flow.read_paused or self._is_fast()):
+            # The app is late and not the client, or a large file is on its way.
+            self._uploaded = 0
             self._wait_for(_Part.BODY)
         elif self._begun:
             self._refuse(408, _TOO_SLOW)
         else:
             self.transport.close()
+
+    def _is_fast(self) -> bool:
+        return self._is_upload and self._uploaded >= SLOWEST_UPLOAD * self.body_s
 
     def pause_writing(self) -> None:
         """Begin to measure how fast the client reads."""
@@ -228,6 +245,12 @@ class ApiProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.flow.resume_reading()
         self._linger(None)
+
+    def _close_upload(self) -> None:
+        """Close the connection of a file that was refused, a moment after the answer."""
+        self._refused = True
+        self._stop_waiting()
+        self._close_soon()
 
     def _linger(self, before: int | None) -> None:
         size = self._unread.size if self._unread is not None else 0

@@ -121,11 +121,12 @@ def read_page(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | Non
 
 def read_id_page(request: HttpRequest) -> tuple[int, str | None]:
     """Return how many rows a page has at most, and the id before which it begins. Raises InvalidRequest."""
-    before_id, limit = read_page(request, _read_id)
+    before_id, limit = read_page(request, read_id)
     return limit, before_id
 
 
-def _read_id(text: str) -> str:
+def read_id(text: str) -> str:
+    """Return the id that a cursor holds. Raises ValueError."""
     row_id = decode_cursor(text).get("id")
     if not isinstance(row_id, str) or not row_id.isprintable():
         raise ValueError(NO_CURSOR)

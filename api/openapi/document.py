@@ -92,7 +92,8 @@ _ERROR_HEADERS = {
 }
 _ABOUT = """Publish social posts to every platform, now or at a set time, never twice.
 
-Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
+Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB), but for files; unknown
+fields are refused.
 Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers.
 
 Every answer to a request with a valid key tells its limits (`RateLimit`, `X-RateLimit-…`), unless there are none.
@@ -122,6 +123,7 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Media", "description": "Upload the files of posts, list and delete them."},
             {"name": "Calendar", "description": "See the posts of each day."},
             {"name": "Campaigns", "description": "Plan, watch, change and end many posts together."},
             {"name": "Imports", "description": "Create up to 10,000 posts at once, from a file or a list."},
@@ -205,6 +207,9 @@ def _operation(operation: Operation) -> Json:
             **_error_responses((*operation.errors, *_ALWAYS, *(("insufficientScope",) if scope else ()))),
         },
     }
+    if operation.files:
+        content = {kind: {"schema": schema} for kind, schema in operation.files.items()}
+        described["requestBody"] = {"required": True, "content": content}
     if operation.body:
         described["requestBody"] = {
             "required": operation.body_required,

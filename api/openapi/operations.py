@@ -10,6 +10,7 @@ from api.events.routes import EventEndpoints
 from api.http.operation import operations_served
 from api.imports.routes import ImportEndpoints
 from api.keys.routes import KeyEndpoints
+from api.media.routes import MediaEndpoints, MultipartEndpoints
 from api.pauses.routes import PauseEndpoints
 from api.platforms import PlatformEndpoints
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
@@ -21,6 +22,8 @@ CONTROLLERS = (
     PostEndpoints,
     BulkEndpoints,
     ImportEndpoints,
+    MediaEndpoints,
+    MultipartEndpoints,
     PlatformEndpoints,
     OutcomeEndpoints,
     CalendarEndpoints,

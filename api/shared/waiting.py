@@ -26,6 +26,9 @@ TOO_MANY_IMPORTS = Problem(
     "Another import is being carried out; send this one again when it is done, with the same Idempotency-Key",
     "rate_limited",
 )
+MOST_WRITERS, MOST_WRITERS_OF_ONE = 16, 4
+"""Requests that bring files at a time in one process: in all, and of one workspace; our choice."""
+TOO_MANY_WRITERS = Problem("Other files are being uploaded; please send this one a little later", "rate_limited")
 
 
 class Deadline:

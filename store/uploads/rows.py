@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
@@ -15,8 +15,9 @@ from store.database import Pool
 from store.models import Upload
 
 _PUBLIC = """
-SELECT id, workspace_id, key, filename, sniffed_type, size, sha256, etag, created_at FROM uploads
-WHERE token = $1 AND state = 'ready'
+SELECT id, workspace_id, key, filename, coalesce(sniffed_type, content_type), coalesce(size, 0), sha256,
+  coalesce(etag, ''), state = 'ready'
+FROM uploads WHERE token = $1 AND state <> 'deleted'
 """
 
 
@@ -46,7 +47,7 @@ class BegunUpload:
 
 
 async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
-    """Add the row of an upload whose bytes are still to come. `quota.check_quota` comes before it."""
+    """Add the row of an upload whose bytes are still to come. `quota.lock_quota` comes before it."""
     secret = secrets.token_urlsafe(32)
     row = Upload(
         id=new_id("med"),
@@ -113,13 +114,14 @@ async def list_uploads(
     if states:
         query = query.where(Upload.state.in_([state.value for state in states]))
     if type_prefix is not None:
-        query = query.where(Upload.content_type.startswith(type_prefix, autoescape=True))
+        content_type = func.coalesce(Upload.sniffed_type, Upload.content_type)
+        query = query.where(content_type.startswith(type_prefix, autoescape=True))
     return list(await session.scalars(query.order_by(Upload.id.desc()).limit(most)))
 
 
 @dataclass(frozen=True, slots=True)
 class PublicUpload:
-    """A ready file, as its public address serves it."""
+    """A file, as its public address serves it if it is ready."""
 
     id: str
     workspace_id: str
@@ -128,14 +130,20 @@ class PublicUpload:
     content_type: str
     size: int
     sha256: bytes | None
-    etag: str | None
-    created_at: datetime
+    etag: str
+    is_ready: bool
 
 
 async def find_public(database: Pool, token: str) -> PublicUpload | None:
-    """Return the ready file of a token."""
+    """Return the file of a token, also one that is still to come."""
     row = await database.row(_PUBLIC, token)
     return PublicUpload(*row) if row else None
+
+
+async def lock_upload(session: AsyncSession, upload_id: str) -> bool:
+    """Lock an upload until the transaction ends; False if it is deleted."""
+    query = select(Upload.id).where(Upload.id == upload_id, Upload.state != UploadState.DELETED.value)
+    return await session.scalar(query.with_for_update()) is not None
 
 
 async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> None:

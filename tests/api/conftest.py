@@ -13,6 +13,7 @@ from api.dependencies import Dependencies
 from api.shared.request_limits import RequestLimits
 from domain.request_limits import Policy, requests_policy
 from media.local_hosts import LocalHosts
+from storage.directory import DirectoryStorage
 from tests.api.documented import check_documented
 from tests.serving import started
 from tests.stack import Stack
@@ -23,17 +24,22 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="session")
-async def app(running: Stack) -> AsyncIterator[Litestar]:
+async def app(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Litestar]:
     """Serve the session's stack."""
+    storage = DirectoryStorage(tmp_path_factory.mktemp("media"), least_free=0)
+    await storage.prepare()
     deps = Dependencies.assemble(
         running.api_database,
         running.workflows,
         running.outcomes,
         public_url=PUBLIC_URL,
         webhook_hosts=LocalHosts(running.settings.private_webhook_hosts),
+        storage=storage,
+        verification_files={"tiktok4Mx.txt": "tiktok-developers-site-verification=4Mx"},
     )
     async with started(create_app(deps)) as app:
         yield app
+    await storage.close()
 
 
 ANY_NUMBER = requests_policy(0)

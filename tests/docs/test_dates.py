@@ -29,7 +29,8 @@ def request_bodies(value: Any) -> Iterator[dict[str, Any]]:
 def bodies_of_the_document() -> list[dict[str, Any]]:
     operations = [operation for methods in document()["paths"].values() for operation in methods.values()]
     bodies = [operation["requestBody"] for operation in operations if "requestBody" in operation]
-    return list(request_bodies([body["content"]["application/json"]["examples"] for body in bodies]))
+    contents = [body["content"]["application/json"] for body in bodies if "application/json" in body["content"]]
+    return list(request_bodies([content["examples"] for content in contents]))
 
 
 def check_ahead(day: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.errors import error_type
-from api.posts.error_examples import accounts, campaigns, events, imports, plans, posts, requests
+from api.posts.error_examples import accounts, campaigns, events, imports, plans, posts, requests, uploads
 from api.posts.examples import CREATE
 
 
@@ -25,7 +25,7 @@ def error(status: int, sentence: str, code: str, param: str | None = None) -> di
 
 ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
     name: (status, error(status, sentence, code, param))
-    for part in (requests, posts, campaigns, plans, imports, events, accounts)
+    for part in (requests, posts, campaigns, plans, imports, events, uploads, accounts)
     for name, status, sentence, code, param in part.EXAMPLES
 }
 """By name: the status and body of each error, for the operations that can answer with it."""

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from domain.ids import new_id
-from domain.uploads import UploadState
+from domain.uploads import LARGEST_UPLOAD, UploadState
 from store.database import Database
 from store.models import Upload
 from store.uploads.claims import Content, claim_upload, lock_open, release_claim, renew_claim, settle_upload
-from store.uploads.quota import QuotaExceeded, TooManyUploads, check_quota
+from store.uploads.quota import TooManyUploads, lock_quota
 from store.uploads.rows import (
     BegunUpload,
     NewUpload,
@@ -52,7 +52,7 @@ async def begin(database: Database, workspace_id: str, size: int = 10, quota: in
         "created_by": None,
     } | values
     async with database.transaction() as session:
-        await check_quota(session, workspace_id, size, quota)
+        assert await lock_quota(session, workspace_id, quota) >= size
         new = NewUpload(
             workspace_id=workspace_id, size=size, reserved=size, expires_at=now + timedelta(hours=1), **fields
         )
@@ -112,7 +112,7 @@ async def test_the_claim_of_a_process_that_died_ends(database: Database, workspa
     assert (current.state, current.size, current.reserved, current.sha256) == ("ready", 7, 7, b"s" * 32)
     public = await find_public(database, upload.row.token)
     assert public is not None
-    assert (public.id, public.content_type, public.size) == (upload.row.id, "image/jpeg", 7)
+    assert (public.id, public.content_type, public.size, public.is_ready) == (upload.row.id, "image/jpeg", 7, True)
 
 
 async def test_an_upload_that_broke_off_begins_again(database: Database, workspace_id: str) -> None:
@@ -141,12 +141,13 @@ async def test_the_quota_holds_for_concurrent_requests(
         *(begin(database, workspace_id, size=10, quota=35) for _ in range(6)), return_exceptions=True
     )
     assert [type(result) for result in begun].count(BegunUpload) == 3
-    (refusal, *_) = [result for result in begun if isinstance(result, QuotaExceeded)]
-    assert refusal.available == 5
+    assert [type(result) for result in begun].count(AssertionError) == 3
     upload = next(result for result in begun if isinstance(result, BegunUpload))
     async with database.transaction() as session:
         # Its own reservation does not count against an upload.
-        await check_quota(session, workspace_id, 15, 35, upload_id=upload.row.id)
+        assert await lock_quota(session, workspace_id, 35) == 5
+        assert await lock_quota(session, workspace_id, 35, upload_id=upload.row.id) == 15
+        assert await lock_quota(session, workspace_id, 0) == LARGEST_UPLOAD
         await mark_deleted(session, upload.row.id, datetime.now(UTC))
     await begin(database, workspace_id, size=10, quota=35)
     monkeypatch.setattr("store.uploads.quota.MOST_UPLOADS", 3)
@@ -178,4 +179,7 @@ async def test_uploads_are_found_by_their_workspace_and_their_secret_only(
         await mark_deleted(session, first.row.id, datetime.now(UTC))
         assert await find_upload(session, workspace_id, first.row.id) is None
         assert await find_by_secret(session, first.secret) is None
-    assert await find_public(database, second.row.token) is None
+    assert await find_public(database, first.row.token) is None
+    pending = await find_public(database, second.row.token)
+    assert pending is not None
+    assert not pending.is_ready

@@ -1,10 +1,10 @@
-"""Serve converted media to the platforms that fetch it. They have no API key; tokens cannot be guessed."""
+"""Serve converted media, and files of verification, to platforms. They have no API key; tokens cannot be guessed."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 
-from litestar import Controller, get
+from litestar import Controller, Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
@@ -18,15 +18,17 @@ from store.media.files import FilePiece, open_file, read_piece
 _MISSING = Problem("There is no such file", "not_found")
 
 
-class MediaEndpoints(Controller):
+class ConvertedFileEndpoints(Controller):
     """Endpoints that serve files by their tokens."""
 
     @get("/media/{name:str}")
-    async def media_file(self, request: HttpRequest, name: FromPath[str], deps: Deps) -> Stream:
+    async def media_file(self, request: HttpRequest, name: FromPath[str], deps: Deps) -> Stream | Response[bytes]:
         """Return a file; the ending behind its token is for platforms that derive a file's type from its address.
 
         It is always the whole file, whatever part the request asks for (RFC 9110, 14.2).
         """
+        if (text := deps.verification_files.get(name)) is not None:
+            return Response(text.encode(), media_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
         token = name.partition(".")[0]
         look_up = partial(open_file, deps.database, token, datetime.now(UTC), PIECE)
         file = await deps.strangers.find(token, look_up) if token.isascii() and "\0" not in token else None

@@ -1,0 +1,90 @@
+"""Begin uploads: in one piece, by an address, or in parts."""
+
+from datetime import UTC, datetime, timedelta
+
+from api.dependencies import Dependencies
+from api.media.errors import TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
+from api.media.schemas import MultipartBody, PresignBody
+from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
+from storage.base import SignedRequest
+from storage.keys import new_key
+from storage.parts import PartPlan
+from store.uploads.quota import TooManyUploads, lock_quota
+from store.uploads.rows import BegunUpload, NewUpload, begin_upload
+
+
+async def begin(
+    deps: Dependencies,
+    workspace_id: str,
+    body: PresignBody | MultipartBody,
+    created_by: str,
+    *,
+    within: timedelta = UPLOAD_WITHIN,
+    plan: PartPlan | None = None,
+    multipart_id: str | None = None,
+    key: str | None = None,
+) -> BegunUpload:
+    """Add the row of a file that is to come. Raises PayloadTooLarge, Unprocessable."""
+    if (body.size or 0) > LARGEST_UPLOAD:
+        raise TOO_LARGE
+    try:
+        async with deps.database.transaction() as session:
+            room = await lock_quota(session, workspace_id, deps.upload_quota)
+            # Nothing is reserved for a size that is not known: the upload itself does that.
+            if room < (body.size or 1):
+                raise quota_exceeded(room)
+            upload = NewUpload(
+                workspace_id=workspace_id,
+                key=key or new_key(),
+                filename=body.filename,
+                content_type=body.content_type.lower(),
+                size=body.size,
+                sha256=bytes.fromhex(body.sha256) if body.sha256 else None,
+                reserved=body.size or 0,
+                expires_at=datetime.now(UTC) + within,
+                created_by=created_by,
+                part_size=plan.part_size if plan else None,
+                multipart_id=multipart_id,
+            )
+            return await begin_upload(session, upload)
+    except TooManyUploads as error:
+        raise TOO_MANY from error
+
+
+async def sign(deps: Dependencies, upload: BegunUpload) -> SignedRequest | None:
+    """Return the request by which a client stores a file itself; None if it sends the bytes to this API.
+
+    The storage binds their number only if it is known, and no digest: those files come through this API.
+    """
+    row = upload.row
+    if row.size is None or row.sha256 is not None:
+        return None
+    with storage_errors():
+        return await require_storage(deps).sign_put(
+            row.key, row.content_type, row.size, int(UPLOAD_WITHIN.total_seconds())
+        )
+
+
+async def begin_parts(deps: Dependencies, workspace_id: str, body: MultipartBody, created_by: str) -> BegunUpload:
+    """Begin an upload in parts. Raises PayloadTooLarge, Unprocessable, Unavailable."""
+    storage = require_storage(deps)
+    if body.size > LARGEST_UPLOAD:
+        raise TOO_LARGE
+    plan, key = PartPlan.for_size(body.size), new_key()
+    with storage_errors():
+        multipart_id = await storage.begin_multipart(key, body.content_type.lower(), plan)
+    try:
+        return await begin(
+            deps,
+            workspace_id,
+            body,
+            created_by,
+            within=PARTS_WITHIN,
+            plan=plan,
+            multipart_id=multipart_id,
+            key=key,
+        )
+    except BaseException:
+        with storage_errors():
+            await storage.abort_multipart(key, multipart_id)
+        raise

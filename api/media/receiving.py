@@ -1,0 +1,192 @@
+"""Receive the bytes of an upload: one writer at a time, all or nothing, and the row says when they are there."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import structlog
+
+from api.dependencies import Dependencies
+from api.media.errors import (
+    BUSY,
+    NO_ADDRESS,
+    NO_UPLOAD,
+    OVER,
+    TOO_LARGE,
+    TOO_MANY,
+    MediaRejected,
+    differs,
+    quota_exceeded,
+    require_storage,
+    storage_errors,
+)
+from api.media.stream import FileStream
+from domain.errors import Conflict, Problem
+from domain.uploads import CLAIMED_FOR, LARGEST_UPLOAD, UploadState
+from media.upload_arrivals import record_arrival
+from storage.base import Storage, Written
+from storage.errors import StorageError, TooLong
+from storage.keys import new_key
+from store.models import Upload
+from store.uploads.claims import claim_upload, release_claim, renew_claim
+from store.uploads.quota import TooManyUploads, lock_quota
+from store.uploads.rows import find_upload
+
+log = structlog.get_logger(__name__)
+
+_RENEW_EVERY_S = CLAIMED_FOR.total_seconds() / 4
+_HASHED = 2**20
+"""Bytes that are hashed at a time, in a thread."""
+_DIFFERENT = Conflict(Problem("The upload is complete, and its bytes are others than these", "conflict"))
+
+
+async def receive(
+    deps: Dependencies,
+    upload: Upload,
+    pieces: AsyncIterator[bytes],
+    length: int | None,
+    most: int = LARGEST_UPLOAD,
+) -> Upload:
+    """Store the bytes of an upload and return its row.
+
+    `length` is the number of the bytes, if it is known; else there may be `most`. A repeat of a complete upload with
+    the same bytes is answered as the first. If the upload may not be written, raises PostsError and reads nothing.
+    """
+    storage = require_storage(deps)
+    state = upload.state_at(datetime.now(UTC))
+    if state is UploadState.READY:
+        await _compare(upload, pieces, length)
+        return upload
+    if state is UploadState.REJECTED:
+        raise MediaRejected(upload.sniffed_type)
+    if state is UploadState.UPLOADING:
+        raise BUSY
+    if upload.size is not None and length is not None and upload.size != length:
+        raise differs("size", upload.size, length)
+    await _write(deps, storage, upload, pieces, upload.size if length is None else length, most)
+    async with deps.database.reading() as session:
+        row = await find_upload(session, upload.workspace_id, upload.id)
+    if row is None:
+        raise NO_UPLOAD
+    return row
+
+
+async def _compare(upload: Upload, pieces: AsyncIterator[bytes], length: int | None) -> None:
+    """Raise Conflict unless the bytes are those of a complete upload."""
+    if length not in (None, upload.size):
+        raise _DIFFERENT
+    digest, block, size = hashlib.sha256(), bytearray(), 0
+    async for piece in pieces:
+        block += piece
+        size += len(piece)
+        if size > (upload.size or 0):
+            raise _DIFFERENT
+        if len(block) >= _HASHED:
+            await asyncio.to_thread(digest.update, bytes(block))
+            block.clear()
+    digest.update(block)
+    if size != upload.size or digest.digest() != upload.sha256:
+        raise _DIFFERENT
+
+
+async def _write(
+    deps: Dependencies,
+    storage: Storage,
+    upload: Upload,
+    pieces: AsyncIterator[bytes],
+    size: int | None,
+    most: int,
+) -> None:
+    key = new_key()
+    reserved = await _claim(deps, storage, upload, key, size, most)
+    stream = FileStream(pieces, size)
+    try:
+        try:
+            written = await _store(deps, storage, upload, key, stream, reserved)
+        except TooLong as error:
+            raise (quota_exceeded(reserved) if reserved < most else TOO_LARGE) from error
+        state = await record_arrival(deps.database, upload.id, key, written, stream.sniffed_type)
+    except MediaRejected:
+        await record_arrival(deps.database, upload.id, key, Written(stream.size, None, ""), stream.sniffed_type)
+        raise
+    except BaseException:
+        await _release(deps, upload.id, key)
+        raise
+    if state is None:
+        await _delete(storage, key)
+        raise OVER
+
+
+async def _claim(deps: Dependencies, storage: Storage, upload: Upload, key: str, size: int | None, most: int) -> int:
+    """Let the upload be written under a key; return how many bytes are reserved for it."""
+    if (size or 0) > LARGEST_UPLOAD:
+        raise TOO_LARGE
+    try:
+        async with deps.database.transaction() as session:
+            room = await lock_quota(session, upload.workspace_id, deps.upload_quota, upload_id=upload.id)
+            if room < (size or 1):
+                raise quota_exceeded(room)
+            reserved = min(room, most) if size is None else size
+            older_key = await claim_upload(session, upload.id, key, reserved)
+    except TooManyUploads as error:
+        raise TOO_MANY from error
+    if older_key is None:
+        is_over = upload.expires_at is not None and upload.expires_at <= datetime.now(UTC)
+        raise NO_ADDRESS if is_over else BUSY
+    # The process that wrote under it may have died after it had stored the bytes.
+    await _delete(storage, older_key)
+    return reserved
+
+
+async def _store(
+    deps: Dependencies, storage: Storage, upload: Upload, key: str, stream: FileStream, most: int
+) -> Written:
+    """Write the bytes to the storage; nothing is there if this raises. Raises TooLong beyond `most` bytes."""
+    async with _renewed(deps, upload.id, key, stream):
+        with storage_errors():
+            written = await storage.write(key, stream.checked(), most)
+    if upload.sha256 is not None and written.sha256 != upload.sha256:
+        await _delete(storage, key)
+        raise differs("sha256", upload.sha256.hex(), (written.sha256 or b"").hex())
+    return written
+
+
+@asynccontextmanager
+async def _renewed(deps: Dependencies, upload_id: str, key: str, stream: FileStream) -> AsyncIterator[None]:
+    """Keep a claim while the block runs, and stop the stream if the claim is lost."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_S)
+            try:
+                async with deps.database.transaction() as session:
+                    is_kept = await renew_claim(session, upload_id, key)
+            except Exception:
+                # The next renewal, or the end of the upload, comes to know whether the claim is still there.
+                log.warning("upload.not_renewed", upload_id=upload_id, exc_info=True)
+                continue
+            if not is_kept:
+                stream.stop(OVER)
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _release(deps: Dependencies, upload_id: str, key: str) -> None:
+    """Let the upload begin again. Without a database its claim ends by itself."""
+    try:
+        async with deps.database.transaction() as session:
+            await release_claim(session, upload_id, key)
+    except Exception:
+        log.warning("upload.not_released", upload_id=upload_id, exc_info=True)
+
+
+async def _delete(storage: Storage, key: str) -> None:
+    """Delete bytes that no row names. The doctor lists those that remain after a failure."""
+    with suppress(StorageError):
+        await storage.delete(key)

@@ -1,0 +1,62 @@
+"""The addresses to which files are sent. A client that has one needs no API key."""
+
+from litestar import Controller, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from api.dependencies import Dependencies, Deps
+from api.errors import UnsupportedMediaType
+from api.http.body import content_type
+from api.http.headers import HttpRequest
+from api.media.errors import NO_ADDRESS
+from api.media.receiving import receive
+from api.media.stream import body_pieces
+from api.media.urls import UPLOAD_PATH
+from api.media.views import upload_views
+from api.posts.answers.response import respond_privately
+from domain.errors import Problem
+from store.models import Upload
+from store.uploads.rows import find_by_secret
+
+_LONGEST_SECRET = 64
+
+
+class UploadingEndpoints(Controller):
+    """The endpoint of uploads in one piece."""
+
+    @HTTPRouteHandler(f"{UPLOAD_PATH}{{secret:str}}", http_method=["PUT"], status_code=200, request_max_body_size=None)
+    async def upload(self, request: HttpRequest, secret: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Store the bytes of a file."""
+        await deps.restoring.require_finished()
+        upload = await _find(deps, secret)
+        request.state.unread_of = f"files of {upload.workspace_id}"
+        _check_type(request, upload)
+        with deps.uploads.take(upload.workspace_id):
+            row = await receive(deps, upload, body_pieces(request), request.content_length)
+        async with deps.database.reading() as session:
+            (shown,) = await upload_views(deps, request, session, [row])
+        return respond_privately(shown)
+
+
+async def _find(deps: Dependencies, secret: str) -> Upload:
+    async def look_up() -> Upload | None:
+        async with deps.database.reading() as session:
+            return await find_by_secret(session, secret)
+
+    if len(secret) > _LONGEST_SECRET or not secret.isascii():
+        raise NO_ADDRESS
+    upload = await deps.strangers.find(secret, look_up)
+    if upload is None or upload.part_size is not None:
+        raise NO_ADDRESS
+    return upload
+
+
+def _check_type(request: HttpRequest, upload: Upload) -> None:
+    """Raise UnsupportedMediaType unless the bytes come with the type for which the address was made."""
+    kind = content_type(request)
+    if kind != upload.content_type:
+        sentence = (
+            f"This address takes {upload.content_type}, and the request's Content-Type is {kind or 'missing'}: send "
+            "the headers that came with the address"
+        )
+        raise UnsupportedMediaType(Problem(sentence, "unsupported_media_type"))

@@ -1,0 +1,52 @@
+"""Uploads whose bytes have come: what they are, by their first bytes, is written into their rows."""
+
+from datetime import UTC, datetime
+
+from domain.uploads import LARGEST_UPLOAD, UploadState
+from media.sniff import sniff
+from media.upload_types import is_accepted, sniff_subtitles
+from storage.base import Storage, Written
+from store.database import Database
+from store.models import Upload
+from store.uploads.claims import Content, lock_open, settle_upload
+
+
+def recognize(head: bytes) -> str | None:
+    """Return the type that the first bytes of a file show, None if unknown."""
+    return sniff_subtitles(head) or sniff(head)
+
+
+async def record_arrival(
+    database: Database, upload_id: str, key: str, written: Written, sniffed_type: str | None
+) -> UploadState | None:
+    """Record that an upload's bytes are stored under a key; None if the upload is over, or has another key.
+
+    Returns whether it is READY, or REJECTED for its type. Bytes that no row names are for the caller to delete.
+    """
+    state = UploadState.READY if is_accepted(sniffed_type) else UploadState.REJECTED
+    async with database.transaction() as session:
+        if not await lock_open(session, upload_id, key):
+            return None
+        await settle_upload(
+            session, upload_id, state, Content(written.size, written.sha256, written.etag, sniffed_type)
+        )
+    return state
+
+
+async def look_for_arrival(database: Database, storage: Storage, upload: Upload) -> UploadState:
+    """Return the state of an upload; if its client sends the bytes to the storage itself, look whether they are there.
+
+    Raises StorageError.
+    """
+    state = upload.state_at(datetime.now(UTC))
+    if state is not UploadState.PENDING or storage.is_local or upload.part_size is not None:
+        return state
+    stat = await storage.stat(upload.key)
+    if stat is None:
+        return state
+    if stat.size > LARGEST_UPLOAD or (upload.size is not None and stat.size != upload.size):
+        await storage.delete(upload.key)
+        return state
+    sniffed_type = recognize(await storage.head(upload.key, stat.etag))
+    written = Written(stat.size, None, stat.etag)
+    return await record_arrival(database, upload.id, upload.key, written, sniffed_type) or state
