@@ -66,13 +66,13 @@ async def run(names: list[str] | None) -> None:
             accounts.append(parts.accounts)
             group = worker.worker_group(client, parts, names or platforms(), timedelta(seconds=settings.worker_grace_s))
             # Health checks report the worker as alive until its steps have finished.
-            readiness = Readiness(database, Queues(client), settings.late_after)
+            readiness = Readiness(database, Queues(client), settings.late_after, parts.storage)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             workers = worker.running_workers(client, parts, group, watch, settings.audit_kept, settings.media_kept)
             async with (
                 serving_health(settings, readiness, group.workers),
                 workers,
-                running_tasks(schema_task(database)),
+                running_tasks(schema_task(database), *readiness.tasks()),
             ):
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()

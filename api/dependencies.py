@@ -125,7 +125,7 @@ class Dependencies:
             outcomes,
             FeedWatch(database),
             delivery,
-            Readiness(database, workflows.queues, late_after),
+            Readiness(database, workflows.queues, late_after, storage),
             Restoring(database),
             request_limits or RequestLimits(database),
             WorkspaceUsage(database, limits),

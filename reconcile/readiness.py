@@ -10,6 +10,9 @@ import structlog
 from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
 from reconcile.clock import ahead_of_database
+from reconcile.rounds import BackgroundTask
+from reconcile.storage import StorageCheck
+from storage.base import Storage
 from store.apps.refusals import refused_apps
 from store.clock import database_now
 from store.database import Database
@@ -30,28 +33,35 @@ _GIVEN_UP_S = 15.0
 _FRESH_S = 1.0
 _FRESH_QUEUES_S = 5.0
 """Temporal itself updates its counts no more often."""
+_FRESH_STORAGE_S = 5.0
+"""A bucket's owner pays for each look."""
 
 
 class Readiness:
     """Probes of the parts, each separate and at most once at a time. A fresh result is used again."""
 
-    def __init__(self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER) -> None:
+    def __init__(
+        self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER, storage: Storage | None = None
+    ) -> None:
         self._database = database
         self._queues = queues
         self._ahead = ahead_of_database(database)
         self._late_after = late_after
+        self._storage = StorageCheck(database, storage) if storage else None
         self._probes = (
             _Probe(self._rows, {"database": False, "sweep": False, "planner": False}, _FRESH_S),
             _Probe(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
             _Probe(self._platform_queues, {}, _FRESH_QUEUES_S),
+            *([_Probe(self._stored, {"storage": False}, _FRESH_STORAGE_S)] if storage else []),
         )
 
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 
         `worker` is false if no worker polls the posts' queue, or a platform's queue that has work; each such queue is
-        included under its name. `latePosts`, `refusedApps` and `schema` are missing if the database is unavailable.
-        `version` is that of the code, `schema` the revision of the database's schema.
+        included under its name. `storage` is false if this process does not see the store of uploads that the database
+        names, and missing if there is none. `latePosts`, `refusedApps` and `schema` are missing if the database is
+        unavailable. `version` is that of the code, `schema` the revision of the database's schema.
         """
         health: Parts = {"version": code_version()}
         for parts in await asyncio.gather(*(probe.result() for probe in self._probes)):
@@ -60,6 +70,10 @@ class Readiness:
         return {name: health[name] for name in (*_NAMES, *unpolled) if name in health} | (
             {"worker": False} if unpolled else {}
         )
+
+    def tasks(self) -> list[BackgroundTask]:
+        """Return the checks that a process repeats whether or not it is asked."""
+        return [self._storage.task()] if self._storage else []
 
     async def close(self) -> None:
         """Cancel running probes."""
@@ -84,12 +98,26 @@ class Readiness:
         # Every post needs a worker of this queue: it is reported missing even without work.
         return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
 
+    async def _stored(self) -> Parts:
+        return {"storage": self._storage is None or await self._storage.check()}
+
     async def _platform_queues(self) -> Parts:
         states = await self._queues.platforms(self._ahead)
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 
-_NAMES = ("database", "temporal", "worker", "sweep", "planner", "latePosts", "refusedApps", "version", "schema")
+_NAMES = (
+    "database",
+    "temporal",
+    "worker",
+    "sweep",
+    "planner",
+    "storage",
+    "latePosts",
+    "refusedApps",
+    "version",
+    "schema",
+)
 
 
 def ready(parts: Parts) -> bool:

@@ -74,7 +74,7 @@ def create_app_from_env() -> Litestar:
         # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            async with running_tasks(watch.task(), schema_task(database)):
+            async with running_tasks(watch.task(), schema_task(database), *deps.readiness.tasks()):
                 yield deps
         finally:
             if storage:

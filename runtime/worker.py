@@ -31,6 +31,7 @@ from reconcile.renewals import renewal_task
 from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
 from reconcile.series_planner import planner_task
+from reconcile.storage import tidying_task
 from reconcile.sweep import bulk_task, sweep_task
 from reconcile.uploads import upload_task
 from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
@@ -201,7 +202,7 @@ async def running_workers(
         *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),
         zone_task(database, posts),
         expiry_task(database, audit_kept),
-        *([upload_task(database, parts.storage, media_kept)] if parts.storage else []),
+        *([upload_task(database, parts.storage, media_kept), tidying_task(parts.storage)] if parts.storage else []),
         ends_task(database),
         wake_task(database, client),
         webhook_sweep_task(database, client),

@@ -61,7 +61,7 @@ class Storage(ABC):
     """Whether objects are files of this machine: then `open_local` opens them, and nothing is signed."""
 
     def __init__(self) -> None:
-        self._foreign = False
+        self._foreign = self._recognized = False
 
     async def recognize(self, marker: str) -> bool:
         """Return whether this is the store in which the object `marker` was written when it was new.
@@ -70,6 +70,10 @@ class Storage(ABC):
         store are not missing, and nothing may be written there. Raises StorageUnavailable if the store gives no answer.
         """
         self._foreign = not await self.has(marker)
+        if not self._foreign and not self._recognized:
+            # A copy of the objects alone lacks the other folders.
+            await self.prepare()
+            self._recognized = True
         return not self._foreign
 
     def refuse_if_foreign(self) -> None:

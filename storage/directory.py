@@ -62,7 +62,13 @@ class DirectoryStorage(Storage):
 
     async def has(self, key: str) -> bool:
         """Return whether an object is there."""
-        return await self._threads.run(_SHORT_S, self._object(key).exists)
+        path = self._object(key)
+
+        def exists() -> bool:
+            with failures_of_disk():
+                return path.exists()
+
+        return await self._threads.run(_SHORT_S, exists)
 
     async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:
         """Write a temporary file, and give it its name when it is on the disk."""

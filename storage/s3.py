@@ -77,9 +77,12 @@ class S3Storage(Storage):
 
     async def delete(self, key: str) -> None:
         """Delete an object, and what has come of uploads to it."""
-        with suppress(ObjectMissing):
-            await self._run(_CALL_S, partial(self._client.delete_object, **self._place(key)))
-        await self._run(_CALL_S, partial(self._abort_all, self._place(key)["Key"]))
+        place = self._place(key)
+        removals = (partial(self._client.delete_object, **place), partial(self._abort_all, place["Key"]))
+        for removal in removals:
+            # Servers over a file system say so of a folder that is not there.
+            with suppress(ObjectMissing):
+                await self._run(_CALL_S, removal)
 
     async def begin_multipart(self, key: str, content_type: str, plan: PartPlan) -> str:
         """Begin an upload in parts, and return its id."""

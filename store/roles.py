@@ -127,6 +127,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     },
     # Triggers write it, with the owner's rights.
     "upload_uses": {Component.API: _READ, Component.WORKER: _READ},
+    "storage_markers": {Component.API: _ADD, Component.WORKER: _ADD},
     "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "choice_lists": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE (result), DELETE"},
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},

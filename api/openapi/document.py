@@ -300,6 +300,7 @@ def _health() -> Json:
         "planner": True,
         "latePosts": 0,
         "refusedApps": 0,
+        "storage": True,
     }
     ready |= {"version": version("socialsyncer"), "schema": "0001"}
     return {

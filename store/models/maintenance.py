@@ -57,6 +57,17 @@ class BulkTurn(Base):
     __table_args__ = (CheckConstraint('"only"', name="bulk_turn_has_one_row"),)
 
 
+class StorageMarker(Base):
+    """The object by which processes recognize the store of uploads (reconcile.storage). One row."""
+
+    __tablename__ = "storage_markers"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    key: Mapped[str]
+
+    __table_args__ = (CheckConstraint('"only"', name="storage_markers_has_one_row"),)
+
+
 class ZoneCheck(Base):
     """The last check of posts' wall times against a database of time zones. One row."""
 

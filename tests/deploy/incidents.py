@@ -24,6 +24,7 @@ UP = {
     'socialsyncer_part_up{part="temporal"}': 1,
     'socialsyncer_part_up{part="worker"}': 1,
     'socialsyncer_part_up{part="sweep"}': 1,
+    'socialsyncer_part_up{part="storage"}': 1,
 }
 
 
@@ -111,6 +112,7 @@ INCIDENTS = {
         within_s=WITHIN_A_MINUTE_S,
         grows={FAILING_STEPS: 3},
     ),
+    "a worker does not see the uploads": Incident(part("storage"), ["PartDown"], within_s=WITHIN_A_MINUTE_S),
     "Temporal is away": Incident(
         {**part("temporal"), **part("worker"), **part("sweep")},
         ["PartDown"],

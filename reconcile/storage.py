@@ -1,0 +1,96 @@
+"""The check that this process sees the store of uploads that all others see.
+
+The first process of a new store writes an object there, the marker, and names it in the database. A process that does
+not find the marker looks at another directory, an empty mount point, or another bucket.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from reconcile.rounds import BackgroundTask
+from storage.base import Storage
+from storage.errors import StorageError
+from storage.keys import new_key, object_path
+from store.database import Database
+from store.uploads.marker import name_marker, read_marker
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 30.0
+_TIDIED_EVERY_S = 3600.0
+ABANDONED_AFTER = timedelta(days=2)
+"""When what has come of an unfinished upload is deleted. An upload in parts may be continued until then."""
+_HINT = (
+    "SOCIALSYNCER_STORAGE of the api and of all workers must name the same place, and its volume must be mounted in all"
+)
+_TEXT = b"By this file the API and workers of SocialSyncerAPI recognize where their uploads are. Keep it.\n"
+
+
+class StorageCheck:
+    """The check of one process, repeated for as long as it runs."""
+
+    def __init__(self, database: Database, storage: Storage) -> None:
+        self._database = database
+        self._storage = storage
+        self._marker: str | None = None
+        self._problem = ""
+
+    def task(self) -> BackgroundTask:
+        """Return the task that checks when the process starts, and every half minute."""
+        return BackgroundTask(self.check, _EVERY_S, "storage.not_checked")
+
+    async def check(self) -> bool:
+        """Return whether the store is reached and is the one of this database. Log each change."""
+        problem = ""
+        try:
+            marker = self._marker or await self._named_marker()
+            if not await self._storage.recognize(marker):
+                problem = f"the store has no {object_path(marker)}, which the database names"
+        except StorageError as error:
+            problem = str(error)
+        if problem and problem != self._problem:
+            log.error("storage.unavailable", reason=problem, hint=_HINT)
+        elif self._problem and not problem:
+            log.warning("storage.available")
+        self._problem = problem
+        return not problem
+
+    async def _named_marker(self) -> str:
+        async with self._database.reading() as session:
+            marker = await read_marker(session)
+        if marker is None:
+            marker = await self._mark()
+        self._marker = marker
+        return marker
+
+    async def _mark(self) -> str:
+        """Write a marker and name it. If another process was faster, its marker counts."""
+        await self._storage.prepare()
+        own = new_key()
+        await self._storage.write(own, _text(), len(_TEXT))
+        async with self._database.transaction() as session:
+            marker = await name_marker(session, own)
+        if marker != own:
+            await self._storage.delete(own)
+        return marker
+
+
+def tidying_task(storage: Storage) -> BackgroundTask:
+    """Return the task that deletes every hour what unfinished uploads have left."""
+
+    async def tidy() -> None:
+        try:
+            removed = await storage.remove_abandoned(datetime.now(UTC) - ABANDONED_AFTER)
+        except StorageError as error:
+            log.warning("storage.not_tidied", reason=str(error))
+        else:
+            if removed:
+                log.info("storage.tidied", uploads=removed)
+
+    return BackgroundTask(tidy, _TIDIED_EVERY_S, "storage.not_tidied")
+
+
+async def _text() -> AsyncIterator[bytes]:
+    yield _TEXT
