@@ -86,15 +86,17 @@ class SlotRule:
         Raises UnknownZone.
         """
         clocks = {day: sorted(at for slot_day, at in self.weekly if slot_day is day) for day in Weekday}
-        day_before = frozenset[datetime]()
+        moved: dict[datetime, ScheduledTime] = {}
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             walls = [datetime.combine(day, at).isoformat() for at in clocks[_WEEK[day.weekday()]]]
             # Of two wall times at one instant the earlier one stays, because it is the last one written.
-            slots = {slot.instant: slot for slot in (resolve(wall, self.timezone) for wall in reversed(walls))}
-            yield from (slots[instant] for instant in sorted(slots.keys() - day_before))
-            # A zone may skip a whole day, whose slots move to the times of the next one.
-            day_before = frozenset(slots)
+            slots = {slot.instant: slot for slot in (resolve(wall, self.timezone) for wall in reversed(walls))} | moved
+            midnight = resolve(datetime.combine(day + timedelta(days=1), time()).isoformat(), self.timezone).instant
+            yield from (slots[instant] for instant in sorted(slots) if instant < midnight)
+            # A zone that skips the end of a day, or the whole day, moves slots to times of the next one.
+            moved = {instant: slot for instant, slot in slots.items() if instant >= midnight}
+        yield from (moved[instant] for instant in sorted(moved))
 
     @cached_property
     def closed(self) -> TimeRanges:

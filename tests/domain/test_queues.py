@@ -1,8 +1,9 @@
 """The slots of queues: wall times, right on both clock changes, and the free ones among them."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,10 +49,15 @@ def test_the_slots_of_a_skipped_day_are_not_given_twice() -> None:
     assert len({slot.instant for slot in slots}) == len(slots) == 2
 
 
-@pytest.mark.parametrize("at", ["00:00", "00:30", "02:30", "03:30", "23:30"])
-def test_every_zone_has_each_instant_once_and_in_order(at: str) -> None:
-    for zone in sorted(zone_names()):
-        rule = rule_at(zone, at, "01:30", "02:00")
+def test_a_slot_that_a_skipped_evening_moves_to_the_next_day_comes_in_its_order() -> None:
+    # On 28 March 2026, the clocks of Ittoqqortoormiit go from 23:00 to midnight.
+    rule = rule_at("America/Scoresbysund", "00:00", "23:30")
+    assert instants(rule, "2026-03-28", "2026-03-29") == ["28 02:00", "29 01:00", "29 01:30", "30 00:30"]
+
+
+def test_every_zone_has_each_instant_once_and_in_order() -> None:
+    for zone in zones_that_differ():
+        rule = rule_at(zone, "00:00", "00:30", "01:30", "02:00", "02:30", "03:30", "23:30")
         slots = list(rule.slots(date(2026, 1, 1), date(2026, 12, 31)))
         moments = [slot.instant for slot in slots]
         assert moments == sorted(set(moments)), zone
@@ -59,6 +65,19 @@ def test_every_zone_has_each_instant_once_and_in_order(at: str) -> None:
             local = slot.instant.astimezone(zone_named(zone)).replace(tzinfo=None)
             assert slot.wall is not None
             assert timedelta(0) <= local - datetime.fromisoformat(slot.wall) <= timedelta(hours=2), (zone, slot)
+
+
+def zones_that_differ() -> Collection[str]:
+    """Return one zone for each set of clock changes in 2026; hours are enough, because no clock changes twice a day."""
+    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(0, 365 * 24, 6)]
+    by_clock: dict[tuple[object, ...], str] = {}
+    for name in sorted(zone_names()):
+        zone = zone_named(name)
+        offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+        changes = [at for at, (before, after) in enumerate(pairwise(offsets)) if before != after]
+        near = [hours[at] + timedelta(minutes=30 * half) for at in changes for half in range(12)]
+        by_clock[offsets[0], *changes, *(half.astimezone(zone).utcoffset() for half in near)] = name
+    return by_clock.values()
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 40), st.integers(0, 40))
