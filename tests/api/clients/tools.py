@@ -1,8 +1,6 @@
 """The generators of clients, and a browser's DOM, installed in a folder of the user's cache and not in the project."""
 
 import asyncio
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -10,7 +8,10 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
+
+from clients.building.npm import install_packages
 
 NPM = {
     "@hey-api/openapi-ts": "0.95.0",
@@ -74,28 +75,7 @@ async def npm_packages() -> Path:
 
 async def installed_from_npm(packages: Mapping[str, str]) -> Path:
     """Return a folder with packages of npm, by their versions; skip the test if they cannot be installed."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    names = ", ".join(packages)
-    if npm is None or node is None:
-        pytest.skip(f"npm and Node.js are not installed, which bring {names}")
-    manifest = json.dumps({"private": True, "type": "module", "dependencies": dict(packages)}, indent=1)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialsyncer-tests"
-    folder = cache / f"clients-{hashlib.sha256(manifest.encode()).hexdigest()[:16]}"
-    if not (folder / "complete").exists():
-        # First a folder of this process alone: another process may install the same packages.
-        temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        (temporary / "package.json").write_text(manifest)
-        options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-        try:
-            await run(temporary, npm, "install", *options, within_s=_INSTALL_WITHIN_S)
-        except AssertionError as error:
-            shutil.rmtree(temporary, ignore_errors=True)
-            pytest.skip(f"npm cannot install {names} here: {str(error)[-300:]}")
-        (temporary / "complete").touch()
-        try:
-            temporary.rename(folder)
-        except OSError:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+    try:
+        return await asyncio.to_thread(install_packages, packages)
+    except click.ClickException as error:
+        pytest.skip(f"npm cannot install {', '.join(packages)} here: {error.message[-300:]}")

@@ -1,0 +1,29 @@
+/** Helpers for Node.js, which read files by their paths. */
+import { openAsBlob } from "node:fs";
+import type { Client } from "./client.js";
+import { SocialSyncerError } from "./errors.js";
+import type { CampaignImport, ImportType } from "./imports.js";
+import type { Answer, Body, Keyed, Options, Query } from "./types.js";
+
+const TYPES: Record<string, ImportType | undefined> = {
+  csv: "text/csv",
+  ndjson: "application/x-ndjson",
+  jsonl: "application/x-ndjson",
+};
+
+/** Import the posts of a file; its ending says how its rows are written. */
+export async function importFile(
+  client: Client, path: string, query: Query<"createImport"> = {}, options: Options & Keyed = {},
+): Promise<Answer<"createImport">> {
+  const type = TYPES[path.slice(path.lastIndexOf(".") + 1).toLowerCase()];
+  if (!type) throw new SocialSyncerError(`${path} must end in .csv, .ndjson or .jsonl`);
+  return client.importContent(await openAsBlob(path), type, query, options);
+}
+
+/** Create a campaign with the posts of a CSV file: `campaignFromCsv` of the client, by the path of the file. */
+export async function campaignFromCsvFile(
+  client: Client, path: string, campaign: Body<"createCampaign">,
+  options: Options & { onExisting?: "keep" | "update" } = {},
+): Promise<CampaignImport> {
+  return client.campaignFromCsv(await openAsBlob(path), campaign, options);
+}

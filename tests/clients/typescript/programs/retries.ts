@@ -1,0 +1,132 @@
+/** Which requests are repeated, with which key, and what an error says. */
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
+import { Client, ConnectionFailed, ResponseError, SocialSyncerError } from "socialsyncer-client";
+
+const KEY = "sk_a_key_that_no_text_shows";
+const DONE = { id: "post_1", status: "an invented status", invented: true };
+
+interface Reply {
+  status?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** A client whose fetch gives these replies, and the requests that it got. */
+function scripted(...replies: Reply[]) {
+  const requests: { url: string; init: RequestInit; key: string | null; at: number }[] = [];
+  const client = new Client({
+    api: "https://posts.example.com/",
+    key: KEY,
+    fetch: async (url, init = {}) => {
+      const key = new Headers(init.headers).get("Idempotency-Key");
+      requests.push({ url: String(url), init, key, at: Date.now() });
+      const reply = replies.shift();
+      assert(reply, "no request was expected");
+      const { status = 200, body = DONE, headers = {} } = reply;
+      return new Response(typeof body === "string" ? body : JSON.stringify(body), { status, headers });
+    },
+  });
+  return { client, requests };
+}
+
+function refusal(status: number, code: string, headers: Record<string, string> = {}): Reply {
+  const problem = { error: "Not now", code, param: "content" };
+  return { status, headers: { "X-Request-Id": "req_1", ...headers }, body: { ...problem, type: "api_error", errors: [problem] } };
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(() => assert.fail("nothing failed"), (error: unknown) => error);
+}
+
+const now = { "Retry-After": "0" };
+{
+  const { client, requests } = scripted(refusal(503, "unavailable", now), refusal(500, "internal_error", now), {});
+  const post = await client.createPost({ content: "x" });
+  assert.equal(requests.length, 3);
+  assert.equal(new Set(requests.map((request) => request.key)).size, 1);
+  assert.match(requests[0]?.key ?? "", /^[0-9a-f-]{36}$/);
+  assert.deepEqual(post as unknown, DONE, "fields and values of a newer service are passed on");
+}
+{
+  const { client, requests } = scripted({}, {});
+  await client.createPost({ content: "x" }, { idempotencyKey: "mine", wait: 5 });
+  await client.createPost({ content: "x" });
+  assert.equal(requests[0]?.key, "mine");
+  assert.equal(new Headers(requests[0]?.init.headers).get("Prefer"), "wait=5");
+  assert.notEqual(requests[1]?.key, "mine");
+  assert.equal(requests[0]?.url, "https://posts.example.com/v1/posts");
+}
+{
+  const { client, requests } = scripted(refusal(503, "unavailable", now));
+  const error = await failure(client.validatePost({ content: "x" }));
+  assert(error instanceof ResponseError);
+  assert.equal(requests.length, 1, "a POST without a key is sent once");
+}
+{
+  const { client, requests } = scripted(refusal(429, "rate_limited", { "Retry-After": "3600" }));
+  const error = await failure(client.getPost("post_1"));
+  assert(error instanceof ResponseError && error instanceof SocialSyncerError);
+  const { status, type, code, param, retryAfter, requestId, message } = error;
+  assert.deepEqual(
+    { status, type, code, param, retryAfter, requestId, message },
+    { status: 429, type: "api_error", code: "rate_limited", param: "content", retryAfter: 3600, requestId: "req_1", message: "Not now" },
+  );
+  assert.equal(requests.length, 1);
+  assert(!inspect(error, { depth: 9, showHidden: true }).includes(KEY));
+}
+{
+  const { client, requests } = scripted({ headers: { RateLimit: '"requests";r=0;t=1' } }, {});
+  await client.getPost("post_1");
+  await client.getPost("post_1");
+  assert((requests[1]?.at ?? 0) - (requests[0]?.at ?? 0) >= 990, "the pace that the API asks for is kept");
+}
+{
+  const { client, requests } = scripted({ status: 302, headers: { Location: "https://elsewhere.example" }, body: "" });
+  const error = await failure(client.getPost("post_1"));
+  assert(error instanceof ResponseError && error.status === 302 && error.code === "");
+  assert.equal(requests[0]?.init.redirect, "manual");
+}
+{
+  const pages = [{ posts: [{ id: "a" }, { id: "b" }], cursor: "next" }, { posts: [{ id: "c" }], cursor: null }];
+  const { client, requests } = scripted(...pages.map((body) => ({ body })));
+  const ids: string[] = [];
+  for await (const post of client.iteratePosts({ tag: ["one", "two"] })) ids.push(post.id);
+  assert.deepEqual(ids, ["a", "b", "c"]);
+  assert.deepEqual(requests.map((request) => new URL(request.url).search), ["?tag=one&tag=two", "?tag=one&tag=two&cursor=next"]);
+}
+{
+  const { client, requests } = scripted({});
+  await client.getPost("a/b?c");
+  assert.equal(requests[0]?.url, "https://posts.example.com/v1/posts/a%2Fb%3Fc");
+  for (const id of ["", ".", ".."]) assert.throws(() => client.deletePost(id), SocialSyncerError);
+}
+{
+  const { client } = scripted();
+  for (const shown of [inspect(client, { depth: 9, showHidden: true }), JSON.stringify(client), String(client)]) {
+    assert(!shown.includes(KEY));
+  }
+  for (const options of [{ api: "posts.example.com", key: KEY }, { api: "https://a.example", key: `${KEY}\n` }]) {
+    assert.throws(() => new Client(options), (error) => !inspect(error).includes(KEY));
+  }
+}
+{
+  const server = createServer((request) => request.socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = new Client({ api, key: KEY, attempts: 2 });
+  const broken = await failure(client.createPost({ content: "x" }));
+  assert(broken instanceof ConnectionFailed && broken.sent && broken.idempotencyKey);
+  assert(!inspect(broken, { depth: 9, showHidden: true }).includes(KEY));
+  await new Promise((resolve) => server.close(resolve));
+  const absent = await failure(client.createPost({ content: "x" }));
+  assert(absent instanceof ConnectionFailed && !absent.sent);
+}
+{
+  const stopped = AbortSignal.abort(new Error("stopped"));
+  const error = await failure(scripted().client.getPost("post_1", { signal: stopped }));
+  assert(error instanceof Error && error.message === "stopped");
+}
+console.log("done");
