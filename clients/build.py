@@ -5,10 +5,15 @@ from pathlib import Path
 
 import click
 
+from clients.building.mcp import build_mcp
 from clients.building.python import build_python
 from clients.building.typescript import build_typescript
 
-TARGETS: dict[str, Callable[[Path], list[Path]]] = {"python": build_python, "typescript": build_typescript}
+TARGETS: dict[str, Callable[[Path], list[Path]]] = {
+    "python": build_python,
+    "typescript": build_typescript,
+    "mcp": build_mcp,
+}
 """What builds each client into a folder, and returns the files that it has written."""
 
 

@@ -36,14 +36,32 @@ def unpacked(wheel: Path, folder: Path) -> Path:
 
 def installed(files: list[Path], folder: Path) -> Path:
     """Return the Python of a new environment with these files and what they need; skip the test without PyPI."""
-    uv = os.environ.get("UV") or shutil.which("uv") or "uv"
     python = folder / "bin/python"
-    # Without bytecode: the project's own option would compile the environment at each installation.
-    environment = {**os.environ, "UV_COMPILE_BYTECODE": "0"}
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True, env=environment)
-    command = [uv, "pip", "install", "--quiet", "--no-config", "--exclude-newer", _DATE, "--python", python, *files]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    run_uv(["venv", "--python", sys.executable, str(folder)], folder.parent)
+    run_uv(["pip", "install", "--python", str(python), *map(str, files)], folder.parent)
+    return python
+
+
+def install_tool(arguments: list[str], folder: Path) -> None:
+    """Run a command of uv that installs a program, with its environment in `tools`; skip the test without PyPI."""
+    run_uv([*arguments, "--python", sys.executable], folder)
+
+
+def run_uv(arguments: list[str], folder: Path) -> None:
+    """Run uv in a folder with the releases of the project's date."""
+    uv = os.environ.get("UV") or shutil.which("uv") or "uv"
+    options = {
+        "UV_TOOL_DIR": str(folder / "tools"),
+        "UV_TOOL_BIN_DIR": str(folder / "programs"),
+        "UV_EXCLUDE_NEWER": _DATE,
+        # Of the project: each installation would compile everything.
+        "UV_COMPILE_BYTECODE": "0",
+        "UV_NO_CONFIG": "1",
+    }
+    command = [uv, "--quiet", *arguments]
+    ran = subprocess.run(
+        command, cwd=folder, env={**os.environ, **options}, capture_output=True, text=True, timeout=300, check=False
+    )
     if "Failed to fetch" in ran.stderr:
         pytest.skip(f"no index of packages can be reached: {ran.stderr[-300:]}")
     assert ran.returncode == 0, ran.stderr
-    return python

@@ -127,11 +127,13 @@ def test_the_service_says_when_to_come_back(waits: list[float]) -> None:
 
 
 def test_a_client_that_has_used_up_its_limit_waits_before_the_next_request(waits: list[float]) -> None:
-    limits = {"RateLimit": '"requests";r=0;t=3, "posts";r=0;t=50'}
-    server = Server(httpx.Response(200, json=post(), headers=limits), answered(), answered())
-    with client(server) as api:
-        api.get_post("post_1")
-        api.get_post("post_1")
+    policy = {"RateLimit-Policy": '"requests";q=20;w=60, "posts";q=6000;w=60'}
+    left = {"RateLimit": '"requests";r=1;t=57, "posts";r=0;t=60'}
+    none_left = {"RateLimit": '"requests";r=0;t=60, "posts";r=10;t=50'}
+    headers: list[dict[str, str]] = [{**policy, **left}, {**policy, **none_left}, {}]
+    with client(Server(*(httpx.Response(200, json=post(), headers=sent) for sent in headers))) as api:
+        for _ in headers:
+            api.get_post("post_1")
     assert len(waits) == 1
     assert 2.5 < waits[0] <= 3
 

@@ -16,8 +16,10 @@ LONGEST_WAIT_S = 60.0
 _FIRST_WAIT_S = 0.5
 _REPEATABLE_STATUSES = {408, 429, 500, 502, 503, 504}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-# draft-ietf-httpapi-ratelimit-headers: "requests" is the policy that each request counts for.
-_USED_UP = re.compile(r'"requests"\s*;\s*r=0\s*;\s*t=(\d{1,6})(?![\d.])')
+# draft-ietf-httpapi-ratelimit-headers-11: "requests" is the policy that each request counts for. `t` says when all of
+# them are there again, so the time until the next one comes from the policy.
+_USED_UP = re.compile(r'"requests"\s*;\s*r=0(?!\d)')
+_POLICY = re.compile(r'"requests"\s*;\s*q=(\d{1,9})\s*;\s*w=(\d{1,6})(?!\d)')
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,11 @@ def is_repeatable(request: httpx.Request) -> bool:
 
 def seconds_of_limit(response: httpx.Response) -> float:
     """Return how many seconds the next request must wait, because this one has used up the key's limit."""
-    match = _USED_UP.search(response.headers.get("RateLimit", ""))
-    return min(float(match[1]), LONGEST_WAIT_S) if match else 0.0
+    if not _USED_UP.search(response.headers.get("RateLimit", "")):
+        return 0.0
+    policy = _POLICY.search(response.headers.get("RateLimit-Policy", ""))
+    seconds = int(policy[2]) / max(1, int(policy[1])) if policy else 1.0
+    return min(seconds, LONGEST_WAIT_S)
 
 
 def connection_failed(error: httpx.TransportError, request: httpx.Request) -> ConnectionFailed:

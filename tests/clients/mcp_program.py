@@ -1,0 +1,104 @@
+"""A program that uses the MCP server by the SDK's own client, over stdio or HTTP: it plans a week, and stops it.
+
+The environment of the MCP server runs it. It prints JSON, which the test compares.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.types import TextContent
+
+
+def connection(name: str) -> Any:
+    """Return how the client reaches the server: by an address, or as a process of its own."""
+    if name.startswith("http"):
+        return name
+    names = ("SOCIALSYNCER_API_URL", "SOCIALSYNCER_API_KEY")
+    environment = {variable: os.environ[variable] for variable in names}
+    return stdio_client(StdioServerParameters(command=name, args=[], env=environment))
+
+
+async def call(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Return the answer of a tool, or its error as text."""
+    result = await client.call_tool(tool, arguments)
+    (content,) = result.content[:1]
+    assert isinstance(content, TextContent)
+    return {"error": content.text} if result.is_error else json.loads(content.text)
+
+
+async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
+    """Plan a week on the first account of X, and return what was seen on the way."""
+    accounts = (await call(client, "list_accounts"))["accounts"]
+    twitter = next(account for account in accounts if account["platform"] == "twitter")
+    targets = [{"platform": "twitter", "account_id": twitter["accountId"]}]
+    rules = await call(client, "list_platforms", platform="twitter")
+    too_long = await call(client, "validate_post", content="x" * 2000, targets=targets, publish="schedule",
+                          scheduled_for="2030-12-02T09:00")  # fmt: skip
+    posts = []
+    for day in range(2, 9):
+        arguments = {"content": f"{week}, day {day}", "targets": targets, "tags": [week], "campaign_id": campaign}
+        first = await call(client, "create_post", **arguments)
+        again = await call(client, "create_post", **arguments)
+        assert first["id"] == again["id"], "a repeat has made a second post"
+        assert first["status"] == "draft"
+        time = f"2030-12-0{day}T09:00"
+        planned = {"post_id": first["id"], "scheduled_for": time, "timezone": "Europe/Berlin"}
+        posts.append(await call(client, "schedule_post", **planned))
+    cancelled = await call(client, "cancel_post", post_id=posts[-1]["id"])
+    second = await call(client, "create_post", content=f"{week}, day 2", targets=targets, tags=[week],
+                        campaign_id=campaign, idempotency_key="another")  # fmt: skip
+    page = await call(client, "list_posts", tag=[week], status=["scheduled"], limit=4)
+    rest = await call(client, "list_posts", tag=[week], status=["scheduled"], cursor=page["cursor"])
+    nothing = await call(client, "retry_post", post_id=posts[0]["id"])
+    now = await call(client, "create_post", content=f"{week}, now", targets=targets, publish="now")
+    published = await call(client, "get_post", post_id=now["id"])
+    preview = await call(client, "pause_campaign", campaign_id=campaign, reason="The plan is wrong")
+    guessed = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm="yes")
+    paused = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm=preview["confirm"])
+    return {
+        "rules": rules["platform"],
+        "tooLong": [problem["code"] for problem in too_long["errors"]],
+        "times": [post["scheduledFor"] for post in posts],
+        "cancelled": cancelled["status"],
+        "second": second["id"] not in {post["id"] for post in posts},
+        "listed": [len(page["posts"]), len(rest["posts"])],
+        "nothing": nothing,
+        "published": published["status"],
+        "pause": [
+            preview["paused"],
+            preview["stops"],
+            guessed["paused"],
+            paused["paused"],
+            paused["campaign"]["status"],
+        ],
+        "missing": await call(client, "get_post", post_id="post_0"),
+    }
+
+
+async def main(name: str, campaign: str, week: str) -> None:
+    """Print what the client saw."""
+    async with Client(connection(name)) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        hints = {name: tool.annotations for name, tool in tools.items() if tool.annotations}
+        reading = sorted(name for name, hint in hints.items() if hint.read_only_hint)
+        stopping = sorted(name for name, hint in hints.items() if hint.destructive_hint)
+        week_seen = await plan_a_week(client, campaign, week)
+        sys.stdout.write(
+            json.dumps(
+                {
+                    "protocol": client.protocol_version,
+                    "tools": len(tools),
+                    "reading": reading,
+                    "stopping": stopping,
+                    **week_seen,
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:4]))

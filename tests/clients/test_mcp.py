@@ -1,0 +1,160 @@
+"""A model plans a week by the MCP server, over stdio and over HTTP, with a key that only reads and writes."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.stack.ports import free_port
+from domain.scopes import Scope
+from store.workspaces.keys import create_key
+from tests.api.clients.tools import run
+from tests.clients.building import ROOT, built, install_tool
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
+
+PAGE = (ROOT / "docs/mcp.md").read_text()
+PROGRAM = Path(__file__).with_name("mcp_program.py")
+
+
+@pytest.fixture(scope="module")
+async def environment(python_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the MCP server as its page says, and return the folder of its environment's programs."""
+    folder = tmp_path_factory.mktemp("mcp")
+    built("mcp", folder / "dist")
+    for file in python_files:
+        shutil.copy(file, folder / "dist")
+    (command,) = re.findall(r"^uv tool install .*$", PAGE, re.MULTILINE)
+    await asyncio.to_thread(install_tool, command.split()[1:], folder)
+    return folder / "tools/socialsyncer-mcp/bin"
+
+
+@pytest.fixture
+async def workspace(address: str, stack: Stack) -> dict[str, str]:
+    """Make a workspace with an account and a campaign, and return the variables with which the server finds it."""
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        key = (await create_key(session, workspace_id, scopes={Scope.READ, Scope.WRITE})).key
+    await stack.connect("twitter", workspace_id=workspace_id)
+    async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as api:
+        campaign = (await api.post("/v1/campaigns", json={"name": "A week"})).json()["id"]
+    return {"SOCIALSYNCER_API_URL": address, "SOCIALSYNCER_API_KEY": key, "campaign": campaign}
+
+
+async def run_program(environment: Path, server: str, workspace: dict[str, str], week: str) -> dict[str, Any]:
+    variables = [f"{name}={value}" for name, value in workspace.items()]
+    command = ("env", *variables, str(environment / "python"), str(PROGRAM), server, workspace["campaign"], week)
+    printed = await run(PROGRAM.parent, *command)
+    seen: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return seen
+
+
+@asynccontextmanager
+async def http_server(environment: Path, workspace: dict[str, str]) -> AsyncIterator[str]:
+    """Run the server over HTTP, and yield its address."""
+    port = free_port()
+    command = (str(environment / "socialsyncer-mcp"), "--http", str(port), "--allow-host", "mcp.example.com")
+    process = await asyncio.create_subprocess_exec(*command, env=workspace, stderr=sys.stderr)
+    url = f"http://127.0.0.1:{port}/mcp"
+    try:
+        async with asyncio.timeout(60), httpx.AsyncClient() as client:
+            while process.returncode is None:
+                try:
+                    await client.post(url, headers={"Host": "evil.example"})
+                    break
+                except httpx.ConnectError:
+                    await asyncio.sleep(0.1)
+        yield url
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+SEEN: dict[str, Any] = {
+    "protocol": "2026-07-28",
+    "tools": 10,
+    "reading": ["get_post", "list_accounts", "list_platforms", "list_posts", "validate_post"],
+    "stopping": ["cancel_post", "pause_campaign"],
+    "rules": "twitter",
+    "tooLong": ["invalid_field_value"],
+    # 09:00 in Berlin, in winter.
+    "times": [f"2030-12-0{day}T08:00:00+00:00" for day in range(2, 9)],
+    "cancelled": "draft",
+    "second": True,
+    "listed": [4, 2],
+    "nothing": {
+        "error": "Error executing tool retry_post: "
+        "No platform has failed, so there is nothing to retry (nothing_to_retry)"
+    },
+    "published": "published",
+    "pause": [False, 6, False, True, "paused"],
+    "missing": {"error": "Error executing tool get_post: There is no such post (not_found)"},
+}
+
+
+async def test_a_model_plans_a_week_over_stdio(environment: Path, workspace: dict[str, str], stack: Stack) -> None:
+    assert await run_program(environment, str(environment / "socialsyncer-mcp"), workspace, "stdio") == SEEN
+    assert len(await stack.public("stdio, now")) == 1
+    assert await stack.public("stdio, day 2") == []
+
+
+async def test_a_model_plans_a_week_over_http(environment: Path, workspace: dict[str, str], stack: Stack) -> None:
+    async with http_server(environment, workspace) as url:
+        assert await run_program(environment, url, workspace, "http") == SEEN
+    assert len(await stack.public("http, now")) == 1
+
+
+async def test_a_page_in_a_browser_cannot_call_the_server(environment: Path, workspace: dict[str, str]) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accept = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+    async with http_server(environment, workspace) as url, httpx.AsyncClient(headers=accept) as client:
+        statuses = [
+            (await client.post(url, json=call, headers=headers)).status_code
+            for headers in (
+                {},
+                {"Host": "mcp.example.com", "Origin": "https://mcp.example.com"},
+                {"Host": "evil.example"},
+                {"Origin": "https://evil.example"},
+                {"Host": f"evil.example:{httpx.URL(url).port}"},
+            )
+        ]
+    assert statuses == [200, 200, 421, 403, 421]
+
+
+async def test_the_server_names_what_it_needs(environment: Path) -> None:
+    with pytest.raises(AssertionError, match="SOCIALSYNCER_API_URL"):
+        await run(PROGRAM.parent, "env", "-i", str(environment / "socialsyncer-mcp"))
+
+
+async def test_the_package_is_typed(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\npython_version = 3.10\n")
+    options = ("--python-executable", str(environment / "python"), "--config-file", "mypy.ini")
+    shutil.copy(PROGRAM, tmp_path)
+    for arguments in (("-p", "socialsyncer_mcp"), (PROGRAM.name,)):
+        await run(tmp_path, sys.executable, "-m", "mypy", *options, *arguments)
+
+
+async def test_the_page_plans_a_week(environment: Path, workspace: dict[str, str], tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    variables = [f"{name}={value}" for name, value in workspace.items()]
+    variables.append(f"PATH={environment}:{os.environ['PATH']}")
+    printed = await run(tmp_path, "env", *variables, str(environment / "python"), "-c", program)
+    assert printed.splitlines() == ["scheduled 09:00"] * 7
+    (table,) = re.findall(r"\| tool \|.*?\n\n", PAGE, re.DOTALL)
+    rows = {
+        name: row for row in table.strip().splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])
+    }
+    assert sorted(name for name, row in rows.items() if row.endswith("| reads |")) == SEEN["reading"]
+    assert sorted(name for name, row in rows.items() if row.endswith("| stops |")) == SEEN["stopping"]
+    assert len(rows) == SEEN["tools"]
