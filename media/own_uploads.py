@@ -17,6 +17,7 @@ from media.refusals import Refusals
 from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
+from media.upload_arrivals import look_for_arrival
 from storage.base import Storage
 from storage.errors import ObjectMissing, StorageError
 from store.database import Database
@@ -91,34 +92,33 @@ class OwnUploads:
         """
         if (token := upload_token(media.url)) is None:
             return None
-        async with self._database.reading() as session:
-            rows = await find_uploads_by_token(session, workspace_id, [token])
+        row = await self._find_row(workspace_id, token)
         refusals = Refusals(media, "")
-        if not rows:
+        if row is None:
             if media.url in self._hosts:
                 raise refusals.gone()
             return None
-        (row,) = rows
-        state = row.state_at(datetime.now(UTC))
-        if state is UploadState.REJECTED:
-            raise refusals.unknown_type()
         if self._storage is None:
             log.error("media.no_storage", hint="set SOCIALSYNCER_STORAGE for workers as for the api")
             raise refusals.storage_unavailable()
-        size = row.size if state is UploadState.READY else await _arrived_size(self._storage, row, refusals)
-        if size is None:
+        if row.state_at(datetime.now(UTC)).is_open:
+            # Its client may have sent it past this service, and no request has looked since.
+            async with _storage_errors(refusals):
+                await look_for_arrival(self._database, self._storage, row)
+            row = await self._find_row(workspace_id, token)
+        if row is None or row.state_at(datetime.now(UTC)).is_open:
             raise refusals.not_uploaded()
-        address = public_url(self._public_base, row.token, row.filename) if self._public_base else None
-        return OwnUpload(self._storage, row.key, row.etag or "", size, address)
+        if row.state == UploadState.REJECTED:
+            raise refusals.unknown_type()
+        base, name = self._public_base, (row.token, row.filename, row.content_type)
+        return OwnUpload(
+            self._storage, row.key, row.etag or "", row.size or 0, public_url(base, *name) if base else None
+        )
 
-
-async def _arrived_size(storage: Storage, row: Upload, refusals: Refusals) -> int | None:
-    """Return the size of an upload that its client has sent past this service; None if it has not come."""
-    if storage.is_local:
-        return None
-    async with _storage_errors(refusals):
-        stat = await storage.stat(row.key)
-    return stat.size if stat else None
+    async def _find_row(self, workspace_id: str, token: str) -> Upload | None:
+        async with self._database.reading() as session:
+            rows = await find_uploads_by_token(session, workspace_id, [token])
+        return rows[0] if rows else None
 
 
 @asynccontextmanager

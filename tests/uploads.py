@@ -32,7 +32,7 @@ async def add_upload(
         "workspace_id": workspace_id,
         "token": secrets.token_urlsafe(24),
         "key": new_key(),
-        "filename": "file",
+        "filename": "file.jpg",
         "content_type": content_type,
         "sniffed_type": content_type,
         "size": len(content),

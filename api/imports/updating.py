@@ -10,8 +10,8 @@ from api.dependencies import Dependencies
 from api.imports.results import RowResults
 from api.posts.changes.external_id import taken_id
 from api.posts.clock import now_ms
-from api.posts.local_media import targets_with_local_media, warn_of_local_media
 from api.posts.many.checking import CheckedPost, CheckedRows, RefusedRow
+from api.posts.media_warnings import targets_with_warned_media, warn_of_media
 from domain.audit import Actor
 from domain.delivery import BULK_LEAD
 from domain.errors import Problem
@@ -140,10 +140,10 @@ async def _may_change(session: AsyncSession, post: Post) -> bool:
 
 
 def _rewrite(deps: Dependencies, post: Post, row: CheckedPost, actor: Actor) -> None:
-    earlier = targets_with_local_media(post, deps.local_hosts)
+    earlier = targets_with_warned_media(post, deps)
     parsed = row.parsed
     rewrite(post, parsed.content, actor, status=parsed.status, due_at=parsed.due_at, now=now_ms())
-    warn_of_local_media(post, deps.local_hosts, earlier)
+    warn_of_media(post, deps, earlier)
     post.external_digest = row.digest
     deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
 

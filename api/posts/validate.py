@@ -17,8 +17,9 @@ from api.posts.changes.chain_link import require_link
 from api.posts.changes.external_id import find_conflict
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
-from api.posts.local_media import local_media_warnings
 from api.posts.media_checks import check_files
+from api.posts.media_warnings import local_media_warnings, unreachable_upload_warnings
+from api.posts.uploads import find_upload_problems
 from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
@@ -79,9 +80,11 @@ async def find_verdict(
         wanted_ids = [target.account_id for target in parsed_post.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
     problems = await find_platform_problems(parsed_post.content, accounts, body_size(body))
+    problems += await find_upload_problems(deps, workspace_id, parsed_post.content)
     warnings = refused_accounts(parsed_post.content, accounts)
     if not problems:
         warnings += platform_cautions(parsed_post.content)
+        warnings += unreachable_upload_warnings(parsed_post.content, deps)
         if files is None:
             warnings += local_media_warnings(parsed_post.content, deps.local_hosts)
         else:

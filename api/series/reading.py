@@ -8,6 +8,7 @@ from api.dependencies import Dependencies
 from api.http.body import MAX_PROBLEMS, JsonObject
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
+from api.posts.uploads import find_upload_problems_in_posts
 from api.series.bodies import RecurrenceBody
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
@@ -184,6 +185,8 @@ async def read_content(
     async with loop_share(size) as turn:
         for position, content in enumerate(contents):
             problems += _located(await collect_platform_problems(content, accounts, turn), variations, position)
+    for position, missing in enumerate(await find_upload_problems_in_posts(deps, workspace_id, contents)):
+        problems += _located(missing, variations, position)
     if problems:
         raise Unprocessable(_distinct(problems))
     return SeriesContent(post=post, variations=list(variations), contents=contents)

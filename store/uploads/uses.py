@@ -1,11 +1,14 @@
 """The posts and series that name uploads, as triggers of their tables keep them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.uploads import UploadState
+from store.models import Upload, UploadUse
 
 MOST_POSTS = 100
 """Posts of an upload that an answer lists."""
@@ -44,6 +47,17 @@ async def posts_naming(
     """Return the newest posts that name each of these uploads."""
     rows = await session.execute(_NAMING, {"upload_ids": list(upload_ids), "most": most})
     return {upload_id: list(post_ids) for upload_id, post_ids in rows}
+
+
+async def find_pending(
+    session: AsyncSession, workspace_id: str, tokens: Collection[str], post_id: str | None, most: int
+) -> Sequence[Upload]:
+    """Return up to `most` uploads that have not come: those with these tokens, and those that a post names."""
+    named = or_(
+        Upload.token.in_(tokens), Upload.id.in_(select(UploadUse.upload_id).where(UploadUse.post_id == post_id))
+    )
+    query = select(Upload).where(Upload.workspace_id == workspace_id, named, Upload.state == UploadState.PENDING.value)
+    return list(await session.scalars(query.limit(most)))
 
 
 async def read_uses(session: AsyncSession, upload_ids: Collection[str]) -> dict[str, UploadUses]:

@@ -1,12 +1,13 @@
 """The answer of an endpoint, before it becomes HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.posts.answers.rendering import render_post
 from api.posts.answers.views import PageView
 from api.views import write_json
+from domain.errors import Problem
 from store.models import Post
 from store.posts.shown import ShownPost
 
@@ -21,9 +22,11 @@ class Answer:
     waited: bool = False
 
 
-def answer_post(post: Post | ShownPost, status: int = 200, *, waited: bool = False) -> Answer:
-    """Answer with a post as its rows are now."""
-    return Answer(status, write_json(render_post(post)), waited=waited)
+def answer_post(
+    post: Post | ShownPost, status: int = 200, *, waited: bool = False, warnings: Iterable[Problem] = ()
+) -> Answer:
+    """Answer with a post as its rows are now, and with warnings of the request."""
+    return Answer(status, write_json(render_post(post, warnings)), waited=waited)
 
 
 def answer_posts(posts: Sequence[Post | ShownPost], cursor: str | None) -> Answer:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from api.errors import ProblemView
+from api.errors import ProblemView, problem_view
 from api.http.body import JsonObject
 from api.posts.answers.views import AttemptsView, AttemptView, ChangeView, MediaView, PostView, TargetView, VersionView
 from domain.chains import OnFailure
+from domain.errors import Problem
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, public_text, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
@@ -26,8 +27,11 @@ _SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED
 """Statuses of nearly all targets: if the row has no warning or error, their answer needs no further fields."""
 
 
-def render_post(post: Post | ShownPost) -> PostView:
-    """Return a post as clients read it; its targets must be loaded. Values not given are left out, not null."""
+def render_post(post: Post | ShownPost, warnings: Iterable[Problem] = ()) -> PostView:
+    """Return a post as clients read it; its targets must be loaded. Values not given are left out, not null.
+
+    `warnings`: those of the request, before those of its rows.
+    """
     is_draft = post.status == PostStatus.DRAFT
     shown: PostView = {
         "id": post.id,
@@ -52,10 +56,13 @@ def render_post(post: Post | ShownPost) -> PostView:
         shown["tiktokSettings"] = post.tiktok_settings
     if post.facebook_settings:
         shown["facebookSettings"] = post.facebook_settings
+    known = [problem_view(problem) for problem in warnings]
     if is_draft and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
-        shown["warnings"] = [TIME_PASSED]
-    elif post.status == PostStatus.SCHEDULED and (warnings := _preflight_warnings(post.targets)):
-        shown["warnings"] = warnings
+        known.append(TIME_PASSED)
+    elif post.status == PostStatus.SCHEDULED:
+        known += _preflight_warnings(post.targets)
+    if known:
+        shown["warnings"] = known
     return shown
 
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.http.body import JsonObject
+from api.dependencies import Dependencies
+from api.http.body import MAX_PROBLEMS, JsonObject
 from api.posts.bodies.parse_patch import read_correction
 from api.posts.bodies.platform_rules import platform_problems
 from api.posts.campaign_rules import require_campaign_to_join
 from api.posts.changes.retry import require_tries_left
 from api.posts.clock import now_ms
 from api.posts.lookup import post_accounts
+from api.posts.uploads import named_uploads, read_upload_problems
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
@@ -34,7 +36,7 @@ _KEEPS = {
 
 
 async def correct_targets(
-    session: AsyncSession, post: Post, actor: Actor, rows: Sequence[TargetRow], payload: JsonObject
+    deps: Dependencies, session: AsyncSession, post: Post, actor: Actor, rows: Sequence[TargetRow], payload: JsonObject
 ) -> dict[str, ConnectedAccount]:
     """Change what a locked post's failed and held targets send; returns the post's accounts.
 
@@ -52,8 +54,10 @@ async def correct_targets(
     if changed:
         await require_tries_left(session, post)
     accounts = await post_accounts(session, post)
-    if problems := platform_problems(correction, accounts, set(places.values())):
-        raise Unprocessable(problems)
+    named = list(named_uploads(correction, set(places.values())))
+    uploads = await read_upload_problems(deps, session, post.workspace_id, named)
+    if problems := [*platform_problems(correction, accounts, set(places.values())), *uploads]:
+        raise Unprocessable(problems[:MAX_PROBLEMS])
     session.add_all(correct(post, correction, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:
         raise Unprocessable(_TOO_LARGE)

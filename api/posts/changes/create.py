@@ -1,6 +1,6 @@
 """Create a post once, however often it is asked for with the same key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject, body_size
+from api.http.body import MAX_PROBLEMS, JsonObject, body_size
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
@@ -18,8 +18,9 @@ from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
-from api.posts.local_media import warn_of_local_media
 from api.posts.lookup import plan_for
+from api.posts.media_warnings import warn_of_media
+from api.posts.uploads import find_upload_problems
 from api.shared.closed_gates import require_open, target_accounts
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -122,28 +123,29 @@ async def _insert(
         created_by=actor.id,
         external_digest=body_digest(payload).hex() if parsed_post.content.external_id is not None else None,
     )
-    warn_of_local_media(post, deps.local_hosts)
-    accounts = {}
+    warn_of_media(post, deps)
+    accounts, uploads = {}, await find_upload_problems(deps, workspace_id, parsed_post.content)
     if not parsed_post.is_draft:
         wanted_ids = [target.account_id for target in parsed_post.content.targets]
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
-        if problems := await find_platform_problems(parsed_post.content, accounts, body_size(payload)):
+        problems = await find_platform_problems(parsed_post.content, accounts, body_size(payload))
+        if problems := [*problems, *uploads][:MAX_PROBLEMS]:
             raise Unprocessable(problems)
     if parsed_post.status is PostStatus.PUBLISHING:
         closed = await deps.closed_gates.closed_in(workspace_id)
         require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     if parsed_post.queue is None and post.after_post_id is None:
-        return await _save(deps.database, post, accounts, request, now)
+        return await _save(deps.database, post, accounts, request, now, uploads)
     async with deps.database.transaction() as session:
         if parsed_post.queue is None:
             await require_link(session, workspace_id, post_id, parsed_post.content, now)
-            created_post = await _save(session, post, accounts, request, now)
+            created_post = await _save(session, post, accounts, request, now, uploads)
             await write_link(session, post)
             return created_post
         slot = await choose_slot(session, workspace_id, parsed_post.queue, parsed_post.content, now, campaign)
         put_into_slot(post, *slot)
-        return await _save(session, post, accounts, request, now)
+        return await _save(session, post, accounts, request, now, uploads)
 
 
 async def _save(
@@ -152,9 +154,10 @@ async def _save(
     accounts: Mapping[str, ConnectedAccount],
     request: KeyedRequest | None,
     now: datetime,
+    warnings: Sequence[Problem],
 ) -> _CreatedPost | None:
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
-    answer = None if post.status == PostStatus.PUBLISHING else answer_post(post, 201)
+    answer = None if post.status == PostStatus.PUBLISHING else answer_post(post, 201, warnings=warnings)
     response = None if answer is None else (answer.status, answer.body)
     try:
         is_created = await create_post(database, post, request, now, response)

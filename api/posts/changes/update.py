@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject
+from api.http.body import MAX_PROBLEMS, JsonObject
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.parse_patch import read_patch
@@ -14,14 +14,16 @@ from api.posts.changes.correct_targets import correct_targets
 from api.posts.changes.post_change import PostChange
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
-from api.posts.local_media import targets_with_local_media, warn_of_local_media
 from api.posts.lookup import plan_for
+from api.posts.media_warnings import targets_with_warned_media, warn_of_media
+from api.posts.uploads import look_for_uploads, named_uploads, read_upload_problems
 from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
+from domain.upload_addresses import named_addresses
 from store.accounts.connected import find_accounts
 from store.models import ConnectedAccount, Post
 from store.posts.changes import target_rows
@@ -50,14 +52,16 @@ async def update_post(
     change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
 
     async def begin() -> Answer:
+        await look_for_uploads(deps, workspace_id, {token for _, _, token in named_addresses(payload)}, post_id)
+        warnings: list[Problem] = []
         closed = await deps.closed_gates.closed_in(workspace_id)
         async with change.locked_post() as (session, post):
             before = PostStatus(post.status)
             rows = [] if may_change(before) else await target_rows(session, post)
             if may_change(before, rows):
-                accounts = await _rewrite(deps, session, post, actor, payload)
+                accounts, warnings = await _rewrite(deps, session, post, actor, payload)
             elif any(map(may_correct, rows)):
-                accounts = await correct_targets(session, post, actor, rows, payload)
+                accounts = await correct_targets(deps, session, post, actor, rows, payload)
             else:
                 raise Conflict(_BEGUN)
             deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
@@ -74,15 +78,15 @@ async def update_post(
         elif PostStatus(post.status).is_open:
             await deps.delivery.deliver_and_wait(plan)
         begun = plan is not None and plan.immediate
-        return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=begun)
+        return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=begun, warnings=warnings)
 
     return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))
 
 
 async def _rewrite(
     deps: Dependencies, session: AsyncSession, post: Post, actor: Actor, payload: JsonObject
-) -> dict[str, ConnectedAccount]:
-    """Change a locked post that has not begun, or that begins again, and return its accounts.
+) -> tuple[dict[str, ConnectedAccount], list[Problem]]:
+    """Change a locked post that has not begun, or that begins again; return its accounts, and warnings of a draft.
 
     Raises InvalidRequest, Unprocessable.
     """
@@ -96,11 +100,12 @@ async def _rewrite(
         raise campaign_refusal(problem)
     account_ids = {target.account_id for target in parsed_post.content.targets}
     accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
-    if not parsed_post.is_draft and (problems := platform_problems(parsed_post.content, accounts)):
-        raise Unprocessable(problems)
+    uploads = await read_upload_problems(deps, session, post.workspace_id, list(named_uploads(parsed_post.content)))
+    if not parsed_post.is_draft and (problems := [*platform_problems(parsed_post.content, accounts), *uploads]):
+        raise Unprocessable(problems[:MAX_PROBLEMS])
     if parsed_post.content.after_post_id not in {None, post.after_post_id}:
         await require_link(session, post.workspace_id, post.id, parsed_post.content, now)
-    earlier = targets_with_local_media(post, deps.local_hosts)
+    earlier = targets_with_warned_media(post, deps)
     if parsed_post.queue is None:
         rewrite(post, parsed_post.content, actor, status=parsed_post.status, due_at=parsed_post.due_at, now=now)
     else:
@@ -108,5 +113,5 @@ async def _rewrite(
             session, post.workspace_id, parsed_post.queue, parsed_post.content, now, campaign, post_id=post.id
         )
         await move_into_slot(session, post, parsed_post.content, actor, queue_id, slot, now)
-    warn_of_local_media(post, deps.local_hosts, earlier)
-    return accounts
+    warn_of_media(post, deps, earlier)
+    return accounts, uploads

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from api.dependencies import Dependencies
-from api.posts.local_media import warn_of_local_media_in
 from api.posts.many.checking import SLICE, CheckedPost
+from api.posts.media_warnings import warn_of_media_in
 from domain.audit import Actor
 from domain.delivery import BULK_LEAD
 from domain.ids import made_at, new_id, workflow_id
@@ -41,7 +41,7 @@ def _build(deps: Dependencies, workspace_id: str, actor: Actor, post: CheckedPos
         created_by=actor.id,
         external_digest=post.digest if post.parsed.content.external_id is not None else None,
     )
-    warn_of_local_media_in(new, deps.local_hosts)
+    warn_of_media_in(new, deps)
     return new
 
 

@@ -13,6 +13,7 @@ from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.idempotency import body_digest
 from api.posts.clock import now_ms
 from api.posts.many.queues import QueuesOfRows
+from api.posts.uploads import find_upload_problems_in_posts
 from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import LoopShare, loop_share
@@ -129,6 +130,7 @@ async def check_rows(
             posts = await check.parse(slice_rows, turn)
             await turn.rest()
         await check.read_accounts(posts)
+        await check.read_uploads(posts)
         async with loop_share(size) as turn:
             await check.compare_with_platforms(posts, turn)
             await turn.rest()
@@ -148,11 +150,13 @@ class _Check:
         self, deps: Dependencies, workspace_id: str, name: str, campaigns: Mapping[str, CampaignRules]
     ) -> None:
         self.checked = CheckedRows()
-        self._database, self._workspace_id, self._name = deps.database, workspace_id, name
+        self._deps, self._database, self._workspace_id, self._name = deps, deps.database, workspace_id, name
         self._campaigns: dict[str, CampaignRules | None] = dict(campaigns)
         self._asked_accounts: set[str] = set()
         self._numbers: dict[str, int] = {}
         """The row of each externalId so far."""
+        self._uploads: dict[int, list[Problem]] = {}
+        """By row the problems of the uploads in this slice."""
         self._values = self._targets = self._problems = 0
         self._now = now_ms()
         self._queues = QueuesOfRows()
@@ -189,12 +193,20 @@ class _Check:
             self._asked_accounts |= new_ids
             self.checked.accounts |= await read_accounts(self._database, self._workspace_id, sorted(new_ids))
 
+    async def read_uploads(self, posts: Iterable[CheckedPost]) -> None:
+        """Find the uploads that scheduled posts name and that have not come."""
+        scheduled = [post for post in posts if not post.parsed.is_draft]
+        contents = [post.parsed.content for post in scheduled]
+        problems = await find_upload_problems_in_posts(self._deps, self._workspace_id, contents)
+        self._uploads = dict(zip((post.number for post in scheduled), problems, strict=True))
+
     async def compare_with_platforms(self, posts: Iterable[CheckedPost], turn: LoopShare) -> None:
         """Refuse the posts that their accounts and platforms would refuse, and add the others."""
         for post in posts:
             content, problems = post.parsed.content, list[Problem]()
             if not post.parsed.is_draft:
                 problems = await collect_platform_problems(content, self.checked.accounts, turn)
+                problems += self._uploads.get(post.number, [])
             if problems:
                 external_id, digest = content.external_id, post.digest
                 self._refuse(RefusedRow(post.number, problems, external_id, digest, is_malformed=False))

@@ -1,0 +1,136 @@
+"""Checks that the uploads which a post names have come: a look at their rows, and at the storage once if need be."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from domain.content import PostContent
+from domain.errors import Problem, Unavailable
+from domain.post import Media
+from domain.upload_addresses import OwnHosts, named_addresses, upload_token
+from domain.uploads import UploadState
+from media.upload_arrivals import look_for_arrival
+from storage.errors import StorageError
+from store.models import Upload
+from store.uploads.rows import find_uploads_by_token
+from store.uploads.uses import find_pending
+
+MOST_LOOKS = 50
+"""Uploads that one request looks for in the storage; our choice. Others must have been looked at before."""
+_CONCURRENCY = 8
+_AWAY = Problem("The storage of this service is not available right now; please try again", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedUpload:
+    """An address that may be an upload's, and the field of the request that has it."""
+
+    param: str
+    url: str
+    token: str
+
+
+def named_uploads(content: PostContent, only: Collection[int] | None = None) -> Iterator[NamedUpload]:
+    """Yield the addresses of uploads in a post, in the order of its fields.
+
+    `only`: the positions of the targets that are meant; None for the whole post.
+    """
+    targets = {at: target for at, target in enumerate(content.targets) if only is None or at in only}
+    if only is None or any(target.custom_media is None for target in targets.values()):
+        yield from _in_media(content.media_items, "mediaItems")
+    for position, target in targets.items():
+        yield from _in_media(target.custom_media or (), f"platforms.{position}.customMedia")
+        yield from _in_settings(target.settings, f"platforms.{position}.platformSpecificData")
+    yield from _in_settings(content.tiktok_settings, "tiktokSettings")
+    yield from _in_settings(content.facebook_settings, "facebookSettings")
+
+
+async def find_upload_problems(deps: Dependencies, workspace_id: str, content: PostContent) -> list[Problem]:
+    """Return a problem for each upload that a post names and that has not come, or is no media file.
+
+    No transaction may be open: the storage is asked. Raises Unavailable.
+    """
+    (problems,) = await find_upload_problems_in_posts(deps, workspace_id, [content])
+    return problems
+
+
+async def find_upload_problems_in_posts(
+    deps: Dependencies, workspace_id: str, contents: Sequence[PostContent]
+) -> list[list[Problem]]:
+    """Return the same for many posts, in their order."""
+    named = [list(named_uploads(content)) for content in contents]
+    if not any(named):
+        return [[] for _ in contents]
+    await look_for_uploads(deps, workspace_id, {upload.token for uploads in named for upload in uploads})
+    async with deps.database.reading() as session:
+        rows = await _read_rows(session, workspace_id, [upload for uploads in named for upload in uploads])
+    return [_problems(deps, uploads, rows) for uploads in named]
+
+
+async def look_for_uploads(
+    deps: Dependencies, workspace_id: str, tokens: Collection[str], post_id: str | None = None
+) -> None:
+    """Find out which uploads have come past this service: those with these tokens, and those that a post names.
+
+    No transaction may be open. Raises Unavailable.
+    """
+    storage = deps.storage
+    if storage is None or storage.is_local or not (tokens or post_id):
+        return
+    async with deps.database.reading() as session:
+        pending = await find_pending(session, workspace_id, tokens, post_id, MOST_LOOKS)
+    gate = asyncio.Semaphore(_CONCURRENCY)
+
+    async def look(upload: Upload) -> None:
+        async with gate:
+            await look_for_arrival(deps.database, storage, upload)
+
+    try:
+        await asyncio.gather(*map(look, pending))
+    except StorageError as error:
+        raise Unavailable(_AWAY) from error
+
+
+async def read_upload_problems(
+    deps: Dependencies, session: AsyncSession, workspace_id: str, named: Sequence[NamedUpload]
+) -> list[Problem]:
+    """Return the problems of uploads as their rows are now."""
+    return _problems(deps, named, await _read_rows(session, workspace_id, named)) if named else []
+
+
+async def _read_rows(session: AsyncSession, workspace_id: str, named: Iterable[NamedUpload]) -> dict[str, Upload]:
+    rows = await find_uploads_by_token(session, workspace_id, {upload.token for upload in named})
+    return {row.token: row for row in rows}
+
+
+def _problems(deps: Dependencies, named: Iterable[NamedUpload], rows: Mapping[str, Upload]) -> list[Problem]:
+    hosts = OwnHosts(address for address in (deps.public_url, deps.media_url) if address)
+    now, problems = datetime.now(UTC), list[Problem]()
+    for upload in named:
+        row = rows.get(upload.token)
+        state = row.state_at(now) if row else None
+        if state is UploadState.REJECTED:
+            problems.append(Problem("The uploaded file is no media file", "media_rejected", upload.param))
+        # At a stranger's host, a token that the workspace does not have is a part of the stranger's address.
+        elif state is None and not (upload.url in hosts or deps.local_hosts.refused_host(upload.url)):
+            continue
+        elif state is not UploadState.READY:
+            sentence = "No file has been uploaded to this address: send it to its uploadUrl first"
+            problems.append(Problem(sentence, "media_not_uploaded", upload.param))
+    return problems
+
+
+def _in_media(items: Iterable[Media], where: str) -> Iterator[NamedUpload]:
+    for position, item in enumerate(items):
+        if token := upload_token(item.url):
+            yield NamedUpload(f"{where}.{position}.url", item.url, token)
+
+
+def _in_settings(settings: dict[str, Any], where: str) -> Iterator[NamedUpload]:
+    for path, url, token in named_addresses(settings):
+        yield NamedUpload(".".join((where, *map(str, path))), url, token)
