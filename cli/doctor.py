@@ -75,7 +75,8 @@ async def _diagnose(environment: Environment[Settings], workspace: str | None) -
             away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
         if runs is None or away:
             return Report(away=away, unreachable=True)
-        return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).diagnose()
+        settings = environment.settings
+        return await Doctor(database, runs, workspace_id, settings.sandbox_url, settings.storage).diagnose()
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:

@@ -20,7 +20,10 @@ from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
 from reconcile.doctor.series import diagnose_series
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
+from reconcile.doctor.uploads import diagnose_uploads
 from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
+from storage.errors import StorageError
+from storage.opening import open_storage
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts
 from store.maintenance.late_posts import count_late
@@ -42,12 +45,18 @@ class Doctor:
     """A check of all posts, or of those of a workspace. It only reads."""
 
     def __init__(
-        self, database: Database, runs: Runs, workspace_id: str | None = None, sandbox_url: str | None = None
+        self,
+        database: Database,
+        runs: Runs,
+        workspace_id: str | None = None,
+        sandbox_url: str | None = None,
+        storage: str | None = None,
     ) -> None:
         self._database = database
         self._runs = runs
         self._workspace_id = workspace_id
         self._sandbox_url = sandbox_url
+        self._storage = storage
         self._queries = RunQueries(runs, _CONCURRENT_QUERIES)
 
     async def diagnose(self) -> Report:
@@ -58,6 +67,8 @@ class Doctor:
             report.waiting = await self._waiting()
             if self._sandbox_url:
                 await self._check_platforms(report, self._sandbox_url)
+            if self._storage and self._workspace_id is None:
+                await self._check_uploads(report, self._storage)
         explained = {finding.subject.workflow_id for finding in report.findings if finding.kind in _SILENT}
         if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
@@ -97,6 +108,15 @@ class Doctor:
             *([not_begun_sentence(not_begun)] if not_begun else []),
             *(waiting_sentence(platform, waits, count, now) for (platform, waits), count in sorted(counts.items())),
         ]
+
+    async def _check_uploads(self, report: Report, address: str) -> None:
+        storage = open_storage(address)
+        try:
+            report.findings += await diagnose_uploads(self._database, storage)
+        except StorageError as error:
+            report.away.append(f"The storage of uploads could not be read: {error}.")
+        finally:
+            await storage.close()
 
     async def _check_platforms(self, report: Report, sandbox_url: str) -> None:
         async def diagnose() -> list[Finding]:

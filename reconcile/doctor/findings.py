@@ -68,6 +68,8 @@ class FindingKind(StrEnum):
     """A series lacks posts for long."""
     WALL_DIFFERS = "wall_differs"
     """A post of a series is not due at its wall time."""
+    ORPHANED_FILES = "orphaned_files"
+    """Files of the storage belong to no upload."""
     NOT_PUBLIC = "not_public"
     """Published, and the platform does not show it."""
     OTHER_ID = "other_id"

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import UNUSED_FOR, UploadState
 from store.models import Upload
+from store.uploads.marker import read_marker
 from store.uploads.rows import mark_deleted
 from store.uploads.uses import UploadUses, read_uses
 
@@ -67,3 +68,10 @@ async def delete_rows(session: AsyncSession, upload_ids: Collection[str]) -> Non
     """Delete the rows of uploads whose bytes are gone."""
     marked = delete(Upload).where(Upload.id.in_(upload_ids), Upload.state == UploadState.DELETED.value)
     await session.execute(marked, execution_options={"synchronize_session": False})
+
+
+async def known_keys(session: AsyncSession, keys: Collection[str]) -> set[str]:
+    """Return those of some objects of the storage that the database knows."""
+    known = set(await session.scalars(select(Upload.key).where(Upload.key.in_(keys))))
+    marker = await read_marker(session)
+    return known | ({marker} if marker else set())

@@ -20,10 +20,11 @@ BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 PRINTS = {
     "1": "",
     "2": r"published \['http.+', 'http.+'\]",
-    "3": r"scheduled 2\S+Z 2\S+T09:00\S*\n2\S+T10:30\S*\npublished",
-    "4": r"partial \[\('twitter', 'failed', '.+'\), \('mastodon', 'published', None\)\]\npublished",
-    "5": "published\n1",
-    "6": (
+    "3": "published",
+    "4": r"scheduled 2\S+Z 2\S+T09:00\S*\n2\S+T10:30\S*\npublished",
+    "5": r"partial \[\('twitter', 'failed', '.+'\), \('mastodon', 'published', None\)\]\npublished",
+    "6": "published\n1",
+    "7": (
         r"3 0\n0 3\nactive 3\npaused\n3\nactive\npublished\n\{'published': 1, 'scheduled': 2, 'failed': 0\}\n"
         r"\['resumed', 'shifted', 'paused', 'started', 'imported', 'created'\]\nended 2"
     ),

@@ -1,0 +1,51 @@
+"""The doctor names files of the storage that no row knows, and deletes none."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from domain.ids import new_id
+from reconcile.doctor.findings import FindingKind, FixedBy
+from reconcile.doctor.uploads import diagnose_uploads
+from reconcile.storage import StorageCheck
+from storage.directory import DirectoryStorage
+from storage.keys import new_key, object_path
+from store.database import Database
+from store.workspaces.queries import create_workspace
+from tests.databases import new_database
+from tests.media.hostile import JPEG
+from tests.uploads import add_upload
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+async def _content() -> AsyncIterator[bytes]:
+    yield JPEG
+
+
+async def test_old_files_without_a_row_are_named(database: Database, tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path, least_free=0)
+    assert await StorageCheck(database, storage).check()
+    async with database.transaction() as session:
+        workspace_id = await create_workspace(session, new_id("w"))
+    known = await add_upload(database, workspace_id, JPEG, storage=storage)
+    old, young = new_key(), new_key()
+    for key in (old, young):
+        await storage.write(key, _content(), len(JPEG))
+    assert await diagnose_uploads(database, storage) == [], "an upload that begins has its row a moment later"
+    async for stat in storage.objects():
+        if stat.key != young:
+            os.utime(tmp_path / object_path(stat.key), (1, 1))
+    (finding,) = await diagnose_uploads(database, storage)
+    assert (finding.kind, finding.fixed_by) == (FindingKind.ORPHANED_FILES, FixedBy.PERSON)
+    assert finding.what.startswith("1 file of the storage")
+    assert old in finding.what
+    assert {stat.key async for stat in storage.objects()} >= {known.key, old, young}
+    await storage.close()
