@@ -31,6 +31,7 @@ from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post, ProofError
 from benchmarks.proof.product import Product
 from benchmarks.proof.rounds import Proof, shares
+from benchmarks.proof.uploads import storage_faults
 from benchmarks.stack import command, stack
 
 _TOGETHER = 300
@@ -108,15 +109,17 @@ async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], N
             say("the stack is up")
             product = Product(dev, folder)
             try:
+                await product.upload_files()
                 proof = Proof(product, say)
                 await proof.run(cells, together)
                 renewed = await renewals.Renewals(product, say, cases.platform_names).run(cases.renewals)
                 paused = await pauses.Pauses(product, say, cases.posts).run(cases.pauses)
+                stored = await storage_faults(product, say) if cells else []
                 say("the doctor looks")
                 runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
                 disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                 say("done")
-                return _Ended(proof.posts, renewed, paused, disagreements)
+                return _Ended(proof.posts, renewed, paused, [*stored, *disagreements])
             finally:
                 await product.close()
 

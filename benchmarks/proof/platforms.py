@@ -1,5 +1,6 @@
 """The requirements of a post on each platform, and the abilities of the platform."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -65,10 +66,17 @@ def api_name(platform: str) -> str:
     return PLATFORMS[platform].api_name or platform
 
 
-def body(platform: str, account_id: str, text: str, *, uploading: bool = False) -> dict[str, Any]:
-    """Return the body that creates a post for one account, without the time of publishing."""
+def body(
+    platform: str, account_id: str, text: str, *, uploading: bool = False, files: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the body that creates a post for one account, without the time of publishing.
+
+    `files`: addresses of files by their types, which take the place of the usual ones.
+    """
     traits = PLATFORMS[platform]
     media = traits.upload if uploading else traits.media
+    if media and files:
+        media = media | {"url": files[media["type"]]}
     target: dict[str, Any] = {"platform": api_name(platform), "accountId": account_id}
     if traits.settings:
         target["platformSpecificData"] = traits.settings

@@ -26,7 +26,7 @@ _LATER = timedelta(hours=3)
 _BEFORE_CANCEL = 0.5
 """Seconds after which a post without a crash is cancelled: some are public by then, some are not."""
 _LONGEST_KEY = 255
-_numbers = itertools.count()
+_numbers, _files = itertools.count(), itertools.count()
 _AT_REST = {"published", "failed", "partial"}
 
 
@@ -59,6 +59,8 @@ class Post:
     """Set once the crash of its round has happened."""
     struck: bool = True
     tries: int = 1
+    stored: bool = field(default_factory=lambda: not next(_files) % 2)
+    """Whether its file, if it has one, is an upload in the storage: of every second post."""
     later: list[Crash] = field(default_factory=list)
     """Crashes of other posts that happened while this one was unconfirmed."""
     waited_as: str = ""
@@ -192,7 +194,9 @@ class Client:
 
     async def _create(self, post: Post, *, wait: int, due: datetime | None = None) -> dict[str, Any]:
         cell = post.cell
-        new_post = body(cell.platform, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
+        files = self._product.uploads if post.stored else None
+        uploading = cell.crash is Crash.UPLOADING
+        new_post = body(cell.platform, post.account_id, post.text, uploading=uploading, files=files)
         new_post |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
         answer = await self._send(post, "/v1/posts", new_post, wait)
         if answer.status_code != 201:

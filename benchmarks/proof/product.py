@@ -46,6 +46,15 @@ class Product:
         unkept = httpx.Limits(max_connections=600, max_keepalive_connections=0)
         self.sandbox = httpx.AsyncClient(base_url=dev["sandboxUrl"], limits=unkept, timeout=60, trust_env=False)
         self._temporal: Temporal | None = None
+        self.uploads: dict[str, str] = {}
+        """The public addresses of files that this product stores, by their types."""
+
+    async def upload_files(self) -> None:
+        """Upload a picture and a video, as a client does."""
+        for kind, name in (("image", "proof.jpg"), ("video", "proof.mp4")):
+            sample = await self.sandbox.get(f"/_/media/{name}")
+            answer = await self.api.post("/v1/media", files={"file": (name, sample.raise_for_status().content)})
+            self.uploads[kind] = answer.raise_for_status().json()["publicUrl"]
 
     async def close(self) -> None:
         """Close the connections."""
