@@ -20,6 +20,7 @@ from benchmarks.campaigns.events import (
     HANGING_PORT,
     HEALTHY_PORT,
     deliveries_beside_a_hanging_endpoint,
+    herd_beside_endpoints,
     pages_of_a_feed,
     sends_beside_listeners,
 )
@@ -42,6 +43,7 @@ JOBS: dict[str, Callable[[Bench], Job]] = {
     "events": sends_beside_listeners,
     "feed": pages_of_a_feed,
     "webhooks": deliveries_beside_a_hanging_endpoint,
+    "listeners": herd_beside_endpoints,
     "series": planning,
 }
 _POSTS = 10_000

@@ -26,6 +26,7 @@ from typing import Any
 
 from benchmarks.proof import pauses, renewals, report
 from benchmarks.proof.cells import Cell, chosen
+from benchmarks.proof.events import Events, endpoint_under_proof
 from benchmarks.proof.inside.folder import inside
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post, ProofError
@@ -33,6 +34,7 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.rounds import Proof, shares
 from benchmarks.proof.uploads import storage_faults
 from benchmarks.stack import command, stack
+from cli.stack.ports import free_port
 
 _TOGETHER = 300
 """Posts in flight together on one stack; each platform has a queue of its own, and each post an account of its own."""
@@ -67,6 +69,7 @@ class _Ended:
     renewals: list[renewals.Renewal]
     pauses: list[pauses.PauseOutcome]
     disagreements: list[str]
+    events: Events
 
     @property
     def is_right(self) -> bool:
@@ -74,7 +77,7 @@ class _Ended:
         posts = report.right(self.posts) or not self.posts
         renewed = all(renewal.is_right for renewal in self.renewals)
         paused = all(pause.is_right for pause in self.pauses)
-        return posts and renewed and paused and not self.disagreements
+        return posts and renewed and paused and not self.disagreements and not self.events.faults
 
 
 async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) -> _Ended:
@@ -100,26 +103,31 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) ->
         [renewal for ended in ends for renewal in ended.renewals],
         [pause for ended in ends for pause in ended.pauses],
         [line for ended in ends for line in ended.disagreements],
+        sum((ended.events for ended in ends), Events()),
     )
 
 
 async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases) -> _Ended:
     with inside() as folder:
-        async with stack(folder.environment) as dev:
+        port = free_port()
+        hosts = {"SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS": f"127.0.0.1:{port}"}
+        async with stack({**folder.environment, **hosts}) as dev:
             say("the stack is up")
             product = Product(dev, folder)
             try:
                 await product.upload_files()
-                proof = Proof(product, say)
-                await proof.run(cells, together)
-                renewed = await renewals.Renewals(product, say, cases.platform_names).run(cases.renewals)
-                paused = await pauses.Pauses(product, say, cases.posts).run(cases.pauses)
-                stored = await storage_faults(product, say) if cells else []
-                say("the doctor looks")
-                runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
-                disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
+                async with endpoint_under_proof(product, port) as endpoint:
+                    proof = Proof(product, say)
+                    await proof.run(cells, together)
+                    renewed = await renewals.Renewals(product, say, cases.platform_names).run(cases.renewals)
+                    paused = await pauses.Pauses(product, say, cases.posts).run(cases.pauses)
+                    stored = await storage_faults(product, say) if cells else []
+                    say("the doctor looks")
+                    runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
+                    disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
+                    await endpoint.compare(product)
                 say("done")
-                return _Ended(proof.posts, renewed, paused, [*stored, *disagreements])
+                return _Ended(proof.posts, renewed, paused, [*stored, *disagreements], endpoint.events)
             finally:
                 await product.close()
 
@@ -185,7 +193,9 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        doctor_report = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals, ended.pauses)
+        doctor_report = report.markdown(
+            *(posts, disagreements, took, _chosen_by(arguments)), ended.renewals, ended.pauses, f"{ended.events}"
+        )
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
         arguments.markdown.write_text(report.put_into(document, doctor_report))
     _print(ended, took)
@@ -213,6 +223,7 @@ def _print(ended: _Ended, took: float) -> None:
     if ended.pauses:
         print(f"\n{report.pauses_table(ended.pauses)}\n")
         print("\n".join([*report.pauses_failures(ended.pauses), report.pauses_total(ended.pauses)]))
+    print("\n".join([*(f"events: {fault}" for fault in ended.events.faults), f"{ended.events}"]))
     if posts:
         print(report.totals(posts, disagreements))
     print(f"{took:.0f} s")

@@ -202,8 +202,9 @@ def markdown(
     arguments: str,
     renewals: Sequence[Renewal] = (),
     pauses: Sequence[PauseOutcome] = (),
+    events: str = "",
 ) -> str:
-    """Return the run as Markdown."""
+    """Return the run as Markdown; `events` is what is said of the events."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     return "\n\n".join(
@@ -213,6 +214,7 @@ def markdown(
             table(posts),
             *([renewals_table(renewals), f"{renewals_total(renewals)}."] if renewals else []),
             *([pauses_table(pauses), f"{pauses_total(pauses)}."] if pauses else []),
+            *([f"{events}."] if events else []),
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
