@@ -29,6 +29,7 @@ class EventType(StrEnum):
     CAMPAIGN_PAUSED = "campaign.paused"
     CAMPAIGN_RESUMED = "campaign.resumed"
     CAMPAIGN_ENDED = "campaign.ended"
+    CAMPAIGN_COMPLETED = "campaign.completed"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"
     API_KEY_EXPIRING = "api_key.expiring"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from domain.audit import WORKER
-from store.campaigns.ending import end_campaign, lock_campaign_to_end, settle_ended
+from store.campaigns.ending import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
 from store.database import Database
 from store.locks import try_lock
 
@@ -37,3 +37,12 @@ async def settle_holds(database: Database) -> int:
     for post_id in post_ids:
         log.info("post.campaign_ended", post_id=post_id)
     return len(post_ids)
+
+
+async def complete_ended_campaigns(database: Database) -> int:
+    """Record which ended campaigns have nothing on its way any more. Return how many there were."""
+    async with database.transaction() as session:
+        campaign_ids = await complete_campaigns(session, BATCH)
+    for campaign_id in campaign_ids:
+        log.info("campaign.completed", campaign_id=campaign_id)
+    return len(campaign_ids)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from domain.audit import WORKER, Action, AuditEntry
-from reconcile.campaign_ends import BATCH, end_next_campaign, settle_holds
+from reconcile.campaign_ends import BATCH, complete_ended_campaigns, end_next_campaign, settle_holds
 from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.locks import try_lock
@@ -29,6 +29,8 @@ def hold_task(database: Database) -> BackgroundTask:
         while await end_next_campaign(database):
             pass
         while await settle_holds(database) == BATCH:
+            pass
+        while await complete_ended_campaigns(database) == BATCH:
             pass
 
     return BackgroundTask(lift_all, EVERY_S, "holds.postponed")

@@ -8,6 +8,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.webhooks import DeliverCommand, DeliveryRound, WebhookSteps
+    from domain.webhooks import WebhookStatus
 
 _IDLE = timedelta(seconds=60)
 """How long a run stays without work: the next event then needs no new run."""
@@ -82,9 +83,11 @@ class WebhookWorkflow:
 
 def details(state: DeliveryRound) -> str:
     """Return what the Web UI shows of an endpoint."""
-    parts = [f"{state.waiting} waiting, {state.status}"]
-    if state.failing_since is not None:
+    parts = [f"{state.waiting} waiting"]
+    if state.failing_since is not None and state.status is WebhookStatus.FAILING:
         parts.append(f"failing since {state.failing_since:%Y-%m-%d %H:%M} UTC ({state.last_failure})")
+    else:
+        parts.append(state.status)
     if state.next_at is not None:
         parts.append(f"next try {state.next_at:%Y-%m-%d %H:%M} UTC")
     return ", ".join(parts)

@@ -34,6 +34,7 @@ EVENTS: Mapping[EventType, tuple[str, type[Any]]] = {
     EventType.CAMPAIGN_PAUSED: ("A campaign was paused", CampaignEventDataView),
     EventType.CAMPAIGN_RESUMED: ("The pause of a campaign has ended", CampaignEventDataView),
     EventType.CAMPAIGN_ENDED: ("A campaign has ended", CampaignEventDataView),
+    EventType.CAMPAIGN_COMPLETED: ("Nothing of an ended campaign is on its way any more", CampaignEventDataView),
     EventType.WEBHOOK_DISABLED: ("This service has switched off another webhook", WebhookEventDataView),
     EventType.WEBHOOK_TEST: ("A test of this webhook", WebhookEventDataView),
     EventType.API_KEY_EXPIRING: ("An API key expires within 7 days", KeyEventDataView),

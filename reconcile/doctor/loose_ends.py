@@ -120,7 +120,8 @@ class LooseEnds:
 
     def _webhooks(self, webhooks: WebhookNumbers) -> Finding:
         since = round(webhooks.overdue.total_seconds())
-        what = f"{webhooks.waiting} events wait for webhooks, one of them is due for {since} s, and no worker sends it."
+        wait = "1 event waits" if webhooks.waiting == 1 else f"{webhooks.waiting} events wait"
+        what = f"{wait} for webhooks. The first was due {since} s ago, and no worker has sent it."
         how = (
             "Start a worker (`python worker.py`). If one runs, its log says why: `webhook.not_woken` or "
             "`webhook.secret_unreadable`."

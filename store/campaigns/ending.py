@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import WORKER, Action, Actor, AuditEntry
@@ -24,6 +24,19 @@ _ENDED = (
     "Its campaign ended before it was published. Give the post another campaignId, or none, and retry it if it should "
     "still go out."
 )
+
+_COMPLETE = text("""
+UPDATE campaigns SET completed_at = clock_timestamp() WHERE id IN (
+  SELECT id FROM campaigns
+  WHERE status = 'ended' AND completed_at IS NULL AND NOT EXISTS (
+    SELECT FROM posts
+    WHERE posts.campaign_id = campaigns.id AND posts.workspace_id = campaigns.workspace_id
+      AND posts.status IN ('scheduled', 'publishing')
+  )
+  ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+""")
 
 
 async def end_campaign(
@@ -88,3 +101,12 @@ async def settle_ended(session: AsyncSession, now: datetime, most: int) -> list[
     others = [post for post in posts if post.id not in unsent]
     await fail_missed(session, others, CAMPAIGN_ENDED, _ENDED, entry, now)
     return post_ids
+
+
+async def complete_campaigns(session: AsyncSession, most: int) -> list[str]:
+    """Record that nothing of some ended campaigns is on its way any more; return their ids.
+
+    A trigger writes their event. An ended campaign takes no posts, and its drafts are not scheduled, so each is
+    completed once.
+    """
+    return list(await session.scalars(_COMPLETE, {"most": most}))

@@ -43,12 +43,15 @@ class Campaign(Base):
     """The newest version that its workflow is known to have."""
     next_delivery_at: Mapped[datetime | None]
     """When the sweep may deliver the newest version, after a failure."""
+    completed_at: Mapped[datetime | None]
+    """Since when it has ended and nothing of it is on its way."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     __table_args__ = (
         Index("campaigns_of_workspace", "workspace_id", text("id DESC")),
         Index("campaigns_to_end", "ends_at", postgresql_where=text("status <> 'ended'")),
+        Index("campaigns_to_complete", "id", postgresql_where=text("status = 'ended' AND completed_at IS NULL")),
         Index("campaigns_undelivered", "id", postgresql_where=text("delivered_version < version")),
     )
 

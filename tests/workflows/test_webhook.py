@@ -63,5 +63,5 @@ def test_the_web_ui_says_what_waits_and_why() -> None:
         last_failure="it answered 503",
     )
     assert details(state) == (
-        "312 waiting, failing, failing since 2030-12-03 09:02 UTC (it answered 503), next try 2030-12-03 09:37 UTC"
+        "312 waiting, failing since 2030-12-03 09:02 UTC (it answered 503), next try 2030-12-03 09:37 UTC"
     )

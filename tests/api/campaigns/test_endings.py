@@ -11,7 +11,7 @@ from api.posts.bodies.platform_rules import collect_platform_problems
 from domain.campaigns import CampaignStatus
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from reconcile.campaign_ends import end_next_campaign, settle_holds
+from reconcile.campaign_ends import complete_ended_campaigns, end_next_campaign, settle_holds
 from reconcile.lifted_holds import lift_holds
 from store.campaigns.campaigns import lock_campaign
 from store.campaigns.changes import CampaignFields
@@ -21,6 +21,7 @@ from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create, patch
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
+from tests.store.events.listening import events, listen
 
 
 async def do(api: Client, campaign_id: str, action: str, status: int = 200, key: str = "") -> Any:
@@ -200,6 +201,35 @@ class TestEnd:
         assert (await read(api, post))["skipReason"] == "campaign_ended"
         (operation,) = (await api.get(f"/v1/campaigns/{campaign_id}/operations")).json()["operations"]
         assert (operation["kind"], operation["by"], operation["result"]) == ("ended", {"type": "worker"}, {"drafts": 1})
+
+    async def test_an_ended_campaign_is_completed_once_nothing_of_it_is_on_its_way(
+        self, api: Client, stack: Stack
+    ) -> None:
+        await listen(stack.database, stack.workspace_id)
+        campaign_id = await save_campaign(stack)
+        post = await create(api, stack, None, scheduledFor=NOON)
+
+        async def put(**values: Any) -> None:
+            async with stack.database.transaction() as session:
+                await session.execute(update(Post).where(Post.id == post["id"]).values(**values))
+
+        async def told_of_campaign() -> list[Any]:
+            while await complete_ended_campaigns(stack.worker_database):
+                pass
+            rows = await events(stack.database, stack.workspace_id)
+            own = [row for row in rows if row.type.startswith("campaign.") and row.data["campaignId"] == campaign_id]
+            return [(row.type, row.data["status"]) for row in own]
+
+        # A send has begun before the end.
+        await put(campaign_id=campaign_id, status="publishing")
+        async with stack.database.transaction() as session:
+            sending = update(Target).where(Target.post_id == post["id"])
+            await session.execute(sending.values(status="publishing", begun_at=datetime.now(UTC)))
+        await do(api, campaign_id, "end")
+        assert await told_of_campaign() == [("campaign.ended", "ended")]
+        await put(status="published")
+        assert await told_of_campaign() == [("campaign.ended", "ended"), ("campaign.completed", "ended")]
+        assert len(await told_of_campaign()) == 2
 
 
 class TestDelete:

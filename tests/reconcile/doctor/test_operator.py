@@ -106,7 +106,7 @@ async def test_events_that_no_worker_sends_to_webhooks(own: Stack) -> None:
         session.add(Delivery(webhook_id=webhook.id, event_id=new_id("evt"), next_at=late))
     try:
         finding = await only(own, FindingKind.WEBHOOKS)
-        assert "1 events wait for webhooks" in finding.what
+        assert "1 event waits for webhooks" in finding.what
         async with new_workspace(own) as other:
             assert await agrees(other), "it is not the other workspace's"
         # A webhook that fails waits for its probe.
