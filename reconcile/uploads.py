@@ -43,7 +43,12 @@ async def expire_uploads(
     database: Database, storage: Storage, now: datetime, keep: timedelta = MEDIA_KEPT, *, batch: int = BATCH
 ) -> int:
     """Delete all uploads whose time is over; returns how many. If another process decides, those marked already."""
-    await _keep_arrived(database, storage, now, batch)
+    try:
+        await _keep_arrived(database, storage, now, batch)
+    except StorageError as error:
+        # Without a look at the storage, a file that has come would be deleted.
+        log.warning("uploads.postponed", reason=str(error))
+        return 0
     decide = partial(review_uploads, now=now, most=batch, keep=RETRY_WINDOW + keep)
     while True:
         async with database.transaction() as session:

@@ -122,8 +122,12 @@ async def test_a_file_that_went_past_this_service_is_kept_as_long_as_others(
     remote = Remote(tmp_path, least_free=0)
     arrived = await add_upload(database, workspace, JPEG, storage=storage, state="pending", **PAST)
     missing = await add_upload(database, workspace, state="pending", **PAST)
+    away = Remote(tmp_path / "unmounted", least_free=0)
+    assert await expire_uploads(database, away, NOW) == 0
+    assert set(await left(database, storage)) == {arrived.id, missing.id}, "nothing is known of a storage that is away"
     assert await expire_uploads(database, remote, NOW) == 1
     assert await left(database, storage) == {arrived.id: (UploadState.PENDING.value, True)}
     assert missing.id not in await left(database, storage)
     assert await expire_uploads(database, remote, NOW + UNUSED_FOR + timedelta(hours=1)) == 1
-    await remote.close()
+    for store in (remote, away):
+        await store.close()
