@@ -133,7 +133,13 @@ class OwnParts:
 
 
 def environment(
-    *, api_port: int, sandbox_url: str, temporal_address: str, platform_rate_limits: bool, storage: str
+    *,
+    api_port: int,
+    webhook_port: int,
+    sandbox_url: str,
+    temporal_address: str,
+    platform_rate_limits: bool,
+    storage: str,
 ) -> dict[str, str]:
     """Return the environment that a stack's API and worker share; each has a database URL of its own.
 
@@ -151,6 +157,10 @@ def environment(
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
         "SOCIALSYNCER_STORAGE": os.environ.get("SOCIALSYNCER_STORAGE") or storage,
+        # A receiver of events on this machine (docs/tutorial.md).
+        "SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS": ",".join(
+            filter(None, (f"{HOST}:{webhook_port}", os.environ.get("SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS")))
+        ),
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": os.environ.get("SOCIALSYNCER_PLATFORM_RATE_LIMITS")
         or str(platform_rate_limits).lower(),
         # One developer's scripts, and no other clients.

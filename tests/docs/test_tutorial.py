@@ -28,6 +28,7 @@ PRINTS = {
         r"3 0\n0 3\nactive 3\npaused\n3\nactive\npublished\n\{'published': 1, 'scheduled': 2, 'failed': 0\}\n"
         r"\['resumed', 'shifted', 'paused', 'started', 'imported', 'created'\]\nended 2"
     ),
+    "8": "published\npost.published mastodon\nTrue",
 }
 
 
