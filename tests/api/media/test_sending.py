@@ -1,0 +1,126 @@
+"""How files come over a connection: as long as they take, but not slowly; and refused before they are read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from api.http import protocol
+from api.http.protocol import ApiProtocol
+from api.http.uploads import is_upload
+from tests.api.http.test_protocol import answer
+from tests.api.media.files import JPEG, MP4, new_key, presign, put, serving
+from tests.stack import Stack
+
+Raw = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+WINDOW_S = 0.4
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ApiProtocol, "body_s", WINDOW_S)
+
+
+@asynccontextmanager
+async def sending(url: str, length: int, *headers: str) -> AsyncIterator[Raw]:
+    """Yield a connection over which the head of an upload was sent."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    lines = (f"PUT {address.path} HTTP/1.1", "Host: a", f"Content-Length: {length}", *headers, "", "")
+    writer.write("\r\n".join(lines).encode())
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+def test_only_files_are_exempt() -> None:
+    files = ["PUT /media/upload/x", "PUT /v1/media/multipart/med_1/parts/2", "POST /v1/media"]
+    others = ["POST /media/upload/x", "PUT /media/upload/", "PUT /media/upload/x/y", "POST /v1/media/presign"]
+    others += ["POST /v1/mediax", "PUT /v1/media", "POST /v1/posts", "PUT /v1/media/multipart/parts/2"]
+    for line in files + others:
+        method, _, path = line.partition(" ")
+        assert is_upload(method, path.encode()) is (line in files), line
+
+
+async def test_a_file_may_take_longer_than_other_bodies(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client:
+        upload = await presign(client, contentType="video/mp4")
+        async with sending(upload["uploadUrl"], len(MP4), "Content-Type: video/mp4", "Connection: close") as (
+            reader,
+            writer,
+        ):
+            # Five windows, in each of which it comes faster than it must.
+            for start in range(0, len(MP4), len(MP4) // 10):
+                writer.write(MP4[start : start + len(MP4) // 10])
+                await writer.drain()
+                await asyncio.sleep(WINDOW_S / 2)
+            status, body = await answer(reader)
+        assert (status, body["state"]) == (200, "ready")
+
+
+@pytest.mark.parametrize("step", [0, 10], ids=["silent", "slow"])
+async def test_a_slow_file_ends_and_can_begin_again(app: Litestar, stack: Stack, step: int) -> None:
+    async with serving(app, await new_key(stack)) as client:
+        upload = await presign(client)
+        async with sending(upload["uploadUrl"], len(JPEG), "Content-Type: image/jpeg") as (reader, writer):
+            writer.write(JPEG[:1500])
+            response = asyncio.create_task(answer(reader))
+            while not response.done():
+                writer.write(JPEG[:step])
+                await asyncio.sleep(0.05)
+            status, body = await response
+        assert (status, body["code"]) == (408, "request_timeout")
+        async with asyncio.timeout(30):
+            while (await put(client, upload, JPEG)).status_code == 409:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert (await client.get(f"/v1/media/{upload['id']}")).json()["state"] == "ready"
+
+
+async def test_small_chunks_are_framing_in_proportion(
+    app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiProtocol, "body_s", 30.0)
+    monkeypatch.setattr(protocol, "_LARGEST_FRAMING", 4096)
+
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(MP4), size):
+            yield MP4[start : start + size]
+
+    async with serving(app, await new_key(stack)) as client:
+        upload = await presign(client, contentType="video/mp4")
+        assert (await put(client, upload, chunks(1024))).status_code == 200
+        upload = await presign(client, contentType="video/mp4")
+        # The client is still sending when the connection closes, and may not see the answer.
+        with suppress(httpx.TransportError):
+            assert (await put(client, upload, chunks(2))).status_code == 400
+        assert (await client.get(f"/v1/media/{upload['id']}")).json()["state"] != "ready"
+
+
+async def test_a_refused_file_is_not_read(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client:
+        upload = await presign(client)
+        # Before the client is asked for the body.
+        headers = ("Content-Type: image/png", "Expect: 100-continue")
+        async with sending(upload["uploadUrl"], 10**9, *headers) as (reader, _):
+            head = await reader.readuntil(b"\r\n")
+            assert b" 415 " in head
+        # And while it sends: the answer arrives, and the connection ends soon.
+        async with sending(upload["uploadUrl"], 10**9, "Content-Type: image/png") as (reader, writer):
+            for _ in range(20):
+                writer.write(bytes(2**18))
+            status, body = await answer(reader)
+            assert (status, body["code"]) == (415, "unsupported_media_type")
+
+
+async def test_other_requests_follow_an_upload_on_the_same_connection(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client:
+        for _ in range(2):
+            upload = await presign(client)
+            answer = await client.put(upload["uploadUrl"], content=JPEG, headers=upload["headers"])
+            assert answer.status_code == 200
+            assert "Connection" not in answer.headers
