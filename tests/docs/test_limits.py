@@ -18,6 +18,8 @@ from api.http.large_body import LARGE_BYTES, LARGEST_ROW
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.unread import MOST_UNREAD, SILENT_S, SLOWEST, Unread
+from api.http.uploads import SLOWEST_UPLOAD
+from api.media.forms import LARGEST_FORM_FILE
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
@@ -39,6 +41,8 @@ from api.shared.waiting import (
     MOST_IMPORTS,
     MOST_IMPORTS_OF_ONE,
     MOST_WAITING,
+    MOST_WRITERS,
+    MOST_WRITERS_OF_ONE,
 )
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from domain.bounds import (
@@ -55,8 +59,10 @@ from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
 from domain.request_limits import POSTS_BURST, POSTS_PER_MINUTE, REQUESTS_PER_MINUTE
 from domain.series import MOST_AHEAD, MOST_SERIES
+from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS, PARTS_WITHIN, UPLOAD_QUOTA, UPLOAD_WITHIN
 from media.bandwidth import PER_SECOND
 from platforms.choices import MOST_CHOICES
+from storage.parts import MOST_PARTS, PART
 from store.accounts.choices import KEPT as CHOICES_KEPT
 from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
 from store.database import OF_REQUESTS
@@ -138,6 +144,14 @@ NUMBERS = {
     "`occurrences`": f"at most {MOST_AHEAD} ahead of their time, deleted {OCCURRENCES_KEPT.days} days after it",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
     "requests with the same Idempotency-Key": f"{MOST_REPEATS}",
+    "a file |": f"{LARGEST_UPLOAD:,} bytes",
+    "a file in a form": f"{LARGEST_FORM_FILE:,} bytes",
+    "a part of an upload": f"{PART // MIB} MiB; at most {MOST_PARTS:,} parts",
+    "bytes of a file that must": f"{SLOWEST_UPLOAD // KIB} KiB a second",
+    "time until an upload begins": f"{UPLOAD_WITHIN.seconds // 3600} hour; parts {PARTS_WITHIN.days} days",
+    "files that are sent": f"{MOST_WRITERS_OF_ONE} of a workspace, {MOST_WRITERS} in all",
+    "files of a workspace": f"{MOST_UPLOADS:,}",
+    "MiB of these files": f"{UPLOAD_QUOTA // MIB:,}",
     "connections to the database": f"{OF_REQUESTS.connection:g} s",
     "`audit_events`": f"the newest {MOST_ENTRIES} of a post; deleted after {AUDIT_KEPT.days} days",
     "`choice_lists`": f"{CHOICES_KEPT.seconds // 60} minutes",

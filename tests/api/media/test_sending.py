@@ -1,4 +1,4 @@
-"""How files come over a connection: as long as they take, but not slowly; and refused before they are read."""
+"""The connections over which files come: as long as they take, but not slowly, and refused before they are read."""
 
 import asyncio
 from collections.abc import AsyncIterator
