@@ -1,6 +1,7 @@
 """The posts of some days."""
 
-from api.calendar.queries import CalendarQuery
+from api.calendar.plans import read_plans
+from api.calendar.queries import PLANS, CalendarQuery
 from api.calendar.rendering import render_calendar
 from api.calendar.restricting import hide, restrict
 from api.calendar.views import CalendarView
@@ -21,9 +22,13 @@ _TOO_MANY = Problem(
     "to",
 )
 
+_NOT_FOR_VIEWS = Problem("This calendar view does not show that", "invalid_field_value", PLANS)
+
 
 async def read_days(deps: Dependencies, workspace_id: str, viewer: Viewer | None, query: CalendarQuery) -> CalendarView:
     """Return a calendar, or what a view shows of it. Raises InvalidRequest if too many posts match, TooManyRequests."""
+    if viewer and query.has_plans:
+        raise InvalidRequest(_NOT_FOR_VIEWS)
     conditions = restrict(query.conditions, viewer) if viewer else query.conditions
     # Views have a share of their own, so that they do not refuse the requests of their workspace.
     with deps.counts.take(f"views.{workspace_id}" if viewer else workspace_id):
@@ -41,4 +46,7 @@ async def read_days(deps: Dependencies, workspace_id: str, viewer: Viewer | None
     async with deps.database.reading() as session:
         pauses = [pause for pause, _ in await list_pauses_under_way(session, workspace_id, MOST_PAUSES)]
     calendar = await render_calendar(query.zone, query.days, days, pauses)
+    if query.has_plans:
+        for day, plans in zip(calendar["days"], await read_plans(deps, workspace_id, query), strict=True):
+            day["slots"], day["planned"], day["blackouts"] = plans.slots, plans.planned, plans.blackouts
     return hide(calendar, viewer) if viewer else calendar

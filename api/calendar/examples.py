@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from api.views import QUEUE_ID
+
 CALENDAR: dict[str, Any] = {
     "timezone": "Europe/Berlin",
     "days": [
@@ -35,6 +37,42 @@ CALENDAR: dict[str, Any] = {
         }
     ],
     "more": {"2030-12-03": 412},
+}
+
+CALENDAR_WITH_PLANS: dict[str, Any] = {
+    "timezone": "Europe/Berlin",
+    "days": [
+        {
+            "date": "2030-12-24",
+            "posts": [],
+            "slots": [
+                {
+                    "queueId": QUEUE_ID,
+                    "name": "Morning posts",
+                    "at": "2030-12-24T08:00:00Z",
+                    "local": "2030-12-24T09:00:00",
+                }
+            ],
+            "planned": [
+                {
+                    "seriesId": "ser_019bc10e51307c4f8d2b7f3a6c0e9d41",
+                    "name": "Tip of the week",
+                    "occurrence": "2030-12-24T10:00:00",
+                    "at": "2030-12-24T09:00:00Z",
+                    "local": "2030-12-24T10:00:00",
+                }
+            ],
+            "blackouts": [
+                {
+                    "campaignId": "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+                    "name": "Winter sale",
+                    "reason": "Christmas",
+                }
+            ],
+        }
+    ],
+    "pauses": [],
+    "more": {},
 }
 
 VIEW_ID = "view_019bc10e51307c4f8d2b7f3a6c0e9d41"

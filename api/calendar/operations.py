@@ -7,7 +7,7 @@ from api.calendar.calendar_views import (
     CalendarViewsView,
     DeletedCalendarViewView,
 )
-from api.calendar.queries import MOST_DAYS
+from api.calendar.queries import MOST_DAYS, PLANS
 from api.calendar.timeline import TimelineView
 from api.calendar.views import CalendarView
 from api.http.operation import WITH_BODY, Json, Operation
@@ -25,16 +25,24 @@ GET_CALENDAR = Operation(
         "published at once. A day begins and ends with its date in `timezone`, also when clocks change. The answer "
         f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists. To "
         "follow changes, ask again with `If-None-Match`: 304 says that there are none. The token of a calendar view "
-        "opens it, too, as far as the view shows it."
+        "opens it, too, as far as the view shows it. With `plans=true` each day also has the free `slots` "
+        "of queues, the occurrences of series that get their posts later (`planned`), and the `blackouts` of campaigns "
+        "and queues."
     ),
     answer=CalendarView,
-    answers={"days": examples.CALENDAR},
+    answers={"days": examples.CALENDAR, "plans": examples.CALENDAR_WITH_PLANS},
     errors=("unknownQuery", "wrongQuery", "dayMissing"),
     has_tag=True,
     parameters=(
         required(query("from", "The first day, an ISO 8601 date.", _DATE, "2030-12-03")),
         required(query("to", f"The last day; at most {MOST_DAYS} days in all.", _DATE, "2030-12-04")),
         *(parameter for parameter in FILTERS if parameter["name"] in _SELECTING),
+        query(
+            PLANS,
+            "Whether days have `slots`, `planned` and `blackouts`; not for calendar views.",
+            {"type": "boolean", "default": False},
+            True,
+        ),
         IF_NONE_MATCH,
     ),
 )

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from api.http.headers import HttpRequest
-from api.http.query import convert_parameter, parse_lists, parse_query
+from api.http.query import convert_parameter, parse_flag, parse_lists, parse_query
 from api.posts.filters import ZONE, parse_zone, read_filter
 from api.posts.listing import split_statuses
 from domain.errors import InvalidRequest, Problem
@@ -15,6 +15,8 @@ from store.posts.list_filters import Filter
 
 MOST_DAYS = 62
 """Days of one answer: two months."""
+PLANS = "plans"
+"""The parameter that asks for what a calendar shows beside posts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class CalendarQuery:
     days: Sequence[date]
     beginnings: Sequence[datetime]
     """When each day begins in the zone, and when the last one ends."""
+    has_plans: bool
+    """Whether free slots, occurrences without posts and blackouts are asked for."""
 
 
 def read_calendar_query(request: HttpRequest) -> CalendarQuery:
@@ -35,6 +39,7 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
     conditions = read_filter(split_statuses(lists), problems)
     query = {name: values[0] for name, values in lists.items()}
     first, last = (convert_parameter(query, problems, name, _read_date) for name in ("from", "to"))
+    has_plans = convert_parameter(query, problems, PLANS, parse_flag)
     problems += [
         Problem(f"{name} is required", "missing_required_field", name) for name in ("from", "to") if name not in query
     ]
@@ -42,7 +47,7 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
         raise InvalidRequest([*problems, *query_problems])
     zone = query.get(ZONE, "UTC")
     days, beginnings = _cut_days(first, last, zone)
-    return CalendarQuery(conditions, zone, days, beginnings)
+    return CalendarQuery(conditions, zone, days, beginnings, bool(has_plans))
 
 
 def read_zone(request: HttpRequest) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.views import Moment, PlatformName, ValueOf, described, view
+from api.views import QUEUE_ID, Moment, PlatformName, ValueOf, described, view
 from domain.pauses import PauseScope
 from domain.post import PostStatus, TargetStatus
 from domain.waits import WaitsFor
@@ -53,12 +53,55 @@ class CalendarPostView(TypedDict):
     moreTargets: NotRequired[Annotated[int, described("The number of its other targets, if it has more.", 2)]]
 
 
+@view("CalendarSlot")
+class CalendarSlotView(TypedDict):
+    """A free slot of a queue on a calendar."""
+
+    queueId: Annotated[str, described("The queue's id.", QUEUE_ID)]
+    name: Annotated[str, described("What people call the queue.", "Morning posts")]
+    at: Annotated[Moment, described("Its instant.")]
+    local: Annotated[str, described("The same on the clocks of the calendar's `timezone`.", "2030-12-03T10:00:00")]
+
+
+@view("CalendarOccurrence")
+class CalendarOccurrenceView(TypedDict):
+    """An occurrence of a series that gets its post later."""
+
+    seriesId: Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    name: Annotated[str, described("What people call the series.", "Monday tip")]
+    occurrence: Annotated[str, described("Its wall time in the zone of the series.", "2030-12-03T10:00:00")]
+    at: Annotated[Moment, described("Its instant.")]
+    local: Annotated[str, described("The same on the clocks of the calendar's `timezone`.", "2030-12-03T10:00:00")]
+
+
+@view("CalendarBlackout")
+class CalendarBlackoutView(TypedDict):
+    """A blackout of a campaign or a queue that covers a part of a day."""
+
+    campaignId: NotRequired[Annotated[str, described("The campaign.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    queueId: NotRequired[Annotated[str, described("The queue, if it is a queue's.", QUEUE_ID)]]
+    name: Annotated[str, described("What people call the campaign or queue.", "Winter sale")]
+    reason: Annotated[str | None, described("Why.", "Christmas")]
+
+
 @view("CalendarDay")
 class CalendarDayView(TypedDict):
     """One day of a calendar."""
 
     date: Annotated[str, described("The day, in the calendar's `timezone`.", "2030-12-03")]
     posts: Annotated[list[CalendarPostView], described("Its first 50 posts, the soonest first.")]
+    slots: NotRequired[
+        Annotated[list[CalendarSlotView], described("With `plans`: the first 20 free slots of at most 20 queues.")]
+    ]
+    planned: NotRequired[
+        Annotated[
+            list[CalendarOccurrenceView],
+            described("With `plans`: the first 20 occurrences, of at most 50 series, that get their posts later."),
+        ]
+    ]
+    blackouts: NotRequired[
+        Annotated[list[CalendarBlackoutView], described("With `plans`: at most 20 blackouts of campaigns and queues.")]
+    ]
 
 
 @view("CalendarPause")

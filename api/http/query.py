@@ -16,6 +16,7 @@ from platforms.registry import platforms
 
 MAX_LIMIT = 100
 """Entries of one page of any list."""
+_FLAGS = {"true": True, "false": False}
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -83,6 +84,13 @@ def parse_limit(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def parse_flag(text: str) -> bool:
+    """Return what a parameter says that is true or false. Raises ValueError."""
+    if text not in _FLAGS:
+        raise ValueError("must be true or false")
+    return _FLAGS[text]
 
 
 def parse_choice(choices: type[E], text: str) -> E:

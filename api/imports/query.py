@@ -7,12 +7,10 @@ from api.http.body import JsonObject
 from api.http.headers import HttpRequest
 from api.http.operation import Json
 from api.http.parameters import query
-from api.http.query import convert_parameter, parse_choice, parse_query
+from api.http.query import convert_parameter, parse_choice, parse_flag, parse_query
 from api.posts.filters import parse_zone
 from domain.errors import Problem
 from domain.imports import OnError, OnExisting
-
-_FLAGS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def read_import_query(request: HttpRequest) -> tuple[ImportQuery, list[Problem]]
     import_query = ImportQuery(
         values.get("campaignId"),
         convert_parameter(values, problems, "timezone", _parse_zone),
-        convert_parameter(values, problems, "dryRun", _parse_flag) or False,
+        convert_parameter(values, problems, "dryRun", parse_flag) or False,
         convert_parameter(values, problems, "onError", partial(parse_choice, OnError)) or OnError.REFUSE,
         convert_parameter(values, problems, "onExisting", partial(parse_choice, OnExisting)) or OnExisting.REFUSE,
     )
@@ -81,9 +79,3 @@ def read_import_query(request: HttpRequest) -> tuple[ImportQuery, list[Problem]]
 def _parse_zone(name: str) -> str:
     parse_zone(name)
     return name
-
-
-def _parse_flag(text: str) -> bool:
-    if text not in _FLAGS:
-        raise ValueError("must be true or false")
-    return _FLAGS[text]

@@ -129,6 +129,25 @@ async def test_ten_thousand_posts_are_shown_in_part(
         assert await calendar.page.evaluate("document.querySelectorAll('.tile').length") == 28 * 50
 
 
+async def test_free_slots_and_blackouts_are_shown_beside_posts(
+    app: Litestar, workspace: Client, tmp_path: Path
+) -> None:
+    first = (datetime.now(UTC).replace(day=1) + timedelta(days=62)).date().replace(day=1)
+    slots = [{"days": ["mo", "tu", "we", "th", "fr", "sa", "su"], "time": "09:00"}]
+    closed = [{"from": first.isoformat(), "to": first.isoformat(), "reason": "audit"}]
+    queue = {"name": "Mornings", "timezone": "UTC", "slots": slots, "blackouts": closed}
+    assert (await workspace.post("/v1/queues", json=queue)).status_code == 201
+    asides = (
+        "JSON.stringify([...document.querySelectorAll('{}')].slice(0, 2).map((place) =>"
+        " [...place.querySelectorAll('.aside')].map((aside) => aside.textContent)))"
+    )
+    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+        for view, place in (("month", "#month td:not(.other)"), ("list", "#list section")):
+            await calendar.open(f"view={view}&date={first}&timezone=UTC")
+            shown = await calendar.read(asides.format(place))
+            assert shown == [["Blackout of Mornings: audit"], ["09:00 Free slot of Mornings"]], view
+
+
 async def test_texts_are_shown_as_text_and_changes_appear(
     app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
 ) -> None:
