@@ -17,6 +17,7 @@ from api.posts.changes.chain_link import require_link
 from api.posts.changes.external_id import find_conflict
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
+from api.posts.daily_cap import warn_of_daily_cap
 from api.posts.media_checks import check_files
 from api.posts.media_warnings import local_media_warnings, unreachable_upload_warnings
 from api.posts.uploads import find_upload_problems
@@ -97,7 +98,8 @@ async def find_verdict(
     if not problems and (external_id := parsed_post.content.external_id) is not None:
         problems = await find_conflict(deps, workspace_id, external_id, body)
     if problems or (parsed_post.queue is None and parsed_post.content.after_post_id is None):
-        return Verdict(problems, warnings)
+        caps = [] if problems else await warn_of_daily_cap(deps.database, workspace_id, parsed_post)
+        return Verdict(problems, [*warnings, *caps])
     try:
         async with deps.database.transaction() as session:
             slot = await _find_slot(session, workspace_id, parsed_post, campaign)

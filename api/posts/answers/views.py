@@ -249,7 +249,9 @@ class PostView(TypedDict):
             described(
                 "What keeps the post from being published, if anything is known: the time of a draft has passed, or an "
                 "account of a `scheduled` post cannot publish. Scheduled posts are checked several times from 24 hours "
-                "before they are due. A warning disappears with its cause."
+                "before they are due. A warning disappears with its cause. The answer that creates a scheduled "
+                "post also warns of an account that has more posts for the day than its platform allows "
+                "(`over_daily_cap`)."
             ),
         ]
     ]

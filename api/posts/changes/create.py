@@ -18,6 +18,7 @@ from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, body_digest, deliver_again, find_use, keep, keyed_request
 from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
+from api.posts.daily_cap import daily_cap_warnings, warn_of_daily_cap
 from api.posts.lookup import plan_for
 from api.posts.media_warnings import warn_of_media
 from api.posts.uploads import find_upload_problems
@@ -136,7 +137,8 @@ async def _insert(
         require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     if parsed_post.queue is None and post.after_post_id is None:
-        return await _save(deps.database, post, accounts, request, now, uploads)
+        caps = await warn_of_daily_cap(deps.database, workspace_id, parsed_post)
+        return await _save(deps.database, post, accounts, request, now, [*uploads, *caps])
     async with deps.database.transaction() as session:
         if parsed_post.queue is None:
             await require_link(session, workspace_id, post_id, parsed_post.content, now)
@@ -145,7 +147,9 @@ async def _insert(
             return created_post
         slot = await choose_slot(session, workspace_id, parsed_post.queue, parsed_post.content, now, campaign)
         put_into_slot(post, *slot)
-        return await _save(session, post, accounts, request, now, uploads)
+        _, time = slot
+        caps = await daily_cap_warnings(session, workspace_id, parsed_post.content, time.instant)
+        return await _save(session, post, accounts, request, now, [*uploads, *caps])
 
 
 async def _save(

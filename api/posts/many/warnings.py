@@ -10,6 +10,7 @@ from typing import Annotated, NotRequired
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
+from api.posts.daily_cap import DAY, day_limit
 from api.posts.many.checking import CheckedPost
 from api.views import PlatformName, described, view
 from domain.codes import ProblemCode
@@ -22,7 +23,7 @@ from store.posts.planned import count_planned
 MOST_WARNINGS = 100
 """Warnings of one answer."""
 _MOST_ROWS_NAMED = 10
-_DAY, _SHORTEST = timedelta(days=1), timedelta(minutes=1)
+_SHORTEST = timedelta(minutes=1)
 """A limit of less than a minute delays a post by seconds, which is no reason for a warning."""
 
 
@@ -86,25 +87,17 @@ async def _count_existing(
     replaced: Collection[str],
 ) -> Counter[tuple[_Account, str]]:
     """Return how many posts are planned already, for each account with a limit of a day, and day."""
-    limited = {account: planned for account, planned in by_account.items() if _day_limit(account)}
+    limited = {account: planned for account, planned in by_account.items() if day_limit(account[0])}
     counts: Counter[tuple[_Account, str]] = Counter()
     if not limited:
         return counts
     times = [item.due_at for planned in limited.values() for item in planned]
     rows = await count_planned(
-        session, workspace_id, {account_id for _, account_id in limited}, min(times) - _DAY, max(times) + _DAY, replaced
+        session, workspace_id, {account_id for _, account_id in limited}, min(times) - DAY, max(times) + DAY, replaced
     )
     for account, since, posts in rows:
         counts[account, _day(since, zone)] += posts
     return counts
-
-
-def _limits(account: _Account) -> tuple[RateLimit, ...]:
-    return platforms()[account[0]].rules.rate_limits
-
-
-def _day_limit(account: _Account) -> RateLimit | None:
-    return next((limit for limit in _limits(account) if limit.per == _DAY), None)
 
 
 def _day(moment: datetime, zone: tzinfo) -> str:
@@ -115,7 +108,7 @@ def _warnings(
     account: _Account, planned: Sequence[_Planned], existing: Counter[tuple[_Account, str]], zone: tzinfo
 ) -> Iterator[PlanWarningView]:
     """Yield the warnings about one account, whose rows are in the order of their times."""
-    if limit := _day_limit(account):
+    if limit := day_limit(account[0]):
         rows_by_day: dict[str, list[int]] = defaultdict(list)
         for item in planned:
             rows_by_day[_day(item.due_at, zone)].append(item.row)
@@ -124,8 +117,8 @@ def _warnings(
             if number > limit.limit:
                 sentence = "{posts:,} posts are planned for {account} on {day}, and {label} allows {allowed:,} a day"
                 yield _warning("over_daily_cap", sentence, account, rows, number, limit.limit, day=day)
-    for limit in _limits(account):
-        if _SHORTEST <= limit.per < _DAY and (close := _closest(planned, limit)):
+    for limit in platforms()[account[0]].rules.rate_limits:
+        if _SHORTEST <= limit.per < DAY and (close := _closest(planned, limit)):
             sentence = (
                 f"{{posts:,}} posts to {{account}} are planned within {limit.per}, and {{label}} allows {{allowed:,}}"
             )
