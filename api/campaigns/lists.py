@@ -1,23 +1,20 @@
 """The pages of the lists of campaigns, and of the operations on one."""
 
-import re
 from dataclasses import dataclass
 from functools import partial
 
 from api.campaigns.requests import NO_SUCH_CAMPAIGN, shown_campaigns
 from api.campaigns.views import CampaignPageView, OperationPageView, operation_view
 from api.dependencies import Dependencies
-from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
+from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
-from api.http.query import MAX_LIMIT, convert_parameter, parse_choice, parse_limit, parse_query
+from api.http.query import convert_page, convert_parameter, parse_choice, parse_query, read_id
 from domain.campaigns import CampaignStatus
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.ids import is_campaign_id
 from store.audit.account_events import names_of_keys
 from store.campaigns.campaigns import find_campaign, list_campaigns
 from store.campaigns.operations import list_operations
-
-_ID = re.compile(r"(cmp|op)_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +31,11 @@ def read_list_query(request: HttpRequest) -> PageQuery:
     """Return what page a request asks for. Raises InvalidRequest with every problem."""
     query, query_problems = parse_query(request)
     problems: list[Problem] = []
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    before_id = convert_parameter(query, problems, "cursor", _read_cursor)
+    before_id, limit = convert_page(query, problems, read_id)
     status = convert_parameter(query, problems, "status", partial(parse_choice, CampaignStatus))
     if problems or query_problems:
         raise InvalidRequest([*problems, *query_problems])
-    return PageQuery(limit or MAX_LIMIT, before_id, status, query.get("tag"))
-
-
-def _read_cursor(text: str) -> str:
-    content = decode_cursor(text).get("id")
-    if not isinstance(content, str) or not _ID.fullmatch(content):
-        raise ValueError(NO_CURSOR)
-    return content
+    return PageQuery(limit, before_id, status, query.get("tag"))
 
 
 async def list_page(deps: Dependencies, workspace_id: str, page: PageQuery) -> CampaignPageView:

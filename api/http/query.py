@@ -120,11 +120,16 @@ def read_page(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | Non
     """Return the decoded cursor and the limit of a list that has no other parameters. Raises InvalidRequest."""
     query, query_problems = parse_query(request)
     problems: list[Problem] = []
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    after = convert_parameter(query, problems, "cursor", decode)
+    page = convert_page(query, problems, decode)
     if problems or query_problems:
         raise InvalidRequest([*problems, *query_problems])
-    return after, limit or MAX_LIMIT
+    return page
+
+
+def convert_page(query: Mapping[str, str], problems: list[Problem], decode: Callable[[str], T]) -> tuple[T | None, int]:
+    """Return the decoded cursor and the limit of a query that may have more parameters. Problems are added."""
+    limit = convert_parameter(query, problems, "limit", parse_limit)
+    return convert_parameter(query, problems, "cursor", decode), limit or MAX_LIMIT
 
 
 def read_id_page(request: HttpRequest) -> tuple[int, str | None]:

@@ -9,10 +9,10 @@ from litestar.params import FromPath
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.http.body_validation import read_valid
-from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
+from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
 from api.http.operation import serves
-from api.http.query import MAX_LIMIT, convert_parameter, parse_limit, parse_query, read_query
+from api.http.query import convert_page, convert_parameter, parse_query, read_id, read_query
 from api.http.request import read_bare_request, read_keyed_request, read_request
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
@@ -24,7 +24,6 @@ from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, Ser
 from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
 from api.series.views import DeletedSeriesView, SeriesListView, change_view
 from domain.errors import Conflict, InvalidRequest, Problem
-from domain.ids import is_series_id
 from domain.pauses import series_gate
 from domain.schedule import parse_bound
 from store.pauses.pauses import find_pause_under_way
@@ -148,18 +147,10 @@ def _read_posts(text: str) -> str:
 def _read_page(request: HttpRequest) -> tuple[int, str | None, str | None]:
     """Return how many series a page has at most, the id before which it begins, and the campaign."""
     query, problems = parse_query(request)
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    before_id = convert_parameter(query, problems, "cursor", _read_cursor)
+    before_id, limit = convert_page(query, problems, read_id)
     if problems:
         raise InvalidRequest(problems)
-    return limit or MAX_LIMIT, before_id, query.get("campaignId")
-
-
-def _read_cursor(text: str) -> str:
-    series_id = decode_cursor(text).get("id")
-    if not isinstance(series_id, str) or not is_series_id(series_id):
-        raise ValueError(NO_CURSOR)
-    return series_id
+    return limit, before_id, query.get("campaignId")
 
 
 def _read_time(request: HttpRequest) -> tuple[datetime | None, datetime | None]:

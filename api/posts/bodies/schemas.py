@@ -71,7 +71,7 @@ def _delay(text: str) -> str:
     try:
         parse_delay(text)
     except ValueError:
-        raise _bad("must be an ISO 8601 duration of at most 365 days, such as PT2H or P1D") from None
+        raise _bad("must be an ISO 8601 duration of weeks, days, hours and minutes, from PT1M to P365D") from None
     return text
 
 

@@ -73,6 +73,14 @@ async def test_a_waiting_post_is_a_draft_that_says_what_it_waits_for(api: Client
     assert post in listed
 
 
+async def test_a_delay_of_seconds_is_refused_with_the_least_one(api: Client, stack: Stack) -> None:
+    first = await scheduled(api, stack, "the first")
+    for delay in ("PT5S", "PT0M", "-PT5M", "P366D"):
+        refused = await create(api, body(stack, "soon", after={"postId": first["id"], "delay": delay}), 400)
+        assert refused["param"] == "after.delay"
+        assert refused["error"].endswith("weeks, days, hours and minutes, from PT1M to P365D"), delay
+
+
 async def test_it_is_published_once_the_first_is_public(api: Client, stack: Stack) -> None:
     first = await published(api, stack, "told first")
     post = await create(api, body(stack, "told second", after={"postId": first["id"]}))
