@@ -1,4 +1,4 @@
-"""What a calendar shows beside posts: free slots of queues, occurrences that get their posts later, and blackouts.
+"""The plans beside the posts of a calendar: free slots of queues, occurrences that get posts later, and blackouts.
 
 Each day has at most MOST_OF_DAY of each kind. They are those of at most MOST_QUEUES queues, MOST_SERIES series and
 MOST_CAMPAIGNS campaigns.
@@ -48,7 +48,7 @@ class DayPlans:
 async def read_plans(deps: Dependencies, workspace_id: str, query: CalendarQuery) -> Sequence[DayPlans]:
     """Return the plans of each day, by which accounts and campaigns the posts are chosen.
 
-    A status, a tag and a platform choose posts; slots and occurrences have none of these yet.
+    A status, a tag and a platform choose posts alone: a slot or an occurrence has no status yet.
     """
     conditions, now = query.conditions, datetime.now(UTC)
     days = [DayPlans() for _ in query.days]

@@ -26,8 +26,8 @@ async def test_a_day_has_free_slots_planned_occurrences_and_blackouts(api: Clien
     target = {"platform": "twitter", "accountId": account.id}
     queue = {"name": secrets.token_hex(4), "timezone": ZONE, "slots": [{"days": WEEK, "time": "09:00"}]}
     queue |= {"accounts": [target], "blackouts": [{"from": day(4), "to": day(4), "reason": "audit"}]}
-    made = await api.post("/v1/queues", json=queue)
-    queue_id = made.json()["id"]
+    response = await api.post("/v1/queues", json=queue)
+    queue_id = response.json()["id"]
     body = {"name": "tips", "timezone": ZONE, "start": f"{day(1)}T10:00:00", "recurrence": {"frequency": "daily"}}
     body["post"] = {"content": secrets.token_hex(4), "platforms": [target]}
     series = await api.post("/v1/series", json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
