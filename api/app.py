@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from api.app_documents import AppDocuments
-from api.auth import API_KEYS, CALENDAR_VIEWS, TokenCache
+from api.auth import API_KEYS, CALENDAR_VIEWS, TokenCache, find_flood
 from api.calendar.feed_routes import CalendarFeed
 from api.connect.hosted import HostedConnectEndpoints
 from api.dependencies import Dependencies
@@ -75,6 +76,7 @@ def create_app_of_process(
         logging_config=None,
     )
     app.host_names = HostNames(host_names)
+    app.find_flood = partial(find_flood, app)
     return app
 
 

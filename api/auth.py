@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+from litestar import Litestar
 from litestar.di import NamedDependency, Provide
+from litestar.types import HTTPScope
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies, Deps
@@ -19,7 +21,7 @@ from api.shared.scopes import required_scope
 from api.shared.strangers import StrangerLookups
 from domain.api_keys import is_key_text
 from domain.audit import Actor, api_key
-from domain.errors import Problem
+from domain.errors import Problem, TooManyRequests
 from store.database import Database
 from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text, recognize_view
 from store.workspaces.keys import Caller, recognize_key
@@ -67,7 +69,7 @@ class TokenCache(Generic[C]):
         """Return the caller of a token. Raises Unauthorized."""
         if not self._kind.has_form(key):
             raise Unauthorized(self._kind.wrong)
-        digest = hashlib.sha256(key.encode()).digest()
+        digest = _digest(key)
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[1]:
             return known[0]
@@ -89,9 +91,19 @@ class TokenCache(Generic[C]):
         self._known[digest] = caller, until
         return caller
 
+    def find_known(self, authorization: str | None) -> C | None:
+        """Return who sent an Authorization header, if that was looked up a moment ago, else None."""
+        match = _BEARER.fullmatch(authorization or "")
+        known = match and self._known.get(_digest(match[1]))
+        return known[0] if known and time.monotonic() < known[1] else None
+
     async def _look_up(self, key: str) -> C | None:
         async with self._database.reading() as session:
             return await self._kind.recognize(session, key)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -139,6 +151,21 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     if operation.writes_post:
         await deps.request_limits.take_posts(caller.workspace_id)
     return caller.workspace_id
+
+
+def find_flood(app: Litestar, scope: HTTPScope) -> TooManyRequests | None:
+    """Return the refusal of a request whose key is known to have used its limit up; None for all others."""
+    if not scope["path"].startswith("/v1/"):
+        return None
+    keys: TokenCache[Caller] = app.state.api_keys
+    caller = keys.find_known(first_header(scope, b"authorization"))
+    if caller is None:
+        return None
+    deps: Dependencies = app.state.deps
+    error = deps.request_limits.known_refusal(caller)
+    if error:
+        scope["state"]["caller"] = caller
+    return error
 
 
 async def authenticate_viewer(request: HttpRequest, deps: Deps) -> str:

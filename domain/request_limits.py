@@ -5,8 +5,9 @@ again. Each use moves it on by the policy's interval, and no use may move it fur
 """
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 WINDOW_S = 60
 """Seconds for which limits are written: requests and posts a minute."""
@@ -29,8 +30,7 @@ class PolicyName(StrEnum):
     POSTS = "posts"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """A limit: so many uses a minute, and a burst; 0 uses a minute are no limit."""
 
     name: PolicyName
@@ -48,6 +48,7 @@ class Policy:
         return self.burst * self.interval_s
 
 
+@lru_cache(maxsize=1_000)
 def requests_policy(limit: int = REQUESTS_PER_MINUTE, burst: int | None = None) -> Policy:
     """Return the policy of the requests of one key."""
     return Policy(PolicyName.REQUESTS, limit, burst or limit)
@@ -58,8 +59,7 @@ def posts_policy(limit: int = POSTS_PER_MINUTE) -> Policy:
     return Policy(PolicyName.POSTS, limit, max(limit, POSTS_BURST))
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The rest of a policy that a holder may use; `retry_after` is set if a request was refused, in seconds."""
 
     policy: Policy

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 from domain.request_limits import WINDOW_S, Policy, Standing
 
+Header = tuple[bytes, bytes]
 HEADER_NAMES = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _POLICIES, _REMAINDERS, _LIMIT, _REMAINING, _RESET = (name.lower().encode() for name in HEADER_NAMES)
 
@@ -24,24 +26,26 @@ class ToldLimits:
         self.policies: tuple[Policy, ...] = ()
         self.standings: list[Standing] = []
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> list[Header]:
         """Return the headers. The older ones can tell one policy: the one that refuses, or else the requests'."""
-        policies = ", ".join(
-            f'"{policy.name}";q={policy.limit};w={WINDOW_S}' for policy in self.policies if policy.limit
-        )
-        headers = [(_POLICIES, policies.encode())] if policies else []
+        headers = _policy_headers(self.policies)
         if self.standings:
-            remainders = ", ".join(
-                f'"{item.policy.name}";r={item.remaining};t={item.reset_s}' for item in self.standings
-            )
+            remainders = [f'"{item.policy.name}";r={item.remaining};t={item.reset_s}' for item in self.standings]
             first = next((item for item in self.standings if item.retry_after is not None), self.standings[0])
-            headers += [
-                (_REMAINDERS, remainders.encode()),
+            headers = [
+                *headers,
+                (_REMAINDERS, ", ".join(remainders).encode()),
                 (_LIMIT, b"%d" % first.policy.limit),
                 (_REMAINING, b"%d" % first.remaining),
                 (_RESET, b"%d" % (time.time() + first.reset_s)),
             ]
         return headers
+
+
+@lru_cache(maxsize=1_000)
+def _policy_headers(policies: tuple[Policy, ...]) -> list[Header]:
+    told = ", ".join(f'"{policy.name}";q={policy.limit};w={WINDOW_S}' for policy in policies if policy.limit)
+    return [(_POLICIES, told.encode())] if told else []
 
 
 _TOLD: ContextVar[ToldLimits | None] = ContextVar("told_limits", default=None)

@@ -1,7 +1,7 @@
 """The surroundings of every request: its id, the context of its log lines, and one line about its outcome."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import structlog
@@ -16,7 +16,7 @@ from api.http.hosts import MISDIRECTED, HostNames
 from api.http.limit_headers import ToldLimits, telling_limits
 from api.http.unread import Unread
 from api.http.uploads import media_headers
-from domain.errors import Problem
+from domain.errors import Problem, TooManyRequests
 from domain.holder import holding
 
 log = structlog.get_logger("api.access")
@@ -32,6 +32,8 @@ class ApiApp(Litestar):
     """The ASGI app around Litestar. It adds the request id to every response, also to those of unknown routes."""
 
     host_names = HostNames()
+    find_flood: Callable[[HTTPScope], TooManyRequests | None] | None = None
+    """Returns the refusal of a request whose key has used its limit up: a flood is refused before all other work."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI event."""
@@ -59,6 +61,8 @@ class ApiApp(Litestar):
             try:
                 if problem := self.host_names.refusal(scope):
                     await _refuse(MISDIRECTED, problem, answer.send)
+                elif self.find_flood and (error := self.find_flood(served)):
+                    await _refuse(429, error.first, answer.send, (b"retry-after", b"%d" % error.retry_after))
                 else:
                     await super().__call__(served, receive, answer.send)
             finally:

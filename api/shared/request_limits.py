@@ -59,6 +59,16 @@ class RequestLimits:
         own = caller.rate_per_minute
         return self.requests if own is None else requests_policy(own)
 
+    def known_refusal(self, caller: Caller) -> TooManyRequests | None:
+        """Return the refusal of a request if it is known that its key has used its limit up, else None."""
+        policy, holder, now = self.policy_of_key(caller), self._holders.get(caller.key_id), time.monotonic()
+        if not policy.limit or holder is None or now < holder.uncounted_until:
+            return None
+        if holder.allowance.leased(now) or holder.allowance.wait_s(policy, 1, now) <= 0:
+            return None
+        told_limits().policies = (policy, self.posts)
+        return self._refuse(policy, holder, 1)
+
     async def take_request(self, caller: Caller) -> None:
         """Count a request, and tell its client what is left. Raises TooManyRequests."""
         policy = self.policy_of_key(caller)
@@ -84,15 +94,21 @@ class RequestLimits:
         uses = min(uses, policy.burst)
         holder = self._holder(holder_id)
         allowance = holder.allowance
-        is_accepted = allowance.use(uses, time.monotonic())
-        if not is_accepted:
+        if not allowance.use(uses, time.monotonic()):
             async with holder.lock:
-                is_accepted = allowance.use(uses, time.monotonic()) or await self._ask(policy, holder_id, holder, uses)
-        standing = allowance.standing(policy, time.monotonic(), 0 if is_accepted else uses)
+                if not allowance.use(uses, time.monotonic()) and not await self._ask(policy, holder_id, holder, uses):
+                    raise self._refuse(policy, holder, uses)
+        told_limits().standings.append(allowance.standing(policy, time.monotonic()))
+
+    def _refuse(self, policy: Policy, holder: _Holder, uses: int) -> TooManyRequests:
+        """Count a refusal, and return it."""
+        standing = holder.allowance.standing(policy, time.monotonic(), uses)
         told_limits().standings.append(standing)
-        if not is_accepted:
-            self._meters.refused(policy.name)
-            raise _refusal(standing)
+        self._meters.refused(policy.name)
+        seconds = standing.retry_after or 1
+        again = "1 second" if seconds == 1 else f"{seconds:,} seconds"
+        sentence = f"{_REFUSALS[policy.name].format(policy.limit)}. Try again in {again}."
+        return TooManyRequests(Problem(sentence, "rate_limited"), retry_after=seconds)
 
     async def _ask(self, policy: Policy, holder_id: str, holder: _Holder, uses: int) -> bool:
         """Take uses in the database, at first some in advance; return whether the request is accepted."""
@@ -127,10 +143,3 @@ class RequestLimits:
         else:
             self._holders.move_to_end(holder_id)
         return holder
-
-
-def _refusal(standing: Standing) -> TooManyRequests:
-    seconds = standing.retry_after or 1
-    sentence = _REFUSALS[standing.policy.name].format(standing.policy.limit)
-    again = "1 second" if seconds == 1 else f"{seconds:,} seconds"
-    return TooManyRequests(Problem(f"{sentence}. Try again in {again}.", "rate_limited"), retry_after=seconds)

@@ -49,6 +49,22 @@ async def test_the_limit_is_exact_over_all_processes(stack: Stack, statements: l
     assert takings(statements) == 0
 
 
+async def test_a_flood_costs_no_look_up_and_opens_other_addresses(stack: Stack, statements: list[Statement]) -> None:
+    _, key = await stack.new_workspace()
+    async with limited_app(stack, requests=Policy(PolicyName.REQUESTS, 1, 2)) as app, make_client(app, key) as client:
+        answers = [await client.get("/v1/posts") for _ in range(3)]
+        statements.clear()
+        flood = [await client.request(method, "/v1/posts") for method in ("GET", "HEAD", "POST", "GET")]
+        assert statements == []
+        assert (await client.get("/healthz")).status_code == 200
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert {answer.status_code for answer in flood} == {429}
+    assert flood[0].json() == answers[2].json()
+    assert flood[0].headers["retry-after"] == "60"
+    assert flood[0].headers["ratelimit"] == answers[2].headers["ratelimit"]
+    assert flood[1].content == b""
+
+
 async def test_ten_requests_cost_one_statement(stack: Stack, statements: list[Statement]) -> None:
     _, key = await stack.new_workspace()
     async with limited_app(stack, requests=requests_policy()) as app, make_client(app, key) as client:
