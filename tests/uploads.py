@@ -43,7 +43,7 @@ async def add_upload(
     }
     upload = Upload(**row | columns)
     if storage is not None:
-        await storage.write(upload.key, _one(content), len(content))
+        await storage.write(upload.key, _chunks(content), len(content))
     async with database.transaction() as session:
         session.add(upload)
     return upload
@@ -54,5 +54,5 @@ def address(upload: Upload, base: str = BASE) -> str:
     return f"{base}/media/u/{upload.token}/{upload.filename}"
 
 
-async def _one(content: bytes) -> AsyncIterator[bytes]:
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
     yield content

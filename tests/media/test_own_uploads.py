@@ -15,9 +15,10 @@ from domain.ids import new_id
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
 from domain.uploads import LARGEST_UPLOAD
+from domain.waits import NO_DISK_SPACE
 from media.admission import MOST_FILES, Admission
 from media.decoder_pool import DecoderPool
-from media.disk import MediaDisk
+from media.disk import LEAST_BYTES, MediaDisk
 from media.fetch import MediaFetcher
 from media.own_uploads import OwnUploads
 from media.shared_file import SharedFile
@@ -103,15 +104,19 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def running(
-    database: Database, folder: Path, *, kind: type[DirectoryStorage] = DirectoryStorage, base: str | None = PUBLIC
+    database: Database,
+    folder: Path,
+    *,
+    kind: type[DirectoryStorage] = DirectoryStorage,
+    disk_bytes: int = 256 * 2**20,
 ) -> AsyncIterator[Service]:
     async with database.transaction() as session:
         workspace_id = await create_workspace(session, new_id("w"))
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     storage = kind(folder, least_free=0)
     await storage.prepare()
-    admission = Admission(MediaDisk(limit=256 * 2**20))
-    shared = SharedFiles(MediaFetcher(), admission, OwnUploads(database, storage, [BASE], base))
+    admission = Admission(MediaDisk(limit=disk_bytes))
+    shared = SharedFiles(MediaFetcher(), admission, OwnUploads(database, storage, [BASE], PUBLIC))
     tools = MediaTools(shared, DecoderPool(), Kept(), admission)
     yield Service(database, storage, workspace_id, admission, shared, tools)
     await tools.close()
@@ -156,6 +161,20 @@ async def test_a_file_of_another_machine_is_copied_and_counts(database: Database
             assert service.admission.disk.held_by(service.workspace_id) == upload.size == received[-1]
         service.files.forget("post")
         assert service.admission.disk.held_by(service.workspace_id) == 0
+
+
+async def test_a_full_disk_stops_copies_and_no_file_that_is_read_in_place(database: Database, tmp_path: Path) -> None:
+    large = MP4_HEAD + bytes(LEAST_BYTES // 4)
+    for kind in (DirectoryStorage, RemoteStorage):
+        async with running(database, tmp_path / kind.__name__, kind=kind, disk_bytes=LEAST_BYTES) as service:
+            media = image(await service.upload(large), kind=MediaType.VIDEO)
+            if kind is DirectoryStorage:
+                async with service.opened(media) as file:
+                    assert file.stored.size == len(large)
+                continue
+            with pytest.raises(PlatformError) as caught:
+                await service.step("twitter").fetch([media])
+            assert (caught.value.kind, caught.value.code) == (ErrorKind.TRANSIENT, NO_DISK_SPACE)
 
 
 async def test_a_file_that_is_deleted_while_a_step_reads_it_stays_whole(service: Service) -> None:
