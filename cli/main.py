@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.commands import accounts, client_campaigns, client_posts, keys, pauses, posts, processes
+from cli.commands import accounts, client_campaigns, client_posts, client_uploads, keys, pauses, posts, processes
 from cli.errors import UserError
 
 
@@ -49,6 +49,7 @@ for _command in (
     accounts.accounts,
     client_posts.post,
     client_campaigns.campaign,
+    client_uploads.upload,
 ):
     main.add_command(_command)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from domain.uploads import PARTS_WITHIN
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage
 from storage.errors import StorageError
@@ -20,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
 _TIDIED_EVERY_S = 3600.0
-ABANDONED_AFTER = timedelta(days=2)
-"""When what has come of an unfinished upload is deleted. An upload in parts may be continued until then."""
+_ABANDONED_AFTER = PARTS_WITHIN + timedelta(days=1)
+"""When what has come of an unfinished upload is deleted. Its row has ended before."""
 _HINT = (
     "SOCIALSYNCER_STORAGE of the api and of all workers must name the same place, and its volume must be mounted in all"
 )
@@ -82,7 +83,7 @@ def tidying_task(storage: Storage) -> BackgroundTask:
 
     async def tidy() -> None:
         try:
-            removed = await storage.remove_abandoned(datetime.now(UTC) - ABANDONED_AFTER)
+            removed = await storage.remove_abandoned(datetime.now(UTC) - _ABANDONED_AFTER)
         except StorageError as error:
             log.warning("storage.not_tidied", reason=str(error))
         else:

@@ -214,18 +214,20 @@ class S3Storage(Storage):
         return answer["Body"]
 
     def _list_parts(self, key: str, multipart: str, plan: PartPlan) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = []
-        page: dict[str, Any] = {"IsTruncated": True, "NextPartNumberMarker": 0}
-        while page.get("IsTruncated"):
-            page = self._client.list_parts(
-                UploadId=multipart, PartNumberMarker=page["NextPartNumberMarker"], **self._place(key)
-            )
-            listed += page.get("Parts", [])
+        listed = self._pages_of_parts(self._place(key) | {"UploadId": multipart})
         return [
             part
             for part in listed
             if part["PartNumber"] <= plan.count and part["Size"] == plan.length(part["PartNumber"])
         ]
+
+    def _pages_of_parts(self, place: dict[str, Any]) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"IsTruncated": True, "NextPartNumberMarker": 0}
+        while page.get("IsTruncated"):
+            page = self._client.list_parts(PartNumberMarker=page["NextPartNumberMarker"], **place)
+            parts += page.get("Parts", [])
+        return parts
 
     def _complete(self, key: str, multipart: str, plan: PartPlan) -> None:
         listed = self._list_parts(key, multipart, plan)
@@ -238,13 +240,17 @@ class S3Storage(Storage):
     def _abort_all(self, prefix: str, before: datetime | None = None) -> int:
         count = 0
         for upload in list(self._uploads(prefix)):
-            if before is None or upload["Initiated"] < before:
-                with suppress(self._client.exceptions.NoSuchUpload):
-                    self._client.abort_multipart_upload(
-                        Bucket=self._bucket.name, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
+            place = {"Bucket": self._bucket.name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            with suppress(self._client.exceptions.NoSuchUpload):
+                if before is None or self._last_changed(upload, place) < before:
+                    self._client.abort_multipart_upload(**place)
                     count += 1
         return count
+
+    def _last_changed(self, upload: dict[str, Any], place: dict[str, Any]) -> datetime:
+        times: list[datetime] = [part["LastModified"] for part in self._pages_of_parts(place)]
+        initiated: datetime = upload["Initiated"]
+        return max([initiated, *times])
 
     def _uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         marker: dict[str, str] = {}

@@ -130,21 +130,21 @@ class ApiClient:
                 response = self.http.request(method, path, **request)
             except httpx.TransportError as error:
                 was_sent = was_sent or not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-                wait_s, problem = _backoff(number), f"The API does not answer ({type(error).__name__})."
+                wait_s, problem = backoff(number), f"The API does not answer ({type(error).__name__})."
             else:
                 if response.status_code not in _TRY_AGAIN:
                     is_replay = number == 1 and response.headers.get("Idempotent-Replayed") == "true"
-                    return Answer(_read(response), is_replay)
+                    return Answer(read_answer(response), is_replay)
                 # The API says 429 and 503 before it does anything; a proxy's answers prove nothing.
                 was_sent = was_sent or response.status_code in {502, 504}
-                wait_s, problem = _retry_after(response, _backoff(number)), _sentence(response)
+                wait_s, problem = _retry_after(response, backoff(number)), _sentence(response)
             if number == tries or wait_s > _LONGEST_WAIT_S:
                 break
             time.sleep(wait_s)
         raise UnavailableError(problem, may_have_effect=was_sent and method != "GET")
 
 
-def _backoff(number: int) -> float:
+def backoff(number: int) -> float:
     """Return the seconds to wait after a try: a half, one, two, each a quarter more or less."""
     return float(2 ** (number - 2) * random.uniform(0.75, 1.25))  # noqa: S311 no secret
 
@@ -154,7 +154,7 @@ def _retry_after(response: httpx.Response, otherwise: float) -> float:
     return float(seconds) if seconds.isascii() and seconds.isdecimal() else otherwise
 
 
-def _read(response: httpx.Response) -> dict[str, Any]:
+def read_answer(response: httpx.Response) -> dict[str, Any]:
     """Return the body of a success. Raises RefusedError, and UserError for what no API of ours answers."""
     try:
         body = response.json()
