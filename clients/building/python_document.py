@@ -14,6 +14,10 @@ def document_for_python() -> dict[str, Any]:
     # Their data has a form for each event: programs read it as JSON, in webhooks as in the feed.
     document.pop("webhooks", None)
     document["components"]["schemas"]["WorkspaceEvent"]["properties"]["data"] = {"type": "object"}
+    # Files are sent by `upload` and `import_file`.
+    for path in document["paths"].values():
+        for method in [name for name, operation in path.items() if _takes_only_files(operation)]:
+            del path[method]
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     for operation in operations:
         _simplify(operation)
@@ -31,6 +35,11 @@ def _simplify(operation: dict[str, Any]) -> None:
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" in content:
         operation["requestBody"]["content"] = {"application/json": content["application/json"]}
+
+
+def _takes_only_files(operation: dict[str, Any]) -> bool:
+    content = operation.get("requestBody", {}).get("content", {"application/json": {}})
+    return "application/json" not in content
 
 
 def _loosen_answers(document: dict[str, Any], operations: list[dict[str, Any]]) -> None:

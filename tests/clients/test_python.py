@@ -281,6 +281,50 @@ def test_a_file_without_external_ids_is_no_campaign(tmp_path: Path) -> None:
         client(Server()).import_file(tmp_path / "week.xlsx")
 
 
+def upload_answer(*received: bool, address: str | None = None) -> httpx.Response:
+    url = address or "https://posts.example.com/v1/media/multipart/med_1/parts/"
+    parts = [
+        {"number": number, "size": 4, "received": has_come, "uploadUrl": None if has_come else f"{url}{number}"}
+        for number, has_come in enumerate(received, 1)
+    ]
+    return httpx.Response(201, json={"id": "med_1", "size": 8, "partSize": 4, "parts": parts})
+
+
+def test_an_upload_continues_where_it_broke_off(tmp_path: Path) -> None:
+    from socialsyncer_client import UploadInterrupted
+
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"abcdefgh")
+    broken, part = httpx.WriteError("x"), httpx.Response(200, json={"number": 1, "size": 4})
+    ready = httpx.Response(200, json={"id": "med_1", "state": "ready", "publicUrl": "https://x/a.jpg"})
+    server = Server(upload_answer(False, False), part, broken, broken, upload_answer(True, False), part, ready)
+    assert client(server, attempts=2).upload(file).public_url == "https://x/a.jpg"
+    puts = [(request.url.path[-1], request.content) for request in server.requests if request.method == "PUT"]
+    assert puts == [("1", b"abcd"), ("2", b"efgh"), ("2", b"efgh"), ("2", b"efgh")]
+    # The API names itself otherwise than the client, which sends the key only to the address that it was given.
+    assert {request.url.host for request in server.requests} == {"api.test"}
+    begun = json.loads(server.requests[0].content)
+    assert (begun["filename"], begun["contentType"], begun["size"]) == ("a.jpg", "image/jpeg", 8)
+    expired = httpx.Response(403, text="<Error>Request has expired</Error>")
+    server = Server(*(upload_answer(False), broken, upload_answer(False), expired, upload_answer(False), error(503)))
+    with pytest.raises(UploadInterrupted) as caught:
+        client(server, attempts=1).upload(file)
+    assert caught.value.media_id == "med_1"
+    server = Server(upload_answer(True, True), ready)
+    assert client(server).upload(file, resume="med_1").state == "ready"
+    assert [request.method for request in server.requests] == ["GET", "POST"]
+
+
+def test_another_server_gets_the_parts_and_not_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_bytes(b"abcd")
+    ready = httpx.Response(200, json={"id": "med_1", "state": "ready"})
+    server = Server(upload_answer(False, address="https://bucket.test/x?number="), httpx.Response(200), ready)
+    client(server).upload(file)
+    assert [request.url.host for request in server.requests] == ["api.test", "bucket.test", "api.test"]
+    assert ["Authorization" in request.headers for request in server.requests] == [True, False, True]
+
+
 async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     from socialsyncer_client import AsyncClient, NotFound, transports
 

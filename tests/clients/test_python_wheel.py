@@ -1,14 +1,18 @@
 """The wheel of the Python client, in an empty environment, is typed, publishes, and does what its page says."""
 
 import asyncio
+import hashlib
 import re
 import sys
 from pathlib import Path
+from typing import ClassVar
 
+import httpx
 import pytest
 
 from clients.building.sources import product_version
 from tests.api.clients.tools import run
+from tests.api.media.files import JPEG, MP4
 from tests.clients.building import ROOT, installed
 from tests.stack import Stack
 
@@ -39,6 +43,37 @@ async def test_both_clients_publish(address: str, stack: Stack) -> None:
     assert len(await stack.public("From the client")) == len(await stack.public("From the async client")) == 1
 
 
+class LosesAnswers(httpx.HTTPTransport):
+    """A connection that loses the first answer to each part of a file."""
+
+    lost: ClassVar[set[str]] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if request.method == "PUT" and request.url.path not in self.lost:
+            self.lost.add(request.url.path)
+            response.close()
+            raise httpx.ReadError("lost")
+        return response
+
+
+@pytest.mark.usefixtures("client_package")
+async def test_a_large_file_arrives_whole(address: str, stack: Stack, tmp_path: Path) -> None:
+    from socialsyncer_client import AsyncClient, Client
+
+    content = MP4 + bytes(14 * 2**20)
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(content)
+    with Client(address, stack.api_key, transport=LosesAnswers()) as api:
+        clip = await asyncio.to_thread(api.upload, file)
+    assert (clip.state, clip.sha256, len(LosesAnswers.lost)) == ("ready", hashlib.sha256(content).hexdigest(), 2)
+    file.write_bytes(JPEG)
+    async with AsyncClient(address, stack.api_key) as async_api:
+        picture = await async_api.upload(file, content_type="image/jpeg")
+        assert picture.content_type == "image/jpeg"
+        assert {media.id async for media in async_api.iterate_media()} >= {clip.id, picture.id}
+
+
 PAGE = (ROOT / "docs/clients.md").read_text().split("\n## Python\n")[1].split("\n## ")[0]
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 NETWORKS = ("bluesky", "facebook", "linkedin", "mastodon", "threads", "twitter")
@@ -47,6 +82,7 @@ PRINTS = (
     "3\n400 missing_required_field platforms\n",
     "",
     r"60 created \[\]\n1 corrected\n60 moved\n7 made drafts\n8 due in March\npaused 53 scheduled 7 drafts\n",
+    "ready 1\n",
     r"post.published post_\S+ None\n",
     "",
 )
@@ -66,6 +102,7 @@ async def test_the_page_shows_what_its_programs_print(
 ) -> None:
     (campaign,) = [block for block in BLOCKS if "campaign_from_csv" in block]
     assert len([line for line in campaign.splitlines() if line]) <= 20
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
     workspace, key = await stack.new_workspace()
     for network in NETWORKS:
         await stack.connect(network, workspace_id=workspace)

@@ -105,5 +105,5 @@ def body_key(body: dict[str, Any]) -> str:
 
     A model that gets no answer calls again with the same arguments, and must not make a second post.
     """
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     return f"mcp/{hashlib.sha256(canonical).hexdigest()[:40]}"

@@ -14,6 +14,7 @@ from socialsyncer_client.errors import (
     ResponseError,
     ServerFailed,
     SocialSyncerError,
+    UploadInterrupted,
     WaitTimeout,
     WebhookVerificationError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ResponseError",
     "ServerFailed",
     "SocialSyncerError",
+    "UploadInterrupted",
     "WaitTimeout",
     "WebhookVerificationError",
     "models",

@@ -12,14 +12,16 @@ import httpx
 
 from socialsyncer_client.calling import new_key
 from socialsyncer_client.connecting import TIMEOUT_S, http_options
+from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL, AsyncFollowedEvents
 from socialsyncer_client.generated.api import AsyncOperations
 from socialsyncer_client.generated.client import AuthenticatedClient
-from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, Post
+from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import AsyncRetryingTransport
+from socialsyncer_client.uploading import Step, advance, upload_steps
 from socialsyncer_client.waiting import Waiting
 
 
@@ -41,6 +43,8 @@ class AsyncClient(AsyncOperations):
         options = http_options(api, key, timeout)
         wrapped = AsyncRetryingTransport(transport or httpx.AsyncHTTPTransport(), Retries(attempts))
         self._http = httpx.AsyncClient(transport=wrapped, **options)
+        # For files on other servers, which must not get the key.
+        self._files = httpx.AsyncClient(transport=wrapped, timeout=options["timeout"])
         self._generated = AuthenticatedClient(async_http=self._http)
 
     def __repr__(self) -> str:
@@ -71,6 +75,20 @@ class AsyncClient(AsyncOperations):
         """Return an endless iterator of the workspace's events, which waits for the next one."""
         kinds = list(types) or UNSET
         return AsyncFollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, prefer=LONG_POLL), after)
+
+    async def upload(
+        self, path: str | os.PathLike[str], *, content_type: str | None = None, resume: str | None = None
+    ) -> MediaFile:
+        """Upload a file of a post, in parts. Arguments and exceptions are those of `Client.upload`."""
+        steps = upload_steps(path, content_type, resume)
+        outcome: httpx.Response | SocialSyncerError | None = None
+        while isinstance(step := await asyncio.to_thread(advance, steps, outcome), Step):
+            http = self._http if step.has_key else self._files
+            try:
+                outcome = await http.request(step.method, step.url, **step.options)
+            except SocialSyncerError as error:
+                outcome = error
+        return step
 
     async def import_file(
         self,

@@ -12,14 +12,16 @@ import httpx
 
 from socialsyncer_client.calling import new_key
 from socialsyncer_client.connecting import TIMEOUT_S, http_options
+from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL, FollowedEvents
 from socialsyncer_client.generated.api import Operations
 from socialsyncer_client.generated.client import AuthenticatedClient
-from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, Post
+from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import RetryingTransport
+from socialsyncer_client.uploading import Step, advance, upload_steps
 from socialsyncer_client.waiting import Waiting
 
 
@@ -46,6 +48,8 @@ class Client(Operations):
         options = http_options(api, key, timeout)
         wrapped = RetryingTransport(transport or httpx.HTTPTransport(), Retries(attempts))
         self._http = httpx.Client(transport=wrapped, **options)
+        # For files on other servers, which must not get the key.
+        self._files = httpx.Client(transport=wrapped, timeout=options["timeout"])
         self._generated = AuthenticatedClient(self._http)
 
     def __repr__(self) -> str:
@@ -85,6 +89,30 @@ class Client(Operations):
         """
         kinds = list(types) or UNSET
         return FollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, prefer=LONG_POLL), after)
+
+    def upload(
+        self, path: str | os.PathLike[str], *, content_type: str | None = None, resume: str | None = None
+    ) -> MediaFile:
+        """Upload a file of a post, in parts; name its `public_url` in `mediaItems`.
+
+        Args:
+            path: The file.
+            content_type: Its type, by default that of its name.
+            resume: The `media_id` of an upload that was interrupted.
+
+        Raises:
+            UploadInterrupted: The connection has failed; `media_id` continues it.
+            InvalidRequest: The file is too large, or no media file.
+        """
+        steps = upload_steps(path, content_type, resume)
+        outcome: httpx.Response | SocialSyncerError | None = None
+        while isinstance(step := advance(steps, outcome), Step):
+            http = self._http if step.has_key else self._files
+            try:
+                outcome = http.request(step.method, step.url, **step.options)
+            except SocialSyncerError as error:
+                outcome = error
+        return step
 
     def import_file(
         self,

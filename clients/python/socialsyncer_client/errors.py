@@ -11,6 +11,7 @@ SocialSyncerError
 │   ├── CursorExpired           410: read the feed again without a cursor
 │   ├── RateLimited             429: repeat it after `retry_after` seconds
 │   └── ServerFailed            5xx
+├── UploadInterrupted           a file has not arrived whole: continue with its id
 ├── WaitTimeout                 a post has not come to rest in time
 └── WebhookVerificationError    a webhook's request is not signed by the secret, or is too old
 """
@@ -97,6 +98,18 @@ class RateLimited(ResponseError):
 
 class ServerFailed(ResponseError):
     """A failure of the service, or a part of it that is down."""
+
+
+class UploadInterrupted(SocialSyncerError):
+    """A file that has not arrived whole.
+
+    Attributes:
+        media_id: Continue with `upload(path, resume=media_id)`, within two days.
+    """
+
+    def __init__(self, message: str, media_id: str) -> None:
+        super().__init__(message)
+        self.media_id = media_id
 
 
 class WaitTimeout(SocialSyncerError):

@@ -62,7 +62,7 @@ def campaign_body(campaign: CreateCampaign | Mapping[str, Any]) -> tuple[dict[st
     So a program that runs again finds the campaign of its first run.
     """
     body = dict(campaign) if isinstance(campaign, Mapping) else campaign.to_dict()
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     return body, f"campaign-from-csv/{hashlib.sha256(canonical).hexdigest()[:32]}"
 
 

@@ -31,8 +31,8 @@ class Retries:
     def wait_after(self, request: httpx.Request, attempt: int, response: httpx.Response | None) -> float | None:
         """Return the seconds until the next attempt, or None if there is none.
 
-        A request is repeated only if a repeat has no second effect: it reads, or has an Idempotency-Key. `response` is
-        None if none has come.
+        A request is repeated only if a repeat has no second effect: it reads, puts a part of a file, or has an
+        Idempotency-Key. `response` is None if none has come.
         """
         if attempt >= self.attempts or not is_repeatable(request):
             return None
@@ -48,7 +48,7 @@ class Retries:
 
 def is_repeatable(request: httpx.Request) -> bool:
     """Return whether a repeat of the request has no second effect."""
-    return request.method in {"GET", "HEAD"} or IDEMPOTENCY_KEY in request.headers
+    return request.method in {"GET", "HEAD", "PUT"} or IDEMPOTENCY_KEY in request.headers
 
 
 def seconds_of_limit(response: httpx.Response) -> float:

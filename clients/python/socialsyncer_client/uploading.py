@@ -1,0 +1,112 @@
+"""The requests of an upload, for both clients. Nothing here sends.
+
+A file goes in parts, of which a small file has one: a part that broke off is sent again, and an upload that was
+interrupted continues where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from socialsyncer_client.errors import (
+    ConnectionFailed,
+    PermissionDenied,
+    RateLimited,
+    ServerFailed,
+    SocialSyncerError,
+    UploadInterrupted,
+)
+from socialsyncer_client.generated.models import MediaFile, MultipartUpload, UploadPart
+
+_ROUNDS = 3
+"""How often the addresses of parts are read again after a failure. Each part has its own attempts in each round."""
+_MAY_CONTINUE = (ConnectionFailed, PermissionDenied, RateLimited, ServerFailed)
+"""After these an upload may continue. A bucket refuses addresses of parts that are too old."""
+_CHUNK = 1024 * 1024
+_PARTS = "/v1/media/multipart"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A request of an upload. A part for another server goes there without the API key."""
+
+    method: str
+    url: str
+    options: dict[str, Any] = field(default_factory=dict)
+    has_key: bool = True
+
+
+Steps = Generator[Step, Any, MediaFile]
+
+
+def upload_steps(path: str | os.PathLike[str], content_type: str | None, resume: str | None) -> Steps:
+    """Yield the requests of an upload, each after the answer to the one before; returns the file."""
+    file = Path(path)
+    if resume is None:
+        guessed = content_type or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        body = {"filename": file.name, "contentType": guessed, "size": file.stat().st_size, "sha256": _digest(file)}
+        upload = MultipartUpload.from_dict((yield Step("POST", _PARTS, {"json": body})).json())
+    else:
+        upload = MultipartUpload.from_dict((yield Step("GET", f"{_PARTS}/{resume}")).json())
+    try:
+        yield from _send_parts(file, upload)
+        return MediaFile.from_dict((yield Step("POST", f"{_PARTS}/{upload.id}/complete")).json())
+    except _MAY_CONTINUE as error:
+        raise UploadInterrupted(f"{file.name} was not uploaded whole: {error}", upload.id) from error
+
+
+def advance(steps: Steps, outcome: httpx.Response | SocialSyncerError | None) -> Step | MediaFile:
+    """Return the next request after the outcome of the one before, or the file. It reads from the disk."""
+    try:
+        return steps.throw(outcome) if isinstance(outcome, SocialSyncerError) else steps.send(outcome)
+    except StopIteration as end:
+        file: MediaFile = end.value
+        return file
+
+
+def _send_parts(file: Path, upload: MultipartUpload) -> Generator[Step, Any, None]:
+    size = upload.part_size
+    for last_round in (*[False] * (_ROUNDS - 1), True):
+        try:
+            for part in upload.parts:
+                if not part.received:
+                    yield _part_step(upload.id, part, _read(file, (part.number - 1) * size, part.size))
+        except _MAY_CONTINUE:
+            if last_round:
+                raise
+        else:
+            return
+        upload = MultipartUpload.from_dict((yield Step("GET", f"{_PARTS}/{upload.id}")).json())
+
+
+def _part_step(upload_id: str, part: UploadPart, content: bytes) -> Step:
+    own = f"{_PARTS}/{upload_id}/parts/{part.number}"
+    address = part.upload_url or own
+    options = {"content": content, "headers": {"Content-Type": "application/octet-stream"}}
+    # The API may know itself by another name than this client. The key goes only to the name that the client knows.
+    if urlsplit(address).path.endswith(own):
+        return Step("PUT", own, options)
+    return Step("PUT", address, {"content": content}, has_key=False)
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read(file: Path, offset: int, size: int) -> bytes:
+    with file.open("rb") as source:
+        source.seek(offset)
+        return source.read(size)
