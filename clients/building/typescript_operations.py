@@ -13,6 +13,8 @@ import type { Answer, Body, InPath, Keyed, Options, Query, Sent, Waiting } from 
 export abstract class Operations {
   protected abstract send(sent: Sent, options: Options & Keyed & Waiting): Promise<unknown>;
 """
+# docs/media-uploads.md: a repeat does the same.
+_REPEATABLE = {"completeUpload", "completeMultipart", "uploadPart"}
 _SUCCESSES = ("200", "201", "202")
 
 
@@ -41,7 +43,7 @@ class _Operation:
         self._query = [parameter for parameter in parameters if parameter["in"] == "query"]
         self._headers = {parameter["name"] for parameter in parameters if parameter["in"] == "header"}
         self._in_path = re.findall(r"{(\w+)}", path)
-        self._body = operation.get("requestBody")
+        self._body: dict[str, Any] = operation.get("requestBody", {})
 
     def methods(self) -> Iterator[str]:
         """Yield the method that sends a request, and one that reads all pages of a list."""
@@ -54,8 +56,9 @@ class _Operation:
         path = re.sub(r"{(\w+)}", r"${segment(\1)}", self._path)
         sent = [f"method: {json.dumps(self._method)}", f"path: `{path}`"]
         sent += ["query"] if self._query else []
-        sent += ["body"] if self._body else []
+        sent += [self._sent_body()] if self._body else []
         sent += ["keyed: true"] if "Idempotency-Key" in self._headers else []
+        sent += ["repeatable: true"] if self._name in _REPEATABLE else []
         return f"""
   /** {self._comment()} */
   {self._name}({", ".join(self._parameters())}): Promise<Answer<"{self._name}">> {{
@@ -84,7 +87,7 @@ class _Operation:
         parameters = [f'{name}: InPath<"{self._name}", "{name}">' for name in self._in_path]
         if self._body:
             default = "" if self._body.get("required") else " = {}"
-            parameters.append(f'body: Body<"{self._name}">{default}')
+            parameters.append(f"body: {self._body_type()}{default}")
         if self._query:
             default = "" if any(parameter.get("required") for parameter in self._query) else " = {}"
             parameters.append(f'query: Query<"{self._name}">{default}')
@@ -92,6 +95,22 @@ class _Operation:
         kinds += ["Keyed"] if "Idempotency-Key" in self._headers else []
         kinds += ["Waiting"] if "Prefer" in self._headers else []
         return [*parameters, f"options: {' & '.join(kinds)} = {{}}"]
+
+    def _body_type(self) -> str:
+        content = self._body["content"]
+        if "application/json" in content:
+            return f'Body<"{self._name}">'
+        return "FormData" if "multipart/form-data" in content else "Blob | Uint8Array<ArrayBuffer>"
+
+    def _sent_body(self) -> str:
+        content = self._body["content"]
+        if "application/json" in content:
+            return "body"
+        (kind,) = content
+        # fetch itself writes the type of a form, which names the boundary of its parts.
+        return (
+            "content: { data: body }" if kind == "multipart/form-data" else f'content: {{ type: "{kind}", data: body }}'
+        )
 
     def _items(self) -> str | None:
         """Return the field with the items of a page, if the operation has a cursor."""

@@ -9,6 +9,8 @@ import { pause } from "./pause.js";
 import { Transport } from "./transport.js";
 import type { ClientOptions } from "./transport.js";
 import type { Answer, Body, Keyed, Options, Query, Sent, Waiting } from "./types.js";
+import { upload } from "./uploads.js";
+import type { UploadOptions } from "./uploads.js";
 
 type Post = components["schemas"]["Post"];
 const OVER: ReadonlySet<string> = new Set(["published", "partial", "failed"]);
@@ -74,6 +76,11 @@ export class Client extends Operations {
     options: Options & { onExisting?: "keep" | "update" } = {},
   ): Promise<CampaignImport> {
     return campaignFromCsv(this.#send, csv, campaign, options);
+  }
+
+  /** Upload a file, in parts if it is large, and return it: its `publicUrl` goes into `mediaItems` of posts. */
+  upload(file: Blob, options: UploadOptions = {}): Promise<components["schemas"]["MediaFile"]> {
+    return upload(this, (...request) => this.#transport.put(...request), file, options);
   }
 
   readonly #send = (sent: Sent, options: Options & Keyed): Promise<unknown> => this.send(sent, options);

@@ -6,6 +6,7 @@ export type { Problem } from "./errors.js";
 export { EventFollower } from "./events.js";
 export type { CampaignImport, ImportType } from "./imports.js";
 export type { Answer, Body, Keyed, Options, Query, Waiting } from "./types.js";
+export type { UploadOptions } from "./uploads.js";
 export { verifyWebhook } from "./webhooks.js";
 export type { WebhookHeaders } from "./webhooks.js";
 export type * from "./generated/schema.js";

@@ -9,6 +9,8 @@ const REPEATABLE = new Set([408, 429, 500, 502, 503, 504]);
 const NOTHING_DONE = new Set([429, 503]);
 /** Codes of Node's errors without a connection. Browsers do not tell. */
 const NOT_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+/** Addresses of the API that take bytes. */
+const OWN_PATH = /\/(media\/upload\/[^/]+|v1\/media\/multipart\/[^/]+\/parts\/\d+)$/;
 const LONGEST_WAIT_S = 60;
 const TIMEOUT_S = 65;
 
@@ -54,13 +56,13 @@ export class Transport {
   /** Send a request, and return the JSON of its answer. */
   async send(sent: Sent, options: Options & Keyed & Waiting): Promise<unknown> {
     const headers = this.#headers(sent, options);
-    const safe = sent.method === "GET" || headers.has("Idempotency-Key");
+    const safe = sent.method === "GET" || sent.repeatable || headers.has("Idempotency-Key");
     const attempts = safe ? this.#attempts : 1;
     const request = { method: sent.method, headers, redirect: "manual" as const, body: bodyOf(sent) };
     let mayHaveArrived = false;
     for (let attempt = 1; ; attempt += 1) {
       await pause((this.#free - Date.now()) / 1000, options.signal);
-      const deadline = AbortSignal.timeout((options.timeout ?? TIMEOUT_S) * 1000);
+      const deadline = after(options.timeout ?? TIMEOUT_S);
       const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
       let wait = 0.5 * 2 ** (attempt - 1) * (0.5 + Math.random());
       try {
@@ -90,26 +92,70 @@ export class Transport {
     }
   }
 
+  /**
+   * Send bytes to an address that the API has named. One of its own is called where the client calls the API; one of a
+   * store of files is signed by its query. No other server gets the key.
+   */
+  async put(url: string, data: Blob, headers: Record<string, string>, signal?: AbortSignal): Promise<void> {
+    const named = new URL(url);
+    const own = named.search ? undefined : OWN_PATH.exec(named.pathname)?.[0];
+    const address = own ? this.#address + own : url;
+    const authorization = own?.startsWith("/v1/") ? { Authorization: `Bearer ${this.#key}` } : {};
+    // A minute, and a second for each 100 kB.
+    const timeout = 60 + data.size / 100_000;
+    for (let attempt = 1; ; attempt += 1) {
+      const deadline = after(timeout);
+      try {
+        const response = await this.#fetch(address, {
+          method: "PUT", body: data, headers: { ...headers, ...authorization }, redirect: "manual",
+          signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        });
+        const body = await readJson(response);
+        if (response.ok) return;
+        // 409: a request that broke off still holds the part.
+        const mayPass = REPEATABLE.has(response.status) || response.status === 409;
+        if (!mayPass || attempt >= this.#attempts) {
+          throw new ResponseError(response.status, body, secondsOf(response.headers.get("Retry-After")), undefined);
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof ResponseError) throw error;
+        if (attempt >= this.#attempts) {
+          throw new ConnectionFailed("The file cannot be sent", true, undefined, { cause: error });
+        }
+      }
+      await pause(0.5 * 2 ** (attempt - 1) * (0.5 + Math.random()), signal);
+    }
+  }
+
   #headers(sent: Sent, options: Keyed & Waiting): Headers {
     const headers = new Headers({ Authorization: `Bearer ${this.#key}`, Accept: "application/json" });
     // Browsers name themselves, and take no other name.
     if (!("document" in globalThis)) headers.set("User-Agent", USER_AGENT);
-    if (sent.content) headers.set("Content-Type", sent.content.type);
+    if (sent.content?.type) headers.set("Content-Type", sent.content.type);
     else if (sent.body !== undefined) headers.set("Content-Type", "application/json");
     if (sent.keyed) headers.set("Idempotency-Key", options.idempotencyKey ?? crypto.randomUUID());
     if (options.wait !== undefined) headers.set("Prefer", `wait=${Math.floor(options.wait)}`);
     return headers;
   }
 
-  /** Keep the pace of the header RateLimit (`"requests";r=0;t=3`): with no request left, wait until there are new ones. */
+  /** With no request left (RateLimit: `"requests";r=0`), wait until the policy (`"requests";q=600;w=60`) gives one. */
   #notePace(response: Response): void {
-    const limit = /^"requests";r=0;t=(\d+)/.exec(response.headers.get("RateLimit") ?? "");
-    if (limit?.[1]) this.#free = Date.now() + Math.min(Number(limit[1]), LONGEST_WAIT_S) * 1000;
+    if (!/"requests";r=0\b/.test(response.headers.get("RateLimit") ?? "")) return;
+    const policy = /"requests";q=(\d+);w=(\d+)/.exec(response.headers.get("RateLimit-Policy") ?? "");
+    const wait = policy ? Number(policy[2]) / Math.max(1, Number(policy[1])) : 1;
+    this.#free = Date.now() + Math.min(wait, LONGEST_WAIT_S) * 1000;
   }
 }
 
+/** Return a signal of the end of some seconds. It takes whole milliseconds, and 32 bits of them. */
+function after(seconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(Math.ceil(seconds * 1000), 2 ** 31 - 1));
+}
+
 /** Return a part of a path. Dots alone would name another path, and so another operation. */
-export function segment(value: string): string {
+export function segment(part: string | number): string {
+  const value = String(part);
   if (/^\.{0,2}$/.test(value)) throw new SocialSyncerError(`An id is missing in the path: ${JSON.stringify(value)}`);
   return encodeURIComponent(value);
 }

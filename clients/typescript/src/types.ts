@@ -47,8 +47,10 @@ export interface Sent {
   path: string;
   query?: object;
   body?: unknown;
-  /** A body that is no JSON, and its type. */
-  content?: { type: string; data: BodyInit };
+  /** A body that is no JSON, and its type; fetch knows that of a form. */
+  content?: { type?: string; data: BodyInit };
   /** The operation takes an Idempotency-Key, so it may be repeated. */
   keyed?: boolean;
+  /** The operation does the same if it is repeated, without a key. */
+  repeatable?: boolean;
 }

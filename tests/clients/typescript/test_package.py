@@ -2,20 +2,25 @@
 
 import csv
 import json
+import os
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from clients.building.sources import product_version
 from domain.webhooks import new_secret, sign
+from tests.api.media.files import JPEG
 from tests.clients.typescript.conftest import Program
 from tests.clients.typescript.project import ROOT
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 LINES = 20
+LARGEST_WHOLE = 32 * 1024 * 1024
+"""Larger files go in parts, as uploads.ts has it."""
 NETWORKS = ["bluesky", "facebook", "linkedin", "mastodon", "threads", "twitter"]
 
 
@@ -40,6 +45,16 @@ async def test_a_program_publishes_waits_and_follows_events(program: Program, st
     output = await program("use", stack.accounts["twitter"].id, text)
     assert output.startswith("post_")
     assert len(await stack.public(text)) == 1
+
+
+async def test_files_are_uploaded_whole_and_in_parts(program: Program, stack: Stack, tmp_path: Path) -> None:
+    video = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + os.urandom(LARGEST_WHOLE)
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
+    (tmp_path / "large.mp4").write_bytes(video)
+    output = await program(
+        "upload", *(str(tmp_path / name) for name in ("photo.jpg", "large.mp4")), stack.accounts["twitter"].id
+    )
+    assert output.split() == ["true", *(sha256(content).hexdigest() for content in (JPEG, video))]
 
 
 async def test_signatures_are_verified(program: Program) -> None:

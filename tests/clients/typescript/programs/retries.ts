@@ -78,7 +78,7 @@ const now = { "Retry-After": "0" };
   assert(!inspect(error, { depth: 9, showHidden: true }).includes(KEY));
 }
 {
-  const { client, requests } = scripted({ headers: { RateLimit: '"requests";r=0;t=1' } }, {});
+  const { client, requests } = scripted({ headers: { RateLimit: '"requests";r=0;t=60', "RateLimit-Policy": '"requests";q=60;w=60' } }, {});
   await client.getPost("post_1");
   await client.getPost("post_1");
   assert((requests[1]?.at ?? 0) - (requests[0]?.at ?? 0) >= 990, "the pace that the API asks for is kept");
@@ -123,6 +123,25 @@ const now = { "Retry-After": "0" };
   await new Promise((resolve) => server.close(resolve));
   const absent = await failure(client.createPost({ content: "x" }));
   assert(absent instanceof ConnectionFailed && !absent.sent);
+}
+{
+  const server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const late = await failure(new Client({ api, key: KEY, attempts: 1 }).getPost("post_1", { timeout: 0.1001 }));
+  assert(late instanceof ConnectionFailed && late.message === "The API did not answer in time");
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+{
+  const part = { number: 1, size: 40_000_000, received: false };
+  const begun = { id: "med_1", partSize: 40_000_000, parts: [{ ...part, uploadUrl: "https://store.example/v1/media/multipart/a/parts/1?X-Amz-Signature=b" }] };
+  const ready = { id: "med_1", state: "ready" };
+  const { client, requests } = scripted({ body: begun }, { body: {} }, { body: ready });
+  await client.upload(new Blob([new Uint8Array(40_000_000)]), { filename: "a.mp4", contentType: "video/mp4" });
+  const stored = requests[1];
+  assert(stored?.url.startsWith("https://store.example/"));
+  assert.equal(new Headers(stored?.init.headers).get("Authorization"), null, "no other server gets the key");
 }
 {
   const stopped = AbortSignal.abort(new Error("stopped"));

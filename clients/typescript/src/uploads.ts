@@ -1,0 +1,53 @@
+/** Uploads: a file in one request, or in parts if it is large. */
+import type { Client } from "./client.js";
+import { SocialSyncerError } from "./errors.js";
+import type { components } from "./generated/schema.js";
+
+type MediaFile = components["schemas"]["MediaFile"];
+
+/** Larger files go in parts: after a broken connection only a part is sent again. */
+const LARGEST_WHOLE = 32 * 1024 * 1024;
+/** The API takes this many parts of a file at a time. */
+const AT_A_TIME = 4;
+
+/** How a file is uploaded. */
+export interface UploadOptions {
+  /** Default: the name of a `File`. */
+  filename?: string;
+  /** Default: the type of the `Blob`. The first bytes of a file decide about it. */
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+/** A PUT to an address that the API has named. */
+export type Put = (url: string, data: Blob, headers: Record<string, string>, signal?: AbortSignal) => Promise<void>;
+
+export async function upload(client: Client, put: Put, file: Blob, options: UploadOptions): Promise<MediaFile> {
+  const { signal } = options;
+  const about = {
+    filename: options.filename ?? (file as { name?: string }).name ?? "file",
+    contentType: options.contentType || file.type || "application/octet-stream",
+    size: file.size,
+  };
+  const rest = signal ? { signal } : {};
+  if (file.size <= LARGEST_WHOLE) {
+    const place = await client.presignUpload(about, rest);
+    await put(place.uploadUrl, file, place.headers, signal);
+    return settled(await client.completeUpload(place.id, rest));
+  }
+  const begun = await client.beginMultipart(about, rest);
+  const waiting = begun.parts.map((part) => ({ ...part, from: (part.number - 1) * begun.partSize }));
+  const send = async (): Promise<void> => {
+    for (let part = waiting.shift(); part; part = waiting.shift()) {
+      const bytes = file.slice(part.from, part.from + part.size);
+      if (part.uploadUrl) await put(part.uploadUrl, bytes, { "Content-Type": "application/octet-stream" }, signal);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, send));
+  return settled(await client.completeMultipart(begun.id, { timeout: 120, ...rest }));
+}
+
+function settled(media: MediaFile): MediaFile {
+  if (media.state !== "ready") throw new SocialSyncerError(`${media.filename} is ${media.state}, and no post can use it`);
+  return media;
+}
