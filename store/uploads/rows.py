@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, any_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
 from domain.uploads import UploadState
 from store.database import Pool
 from store.models import Upload
+from store.models.base import Id
 
 _PUBLIC = """
 SELECT id, workspace_id, key, filename, coalesce(sniffed_type, content_type), coalesce(size, 0), sha256,
@@ -90,10 +92,15 @@ async def find_upload(session: AsyncSession, workspace_id: str, upload_id: str) 
     return await session.scalar(query, execution_options={"populate_existing": True})
 
 
+def has_token(tokens: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that an upload has one of these tokens, of which there may be any number."""
+    return Upload.token == any_(literal(list(tokens), ARRAY(Id)))
+
+
 async def find_uploads_by_token(session: AsyncSession, workspace_id: str, tokens: Collection[str]) -> Sequence[Upload]:
     """Return the uploads of a workspace with these tokens that are not deleted."""
     query = select(Upload).where(
-        Upload.token.in_(tokens), Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
+        has_token(tokens), Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
     )
     return list(await session.scalars(query))
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import UploadState
 from store.models import Upload, UploadUse
+from store.uploads.rows import has_token
 
 MOST_POSTS = 100
 """Posts of an upload that an answer lists."""
@@ -53,9 +54,7 @@ async def find_pending(
     session: AsyncSession, workspace_id: str, tokens: Collection[str], post_id: str | None, most: int
 ) -> Sequence[Upload]:
     """Return up to `most` uploads that have not come: those with these tokens, and those that a post names."""
-    named = or_(
-        Upload.token.in_(tokens), Upload.id.in_(select(UploadUse.upload_id).where(UploadUse.post_id == post_id))
-    )
+    named = or_(has_token(tokens), Upload.id.in_(select(UploadUse.upload_id).where(UploadUse.post_id == post_id)))
     query = select(Upload).where(Upload.workspace_id == workspace_id, named, Upload.state == UploadState.PENDING.value)
     return list(await session.scalars(query.limit(most)))
 

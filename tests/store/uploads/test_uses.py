@@ -16,8 +16,8 @@ from store.posts.creating import create_post
 from store.posts.creating_many import create_posts
 from store.posts.queries import find_post
 from store.series.rows import lock_series, write_pattern
-from store.uploads.rows import mark_deleted
-from store.uploads.uses import posts_naming, read_uses
+from store.uploads.rows import find_uploads_by_token, mark_deleted
+from store.uploads.uses import find_pending, posts_naming, read_uses
 from store.workspaces.queries import create_workspace
 from tests.stack import CLIENT
 from tests.store.series.samples import add_series, segment, tomorrow
@@ -119,6 +119,15 @@ async def test_only_uploads_of_the_own_workspace_are_held(database: Database, wo
     await add_post(database, stranger, content([address(ready)], {}))
     await add_post(database, workspace, content([address(deleted)], {}))
     assert await naming(database, ready.id, deleted.id) == [[], []]
+
+
+async def test_more_tokens_are_looked_up_than_a_statement_has_parameters(database: Database, workspace: str) -> None:
+    upload = await add_upload(database, workspace, state="pending")
+    tokens = {upload.token, *map(str, range(40_000))}
+    async with database.reading() as session:
+        named = await find_uploads_by_token(session, workspace, tokens)
+        pending = await find_pending(session, workspace, tokens, None, 10)
+    assert [row.id for row in (*named, *pending)] == [upload.id] * 2
 
 
 async def test_a_series_holds_what_its_posts_to_come_name(database: Database, workspace: str) -> None:
