@@ -1,11 +1,13 @@
 """Connecting an account from a terminal, over the API of a development stack or of a deployed service."""
 
+import base64
 import sys
 import time
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +31,15 @@ def parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise UserError(f"--set takes NAME=VALUE, such as instance=https://mastodon.social, not {pair!r}.")
         options[name] = value
     return options
+
+
+def set_page(api: Api, name: str | None, logo: Path | None) -> None:
+    """Set how a workspace looks to people who connect accounts. Raises UserError."""
+    body = {"name": name} if name else {}
+    if logo is not None:
+        body["logo"] = base64.b64encode(logo.read_bytes()).decode()
+    with ApiClient(api) as client:
+        client.change("PUT", "/v1/connect/page", json=body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,10 @@ _OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempote
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "schema_states": {Component.API: _READ, Component.WORKER: _READ},
     # For the names of workspaces that people see in workflows.
-    "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
+    "workspaces": {
+        Component.API: "SELECT (id, name, page_name, page_logo), UPDATE (page_name, page_logo)",
+        Component.WORKER: "SELECT (id, name)",
+    },
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
     "request_limits": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
     "calendar_views": {Component.API: "SELECT, INSERT, UPDATE (last_used_at), DELETE"},

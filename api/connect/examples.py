@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from api.connect.schemas import LOGO
+
 _STATE = "mF_9B5f4YkQ2t7Lw0sVx3nRzE6aHcJpD8uGiTbKoNqM"
 _POSTED = "4f9d1c0b6a8e7d2f3b5c1a9e8d7f6c0b"
 _EXPIRES = "2026-01-15T10:10:00Z"
 _SELECTION = "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 
+PAGE: dict[str, Any] = {"name": "Acme Bakery", "logo": LOGO}
 BEGUN: dict[str, Any] = {
     "method": "oauth",
     "authUrl": f"https://x.com/i/oauth2/authorize?response_type=code&client_id=abc&state={_STATE}",

@@ -28,7 +28,7 @@ from domain.selection import SelectionBy
 from platforms.registry import platforms
 from store.accounts.pending_connections import bind_browser, digest, find_connection, find_hosted
 from store.models import PendingConnection
-from store.workspaces.queries import name_of_workspace
+from store.workspaces.queries import name_of_workspace, read_connect_page
 
 _RESULT = "/v1/connect/result"
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -58,7 +58,9 @@ class HostedConnectEndpoints(Controller):
             return _gone(row)
         async with deps.database.reading() as session:
             workspace = await name_of_workspace(session, row.workspace_id)
-        return pages.invitation(row, _label(row), workspace or "This service", deps.operator_name)
+            look = await read_connect_page(session, row.workspace_id)
+        name = look.name or workspace or "This service"
+        return pages.invitation(row, _label(row), name, deps.operator_name, look.logo)
 
     @post(f"{START}/{{ticket:str}}", status_code=200)
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:

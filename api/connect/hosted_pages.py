@@ -26,6 +26,7 @@ li { padding: .5rem 0; border-top: 1px solid var(--line); }
 button { font: inherit; font-weight: 600; padding: .55rem 1.2rem; border: 0; border-radius: 8px; color: #fff;
   background: #1f6feb; cursor: pointer; }
 a { color: var(--accent); }
+img { max-width: 12rem; max-height: 4rem; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS = {
@@ -43,8 +44,16 @@ HEADERS = {
 }
 
 
-def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) -> Response[bytes]:
-    """Return a page; `go_to` is where the browser is sent from it. `body` is HTML, all else is text."""
+def page(
+    title: str, body: str, *, status: int = 200, go_to: str | None = None, logo: bytes | None = None
+) -> Response[bytes]:
+    """Return a page; `go_to` is where the browser is sent from it. `body` is HTML, all else but the PNG is text."""
+    headers, picture = HEADERS, ""
+    if logo is not None:
+        # A part of the page: no request tells another host who connects an account.
+        policy = f"{HEADERS['Content-Security-Policy']}; img-src data:"
+        headers = HEADERS | {"Content-Security-Policy": policy}
+        picture = f'<img alt="" src="data:image/png;base64,{base64.b64encode(logo).decode()}">'
     onwards = f'<meta http-equiv="refresh" content="0;url={escape(go_to)}">' if go_to else ""
     link = (
         f'<p><a href="{escape(go_to)}" rel="noreferrer">Continue to {escape(host_name(go_to))}</a></p>' if go_to else ""
@@ -52,9 +61,9 @@ def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) 
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">{onwards}<style>{_STYLE}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}{link}</main></body></html>"
+        f"<body><main>{picture}<h1>{escape(title)}</h1>{body}{link}</main></body></html>"
     )
-    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def host_name(url: str) -> str:
@@ -67,7 +76,9 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def invitation(row: PendingConnection, label: str, workspace: str, operator: str | None = None) -> Response[bytes]:
+def invitation(
+    row: PendingConnection, label: str, workspace: str, operator: str | None = None, logo: bytes | None = None
+) -> Response[bytes]:
     """Return the page that shows which workspace asks for which account, before the person goes to the platform.
 
     `operator`: the name of the party that runs this service, which people may know better than the workspace's.
@@ -83,7 +94,7 @@ def invitation(row: PendingConnection, label: str, workspace: str, operator: str
         f'<form method="post"><button>Continue to {escape(label)}</button></form>'
         f'<p class="soft">{escape(back)} If you do not know {escape(known)}, close this page.</p>'
     )
-    return page(f"Connect {label}", body)
+    return page(f"Connect {label}", body, logo=logo)
 
 
 def selection(label: str, options: Sequence[Mapping[str, Any]], problem: str | None = None) -> Response[bytes]:

@@ -1,7 +1,16 @@
 """The operations that connect accounts, as the API routes them and its document describes them."""
 
 from api.connect import examples
-from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
+from api.connect.schemas import (
+    ConnectBody,
+    ConnectedView,
+    ConnectionView,
+    ConnectPageBody,
+    ConnectPageView,
+    ProgressView,
+    SelectBody,
+    SelectedView,
+)
 from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import query
 from domain.selection import SelectionBy
@@ -49,6 +58,26 @@ def _options() -> list[Json]:
     ]
 
 
+_PAGE = (
+    "The name and the picture of the workspace on the page that `hosted=true` shows to people, before they go to the "
+    "platform."
+)
+GET_PAGE = Operation(
+    route="GET /v1/connect/page",
+    description=_PAGE,
+    answer=ConnectPageView,
+    answers={"page": examples.PAGE},
+    errors=("unknownQuery",),
+)
+SET_PAGE = Operation(
+    route="PUT /v1/connect/page",
+    description=f"{_PAGE} What is left out is removed. The picture is a part of the page: no other host is asked.",
+    answer=ConnectPageView,
+    answers={"page": examples.PAGE},
+    errors=(*WITH_BODY, "wrongLogo"),
+    body=ConnectPageBody,
+    bodies={"page": examples.PAGE},
+)
 BEGIN_CONNECTION = Operation(
     route="GET /v1/connect/{platform}",
     description=(

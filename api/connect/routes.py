@@ -14,8 +14,9 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.connect import operations
 from api.connect.begin import begin
 from api.connect.outcomes import connected_accounts, selection_options
+from api.connect.page import replace_page, show_page
 from api.connect.receive import connect, read_connect, select
-from api.connect.schemas import SelectBody, SelectedView
+from api.connect.schemas import ConnectPageBody, SelectBody, SelectedView
 from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
@@ -35,6 +36,19 @@ class ConnectEndpoints(Controller):
     """Connect accounts to the caller's workspace."""
 
     dependencies = AUTHENTICATED
+
+    @serves(operations.GET_PAGE)
+    async def get_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Get the look of the page on which people connect accounts."""
+        read_query(request)
+        return respond_privately(await show_page(deps.database, workspace_id))
+
+    @serves(operations.SET_PAGE)
+    async def set_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Set the look of the page on which people connect accounts."""
+        await deps.restoring.require_finished()
+        body = read_valid(ConnectPageBody, await read_request(request, partial(read_valid, ConnectPageBody)))
+        return respond_privately(await replace_page(deps.database, workspace_id, body))
 
     @serves(operations.BEGIN_CONNECTION)
     async def begin_connection(

@@ -8,10 +8,31 @@ from typing_extensions import TypedDict
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import Moment, PlatformName, described, view
 from domain.codes import ProblemCode
+from domain.connect_pages import LARGEST_LOGO, LARGEST_SIDE
+from domain.connect_pages import LONGEST_NAME as LONGEST_PAGE_NAME
 
 LONGEST_CODE = 4096
+LONGEST_LOGO = LARGEST_LOGO * 4 // 3 + 4
+"""Characters of base64."""
+LOGO = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNg+M9QDwADgQF/iwpQAgAAAABJRU5ErkJggg=="
+"""The smallest picture, as an example."""
 
 Secret = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
+
+
+class ConnectPageBody(RequestModel):
+    """The look of a workspace to people who connect accounts."""
+
+    model_config = ConfigDict(title="SetConnectPage")
+
+    name: Annotated[Name, Field(max_length=LONGEST_PAGE_NAME)] | None = Field(
+        None, description="The name that the page shows; by default the workspace's.", examples=["Acme Bakery"]
+    )
+    logo: Annotated[str, Field(min_length=1, max_length=LONGEST_LOGO)] | None = Field(
+        None,
+        description=f"A PNG of at most {LARGEST_LOGO // 1024} KiB and {LARGEST_SIDE} pixels on each side, in base64.",
+        examples=[LOGO],
+    )
 
 
 class ConnectBody(RequestModel):
@@ -185,3 +206,11 @@ class SelectedView(TypedDict):
     accountId: Annotated[str, described("The first account.", "gb_123")]
     username: Annotated[str, described("Its name at the platform.", "Bakery")]
     accounts: Annotated[list[ConnectedView], described("All that were connected.")]
+
+
+@view("ConnectPage")
+class ConnectPageView(TypedDict):
+    """The look of a workspace to people who connect accounts."""
+
+    name: Annotated[str | None, described("The name that the page shows; null: the workspace's.", "Acme Bakery")]
+    logo: Annotated[str | None, described("A PNG in base64; null: none.", LOGO)]

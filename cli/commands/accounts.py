@@ -80,6 +80,20 @@ def accounts_connect(
         say(json.dumps(account, ensure_ascii=False))
 
 
+@accounts.command("page")
+@click.option("--name", default=None, help="The name that people see; by default the workspace's.")
+@click.option(
+    "--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None, help="A small PNG file."
+)
+@api_options
+def accounts_page(api: "Api", name: str | None, logo: Path | None) -> None:
+    """Set the name and the picture that people see who connect an account; what is left out is removed."""
+    from cli.connect import set_page
+
+    set_page(api, name, logo)
+    say("The page is changed.", error=True)
+
+
 @accounts.command("allow")
 @click.argument("account_id")
 @click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")

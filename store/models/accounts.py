@@ -17,6 +17,10 @@ class Workspace(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    page_name: Mapped[str | None]
+    """The name that people see who connect an account; null: `name`."""
+    page_logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """A picture for the same page (domain.connect_pages)."""
 
 
 class ApiKey(Base):

@@ -18,6 +18,13 @@ EXAMPLES: tuple[ErrorExample, ...] = (
         "missing_required_field",
         "Idempotency-Key",
     ),
+    (
+        "wrongLogo",
+        400,
+        "logo must be a PNG of at most 32 KiB and 512 pixels on each side, in base64",
+        "invalid_field_value",
+        "logo",
+    ),
     ("wrongValue", 400, "publishNow must be true or false", "invalid_field_value", "publishNow"),
     (
         "unknownField",

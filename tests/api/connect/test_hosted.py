@@ -1,5 +1,6 @@
 """Connecting with `hosted=true`: this service receives the platform's redirect in a person's browser."""
 
+import base64
 import html
 import logging
 import re
@@ -240,6 +241,43 @@ def test_first_page_names_the_operator_beside_the_workspace() -> None:
     )
     assert "If you do not know acme or Example &lt;Agency&gt;, close this page." in shown
     assert "with the service of" not in bytes(invitation(row, "X", "acme").content).decode()
+
+
+def png(side: int, extra: int = 0) -> str:
+    """Return the beginning of a square picture, in base64."""
+    size = side.to_bytes(4) * 2
+    return base64.b64encode(
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + size + b"\x08\x06\x00\x00\x00" + b"0" * extra
+    ).decode()
+
+
+class TestLook:
+    async def test_the_first_page_has_the_name_and_the_picture_of_its_workspace(
+        self, stranger: Client, api: Client, browser: Browser
+    ) -> None:
+        look = {"name": "Acme <Bakery>", "logo": png(200)}
+        answer = await stranger.put("/v1/connect/page", json=look)
+        assert (answer.status_code, answer.json()) == (200, look)
+        assert (await stranger.get("/v1/connect/page")).json() == look
+        own = await browser.open((await begin(stranger, "twitter"))["authUrl"])
+        assert "<b>Acme &lt;Bakery&gt;</b> asks" in own.text
+        assert f'<img alt="" src="data:image/png;base64,{look["logo"]}">' in own.text
+        assert own.headers["content-security-policy"].endswith("; img-src data:")
+        other = await browser.open((await begin(api, "twitter"))["authUrl"])
+        assert "Acme" not in other.text
+        assert "<img" not in other.text
+        assert "img-src" not in other.headers["content-security-policy"]
+        assert (await api.get("/v1/connect/page")).json() == {"name": None, "logo": None}
+        # A field that is left out is removed.
+        assert (await stranger.put("/v1/connect/page", json={})).json() == {"name": None, "logo": None}
+
+    async def test_other_files_are_refused(self, stranger: Client) -> None:
+        svg = base64.b64encode(b"<svg onload='alert(1)'/>").decode()
+        for logo in (svg, png(513), png(0), png(10, 32 * 1024), "no base64!", "iVBORw0KGgo=", "é"):
+            answer = await stranger.put("/v1/connect/page", json={"logo": logo})
+            assert (answer.status_code, problems(answer)[0]["param"]) == (400, "logo"), logo[:20]
+        for body in ({"name": "x" * 81}, {"name": " "}, {"title": "x"}):
+            assert (await stranger.put("/v1/connect/page", json=body)).status_code == 400
 
 
 class TestForeignRequests:
