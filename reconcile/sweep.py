@@ -39,6 +39,9 @@ _CONCURRENCY = 16
 _LONGEST_START_S = 0.04
 """How long a delivery of a turn may take so that the pace holds. Fewer run at a time than in a sweep: a request that
 comes meanwhile waits for few others, and if Temporal is busy, the turns become slower."""
+_LONGEST_UPDATE_S = 0.08
+"""The same for a workflow that runs: an update also waits for a task of the worker. With 0.04, the delivery of 10,000
+moved posts took 136 s instead of 100."""
 
 
 def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
@@ -91,7 +94,9 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, most: in
     async with database.transaction() as session:
         posts = await claim_waiting(session, datetime.now(UTC), free)
         plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans, math.ceil(most * _LONGEST_START_S))
+    runs = any(post.delivered_version for post in posts)
+    longest_s = _LONGEST_UPDATE_S if runs else _LONGEST_START_S
+    await _deliver_all(database, workflows, posts, plans, math.ceil(most * longest_s))
     return len(posts)
 
 
