@@ -9,9 +9,12 @@ minutes.
 import argparse
 import asyncio
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.campaigns.bench import Bench, open_bench
 from benchmarks.campaigns.delivery import starts
@@ -28,6 +31,7 @@ from benchmarks.campaigns.gates import closing, open_gates, sends
 from benchmarks.campaigns.measure import HEAD, IdleShare, Job
 from benchmarks.campaigns.reading import claims, progress, rounds
 from benchmarks.campaigns.series import planning
+from benchmarks.proof.report import put_into
 from benchmarks.stack import stack
 
 JOBS: dict[str, Callable[[Bench], Job]] = {
@@ -47,6 +51,7 @@ JOBS: dict[str, Callable[[Bench], Job]] = {
     "series": planning,
 }
 _POSTS = 10_000
+BEGIN, END = "<!-- campaigns: what follows is written by the benchmark itself -->", "<!-- /campaigns -->"
 _ENVIRONMENT = {
     # The platforms' limits would stop a herd that is sent to one account.
     "SOCIALSYNCER_PLATFORM_RATE_LIMITS": "false",
@@ -55,17 +60,18 @@ _ENVIRONMENT = {
 }
 
 
-async def measure(names: Sequence[str], posts: int) -> bool:
-    """Run the jobs and print their figures; return whether all bars are met."""
-    is_right = True
+async def measure(names: Sequence[str], posts: int) -> tuple[list[str], bool]:
+    """Run the jobs and print their figures; return the rows of the table, and whether all bars are met."""
+    rows, is_right = [HEAD], True
     async with stack(_ENVIRONMENT) as dev, open_bench(dev, posts) as bench:
         print(HEAD, flush=True)
         for name in names:
             idle = IdleShare()
             async for figure in JOBS[name](bench):
-                print(figure.row(idle.take()), flush=True)
+                rows.append(figure.row(idle.take()))
+                print(rows[-1], flush=True)
                 is_right &= figure.is_right
-    return is_right
+    return rows, is_right
 
 
 def main() -> None:
@@ -75,10 +81,18 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), metavar="JOB", help=", ".join(JOBS))
     parser.add_argument("--posts", type=int, default=_POSTS, help="posts of a bulk operation")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help=f"write the table into FILE, between {BEGIN} and {END}"
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
-    is_right = asyncio.run(measure(arguments.only, arguments.posts))
-    sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")
+    rows, is_right = asyncio.run(measure(arguments.only, arguments.posts))
+    took = time.monotonic() - began
+    sys.stdout.write(f"{took:.0f} s\n")
+    if arguments.markdown:
+        title = f"{datetime.now(UTC):%Y-%m-%d}, {took / 60:.0f} minutes on {os.cpu_count()} cores:"
+        document = put_into(arguments.markdown.read_text(), "\n\n".join([title, "\n".join(rows)]), BEGIN, END)
+        arguments.markdown.write_text(document)
     gc.collect()
     raise SystemExit(0 if is_right else 1)
 

@@ -22,9 +22,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarks.proof import pauses, renewals, report
+from benchmarks.proof import pauses, plans, renewals, report
 from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.events import Events, endpoint_under_proof
 from benchmarks.proof.inside.folder import inside
@@ -41,13 +41,16 @@ _TOGETHER = 300
 
 
 _ALL = "*/*/*/*"
+T = TypeVar("T")
 
 _DOCTOR_RUNS, _BETWEEN_RUNS_S = 8, 15.0
 """How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
 _FOR_CASES = 2
-"""More stacks for renewals and pauses alone: a case consists of waiting, and its worker can serve no other case."""
+"""More stacks for the other cases alone: a case consists of waiting, and its worker can serve no other case."""
+_FEW_CASES = 3
+"""As many cases are run by the stacks of the cells, once these have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ class _Cases:
     pauses: deque[pauses.Case]
     posts: int
     """The number of posts of a pause."""
+    plans: deque[plans.PlanStrike]
+    planned_posts: int
+    """The number of posts of an import."""
 
 
 @dataclass(slots=True)
@@ -68,6 +74,7 @@ class _Ended:
     posts: list[Post]
     renewals: list[renewals.Renewal]
     pauses: list[pauses.PauseOutcome]
+    plans: list[plans.PlansOutcome]
     disagreements: list[str]
     events: Events
 
@@ -77,7 +84,9 @@ class _Ended:
         posts = report.right(self.posts) or not self.posts
         renewed = all(renewal.is_right for renewal in self.renewals)
         paused = all(pause.is_right for pause in self.pauses)
-        return posts and renewed and paused and not self.disagreements and not self.events.faults
+        planned = all(outcome.is_right for outcome in self.plans)
+        cases = renewed and paused and planned
+        return posts and cases and not self.disagreements and not self.events.faults
 
 
 async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) -> _Ended:
@@ -92,7 +101,7 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) ->
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
     work = shares(cells, stacks)
-    if len(cases.renewals) + len(cases.pauses) > 2:
+    if len(cases.renewals) + len(cases.pauses) + len(cases.plans) > _FEW_CASES:
         work += [[]] * (stacks + _FOR_CASES - len(work))
     work = work or [[]]
     ends = await asyncio.gather(
@@ -102,6 +111,7 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) ->
         [post for ended in ends for post in ended.posts],
         [renewal for ended in ends for renewal in ended.renewals],
         [pause for ended in ends for pause in ended.pauses],
+        [outcome for ended in ends for outcome in ended.plans],
         [line for ended in ends for line in ended.disagreements],
         sum((ended.events for ended in ends), Events()),
     )
@@ -121,13 +131,14 @@ async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], N
                     await proof.run(cells, together)
                     renewed = await renewals.Renewals(product, say, cases.platform_names).run(cases.renewals)
                     paused = await pauses.Pauses(product, say, cases.posts).run(cases.pauses)
+                    planned = await plans.Plans(product, say, cases.planned_posts).run(cases.plans)
                     stored = await storage_faults(product, say) if cells else []
                     say("the doctor looks")
                     runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
                     disagreements = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                     await endpoint.compare(product)
                 say("done")
-                return _Ended(proof.posts, renewed, paused, [*stored, *disagreements], endpoint.events)
+                return _Ended(proof.posts, renewed, paused, planned, [*stored, *disagreements], endpoint.events)
             finally:
                 await product.close()
 
@@ -159,6 +170,7 @@ def main() -> None:
     )
     parser.add_argument("--renewals", action="store_true", help="the renewals of tokens alone")
     parser.add_argument("--pauses", action="store_true", help="the pauses alone")
+    parser.add_argument("--plans", action="store_true", help="imports, queues, series and chains alone")
     parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
@@ -179,7 +191,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     cases = _cases(arguments)
-    if arguments.renewals or arguments.pauses:
+    if arguments.renewals or arguments.pauses or arguments.plans:
         cells = []
     elif not cells:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
@@ -194,7 +206,8 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
         doctor_report = report.markdown(
-            *(posts, disagreements, took, _chosen_by(arguments)), ended.renewals, ended.pauses, f"{ended.events}"
+            *(posts, disagreements, took, _chosen_by(arguments)),
+            *(ended.renewals, ended.pauses, f"{ended.events}", ended.plans),
         )
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
         arguments.markdown.write_text(report.put_into(document, doctor_report))
@@ -224,6 +237,9 @@ def _print(ended: _Ended, took: float) -> None:
         print(f"\n{report.pauses_table(ended.pauses)}\n")
         print("\n".join([*report.pauses_failures(ended.pauses), report.pauses_total(ended.pauses)]))
     print("\n".join([*(f"events: {fault}" for fault in ended.events.faults), f"{ended.events}"]))
+    if ended.plans:
+        print(f"\n{report.plans_table(ended.plans)}\n")
+        print("\n".join([*report.plans_failures(ended.plans), report.plans_total(ended.plans)]))
     if posts:
         print(report.totals(posts, disagreements))
     print(f"{took:.0f} s")
@@ -231,23 +247,26 @@ def _print(ended: _Ended, took: float) -> None:
 
 def _cases(arguments: argparse.Namespace) -> _Cases:
     """Return the renewals and pauses that the options choose; single cells are tried without them."""
-    alone, every = arguments.renewals or arguments.pauses, arguments.only == _ALL
-    renewed = (
-        (renewals.SHORT if arguments.short else renewals.ALL) if every and (arguments.renewals or not alone) else ()
-    )
-    paused = (pauses.SHORT if arguments.short else pauses.ALL) if every and (arguments.pauses or not alone) else ()
+    short, alone = arguments.short, arguments.renewals or arguments.pauses or arguments.plans
+
+    def chosen_cases(all_cases: Sequence[T], few_cases: Sequence[T], *, asked: bool) -> deque[T]:
+        is_chosen = arguments.only == _ALL and (asked or not alone)
+        return deque((few_cases if short else all_cases) if is_chosen else ())
+
     return _Cases(
-        deque(renewed),
-        renewals.FEW_ACCOUNTS if arguments.short else renewals.ACCOUNTS,
-        deque(paused),
-        pauses.FEW_POSTS if arguments.short else pauses.POSTS,
+        chosen_cases(renewals.ALL, renewals.SHORT, asked=arguments.renewals),
+        renewals.FEW_ACCOUNTS if short else renewals.ACCOUNTS,
+        chosen_cases(pauses.ALL, pauses.SHORT, asked=arguments.pauses),
+        pauses.FEW_POSTS if short else pauses.POSTS,
+        chosen_cases(plans.ALL, plans.SHORT, asked=arguments.plans),
+        plans.FEW_POSTS if short else plans.POSTS,
     )
 
 
 def _chosen_by(arguments: argparse.Namespace) -> str:
     """Return the command-line options that chose the cells."""
     short = "--short" if arguments.short else ""
-    alone = "--renewals" if arguments.renewals else "--pauses" if arguments.pauses else ""
+    alone = " ".join(f"--{name}" for name in ("renewals", "pauses", "plans") if getattr(arguments, name))
     only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""
     platforms = f"--platforms {arguments.platforms}" if arguments.platforms else ""
     return " ".join(filter(None, (short, alone, only, platforms)))

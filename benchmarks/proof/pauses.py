@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from benchmarks.proof.accounts import Accounts
+from benchmarks.proof.definite import definite
 from benchmarks.proof.freezes import another_worker, frozen
 from benchmarks.proof.pause_verdict import Answered, PausedPost, fault_of_counts
 from benchmarks.proof.platforms import api_name, body
@@ -34,7 +35,7 @@ POSTS, FEW_POSTS = 30, 12
 _PLATFORMS = ("twitter", "mastodon", "bluesky")
 _SPREAD_S = 5.0
 """The posts are due from so long before the pause until so long after it."""
-_PAUSED_WITHIN_S, _ENDS_WITHIN_S, _DEFINITE_WITHIN_S = 90.0, 300.0, 180.0
+_PAUSED_WITHIN_S, _ENDS_WITHIN_S = 90.0, 300.0
 _FROZEN_S = 20.0
 _ANSWER_HELD_S = 8.0
 """How long the platform holds back its answers, so that requests are out when the pause begins."""
@@ -68,7 +69,7 @@ class Strike(StrEnum):
     AT_THE_END = "API at the end"
 
 
-_KILLED: dict[Strike, tuple[str, ...]] = {
+KILLED: dict[Strike, tuple[str, ...]] = {
     Strike.WORKER: ("worker",),
     Strike.API: ("api",),
     Strike.TEMPORAL: ("temporal",),
@@ -161,7 +162,7 @@ class Pauses:
         async with self._struck(outcome.strike, pause_at):
             begun = await asyncio.gather(*map(self._begin, _pauses(outcome.scope, entries, campaign_id)))
         if outcome.strike is Strike.WHILE_PAUSED:
-            await self._product.back(self._product.kill(*_KILLED[Strike.ALL]))
+            await self._product.back(self._product.kill(*KILLED[Strike.ALL]))
         await _until(max(pause_at.timestamp() + _SPREAD_S, *(pause.paused_at for pause in begun)) + _MARGIN_S)
         outcome.faults += await self._faults_meanwhile(outcome.strike, [pause.pause_id for pause in begun])
         ended = await asyncio.gather(*(self._resume(pause, outcome) for pause in begun))
@@ -188,14 +189,18 @@ class Pauses:
 
     async def _campaign(self) -> str:
         headers = {"Idempotency-Key": secrets.token_hex(8)}
-        return str((await self._definite("POST", "/v1/campaigns", json={"name": "The proof"}, headers=headers))["id"])
+        return str(
+            (await definite(self._product, "POST", "/v1/campaigns", json={"name": "The proof"}, headers=headers))["id"]
+        )
 
     async def _create(self, entry: _Entry, campaign_id: str | None) -> None:
         content = body(entry.platform, entry.account_id, f"Paused: {entry.mark}")
         content |= {"scheduledFor": entry.due.isoformat()}
         content |= {"campaignId": campaign_id} if campaign_id and entry.is_stopped else {}
         async with self._slots:
-            view = await self._definite("POST", "/v1/posts", json=content, headers={"Idempotency-Key": entry.mark})
+            view = await definite(
+                self._product, "POST", "/v1/posts", json=content, headers={"Idempotency-Key": entry.mark}
+            )
         entry.post_id = view["id"]
 
     async def _hold_answers(self, entry: _Entry) -> None:
@@ -211,7 +216,7 @@ class Pauses:
                 yield
             return
         await _until(pause_at.timestamp())
-        had = self._product.kill(*_KILLED.get(strike, ()))
+        had = self._product.kill(*KILLED.get(strike, ()))
         yield
         if had:
             await self._product.back(had)
@@ -233,7 +238,7 @@ class Pauses:
     async def _begin(self, pause: _Pause) -> "_Begun":
         path = f"{pause.campaign}/pause" if pause.campaign else "/v1/pauses"
         headers = {"Prefer": "wait=0", "Idempotency-Key": f"{pause.key}-begin"}
-        answer = await self._definite("POST", path, json=pause.content, headers=headers)
+        answer = await definite(self._product, "POST", path, json=pause.content, headers=headers)
         view = answer["pause"] if pause.campaign else answer
         first_at, in_flight = time.time(), frozenset(post["postId"] for post in view["inFlight"])
         deadline = first_at + _PAUSED_WITHIN_S
@@ -241,12 +246,14 @@ class Pauses:
             if time.time() > deadline:
                 raise ProofError(f"the pause {view['id']} is {view['status']} after {_PAUSED_WITHIN_S:.0f} s")
             await asyncio.sleep(_POLL_S)
-            view = await self._definite("GET", f"/v1/pauses/{view['id']}")
+            view = await definite(self._product, "GET", f"/v1/pauses/{view['id']}")
         return _Begun(pause, view["id"], first_at, in_flight, time.time())
 
     async def _faults_meanwhile(self, strike: Strike, pause_ids: Sequence[str]) -> list[str]:
         """Return what is wrong while the pause is under way and all parts run."""
-        views = await asyncio.gather(*(self._definite("GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids))
+        views = await asyncio.gather(
+            *(definite(self._product, "GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids)
+        )
         faults = [f"the pause {view['id']} is {view['status']}" for view in views if view["status"] != "paused"]
         if strike in _WORKER_RUNS and (answer := await self._product.api.get("/readyz")).status_code != httpx.codes.OK:
             faults.append(f"unready during the pause: {answer.text}")
@@ -256,13 +263,13 @@ class Pauses:
         path = f"{begun.pause.campaign or f'/v1/pauses/{begun.pause_id}'}/resume"
         options = {"json": {"missed": outcome.missed.value}, "headers": {"Idempotency-Key": f"{begun.pause.key}-end"}}
         resumed_at = time.time()
-        request = asyncio.create_task(self._definite("POST", path, **options))
+        request = asyncio.create_task(definite(self._product, "POST", path, **options))
         if outcome.strike is Strike.AT_THE_END:
             await asyncio.sleep(random.SystemRandom().uniform(0, 0.1))
             self._product.signal(signal.SIGKILL, "api")
         view = await request
         # A pause that has ended answers as before.
-        again = await self._definite("POST", path, **options)
+        again = await definite(self._product, "POST", path, **options)
         if again["result"] != view["result"]:
             outcome.faults.append(f"the end said {view['result']}, and again {again['result']}")
         return begun.pause, Answered(
@@ -297,7 +304,7 @@ class Pauses:
         """Return a post once nothing happens to it any more."""
         deadline = time.time() + _ENDS_WITHIN_S
         while True:
-            view = await self._definite("GET", f"/v1/posts/{entry.post_id}")
+            view = await definite(self._product, "GET", f"/v1/posts/{entry.post_id}")
             later = view["status"] == "scheduled" and datetime.fromisoformat(view["scheduledFor"]) > datetime.now(UTC)
             is_at_rest = view["status"] in {"published", "failed", "partial", "draft"} or later
             if is_at_rest or time.time() > deadline:
@@ -306,7 +313,7 @@ class Pauses:
 
     async def _delete_unsent(self, entry: _Entry) -> None:
         """Delete a post that was moved or skipped: the next pause of the stack must not move it."""
-        if (await self._definite("GET", f"/v1/posts/{entry.post_id}"))["status"] in {"scheduled", "draft"}:
+        if (await definite(self._product, "GET", f"/v1/posts/{entry.post_id}"))["status"] in {"scheduled", "draft"}:
             await self._product.api.delete(f"/v1/posts/{entry.post_id}")
 
     async def _observed(self, entry: _Entry, view: dict[str, Any]) -> PausedPost:
@@ -322,22 +329,6 @@ class Pauses:
             arrivals=tuple(sorted(datetime.fromisoformat(request["at"]).timestamp() for request in log["requests"])),
             public=len(public_posts(entry.mark, shown)),
         )
-
-    async def _definite(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Return the answer to a request that is repeated until it is definite, as a client does."""
-        deadline = time.monotonic() + _DEFINITE_WITHIN_S
-        while time.monotonic() < deadline:
-            try:
-                answer = await self._product.api.request(method, path, **options)
-            except httpx.HTTPError:
-                answer = None
-            if answer is not None and answer.is_success:
-                view: dict[str, Any] = answer.json()
-                return view
-            if answer is not None and answer.status_code < 500:
-                raise ProofError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
-            await asyncio.sleep(_POLL_S)
-        raise ProofError(f"the API gave no definite answer to {method} {path}")
 
 
 @dataclass(frozen=True, slots=True)

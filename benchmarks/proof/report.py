@@ -18,6 +18,7 @@ from benchmarks.proof.cells import (
     every,
 )
 from benchmarks.proof.pauses import PauseOutcome, Scope, Strike
+from benchmarks.proof.plans import PlansOutcome
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.renewals import CANNOT_BE_KEPT, Interruption, Point, Renewal
@@ -203,6 +204,7 @@ def markdown(
     renewals: Sequence[Renewal] = (),
     pauses: Sequence[PauseOutcome] = (),
     events: str = "",
+    plans: Sequence[PlansOutcome] = (),
 ) -> str:
     """Return the run as Markdown; `events` is what is said of the events."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
@@ -214,16 +216,17 @@ def markdown(
             table(posts),
             *([renewals_table(renewals), f"{renewals_total(renewals)}."] if renewals else []),
             *([pauses_table(pauses), f"{pauses_total(pauses)}."] if pauses else []),
+            *([plans_table(plans), f"{plans_total(plans)}."] if plans else []),
             *([f"{events}."] if events else []),
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
 
 
-def put_into(document: str, attempt: str) -> str:
-    """Return a document with the text between its two marks replaced; without marks it is replaced as a whole."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def put_into(document: str, attempt: str, begins: str = BEGIN, ends_with: str = END) -> str:
+    """Return a document with the text between two marks replaced; without marks it is replaced as a whole."""
+    before, begin, rest = document.partition(begins)
+    _, end, after = rest.partition(ends_with)
     return f"{before}{begin}\n\n{attempt}\n\n{end}{after}" if begin and end else f"{attempt}\n"
 
 
@@ -303,6 +306,23 @@ def pauses_failures(outcomes: Sequence[PauseOutcome]) -> list[str]:
         for outcome in outcomes
         for fault in outcome.faults
     ]
+
+
+def plans_table(outcomes: Sequence[PlansOutcome]) -> str:
+    """Return how many posts of imports, series and chains ended as they must, by what was struck."""
+    entries = [str(outcome.right) + ("" if outcome.is_right else f" {len(outcome.faults)}P") for outcome in outcomes]
+    return _written([["plans", *(outcome.strike for outcome in outcomes)], ["right", *entries]])
+
+
+def plans_total(outcomes: Sequence[PlansOutcome]) -> str:
+    """Return how many promises of plans were broken, in one sentence."""
+    faults, right = sum(len(outcome.faults) for outcome in outcomes), sum(outcome.right for outcome in outcomes)
+    return f"{right} posts of imports, series and chains ended right: broken promises {faults} (P)"
+
+
+def plans_failures(outcomes: Sequence[PlansOutcome]) -> list[str]:
+    """Return each broken promise of a plan."""
+    return [f"plans, {outcome.strike}: {fault}" for outcome in outcomes for fault in outcome.faults]
 
 
 def left_out() -> list[str]:

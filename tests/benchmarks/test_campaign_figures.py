@@ -1,8 +1,12 @@
 """A figure of the benchmark of campaigns misses its bar if any of its limits is exceeded."""
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks.campaigns.__main__ import BEGIN, END
 from benchmarks.campaigns.measure import Bar, Figure, p99
+from benchmarks.proof.report import put_into
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,12 @@ def test_a_row_shows_the_floor_the_ratio_the_verdict_and_the_idle_share() -> Non
 def test_one_of_a_hundred_exceeds_the_p99() -> None:
     assert p99([number / 1000 for number in range(1, 101)]) == 99
     assert p99([0.5]) == 500
+
+
+def test_the_table_is_written_into_its_place_in_the_document() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    written = put_into(document, "| a table |", BEGIN, END)
+    before, _, after = document.partition(BEGIN)
+    assert written.startswith(f"{before}{BEGIN}\n\n| a table |\n\n{END}")
+    assert written.endswith(after.partition(END)[2])
+    assert len(before) > len("# Benchmarks")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.plans import PlansOutcome, PlanStrike
 from benchmarks.proof.posts import Post
 from benchmarks.proof.renewals import Interruption, Point, Renewal
 from benchmarks.proof.report import (
@@ -12,6 +13,9 @@ from benchmarks.proof.report import (
     failures,
     is_rightly_found,
     markdown,
+    plans_failures,
+    plans_table,
+    plans_total,
     put_into,
     renewals_failures,
     renewals_table,
@@ -101,3 +105,14 @@ def test_tables_replace_the_text_between_the_marks() -> None:
     document = f"before\n{BEGIN}\nold\n{END}\nafter"
     assert put_into(document, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter"
     assert put_into("anything", "new") == "new\n"
+
+
+def test_plans_are_counted_by_what_was_struck() -> None:
+    outcomes = [
+        PlansOutcome(PlanStrike.WORKER, 43),
+        PlansOutcome(PlanStrike.ALL, 42, ["mastodon post_x is public 2 times"]),
+    ]
+    _, _, row = plans_table(outcomes).splitlines()
+    assert [cell.strip() for cell in row.strip("|").split("|")] == ["right", "43", "42 1P"]
+    assert plans_total(outcomes).startswith("85 posts")
+    assert plans_failures(outcomes) == ["plans, all at once: mastodon post_x is public 2 times"]
