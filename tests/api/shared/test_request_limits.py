@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from api.openapi.operations import OPERATIONS
 from api.shared import request_limits
 from api.shared.request_limits import RequestLimits
+from api.shared.scopes import required_scope
 from domain.errors import TooManyRequests
 from domain.request_limits import Policy, PolicyName, posts_policy, requests_policy
+from domain.scopes import Scope
 from store.workspaces.keys import Caller, create_key
 from store.workspaces.request_limits import UNUSED_FOR, delete_unused_limits, take_uses
 from tests.api.conftest import limited_app, make_client, problems
@@ -186,3 +189,19 @@ async def test_rows_of_unused_limits_are_deleted(stack: Stack) -> None:
             text("SELECT holder FROM request_limits WHERE holder IN ('key_unused', 'key_used')")
         )
         assert rows.all() == ["key_used"]
+
+
+async def test_every_route_tells_limits_of_its_own_key(stack: Stack) -> None:
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        narrow, other = [await create_key(session, workspace_id, scopes=[Scope.KEYS]) for _ in range(2)]
+    routes = [operation.route for _, _, operation in OPERATIONS if required_scope(operation.route) is not Scope.KEYS]
+    async with limited_app(stack, requests=requests_policy(600), posts=posts_policy()) as app:
+        async with make_client(app, narrow.key) as client:
+            for route in routes:
+                method, _, path = route.partition(" ")
+                response = await client.request(method, path.replace("{platform}", "twitter"))
+                assert response.status_code in {200, 403}, route
+                assert response.headers["ratelimit"].startswith('"requests";r='), route
+        async with make_client(app, other.key) as client:
+            assert (await client.get("/v1/me")).headers["x-ratelimit-remaining"] == "599"

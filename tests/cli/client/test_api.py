@@ -7,6 +7,7 @@ import pytest
 
 from cli.client.api import Api, ApiClient, find_api
 from cli.client.refusals import RefusedError, UnavailableError
+from cli.connect import set_page
 from cli.errors import UserError
 from tests.cli.client.scripted import DROP, answering
 
@@ -127,3 +128,14 @@ def test_the_key_is_read_from_a_file_and_shown_nowhere(tmp_path: Path) -> None:
         find_api(None, "http://posts.example.com", KEY)
     with pytest.raises(UserError, match="SOCIALSYNCER_API_KEY"):
         find_api(None, "https://posts.example.com", None)
+
+
+def test_the_page_of_a_workspace_is_sent_with_its_picture(tmp_path: Path) -> None:
+    (logo := tmp_path / "logo.png").write_bytes(b"\x89PNG")
+    with answering(DONE, DONE) as server:
+        set_page(Api(server.url, KEY), "Acme", logo)
+        set_page(Api(server.url, KEY), None, None)
+    assert [(method, path, body) for method, path, _, body in server.requests] == [
+        ("PUT", "/v1/connect/page", b'{"name":"Acme","logo":"iVBORw=="}'),
+        ("PUT", "/v1/connect/page", b"{}"),
+    ]
