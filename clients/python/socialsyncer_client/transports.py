@@ -25,6 +25,8 @@ class RetryingTransport(httpx.BaseTransport):
             sleep(max(0.0, self._not_before - monotonic()))
             try:
                 response = self._wrapped.handle_request(request)
+                # Here, so that an answer that breaks off counts as none.
+                response.read()
             except httpx.TransportError as error:
                 wait = self._retries.wait_after(request, attempt, None)
                 if wait is None:
@@ -35,9 +37,7 @@ class RetryingTransport(httpx.BaseTransport):
                     return response
                 wait = self._retries.wait_after(request, attempt, response)
                 if wait is None:
-                    response.read()
                     raise response_error(response)
-                response.close()
             sleep(wait)
         raise AssertionError("the last attempt has no further wait")
 
@@ -60,6 +60,7 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
             await sleep_async(max(0.0, self._not_before - monotonic()))
             try:
                 response = await self._wrapped.handle_async_request(request)
+                await response.aread()
             except httpx.TransportError as error:
                 wait = self._retries.wait_after(request, attempt, None)
                 if wait is None:
@@ -70,9 +71,7 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
                     return response
                 wait = self._retries.wait_after(request, attempt, response)
                 if wait is None:
-                    await response.aread()
                     raise response_error(response)
-                await response.aclose()
             await sleep_async(wait)
         raise AssertionError("the last attempt has no further wait")
 
