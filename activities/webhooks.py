@@ -33,6 +33,7 @@ from store.webhooks.deliveries import (
 )
 from store.webhooks.endpoints import count_waiting
 from store.webhooks.handover_keys import SealedSecret, open_secret
+from store.webhooks.logs import redeliver_exhausted
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +44,13 @@ _ROUND_S = 30.0
 
 
 class DeliverCommand(BaseModel):
-    """The endpoint, without its address and secrets. `probes_now`: an operator asks to try it now."""
+    """The endpoint, without its address and secrets."""
 
     webhook_id: str
     probes_now: bool = False
+    """Whether an operator asks to try it now."""
+    redelivers: bool = False
+    """Whether an operator asks to deliver again what it did not get."""
 
 
 class DeliveryRound(BaseModel):
@@ -90,6 +94,9 @@ class WebhookSteps:
         """Send what is due to an endpoint, at most for half a minute, and return when it is to be done again."""
         end = time.monotonic() + _ROUND_S
         probes_now = command.probes_now
+        if command.redelivers:
+            async with self._database.transaction() as session:
+                await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
         async with heartbeating():
             while time.monotonic() < end:
                 async with self._database.transaction() as session:

@@ -37,13 +37,16 @@ class WebhookWorkflow:
     def __init__(self) -> None:
         self._is_woken = False
         self._probes_now = False
+        self._redelivers = False
 
     @workflow.run
     async def run(self, plan: WebhookPlan) -> None:
         """Deliver until nothing waits."""
         while True:
-            command = DeliverCommand(webhook_id=plan.webhook_id, probes_now=self._probes_now)
-            self._is_woken = self._probes_now = False
+            command = DeliverCommand(
+                webhook_id=plan.webhook_id, probes_now=self._probes_now, redelivers=self._redelivers
+            )
+            self._is_woken = self._probes_now = self._redelivers = False
             state = await workflow.execute_activity_method(
                 WebhookSteps.deliver_events,
                 command,
@@ -79,6 +82,11 @@ class WebhookWorkflow:
     def resume(self) -> None:
         """Begin a round with a probe."""
         self._is_woken = self._probes_now = True
+
+    @workflow.signal(description="Deliver again what the endpoint did not get although all attempts were made.")
+    def redeliver(self) -> None:
+        """Begin a round with exhausted events."""
+        self._is_woken = self._redelivers = True
 
 
 def details(state: DeliveryRound) -> str:

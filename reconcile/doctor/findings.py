@@ -58,6 +58,8 @@ class FindingKind(StrEnum):
     """An edit was saved, and is neither made nor refused."""
     WEBHOOKS = "webhooks_wait"
     """Events for webhooks that do not fail are due, and no worker sends them."""
+    NO_EVENT = "settled_without_event"
+    """A target was published while its workspace listened, and there is no event of it."""
     KEY = "key_without_post"
     """An Idempotency-Key is taken for a post that does not exist."""
     SLOT_DOUBLE = "slot_double"

@@ -26,6 +26,7 @@ from store.maintenance.loose_ends import (
     post_and_targets,
     waiting_revisions,
 )
+from store.maintenance.missing_events import ResultWithoutEvent, results_without_event
 from store.maintenance.restores import count_to_confirm_first, open_restore
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
@@ -36,7 +37,7 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 """The age by which a saved edit is made or refused, or its client was asked to repeat it."""
 _REMEMBERED = timedelta(days=1)
 """How long an edit that was given up is reported."""
-_MOST_KEYS, _MOST_SLOTS = 200, 200
+_MOST_KEYS, _MOST_SLOTS, _MOST_RESULTS = 200, 200, 200
 _SENT_WITHIN = timedelta(minutes=1)
 """How long an event for a webhook that does not fail may be due."""
 
@@ -61,6 +62,7 @@ class LooseEnds:
             due = await count_waiting(session, self._workspace_id)
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
             webhooks = await measure_webhooks(session, now, self._workspace_id)
+            without_event = await results_without_event(session, now, self._workspace_id, _MOST_RESULTS)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
@@ -71,6 +73,7 @@ class LooseEnds:
         loose_ends += [finding for revision in revisions if (finding := await self._revision(revision, now))]
         loose_ends += [self._double(slot) for slot in doubles]
         loose_ends += [self._webhooks(webhooks)] if webhooks.overdue >= _SENT_WITHIN else []
+        loose_ends += [self._without_event(result) for result in without_event]
         loose_ends += [finding for key in keys if (finding := await self._key(key))]
         return loose_ends
 
@@ -127,6 +130,21 @@ class LooseEnds:
             "`webhook.secret_unreadable`."
         )
         return Finding(FindingKind.WEBHOOKS, FixedBy.PERSON, Subject(workspace_id=self._workspace_id), what, how)
+
+    def _without_event(self, result: ResultWithoutEvent) -> Finding:
+        what = f"A target of the post was published on {result.platform}, and no event tells it to clients."
+        how = (
+            "A trigger is missing or disabled: `SELECT tgname, tgenabled FROM pg_trigger WHERE tgname LIKE 'emit_%'` "
+            "shows D for it. Enable it, and tell the clients to read their posts."
+        )
+        subject = Subject(
+            result.post_id,
+            result.workspace_id,
+            target_id=result.target_id,
+            platform=result.platform,
+            account_id=result.account_id,
+        )
+        return Finding(FindingKind.NO_EVENT, FixedBy.PERSON, subject, what, how)
 
     def _double(self, slot: DoubleSlot) -> Finding:
         what = f"The posts {', '.join(slot.post_ids)} of queue {slot.queue_id} are all due at {rfc3339(slot.at)}."

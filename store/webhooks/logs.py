@@ -104,6 +104,20 @@ async def redeliver(
     return set(webhooks)
 
 
+async def redeliver_exhausted(session: AsyncSession, webhook_id: str, now: datetime) -> None:
+    """Deliver again what an endpoint did not get although all attempts were made. Tests are left alone."""
+    await session.execute(
+        update(Delivery)
+        .where(
+            Delivery.webhook_id == webhook_id,
+            Delivery.state == DeliveryState.EXHAUSTED,
+            Delivery.cause != DeliveryCause.TEST,
+        )
+        .values(**_AGAIN, next_at=now, cause=DeliveryCause.REDELIVERY.value),
+        execution_options={"synchronize_session": False},
+    )
+
+
 async def recover(session: AsyncSession, webhook: Webhook, since: datetime, until: datetime, most: int) -> int:
     """Deliver the oldest `most` events of a time that an endpoint has not got; return how many there were."""
     # An id begins with its time.

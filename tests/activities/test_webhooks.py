@@ -129,6 +129,12 @@ async def test_an_event_whose_attempts_are_over_is_kept_and_can_be_delivered(end
     await endpoint.put(failures=0, probe_at=None)
     await endpoint.deliver()
     assert await endpoint.states() == [("delivered", 1)]
+    # As the signal of an operator does.
+    await endpoint.put_deliveries(state="exhausted")
+    await endpoint.deliver()
+    assert await endpoint.states() == [("exhausted", 1)]
+    await endpoint.deliver(redelivers=True)
+    assert await endpoint.states() == [("delivered", 1)]
 
 
 async def test_after_five_failures_one_event_at_a_time_is_a_probe(endpoint: Endpoint) -> None:

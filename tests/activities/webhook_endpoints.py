@@ -50,8 +50,8 @@ class Endpoint:
                 ids.append(event_id)
         return ids
 
-    async def deliver(self, *, probes_now: bool = False) -> DeliveryRound:
-        command = DeliverCommand(webhook_id=self.id, probes_now=probes_now)
+    async def deliver(self, *, probes_now: bool = False, redelivers: bool = False) -> DeliveryRound:
+        command = DeliverCommand(webhook_id=self.id, probes_now=probes_now, redelivers=redelivers)
         return await ActivityEnvironment().run(self.steps.deliver_events, command)
 
     async def row(self) -> Webhook:

@@ -20,7 +20,7 @@ async def test_rounds_follow_what_is_due_and_signals(alone: Stack) -> None:
     webhook_id = new_id("wh")
     commands: list[DeliverCommand] = []
     far, soon = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC)
-    rounds = iter([far, soon, far, None])
+    rounds = iter([far, soon, far, far, None])
     taken = asyncio.Event()
 
     @activity.defn
@@ -47,10 +47,13 @@ async def test_rounds_follow_what_is_due_and_signals(alone: Stack) -> None:
         await next_round()
         await handle.signal(WebhookWorkflow.resume)
         await next_round()
+        await handle.signal(WebhookWorkflow.redeliver)
+        await next_round()
         await handle.result()
         described = await handle.describe()
     assert described.status is WorkflowExecutionStatus.COMPLETED
-    assert [command.probes_now for command in commands] == [False, False, False, True]
+    assert [command.probes_now for command in commands] == [False, False, False, True, False]
+    assert [command.redelivers for command in commands] == [False, False, False, False, True]
 
 
 def test_the_web_ui_says_what_waits_and_why() -> None:

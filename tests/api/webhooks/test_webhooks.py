@@ -3,17 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from standardwebhooks import Webhook as Verifier
 
+from activities.meters import Meters
 from api.dependencies import TESTS_A_MINUTE
 from domain.webhooks import MOST_ENDPOINTS
+from reconcile.ends import ends_task
+from reconcile.preflight import preflight
 from reconcile.rounds import running_tasks
 from reconcile.webhooks import sweep_webhooks, wake_task
-from store.models import Delivery, Event, Webhook
+from store.models import Account, Delivery, Event, Webhook
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
 from tests.activities.receivers import Receiver, answer, receiving
@@ -290,3 +294,36 @@ async def test_a_wrong_time_is_refused(api: Client, body: dict[str, Any], param:
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=e30", "status=done", "event=post", "limit=0", "state=waiting"])
 async def test_a_wrong_query_of_the_log_is_refused(api: Client, query: str) -> None:
     assert (await api.get(f"/v1/webhooks/logs?{query}")).status_code == 400
+
+
+async def test_findings_of_background_tasks_arrive_at_an_endpoint(
+    api: Client, stack: Stack, receiver: Receiver
+) -> None:
+    """A risk before the time of a post, an account that ends, and an endpoint that was switched off."""
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        await answer(410 if b'"post.published"' in receiver.requests[-1].body else 200)(writer)
+
+    await create(api, receiver, events=["post.at_risk", "account.expiring", "webhook.disabled"])
+    gone = await create(api, receiver, events=["post.published"])
+    receiver.behave = behave
+    await publish(api, stack, "for an endpoint that is gone")
+    (disabled,) = await received(receiver, "webhook.disabled")
+    assert (disabled["data"]["webhookId"], disabled["data"]["reason"]) == (gone["id"], "gone")
+
+    account = await stack.connect("twitter")
+    own = (Account.workspace_id == account.workspace_id, Account.id == account.id)
+    async with stack.database.transaction() as session:
+        end = datetime.now(UTC) + timedelta(days=3)
+        await session.execute(update(Account).where(*own).values(refresh_expires_at=end))
+    await ends_task(stack.worker_database).work()
+    (expiring,) = await received(receiver, "account.expiring")
+    assert expiring["data"]["accountId"] == account.id
+
+    refusal = {"refused_at": datetime.now(UTC), "refusal": "No.", "refusal_code": "no", "refusal_count": 1}
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(*own).values(**refusal))
+    post = await stack.save("its account is refused before its time", [account], due_in=timedelta(hours=3))
+    await preflight(stack.worker_database, Meters(), datetime.now(UTC))
+    (risk,) = await received(receiver, "post.at_risk")
+    assert (risk["data"]["postId"], risk["data"]["accountId"]) == (post.id, account.id)

@@ -15,10 +15,11 @@ from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from reconcile.doctor.findings import Exit, FindingKind
 from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials
-from store.models import Account, Delivery, Target, Webhook
+from store.models import Account, Delivery, Event, Listener, Post, Target, Webhook
 from store.secrets.vault import Vault, new_key
 from tests.reconcile.doctor.conftest import agrees, diagnose, new_workspace, only
 from tests.stack import Stack
+from tests.store.events.listening import listen
 
 
 async def set_credentials(stack: Stack, account: Account, sealed: bytes) -> None:
@@ -117,3 +118,23 @@ async def test_events_that_no_worker_sends_to_webhooks(own: Stack) -> None:
         async with own.database.transaction() as session:
             await session.execute(delete(Webhook).where(Webhook.id == webhook.id))
             await session.execute(delete(Delivery).where(Delivery.webhook_id == webhook.id))
+
+
+async def test_a_published_target_without_an_event(own: Stack) -> None:
+    await listen(own.database, own.workspace_id)
+    post = await own.save("published while a trigger is disabled", [own.accounts["plain"]])
+    now = datetime.now(UTC)
+    async with own.database.transaction() as session:
+        began = {"since": now - timedelta(hours=2)}
+        await session.execute(update(Listener).where(Listener.workspace_id == own.workspace_id).values(**began))
+        published = {"status": "published", "published_at": now, "platform_post_id": "1"}
+        await session.execute(update(Target).where(Target.post_id == post.id).values(**published))
+        await session.execute(update(Post).where(Post.id == post.id).values(status="published", updated_at=now))
+    assert not [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.NO_EVENT]
+    async with own.database.transaction() as session:
+        await session.execute(delete(Event).where(Event.post_id == post.id))
+    (finding,) = [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.NO_EVENT]
+    assert finding.subject.post_id == post.id
+    async with own.database.transaction() as session:
+        await session.execute(delete(Listener).where(Listener.workspace_id == own.workspace_id))
+    assert not [finding for finding in (await diagnose(own)).findings if finding.kind is FindingKind.NO_EVENT]
