@@ -1,13 +1,15 @@
-"""Endpoints for monitors: whether the process lives, and whether the parts that it needs are available."""
+"""Endpoints for monitors and balancers: whether the process lives and takes requests, and which parts are available."""
 
 from litestar import Controller, Response, get
+from litestar.params import FromQuery
 
 from api.dependencies import Deps
+from api.http.headers import HttpRequest
 from reconcile.readiness import Parts, ready
 
 
 class HealthEndpoints(Controller):
-    """Endpoints for monitors; no API key is needed."""
+    """Endpoints for monitors and balancers; no API key is needed."""
 
     @get("/healthz")
     async def live(self) -> dict[str, str]:
@@ -15,7 +17,18 @@ class HealthEndpoints(Controller):
         return {"status": "ok"}
 
     @get("/readyz")
-    async def ready(self, deps: Deps) -> Response[Parts]:
-        """Return for each part by name whether it is available; 503 unless all are."""
+    async def takes_requests(self, request: HttpRequest, deps: Deps) -> Response[Parts]:
+        """Return each part by name; 503 if this process takes no requests: without the database, or because it ends.
+
+        Without Temporal or a worker it stays ready: posts are accepted, and are published later (ADR 1).
+        """
+        parts = await deps.readiness.parts_soon()
+        if is_draining := bool(request.scope["state"].get("draining")):
+            parts["draining"] = True
+        return Response(parts, status_code=200 if parts["database"] and not is_draining else 503)
+
+    @get("/statusz")
+    async def status(self, deps: Deps, strict: FromQuery[bool] = False) -> Response[Parts]:
+        """Return each part by name; with `strict`, 503 unless all are available."""
         parts = await deps.readiness.parts()
-        return Response(parts, status_code=200 if ready(parts) else 503)
+        return Response(parts, status_code=200 if ready(parts) or not strict else 503)

@@ -81,8 +81,8 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     "platform_refused": ("kept_as_draft", "no_video_role", "rejected", "removed"),
     "unreadable_answer": ("answer_too_large", "fields_missing", "no_did", "no_id", "no_identity", "no_time"),
     "upload_lost": (
+        "attachment_gone",
         "changed",
-        "media_gone",
         "no_blob",
         "no_session",
         "no_upload",

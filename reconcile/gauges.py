@@ -78,7 +78,7 @@ class Gauges:
         self._overdue = meter.create_gauge(
             "socialsyncer_renewals_overdue_seconds", "Seconds for which the most overdue renewal of tokens has been due"
         )
-        self._up = meter.create_gauge("socialsyncer_part_up", "1 if a part that /readyz names is healthy, 0 if not")
+        self._up = meter.create_gauge("socialsyncer_part_up", "1 if a part that /statusz names is healthy, 0 if not")
         self._named: set[str] = set()
         self._skew = meter.create_gauge_float(
             "socialsyncer_clock_skew_seconds", "Seconds by which this machine's clock differs from the database's"

@@ -1,7 +1,7 @@
 """Readiness: whether posts can be published. It may be requested at any rate, and responds in time whatever hangs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 Parts = dict[str, bool | int | str]
 
-_TIMEOUT_S = 3.0
+_TIMEOUT_S, _SOON_S = 3.0, 0.5
 _GIVEN_UP_S = 15.0
 """The time limit of a probe that hangs, so that a new probe can find a part that is available again."""
 _FRESH_S = 1.0
@@ -63,13 +63,12 @@ class Readiness:
         names, and missing if there is none. `latePosts`, `refusedApps` and `schema` are missing if the database is
         unavailable. `version` is that of the code, `schema` the revision of the database's schema.
         """
-        health: Parts = {"version": code_version()}
-        for parts in await asyncio.gather(*(probe.result() for probe in self._probes)):
-            health |= parts
-        unpolled = [name for name in health if name not in _NAMES]
-        return {name: health[name] for name in (*_NAMES, *unpolled) if name in health} | (
-            {"worker": False} if unpolled else {}
-        )
+        return _health(await asyncio.gather(*(probe.result() for probe in self._probes)))
+
+    async def parts_soon(self) -> Parts:
+        """Return what `parts` does, but wait only for the database: another part that hangs counts as unavailable."""
+        rows, *others = self._probes
+        return _health(await asyncio.gather(rows.result(), *(probe.result(_SOON_S) for probe in others)))
 
     def tasks(self) -> list[BackgroundTask]:
         """Return the checks that a process repeats whether or not it is asked."""
@@ -120,6 +119,17 @@ _NAMES = (
 )
 
 
+def _health(results: Sequence[Parts]) -> Parts:
+    """Return the results of all probes together, in the order in which monitors know them."""
+    health: Parts = {"version": code_version()}
+    for parts in results:
+        health |= parts
+    unpolled = [name for name in health if name not in _NAMES]
+    return {name: health[name] for name in (*_NAMES, *unpolled) if name in health} | (
+        {"worker": False} if unpolled else {}
+    )
+
+
 def ready(parts: Parts) -> bool:
     """Return whether every part is healthy. Late posts and refused apps do not count, because both have alerts."""
     return not any(value is False for value in parts.values())
@@ -137,13 +147,13 @@ class _Probe:
         self._began_at = self._ended_at = float("-inf")
         self.task: asyncio.Task[None] | None = None
 
-    async def result(self) -> Parts:
-        """Return the result of the running probe, or the last one if it is fresh; `away` if the probe takes too long.
+    async def result(self, within_s: float = _TIMEOUT_S) -> Parts:
+        """Return the result of the running probe, or the last one if it is fresh; `away` if the probe takes longer.
 
         Another caller may have begun a new probe meanwhile, which says nothing about the part yet.
         """
         task = self._begin()
-        if task is not None and (remaining_s := self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time()) > 0:
+        if task is not None and (remaining_s := self._began_at + within_s - asyncio.get_running_loop().time()) > 0:
             # Later callers wait no longer than earlier ones.
             await asyncio.wait([task], timeout=remaining_s)
         return self._result if task is None or task.done() else self._away

@@ -135,6 +135,13 @@ class Settings(BaseSettings):
         description="posts of bulk operations that all workers together deliver to their workflows in a second;"
         " those that are due within a minute are delivered at once",
     )
+    api_drain_s: float = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="how long an api that is stopped still takes requests while /readyz says that it ends: some seconds"
+        " more than a balancer takes to notice",
+    )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")
     metrics_host: IPvAnyAddress = IPv4Address("127.0.0.1")
@@ -148,7 +155,7 @@ class Settings(BaseSettings):
         default=LATE_AFTER.total_seconds(),
         gt=0,
         le=86400,
-        description="how long after its due time a post that has not begun is late: logged, counted, shown in /readyz",
+        description="how long after its due time a post that has not begun is late: logged, counted, shown in /statusz",
     )
     audit_days: int = Field(
         default=AUDIT_KEPT.days, ge=1, le=36_500, description="days for which lines of the audit trail are kept"

@@ -79,7 +79,7 @@ class Storage(ABC):
     def refuse_if_foreign(self) -> None:
         """Raise StorageUnavailable if this is not the store of this database."""
         if self._foreign:
-            raise StorageUnavailable("this is not the store of this database: /readyz says more")
+            raise StorageUnavailable("this is not the store of this database: /statusz says more")
 
     @abstractmethod
     async def prepare(self) -> None:

@@ -119,7 +119,7 @@ class ApiProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Record that a request has begun."""
         super().on_message_begin()
-        self.scope["state"]["unread"] = self._unread
+        self.scope["state"].update(unread=self._unread, draining=self._open.draining)
         self._begun, self._part, self._beside_content, self._complete = True, _Part.HEAD, 0, False
 
     def on_url(self, url: bytes) -> None:
@@ -142,6 +142,9 @@ class ApiProtocol(HttpToolsProtocol):
         """Start the app. If uvicorn cannot read the address, this raises and the request is still in its head."""
         self._beside_content = 0
         served = self.app
+        if self._open.draining:
+            # As if the client had asked for it: uvicorn then says so in the answer, too.
+            self.headers.append((b"connection", b"close"))
         if self._admission is Admission.REFUSED and not self.url.startswith(b"/healthz"):
             self.app = _answer_busy
         try:
@@ -151,7 +154,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._part = _Part.BODY
         self._is_upload, self._uploaded = is_upload(self.scope["method"], self.scope["raw_path"]), 0
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() or self._open.draining:
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
         if not self.cycle.keep_alive:

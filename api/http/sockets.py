@@ -34,6 +34,8 @@ class OpenSockets:
     ) -> None:
         self.unread = Shares(most_unread)
         """The bytes of answers that clients have not read, by workspace."""
+        self.draining = False
+        """The process ends soon: each answer ends its connection, and a balancer is told to use other processes."""
         self._most = most
         self._most_per_address = most_per_address
         self._open: Counter[str] = Counter()

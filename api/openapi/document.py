@@ -287,10 +287,9 @@ def _health() -> Json:
             "content": {"application/json": {"schema": schema, "examples": {"answer": {"value": example}}}},
         }
 
-    def described(name: str, summary: str, responses: dict[str, Any]) -> Json:
-        return {
-            "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
-        }
+    def described(name: str, summary: str, responses: dict[str, Any], **more: Any) -> Json:
+        operation = {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], **more}
+        return {"get": {**operation, "responses": responses}}
 
     ready: Json = {
         "database": True,
@@ -303,20 +302,33 @@ def _health() -> Json:
         "storage": True,
     }
     ready |= {"version": version("socialsyncer"), "schema": "0001"}
+    away = {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3}
     return {
         "/healthz": described(
             "healthz", "Check whether the process runs", {"200": answer("It runs", alive, {"status": "ok"})}
         ),
         "/readyz": described(
             "readyz",
+            "Check whether this process takes requests",
+            {
+                "200": answer("It takes requests, although other parts may be unavailable", parts, away),
+                "503": answer("The database is unavailable, or the process ends", parts, {**ready, "draining": True}),
+            },
+        ),
+        "/statusz": described(
+            "statusz",
             "Check whether every part of the service is available",
             {
-                "200": answer("Every part is available", parts, ready),
-                "503": answer(
-                    "A part is unavailable",
-                    parts,
-                    {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3},
-                ),
+                "200": answer("Every part by name", parts, ready),
+                "503": answer("A part is unavailable, and `strict` is true", parts, away),
             },
+            parameters=[
+                {
+                    "name": "strict",
+                    "in": "query",
+                    "description": "Answer 503 unless every part is available.",
+                    "schema": {"type": "boolean", "default": False},
+                }
+            ],
         ),
     }

@@ -58,7 +58,7 @@ async def starts(bench: Bench) -> Job:
     at_pace = bench.posts / min(BULK_STARTS_PER_S, await _bare_rate(bench))
     most = 120 * max(bench.posts / 10_000, 0.1)
     yield Figure(f"{name} have workflows; the floor is bare starts", seconds, "s", at_pace, Bar(most, 1.2))
-    yield Figure("/readyz was not 200", await ready, "times", bar=Bar(most=0))
+    yield Figure("/statusz?strict=true was not 200", await ready, "times", bar=Bar(most=0))
 
 
 async def _import(bench: Bench, count: int) -> tuple[float, str]:
@@ -136,7 +136,7 @@ async def _count_unready(bench: Bench, started: asyncio.Task[float]) -> int:
     """Return how often the API was not ready until all posts have started."""
     unready = 0
     while not started.done():
-        unready += (await bench.product.api.get("/readyz")).status_code != httpx.codes.OK
+        unready += (await bench.product.api.get("/statusz?strict=true")).status_code != httpx.codes.OK
         await asyncio.sleep(0.5)
     return unready
 

@@ -255,7 +255,8 @@ class Pauses:
             *(definite(self._product, "GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids)
         )
         faults = [f"the pause {view['id']} is {view['status']}" for view in views if view["status"] != "paused"]
-        if strike in _WORKER_RUNS and (answer := await self._product.api.get("/readyz")).status_code != httpx.codes.OK:
+        status = self._product.api.get("/statusz?strict=true")
+        if strike in _WORKER_RUNS and (answer := await status).status_code != httpx.codes.OK:
             faults.append(f"unready during the pause: {answer.text}")
         return faults
 

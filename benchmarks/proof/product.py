@@ -189,7 +189,7 @@ class Product:
 
     async def _ready(self) -> bool:
         with suppress(httpx.HTTPError):
-            return (await self.api.get("/readyz")).is_success
+            return (await self.api.get("/statusz?strict=true")).is_success
         return False
 
     @asynccontextmanager

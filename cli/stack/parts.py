@@ -117,7 +117,7 @@ class OwnParts:
         deadline = time.monotonic() + _READY_WITHIN
         while time.monotonic() < deadline:
             with suppress(httpx.HTTPError, ValueError):
-                answer = await self.http.get(f"{self.api_url}/readyz")
+                answer = await self.http.get(f"{self.api_url}/statusz")
                 # The stack is usable even if a post cannot be started.
                 away = [
                     name for name, there in answer.json().items() if there is False and name not in {"sweep", "planner"}

@@ -13,7 +13,7 @@ from platforms.http.wire import json_object
 
 SHORTEST_WAIT = timedelta(seconds=1)
 
-MEDIA_GONE = "media_gone"
+ATTACHMENT_GONE = "attachment_gone"
 MEDIA_NOT_READY = "media_not_ready"
 
 _SERVER = "The Mastodon server had an error of its own."
@@ -23,14 +23,19 @@ _OF_THE_ACCOUNT = ("pending", "disabled", "suspended", "authorized scopes", "inv
 _MEANINGS = (
     ("have not finished processing", ErrorKind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
     # One wording is that of current servers, the other is unverified.
-    ("not found or already attached", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+    (
+        "not found or already attached",
+        ErrorKind.TRANSIENT,
+        ATTACHMENT_GONE,
+        "The server no longer has the uploaded media.",
+    ),
     (
         "requires an authenticated user",
         ErrorKind.AUTH,
         "app_token",
         "This token is an app's own. Connect with a user's.",
     ),
-    ("could not be found", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+    ("could not be found", ErrorKind.TRANSIENT, ATTACHMENT_GONE, "The server no longer has the uploaded media."),
 )
 """Parts of the message of a 404 or 422; source: github.com/mastodon/mastodon config/locales/en.yml."""
 
@@ -55,7 +60,7 @@ finds a row twice (app/controllers/concerns/api/error_handling.rb), and has said
 
 def _trusts(body: Body, error: PlatformError) -> bool:
     message = str(body.get("error") or "").lower()
-    if error.code in {MEDIA_GONE, MEDIA_NOT_READY, "app_token"}:
+    if error.code in {ATTACHMENT_GONE, MEDIA_NOT_READY, "app_token"}:
         return True
     return message.startswith(_BEFORE_ALL.get(error.status or 0, ())) or (
         error.status == 403 and any(words in message for words in _OF_THE_ACCOUNT)

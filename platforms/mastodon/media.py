@@ -24,7 +24,7 @@ from platforms.mastodon.connection import (
     require_id,
     send,
 )
-from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
+from platforms.mastodon.errors import ATTACHMENT_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import ServerLimits, read_limits
 from platforms.mastodon.settings import MastodonSettings
 
@@ -132,13 +132,13 @@ class Uploads:
         try:
             answer = await send(self._connection, "GET", f"/api/v1/media/{segment(known['id'])}")
         except PlatformError as error:
-            if error.kind is not ErrorKind.REJECTED and error.code != MEDIA_GONE:
+            if error.kind is not ErrorKind.REJECTED and error.code != ATTACHMENT_GONE:
                 raise
             del self._known[name]
             await self._save()
             if is_missing(error):
                 message = "The server no longer has the uploaded media."
-                raise PlatformError(ErrorKind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
+                raise PlatformError(ErrorKind.TRANSIENT, message, code=ATTACHMENT_GONE, status=error.status) from error
             raise
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
             known["ready"] = True

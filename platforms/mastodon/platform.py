@@ -104,7 +104,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials], OwnServers[Masto
             if error.kind is not ErrorKind.UNCONFIRMED:
                 context.handles[REFUSALS] = refusals + 1
                 await context.save(context.handles)
-            if error.code == errors.MEDIA_GONE:
+            if error.code == errors.ATTACHMENT_GONE:
                 await Uploads(connection, context).forget()
             raise await Uploads(connection, context).explain(error) from error
         return lookup.published(connection, context, entity(answer, public=True), public=True)

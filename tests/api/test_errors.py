@@ -322,15 +322,15 @@ class TestHealth:
     async def test_needs_no_key(self, app: Any) -> None:
         async with make_client(app, None) as client:
             assert (await client.get("/healthz")).json() == {"status": "ok"}
-            ready = await client.get("/readyz")
+            ready = await client.get("/statusz?strict=true")
         parts = ready.json()
-        assert list(parts)[:6] == ["database", "temporal", "worker", "sweep", "planner", "latePosts"]
+        assert list(parts)[:6] == ["database", "temporal", "worker", "sweep", "planner", "storage"]
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, True, True)
 
     async def test_names_the_part_that_is_away(self, stack: Stack, quiet: list[Any]) -> None:
         async with without_database(stack) as client:
             assert (await client.get("/healthz")).status_code == 200
-            ready = await client.get("/readyz")
+            ready = await client.get("/statusz?strict=true")
         expected = {
             "database": False,
             "temporal": True,

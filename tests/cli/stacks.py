@@ -96,7 +96,7 @@ class DevStack:
         async with httpx.AsyncClient(trust_env=False) as client:
             while True:
                 try:
-                    if (await client.get(f"{self.dev['apiUrl']}/readyz")).is_success:
+                    if (await client.get(f"{self.dev['apiUrl']}/statusz?strict=true")).is_success:
                         return
                 except httpx.HTTPError:
                     pass

@@ -267,6 +267,6 @@ def test_generated_secrets_complete_the_example(tmp_path: Path) -> None:
 
 def test_the_image_gets_every_package_and_nothing_secret() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "deploy", "tests"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "clients", "deploy", "tests"}
     requirements = {"deploy/requirements.txt", "deploy/requirements-build.txt"}
     assert sent == packages | requirements | {"LICENSE", "README.md", "pyproject.toml", "worker.py"}

@@ -1,7 +1,7 @@
 """Error responses of every platform, by the kind of error that each means."""
 
 from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind
-from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
+from platforms.mastodon.errors import ATTACHMENT_GONE, MEDIA_NOT_READY
 from platforms.meta.credentials import NO_PROOF
 from platforms.pinterest.errors import UNFETCHED
 from tests.platforms.error_shapes import (
@@ -186,8 +186,8 @@ CASES: dict[str, dict[str, list[Case]]] = {
     "mastodon": {
         NOT_READY: [mastodon(422, "Cannot attach files that have not finished processing.", MEDIA_NOT_READY)],
         TRANSIENT: [
-            mastodon(422, "Media 1, 2 not found or already attached to another post", MEDIA_GONE),
-            mastodon(404, "Media could not be found", MEDIA_GONE),
+            mastodon(422, "Media 1, 2 not found or already attached to another post", ATTACHMENT_GONE),
+            mastodon(404, "Media could not be found", ATTACHMENT_GONE),
             mastodon(503, "There was a temporary problem"),
         ],
         AUTH: [

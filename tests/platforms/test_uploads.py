@@ -97,7 +97,7 @@ def lose_session(context: PublishContext[Any]) -> None:
     [
         ("bluesky", "a.jpg", lambda context: upload(context)["blob"]["ref"].update({"$link": "bafkrei" + "a" * 52}),
          ErrorKind.TRANSIENT, "BlobNotFound"),
-        ("mastodon", "a.jpg", lose("id", "1"), ErrorKind.TRANSIENT, "media_gone"),
+        ("mastodon", "a.jpg", lose("id", "1"), ErrorKind.TRANSIENT, "attachment_gone"),
         ("pinterest", "a.mp4", lose("id", "1"), ErrorKind.REJECTED, None),
         ("twitter", "a.jpg", lose("id", "1"), ErrorKind.REJECTED, "invalid_request"),
         ("youtube", "a.mp4", lose_session, ErrorKind.TRANSIENT, None),

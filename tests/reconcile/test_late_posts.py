@@ -52,7 +52,7 @@ async def readyz(stack: Stack) -> AsyncIterator[Ask]:
     async with started(create_app(deps)) as app, make_client(app, None) as client:
 
         async def ask() -> tuple[int, dict[str, Any]]:
-            answer = await client.get("/readyz")
+            answer = await client.get("/statusz?strict=true")
             return answer.status_code, answer.json()
 
         yield ask

@@ -19,6 +19,9 @@ from tests.storage.objects import content, pieces
 
 @pytest.fixture(autouse=True)
 async def no_marker(stack: Stack) -> AsyncIterator[None]:
+    # The store of another test may be named.
+    async with stack.database.transaction() as session:
+        await session.execute(text("DELETE FROM storage_markers"))
     yield
     async with stack.database.transaction() as session:
         await session.execute(text("DELETE FROM storage_markers"))

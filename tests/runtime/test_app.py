@@ -11,7 +11,7 @@ from tests.stack import Stack
 
 async def test_connects_when_it_starts(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     async with started(create_app_from_env()) as app, make_client(app, stack.api_key) as client:
-        parts = (await client.get("/readyz")).json()
+        parts = (await client.get("/statusz?strict=true")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, True, True)
         target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
         response = await client.send_post(
@@ -25,4 +25,6 @@ async def test_starts_without_temporal(stack: Stack, environment: pytest.MonkeyP
     async with started(create_app_from_env()) as app, make_client(app, stack.api_key) as client:
         parts = (await client.get("/readyz")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
+        statuses = [(await client.get(path)).status_code for path in ("/readyz", "/statusz", "/statusz?strict=true")]
+        assert statuses == [200, 200, 503]
         assert (await client.get("/v1/posts?limit=1")).status_code == 200

@@ -38,7 +38,7 @@ async def test_a_scheduled_post_is_accepted_while_temporal_is_away(stack: Stack)
         response = await client.send_post(body)
         assert (response.status_code, response.json()["status"]) == (201, "scheduled")
         assert not (await stack.read(response.json()["id"])).is_delivered
-        parts = (await client.get("/readyz")).json()
+        parts = (await client.get("/statusz?strict=true")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
 
 
