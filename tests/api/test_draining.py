@@ -43,7 +43,7 @@ async def test_a_stopped_api_answers_until_its_time_to_drain_is_over(app: Any, s
             while not server.should_exit:
                 try:
                     answer = await client.get("/v1/posts?limit=1")
-                except httpx.ConnectError:
+                except httpx.TransportError:
                     assert server.should_exit, "the time to drain is over"
                     break
                 assert (answer.status_code, answer.headers["connection"]) == (200, "close")
