@@ -31,6 +31,7 @@ CALLER: dict[str, Any] = {
         "posts": {"used": 12_031, "limit": 1_000_000},
         "bytes": {"used": 18_240_113, "limit": 10_737_418_240},
         "accounts": {"used": 7, "limit": 1_000},
+        "media": {"used": 734_003_200, "limit": 53_687_091_200},
     },
     "version": "0.2.0",
 }

@@ -34,6 +34,7 @@ from api.posts.answers.response import respond_privately
 from domain.request_limits import Standing
 from domain.schedule import rfc3339
 from domain.scopes import in_order
+from store.uploads.quota import reserved_bytes
 from store.workspaces.issuing import list_page_of_keys
 from store.workspaces.queries import name_of_workspace
 
@@ -52,6 +53,7 @@ class KeyEndpoints(Controller):
         async with deps.database.reading() as session:
             name = await name_of_workspace(session, workspace_id)
             key = await require_key(session, workspace_id, caller.key_id)
+            _, media_bytes = await reserved_bytes(session, workspace_id)
         return respond_privately(
             CallerView(
                 workspace=CallerWorkspaceView(id=workspace_id, name=name or ""),
@@ -70,6 +72,7 @@ class KeyEndpoints(Controller):
                     posts=UsageView(used=usage.posts, limit=usage.limits.posts or None),
                     bytes=UsageView(used=usage.bytes, limit=usage.limits.megabytes * 2**20 or None),
                     accounts=UsageView(used=usage.accounts, limit=usage.limits.accounts or None),
+                    media=UsageView(used=media_bytes, limit=deps.upload_quota or None),
                 ),
                 version=version("socialsyncer"),
             )

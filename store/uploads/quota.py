@@ -20,10 +20,16 @@ async def lock_quota(session: AsyncSession, workspace_id: str, quota: int, *, up
     hold exactly.
     """
     await lock(session, f"uploads.{workspace_id}")
-    query = select(func.count(), func.coalesce(func.sum(Upload.reserved), 0)).where(
-        Upload.workspace_id == workspace_id, Upload.id != (upload_id or ""), Upload.state != UploadState.DELETED.value
-    )
-    files, total = (await session.execute(query)).one()
+    files, total = await reserved_bytes(session, workspace_id, but=upload_id)
     if files >= MOST_UPLOADS:
         raise TooManyUploads
-    return max(0, min(LARGEST_UPLOAD, quota - int(total))) if quota else LARGEST_UPLOAD
+    return max(0, min(LARGEST_UPLOAD, quota - total)) if quota else LARGEST_UPLOAD
+
+
+async def reserved_bytes(session: AsyncSession, workspace_id: str, *, but: str | None = None) -> tuple[int, int]:
+    """Return how many files a workspace has or has announced, and their bytes; without the upload `but`."""
+    query = select(func.count(), func.coalesce(func.sum(Upload.reserved), 0)).where(
+        Upload.workspace_id == workspace_id, Upload.id != (but or ""), Upload.state != UploadState.DELETED.value
+    )
+    files, total = (await session.execute(query)).one()
+    return files, int(total)

@@ -40,7 +40,7 @@ async def test_a_key_is_created_used_listed_and_revoked(app: Any, stack: Stack) 
             assert (await narrow.get("/v1/api-keys")).status_code == 403
             me = (await narrow.get("/v1/me")).json()
             assert me["key"]["scopes"] == ["read", "write"]
-            assert me["usage"]["openPosts"]["used"] == 0
+            assert me["usage"]["openPosts"]["used"] == me["usage"]["media"]["used"] == 0
             keys = (await client.get("/v1/api-keys", params={"limit": 1})).json()
             assert [key["id"] for key in keys["keys"]] == [created["id"]]
             assert created["key"] not in str(keys)

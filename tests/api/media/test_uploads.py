@@ -219,6 +219,7 @@ async def test_the_quota_counts_files_and_announced_sizes(
             answer = await client.post(path, json=body)
             assert (answer.status_code, answer.json()["code"]) == (422, "storage_quota_exceeded"), path
             assert " 996 " in answer.json()["error"]
+        assert (await client.get("/v1/me")).json()["usage"]["media"] == {"used": 12_000 - 996, "limit": 12_000}
         unannounced = await presign(client)
         for content in (JPEG, chunks(JPEG)):
             answer = await put(client, unannounced, content)
