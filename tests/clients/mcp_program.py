@@ -76,6 +76,10 @@ async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
             paused["campaign"]["status"],
         ],
         "missing": await call(client, "get_post", post_id="post_0"),
+        "inside": [
+            (await call(client, "upload_media_from_url", url=url))["error"]
+            for url in ("http://example.com/a.png", "https://localhost/a.png", "https://[::ffff:169.254.169.254]/", "x")
+        ],
     }
 
 

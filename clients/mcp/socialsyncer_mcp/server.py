@@ -1,4 +1,4 @@
-"""The server with its ten tools."""
+"""The server with its eleven tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from mcp.types import ToolAnnotations
 from socialsyncer_client import AsyncClient
 
 from socialsyncer_mcp.changing import ChangingTools
+from socialsyncer_mcp.files import PublicFiles
 from socialsyncer_mcp.reading import ReadingTools
 
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+UPLOAD = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 STOP = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 
 INSTRUCTIONS = (
@@ -24,8 +26,8 @@ INSTRUCTIONS = (
 )
 
 
-def make_server(api: AsyncClient) -> MCPServer:
-    """Return the server, whose tools speak to the API by this client."""
+def make_server(api: AsyncClient, files: PublicFiles) -> MCPServer:
+    """Return the server, whose tools speak to the API by this client, and fetch these files."""
     server: MCPServer = MCPServer(
         "socialsyncer",
         title="Posts API",
@@ -33,13 +35,14 @@ def make_server(api: AsyncClient) -> MCPServer:
         version=version("socialsyncer-mcp"),
         log_level="WARNING",
     )
-    reading, changing = ReadingTools(api), ChangingTools(api)
+    reading, changing = ReadingTools(api), ChangingTools(api, files)
     for tool, title, hints in (
         (reading.list_accounts, "List accounts", READ),
         (reading.list_platforms, "List platforms", READ),
         (reading.validate_post, "Check a post", READ),
         (reading.get_post, "Read a post", READ),
         (reading.list_posts, "List posts", READ),
+        (changing.upload_media_from_url, "Upload a file of the internet", UPLOAD),
         (changing.create_post, "Create a post", ADD),
         (changing.schedule_post, "Schedule a post", ADD),
         (changing.retry_post, "Retry what has failed", ADD),
