@@ -114,7 +114,8 @@ async def test_the_soonest_due_have_no_pace(stack: Stack) -> None:
     await age(stack, posts)
     workflows = Recording(stack)
     await sweep(stack.worker_database, workflows)
-    assert [post_id for _, post_id in workflows.started] == [post.id for post in posts]
+    own = [post.id for post in posts]
+    assert [post_id for _, post_id in workflows.started if post_id in own] == own
     assert await deliver_in_turn(stack.worker_database, workflows, 1) == 0
 
 
