@@ -54,6 +54,10 @@ class LocalPublish:
         """Return how many steps of all platforms may run at the same time."""
         return SLOTS * max(len(self._in_slots), 1)
 
+    def running(self) -> int:
+        """Return how many steps run in this process."""
+        return len(self._running)
+
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
         """Publish as `Publishing.publish` does, or leave it to the platform's own queue.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 _BATCH, _AT_A_TIME = 50, 8
 """Events that are claimed together, and requests to one endpoint at the same time."""
+_BUSY, _GIVES_WAY_S, _LOOKS_EVERY_S = 2, 2.0, 0.05
+"""Targets that this process may publish meanwhile, and seconds for which each batch waits for more of them to end."""
 _ROUND_S = 30.0
 """Seconds after which a step claims no more: its claims last for 60 s, and the last requests may take 15."""
 
@@ -83,7 +86,11 @@ class _Batch:
 class WebhookSteps:
     """The activity that delivers events to endpoints."""
 
-    def __init__(self, database: Database, vault: Vault, sender: WebhookSender, meters: Meters) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, sender: WebhookSender, meters: Meters, publishing: Callable[[], int]
+    ) -> None:
+        """Deliver beside the steps of this process that publish, whose number `publishing` returns."""
+        self._publishing = publishing
         self._database = database
         self._vault = vault
         self._sender = sender
@@ -99,6 +106,7 @@ class WebhookSteps:
                 await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
         async with heartbeating():
             while time.monotonic() < end:
+                await self._give_way()
                 async with self._database.transaction() as session:
                     webhook = await find_webhook(session, command.webhook_id)
                     if webhook is None:
@@ -116,6 +124,12 @@ class WebhookSteps:
                         await release_deliveries(session, batch.unsent)
         async with self._database.transaction() as session:
             return await self._state(session, command.webhook_id)
+
+    async def _give_way(self) -> None:
+        """Let posts that are being published go first, for a moment: they are late by what their events cost."""
+        until = time.monotonic() + _GIVES_WAY_S
+        while self._publishing() > _BUSY and time.monotonic() < until:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(_LOOKS_EVERY_S)
 
     async def _secrets(self, session: AsyncSession, webhook: Webhook, now: datetime) -> list[str]:
         """Return the secrets in use, the newest first; none if this worker cannot open them, which is no failure."""

@@ -74,9 +74,9 @@ class WorkerParts:
     storage: Storage | None
     """The store of uploads; None if the operator has set none."""
 
-    def webhooks(self) -> WebhookSteps:
-        """Return the step that delivers events to clients' endpoints."""
-        return WebhookSteps(self.database, self.accounts.vault, self.webhook_sender, self.meters)
+    def webhooks(self, publishing: Callable[[], int]) -> WebhookSteps:
+        """Return the step that delivers events to clients' endpoints, and gives way to steps that publish."""
+        return WebhookSteps(self.database, self.accounts.vault, self.webhook_sender, self.meters, publishing)
 
     def posts(self) -> PostActivities:
         """Return the activities that change only rows."""

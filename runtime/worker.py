@@ -165,7 +165,7 @@ def worker_group(
         client,
         task_queue=WEBHOOKS_QUEUE,
         workflows=[WebhookWorkflow],
-        activities=[parts.webhooks().deliver_events],
+        activities=[parts.webhooks(local_publish.running).deliver_events],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],
         graceful_shutdown_timeout=grace,

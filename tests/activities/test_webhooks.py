@@ -67,6 +67,22 @@ async def test_an_event_wakes_its_endpoint_without_a_notification(endpoint: Endp
                     assert own not in others
 
 
+@pytest.mark.parametrize(("ends", "least_s", "most_s"), [(0.5, 0.4, 1.5), (60, 1.5, 15)])
+async def test_delivery_gives_way_to_publishing_for_a_moment(
+    endpoint: Endpoint, ends: float, least_s: float, most_s: float
+) -> None:
+    await endpoint.happen()
+    began = time.monotonic()
+    host = endpoint.receiver.host
+    async with steps_of_worker(
+        endpoint.stack, host, publishing=lambda: 3 if time.monotonic() < began + ends else 2
+    ) as steps:
+        await ActivityEnvironment().run(steps.deliver_events, DeliverCommand(webhook_id=endpoint.id))
+    (attempt,) = await endpoint.attempts()
+    assert await endpoint.states() == [("delivered", 1)]
+    assert least_s < (attempt.at - datetime.now(UTC)).total_seconds() + time.monotonic() - began < most_s
+
+
 async def test_many_are_sent_eight_at_a_time(endpoint: Endpoint) -> None:
     await endpoint.happen(120)
     await endpoint.deliver()

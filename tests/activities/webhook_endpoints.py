@@ -1,6 +1,6 @@
 """Endpoints of a new workspace, each with a receiver behind it, and the steps of a worker for them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -84,12 +84,14 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def steps_of_worker(stack: Stack, *hosts: str, vault: Vault | None = None) -> AsyncIterator[WebhookSteps]:
+async def steps_of_worker(
+    stack: Stack, *hosts: str, vault: Vault | None = None, publishing: Callable[[], int] = lambda: 0
+) -> AsyncIterator[WebhookSteps]:
     async with GuardedTransport(AllowedHosts(hosts)) as transport:
         sender = WebhookSender(transport)
         try:
             own = vault or Vault(stack.settings.encryption_keys)
-            yield WebhookSteps(stack.worker_database, own, sender, Meters())
+            yield WebhookSteps(stack.worker_database, own, sender, Meters(), publishing)
         finally:
             await sender.close()
 
