@@ -101,10 +101,14 @@ async def settle_failure(
     """Write the answer of an endpoint that has not taken an event."""
     # Locked first: answers to several events come at the same time.
     webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    delivery = select(Delivery.id).where(Delivery.id == claimed.id).with_for_update(read=True, key_share=True)
+    if webhook is None or await session.scalar(delivery) is None:
+        # The endpoint was deleted, or this event with all that is old.
+        return Settled(may_continue=False)
     values: dict[str, Any]
-    if claimed.is_test or webhook is None:
+    if claimed.is_test:
         values = {"state": DeliveryState.EXHAUSTED.value}
-        settled = Settled(may_continue=webhook is not None and webhook.enabled and webhook.probe_at is None)
+        settled = Settled(may_continue=webhook.enabled and webhook.probe_at is None)
     else:
         # While the endpoint is probed, what waits spends no attempt of its schedule.
         attempts = claimed.attempts + (webhook.probe_at is None)

@@ -17,7 +17,7 @@ from activities import webhooks
 from activities.webhook_answers import TakenEvents
 from activities.webhooks import DeliverCommand
 from domain.webhooks import OFF_AFTER, OPENS_AFTER, new_secret
-from store.models import Event, Webhook
+from store.models import Delivery, Event, Webhook
 from store.secrets.vault import Vault, new_key
 from store.webhooks.answers import TakenEvent
 from store.webhooks.endpoints import add_test, change_endpoint, rotate_secret, switched
@@ -176,6 +176,19 @@ async def test_after_five_failures_one_event_at_a_time_is_a_probe(endpoint: Endp
     await endpoint.put_deliveries(next_at=datetime.now(UTC))
     await endpoint.deliver()
     assert {state for state, _ in await endpoint.states()} == {"delivered"}
+
+
+async def test_an_endpoint_may_be_deleted_before_it_refuses_an_event(endpoint: Endpoint) -> None:
+    await endpoint.happen()
+
+    async def delete_and_refuse(writer: asyncio.StreamWriter) -> None:
+        async with endpoint.stack.database.transaction() as session:
+            await session.execute(delete(Delivery).where(Delivery.webhook_id == endpoint.id))
+            await session.execute(delete(Webhook).where(Webhook.id == endpoint.id))
+        await answer(500)(writer)
+
+    endpoint.receiver.behave = delete_and_refuse
+    assert not (await endpoint.deliver()).exists
 
 
 async def test_a_hanging_endpoint_delays_no_other(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
