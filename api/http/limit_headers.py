@@ -18,7 +18,7 @@ _POLICIES, _REMAINDERS, _LIMIT, _REMAINING, _RESET = (name.lower().encode() for 
 
 
 class ToldLimits:
-    """The limits of a request's caller: all of its policies, and what is left of those that the request counts for."""
+    """The limits of a request's caller: its policies, and the remaining uses under each that counts it."""
 
     __slots__ = ("policies", "standings")
 

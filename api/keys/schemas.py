@@ -157,7 +157,7 @@ class WorkspaceUsageView(TypedDict):
     posts: Annotated[UsageView, described("All posts.")]
     bytes: Annotated[UsageView, described("The bytes of all posts, as answers show them.")]
     accounts: Annotated[UsageView, described("Connected accounts.")]
-    media: Annotated[UsageView, described("The bytes of uploaded files, and of those that were announced.")]
+    media: Annotated[UsageView, described("The bytes of uploaded files and of uploads that have begun.")]
 
 
 @view("Caller")

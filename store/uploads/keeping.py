@@ -1,4 +1,4 @@
-"""The end of uploads: the marking of those that nothing holds, and the deletion of marked rows."""
+"""Deletion of uploads: mark the unused ones, then delete the marked rows."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The quota of a workspace: the bytes of its files, and of those that it has announced."""
+"""The quota of a workspace: the bytes of its uploaded files and of the uploads that it has begun."""
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
