@@ -96,7 +96,7 @@ def radosgw(folder: Path) -> Iterator[Server]:
         disk = str(uuid.uuid4())
         run("ceph", "osd", "new", disk)
         run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
-        start("osd", "ceph-osd", "-i", "0")
+        start("osd", "ceph-osd", "-i", "0", "--no-mon-config")
         start("gateway", "radosgw", "-n", "client.rgw")
         server = Server("radosgw", f"http://127.0.0.1:{gateway}")
         _wait_for(server.url)
@@ -133,11 +133,13 @@ def _wait_for(url: str) -> None:
 
 
 # A cluster of one monitor and one disk in memory, without authentication between them. Debian's default folder of the
-# disk's classes is relative, so it must be named.
+# disk's classes is relative, so it must be named. The monitors' map is too: a disk that asks before it has got the map from
+# the monitor names no cluster, is refused with "wrong fsid" and ends.
 _CEPH = """
 [global]
 fsid = {fsid}
 mon_host = v1:127.0.0.1:{monitor}
+monmap = {folder}/monmap
 ms_bind_msgr2 = false
 public_network = 127.0.0.0/8
 cluster_network = 127.0.0.0/8

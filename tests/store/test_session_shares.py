@@ -34,15 +34,17 @@ async def sleep(database: Database, workspace_id: str, seconds: float, how: str 
 async def test_a_workspace_leaves_connections_to_others(database: Database, how: str) -> None:
     flood = asyncio.gather(*(sleep(database, "flood", 0.5, how) for _ in range(100)), return_exceptions=True)
     await asyncio.sleep(0.1)
-    began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(sleep(database, "other", 0, how) for _ in range(2)))
-    assert asyncio.get_running_loop().time() - began < 0.4
+    others = asyncio.gather(*(sleep(database, "other", 0, how) for _ in range(2)))
+    await asyncio.wait([flood, others], return_when=asyncio.FIRST_COMPLETED)
+    assert others.done() and not flood.done()
     outcomes = await flood
     # Half of the connections are the workspace's, for as long as its requests may wait; the rest got none in time.
     assert {type(outcome) for outcome in outcomes} == {type(None), PoolTimeout}
-    assert 8 <= outcomes.count(None) <= 12
-    # Nothing is lost: all is free again.
-    await asyncio.gather(*(sleep(database, "flood", 0, how) for _ in range(50)))
+    assert 4 <= outcomes.count(None) <= 12
+    # Nothing is lost: as many as the workspace's share are in use at the same time, with none that waits.
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(sleep(database, "flood", 0, how))
 
 
 async def test_requests_of_waiting_workspaces_take_turns(database: Database) -> None:
