@@ -3,7 +3,6 @@
 A process reads only the settings of its part: it must not have secrets that it does not need, such as encryption keys.
 """
 
-import math
 import stat
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -24,23 +23,18 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
-from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
-from domain.bounds import MOST_ACCOUNTS
 from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
-from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_S, Policy, posts_policy, requests_policy
-from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
-from storage.opening import storage_opener
+from runtime.limit_settings import LimitSettings
+from runtime.media_settings import MediaSettings
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
 
 _ENV_FILE = Path(".env")
-_OLD_RATE, _OLD_BURST = 100.0, 1_000
-"""The defaults of api_rate and api_burst in version 0.1."""
 _SECRET_FILES = Path("/run/secrets")
 """The folder of Docker's and Kubernetes' secrets: a file for each, named like its variable in lower case."""
 
@@ -54,15 +48,11 @@ def _comma_separated(value: object) -> object:
     return comma_separated(value) if isinstance(value, str) else value
 
 
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
-
-
 class SettingsError(Exception):
     """The environment is not set up. The message names the variables at fault and repeats no secret."""
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings, MediaSettings, BaseSettings):
     """Settings that every part shares; they open no vault. Read by `read_settings`."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALSYNCER_", extra="ignore", hide_input_in_errors=True)
@@ -88,45 +78,6 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="most of them from one address; behind a proxy all come from one, so set it to the same there",
-    )
-    requests_per_minute: int = Field(
-        default=REQUESTS_PER_MINUTE,
-        ge=0,
-        le=6_000_000,
-        description="requests that an API key without a rate of its own may make, at all api processes; 0: any number",
-    )
-    posts_per_minute: int = Field(
-        default=POSTS_PER_MINUTE,
-        ge=0,
-        le=6_000_000,
-        description="posts that a workspace may create or change, at all api processes; 0: any number",
-    )
-    api_rate: float | None = Field(
-        default=None,
-        ge=0,
-        le=100_000,
-        description="the name of requests_per_minute in version 0.1, a second; read if that is not set",
-    )
-    api_burst: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="of version 0.1: requests at once; read if that is not set"
-    )
-    max_open_posts: int = Field(
-        default=MOST_OPEN_POSTS,
-        ge=0,
-        le=100_000_000,
-        description="posts of one workspace that may be drafts, scheduled or publishing; 0 for any number",
-    )
-    max_posts: int = Field(
-        default=MOST_POSTS, ge=0, le=10**12, description="posts of one workspace in all; 0 for any number"
-    )
-    max_posts_mb: int = Field(
-        default=MOST_MB, ge=0, le=10**9, description="MiB of all posts of one workspace; 0 for any number"
-    )
-    max_media_mb: int = Field(
-        default=UPLOAD_QUOTA // 2**20, ge=0, le=10**9, description="MiB of one workspace's uploads; 0 for any number"
-    )
-    max_accounts: int = Field(
-        default=MOST_ACCOUNTS, ge=0, le=10**9, description="accounts that a workspace may connect; 0 for any number"
     )
     bulk_starts_per_s: int = Field(
         default=BULK_STARTS_PER_S,
@@ -183,30 +134,6 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON object of base URLs by platform, e.g. {"twitter": "http://localhost:8080"}',
     )
-    public_url: str | None = Field(
-        default=None,
-        pattern=r"^(https?://[^\s?#]+)?$",
-        description="the address at which platforms reach the api, for converted media that they fetch",
-    )
-    storage: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
-        default=None,
-        description="where uploads are: file:DIR, a directory that the api and all workers share, or s3://bucket/prefix?endpoint=…",
-    )
-    media_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
-        default=None,
-        pattern=r"^https?://[^\s?#]+$",
-        description="the address at which platforms and people reach uploads if it is another, such as a CDN's",
-    )
-    media_keep_days: int = Field(
-        default=MEDIA_KEPT.days,
-        ge=0,
-        le=36_500,
-        description="days for which an upload is kept after the last post that names it can be retried no more",
-    )
-    verification_files: dict[str, str] = Field(
-        default_factory=dict,
-        description="JSON object of small texts by file name, served under /media/ for platforms that verify it",
-    )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host:port, comma-separated, from which media is fetched although the address is private",
@@ -222,23 +149,6 @@ class Settings(BaseSettings):
     forbidden_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default=(),
         description="networks, comma-separated, that are never called although they are public, as 192.0.2.0/24",
-    )
-    media_fetches: int = Field(
-        default=10,
-        ge=1,
-        le=30,
-        description="how many media files of one workspace a worker fetches at the same time",
-    )
-    media_disk_mb: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
-        default=None,
-        ge=64,
-        description="MiB that all media of a worker may take on disk; by default half of what is free, at most 16,384",
-    )
-    media_memory_mb: int = Field(
-        default=2048,
-        ge=512,
-        le=65536,
-        description="MiB of address space that decoding one media file may take; a worker decodes up to five at a time",
     )
     platform_rate_limits: bool = Field(
         default=True, description="whether accounts keep to their platforms' rate limits; off to measure load"
@@ -263,39 +173,9 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.late_after_s)
 
     @property
-    def requests_policy(self) -> Policy:
-        """Return the limit of the requests of a key: if only the settings of version 0.1 are set, by these."""
-        if "requests_per_minute" in self.model_fields_set or not self.has_old_limits:
-            return requests_policy(self.requests_per_minute)
-        rate = _OLD_RATE if self.api_rate is None else self.api_rate
-        return requests_policy(math.ceil(rate * WINDOW_S), self.api_burst or _OLD_BURST)
-
-    @property
-    def has_old_limits(self) -> bool:
-        """Return whether a limit is set by a name of version 0.1."""
-        return self.api_rate is not None or self.api_burst is not None
-
-    @property
-    def posts_policy(self) -> Policy:
-        """Return the limit of the posts of a workspace. In version 0.1, api_rate was that of posts, too."""
-        if "posts_per_minute" not in self.model_fields_set and self.api_rate == 0:
-            return posts_policy(0)
-        return posts_policy(self.posts_per_minute)
-
-    @property
     def audit_kept(self) -> timedelta:
         """Return for how long lines of the audit trail are kept."""
         return timedelta(days=self.audit_days)
-
-    @property
-    def media_kept(self) -> timedelta:
-        """Return how long an upload is kept after its last post can be retried no more."""
-        return timedelta(days=self.media_keep_days)
-
-    @property
-    def uploads_base(self) -> str | None:
-        """Return the address before the public addresses of uploads; None if platforms cannot reach this service."""
-        return self.media_public_url or self.public_url or None
 
     @property
     def own_addresses(self) -> tuple[str, ...]:
@@ -307,13 +187,6 @@ class Settings(BaseSettings):
     @classmethod
     def _with_ports(cls, value: list[str]) -> list[str]:
         AllowedHosts(value)
-        return value
-
-    @field_validator("storage")
-    @classmethod
-    def _known_storage(cls, value: str | None) -> str | None:
-        if value is not None:
-            storage_opener(value)
         return value
 
     @field_validator("database_url")
