@@ -9,9 +9,9 @@ from litestar import Litestar
 from activities.commands import ConnectStep
 from store.models import PendingConnection
 from tests.api.conftest import PUBLIC_URL, Client
-from tests.api.connect import test_hosted
+from tests.api.connect import hosted_browser
 from tests.api.connect.consents import BACK, SERVER, begin, consent, read_connection, refused, trade
-from tests.api.connect.test_hosted import Browser, onwards, progress
+from tests.api.connect.hosted_browser import Browser, onwards, progress
 from tests.stack import Stack
 from workflows.connect import ConnectPlan
 
@@ -33,10 +33,10 @@ class TestMixUp:
     ) -> None:
         """The attacker's server sends the victim on to where the attacker has begun, with the victim's own state."""
         attacker, victim = Browser(app, stack), Browser(app, stack)
-        theirs = await test_hosted.begin(api, "mastodon", instance=SERVER)
+        theirs = await hosted_browser.begin(api, "mastodon", instance=SERVER)
         callback = urlsplit(await attacker.consent(theirs, "the victim"))
         stolen = dict(parse_qsl(callback.query))
-        begun = await test_hosted.begin(stranger, "mastodon", instance=SERVER)
+        begun = await hosted_browser.begin(stranger, "mastodon", instance=SERVER)
         await victim.open(begun["authUrl"])
         asked = dict(parse_qsl(urlsplit(onwards(await victim.send(begun["authUrl"]))).query))
         mixed = f"{PUBLIC_URL}{callback.path}?code={quote(stolen['code'])}&state={quote(asked['state'])}"
@@ -130,7 +130,7 @@ class TestOddValues:
 
     async def test_a_made_up_answer_is_shown_as_text(self, stranger: Client, app: Litestar, stack: Stack) -> None:
         browser = Browser(app, stack)
-        begun = await test_hosted.begin(stranger)
+        begun = await hosted_browser.begin(stranger)
         callback = await browser.consent(begun)
         base, state = callback.partition("?")[0], dict(parse_qsl(urlsplit(callback).query))["state"]
         shown = await browser.open(f"{base}?state={state}&code=%00%ff%0d%0aX-Evil:1&iss=%ed%a0%80")
