@@ -133,8 +133,8 @@ def _wait_for(url: str) -> None:
 
 
 # A cluster of one monitor and one disk in memory, without authentication between them. Debian's default folder of the
-# disk's classes is relative, so it must be named. The monitors' map is too: a disk that asks before it has got the map from
-# the monitor names no cluster, is refused with "wrong fsid" and ends.
+# disk's classes is relative, so it must be named. The monitors' map is too: a disk that asks before it has got the map
+# from the monitor names no cluster, is refused with "wrong fsid" and ends.
 _CEPH = """
 [global]
 fsid = {fsid}
