@@ -33,10 +33,10 @@ _LATER = timedelta(days=1)
 
 COMPARISONS = {
     "create": Comparison("scheduled create", 400, CALLERS, {BARE: 1.0}),
-    "text": Comparison("publishNow, text to two platforms", 100, CALLERS, {BARE: 0.85}),
+    "text": Comparison("publishNow, text to two platforms", 100, CALLERS, {PLAIN: 1.4, BARE: 0.85}),
     "picture": Comparison("publishNow, picture to two platforms", 100, CALLERS, {BARE: 0.7}),
     "latency": Comparison("one publishNow of text at a time", 40, 1, {BARE: 2.5}),
-    "due": Comparison("posts due in one second", 300, CALLERS, {BARE: 0.8}),
+    "due": Comparison("posts due in one second", 240, CALLERS, {PLAIN: 1.0, BARE: 0.6}, lateness={PLAIN: 1.0}),
     "read": Comparison("GET of one post, the API's time", 2000, CALLERS, process="api"),
     "list": Comparison("GET of 20 posts, the API's time", 2000, CALLERS, process="api"),
 }
@@ -58,7 +58,7 @@ class Bare:
             return None
         if name == "due":
             posts = Crowd(self._create, self._public)
-            return Side(BARE, posts.calls, self._pids, posts.arrange)
+            return Side(BARE, posts.calls, self._pids, posts.arrange, posts.lateness)
         line = f"schedule {{}} {comparison.callers} {(datetime.now(UTC) + _LATER).isoformat()}"
         if name != "create":
             line = f"publish {{}} {comparison.callers}"
@@ -72,9 +72,8 @@ class Bare:
         await answer(self._worker, "reset")
         await answer(self._client, f"schedule {count} {CALLERS} {due.isoformat()}")
 
-    async def _public(self) -> tuple[int, datetime]:
-        count, last = (await answer(self._worker, "count")).split()
-        return int(count), datetime.fromisoformat(last)
+    async def _public(self) -> list[datetime]:
+        return [datetime.fromisoformat(time) for time in (await answer(self._worker, "times")).split()]
 
 
 class HttpSides:
@@ -85,7 +84,7 @@ class HttpSides:
 
     async def side(self, name: str, comparison: Comparison) -> Side:
         """Return the side of a comparison."""
-        callers, arrange = comparison.callers, None
+        callers, arrange, lateness = comparison.callers, None, None
         match name:
             case "create":
                 calls = posting(self._api, TEXT[:1], callers, _LATER)
@@ -93,14 +92,14 @@ class HttpSides:
                 calls = posting(self._api, PICTURE, callers)
             case "due":
                 posts = crowd(self._api, self._sandbox, callers)
-                calls, arrange = posts.calls, posts.arrange
+                calls, arrange, lateness = posts.calls, posts.arrange, posts.lateness
             case "read" | "list":
                 due = datetime.now(UTC) + _LATER
                 ids = [await self._api.post(f"read {number}", TEXT, due) for number in range(25)]
                 calls = reading(self._api.http, self._api.paths(ids[0])[name == "list"], callers)
             case _:
                 calls = posting(self._api, TEXT, callers)
-        return Side(self._name, calls, self._pids, arrange)
+        return Side(self._name, calls, self._pids, arrange, lateness)
 
 
 @asynccontextmanager

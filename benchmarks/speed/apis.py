@@ -1,6 +1,7 @@
 """The calls of this service and of the plain app over HTTP: create, publish, wait until all is public, read."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -93,8 +94,8 @@ def posting(api: Api, platforms: Sequence[str], callers: int, due_in: timedelta 
     return calls
 
 
-Public = Callable[[], Awaitable[tuple[int, datetime]]]
-"""Returns how many targets of a crowd are public, and when the last one became so."""
+Public = Callable[[], Awaitable[Sequence[datetime]]]
+"""Returns when each target of a crowd became public, of those that are."""
 
 
 class Crowd:
@@ -103,6 +104,11 @@ class Crowd:
     def __init__(self, create: Callable[[int, datetime], Awaitable[None]], public: Public) -> None:
         self._create, self._public = create, public
         self._due = datetime.now(UTC)
+        self._delays: list[float] = []
+
+    def lateness(self) -> float:
+        """Return after how many seconds 99 of 100 targets were public."""
+        return self._delays[math.ceil(len(self._delays) * 0.99) - 1]
 
     async def arrange(self, count: int) -> None:
         """Create the posts, and wait until they are due."""
@@ -118,9 +124,10 @@ class Crowd:
         async with asyncio.timeout(_PUBLIC_WITHIN_S):
             while True:
                 await asyncio.sleep(_POLL_S)
-                public, last = await self._public()
-                if public == len(TEXT) * count:
-                    return (last - self._due).total_seconds()
+                times = await self._public()
+                if len(times) == len(TEXT) * count:
+                    self._delays = sorted((time - self._due).total_seconds() for time in times)
+                    return self._delays[-1]
 
 
 def crowd(api: Api, sandbox: httpx.AsyncClient, callers: int) -> Crowd:
@@ -136,10 +143,9 @@ def crowd(api: Api, sandbox: httpx.AsyncClient, callers: int) -> Crowd:
 
         await call_all(call, count, callers)
 
-    async def public() -> tuple[int, datetime]:
+    async def public() -> list[datetime]:
         posts = (await sandbox.get("/_/posts", params={"limit": 2000})).json()["posts"]
-        times = [datetime.fromisoformat(post["createdAt"]) for post in posts if post["text"].startswith(mark)]
-        return len(times), max(times, default=datetime.now(UTC))
+        return [datetime.fromisoformat(post["createdAt"]) for post in posts if post["text"].startswith(mark)]
 
     return Crowd(create, public)
 

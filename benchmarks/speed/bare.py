@@ -1,8 +1,8 @@
 """The least that Temporal itself must do for a post: workflows and activities that touch no database and no platform.
 
 `python -m benchmarks.speed.bare worker|client ADDRESS` runs the SDK with its defaults. The client answers lines such as
-`publish 100 16` (the call, how many, by how many callers) with the seconds that they took. The worker answers `count`
-with the number of activities that have run since `reset`, and the time of the last one.
+`publish 100 16` (the call, how many, by how many callers) with the seconds that they took. The worker answers `times`
+with the time of each activity that has run since `reset`.
 """
 
 import asyncio
@@ -47,15 +47,15 @@ class BarePost:
 
 
 class Steps:
-    """The activity; how often it has run, and when last."""
+    """The activity, and when it has run."""
 
     def __init__(self) -> None:
-        self.count, self.last = 0, datetime.now(UTC)
+        self.times: list[str] = []
 
     @activity.defn
     async def nothing(self) -> None:
         """Do nothing, in place of a platform's step."""
-        self.count, self.last = self.count + 1, datetime.now(UTC)
+        self.times.append(datetime.now(UTC).isoformat())
 
 
 async def schedule(client: Client, due: datetime) -> None:
@@ -80,8 +80,8 @@ async def _work(client: Client) -> None:
         print("ready", flush=True)
         async for line in await input_lines():
             if line == b"reset\n":
-                steps.count = 0
-            print(steps.count, steps.last.isoformat(), flush=True)
+                steps.times.clear()
+            print(*steps.times, flush=True)
 
 
 async def _call(client: Client) -> None:

@@ -35,6 +35,8 @@ class Round:
     """The share of the machine's processor time that no process used."""
     others: float
     """The share that processes used which belong to no side."""
+    lateness: float | None = None
+    """After how many seconds 99 of 100 posts that were due were public."""
 
 
 Measured = Callable[[int], Awaitable[float]]
@@ -50,6 +52,7 @@ class Side:
     pids: Mapping[str, int]
     arrange: Callable[[int], Awaitable[None]] | None = None
     """What comes before a round and is not measured."""
+    lateness: Callable[[], float] | None = None
     rounds: list[Round] = field(default_factory=list)
 
     async def measure(self, count: int, all_pids: Iterable[int]) -> None:
@@ -68,6 +71,7 @@ class Side:
                 spent={name: used[pid] / count * 1000 for name, pid in self.pids.items()},
                 idle=idle / total,
                 others=max(0.0, (total - idle - sum(used.values())) / total),
+                lateness=self.lateness() if self.lateness else None,
             )
         )
 
@@ -83,6 +87,8 @@ class Comparison:
     goals: Mapping[str, float] = field(default_factory=dict)
     process: str | None = None
     """The process whose time is compared, if the calls themselves cost more than it: "api"."""
+    lateness: Mapping[str, float] = field(default_factory=dict)
+    """How many times as late as a floor our posts may be at most."""
 
     def cost(self, measured: Round) -> float:
         """Return what a call costs, in seconds."""
@@ -109,6 +115,12 @@ async def run(comparison: Comparison, sides: Sequence[Side], rounds: int) -> boo
     return report(comparison, sides)
 
 
+def _late(side: Side) -> float | None:
+    """Return the median of a side's lateness in seconds, if posts were due."""
+    times = [measured.lateness for measured in side.rounds if measured.lateness is not None]
+    return statistics.median(times) if times else None
+
+
 def report(comparison: Comparison, sides: Sequence[Side]) -> bool:
     """Print a row for each side; return whether all goals are met."""
     (ours,) = (side for side in sides if side.name == OURS)
@@ -125,6 +137,14 @@ def report(comparison: Comparison, sides: Sequence[Side]) -> bool:
         spent = {
             name: statistics.median(measured.spent[name] for measured in side.rounds) for name in side.rounds[0].spent
         }
+        if late := _late(side):
+            compared += f"; 99 of 100 within {late:.1f} s"
+            if (limit := comparison.lateness.get(side.name)) is not None:
+                times = (_late(ours) or 0) / late
+                are_met &= times <= limit
+                compared += (
+                    f", we are {times:.2f} times as late, at most {limit}: {'met' if times <= limit else 'MISSED'}"
+                )
         costs = ", ".join(f"{name} {ms:.1f}" for name, ms in spent.items() if ms >= 0.1)
         idle, others = (
             statistics.median(share for share in shares)
