@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.sources import syntax_nodes
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = [folder.name for folder in sorted(ROOT.iterdir()) if any(folder.glob("*.py")) and folder.name[0] != "."]
 _CONFIGURATION = [".ci", ".env.example", "Dockerfile", "deploy", "docker-compose.yml", "mkdocs.yml", "pyproject.toml"]
@@ -43,6 +45,8 @@ VERBS = {
 # A sentence names its subject: not "What the caller asks for is kept." A heading or a question may begin so, and so may
 # the phrase that describes an attribute.
 _CLAUSE_AS_SUBJECT = re.compile(r"(?:^\s*(?:#|--|-|\||\d+\.)?\s*|[^.][.;] )What (?!.*\?)")
+# No rule of sentences complains of a text without these words.
+_SUSPECT = re.compile(rf"What |(?i:\b(?:{'|'.join(BANNED)})\b)")
 LONGEST_NAME = 90
 
 
@@ -62,7 +66,7 @@ def complaints(path: Path) -> Iterator[Complaint]:
     """Yield the broken rules of a Python module or another text file, in the order of lines for each rule."""
     source, in_tests = path.read_text(), path.is_relative_to(ROOT / "tests")
     if path.suffix == ".py":
-        tree = ast.parse(source)
+        tree = syntax_nodes(source)
         yield from _definitions(path, tree)
         yield from _names(path, tree)
         # Strings of tests are the texts of posts and of servers, except for the messages of assertions.
@@ -70,6 +74,8 @@ def complaints(path: Path) -> Iterator[Complaint]:
     else:
         texts = list(enumerate(source.splitlines(), 1))
     for number, text in texts:
+        if not _SUSPECT.search(text):
+            continue
         if _CLAUSE_AS_SUBJECT.search(text) and not (path.suffix == ".md" and text.startswith("#")):
             yield Complaint(path, number, '"What …" is no subject: name what the sentence is about')
         for banned, instead in BANNED.items():
@@ -77,10 +83,10 @@ def complaints(path: Path) -> Iterator[Complaint]:
                 yield Complaint(path, number, f'"{match[0].lower()}": {instead}')
 
 
-def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
-    if (doc := ast.get_docstring(tree)) and doc.split()[0] in QUESTIONS:
-        yield Complaint(path, 1, f'a module: "{doc.split()[0]} …" is no noun phrase')
-    for node in ast.walk(tree):
+def _definitions(path: Path, tree: list[ast.AST]) -> Iterator[Complaint]:
+    for node in tree:
+        if isinstance(node, ast.Module) and (doc := ast.get_docstring(node)) and doc.split()[0] in QUESTIONS:
+            yield Complaint(path, 1, f'a module: "{doc.split()[0]} …" is no noun phrase')
         if isinstance(node, ast.ClassDef) and (doc := ast.get_docstring(node)):
             opening = doc.split()[0].rstrip(".,:;")
             if opening in VERBS | QUESTIONS:
@@ -92,9 +98,9 @@ def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
                 yield Complaint(path, node.lineno, f"{node.name}: name the subject and the behaviour")
 
 
-def _names(path: Path, tree: ast.Module) -> Iterator[Complaint]:
+def _names(path: Path, tree: list[ast.AST]) -> Iterator[Complaint]:
     """Yield the names of variables, parameters, attributes and functions that are not nouns."""
-    for node in ast.walk(tree):
+    for node in tree:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
                 is_bad = name.strip("_") in BANNED_NAMES
@@ -107,7 +113,12 @@ def _names(path: Path, tree: ast.Module) -> Iterator[Complaint]:
 
 
 def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
-    """Yield comments, docstrings and, if asked for, other strings of several words, with their lines."""
+    """Yield comments, docstrings and, if asked for, other strings of several words, with their lines.
+
+    To divide a source into tokens takes longer than to parse it, so it is done only if a rule may complain.
+    """
+    if not _SUSPECT.search(source):
+        return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         shown = token.type == tokenize.STRING and " " in token.string
         if token.type == tokenize.COMMENT or (shown and (strings or token.string.startswith('"""'))):
@@ -115,9 +126,9 @@ def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
                 yield token.start[0] + offset, text
 
 
-def _messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _messages(tree: list[ast.AST]) -> Iterator[tuple[int, str]]:
     """Yield the messages of assertions with their lines, as sentences: with a capital letter."""
-    for node in ast.walk(tree):
+    for node in tree:
         if isinstance(node, ast.Assert) and node.msg:
             for part in ast.walk(node.msg):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):

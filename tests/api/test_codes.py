@@ -12,6 +12,7 @@ from domain.codes import PROBLEM_CODES, TARGET_CODES
 from domain.post import ErrorCategory, HoldReason
 from platforms.codes import _PUBLIC, known_codes, public_codes
 from tests.api.conftest import Client, problems
+from tests.sources import syntax_nodes
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def written_codes() -> Iterator[tuple[str, str]]:
     """Yield every code that is a literal argument of a platform's or a medium's error, with its file."""
     for package in ("platforms", "media", "accounts", "activities"):
         for path in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in syntax_nodes(path.read_text()):
                 if not isinstance(node, ast.Call):
                     continue
                 arguments = [keyword.value for keyword in node.keywords if keyword.arg == "code"]

@@ -8,6 +8,7 @@ import cli
 from cli.errors import UserError
 from cli.main import main
 from cli.terminal import say
+from tests.sources import syntax_nodes
 
 PACKAGE = Path(cli.__file__).parent
 HOSTILE = "Bad \x1b]0;title\x07\x9b2Jword\u202e\r."
@@ -43,7 +44,7 @@ def test_commands_print_by_one_function() -> None:
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path in PACKAGE.rglob("*.py")
         if path.name != "terminal.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in syntax_nodes(path.read_text())
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in {"print", "click.echo", "click.secho", "sys.stdout.write"}
     ]

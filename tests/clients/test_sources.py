@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.sources import syntax_nodes
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent for path in ROOT.glob("clients/*/pyproject.toml"))
 
@@ -22,7 +24,7 @@ def test_a_client_imports_itself_and_what_it_depends_on() -> None:
 def imported_names(folder: Path) -> Iterator[str]:
     """Yield the modules that are imported anywhere in a folder."""
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in syntax_nodes(path.read_text()):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):

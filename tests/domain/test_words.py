@@ -7,6 +7,7 @@ import pytest
 
 from domain.attempts import AttemptState, AttemptStep, RevisionState
 from domain.post import PostStatus, TargetStatus
+from tests.sources import syntax_nodes
 
 ROOT = Path(__file__).parents[2]
 WORDS = {str(word) for words in (AttemptState, AttemptStep, RevisionState, PostStatus, TargetStatus) for word in words}
@@ -16,7 +17,7 @@ NAMES = {"state", "status", "step"}
 def words_in(file: Path) -> set[str]:
     """Return the words that are compared, searched for or written as a state, status or step."""
     operands: list[ast.AST] = []
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in syntax_nodes(file.read_text()):
         match node:
             case ast.Compare(left=left, comparators=others):
                 # A constant on the left is a key, for example in `"key" in mapping`.

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.sources import syntax_nodes
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(
     path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"store", "tests", "benchmarks"}
@@ -15,7 +17,7 @@ ASKING = {"execute", "get", "scalar", "scalars", "stream", "stream_scalars"}
 
 def queries(source: str) -> Iterator[str]:
     """Yield a module's imports for building queries, and its calls that send them."""
-    for node in ast.walk(ast.parse(source)):
+    for node in syntax_nodes(source):
         match node:
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "sqlalchemy":
                 if module != "sqlalchemy.exc":
