@@ -81,7 +81,7 @@ def changed_files() -> tuple[Path, ...]:
 
 def by_distance(changed: Iterable[Path]) -> tuple[Path, ...]:
     """Return the test modules that depend on a file, the nearest first."""
-    graph = grimp.build_graph(*_PACKAGES, cache_dir=None)
+    graph = _imports()
     tests = {module for module in graph.modules if module.rpartition(".")[2].startswith("test_")}
     distances: dict[str, int] = {}
     reached = {module for file in changed for module in _nearest_modules(file, graph.modules)}
@@ -97,6 +97,11 @@ def by_distance(changed: Iterable[Path]) -> tuple[Path, ...]:
         return distances[test], not test.rpartition(".")[2].startswith(named), test
 
     return tuple(map(_file, sorted(tests & distances.keys(), key=rank)))
+
+
+@cache
+def _imports() -> grimp.ImportGraph:
+    return grimp.build_graph(*_PACKAGES, cache_dir=None)
 
 
 def _nearest_modules(file: Path, modules: set[str]) -> set[str]:
