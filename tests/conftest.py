@@ -67,7 +67,6 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Exclude all collected tests from garbage collection, which would visit them in each full run."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

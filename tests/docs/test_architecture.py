@@ -2,6 +2,7 @@
 
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ FOLDERS = "|".join(sorted(module.parent.name for module in ROOT.glob("*/__init__
 FILE = re.compile(rf"`((?:{FOLDERS})/[\w/]+\.(?:py|sql|html))[`:]")
 # A file named without its folder, or with the end of it, as on a page about one folder.
 SHORT = re.compile(r"`((?:[a-z_]\w*/)*\w+\.(?:py|sql|html))`")
-TRACKED = {str(path.relative_to(ROOT)) for suffix in ("py", "sql", "html") for path in ROOT.rglob(f"*.{suffix}")}
 # With two dots: `media.write` is a permission, and `target.late` a line of the log.
 PLACE = re.compile(rf"`((?:{FOLDERS})(?:\.\w+){{2,}})`")
 
@@ -43,9 +43,17 @@ def test_a_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
     assert [
-        short for short in SHORT.findall(text) if not any(f"/{file}".endswith(f"/{short}") for file in TRACKED)
+        short for short in SHORT.findall(text) if not any(f"/{file}".endswith(f"/{short}") for file in _named_files())
     ] == []
     assert [place for place in PLACE.findall(text) if not _resolves(place)] == []
+
+
+@cache
+def _named_files() -> set[str]:
+    """Return the files that a document may name, of the project alone."""
+    folders = [folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    files = [file for folder in folders for file in folder.rglob("*")] + list(ROOT.iterdir())
+    return {str(file.relative_to(ROOT)) for file in files if file.suffix in {".py", ".sql", ".html"}}
 
 
 def _resolves(place: str) -> bool:

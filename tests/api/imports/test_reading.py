@@ -188,22 +188,21 @@ class Stopwatch(LoopShare):
         self.longest_s, self._began = max(self.longest_s, now - self._began), now
 
 
-_SPACE = b" " * (LARGE_BYTES - 100)
-FLOODS = {
-    "blank lines": b"\n" * LARGE_BYTES,
-    "one line": b"x" * LARGE_BYTES,
-    "lines of a character": b"x\n" * (LARGE_BYTES // 2),
-    "empty lists": b"[" + b"[]," * (LARGE_BYTES // 3),
-    "brackets": b"[" * LARGE_BYTES,
-    "quotes": b'"' * LARGE_BYTES,
-    "commas": b"," * LARGE_BYTES,
-    "spaces": b'{"posts": [' + _SPACE + b"]}",
-    "items": b'{"posts": [' + b"{}," * (LARGE_BYTES // 3 - 10) + b"{}]}",
-    "numbers": b'{"posts": [' + b"1," * (LARGE_BYTES // 2 - 10) + b"1]}",
-    "a long number": b'{"posts": [' + b"1" * (LARGE_BYTES - 20) + b"]}",
-    "a long name": b'{"' + b"x" * (LARGE_BYTES - 20) + b'": 1}',
-    "many fields": b"{" + b'"a":1,' * (LARGE_BYTES // 6 - 10) + b'"posts": []}',
-    "an item of lists": b'{"posts": [[' + b"[]," * (LARGE_BYTES // 3 - 10) + b"[]]]}",
+FLOODS: dict[str, Callable[[], bytes]] = {
+    "blank lines": lambda: b"\n" * LARGE_BYTES,
+    "one line": lambda: b"x" * LARGE_BYTES,
+    "lines of a character": lambda: b"x\n" * (LARGE_BYTES // 2),
+    "empty lists": lambda: b"[" + b"[]," * (LARGE_BYTES // 3),
+    "brackets": lambda: b"[" * LARGE_BYTES,
+    "quotes": lambda: b'"' * LARGE_BYTES,
+    "commas": lambda: b"," * LARGE_BYTES,
+    "spaces": lambda: b'{"posts": [' + b" " * (LARGE_BYTES - 100) + b"]}",
+    "items": lambda: b'{"posts": [' + b"{}," * (LARGE_BYTES // 3 - 10) + b"{}]}",
+    "numbers": lambda: b'{"posts": [' + b"1," * (LARGE_BYTES // 2 - 10) + b"1]}",
+    "a long number": lambda: b'{"posts": [' + b"1" * (LARGE_BYTES - 20) + b"]}",
+    "a long name": lambda: b'{"' + b"x" * (LARGE_BYTES - 20) + b'": 1}',
+    "many fields": lambda: b"{" + b'"a":1,' * (LARGE_BYTES // 6 - 10) + b'"posts": []}',
+    "an item of lists": lambda: b'{"posts": [[' + b"[]," * (LARGE_BYTES // 3 - 10) + b"[]]]}",
 }
 
 
@@ -218,7 +217,7 @@ def _usual_objects() -> Iterator[None]:
 @pytest.mark.usefixtures("_usual_objects")
 @pytest.mark.parametrize("name", FLOODS)
 async def test_a_hostile_body_keeps_the_event_loop_no_longer_than_another(name: str) -> None:
-    raw = bytearray(FLOODS[name])
+    raw = bytearray(FLOODS[name]())
     assert len(raw) <= LARGE_BYTES
     for work in (partial(_read_rows, csv_rows), partial(_read_rows, line_rows), _split):
         longest_s = await work(raw)
