@@ -14,7 +14,7 @@ from domain.ownership import must_recheck_attempt
 from domain.stopwatch import Stopwatch
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
-from store.publishing.sending import is_still_sending
+from store.publishing.sending import extend_send
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Fence:
             # The answer holds for the time at which the query began.
             asked = Stopwatch()
             try:
-                ours = await is_still_sending(self.pool, self.attempt_id)
+                ours = await extend_send(self.pool, self.attempt_id)
             except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise PlatformError(ErrorKind.TRANSIENT, "The send was held up.", code="held_up") from error
             if not ours:

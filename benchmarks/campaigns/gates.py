@@ -22,7 +22,7 @@ from store.publishing import sending
 
 Change = Callable[[], Awaitable[None]]
 _WRITERS, _SENDS, _ROUNDS = 8, 1000, 3
-_VERSIONS = {"gates": "begin_send_v4", "no gates": "begin_send_v1"}
+_VERSIONS = {"gates": "begin_send_v5", "no gates": "begin_send_v1"}
 _GATES = 1000
 _ANSWER_HELD_S = 1.0
 """How long the platform holds its answers back, so that requests are out when the pause begins."""

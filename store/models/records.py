@@ -33,6 +33,11 @@ class Attempt(Base):
     """Whether its public request was sent. If the attempt is open or unconfirmed, it may have been."""
     claim: Mapped[dict[str, Any] | None]
     """A domain.attempts.Claim: the refusal that the answer claims to be, if the outcome is unconfirmed."""
+    sendable_until: Mapped[datetime | None]
+    """Until when its request may be sent unless this row is asked again (domain.ownership.FENCE): the database's time.
+
+    Null if the row does not say so: it was written by an older process, or is the attempt of another step.
+    """
 
     __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
 

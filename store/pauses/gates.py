@@ -110,10 +110,12 @@ class PostInFlight:
 async def posts_in_flight(session: AsyncSession, workspace_id: str, gate: Gate) -> Sequence[PostInFlight]:
     """Return what may still leave a process although a gate is closed: at most 100, the oldest first.
 
-    A frozen process may send a request for as long as its attempt is open, and for FENCE after another process has
-    closed that attempt (domain.ownership.last_moment).
+    A frozen process may send a request for as long as its attempt is open. If another process has closed that attempt,
+    it may until the time in the attempt. An attempt of an older process has none: then it may for FENCE after the close
+    (domain.ownership.last_moment).
     """
-    closed_lately = and_(Attempt.code == WORKER_LOST, Attempt.finished_at > func.clock_timestamp() - FENCE)
+    sendable_until = func.coalesce(Attempt.sendable_until, Attempt.finished_at + FENCE)
+    closed_lately = and_(Attempt.code == WORKER_LOST, sendable_until > func.clock_timestamp())
     query = (
         select(Target.post_id, Target.platform, Target.account_id, Attempt.started_at)
         .select_from(Post)

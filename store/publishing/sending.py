@@ -13,7 +13,7 @@ from typing import Any
 from domain.attempts import AttemptResult, AttemptStep
 from domain.audit import AuditEntry
 from domain.outcome import STALE, Outcome
-from domain.ownership import TOLERANCE
+from domain.ownership import FENCE, TOLERANCE
 from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
@@ -24,7 +24,7 @@ VERSION = "version"
 """The key of the handles under which the number of their saves is kept."""
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
-_BEGIN = "SELECT * FROM begin_send_v4($1, $2, $3, $4, $5, $6, $7)"
+_BEGIN = "SELECT * FROM begin_send_v5($1, $2, $3, $4, $5, $6, $7)"
 _SETTLE = "SELECT * FROM settle_target_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
@@ -40,7 +40,9 @@ WITH post AS (
 )
 UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
 """
-_STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
+_EXTEND = """
+UPDATE attempts SET sendable_until = clock_timestamp() + $2 WHERE id = $1 AND state = 'sending' RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ async def begin_send(
     return Attempt(id=row["attempt_id"], target_id=target_id, started_at=now)
 
 
-async def is_still_sending(database: Pool, attempt_id: int) -> bool:
-    """Return whether an attempt is still open: not taken for lost, written off or answered."""
-    return await database.row(_STILL_SENDING, attempt_id) is not None
+async def extend_send(database: Pool, attempt_id: int) -> bool:
+    """Allow the request of an attempt for FENCE from now on, and write that; False if the attempt is not open any more.
+
+    It is not open if it was taken for lost, written off or answered.
+    """
+    return await database.row(_EXTEND, attempt_id, FENCE) is not None
 
 
 async def settle(

@@ -175,7 +175,7 @@ async def test_nothing_is_sent_while_the_database_is_unavailable(
     async def away(*_: object) -> bool:
         raise OSError("away")
 
-    monkeypatch.setattr("activities.fence.is_still_sending", away)
+    monkeypatch.setattr("activities.fence.extend_send", away)
     watch = Stopwatch(_wall=0)
     with pytest.raises(PlatformError) as caught:
         await Fence(stack.worker_database.answers, 1, watch)()

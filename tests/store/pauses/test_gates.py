@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import api_key
 from domain.ids import new_id
-from domain.ownership import TOLERANCE
+from domain.ownership import FENCE, TOLERANCE
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, account_gate, campaign_gate, series_gate
-from domain.transitions import WriteResult
+from domain.transitions import AnswerTo, WriteResult
 from store.database import Database
 from store.models import Attempt, Post, Target
 from store.pauses.gates import close_gate, open_gate, posts_in_flight
 from store.pauses.pauses import begin_pause, end_pause
-from store.publishing.sending import begin_send, open_target
+from store.publishing.sending import begin_send, extend_send, open_target, settle
 from store.workspaces.queries import create_workspace
 from tests.store.publishing.sends import begin, save
 
@@ -150,6 +151,46 @@ async def test_a_request_that_began_before_is_named_until_it_has_ended(database:
     assert in_flight.account_id == target.account_id
     async with database.reading() as session:
         assert await posts_in_flight(session, own, account_gate("twitter", "another")) == []
+
+
+async def test_a_request_of_a_lost_worker_is_named_only_as_long_as_it_may_be_sent(database: Database, own: str) -> None:
+    attempt = await begin(database, (await save(database, own)).targets[0])
+    await close(database, own)
+    lost = AttemptResult(AttemptState.UNCONFIRMED, "its worker was lost", code=WORKER_LOST)
+    assert await extend_send(database, attempt.id)
+    await settle(database, attempt.target_id, AnswerTo(attempt.id), None, lost)
+    assert not await extend_send(database, attempt.id)
+
+    async def count(sendable_until: timedelta | None, finished: timedelta) -> int:
+        values = {
+            "sendable_until": None if sendable_until is None else func.clock_timestamp() + sendable_until,
+            "finished_at": func.clock_timestamp() - finished,
+        }
+        async with database.transaction() as session:
+            await session.execute(update(Attempt).where(Attempt.id == attempt.id).values(values))
+            return len(await posts_in_flight(session, own, WORKSPACE_GATE))
+
+    second = timedelta(seconds=1)
+    assert await count(second, finished=FENCE - second) == 1
+    assert await count(-second, finished=0 * second) == 0
+    # A process of the release before has written it.
+    assert await count(None, finished=FENCE - second) == 1
+    assert await count(None, finished=FENCE + second) == 0
+
+
+async def test_a_send_says_until_when_its_request_may_be_sent(database: Database, own: str) -> None:
+    target = (await save(database, own)).targets[0]
+    attempt = await begin(database, target)
+    remaining = select(Attempt.sendable_until, func.clock_timestamp()).where(Attempt.id == attempt.id)
+    past = update(Attempt).where(Attempt.id == attempt.id).values(sendable_until=datetime.now(UTC))
+    async with database.transaction() as session:
+        until, now = (await session.execute(remaining)).one()
+        assert timedelta(0) < until - now <= FENCE
+        await session.execute(past)
+    await extend_send(database, attempt.id)
+    async with database.reading() as session:
+        until, now = (await session.execute(remaining)).one()
+    assert timedelta(0) < until - now <= FENCE
 
 
 async def test_no_send_begins_after_a_close_was_acknowledged(database: Database, own: str) -> None:
