@@ -78,8 +78,8 @@ class PageEndpoints(Controller):
 
 @cache
 def _read(file: Path) -> tuple[bytes, str]:
-    """Return a page and its policy."""
-    page = file.read_text(encoding="utf-8")
+    """Return a page, without the indentation of its lines, and its policy."""
+    page = re.sub(r"\n +", "\n", file.read_text(encoding="utf-8"))
     return page.encode(), strict_policy(page)
 
 

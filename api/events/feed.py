@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any, cast
 
 from api.dependencies import Dependencies
-from api.events.queries import FeedQuery, write_cursor
+from api.events.queries import FeedCursor, FeedQuery, write_cursor
 from api.events.schemas import EventView, FeedView
 from api.shared.waiting import Deadline
 from domain.errors import Gone, Problem, Unavailable
 from domain.events import KEPT
 from domain.schedule import rfc3339
-from store.events.feed import FeedEvent, FeedPosition, read_events
+from store.events.feed import FeedEvent, FeedPosition, read_events, read_present
 from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
 
 _EXPIRED = Problem(
@@ -29,10 +29,14 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
     """Return the events that a client asks for, and wait for the first one. Raises Gone, Unavailable."""
     listening = await _listening(deps, workspace_id)
     since = max(listening.since, listening.now - KEPT)
+    if query.after == "now":
+        cursor: FeedCursor | None = FeedCursor(await read_present(deps.database), listening.now)
+    else:
+        cursor = query.after
     # To the second, as a cursor has its time.
-    if query.after and query.after.at < max(since.replace(microsecond=0), listening.now - KEPT + _MARGIN):
+    if cursor and cursor.at < max(since.replace(microsecond=0), listening.now - KEPT + _MARGIN):
         raise Gone(_EXPIRED)
-    after = query.after.position if query.after else FeedPosition()
+    after = cursor.position if cursor else FeedPosition()
     events: list[FeedEvent] = []
 
     async def has_events() -> bool:
@@ -41,7 +45,7 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
 
     await deps.feeds.wait_for_event(workspace_id, has_events, deadline.seconds_left)
     page = events[: query.limit]
-    last = page[-1].position if page else query.after.position if query.after else None
+    last = page[-1].position if page else cursor.position if cursor else None
     return FeedView(
         events=[_view(event) for event in page],
         cursor=write_cursor(last, listening.now) if last else None,

@@ -31,7 +31,12 @@ LIST_EVENTS = Operation(
     answers={"page": examples.FEED, "first": examples.FIRST},
     errors=("unknownQuery", "wrongQuery", "cursorExpired"),
     parameters=(
-        query("after", "The newest `cursor` of an earlier answer.", {"type": "string"}, examples.CURSOR),
+        query(
+            "after",
+            "The newest `cursor` of an earlier answer, or `now`: only what is committed from now on.",
+            {"type": "string"},
+            examples.CURSOR,
+        ),
         {
             **query(
                 "type",

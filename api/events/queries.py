@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 
 from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
 from api.http.headers import HttpRequest
@@ -25,9 +26,9 @@ class FeedCursor:
 
 @dataclass(frozen=True, slots=True)
 class FeedQuery:
-    """The events that a client asks for; `types` is None for all."""
+    """The events that a client asks for: from the oldest on if `after` is None; `types` is None for all."""
 
-    after: FeedCursor | None
+    after: FeedCursor | Literal["now"] | None
     types: list[str] | None
     limit: int
 
@@ -37,7 +38,7 @@ def read_feed_query(request: HttpRequest) -> FeedQuery:
     lists, problems = parse_lists(request)
     query = {name: values[0] for name, values in lists.items()}
     limit = convert_parameter(query, problems, "limit", parse_limit)
-    after = convert_parameter(query, problems, "after", read_cursor)
+    after = convert_parameter(query, problems, "after", _read_after)
     types = [_read_type(text, problems) for text in lists.get("type", ())]
     if problems:
         raise InvalidRequest(problems)
@@ -46,6 +47,10 @@ def read_feed_query(request: HttpRequest) -> FeedQuery:
 
 def _read_type(text: str, problems: list[Problem]) -> EventType | None:
     return convert_parameter({"type": text}, problems, "type", partial(parse_choice, EventType))
+
+
+def _read_after(text: str) -> FeedCursor | Literal["now"]:
+    return "now" if text == "now" else read_cursor(text)
 
 
 def write_cursor(position: FeedPosition, at: datetime) -> str:

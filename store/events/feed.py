@@ -20,6 +20,8 @@ WHERE workspace_id = $1 AND (xid, seq) > ($2::text::xid8, $3::bigint)
 ORDER BY xid, seq
 LIMIT $5
 """
+_PRESENT = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric - 1)::text AS xid"
+_LAST_SEQ = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class FeedEvent:
     at: datetime
     position: FeedPosition
     data: dict[str, Any]
+
+
+async def read_present(database: Pool) -> FeedPosition:
+    """Return the place in each feed behind which are the events that no reader could have yet."""
+    row = await database.row(_PRESENT)
+    return FeedPosition(int(row["xid"]) if row else 0, _LAST_SEQ)
 
 
 async def read_events(

@@ -74,6 +74,20 @@ async def test_pages_and_types(reader: Client, stack: Stack) -> None:
     assert (await read(reader, type=["post.completed", "post.failed"]))["events"] == events[1::2]
 
 
+async def test_now_passes_over_the_past_and_skips_nothing_behind_it(reader: Client, stack: Stack) -> None:
+    await publish(reader, stack, "passed over in the feed")
+    assert (await read(reader, wait=10))["events"]
+    page = await read(reader, "now")
+    assert (page["events"], page["hasMore"]) == ([], False)
+    post = await publish(reader, stack, "behind the present of the feed")
+    events = (await read(reader, page["cursor"], wait=10))["events"]
+    assert {event["data"]["postId"] for event in events} == {post["id"]}
+    waiting = asyncio.create_task(read(reader, "now", wait=30, type="post.completed"))
+    await asyncio.sleep(0.2)
+    later = await publish(reader, stack, "told to a reader of the present")
+    assert [event["data"]["postId"] for event in (await waiting)["events"]] == [later["id"]]
+
+
 async def test_a_request_waits_for_an_event(reader: Client, stack: Stack) -> None:
     waiting = asyncio.create_task(read(reader, wait=30))
     await asyncio.sleep(0.2)
