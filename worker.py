@@ -28,6 +28,7 @@ from runtime.schema import announce_process, schema_task
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import open_client
 from store.database import OF_STEPS
+from store.roles import Component
 from store.schema.revisions import SchemaError
 from workflows.client.queues import Queues
 
@@ -60,7 +61,7 @@ async def run(names: list[str] | None) -> None:
         settings.worker_grace_s + STOP_MARGIN_S,
         lambda: max((connections.renewing_for_s() for connections in accounts), default=0),
     )
-    database = open_database(settings, OF_STEPS)
+    database = open_database(settings, OF_STEPS, Component.WORKER)
     try:
         async with open_parts(settings, database, runtime.metric_meter) as parts:
             accounts.append(parts.accounts)

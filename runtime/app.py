@@ -25,6 +25,7 @@ from runtime.temporal import open_client
 from storage.opening import open_storage
 from store.database import OF_REQUESTS
 from store.publishing.outcomes import Outcomes
+from store.roles import Component
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ def create_app_from_env() -> Litestar:
     async def open_dependencies() -> AsyncIterator[Dependencies]:
         # Lazy: scheduled posts are accepted while Temporal is down.
         client = await open_client(lazy=True, runtime=runtime)
-        database = open_database(settings, OF_REQUESTS)
+        database = open_database(settings, OF_REQUESTS, Component.API)
         outcomes = Outcomes(settings.database_url.get_secret_value())
         await outcomes.start()
         await announce_zones(database)

@@ -2,9 +2,10 @@
 
 from runtime.settings import Settings
 from store.database import Database, TimeLimits
+from store.roles import Component
 
 
-def open_database(settings: Settings, limits: TimeLimits) -> Database:
+def open_database(settings: Settings, limits: TimeLimits, part: Component) -> Database:
     """Return one process's database; a session is opened when it is first used."""
     permanent = settings.database_connections * 2 // 3
     return Database(
@@ -13,4 +14,5 @@ def open_database(settings: Settings, limits: TimeLimits) -> Database:
         max_overflow=settings.database_connections - permanent,
         reserved=settings.database_reserved,
         limits=limits,
+        purpose=part,
     )

@@ -9,6 +9,7 @@ import structlog
 from reconcile.rounds import BackgroundTask
 from runtime.settings import Settings
 from store.database import Pool, TimeLimits
+from store.dsn import parse_dsn
 from store.failures import is_database_unavailable
 from store.schema.fit import check_schema
 from store.schema.revisions import SchemaError, code_version
@@ -24,7 +25,10 @@ async def announce_process(part: str, settings: Settings) -> None:
 
     The database may be unavailable: the process starts, and `schema_task` checks it later.
     """
-    database = Pool(settings.database_url.get_secret_value(), 1, 0, _FIRST_CHECK)
+    dsn = parse_dsn(settings.database_url.get_secret_value())
+    if dsn.is_unverified:
+        log.warning("database.not_verified", hosts=dsn.hosts, sslmode=dsn.mode)
+    database = Pool(dsn, 1, 0, _FIRST_CHECK, purpose=part)
     try:
         async with asyncio.timeout(3):
             schema = await check_schema(database)

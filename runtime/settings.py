@@ -30,6 +30,7 @@ from platforms.http.hosts import AllowedHosts
 from runtime.limit_settings import LimitSettings
 from runtime.media_settings import MediaSettings
 from store.audit.trail import AUDIT_KEPT
+from store.dsn import parse_dsn
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
@@ -57,7 +58,7 @@ class Settings(LimitSettings, MediaSettings, BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SOCIALSYNCER_", extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database?sslmode=…")
     database_connections: int = Field(
         default=30, ge=2, le=1000, description="most connections of one process; two thirds of them are kept open"
     )
@@ -192,10 +193,8 @@ class Settings(LimitSettings, MediaSettings, BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _with_driver(cls, value: SecretStr) -> SecretStr:
-        scheme, separator, rest = value.get_secret_value().partition("://")
-        if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
-            raise ValueError("must start with postgresql://")
-        return SecretStr(f"postgresql+asyncpg://{rest}")
+        parse_dsn(value.get_secret_value())
+        return SecretStr(f"postgresql+asyncpg://{value.get_secret_value().partition('://')[2]}")
 
 
 class VaultSettings(Settings):

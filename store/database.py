@@ -16,10 +16,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from domain.session_held import holding_session
 from store.announcer import Announcer, announcements
+from store.dsn import CONNECT_S, Dsn, application_name, parse_dsn
 from store.session_shares import SessionShares
 
 _TRUSTED_FOR_S = 1.0
-_CONNECT_S = 10.0
 _KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """TCP keepalive: seconds of silence, seconds between two probes, and number of probes without a response."""
 _KEPT_FOR_S = 0.5
@@ -68,7 +68,7 @@ class TimeLimits:
         """Return the driver's options."""
         bounds = {"statement_timeout": self.statement, "lock_timeout": self.lock}
         options: dict[str, Any] = {
-            "timeout": _CONNECT_S,
+            "timeout": CONNECT_S,
             "server_settings": {name: f"{seconds * 1000:.0f}" for name, seconds in bounds.items() if seconds},
         }
         return options | ({"command_timeout": self.statement + _DRIVER_WAITS_S} if self.statement else {})
@@ -91,21 +91,23 @@ class Pool:
 
     def __init__(
         self,
-        url: str,
+        dsn: Dsn,
         size: int,
         overflow: int,
         limits: TimeLimits,
         *,
+        purpose: str,
         keepalives: bool = False,
         announcer: Announcer | None = None,
     ) -> None:
         self.announcer = announcer or Announcer(self.rows)
-        options = limits.as_options()
+        options = limits.as_options() | {"ssl": dsn.tls}
+        options["server_settings"]["application_name"] = application_name(purpose)
         if keepalives:
             options["server_settings"] |= _KEEPALIVES
         # The connection that was used last has the most prepared statements, and was idle too shortly to be pinged.
         self.engine = create_async_engine(
-            url,
+            dsn.url,
             pool_size=size,
             max_overflow=overflow,
             pool_timeout=limits.connection,
@@ -225,11 +227,19 @@ class Database(Pool):
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, max_overflow: int = 10, reserved: int = 2, limits: TimeLimits = OF_STEPS
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        max_overflow: int = 10,
+        reserved: int = 2,
+        limits: TimeLimits = OF_STEPS,
+        purpose: str = "command",
     ) -> None:
-        super().__init__(url, pool_size, max_overflow, limits)
-        self.answers = Pool(url, reserved, 0, OF_ANSWERS, announcer=self.announcer)
-        self.locks = Pool(url, 1, 0, OF_ANSWERS, keepalives=True)
+        self.dsn = parse_dsn(url)
+        super().__init__(self.dsn, pool_size, max_overflow, limits, purpose=purpose)
+        self.answers = Pool(self.dsn, reserved, 0, OF_ANSWERS, purpose=purpose, announcer=self.announcer)
+        self.locks = Pool(self.dsn, 1, 0, OF_ANSWERS, purpose=f"{purpose}-locks", keepalives=True)
         """One connection, opened when it is needed, for locks that last as long as this process and its machine."""
 
     async def close(self) -> None:

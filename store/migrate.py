@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from store.dsn import application_name, parse_dsn
 from store.failures import took_too_long
 from store.models import Base
 from store.roles import Role, check_role, set_up_role
@@ -83,7 +84,9 @@ async def upgrade(
         RoleError: a role cannot be set up. Nothing was changed.
         SchemaError: the schema is not one that a version of this service has made, or is locked by another session.
     """
-    engine = create_async_engine(database_url, hide_parameters=True)
+    dsn = parse_dsn(database_url)
+    options = {"ssl": dsn.tls, "server_settings": {"application_name": application_name("migrate")}}
+    engine = create_async_engine(dsn.url, hide_parameters=True, connect_args=options)
     try:
         async with _only_one(engine):
             for role in roles:

@@ -27,19 +27,27 @@ def _programs() -> Path:
     return Path(package.origin).parent / "pginstall18" / "bin"
 
 
+def debian_programs() -> Path | None:
+    """Return the folder of the programs of Debian's PostgreSQL, which has TLS; None if it is not installed."""
+    folders = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((program.parent for program in folders), key=lambda folder: int(folder.parent.name), default=None)
+
+
 def _open_to_all(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
 
 
 @contextmanager
-def postgres_server(**settings: str) -> Iterator[str]:
+def postgres_server(programs: Path | None = None, /, **settings: str) -> Iterator[str]:
     """Run a server with these settings for the length of the block; yields its URL without a database name.
+
+    `programs` is the folder of another PostgreSQL than the embedded one.
 
     PostgreSQL refuses to run as root. In that case the server runs as an unprivileged user, from a copy of the programs
     if that user cannot read the originals.
     """
     root = Path(tempfile.mkdtemp(prefix="posts-test-pg-"))
-    programs = _programs()
+    programs = programs or _programs()
     user: int | None = None
     try:
         if os.geteuid() == 0:

@@ -6,9 +6,9 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy.engine import make_url
 
 from store.announcer import CHANNEL
+from store.dsn import parse_dsn
 from store.waiters import Waiters
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class Outcomes(Waiters):
 
     def __init__(self, database_url: str) -> None:
         super().__init__()
-        self._dsn = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._dsn = parse_dsn(database_url)
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -48,7 +48,7 @@ class Outcomes(Waiters):
         while True:
             lost = asyncio.Event()
             try:
-                connection = await asyncpg.connect(self._dsn)
+                connection = await self._dsn.connect("api-listener")
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
                 await asyncio.sleep(_POLL_EVERY_S)

@@ -10,9 +10,6 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
-from sqlalchemy.engine import make_url
-
 from domain.ids import first_id
 from store.announcer import CHANNEL
 from store.database import Database
@@ -40,8 +37,7 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
 
     Ends at once if another worker looks for them. Raises asyncpg's errors if the connection is lost.
     """
-    dsn = make_url(database.engine.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(dsn)
+    connection = await database.dsn.connect("worker-listener")
     asked, heard = set[str](), asyncio.Event()
 
     def ask(_connection: Any, _pid: int, _channel: str, webhook_id: object) -> None:
