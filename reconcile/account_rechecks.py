@@ -22,6 +22,8 @@ from workflows.client.post_workflows import PostWorkflows
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 2.0
+_REFUSALS_EVERY_S = 10.0
+"""How often a worker reads which apps others know to be refused. Until then it asks the platform, as the first did."""
 _RELEASED_AGAIN_AFTER = timedelta(minutes=10)
 """The pause before a workflow is notified again that it may continue, if it has not."""
 _BATCH = 200
@@ -31,15 +33,17 @@ _ANSWER_S = 20.0
 """The time limit for a server's response about one account."""
 
 
-def recheck_task(
-    database: Database, accounts: AccountConnections, apps: Apps, workflows: PostWorkflows
-) -> BackgroundTask:
+def refusals_task(apps: Apps) -> BackgroundTask:
+    """Return the task that brings a worker's refused apps up to date. Each worker runs it."""
+    return BackgroundTask(apps.refresh, _REFUSALS_EVERY_S, "refusals.not_read")
+
+
+def recheck_task(database: Database, accounts: AccountConnections, workflows: PostWorkflows) -> BackgroundTask:
     """Return the task that rechecks refused accounts and apps every few seconds, and releases held posts."""
     checks = AccountChecks(database, accounts)
 
     async def check() -> None:
         await checks.ask_due()
-        await apps.refresh()
         await probe_apps(database, workflows)
         while await release_posts(database, workflows) == _BATCH:
             pass

@@ -10,7 +10,6 @@ import structlog
 from domain.audit import WORKER
 from store.campaigns.ending import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
 from store.database import Database
-from store.locks import try_lock
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +30,6 @@ async def end_next_campaign(database: Database) -> bool:
 async def settle_holds(database: Database) -> int:
     """Settle a batch of posts that the gates of ended campaigns hold. Return how many there were."""
     async with database.transaction() as session:
-        if not await try_lock(session, "lifted_holds"):
-            return 0
         post_ids = await settle_ended(session, datetime.now(UTC), BATCH)
     for post_id in post_ids:
         log.info("post.campaign_ended", post_id=post_id)

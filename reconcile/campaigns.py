@@ -10,7 +10,6 @@ from domain.errors import Unavailable
 from reconcile.rounds import BackgroundTask
 from store.campaigns.delivery import campaigns_after, claim_campaigns, record_told
 from store.database import Database
-from store.locks import try_lock
 from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.runs import Runs
 
@@ -68,18 +67,15 @@ async def _tell(workflows: CampaignWorkflows, plan: CampaignPlan) -> str | None:
 async def start_lost_campaigns(database: Database, workflows: CampaignWorkflows, runs: Runs) -> int:
     """Start the workflows of campaigns that do not run and should; return how many. Raises Unavailable."""
     started, last = 0, ""
-    async with database.transaction() as session:
-        if not await try_lock(session, "lost_campaigns"):
-            return 0
-        while True:
-            async with database.reading() as reading:
-                plans = await campaigns_after(reading, last, _PAGE)
-            running = {run.workflow_id for run in await runs.running_among(plan.campaign_id for plan in plans)}
-            for plan in plans:
-                if plan.campaign_id not in running:
-                    await workflows.tell(plan)
-                    log.warning("campaign.started_again", campaign_id=plan.campaign_id)
-                    started += 1
-            if len(plans) < _PAGE:
-                return started
-            last = plans[-1].campaign_id
+    while True:
+        async with database.reading() as session:
+            plans = await campaigns_after(session, last, _PAGE)
+        running = {run.workflow_id for run in await runs.running_among(plan.campaign_id for plan in plans)}
+        for plan in plans:
+            if plan.campaign_id not in running:
+                await workflows.tell(plan)
+                log.warning("campaign.started_again", campaign_id=plan.campaign_id)
+                started += 1
+        if len(plans) < _PAGE:
+            return started
+        last = plans[-1].campaign_id

@@ -12,7 +12,6 @@ from domain.post import PostStatus
 from domain.zones import UnknownZone
 from reconcile.rounds import BackgroundTask
 from store.database import Database
-from store.locks import try_lock
 from store.maintenance.restores import confirm_if_older_than_restore
 from store.models import Post
 from store.posts.chains import FIRST_PLACE, Place, find_first, has_ended, lock_waiting, search_ready
@@ -47,11 +46,9 @@ def chain_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
 async def follow_posts(database: Database, workflows: PostWorkflows, after: Place = FIRST_PLACE) -> Place:
     """Give waiting posts their times, or make them plain drafts; return the place where the next search begins.
 
-    One worker at a time searches. If another one follows the same post, the row's lock decides.
+    If another worker follows the same post, the row's lock decides.
     """
-    async with database.transaction() as session:
-        if not await try_lock(session, "chains"):
-            return after
+    async with database.reading() as session:
         post_ids, place = await search_ready(session, after, _MOST)
     for post_id in post_ids:
         await follow(database, workflows, post_id)

@@ -15,7 +15,6 @@ from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_even
 from store.campaigns.operations import delete_old_operations
 from store.database import Database
 from store.events.keeping import delete_past_events, delete_past_listeners
-from store.locks import try_lock
 from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
@@ -49,9 +48,6 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
 )
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 
-_LOCK = "expiry"
-"""The name of the lock that lets one worker delete at a time: two that delete in another order would deadlock."""
-
 
 def expiry_task(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> BackgroundTask:
     """Return the task that deletes expired rows twice a minute."""
@@ -59,7 +55,7 @@ def expiry_task(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> Backg
 
 
 async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:
-    """Delete all expired rows; returns how many were checked. If another process is doing it, returns 0.
+    """Delete all expired rows; returns how many were checked.
 
     `audit_kept`: how long lines of the audit trail are kept.
     """
@@ -69,16 +65,11 @@ async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDI
         for delete_old in (delete_old_events, delete_old_account_events, delete_old_operations)
     )
     for delete, batch in (*DELETES, *trails):
-        while deleted := await _delete(database, delete, now, batch):
+        while True:
+            async with database.transaction() as session:
+                deleted = await delete(session, now, batch)
             checked += deleted
             if deleted < batch:
                 break
             await asyncio.sleep(_PAUSE_S)
     return checked
-
-
-async def _delete(database: Database, delete: _Delete, now: datetime, batch: int) -> int:
-    async with database.transaction() as session:
-        if not await try_lock(session, _LOCK):
-            return 0
-        return await delete(session, now, batch)

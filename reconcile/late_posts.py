@@ -1,6 +1,6 @@
 """A watch for late posts, which reports each twice: when it is found, and when it has begun.
 
-The API and every worker run it, because the worker may be the unavailable part. The first process reports.
+The APIs ask for its lease as the workers do, because the workers may be the unavailable part.
 """
 
 from datetime import timedelta
@@ -28,6 +28,8 @@ from store.webhooks.keeping import measure_webhooks
 log = structlog.get_logger(__name__)
 
 EVERY_S = 5.0
+WATCH = "watch"
+"""The lease of the watch."""
 WARNED_AHEAD = timedelta(days=7)
 """How long before a connection ends its account counts as expiring."""
 _BATCH = 500

@@ -12,7 +12,6 @@ from domain.audit import WORKER, Action, AuditEntry
 from reconcile.campaign_ends import BATCH, complete_ended_campaigns, end_next_campaign, settle_holds
 from reconcile.rounds import BackgroundTask
 from store.database import Database
-from store.locks import try_lock
 from store.pauses.missed import lock_free, publish_missed, spaced
 
 log = structlog.get_logger(__name__)
@@ -42,8 +41,6 @@ async def lift_holds(database: Database) -> int:
     It takes no gate's lock: if a gate closes meanwhile, the step of the post is held again.
     """
     async with database.transaction() as session:
-        if not await try_lock(session, "lifted_holds"):
-            return 0
         now = datetime.now(UTC)
         posts = await lock_free(session, now, BATCH)
         await publish_missed(session, posts, spaced(posts, now, timedelta(0)), AuditEntry(Action.RELEASED, WORKER), now)

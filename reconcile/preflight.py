@@ -22,7 +22,6 @@ from reconcile.preflight_media import find_media_problems
 from reconcile.rounds import BackgroundTask
 from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
-from store.locks import try_lock
 from store.maintenance.preflight import (
     AccountKey,
     Preflight,
@@ -45,7 +44,6 @@ _MOST_TIMES = 20_000
 missing."""
 _MEDIA_LATER = timedelta(minutes=1)
 """The pause before a target is checked again whose media could not be checked in this round."""
-_LOCK = "preflight"
 
 Warned = tuple[Preflight, PreflightReason]
 
@@ -61,14 +59,12 @@ def preflight_task(database: Database, meters: Meters, files: SharedFiles) -> Ba
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:
-    """Check some targets; return how many were checked. If another process is doing it, return 0.
+    """Check some targets; return how many were checked.
 
     Without `files` no media are checked.
     """
     warned, claims = list[Warned](), dict[str, datetime]()
     async with database.transaction() as session:
-        if not await try_lock(session, _LOCK):
-            return 0
         preflights = await due_for_preflight(session, now, first=now + FIRST_CHECK, last=now + LAST_CHECK, most=BATCH)
         accounts = [check.account for check in preflights if check.account]
         refused, full = await refusals_of_apps(session, accounts), await full_until(session, accounts, now)

@@ -16,7 +16,6 @@ from reconcile.rounds import BackgroundTask
 from reconcile.run_facts import read_run_facts, row_facts
 from store.audit.trail import add_unless_recorded
 from store.database import Database
-from store.locks import try_lock
 from store.maintenance.open_posts import PostSummary, open_due_between
 from store.posts.changes import confirm_first, lock_post
 from store.posts.plans import plan_with_accounts
@@ -39,8 +38,6 @@ _SHARE = 10
 _BATCH = 200
 _CONCURRENCY = 8
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
-_LOCK = "recovery"
-"""The name of the lock that lets only one worker do a round."""
 
 
 class Recovery:
@@ -74,21 +71,18 @@ class Recovery:
             self._pause_s = max(EVERY.total_seconds(), _SHARE * (loop.time() - began))
 
     async def round(self, begin: datetime, end: datetime, *, paused: bool | None = None) -> int:
-        """Check the open posts due in a time; return how many were started: 0 if another worker is doing a round.
+        """Check the open posts due in a time; return how many were started.
 
         With `paused`, only those that pauses hold, or only the others. Raises Unavailable.
         """
         started, last = 0, None
-        async with self._database.transaction() as session:
-            if not await try_lock(session, _LOCK):
-                return 0
-            while True:
-                async with self._database.reading() as reading:
-                    summaries = await open_due_between(reading, begin, end, last, _BATCH, paused=paused)
-                started += await self._recover_lost([summary for summary in summaries if summary.is_delivered])
-                if len(summaries) < _BATCH:
-                    return started
-                last = summaries[-1]
+        while True:
+            async with self._database.reading() as session:
+                summaries = await open_due_between(session, begin, end, last, _BATCH, paused=paused)
+            started += await self._recover_lost([summary for summary in summaries if summary.is_delivered])
+            if len(summaries) < _BATCH:
+                return started
+            last = summaries[-1]
 
     async def _recover_lost(self, summaries: list[PostSummary]) -> int:
         running = {

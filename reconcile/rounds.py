@@ -19,7 +19,7 @@ def is_part_unavailable(error: BaseException) -> bool:
 
 
 async def _nothing() -> None:
-    """Close nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,15 @@ class BackgroundTask:
     again_s: Callable[[int], float] | None = None
     """The pause after so many failed rounds in a row, if it differs."""
     close: Callable[[], Awaitable[None]] = _nothing
+    turn: Callable[[], Awaitable[None]] = _nothing
+    """Waits until this process may do a round."""
 
     async def run(self) -> None:
         """Do one round after the other until this is cancelled."""
         failures = 0
         try:
             while True:
+                await self.turn()
                 failures = 0 if await self._succeeds() else failures + 1
                 if failures and self.again_s:
                     pause = self.again_s(failures)

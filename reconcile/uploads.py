@@ -7,7 +7,6 @@ changes nothing.
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -17,7 +16,6 @@ from reconcile.rounds import BackgroundTask
 from storage.base import Storage
 from storage.errors import StorageError
 from store.database import Database
-from store.locks import try_lock
 from store.models import Upload
 from store.uploads.keeping import delete_rows, list_deleted, list_overdue, postpone, review_uploads
 
@@ -29,7 +27,6 @@ _PAUSE_S = 0.1
 _CONCURRENCY = 4
 _RETRY_AFTER = timedelta(minutes=10)
 """When a file is tried again that could not be deleted: it must not hold up the others."""
-_LOCK = "uploads"
 
 
 def upload_task(database: Database, storage: Storage, keep: timedelta = MEDIA_KEPT) -> BackgroundTask:
@@ -42,17 +39,16 @@ def upload_task(database: Database, storage: Storage, keep: timedelta = MEDIA_KE
 async def expire_uploads(
     database: Database, storage: Storage, now: datetime, keep: timedelta = MEDIA_KEPT, *, batch: int = BATCH
 ) -> int:
-    """Delete all uploads whose time is over; returns how many. If another process decides, those marked already."""
+    """Delete all uploads whose time is over; returns how many."""
     try:
         await _keep_arrived(database, storage, now, batch)
     except StorageError as error:
         # Without a look at the storage, a file that has come would be deleted.
         log.warning("uploads.postponed", reason=str(error))
         return 0
-    decide = partial(review_uploads, now=now, most=batch, keep=RETRY_WINDOW + keep)
     while True:
         async with database.transaction() as session:
-            decided = await decide(session) if await try_lock(session, _LOCK) else 0
+            decided = await review_uploads(session, now, batch, keep=RETRY_WINDOW + keep)
         if decided < batch:
             break
         await asyncio.sleep(_PAUSE_S)

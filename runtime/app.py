@@ -13,7 +13,8 @@ from api.shared.request_limits import RequestLimits
 from api.shared.workspace_usage import WorkspaceLimits
 from media.local_hosts import LocalHosts
 from reconcile.gauges import Gauges
-from reconcile.late_posts import LatePostWatch
+from reconcile.late_posts import WATCH, LatePostWatch
+from reconcile.leases import Leases
 from reconcile.rounds import running_tasks
 from reconcile.zones import announce_zones
 from runtime.database import open_database
@@ -72,10 +73,11 @@ def create_app_from_env() -> Litestar:
             settings.media_kept,
             settings.verification_files,
         )
-        # The API watches, too, because the worker may be down.
+        leases = Leases(database)
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            async with running_tasks(watch.task(), schema_task(database), *deps.readiness.tasks()):
+            watch_task = leases.leased(watch.task(), WATCH)
+            async with running_tasks(watch_task, leases.task(), schema_task(database), *deps.readiness.tasks()):
                 yield deps
         finally:
             if storage:

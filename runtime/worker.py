@@ -15,36 +15,15 @@ from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
 from domain.uploads import MEDIA_KEPT
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
-from reconcile.account_rechecks import recheck_task
-from reconcile.app_setup import announce_task
-from reconcile.campaigns import CampaignRound
-from reconcile.chains import chain_task
-from reconcile.ends import ends_task
-from reconcile.expiry import expiry_task
-from reconcile.key_check import key_task
 from reconcile.late_posts import LatePostWatch
-from reconcile.lifted_holds import hold_task
-from reconcile.media_disk import disk_task
-from reconcile.preflight import preflight_task
-from reconcile.recovery import Recovery
-from reconcile.renewals import renewal_task
-from reconcile.revocations import revocation_task
 from reconcile.rounds import running_tasks
-from reconcile.series_planner import planner_task
-from reconcile.storage import tidying_task
-from reconcile.sweep import bulk_task, sweep_task
-from reconcile.uploads import upload_task
-from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
-from reconcile.zones import zone_task
+from runtime.background import worker_tasks
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
 from store.audit.trail import AUDIT_KEPT
 from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
 from workflows.choices import ChoicesWorkflow
-from workflows.client.campaign_workflows import CampaignWorkflows
-from workflows.client.post_workflows import PostWorkflows
-from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
 from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
@@ -188,31 +167,7 @@ async def running_workers(
 
     Tasks that have begun by then are finished.
     """
-    posts = PostWorkflows(client)
-    database, accounts = parts.database, parts.accounts
-    tasks = [
-        sweep_task(database, posts),
-        bulk_task(database, posts, parts.bulk_starts_per_s),
-        chain_task(database, posts),
-        planner_task(database, parts.most_open_posts),
-        hold_task(database),
-        CampaignRound(database, CampaignWorkflows(client), Runs(client)).task(),
-        Recovery(database, posts, Runs(client)).task(),
-        recheck_task(database, accounts, parts.apps, posts),
-        *([renewal_task(database, accounts), revocation_task(database, accounts)] if accounts.renews else []),
-        zone_task(database, posts),
-        expiry_task(database, audit_kept),
-        *([upload_task(database, parts.storage, media_kept), tidying_task(parts.storage)] if parts.storage else []),
-        ends_task(database),
-        wake_task(database, client),
-        webhook_sweep_task(database, client),
-        webhook_keeping_task(database, accounts.vault),
-        preflight_task(database, parts.meters, parts.media.files),
-        announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
-        key_task(database, accounts.vault, parts.meters),
-        disk_task(parts.media.admission.disk, parts.meters),
-        (watch or LatePostWatch(database)).task(),
-    ]
+    tasks = worker_tasks(client, parts, watch or LatePostWatch(parts.database), audit_kept, media_kept)
     workers = workers or worker_group(client, parts, platforms())
     async with polling(workers, parts), running_tasks(*tasks):
         yield

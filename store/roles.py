@@ -161,6 +161,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     # The API only measures how long ago the last turn was.
     "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},
+    "leases": {Component.API: _NOTE, Component.WORKER: _NOTE},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }
 """The rights of each part on each table, as GRANT takes them. Without an entry here, no process can use a table.

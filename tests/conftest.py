@@ -11,7 +11,7 @@ import structlog
 from temporalio.testing import WorkflowEnvironment
 
 from platforms.registry import platforms
-from reconcile.account_rechecks import recheck_task
+from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
 from reconcile.rounds import running_tasks
 from runtime import worker
@@ -115,7 +115,8 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
             open_parts(stack.settings, database) as parts,
             worker.polling(worker.worker_group(stack.client, parts, platforms()), parts),
             running_tasks(
-                recheck_task(parts.database, parts.accounts, parts.apps, stack.workflows),
+                recheck_task(parts.database, parts.accounts, stack.workflows),
+                refusals_task(parts.apps),
                 announce_task(database, parts.accounts.registered_apps, parts.redirect_urls),
             ),
         ):

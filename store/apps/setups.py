@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,7 @@ async def announce_apps(
 ) -> None:
     """Save for which platforms there is an app: for all workspaces, and for single ones by their ids.
 
+    Nothing is written if the row says so already: each worker announces every minute.
     `documents` are the documents about apps that the API publishes, by their paths. `key_ids` are the ids of the
     worker's encryption keys.
     """
@@ -29,10 +30,14 @@ async def announce_apps(
         "platforms_by_workspace": {workspace: sorted(names) for workspace, names in platforms_by_workspace.items()},
         "documents": dict(documents or {}),
         "key_ids": [key_id.hex() for key_id in key_ids],
-        "announced_at": now,
     }
-    statement = insert(AppSetup).values(only=True, **values)
-    await session.execute(statement.on_conflict_do_update(index_elements=[AppSetup.only], set_=values))
+    statement = insert(AppSetup).values(only=True, announced_at=now, **values)
+    differs = or_(*(getattr(AppSetup, name).is_distinct_from(statement.excluded[name]) for name in values))
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[AppSetup.only], set_={"announced_at": now, **values}, where=differs
+        )
+    )
 
 
 async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:

@@ -80,7 +80,8 @@ async def due_for_preflight(
             Target.due_at > now,
             Post.status == PostStatus.SCHEDULED,
         )
-        .with_for_update(of=Post, skip_locked=True)
+        # Both rows: another worker that checks the same target must have the result of this check.
+        .with_for_update(of=(Post, Target), skip_locked=True)
         .options(
             load_only(Post.id, Post.workspace_id, Post.media_items),
             load_only(*_OF_TARGET, Target.custom_media),

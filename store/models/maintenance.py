@@ -68,6 +68,22 @@ class StorageMarker(Base):
     __table_args__ = (CheckConstraint('"only"', name="storage_markers_has_one_row"),)
 
 
+class Lease(Base):
+    """The right of a process to do a background task, for load and not for correctness (reconcile.leases).
+
+    After a crash of PostgreSQL the table is empty, and the processes take the leases again.
+    """
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(Id, primary_key=True)
+    holder: Mapped[str]
+    """The process, which only itself must recognize."""
+    until: Mapped[datetime]
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
+
+
 class ZoneCheck(Base):
     """The last check of posts' wall times against a database of time zones. One row."""
 

@@ -1,18 +1,19 @@
 """Causes that will keep a post from being published are found before its time, shown, and cleared once corrected."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from activities.meters import Meters
 from api.posts.answers.rendering import render_post
+from domain.audit import Action
 from domain.preflight import PreflightReason, next_check
 from platforms.registry import platforms
 from reconcile import preflight
-from store.locks import try_lock
 from store.models import Account, AppRefusal, AuditEvent, Post, RateLimitBucket, RateLimitSlot, Target
 from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
@@ -191,12 +192,15 @@ async def test_a_new_time_is_checked_again(own: Stack) -> None:
     assert await warnings(own, post) == []
 
 
-async def test_only_one_process_checks(own: Stack) -> None:
-    await own.save("checked by one", [await own.connect("twitter")], due_in=SOON)
-    async with own.database.transaction() as session:
-        assert await try_lock(session, preflight._LOCK)
-        assert await check(own) == 0
-    assert await check(own) == 1
+async def test_processes_that_check_the_same_post_warn_once(own: Stack) -> None:
+    account = await own.connect("twitter")
+    await refuse(own, account)
+    post = await own.save("checked by two", [account], due_in=SOON)
+    await asyncio.gather(*(check(own) for _ in range(3)))
+    assert await warnings(own, post) == [("twitter", "account_refused")]
+    async with own.database.reading() as session:
+        lines = select(func.count()).where(AuditEvent.post_id == post.id, AuditEvent.action == Action.WARNED.value)
+        assert await session.scalar(lines) == 1
 
 
 def test_the_last_check_is_before_the_post_is_prepared() -> None:

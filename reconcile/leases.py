@@ -1,0 +1,92 @@
+"""Leases: which of all processes does a background task, so that a fleet does no more work than one process.
+
+A lease is for load and not for correctness. A process that was frozen may still do a round that another one does: the
+rows decide, as they do between two requests.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from reconcile.rounds import BackgroundTask, is_part_unavailable
+from store.database import Database
+from store.maintenance.leases import release_leases, take_leases
+
+log = structlog.get_logger(__name__)
+
+DURATION = timedelta(seconds=15)
+_EVERY_S = 5.0
+"""The pause between two renewals: one may fail, and the lease holds."""
+_MOST_NEW = 2
+"""The number of further leases that a process asks for at a time, so that several processes share them."""
+_MORE_AFTER_S = 0.2
+_RELEASE_S = 2.0
+"""How long a process that ends waits for the database to take back its leases; else they end by themselves."""
+
+
+class Leases:
+    """The leases of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._names: list[str] = []
+        self._until: dict[str, float] = {}
+        """When the leases of this process end, by the event loop's clock. It runs while the process is frozen."""
+        self._changed = asyncio.Condition()
+
+    def leased(self, task: BackgroundTask, *names: str) -> BackgroundTask:
+        """Return a task that does its rounds only while this process holds one of these leases.
+
+        Several leases let as many processes do the task.
+        """
+        self._names += names
+        return replace(task, turn=partial(self._wait, names))
+
+    def task(self) -> BackgroundTask:
+        """Return the task that renews the leases, and takes free ones, every few seconds."""
+        return BackgroundTask(self._renew_all, _EVERY_S, "leases.not_renewed", close=self.release)
+
+    @property
+    def held(self) -> list[str]:
+        """The names of the leases that this process holds."""
+        now = asyncio.get_running_loop().time()
+        return [name for name, until in self._until.items() if until > now]
+
+    async def renew(self) -> int:
+        """Renew the leases, and take up to two free ones; return how many were taken."""
+        began, held = asyncio.get_running_loop().time(), self.held
+        others = [name for name in self._names if name not in held]
+        asked = random.sample(others, min(_MOST_NEW, len(others)))
+        names = await take_leases(self._database.answers, self._holder, [*held, *asked], DURATION)
+        async with self._changed:
+            self._until = dict.fromkeys(names, began + DURATION.total_seconds())
+            self._changed.notify_all()
+        return len(names.difference(held))
+
+    async def release(self) -> None:
+        """Let other processes take the leases of this one."""
+        self._until = {}
+        try:
+            async with asyncio.timeout(_RELEASE_S):
+                await release_leases(self._database.answers, self._holder)
+        except Exception as error:
+            if not is_part_unavailable(error):
+                raise
+            log.warning("leases.not_released", reason=type(error).__name__)
+
+    async def _renew_all(self) -> None:
+        while await self.renew():  # noqa: ASYNC110 there is no event
+            # Other processes that start at the same time take theirs.
+            await asyncio.sleep(_MORE_AFTER_S)
+
+    async def _wait(self, names: tuple[str, ...]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not set(names).isdisjoint(self.held))

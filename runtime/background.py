@@ -1,0 +1,88 @@
+"""The background tasks of a worker, with the leases by which the workers of a fleet share them (ADR 60)."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+
+from reconcile.account_rechecks import recheck_task, refusals_task
+from reconcile.app_setup import announce_task
+from reconcile.campaigns import CampaignRound
+from reconcile.chains import chain_task
+from reconcile.ends import ends_task
+from reconcile.expiry import expiry_task
+from reconcile.key_check import key_task
+from reconcile.late_posts import WATCH, LatePostWatch
+from reconcile.leases import Leases
+from reconcile.lifted_holds import hold_task
+from reconcile.media_disk import disk_task
+from reconcile.preflight import preflight_task
+from reconcile.recovery import Recovery
+from reconcile.renewals import renewal_task
+from reconcile.revocations import revocation_task
+from reconcile.rounds import BackgroundTask
+from reconcile.series_planner import planner_task
+from reconcile.storage import tidying_task
+from reconcile.sweep import bulk_task, sweep_task
+from reconcile.uploads import upload_task
+from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
+from reconcile.zones import zone_task
+from runtime.parts import WorkerParts
+from workflows.client.campaign_workflows import CampaignWorkflows
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.runs import Runs
+
+
+def worker_tasks(
+    client: Client, parts: WorkerParts, watch: LatePostWatch, audit_kept: timedelta, media_kept: timedelta
+) -> list[BackgroundTask]:
+    """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
+    leases = Leases(parts.database)
+    return [*_own_tasks(parts), *_shared_tasks(client, parts, leases, watch, audit_kept, media_kept), leases.task()]
+
+
+def _own_tasks(parts: WorkerParts) -> list[BackgroundTask]:
+    database, accounts = parts.database, parts.accounts
+    return [
+        refusals_task(parts.apps),
+        announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
+        key_task(database, accounts.vault, parts.meters),
+        disk_task(parts.media.admission.disk, parts.meters),
+    ]
+
+
+def _shared_tasks(
+    client: Client,
+    parts: WorkerParts,
+    leases: Leases,
+    watch: LatePostWatch,
+    audit_kept: timedelta,
+    media_kept: timedelta,
+) -> list[BackgroundTask]:
+    database, accounts, leased = parts.database, parts.accounts, leases.leased
+    posts, runs = PostWorkflows(client), Runs(client)
+    tasks = [
+        # Four workers deliver a backlog together.
+        leased(sweep_task(database, posts), "sweep.0", "sweep.1", "sweep.2", "sweep.3"),
+        leased(bulk_task(database, posts, parts.bulk_starts_per_s), "bulk"),
+        leased(chain_task(database, posts), "chains"),
+        leased(planner_task(database, parts.most_open_posts), "planner"),
+        leased(hold_task(database), "holds"),
+        leased(CampaignRound(database, CampaignWorkflows(client), runs).task(), "campaigns"),
+        leased(Recovery(database, posts, runs).task(), "recovery"),
+        leased(recheck_task(database, accounts, posts), "accounts"),
+        leased(zone_task(database, posts), "zones"),
+        leased(expiry_task(database, audit_kept), "expiry"),
+        leased(ends_task(database), "ends"),
+        leased(wake_task(database, client), "webhooks.wake"),
+        leased(webhook_sweep_task(database, client), "webhooks.sweep"),
+        leased(webhook_keeping_task(database, accounts.vault), "webhooks.keep"),
+        leased(preflight_task(database, parts.meters, parts.media.files), "preflight"),
+        leased(watch.task(), WATCH),
+    ]
+    if accounts.renews:
+        tasks.append(leased(renewal_task(database, accounts), "renewals.0", "renewals.1"))
+        tasks.append(leased(revocation_task(database, accounts), "revocations"))
+    if parts.storage:
+        tasks.append(leased(upload_task(database, parts.storage, media_kept), "uploads"))
+        tasks.append(leased(tidying_task(parts.storage), "storage"))
+    return tasks
