@@ -4,7 +4,6 @@ Requests that the parser refuses never reach the app. uvicorn itself bounds neit
 """
 
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +12,7 @@ import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
+from api.http.answer_transport import AnswerTransport
 from api.http.sockets import Admission, OpenSockets
 from api.http.unread import Unread
 from api.http.uploads import SLOWEST_UPLOAD, is_upload
@@ -157,11 +157,13 @@ class ApiProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() or self._open.draining:
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
+        close = self.transport.close
         if not self.cycle.keep_alive:
-            self.cycle.transport = _LingeringTransport(self.transport, self._close_when_read)  # type: ignore[assignment]
+            close = self._close_when_read
         elif self._is_upload:
             # A refusal of a file ends the connection, and comes while the client still sends.
-            self.cycle.transport = _LingeringTransport(self.transport, self._close_upload)  # type: ignore[assignment]
+            close = self._close_upload
+        self.cycle.transport = AnswerTransport(self.transport, self.cycle, close)  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
         """Continue with the next request, unless the connection ends with this one."""
@@ -307,15 +309,6 @@ class ApiProtocol(HttpToolsProtocol):
             # The answer to a request whose head has come is sent already.
             return self._part is _Part.HEAD
         return self._part is _Part.BODY and not cycle.response_started and not self.pipeline
-
-
-class _LingeringTransport:
-    """The transport of a request that ends its connection, as uvicorn's cycle of this request uses it."""
-
-    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
 
 
 async def _answer_busy(_scope: Any, _receive: Any, send: Any) -> None:

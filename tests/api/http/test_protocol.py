@@ -83,6 +83,47 @@ async def test_a_too_long_address_is_refused(app: Litestar, name: str) -> None:
     assert (status, body["type"], body["code"]) == (414, "invalid_request_error", "address_too_long")
 
 
+class CountingTransport:
+    """A transport that counts the writes, each of which is a call of the system."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.writes: list[bytes] = []
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self._transport.write(data)
+
+
+async def test_an_answer_is_one_write(app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    transports: list[CountingTransport] = []
+
+    def count(protocol: ApiProtocol, transport: asyncio.Transport) -> None:
+        transports.append(CountingTransport(transport))
+        connection_made(protocol, transports[-1])  # type: ignore[arg-type]
+
+    connection_made = ApiProtocol.connection_made
+    monkeypatch.setattr(ApiProtocol, "connection_made", count)
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    async with listening(app) as url, httpx.AsyncClient(base_url=url, headers=headers) as client:
+        for method, path, status in (
+            ("GET", "/v1/posts?limit=1", 200),
+            ("HEAD", "/v1/posts?limit=1", 200),
+            ("OPTIONS", "/v1/posts", 204),
+            ("GET", "/nowhere", 404),
+        ):
+            assert (await client.request(method, path)).status_code == status
+            assert len(transports[0].writes) == 1, method
+            transports[0].writes.clear()
+        content = {"Content-Type": "application/json", "Expect": "100-continue"}
+        assert (await client.post("/v1/posts/validate", content=b"{}", headers=content)).status_code == 200
+        assert [data.split()[1] for data in transports[0].writes] == [b"100", b"200"]
+    assert len(transports) == 1
+
+
 async def test_pipelined_invalid_request_is_refused_after_the_first_response(app: Litestar) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(GET)
