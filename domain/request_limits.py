@@ -11,8 +11,12 @@ from typing import NamedTuple
 
 WINDOW_S = 60
 """Seconds for which limits are written: requests and posts a minute."""
-MOST_LEASED = 16
-"""Most uses that a process takes in advance. It loses them if it ends, or if it does not use them within a minute."""
+LEASED = 16
+"""Most uses that a process takes in advance of a limit of up to 6,000 a minute. It loses them if it ends, or if it does
+not use them within a minute."""
+LEASED_S = 0.16
+"""Of a higher limit, whose requests come faster, it takes at most what comes back in these seconds."""
+MOST_LEASED = 1_000
 LEASE_SHARE = 8
 """A lease is at most this part of what is left, so that it is one use at a time near the end of a limit."""
 REQUESTS_PER_MINUTE = 600
@@ -100,7 +104,8 @@ class Allowance:
 
     def lease_size(self, policy: Policy, now: float) -> int:
         """Return how many uses to take at once."""
-        return max(1, min(MOST_LEASED, self._free(policy, now) // LEASE_SHARE))
+        most = min(MOST_LEASED, max(LEASED, round(LEASED_S / policy.interval_s)))
+        return max(1, min(most, self._free(policy, now) // LEASE_SHARE))
 
     def wait_s(self, policy: Policy, uses: int, now: float) -> float:
         """Return the seconds until so many uses can be taken; 0 or less if they can be taken now."""
@@ -108,12 +113,14 @@ class Allowance:
 
     def standing(self, policy: Policy, now: float, refused_uses: int = 0) -> Standing:
         """Return what is left; of a refusal, also the whole seconds after which it may succeed."""
-        leased = self.leased(now)
-        ahead_s = self.full_at - now - leased * policy.interval_s
+        # Every answer tells this, so the arithmetic of `_free` and of the policy is written out.
+        leased, interval_s = self.leased(now), WINDOW_S / policy.limit
+        ahead_s = max(0.0, self.full_at - now)
+        free = max(0, math.floor(policy.burst - ahead_s / interval_s + _ROUNDING))
         return Standing(
             policy,
-            min(policy.burst, self._free(policy, now) + leased),
-            max(0, math.ceil(ahead_s - _ROUNDING)) if math.isfinite(ahead_s) else 0,
+            min(policy.burst, free + leased),
+            max(0, math.ceil(ahead_s - leased * interval_s - _ROUNDING)),
             max(1, math.ceil(self.wait_s(policy, refused_uses - leased, now))) if refused_uses else None,
         )
 

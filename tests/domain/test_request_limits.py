@@ -10,10 +10,15 @@ from domain.request_limits import MOST_LEASED, WINDOW_S, Allowance, Policy, Poli
 
 def test_leases_become_smaller_towards_the_end() -> None:
     policy, allowance = requests_policy(600), Allowance()
-    assert allowance.lease_size(policy, 0.0) == MOST_LEASED
+    assert allowance.lease_size(policy, 0.0) == 16
     for remaining, size in ((599, 16), (100, 12), (16, 2), (15, 1), (1, 1), (0, 1)):
         allowance.full_at = (600 - remaining) * policy.interval_s
         assert allowance.lease_size(policy, 0.0) == size
+
+
+def test_leases_are_larger_if_requests_may_come_faster() -> None:
+    for limit, size in ((60, 7), (600, 16), (6_000, 16), (60_000, 160), (6_000_000, MOST_LEASED)):
+        assert Allowance().lease_size(requests_policy(limit), 0.0) == size
 
 
 def test_a_lease_ends_after_a_minute() -> None:
