@@ -27,6 +27,8 @@ from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text,
 from store.workspaces.keys import Caller, recognize_key
 
 C = TypeVar("C", bound=Caller)
+_KNOWN_CALLER = "known_caller"
+"""The name in a request's state of the caller whom `find_flood` knew."""
 _CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
@@ -60,10 +62,6 @@ class TokenCache(Generic[C]):
         self._kind = kind
         self._strangers = strangers or StrangerLookups()
         self._known: dict[bytes, tuple[C, float]] = {}
-
-    async def find_caller(self, authorization: str | None) -> C:
-        """Return who sent an Authorization header. Raises Unauthorized."""
-        return await self.find(bearer_token(authorization))
 
     async def find(self, key: str) -> C:
         """Return the caller of a token. Raises Unauthorized."""
@@ -141,8 +139,10 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.
     """
-    keys: TokenCache[Caller] = request.app.state.api_keys
-    caller = await keys.find_caller(first_header(request.scope, b"authorization"))
+    caller: Caller | None = request.scope["state"].get(_KNOWN_CALLER)
+    if caller is None:
+        keys: TokenCache[Caller] = request.app.state.api_keys
+        caller = await keys.find(bearer_token(first_header(request.scope, b"authorization")))
     await _admit(request, deps, caller)
     operation = served_operation(request)
     scope = required_scope(operation.route)
@@ -153,8 +153,11 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     return caller.workspace_id
 
 
-def find_flood(app: Litestar, scope: HTTPScope) -> TooManyRequests | None:
-    """Return the refusal of a request whose key is known to have used its limit up; None for all others."""
+def find_flood(app: Litestar, scope: HTTPScope) -> tuple[TooManyRequests, float] | None:
+    """Return the refusal of a request whose key is known to have used its limit up, and the seconds that it waits.
+
+    None for all others; if their caller is known, `authenticate` need not look again.
+    """
     if not scope["path"].startswith("/v1/"):
         return None
     keys: TokenCache[Caller] = app.state.api_keys
@@ -163,9 +166,11 @@ def find_flood(app: Litestar, scope: HTTPScope) -> TooManyRequests | None:
         return None
     deps: Dependencies = app.state.deps
     error = deps.request_limits.known_refusal(caller)
-    if error:
-        scope["state"]["caller"] = caller
-    return error
+    if error is None:
+        scope["state"][_KNOWN_CALLER] = caller
+        return None
+    scope["state"]["caller"] = caller
+    return error, deps.request_limits.refusal_wait_s(caller)
 
 
 async def authenticate_viewer(request: HttpRequest, deps: Deps) -> str:
@@ -192,8 +197,9 @@ def request_viewer(request: HttpRequest) -> Viewer | None:
 
 async def _admit(request: HttpRequest, deps: Dependencies, caller: Caller) -> None:
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
-    request.state.caller = caller
-    request.state.holder.workspace_id = caller.workspace_id
+    state = request.scope["state"]
+    state["caller"] = caller
+    state["holder"].workspace_id = caller.workspace_id
     await deps.request_limits.take_request(caller)
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from api.http.limit_headers import told_limits
 from api.shared.limit_meters import LimitMeters
+from api.shared.refusal_pace import RefusalPace
 from domain.errors import Problem, TooManyRequests
 from domain.request_limits import Allowance, Policy, PolicyName, Standing, posts_policy, requests_policy
 from store.database import Database
@@ -30,11 +31,12 @@ _REFUSALS = {
 class _Holder:
     """A key or a workspace as this process knows it, with the lock by which one request asks for all others."""
 
-    __slots__ = ("allowance", "lock", "uncounted_until")
+    __slots__ = ("allowance", "lock", "refusals", "uncounted_until")
 
     def __init__(self) -> None:
         self.allowance = Allowance()
         self.lock = asyncio.Lock()
+        self.refusals = RefusalPace()
         self.uncounted_until = 0.0
 
 
@@ -61,13 +63,19 @@ class RequestLimits:
 
     def known_refusal(self, caller: Caller) -> TooManyRequests | None:
         """Return the refusal of a request if it is known that its key has used its limit up, else None."""
-        policy, holder, now = self.policy_of_key(caller), self._holders.get(caller.key_id), time.monotonic()
-        if not policy.limit or holder is None or now < holder.uncounted_until:
+        policy = self.policy_of_key(caller)
+        holder = self._holders.get(caller.key_id) if policy.limit else None
+        if holder is None:
             return None
-        if holder.allowance.leased(now) or holder.allowance.wait_s(policy, 1, now) <= 0:
+        now = time.monotonic()
+        if holder.allowance.leased(now) or now < holder.uncounted_until or holder.allowance.wait_s(policy, 1, now) <= 0:
             return None
         told_limits().policies = (policy, self.posts)
         return self._refuse(policy, holder, 1)
+
+    def refusal_wait_s(self, caller: Caller) -> float:
+        """Return the seconds that one more refusal waits. All keys of a workspace have one pace."""
+        return self._holder(caller.workspace_id).refusals.wait_s(time.monotonic())
 
     async def take_request(self, caller: Caller) -> None:
         """Count a request, and tell its client what is left. Raises TooManyRequests."""
@@ -93,12 +101,13 @@ class RequestLimits:
             return
         uses = min(uses, policy.burst)
         holder = self._holder(holder_id)
-        allowance = holder.allowance
-        if not allowance.use(uses, time.monotonic()):
+        allowance, now = holder.allowance, time.monotonic()
+        if not allowance.use(uses, now):
             async with holder.lock:
                 if not allowance.use(uses, time.monotonic()) and not await self._ask(policy, holder_id, holder, uses):
                     raise self._refuse(policy, holder, uses)
-        told_limits().standings.append(allowance.standing(policy, time.monotonic()))
+            now = time.monotonic()
+        told_limits().standings.append(allowance.standing(policy, now))
 
     def _refuse(self, policy: Policy, holder: _Holder, uses: int) -> TooManyRequests:
         """Count a refusal, and return it."""

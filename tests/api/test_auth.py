@@ -76,13 +76,13 @@ class TestLastUse:
     async def test_last_use_is_written_at_most_once_a_minute(self, stack: Stack) -> None:
         key_id, key = await new_key(stack)
         assert await last_used(stack, key_id) is None
-        await TokenCache(stack.api_database, API_KEYS).find_caller(f"Bearer {key}")
+        await TokenCache(stack.api_database, API_KEYS).find(key)
         first = await last_used(stack, key_id)
         assert first is not None
-        await TokenCache(stack.api_database, API_KEYS).find_caller(f"Bearer {key}")
+        await TokenCache(stack.api_database, API_KEYS).find(key)
         assert await last_used(stack, key_id) == first
         await change(stack, key_id, last_used_at=first - timedelta(seconds=61))
-        await TokenCache(stack.api_database, API_KEYS).find_caller(f"Bearer {key}")
+        await TokenCache(stack.api_database, API_KEYS).find(key)
         again = await last_used(stack, key_id)
         assert again is not None
         assert again >= first
@@ -98,7 +98,7 @@ class TestLastUse:
         key_id, key = await new_key(stack)
         async with stack.database.transaction() as session:
             await session.execute(update(ApiKey).where(ApiKey.id == key_id).values(name="being renamed"))
-            caller = await asyncio.wait_for(TokenCache(stack.api_database, API_KEYS).find_caller(f"Bearer {key}"), 5)
+            caller = await asyncio.wait_for(TokenCache(stack.api_database, API_KEYS).find(key), 5)
         assert caller.key_id == key_id
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.holder import holding
+from domain.holder import Holder
 from store.database import Database, TimeLimits
 
 
@@ -21,7 +21,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 async def sleep(database: Database, workspace_id: str, seconds: float, how: str = "rows") -> None:
-    with holding() as holder:
+    with Holder() as holder:
         holder.workspace_id = workspace_id
         if how == "rows":
             await database.rows("SELECT pg_sleep($1)", seconds)
@@ -68,7 +68,7 @@ async def test_cancelled_requests_give_their_turn_back(database: Database) -> No
 
 async def test_code_that_has_a_connection_does_not_wait_for_itself(database: Database) -> None:
     async def nested() -> None:
-        with holding() as holder:
+        with Holder() as holder:
             holder.workspace_id = "one"
             async with database.transaction() as session:
                 await session.execute(text("SELECT 1"))
