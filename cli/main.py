@@ -4,7 +4,17 @@ from typing import Any
 
 import click
 
-from cli.commands import accounts, client_campaigns, client_posts, client_uploads, keys, pauses, posts, processes
+from cli.commands import (
+    accounts,
+    client_campaigns,
+    client_posts,
+    client_uploads,
+    keys,
+    pauses,
+    posts,
+    processes,
+    workspaces,
+)
 from cli.errors import UserError
 
 
@@ -46,6 +56,7 @@ for _command in (
     pauses.resume,
     pauses.pauses,
     keys.keys,
+    workspaces.workspaces,
     accounts.accounts,
     client_posts.post,
     client_campaigns.campaign,

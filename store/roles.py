@@ -158,6 +158,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
     "delivery_attempts": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
+    # Only the owner of the tables deletes workspaces.
+    "deletions": {},
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     # The API only measures how long ago the last turn was.
     "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},

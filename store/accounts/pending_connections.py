@@ -195,6 +195,15 @@ async def claim_abandoned(session: AsyncSession, now: datetime, most: int) -> li
     return list(await session.scalars(locked))
 
 
+async def end_connections(session: AsyncSession, workspace_id: str) -> None:
+    """End the connections of a workspace, so that the workers end now what these have obtained."""
+    now = func.now()
+    open_ones = update(PendingConnection).where(
+        PendingConnection.workspace_id == workspace_id, PendingConnection.expires_at > now - _LAST_STEP
+    )
+    await session.execute(open_ones.values(expires_at=now - _LAST_STEP))
+
+
 async def delete_old_connections(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` connections that ended a day ago; returns how many there were."""
     due = select(PendingConnection.id).where(PendingConnection.expires_at <= now - _KEPT).limit(most)

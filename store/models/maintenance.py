@@ -1,6 +1,7 @@
 """The progress of work that the service does for all posts."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -44,6 +45,25 @@ class Restore(Base):
     """The number of targets that are confirmed before they are sent."""
     finished_at: Mapped[datetime | None]
     """When the restore was finished; until then the API refuses writes."""
+
+
+class Deletion(Base):
+    """A deletion of a workspace, and its progress. It outlives the workspace: the proof that it happened, and how."""
+
+    __tablename__ = "deletions"
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """No foreign key, because the workspace goes."""
+    begun_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    begun_by: Mapped[str]
+    """The operator."""
+    step: Mapped[str]
+    """A domain.workspace_deletions.DeletionStep."""
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """How many rows of each table are deleted, without those that went with another row."""
+    unconfirmed: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
+    """Targets that may be public at their platforms, and of which it was not known: ids of post and account."""
+    finished_at: Mapped[datetime | None]
 
 
 class BulkTurn(Base):
