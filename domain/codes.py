@@ -163,6 +163,23 @@ TargetCode = Literal[
 ]
 """The values of `errorCode` of a target and of an attempt."""
 
+UploadErrorCode = Literal[
+    "media_address_forbidden",
+    "media_empty",
+    "media_is_html",
+    "media_not_public",
+    "media_rejected",
+    "media_timeout",
+    "media_too_large",
+    "media_truncated",
+    "media_unavailable",
+    "media_unreachable",
+    "media_unsupported",
+    "storage_quota_exceeded",
+    "storage_unavailable",
+]
+"""The values of `errorCode` of an upload: why its file is not there."""
+
 CANCELLED: TargetCode = "cancelled"
 """The code of a target that an operator has cancelled before it was published."""
 

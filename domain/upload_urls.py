@@ -20,6 +20,14 @@ def safe_name(filename: str, content_type: str) -> str:
     return f"{path.stem[: _LONGEST_NAME - len(suffix)]}{suffix}" if len(suffix) < _LONGEST_NAME else "file"
 
 
+def named_by_type(filename: str, content_type: str) -> str:
+    """Return a file's name with an ending that fits its type, for a file whose type was not known when it was named."""
+    kind = mimetypes.guess_type(filename)[0]
+    if kind and kind.partition("/")[0] == content_type.partition("/")[0]:
+        return filename
+    return f"{filename}{mimetypes.guess_extension(content_type) or ''}"
+
+
 def public_url(base: str, token: str, filename: str, content_type: str = "") -> str:
     """Return the public address of an upload; `base` is the address of this service."""
     return f"{base.rstrip('/')}{PUBLIC_PATH}{token}/{safe_name(filename, content_type)}"

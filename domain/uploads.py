@@ -20,6 +20,13 @@ MEDIA_KEPT = timedelta(days=30)
 CLAIMED_FOR = timedelta(seconds=60)
 """How long a process writes a file without renewing its claim; after that, another one may."""
 
+MOST_WAITING_FETCHES = 100
+"""Uploads of a workspace that workers are still to fetch; our choice."""
+FETCHES_OF_WORKSPACE = 3
+"""Those of them that are fetched at a time, by all workers together; our choice."""
+FETCH_AGAIN_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600))
+"""How long after each failure that may pass an upload is fetched again; then it is given up. Our choice."""
+
 
 class UploadState(StrEnum):
     """The state of an upload's row. UPLOADING means PENDING once the claim of the process that writes has ended."""

@@ -7,6 +7,7 @@ from domain.post import MediaType
 from media.refusals import Refusals
 from media.sniff import HEAD, HTML, sniff
 from media.spool import Spool
+from media.upload_types import is_accepted, recognize
 
 MAX_IMAGE_BYTES = 100 * 2**20
 """Most bytes of an image or GIF: ten times the largest limit of a platform here."""
@@ -27,19 +28,24 @@ _EXPECTED = {
 }  # fmt: skip
 
 
-def most_media_bytes(kind: MediaType, most_bytes: int) -> int:
-    """Return how many bytes a file of a kind may have if at most `most_bytes` are wanted."""
-    return most_bytes if kind is MediaType.VIDEO else min(most_bytes, MAX_IMAGE_BYTES)
+def most_media_bytes(kind: MediaType | None, most_bytes: int) -> int:
+    """Return how many bytes a file of a kind, None for any, may have if at most `most_bytes` are wanted."""
+    return most_bytes if kind in (MediaType.VIDEO, None) else min(most_bytes, MAX_IMAGE_BYTES)
 
 
-def media_type(kind: MediaType, head: bytes, refusals: Refusals, hosts: tuple[str, ...] = ()) -> str:
-    """Return the media type that the first bytes of a file show. Raises PlatformError if it is not of this kind."""
-    content_type = sniff(head)
+def media_type(kind: MediaType | None, head: bytes, refusals: Refusals, hosts: tuple[str, ...] = ()) -> str:
+    """Return the media type that the first bytes of a file show.
+
+    Raises PlatformError if it is not of this kind; if that is None, if such a file may not be uploaded.
+    """
+    content_type = sniff(head) if kind else recognize(head)
     if content_type == HTML and hosts:
         raise refusals.is_html(hosts)
     if content_type is None or content_type == HTML:
         raise refusals.unknown_type()
-    if content_type not in _EXPECTED[kind]:
+    if kind is None and not is_accepted(content_type):
+        raise refusals.unknown_type()
+    if kind and content_type not in _EXPECTED[kind]:
         raise refusals.wrong_type(content_type)
     return content_type
 
@@ -53,7 +59,7 @@ class Download:
     def __init__(
         self,
         spool: Spool,
-        kind: MediaType,
+        kind: MediaType | None,
         encoding: str,
         most_bytes: Callable[[], int],
         refusals: Refusals,

@@ -27,7 +27,7 @@ class Samples:
         port = self._base.port or (443 if self._base.scheme == "https" else 80)
         return f"[{self._base.host}]:{port}" if ":" in self._base.host else f"{self._base.host}:{port}"
 
-    def sample_url(self, url: httpx.URL, kind: MediaType) -> httpx.URL:
+    def sample_url(self, url: httpx.URL, kind: MediaType | None) -> httpx.URL:
         """Return the sample's URL where the host is an example, else the URL as it is.
 
         The file's name is kept, so that samples differ; its ending becomes one that the sandbox serves.
@@ -36,7 +36,7 @@ class Samples:
             return url
         name = PurePosixPath(unquote(url.path).rsplit("/", 1)[-1] or "sample")
         ending = name.suffix.lower()
-        file = f"{name.stem}{ending if ending in _SERVED else _USUAL[kind]}"
+        file = f"{name.stem}{ending if ending in _SERVED else _USUAL[kind or MediaType.IMAGE]}"
         return httpx.URL(f"{self._base}".rstrip("/") + _FOLDER + quote(file, safe=""))
 
     def hides(self, url: httpx.URL) -> bool:

@@ -14,6 +14,7 @@ import httpx
 from domain.post import Media
 from domain.shares import Shares
 from media.admission import MOST_FETCHES
+from media.any_file import AnyFile
 from media.bandwidth import Bandwidth
 from media.download import Download
 from media.example_hosts import Samples
@@ -105,7 +106,7 @@ class MediaFetcher:
 
     async def fetch(
         self,
-        media: Media,
+        media: Media | AnyFile,
         spool: Spool,
         progress: Progress,
         most_bytes: Callable[[], int] | None = None,
@@ -132,7 +133,7 @@ class MediaFetcher:
             )
 
     async def _fetched(
-        self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
+        self, media: Media | AnyFile, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
     ) -> str:
         pause = partial(self._bandwidth.wait_after, workspace_id)
         return await self._read(
@@ -144,7 +145,7 @@ class MediaFetcher:
 
     async def _read(
         self,
-        media: Media,
+        media: Media | AnyFile,
         within_s: float,
         body: Callable[[Refusals, asyncio.Timeout], "_Body | _Beginning"],
         workspace_id: str,
@@ -164,7 +165,9 @@ class MediaFetcher:
         except httpx.HTTPError as error:
             raise _meaning(error, refusals) from error
 
-    async def _follow(self, url: httpx.URL, media: Media, body: "_Body | _Beginning", workspace_id: str) -> str:
+    async def _follow(
+        self, url: httpx.URL, media: Media | AnyFile, body: "_Body | _Beginning", workspace_id: str
+    ) -> str:
         hosts: list[str] = []
         extensions = {"timeout": _TIMEOUT.as_dict(), "workspace": workspace_id}
         for _ in range(MAX_REDIRECTS + 1):

@@ -109,7 +109,7 @@ class OwnUploads:
         if row is None or row.state_at(datetime.now(UTC)).is_open:
             raise refusals.not_uploaded()
         if row.state == UploadState.REJECTED:
-            raise refusals.unknown_type()
+            raise refusals.not_fetched(row.error) if row.error else refusals.unknown_type()
         base, name = self._public_base, (row.token, row.filename, row.content_type)
         return OwnUpload(
             self._storage, row.key, row.etag or "", row.size or 0, public_url(base, *name) if base else None

@@ -6,10 +6,12 @@ Sentences name the host and never the whole URL: signed URLs carry keys.
 from http import HTTPStatus
 
 from domain.post import Media, MediaType
+from media.any_file import AnyFile
 from platforms.errors import ErrorKind, PlatformError
 
 NOUNS = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
 """What people call media."""
+_ANY_NOUN = "file"
 
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
@@ -87,9 +89,9 @@ def cannot_shrink(limit: int) -> PlatformError:
 class Refusals:
     """The errors about one media item."""
 
-    def __init__(self, media: Media, host: str) -> None:
+    def __init__(self, media: Media | AnyFile, host: str) -> None:
         self.host = host
-        self._noun = NOUNS[media.type]
+        self._noun = _ANY_NOUN if media.type is None else NOUNS[media.type]
         self._item = f"The {self._noun} at {host}" if host else f"The {self._noun}"
 
     def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
@@ -160,6 +162,10 @@ class Refusals:
         return self._rejected(
             MEDIA_NOT_UPLOADED, f"No file was uploaded for the {self._noun}. Upload it, and publish the post again."
         )
+
+    def not_fetched(self, why: str) -> PlatformError:
+        """Refuse an upload whose file could not be fetched, for a reason that is a sentence."""
+        return self._rejected(MEDIA_NOT_UPLOADED, f"{why} Upload the {self._noun}, and publish the post again.")
 
     def gone(self) -> PlatformError:
         """Refuse an upload that is not there any more."""

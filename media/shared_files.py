@@ -7,10 +7,12 @@ from contextlib import ExitStack, asynccontextmanager
 from domain.post import Media
 from domain.shares import Exhausted, Share
 from media.admission import Admission
+from media.any_file import AnyFile
 from media.fetch import MediaFetcher, Progress
 from media.own_uploads import OwnUpload, OwnUploads, check_size
 from media.shared_file import SharedFile
 from media.spool import Spool
+from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 
 KEPT_S = 240
@@ -75,6 +77,22 @@ class SharedFiles:
             return await upload.probe(media, most_bytes)
         with self._admission.fetches.take(workspace_id):
             return await self._fetcher.probe(media, most_bytes, workspace_id=workspace_id)
+
+    @asynccontextmanager
+    async def fetch(self, workspace_id: str, file: AnyFile, most_bytes: int) -> AsyncIterator[StoredFile]:
+        """Yield a file that belongs to no post, fetched, for the length of the block.
+
+        Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
+        """
+        with ExitStack() as taken:
+            connection = taken.enter_context(self._admission.fetches.take(workspace_id))
+            taken.enter_context(self._descriptors(workspace_id))
+            spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
+            stored_file = await self._fetcher.fetch(
+                file, spool, lambda _: None, lambda: most_bytes, workspace_id=workspace_id
+            )
+            connection.release()
+            yield stored_file
 
     async def lacks_address(self, workspace_id: str, media: Media) -> bool:
         """Return whether a platform cannot fetch a file because it is an upload without a public address.

@@ -3,17 +3,11 @@
 from datetime import UTC, datetime
 
 from domain.uploads import LARGEST_UPLOAD, UploadState
-from media.sniff import sniff
-from media.upload_types import is_accepted, sniff_subtitles
+from media.upload_types import is_accepted, recognize
 from storage.base import Storage, Written
 from store.database import Database
 from store.models import Upload
 from store.uploads.claims import Content, lock_open, settle_upload
-
-
-def recognize(head: bytes) -> str | None:
-    """Return the type that the first bytes of a file show, None if unknown."""
-    return sniff_subtitles(head) or sniff(head)
 
 
 async def record_arrival(

@@ -2,7 +2,7 @@
 
 import re
 
-from media.sniff import HTML
+from media.sniff import HTML, sniff
 
 _DOCUMENTS = frozenset({"application/pdf", "application/zip", "application/x-ole-storage"})
 """PDF, and what the files of office programs begin with: LinkedIn, Telegram and Discord take them."""
@@ -18,6 +18,11 @@ def sniff_subtitles(head: bytes) -> str | None:
     if re.match(rb"WEBVTT(\s|$)", text):
         return "text/vtt"
     return "application/x-subrip" if _SRT.match(text.lstrip()) else None
+
+
+def recognize(head: bytes) -> str | None:
+    """Return the type that the first bytes of a file show, None if unknown."""
+    return sniff_subtitles(head) or sniff(head)
 
 
 def is_accepted(content_type: str | None) -> bool:

@@ -23,6 +23,7 @@ from reconcile.rounds import BackgroundTask
 from reconcile.series_planner import planner_task
 from reconcile.storage import tidying_task
 from reconcile.sweep import bulk_task, sweep_task
+from reconcile.upload_fetches import UploadFetches
 from reconcile.uploads import upload_task
 from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
@@ -85,4 +86,7 @@ def _shared_tasks(
     if parts.storage:
         tasks.append(leased(upload_task(database, parts.storage, media_kept), "uploads"))
         tasks.append(leased(tidying_task(parts.storage), "storage"))
+    if parts.upload_fetcher:
+        fetches = UploadFetches(database, parts.upload_fetcher)
+        tasks.append(leased(fetches.task(), "fetches.0", "fetches.1"))
     return tasks

@@ -36,6 +36,7 @@ from media.own_uploads import OwnUploads
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
+from media.upload_fetching import UploadFetcher
 from platforms.http.hosts import AllowedHosts
 from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
@@ -73,6 +74,14 @@ class WorkerParts:
     webhook_sender: WebhookSender
     storage: Storage | None
     """The store of uploads; None if the operator has set none."""
+    upload_quota: int
+
+    @property
+    def upload_fetcher(self) -> UploadFetcher | None:
+        """Return what fetches uploads that clients name by addresses; None without a store."""
+        if self.storage is None:
+            return None
+        return UploadFetcher(self.database, self.storage, self.media.files, self.upload_quota)
 
     def webhooks(self, publishing: Callable[[], int]) -> WebhookSteps:
         """Return the step that delivers events to clients' endpoints, and gives way to steps that publish."""
@@ -169,6 +178,7 @@ async def open_parts(
                 settings.max_open_posts,
                 webhook_sender,
                 storage,
+                settings.max_media_mb * 2**20,
             )
         finally:
             await webhook_sender.close()

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from api.dependencies import Dependencies
 from api.media.errors import TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
 from api.media.schemas import MultipartBody, PresignBody
@@ -27,28 +29,33 @@ async def begin(
     """Add the row of a file that is to come. Raises PayloadTooLarge, Unprocessable."""
     if (body.size or 0) > LARGEST_UPLOAD:
         raise TOO_LARGE
+    upload = NewUpload(
+        workspace_id=workspace_id,
+        key=key or new_key(),
+        filename=body.filename,
+        content_type=body.content_type.lower(),
+        size=body.size,
+        sha256=bytes.fromhex(body.sha256) if body.sha256 else None,
+        reserved=body.size or 0,
+        expires_at=datetime.now(UTC) + within,
+        created_by=created_by,
+        part_size=plan.part_size if plan else None,
+        multipart_id=multipart_id,
+    )
+    async with deps.database.transaction() as session:
+        return await add_upload(deps, session, upload)
+
+
+async def add_upload(deps: Dependencies, session: AsyncSession, upload: NewUpload) -> BegunUpload:
+    """Add the row of a file if its workspace has room for it. Raises Unprocessable."""
     try:
-        async with deps.database.transaction() as session:
-            room = await lock_quota(session, workspace_id, deps.upload_quota)
-            # Nothing is reserved for a size that is not known: the upload itself does that.
-            if room < (body.size or 1):
-                raise quota_exceeded(room)
-            upload = NewUpload(
-                workspace_id=workspace_id,
-                key=key or new_key(),
-                filename=body.filename,
-                content_type=body.content_type.lower(),
-                size=body.size,
-                sha256=bytes.fromhex(body.sha256) if body.sha256 else None,
-                reserved=body.size or 0,
-                expires_at=datetime.now(UTC) + within,
-                created_by=created_by,
-                part_size=plan.part_size if plan else None,
-                multipart_id=multipart_id,
-            )
-            return await begin_upload(session, upload)
+        room = await lock_quota(session, upload.workspace_id, deps.upload_quota)
     except TooManyUploads as error:
         raise TOO_MANY from error
+    # Nothing is reserved for a size that is not known: the upload itself does that.
+    if room < (upload.size or 1):
+        raise quota_exceeded(room)
+    return await begin_upload(session, upload)
 
 
 async def sign(deps: Dependencies, upload: BegunUpload) -> SignedRequest | None:

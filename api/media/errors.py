@@ -31,12 +31,12 @@ _AWAY = Problem("The storage of this service is not available right now; please 
 
 
 class MediaRejected(Unprocessable):
-    """The first bytes of a file show that it is no media file."""
+    """The first bytes of a file show that it is no media file, or it could not be fetched, for a `reason`."""
 
-    def __init__(self, sniffed_type: str | None) -> None:
+    def __init__(self, sniffed_type: str | None, reason: str | None = None) -> None:
         shown = f"they are {sniffed_type}" if sniffed_type else "their type is not known"
         sentence = f"The bytes are no picture, video, document or subtitles: {shown}"
-        super().__init__(Problem(sentence, "media_rejected"))
+        super().__init__(Problem(reason or sentence, "media_rejected"))
 
 
 def differs(name: str, announced: object, actual: object) -> Unprocessable:

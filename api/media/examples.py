@@ -27,6 +27,8 @@ READY: dict[str, Any] = {
     "usedBy": [],
     "expiresAt": "2030-12-08T10:00:00Z",
     "createdAt": "2030-12-01T10:00:00Z",
+    "errorCode": None,
+    "error": None,
 }
 USED: dict[str, Any] = {**READY, "usedBy": ["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"], "expiresAt": None}
 PENDING: dict[str, Any] = {
@@ -35,6 +37,15 @@ PENDING: dict[str, Any] = {
     "size": None,
     "sha256": None,
     "expiresAt": "2030-12-01T11:00:00Z",
+}
+FETCH: dict[str, Any] = {"url": "https://example.com/holiday.jpg"}
+FETCH_NAMED: dict[str, Any] = {"url": "https://example.com/download?id=412", "filename": "holiday.jpg"}
+FETCHING: dict[str, Any] = {**PENDING, "state": "fetching", "expiresAt": "2030-12-08T10:00:00Z"}
+UNREACHABLE: dict[str, Any] = {
+    **FETCHING,
+    "state": "rejected",
+    "errorCode": "media_unreachable",
+    "error": "The file at example.com could not be fetched (404 Not Found). Check that its URL is right and public.",
 }
 PAGE: dict[str, Any] = {"media": [USED], "cursor": CURSOR, "hasMore": True}
 MULTIPART: dict[str, Any] = {"filename": "interview.mp4", "contentType": "video/mp4", "size": 26_214_400}

@@ -54,7 +54,7 @@ async def complete(deps: Dependencies, request: HttpRequest, workspace_id: str, 
             state = await look_for_arrival(deps.database, require_storage(deps), upload)
     if state is UploadState.REJECTED:
         current = await require_upload(deps, workspace_id, upload_id)
-        raise MediaRejected(current.sniffed_type)
+        raise MediaRejected(current.sniffed_type, current.error)
     if state is not UploadState.READY:
         raise NOT_UPLOADED
     return await upload_view(deps, request, workspace_id, upload_id)

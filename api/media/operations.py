@@ -1,11 +1,12 @@
 """The operations on media, as the API routes them and its document describes them."""
 
 from api.http.operation import WITH_BODY, Operation
-from api.http.parameters import page, query
+from api.http.parameters import KEY, page, query
 from api.media import examples
 from api.media.forms import FIELD, FRAMING, LARGEST_FORM_FILE
 from api.media.schemas import (
     DeletedUploadView,
+    FetchBody,
     MultipartBody,
     MultipartView,
     PresignBody,
@@ -17,7 +18,8 @@ from api.media.schemas import (
 from domain.uploads import FileKind, ShownState
 from storage.parts import PART
 
-_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", "quotaExceeded", "tooManyUploads", "uploadsNotConfigured")
+_BEGIN_ROOM = ("quotaExceeded", "tooManyUploads", "uploadsNotConfigured")
+_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", *_BEGIN_ROOM)
 _BYTES = ("uploadDiffers", "mediaRejected", "uploadBusy", "quotaExceeded", "uploadsNotConfigured")
 
 PRESIGN_UPLOAD = Operation(
@@ -52,6 +54,21 @@ UPLOAD_FILE = Operation(
     },
     most_bytes=LARGEST_FORM_FILE + FRAMING,
 )
+FETCH_MEDIA = Operation(
+    route="POST /v1/media/fetch",
+    description=(
+        "A worker fetches the file from a public address, without its cookies or a login. The answer comes at once: "
+        "look at the file until its `state` is `ready`, or `rejected` with an `error`. `publicUrl` can be used in "
+        "posts from then on."
+    ),
+    answer=UploadView,
+    answers={"fetching": examples.FETCHING},
+    errors=("missingField", *WITH_BODY, "keyReused", "tooManyFetches", *_BEGIN_ROOM),
+    status=202,
+    body=FetchBody,
+    bodies={"address": examples.FETCH, "named": examples.FETCH_NAMED},
+    parameters=(KEY,),
+)
 LIST_MEDIA = Operation(
     route="GET /v1/media",
     description="The files of the workspace, and the uploads that it has begun.",
@@ -68,7 +85,7 @@ GET_MEDIA = Operation(
     route="GET /v1/media/{mediaId}",
     description="With the posts that name it, and when it is deleted.",
     answer=UploadView,
-    answers={"used": examples.USED, "pending": examples.PENDING},
+    answers={"used": examples.USED, "pending": examples.PENDING, "notFetched": examples.UNREACHABLE},
     errors=("unknownQuery", "mediaNotFound"),
 )
 COMPLETE_UPLOAD = Operation(

@@ -14,7 +14,8 @@ from api.media.urls import api_base, upload_public_url
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState
-from media.upload_arrivals import recognize, record_arrival
+from media.upload_arrivals import record_arrival
+from media.upload_types import recognize
 from storage.base import Storage
 from storage.errors import PartBusy, PartsMissing, TooLong, TooShort
 from storage.parts import PartPlan

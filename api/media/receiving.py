@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -24,19 +23,19 @@ from api.media.errors import (
 )
 from api.media.stream import FileStream
 from domain.errors import Conflict, Problem
-from domain.uploads import CLAIMED_FOR, LARGEST_UPLOAD, UploadState
+from domain.uploads import LARGEST_UPLOAD, UploadState
+from media.claimed_uploads import delete_unnamed, renewed_claim
 from media.upload_arrivals import record_arrival
 from storage.base import Storage, Written
-from storage.errors import StorageError, TooLong
+from storage.errors import TooLong
 from storage.keys import new_key
 from store.models import Upload
-from store.uploads.claims import claim_upload, release_claim, renew_claim
+from store.uploads.claims import claim_upload, release_claim
 from store.uploads.quota import TooManyUploads, lock_quota
 from store.uploads.rows import find_upload
 
 log = structlog.get_logger(__name__)
 
-_RENEW_EVERY_S = CLAIMED_FOR.total_seconds() / 4
 _HASHED = 2**20
 """Bytes that are hashed at a time, in a thread."""
 _DIFFERENT = Conflict(Problem("The upload is complete, and its bytes are others than these", "conflict"))
@@ -115,7 +114,7 @@ async def _write(
         await _release(deps, upload.id, key)
         raise
     if state is None:
-        await _delete(storage, key)
+        await delete_unnamed(storage, key)
         raise OVER
 
 
@@ -136,7 +135,7 @@ async def _claim(deps: Dependencies, storage: Storage, upload: Upload, key: str,
         is_over = upload.expires_at is not None and upload.expires_at <= datetime.now(UTC)
         raise NO_ADDRESS if is_over else BUSY
     # The process that wrote under it may have died after it had stored the bytes.
-    await _delete(storage, older_key)
+    await delete_unnamed(storage, older_key)
     return reserved
 
 
@@ -144,37 +143,13 @@ async def _store(
     deps: Dependencies, storage: Storage, upload: Upload, key: str, stream: FileStream, most: int
 ) -> Written:
     """Write the bytes to the storage; nothing is there if this raises. Raises TooLong beyond `most` bytes."""
-    async with _renewed(deps, upload.id, key, stream):
+    async with renewed_claim(deps.database, upload.id, key, lambda: stream.stop(OVER)):
         with storage_errors():
             written = await storage.write(key, stream.checked(), most)
     if upload.sha256 is not None and written.sha256 != upload.sha256:
-        await _delete(storage, key)
+        await delete_unnamed(storage, key)
         raise differs("sha256", upload.sha256.hex(), (written.sha256 or b"").hex())
     return written
-
-
-@asynccontextmanager
-async def _renewed(deps: Dependencies, upload_id: str, key: str, stream: FileStream) -> AsyncIterator[None]:
-    """Keep a claim while the block runs, and stop the stream if the claim is lost."""
-
-    async def renew() -> None:
-        while True:
-            await asyncio.sleep(_RENEW_EVERY_S)
-            try:
-                async with deps.database.transaction() as session:
-                    is_kept = await renew_claim(session, upload_id, key)
-            except Exception:
-                # The next renewal, or the end of the upload, comes to know whether the claim is still there.
-                log.warning("upload.not_renewed", upload_id=upload_id, exc_info=True)
-                continue
-            if not is_kept:
-                stream.stop(OVER)
-
-    task = asyncio.create_task(renew())
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 async def _release(deps: Dependencies, upload_id: str, key: str) -> None:
@@ -184,9 +159,3 @@ async def _release(deps: Dependencies, upload_id: str, key: str) -> None:
             await release_claim(session, upload_id, key)
     except Exception:
         log.warning("upload.not_released", upload_id=upload_id, exc_info=True)
-
-
-async def _delete(storage: Storage, key: str) -> None:
-    """Delete bytes that no row names. The doctor lists those that remain after a failure."""
-    with suppress(StorageError):
-        await storage.delete(key)

@@ -17,12 +17,13 @@ from api.media import operations
 from api.media.beginning import begin, begin_parts, sign
 from api.media.direct import upload_form
 from api.media.errors import require_storage
+from api.media.fetching import begin_fetch
 from api.media.library import complete, delete, list_page, upload_view
 from api.media.parts import OpenParts
-from api.media.schemas import MultipartBody, PresignBody, PresignedView
+from api.media.schemas import FetchBody, MultipartBody, PresignBody, PresignedView
 from api.media.stream import body_pieces
 from api.media.urls import upload_public_url, upload_url
-from api.posts.answers.response import respond_privately
+from api.posts.answers.response import respond, respond_privately
 from domain.uploads import UPLOAD_WITHIN
 
 UploadId = FromPath[str]
@@ -59,6 +60,13 @@ class MediaEndpoints(Controller):
         with deps.uploads.take(workspace_id):
             row = await upload_form(deps, request, workspace_id, request_caller(request).key_id)
         return respond_privately(await upload_view(deps, request, workspace_id, row.id), 201)
+
+    @serves(operations.FETCH_MEDIA)
+    async def fetch_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """Upload a file from an address."""
+        await deps.restoring.require_finished()
+        body = read_valid(FetchBody, await read_request(request, partial(read_valid, FetchBody)))
+        return respond(await begin_fetch(deps, request, workspace_id, body, request_caller(request).key_id))
 
     @serves(operations.LIST_MEDIA)
     async def list_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

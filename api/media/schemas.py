@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from api.posts.bodies.schemas import RequestModel
+from api.posts.bodies.schemas import RequestModel, WebAddress
 from api.views import HasMore, Moment, NextCursor, described, view
+from domain.codes import UploadErrorCode
 
 LONGEST_FILENAME = 255
 """Characters; file systems take as many bytes."""
@@ -21,10 +22,10 @@ _SHA256 = "The SHA-256 of the file, in hexadecimal. Other bytes are refused."
 Sha256Field = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-fA-F]{64}$")]
 _SHA256_EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _STATES = (
-    "`pending`: its bytes have not come. `uploading`: they are coming. `ready`: posts can use it. `rejected`: its "
-    "bytes are no media file, and are not kept."
+    "`pending`: its bytes have not come. `uploading`: they are coming. `fetching`: they are fetched from the address "
+    "that was named, or will be. `ready`: posts can use it. `rejected`: there is no file, and `error` says why."
 )
-UploadStateName = Literal["pending", "uploading", "ready", "rejected"]
+UploadStateName = Literal["pending", "uploading", "fetching", "ready", "rejected"]
 
 
 class PresignBody(RequestModel):
@@ -47,6 +48,20 @@ class MultipartBody(RequestModel):
     content_type: ContentTypeField = Field(description=_CONTENT_TYPE, examples=["video/mp4"])
     size: int = Field(ge=1, description="The file's bytes.", examples=[2_147_483_648])
     sha256: Sha256Field | None = Field(None, description=_SHA256, examples=[_SHA256_EXAMPLE])
+
+
+class FetchBody(RequestModel):
+    """A file that this service is to fetch."""
+
+    model_config = ConfigDict(title="FetchUpload")
+
+    url: WebAddress = Field(
+        description="The address at which the file can be fetched without a login. It may hold a key.",
+        examples=["https://example.com/holiday.jpg"],
+    )
+    filename: FilenameField | None = Field(
+        None, description=f"{_FILENAME} By default, the name at the end of `url`.", examples=["holiday.jpg"]
+    )
 
 
 @view("PresignedUpload")
@@ -91,6 +106,11 @@ class UploadView(TypedDict):
         described("When it is deleted, if no post names it until then; null while a post or series needs it."),
     ]
     createdAt: Annotated[Moment, described("When the upload was begun.")]
+    errorCode: Annotated[
+        UploadErrorCode | None,
+        described("Why there is no file, or why the last attempt to fetch it failed; null if nothing did.", None),
+    ]
+    error: Annotated[str | None, described("The same as a sentence.", None)]
 
 
 @view("MediaFileList")

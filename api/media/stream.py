@@ -7,8 +7,7 @@ from litestar.exceptions import InternalServerException
 from api.http.headers import HttpRequest
 from api.media.errors import BROKEN_OFF, EMPTY, MediaRejected, differs
 from media.sniff import HEAD
-from media.upload_arrivals import recognize
-from media.upload_types import is_accepted
+from media.upload_types import is_accepted, recognize
 
 
 async def body_pieces(request: HttpRequest) -> AsyncIterator[bytes]:

@@ -115,7 +115,8 @@ def _problems(deps: Dependencies, named: Iterable[NamedUpload], rows: Mapping[st
         row = rows.get(upload.token)
         state = row.state_at(now) if row else None
         if state is UploadState.REJECTED:
-            problems.append(Problem("The uploaded file is no media file", "media_rejected", upload.param))
+            sentence = (row.error if row else None) or "The uploaded file is no media file"
+            problems.append(Problem(sentence, "media_rejected", upload.param))
         # At a stranger's host, a token that the workspace does not have is a part of the stranger's address.
         elif state is None and not (upload.url in hosts or deps.local_hosts.refused_host(upload.url)):
             continue

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.uploads import UploadState
@@ -48,10 +48,24 @@ class Upload(Base):
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that began it."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    source_url: Mapped[str | None] = mapped_column(deferred=True)
+    """Where a worker fetches its bytes; null if its client sends them, and once nothing is fetched any more.
+
+    It may hold a key, so it is read only to be fetched.
+    """
+    fetch_at: Mapped[datetime | None]
+    """When a worker fetches its bytes next; null if none does."""
+    fetches: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """How often a worker has begun to fetch them."""
+    error_code: Mapped[str | None]
+    """A domain.codes.UploadErrorCode: why they were not fetched."""
+    error: Mapped[str | None]
+    """The same as a sentence for its owner."""
 
     __table_args__ = (
         Index("uploads_of_workspace", "workspace_id", "id", postgresql_include=["state", "reserved"]),
         Index("uploads_to_expire", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("uploads_to_fetch", "fetch_at", postgresql_where=text("fetch_at IS NOT NULL")),
     )
 
     def state_at(self, now: datetime) -> UploadState:

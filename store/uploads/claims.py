@@ -32,7 +32,8 @@ WHERE id = :id AND state = 'uploading' AND key = :key
 _LOCK = text("SELECT id FROM uploads WHERE id = :id AND state IN ('pending', 'uploading') AND key = :key FOR UPDATE")
 _SETTLE = text("""
 UPDATE uploads SET state = :state, sniffed_type = :sniffed_type, size = :size, sha256 = :sha256, etag = :etag,
-  reserved = :reserved, claimed_until = NULL, multipart_id = NULL, expires_at = clock_timestamp() + :unused_for
+  reserved = :reserved, claimed_until = NULL, multipart_id = NULL, source_url = NULL, fetch_at = NULL,
+  error_code = NULL, error = NULL, expires_at = clock_timestamp() + :unused_for
 WHERE id = :id
 """)
 _EXTEND = text("""

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -38,6 +38,8 @@ class NewUpload:
     created_by: str | None
     part_size: int | None = None
     multipart_id: str | None = None
+    source_url: str | None = field(default=None, repr=False)
+    """The address from which a worker fetches it; None if its client sends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
         created_by=new.created_by,
         part_size=new.part_size,
         multipart_id=new.multipart_id,
+        source_url=new.source_url,
+        fetch_at=datetime.now(UTC) if new.source_url else None,
     )
     session.add(row)
     await session.flush()
@@ -157,6 +161,8 @@ async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> 
     """Let a worker delete a file and its row. The caller has locked the row and knows that no post names it."""
     gone = update(Upload).where(Upload.id == upload_id)
     await session.execute(
-        gone.values(state=UploadState.DELETED.value, expires_at=now, claimed_until=None),
+        gone.values(
+            state=UploadState.DELETED.value, expires_at=now, claimed_until=None, source_url=None, fetch_at=None
+        ),
         execution_options={"synchronize_session": False},
     )

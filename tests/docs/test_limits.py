@@ -1,6 +1,7 @@
 """The numbers of docs/limits.md are those of the code, and it names every table that grows."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,21 @@ from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
 from domain.request_limits import POSTS_BURST, POSTS_PER_MINUTE, REQUESTS_PER_MINUTE
 from domain.series import MOST_AHEAD, MOST_SERIES
-from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS, PARTS_WITHIN, UPLOAD_QUOTA, UPLOAD_WITHIN
+from domain.uploads import (
+    FETCH_AGAIN_AFTER,
+    FETCHES_OF_WORKSPACE,
+    LARGEST_UPLOAD,
+    MOST_UPLOADS,
+    MOST_WAITING_FETCHES,
+    PARTS_WITHIN,
+    UPLOAD_QUOTA,
+    UPLOAD_WITHIN,
+)
 from media.bandwidth import PER_SECOND
+from media.fetch import MAX_BYTES as MOST_FETCHED_BYTES
+from media.fetch import MinimumSpeed
 from platforms.choices import MOST_CHOICES
+from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.parts import MOST_PARTS, PART
 from store.accounts.choices import KEPT as CHOICES_KEPT
 from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
@@ -150,6 +163,15 @@ NUMBERS = {
     "bytes of a file that must": f"{SLOWEST_UPLOAD // KIB} KiB a second",
     "time until an upload begins": f"{UPLOAD_WITHIN.seconds // 3600} hour; parts {PARTS_WITHIN.days} days",
     "files that are sent": f"{MOST_WRITERS_OF_ONE} of a workspace, {MOST_WRITERS} in all",
+    "files that workers are to fetch": (
+        f"{MOST_WAITING_FETCHES} of a workspace; {FETCHES_OF_WORKSPACE} of them at a time, {MOST_FETCHED_AT_ONCE} in "
+        "each of two workers"
+    ),
+    "a file that a worker fetches": (
+        f"{MOST_FETCHED_BYTES:,} bytes, {MinimumSpeed().longest // 60} minutes; "
+        f"{len(FETCH_AGAIN_AFTER) + 1} attempts in some "
+        f"{sum(FETCH_AGAIN_AFTER, timedelta()) // timedelta(minutes=10) * 10} minutes"
+    ),
     "files of a workspace": f"{MOST_UPLOADS:,}",
     "MiB of these files": f"{UPLOAD_QUOTA // MIB:,}",
     "connections to the database": f"{OF_REQUESTS.connection:g} s",

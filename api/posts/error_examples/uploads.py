@@ -30,6 +30,13 @@ EXAMPLES: tuple[ErrorExample, ...] = (
         None,
     ),
     (
+        "tooManyFetches",
+        429,
+        "100 files of this workspace are still to be fetched; please wait",
+        "rate_limited",
+        None,
+    ),
+    (
         "uploadsNotConfigured",
         422,
         "The operator of this service has not set up a place for uploads",

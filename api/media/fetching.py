@@ -1,0 +1,93 @@
+"""Uploads from an address: the row is begun here, and a worker fetches the file. This process connects nowhere."""
+
+import mimetypes
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from api.dependencies import Dependencies
+from api.http.headers import HttpRequest, idempotency_key
+from api.media.beginning import add_upload
+from api.media.errors import require_storage
+from api.media.operations import FETCH_MEDIA
+from api.media.schemas import LONGEST_FILENAME, FetchBody
+from api.media.views import upload_views
+from api.posts.answers.answer import Answer
+from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, keyed_request, take_key
+from api.views import write_json
+from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable
+from domain.uploads import MOST_WAITING_FETCHES, UNUSED_FOR
+from storage.keys import new_key
+from store.posts.idempotency import KeyedRequest
+from store.uploads.fetching import count_fetches
+from store.uploads.rows import NewUpload
+
+_ANY_TYPE = "application/octet-stream"
+_TOO_MANY = TooManyRequests(
+    Problem(f"{MOST_WAITING_FETCHES} files of this workspace are still to be fetched; please wait", "rate_limited"),
+    retry_after=10,
+)
+
+
+async def begin_fetch(
+    deps: Dependencies, request: HttpRequest, workspace_id: str, body: FetchBody, created_by: str
+) -> Answer:
+    """Let a worker fetch a file, once for each key, and answer with its upload. Raises PostsError."""
+    require_storage(deps)
+    payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    keyed = keyed_request(workspace_id, idempotency_key(request), payload, FETCH_MEDIA.route)
+    if keyed and (answer := await _first_answer(deps, keyed)):
+        return answer
+    _refuse_local(deps, body.url)
+    filename = body.filename or _filename(body.url)
+    upload = NewUpload(
+        workspace_id=workspace_id,
+        key=new_key(),
+        filename=filename,
+        content_type=mimetypes.guess_type(filename)[0] or _ANY_TYPE,
+        size=None,
+        sha256=None,
+        reserved=0,
+        expires_at=datetime.now(UTC) + UNUSED_FOR,
+        created_by=created_by,
+        source_url=body.url,
+    )
+    try:
+        return await _begin(deps, request, upload, keyed)
+    except KeyTakenError:
+        # Another request has taken the key meanwhile.
+        if keyed and (answer := await _first_answer(deps, keyed)):
+            return answer
+        raise Unavailable(EXPIRED, retry_after=1) from None
+
+
+async def _begin(deps: Dependencies, request: HttpRequest, upload: NewUpload, keyed: KeyedRequest | None) -> Answer:
+    async with deps.database.transaction() as session:
+        # Its lock holds up other uploads of the workspace, so the number below is exact.
+        begun = await add_upload(deps, session, upload)
+        if await count_fetches(session, upload.workspace_id) > MOST_WAITING_FETCHES:
+            raise _TOO_MANY
+        (view,) = await upload_views(deps, request, session, [begun.row])
+        answer = Answer(FETCH_MEDIA.status, write_json(view))
+        await take_key(session, keyed, begun.row.id, answer=answer)
+    return answer
+
+
+async def _first_answer(deps: Dependencies, keyed: KeyedRequest) -> Answer | None:
+    async with deps.database.reading() as session:
+        known = await find_use(session, keyed)
+    if known is None or known.response_body is None:
+        return None
+    return Answer(known.response_status or FETCH_MEDIA.status, known.response_body, replayed=True)
+
+
+def _refuse_local(deps: Dependencies, url: str) -> None:
+    """Raise InvalidRequest for an address that no worker will fetch, as its host alone shows."""
+    if (host := deps.local_hosts.refused_host(url)) is not None:
+        raise InvalidRequest(Problem(f"{host} is not on the public internet", "invalid_field_value", "url"))
+
+
+def _filename(url: str) -> str:
+    """Return the name at the end of an address, or one that tells nothing."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name[-LONGEST_FILENAME:] if name.isprintable() and name else "file"
