@@ -10,7 +10,9 @@ from litestar import Litestar
 
 from tests.api.conftest import app
 from tests.clients.building import built, unpacked
+from tests.fetching import fetching_uploads
 from tests.serving import listening
+from tests.stack import Stack
 
 __all__ = ["app"]
 
@@ -38,3 +40,10 @@ async def address(app: Litestar) -> AsyncIterator[str]:
     """Serve the API, and yield its address."""
     async with listening(app) as url:
         yield url
+
+
+@pytest.fixture
+async def fetching(app: Litestar, stack: Stack) -> AsyncIterator[None]:
+    """Fetch uploads as a worker does."""
+    async with fetching_uploads(app, stack):
+        yield

@@ -6,10 +6,8 @@ import os
 import re
 import shutil
 import sys
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from domain.scopes import Scope
 from store.workspaces.keys import create_key
 from tests.api.clients.tools import run
 from tests.clients.building import ROOT, built, install_tool
-from tests.media.files import png
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
@@ -106,10 +103,15 @@ SEEN: dict[str, Any] = {
     "inside": [
         f"Error executing tool upload_media_from_url: {sentence}"
         for sentence in (
-            "The address must begin with https://.",
-            "The address is not on the public internet.",
-            "The address is not on the public internet.",
-            "The address must begin with https:// and name a host.",
+            *(
+                f"{host} is not on the public internet (invalid_field_value)\n"
+                f"- url: {host} is not on the public internet (invalid_field_value)"
+                for host in ("localhost", "[::ffff:169.254.169.254]")
+            ),
+            (
+                "url must be an http or https URL (invalid_field_value)\n"
+                "- url: url must be an http or https URL (invalid_field_value)"
+            ),
         )
     ],
 }
@@ -158,59 +160,30 @@ async def test_the_package_is_typed(environment: Path, tmp_path: Path) -> None:
 
 
 FETCHES = """
-import asyncio, sys, tempfile
-from pathlib import Path
+import asyncio
 from socialsyncer_client import AsyncClient
 from mcp import Client
-from socialsyncer_mcp.files import PublicFiles, is_public
 from socialsyncer_mcp.server import make_server
 
-async def main(host: str) -> None:
-    async with Client(make_server(AsyncClient(), PublicFiles(frozenset({host})))) as client:
-        for path in ("moved", "gone", "loop", "inside"):
-            result = await client.call_tool("upload_media_from_url", {"url": f"http://{host}/{path}"})
+async def main() -> None:
+    async with Client(make_server(AsyncClient())) as client:
+        for url in ("https://example.com/photo.jpg", "https://no-such-host.invalid/photo.jpg"):
+            result = await client.call_tool("upload_media_from_url", {"url": url})
             print((result.structured_content or {}).get("contentType") or result.content[0].text)
 
-assert [is_public(ip) for ip in ("8.8.8.8", "2606:4700::1")] == [True, True]
-inside = "10.0.0.1 127.0.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1"
-inside += " ::1 fe80::1%eth0 fc00::1 ::ffff:10.0.0.1 64:ff9b::a00:1"
-assert not any(map(is_public, inside.split()))
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main())
 """
 
 
-class Pictures(BaseHTTPRequestHandler):
-    """A server of a picture, of an address that leads to it, and of addresses that lead elsewhere."""
-
-    def do_GET(self) -> None:
-        """Answer by the path."""
-        elsewhere = {"/moved": "/a%20b.png", "/loop": "/loop", "/inside": "https://127.0.0.1:1/a.png"}
-        self.send_response(302 if self.path in elsewhere else 404 if self.path == "/gone" else 200)
-        if self.path in elsewhere:
-            self.send_header("Location", elsewhere[self.path])
-        self.end_headers()
-        self.wfile.write(b"" if self.path in elsewhere else png())
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
-async def test_a_file_is_fetched_through_redirects_and_uploaded(
-    environment: Path, workspace: dict[str, str], tmp_path: Path
+async def test_the_service_fetches_a_file_for_a_model(
+    environment: Path, workspace: dict[str, str], stack: Stack, fetching: None, tmp_path: Path
 ) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        variables = [f"{name}={value}" for name, value in workspace.items()]
-        host = f"127.0.0.1:{server.server_port}"
-        printed = await run(tmp_path, "env", *variables, str(environment / "python"), "-c", FETCHES, host)
-        server.shutdown()
-    refused = "Error executing tool upload_media_from_url: The"
-    assert printed.splitlines() == [
-        "image/png",
-        f"{refused} server of the file answered 404.",
-        f"{refused} address leads to another one more than 3 times.",
-        f"{refused} address is not on the public internet.",
-    ]
+    variables = [f"{name}={value}" for name, value in workspace.items()]
+    printed = await run(tmp_path, "env", *variables, str(environment / "python"), "-c", FETCHES)
+    refused = "Error executing tool upload_media_from_url: The file at no-such-host.invalid is not fetched: its host"
+    first, second = printed.splitlines()
+    assert first == "image/jpeg"
+    assert second.startswith(refused)
 
 
 async def test_the_page_plans_a_week(environment: Path, workspace: dict[str, str], tmp_path: Path) -> None:

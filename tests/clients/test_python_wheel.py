@@ -83,6 +83,7 @@ PRINTS = (
     "",
     r"60 created \[\]\n1 corrected\n60 moved\n7 made drafts\n8 due in March\npaused 53 scheduled 7 drafts\n",
     "ready 1\n",
+    "ready image/jpeg\n",
     r"post.published post_\S+ None\n",
     "",
 )
@@ -98,7 +99,7 @@ async def environment(python_files: list[Path], tmp_path_factory: pytest.TempPat
 
 
 async def test_the_page_shows_what_its_programs_print(
-    environment: Path, address: str, stack: Stack, tmp_path: Path
+    environment: Path, address: str, stack: Stack, fetching: None, tmp_path: Path
 ) -> None:
     (campaign,) = [block for block in BLOCKS if "campaign_from_csv" in block]
     assert len([line for line in campaign.splitlines() if line]) <= 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -24,7 +22,6 @@ from socialsyncer_mcp.bodies import (
     body_key,
     post_body,
 )
-from socialsyncer_mcp.files import FileRefused, PublicFiles
 
 SecondKey = Annotated[
     str | None,
@@ -41,25 +38,19 @@ Confirm = Annotated[
 class ChangingTools:
     """The tools that change posts."""
 
-    def __init__(self, api: AsyncClient, files: PublicFiles) -> None:
+    def __init__(self, api: AsyncClient) -> None:
         self._api = api
-        self._files = files
 
     async def upload_media_from_url(
-        self, url: Annotated[str, Field(description="The https address of one picture, video or document.")]
+        self, url: Annotated[str, Field(description="The address of one picture, video or document.")]
     ) -> Answer:
-        """Upload a file of the public internet, so that posts can name it by the `publicUrl` of the answer.
+        """Let the service fetch a file of the public internet; posts name it by the `publicUrl` of the answer.
 
         Use it for a file whose address may end before its post is due. A file that no post names is deleted after a
         week. A repeat uploads it once more.
         """
-        with tempfile.TemporaryDirectory(prefix="socialsyncer-mcp-") as folder:
-            try:
-                path = await self._files.fetch(url, Path(folder))
-            except FileRefused as error:
-                raise ToolError(str(error)) from error
-            async with calling():
-                file = (await self._api.upload(path)).to_dict()
+        async with calling():
+            file = (await self._api.upload_from_url(url)).to_dict()
         return {name: file[name] for name in ("id", "publicUrl", "contentType", "size", "state") if name in file}
 
     async def create_post(

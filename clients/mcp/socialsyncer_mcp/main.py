@@ -8,7 +8,6 @@ import sys
 from mcp.server.transport_security import TransportSecuritySettings
 from socialsyncer_client import AsyncClient
 
-from socialsyncer_mcp.files import PublicFiles
 from socialsyncer_mcp.server import make_server
 
 HOST = "127.0.0.1"
@@ -28,16 +27,12 @@ def main() -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a Host header that a proxy in front of it sends, for example mcp.example.com",
     )  # fmt: skip
-    parser.add_argument(
-        "--files-from", action="append", default=[], metavar="HOST:PORT",
-        help="a host of your own network from which files are fetched, too; else the public internet alone",
-    )  # fmt: skip
     options = parser.parse_args()
     try:
         api = AsyncClient()
     except ValueError as error:
         sys.exit(str(error))
-    server = make_server(api, PublicFiles(frozenset(options.files_from)))
+    server = make_server(api)
     if options.http is None:
         server.run("stdio")
         return

@@ -9,7 +9,6 @@ from mcp.types import ToolAnnotations
 from socialsyncer_client import AsyncClient
 
 from socialsyncer_mcp.changing import ChangingTools
-from socialsyncer_mcp.files import PublicFiles
 from socialsyncer_mcp.reading import ReadingTools
 
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -26,8 +25,8 @@ INSTRUCTIONS = (
 )
 
 
-def make_server(api: AsyncClient, files: PublicFiles) -> MCPServer:
-    """Return the server, whose tools speak to the API by this client, and fetch these files."""
+def make_server(api: AsyncClient) -> MCPServer:
+    """Return the server, whose tools speak to the API by this client."""
     server: MCPServer = MCPServer(
         "socialsyncer",
         title="Posts API",
@@ -35,7 +34,7 @@ def make_server(api: AsyncClient, files: PublicFiles) -> MCPServer:
         version=version("socialsyncer-mcp"),
         log_level="WARNING",
     )
-    reading, changing = ReadingTools(api), ChangingTools(api, files)
+    reading, changing = ReadingTools(api), ChangingTools(api)
     for tool, title, hints in (
         (reading.list_accounts, "List accounts", READ),
         (reading.list_platforms, "List platforms", READ),

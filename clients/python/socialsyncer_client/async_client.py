@@ -21,7 +21,7 @@ from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import AsyncRetryingTransport
-from socialsyncer_client.uploading import Step, advance, upload_steps
+from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
 from socialsyncer_client.waiting import Waiting
 
 
@@ -89,6 +89,17 @@ class AsyncClient(AsyncOperations):
             except SocialSyncerError as error:
                 outcome = error
         return step
+
+    async def upload_from_url(
+        self, url: str, *, filename: str | None = None, timeout: float = 300, idempotency_key: str | None = None
+    ) -> MediaFile:
+        """Let the service fetch a file. Arguments and exceptions are those of `Client.upload_from_url`."""
+        waiting = Waiting(timeout)
+        file = await self.fetch_media(fetch_body(url, filename), idempotency_key=new_key(idempotency_key))
+        while (seconds := waiting.seconds_before_file(file)) is not None:
+            await asyncio.sleep(seconds)
+            file = await self.get_media(file.id)
+        return file
 
     async def import_file(
         self,

@@ -21,7 +21,7 @@ from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import RetryingTransport
-from socialsyncer_client.uploading import Step, advance, upload_steps
+from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
 from socialsyncer_client.waiting import Waiting
 
 
@@ -113,6 +113,22 @@ class Client(Operations):
             except SocialSyncerError as error:
                 outcome = error
         return step
+
+    def upload_from_url(
+        self, url: str, *, filename: str | None = None, timeout: float = 300, idempotency_key: str | None = None
+    ) -> MediaFile:
+        """Let the service fetch a file, and return it once posts can name its `public_url`.
+
+        Raises:
+            UploadFailed: The file could not be fetched; `code` and the message say why.
+            WaitTimeout: It was not fetched within `timeout` seconds; the service continues.
+        """
+        waiting = Waiting(timeout)
+        file = self.fetch_media(fetch_body(url, filename), idempotency_key=new_key(idempotency_key))
+        while (seconds := waiting.seconds_before_file(file)) is not None:
+            sleep(seconds)
+            file = self.get_media(file.id)
+        return file
 
     def import_file(
         self,

@@ -11,8 +11,9 @@ SocialSyncerError
 │   ├── CursorExpired           410: read the feed again without a cursor
 │   ├── RateLimited             429: repeat it after `retry_after` seconds
 │   └── ServerFailed            5xx
+├── UploadFailed                a file could not be fetched from its address
 ├── UploadInterrupted           a file has not arrived whole: continue with its id
-├── WaitTimeout                 a post has not come to rest in time
+├── WaitTimeout                 a post has not come to rest, or a file has not been fetched, in time
 └── WebhookVerificationError    a webhook's request is not signed by the secret, or is too old
 """
 
@@ -100,6 +101,20 @@ class ServerFailed(ResponseError):
     """A failure of the service, or a part of it that is down."""
 
 
+class UploadFailed(SocialSyncerError):
+    """A file that the service could not fetch.
+
+    Attributes:
+        media_id: The upload.
+        code: The reason, for a program; see docs/errors.md.
+    """
+
+    def __init__(self, message: str, media_id: str, code: str) -> None:
+        super().__init__(message)
+        self.media_id = media_id
+        self.code = code
+
+
 class UploadInterrupted(SocialSyncerError):
     """A file that has not arrived whole.
 
@@ -113,10 +128,10 @@ class UploadInterrupted(SocialSyncerError):
 
 
 class WaitTimeout(SocialSyncerError):
-    """A post that has not come to rest in time.
+    """A post that has not come to rest in time, or a file that has not been fetched.
 
     Attributes:
-        post: The post as it was read last.
+        post: The post, or the file, as it was read last.
     """
 
     def __init__(self, message: str, post: Any) -> None:

@@ -64,6 +64,11 @@ def upload_steps(path: str | os.PathLike[str], content_type: str | None, resume:
         raise UploadInterrupted(f"{file.name} was not uploaded whole: {error}", upload.id) from error
 
 
+def fetch_body(url: str, filename: str | None) -> dict[str, Any]:
+    """Return the body of a request that lets the service fetch a file."""
+    return {"url": url} if filename is None else {"url": url, "filename": filename}
+
+
 def advance(steps: Steps, outcome: httpx.Response | SocialSyncerError | None) -> Step | MediaFile:
     """Return the next request after the outcome of the one before, or the file. It reads from the disk."""
     try:

@@ -9,8 +9,8 @@ import { pause } from "./pause.js";
 import { Transport } from "./transport.js";
 import type { ClientOptions } from "./transport.js";
 import type { Answer, Body, Keyed, Options, Query, Sent, Waiting } from "./types.js";
-import { upload } from "./uploads.js";
-import type { UploadOptions } from "./uploads.js";
+import { upload, uploadFromUrl } from "./uploads.js";
+import type { FetchOptions, UploadOptions } from "./uploads.js";
 
 type Post = components["schemas"]["Post"];
 const OVER: ReadonlySet<string> = new Set(["published", "partial", "failed"]);
@@ -81,6 +81,11 @@ export class Client extends Operations {
   /** Upload a file, in parts if it is large, and return it: its `publicUrl` goes into `mediaItems` of posts. */
   upload(file: Blob, options: UploadOptions = {}): Promise<components["schemas"]["MediaFile"]> {
     return upload(this, (...request) => this.#transport.put(...request), file, options);
+  }
+
+  /** Let the service fetch a file, and return it once it is there. Throws UploadFailed if it cannot be fetched. */
+  uploadFromUrl(url: string, options: FetchOptions = {}): Promise<components["schemas"]["MediaFile"]> {
+    return uploadFromUrl(this, url, options);
   }
 
   readonly #send = (sent: Sent, options: Options & Keyed): Promise<unknown> => this.send(sent, options);

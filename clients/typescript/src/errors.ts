@@ -66,6 +66,15 @@ export class WaitTimeout extends SocialSyncerError {
   }
 }
 
+/** The service could not fetch a file. `media` says why: `errorCode` and `error`. */
+export class UploadFailed extends SocialSyncerError {
+  override name = "UploadFailed";
+
+  constructor(readonly media: components["schemas"]["MediaFile"]) {
+    super(media.error ?? `${media.id} is ${media.state}`);
+  }
+}
+
 /** A request does not come from the service, or is too old. */
 export class WebhookVerificationError extends SocialSyncerError {
   override name = "WebhookVerificationError";

@@ -1,7 +1,9 @@
 /** Uploads: a file in one request, or in parts if it is large. */
 import type { Client } from "./client.js";
-import { SocialSyncerError } from "./errors.js";
+import { SocialSyncerError, UploadFailed } from "./errors.js";
 import type { components } from "./generated/schema.js";
+import { pause } from "./pause.js";
+import type { Keyed, Options } from "./types.js";
 
 type MediaFile = components["schemas"]["MediaFile"];
 
@@ -45,6 +47,28 @@ export async function upload(client: Client, put: Put, file: Blob, options: Uplo
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, send));
   return settled(await client.completeMultipart(begun.id, { timeout: 120, ...rest }));
+}
+
+/** How a file is fetched from an address. */
+export interface FetchOptions extends Options, Keyed {
+  /** Default: the name at the end of the address. */
+  filename?: string;
+  /** Seconds to wait for the file, 300 by default. */
+  within?: number;
+}
+
+export async function uploadFromUrl(client: Client, url: string, options: FetchOptions): Promise<MediaFile> {
+  const { filename, within = 300, idempotencyKey, ...rest } = options;
+  const until = Date.now() + within * 1000;
+  let media = await client.fetchMedia({ url, ...(filename && { filename }) }, { ...rest, ...(idempotencyKey && { idempotencyKey }) });
+  for (let wait = 1; media.state === "fetching"; wait = Math.min(wait * 1.5, 15)) {
+    const left = (until - Date.now()) / 1000;
+    if (left <= 0) throw new SocialSyncerError(`${media.id} was not fetched within ${within} seconds; the service continues`);
+    await pause(Math.min(left, wait), rest.signal);
+    media = await client.getMedia(media.id, rest);
+  }
+  if (media.state !== "ready") throw new UploadFailed(media);
+  return media;
 }
 
 function settled(media: MediaFile): MediaFile {

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from litestar import Litestar
 
 from cli.client.uploads import IN_PARTS_FROM
 from cli.main import main
@@ -16,6 +17,7 @@ from storage.parts import PART
 from tests.api.media.files import JPEG as PICTURE
 from tests.cli.client.conftest import Terminal
 from tests.cli.client.scripted import DROP, answering
+from tests.fetching import fetching_uploads
 from tests.stack import Stack
 
 VIDEO = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
@@ -110,3 +112,12 @@ def test_bytes_are_sent_again_and_never_with_the_key(tmp_path: Path, monkeypatch
         storage.answers[:] = [DROP] * 4
         away = run(api.url, "upload", str(path))
     assert (away.exit_code, "Run the same command again" in away.output) == (3, True)
+
+
+async def test_the_service_fetches_a_file_of_the_internet(terminal: Terminal, app: Litestar, stack: Stack) -> None:
+    async with fetching_uploads(app, stack):
+        fetched = await terminal.run("upload", "https://example.com/photo.jpg")
+        lost = await terminal.run("upload", "https://no-such-host.invalid/photo.jpg")
+    assert fetched.exit_code == 0, fetched.output
+    assert fetched.output.strip().endswith("/photo.jpg")
+    assert (lost.exit_code, "no-such-host.invalid is not fetched" in lost.output) == (1, True)

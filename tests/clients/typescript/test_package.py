@@ -47,7 +47,9 @@ async def test_a_program_publishes_waits_and_follows_events(program: Program, st
     assert len(await stack.public(text)) == 1
 
 
-async def test_files_are_uploaded_whole_and_in_parts(program: Program, stack: Stack, tmp_path: Path) -> None:
+async def test_files_are_uploaded_whole_and_in_parts(
+    program: Program, stack: Stack, fetching: None, tmp_path: Path
+) -> None:
     video = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + os.urandom(LARGEST_WHOLE)
     (tmp_path / "photo.jpg").write_bytes(JPEG)
     (tmp_path / "large.mp4").write_bytes(video)
