@@ -115,6 +115,12 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def derive_secret(api_key: str, seed: str) -> str:
+    """Return the secret of an API key and a random text: the same for the same two."""
+    digest = hmac.digest(api_key.encode(), f"secret of a webhook\n{seed}".encode(), hashlib.sha256)
+    return SECRET_PREFIX + base64.b64encode(digest).decode()
+
+
 def is_secret(text: str) -> bool:
     """Return whether a text is a secret as Standard Webhooks write it: 24 to 64 bytes in base64."""
     try:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
+from api.http.body import JsonObject
 from api.http.suggest import did_you_mean
 from api.webhooks.addresses import address_problem
+from api.webhooks.repeats import DELETED, DoneRequest, WebhookRequest
 from api.webhooks.schemas import EVENT_NAMES, TestView, WebhookBody, WebhookChangeBody, WebhookView
-from domain.errors import InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
+from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from domain.webhooks import MOST_ENDPOINTS, DeliveryState, is_secret, new_secret
+from domain.webhooks import MOST_ENDPOINTS, DeliveryState, is_secret
 from store.models import Webhook
 from store.webhooks.endpoints import (
     NewEndpoint,
@@ -41,24 +43,41 @@ async def require_webhook(session: AsyncSession, workspace_id: str, webhook_id: 
     return webhook
 
 
-async def create_webhook(deps: Dependencies, workspace_id: str, body: WebhookBody, wait_s: float) -> WebhookView:
-    """Create an endpoint and test it. Raises InvalidRequest, TooManyRequests, Unprocessable, Unavailable."""
+async def create_webhook(request: WebhookRequest, body: WebhookBody, wait_s: float) -> tuple[WebhookView, DoneRequest]:
+    """Create an endpoint and test it.
+
+    Raises InvalidRequest, TooManyRequests, Unprocessable, Conflict, IdempotencyKeyReused, Unavailable.
+    """
+    deps, workspace_id = request.deps, request.workspace_id
     problems = [*_address_problems(deps, body.url), *_event_problems(body.events)]
     if body.secret is not None and not is_secret(body.secret):
         problems.append(_NO_SECRET)
     if problems:
         raise InvalidRequest(problems)
-    # Before the endpoint exists: its secret is answered only once.
-    deps.webhook_tests.take(workspace_id)
-    webhook_id, secret = new_id("wh"), body.secret or new_secret()
-    async with deps.database.transaction() as session:
+    webhook_id = new_id("wh")
+    secret, origin = (body.secret, {}) if body.secret is not None else request.new_secret()
+
+    async def create(session: AsyncSession) -> JsonObject:
         sealed = await _seal(session, webhook_id, secret)
         events = list(dict.fromkeys(body.events))
         endpoint = NewEndpoint(webhook_id, workspace_id, body.url, events, body.name, body.enabled, sealed)
         if not await create_endpoint(session, endpoint, MOST_ENDPOINTS):
             raise Unprocessable(_TOO_MANY)
-    test = await run_test(deps, workspace_id, webhook_id, wait_s)
-    return {**await webhook_view(deps, workspace_id, webhook_id), "secret": secret, "test": test}
+        return {**origin, "test": await add_test(session, workspace_id, webhook_id)}
+
+    done = await request.known()
+    if done is None:
+        # Before the endpoint exists: without a key, its secret is answered only once.
+        deps.webhook_tests.take(workspace_id)
+        done = await request.do_once(webhook_id, create)
+    if done.is_replay and body.secret is None:
+        secret = request.secret(done.result)
+    test, _ = await _wait_for_test(deps, done.result["test"], wait_s)
+    try:
+        view = await webhook_view(deps, workspace_id, done.webhook_id)
+    except NotFound:
+        raise Conflict(DELETED) from None
+    return {**view, "secret": secret, "test": test}, done
 
 
 async def change_webhook(
@@ -80,25 +99,70 @@ async def change_webhook(
             await change_endpoint(session, workspace_id, webhook_id, **values)
     if not is_moved:
         return await webhook_view(deps, workspace_id, webhook_id)
-    test = await run_test(deps, workspace_id, webhook_id, wait_s)
+    test = await _run_test(deps, workspace_id, webhook_id, wait_s)
     return {**await webhook_view(deps, workspace_id, webhook_id), "test": test}
 
 
-async def rotate_webhook(deps: Dependencies, workspace_id: str, webhook_id: str, overlap: timedelta) -> WebhookView:
-    """Give an endpoint a new secret. Raises NotFound, Unavailable."""
-    secret = new_secret()
-    async with deps.database.transaction() as session:
+async def rotate_webhook(
+    request: WebhookRequest, webhook_id: str, overlap: timedelta
+) -> tuple[WebhookView, DoneRequest]:
+    """Give an endpoint a new secret. Raises NotFound, Conflict, IdempotencyKeyReused, Unavailable."""
+    workspace_id = request.workspace_id
+    secret, origin = request.new_secret()
+
+    async def rotate(session: AsyncSession) -> JsonObject:
         await require_webhook(session, workspace_id, webhook_id)
         await rotate_secret(session, workspace_id, webhook_id, await _seal(session, webhook_id, secret), overlap)
-    return {**await webhook_view(deps, workspace_id, webhook_id), "secret": secret}
+        return origin
+
+    done = await request.do_once(webhook_id, rotate)
+    if done.is_replay:
+        secret = request.secret(done.result)
+    return {**await webhook_view(request.deps, workspace_id, webhook_id), "secret": secret}, done
 
 
-async def run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_s: float) -> TestView:
+async def test_webhook(
+    request: WebhookRequest, webhook_id: str, wait_s: float, *, enables: bool
+) -> tuple[TestView, DoneRequest]:
+    """Test an endpoint, and switch it on if it takes the test and `enables` is set.
+
+    Raises NotFound, TooManyRequests, IdempotencyKeyReused, Unavailable.
+    """
+    deps, workspace_id = request.deps, request.workspace_id
+
+    async def add(session: AsyncSession) -> JsonObject:
+        return {"test": await _add_test(session, workspace_id, webhook_id)}
+
+    done = await request.known()
+    if done is None:
+        async with deps.database.reading() as session:
+            await require_webhook(session, workspace_id, webhook_id)
+        deps.webhook_tests.take(workspace_id)
+        done = await request.do_once(webhook_id, add)
+    test, tested_at = await _wait_for_test(deps, done.result["test"], wait_s)
+    if enables and test["outcome"] == "delivered":
+        # A repeat leaves an endpoint alone that was switched off after its test.
+        await _enable_webhook(deps, workspace_id, webhook_id, tested_at if done.is_replay else None)
+    return test, done
+
+
+async def _run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_s: float) -> TestView:
     """Have a worker test an endpoint, and wait for the outcome. The caller counts the test. Raises NotFound."""
     async with deps.database.transaction() as session:
-        delivery_id = await add_test(session, workspace_id, webhook_id)
+        delivery_id = await _add_test(session, workspace_id, webhook_id)
+    test, _ = await _wait_for_test(deps, delivery_id, wait_s)
+    return test
+
+
+async def _add_test(session: AsyncSession, workspace_id: str, webhook_id: str) -> str:
+    delivery_id = await add_test(session, workspace_id, webhook_id)
     if delivery_id is None:
         raise NotFound(NOT_FOUND)
+    return delivery_id
+
+
+async def _wait_for_test(deps: Dependencies, delivery_id: str, wait_s: float) -> tuple[TestView, datetime | None]:
+    """Return the outcome of a test and when it was sent, if a worker has sent it in a time."""
 
     async def is_over() -> bool:
         async with deps.database.reading() as session:
@@ -109,19 +173,23 @@ async def run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_
     async with deps.database.reading() as session:
         state, attempt = await delivery_outcome(session, delivery_id)
     if state is DeliveryState.WAITING or attempt is None:
-        return TestView(outcome="unchecked", deliveryId=delivery_id, httpStatus=None, error=None)
+        return TestView(outcome="unchecked", deliveryId=delivery_id, httpStatus=None, error=None), None
     is_delivered = state is DeliveryState.DELIVERED
-    return TestView(
+    test = TestView(
         outcome="delivered" if is_delivered else "failed",
         deliveryId=delivery_id,
         httpStatus=attempt.http_status,
         error=attempt.error,
     )
+    return test, attempt.at
 
 
-async def enable_webhook(deps: Dependencies, workspace_id: str, webhook_id: str) -> None:
-    """Switch an endpoint on."""
+async def _enable_webhook(deps: Dependencies, workspace_id: str, webhook_id: str, off_before: datetime | None) -> None:
+    """Switch an endpoint on; with `off_before`, only if it was switched off before that time."""
     async with deps.database.transaction() as session:
+        webhook = await require_webhook(session, workspace_id, webhook_id)
+        if off_before and webhook.disabled_at and webhook.disabled_at >= off_before:
+            return
         await change_endpoint(session, workspace_id, webhook_id, **switched(True, datetime.now(UTC)))
 
 

@@ -1,7 +1,7 @@
 """The operations on webhooks, as the API routes them and its document describes them."""
 
 from api.http.operation import WITH_BODY, Json, Operation
-from api.http.parameters import cursor, query
+from api.http.parameters import KEY, cursor, query
 from api.http.query import MAX_LIMIT
 from api.webhooks import examples
 from api.webhooks.schemas import (
@@ -33,22 +33,34 @@ _PREFER: Json = {
     "schema": {"type": "string"},
     "example": "wait=10",
 }
+_KEY_OF_SECRET: Json = {
+    **KEY,
+    "description": (
+        "Makes a repeat safe for 24 hours: the same key with the same path and body changes nothing more. The answer "
+        "is the webhook as it is now, with the same secret. Send the repeat with the same API key: the API cannot read "
+        "secrets, and makes this one of the API key again."
+    ),
+}
+_KEY_OF_CHANGE: Json = {
+    **KEY,
+    "description": "Makes a repeat safe for 24 hours: the same key with the same path and body changes nothing more.",
+}
 _ERRORS = ("wrongEvent", *WITH_BODY)
 
 CREATE_WEBHOOK = Operation(
     route="POST /v1/webhooks/settings",
     description=(
-        "Events are sent to `url` from now on, signed with `secret`, which is answered here and never again. A "
+        "Events are sent to `url` from now on, signed with `secret`, which only this request is answered. A "
         "`webhook.test` is sent at once, and its outcome is in `test`; the endpoint is created in any case. A "
         f"workspace may have {MOST_ENDPOINTS} endpoints."
     ),
     answer=WebhookView,
     answers={"created": examples.CREATED},
-    errors=(*_ERRORS, "tooManyWebhooks"),
+    errors=(*_ERRORS, "tooManyWebhooks", "keyReused", "webhookDeletedSince", "secretOfOtherKey"),
     status=201,
     body=WebhookBody,
     bodies={"create": examples.CREATE},
-    parameters=(_PREFER,),
+    parameters=(_KEY_OF_SECRET, _PREFER),
 )
 LIST_WEBHOOKS = Operation(
     route="GET /v1/webhooks/settings",
@@ -87,15 +99,16 @@ DELETE_WEBHOOK = Operation(
 ROTATE_SECRET = Operation(
     route="POST /v1/webhooks/settings/{webhookId}/rotate",
     description=(
-        "The new secret is answered here and never again. Until the overlap ends, `webhook-signature` has a signature "
+        "Only this request is answered the new secret. Until the overlap ends, `webhook-signature` has a signature "
         "by each, and `X-SocialSyncerAPI-Signature` stays with the older one."
     ),
     answer=WebhookView,
     answers={"rotated": examples.ROTATED},
-    errors=(*WITH_BODY, "webhookNotFound"),
+    errors=(*WITH_BODY, "webhookNotFound", "keyReused", "secretOfOtherKey"),
     body=RotateBody,
     bodies={"rotate": {"overlapHours": 24}},
     body_required=False,
+    parameters=(_KEY_OF_SECRET,),
 )
 TEST_WEBHOOK = Operation(
     route="POST /v1/webhooks/settings/{webhookId}/test",
@@ -108,8 +121,9 @@ TEST_WEBHOOK = Operation(
         "delivered": examples.TEST,
         "failed": {**examples.TEST, "outcome": "failed", "httpStatus": 500, "error": "it answered 500"},
     },
-    errors=("unknownQuery", "webhookNotFound"),
+    errors=("unknownQuery", "webhookNotFound", "keyReused"),
     parameters=(
+        _KEY_OF_CHANGE,
         query("enable", "Whether to switch the endpoint on if it takes the test.", {"type": "boolean"}, True),
         _PREFER,
     ),
@@ -122,10 +136,11 @@ RECOVER_EVENTS = Operation(
     ),
     answer=RecoveredView,
     answers={"recovered": {"recovered": 312}},
-    errors=("wrongTime", *WITH_BODY, "webhookNotFound"),
+    errors=("wrongTime", *WITH_BODY, "webhookNotFound", "keyReused"),
     status=202,
     body=RecoverBody,
     bodies={"recover": examples.RECOVER},
+    parameters=(_KEY_OF_CHANGE,),
 )
 LIST_DELIVERIES = Operation(
     route="GET /v1/webhooks/logs",
@@ -158,8 +173,9 @@ REDELIVER_EVENTS = Operation(
     description="Delivers events again, with all their attempts; also those that were delivered.",
     answer=RedeliveredView,
     answers={"waiting": {"deliveryIds": [examples.DELIVERY_ID]}},
-    errors=(*WITH_BODY, "deliveryNotFound"),
+    errors=(*WITH_BODY, "deliveryNotFound", "keyReused"),
     status=202,
     body=RedeliverBody,
     bodies={"redeliver": {"deliveryIds": [examples.DELIVERY_ID]}},
+    parameters=(_KEY_OF_CHANGE,),
 )

@@ -5,28 +5,30 @@ from functools import partial
 
 from litestar import Controller, Response
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.dependencies import Deps
+from api.http.body import JsonObject
 from api.http.body_validation import read_valid
-from api.http.headers import HttpRequest, preferred_wait
+from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_request
+from api.http.request import read_keyed_request, read_request
 from api.posts.answers.response import respond_privately
 from api.webhooks import operations
 from api.webhooks.actions import (
     NOT_FOUND,
     change_webhook,
     create_webhook,
-    enable_webhook,
     require_webhook,
     rotate_webhook,
-    run_test,
+    test_webhook,
     view_of_row,
     webhook_view,
 )
 from api.webhooks.log import delivery_view, read_log_query, read_time_range, write_cursor
+from api.webhooks.repeats import WebhookRequest
 from api.webhooks.schemas import (
     DeletedWebhookView,
     LogView,
@@ -40,6 +42,7 @@ from api.webhooks.schemas import (
     WebhookListView,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
+from domain.ids import new_id
 from domain.webhooks import MOST_WAITING
 from store.webhooks.endpoints import count_waiting, delete_endpoint, list_endpoints
 from store.webhooks.logs import read_log, recover, redeliver
@@ -61,8 +64,11 @@ class WebhookEndpoints(Controller):
     async def create_webhook(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a webhook."""
         await deps.restoring.require_finished()
-        body = read_valid(WebhookBody, await read_request(request, partial(read_valid, WebhookBody)))
-        return respond_privately(await create_webhook(deps, workspace_id, body, _wait(request)), 201)
+        payload, key = await read_keyed_request(request, partial(read_valid, WebhookBody))
+        body = read_valid(WebhookBody, payload)
+        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, "POST /v1/webhooks/settings")
+        view, done = await create_webhook(keyed, body, _wait(request))
+        return respond_privately(view, 201, replayed=done.is_replay)
 
     @serves(operations.LIST_WEBHOOKS)
     async def list_webhooks(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -108,9 +114,12 @@ class WebhookEndpoints(Controller):
     ) -> Response[bytes]:
         """Replace the secret of a webhook."""
         await deps.restoring.require_finished()
-        body = read_valid(RotateBody, await read_request(request, partial(read_valid, RotateBody)))
-        overlap = timedelta(hours=body.overlap_hours)
-        return respond_privately(await rotate_webhook(deps, workspace_id, webhook_id, overlap))
+        payload, key = await read_keyed_request(request, partial(read_valid, RotateBody))
+        overlap = timedelta(hours=read_valid(RotateBody, payload).overlap_hours)
+        route = f"POST /v1/webhooks/settings/{webhook_id}/rotate"
+        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
+        view, done = await rotate_webhook(keyed, webhook_id, overlap)
+        return respond_privately(view, replayed=done.is_replay)
 
     @serves(operations.TEST_WEBHOOK)
     async def test_webhook(
@@ -121,13 +130,10 @@ class WebhookEndpoints(Controller):
         enable = read_query(request).get("enable", "false")
         if enable not in ("true", "false"):
             raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
-        async with deps.database.reading() as session:
-            await require_webhook(session, workspace_id, webhook_id)
-        deps.webhook_tests.take(workspace_id)
-        view = await run_test(deps, workspace_id, webhook_id, _wait(request))
-        if enable == "true" and view["outcome"] == "delivered":
-            await enable_webhook(deps, workspace_id, webhook_id)
-        return respond_privately(view)
+        route = f"POST /v1/webhooks/settings/{webhook_id}/test?enable={enable}"
+        keyed = WebhookRequest.from_route(deps, workspace_id, request, {}, idempotency_key(request), route)
+        view, done = await test_webhook(keyed, webhook_id, _wait(request), enables=enable == "true")
+        return respond_privately(view, replayed=done.is_replay)
 
     @serves(operations.RECOVER_EVENTS)
     async def recover_events(
@@ -135,12 +141,17 @@ class WebhookEndpoints(Controller):
     ) -> Response[bytes]:
         """Deliver the events that a webhook missed."""
         await deps.restoring.require_finished()
-        body = read_valid(RecoverBody, await read_request(request, partial(read_valid, RecoverBody)))
-        since, until = read_time_range(body)
-        async with deps.database.transaction() as session:
+        payload, key = await read_keyed_request(request, partial(read_valid, RecoverBody))
+        since, until = read_time_range(read_valid(RecoverBody, payload))
+
+        async def change(session: AsyncSession) -> JsonObject:
             webhook = await require_webhook(session, workspace_id, webhook_id)
-            recovered = await recover(session, webhook, since, until, MOST_WAITING)
-        return respond_privately(RecoveredView(recovered=recovered), 202)
+            return {"recovered": await recover(session, webhook, since, until, MOST_WAITING)}
+
+        route = f"POST /v1/webhooks/settings/{webhook_id}/recover"
+        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
+        done = await keyed.do_once(webhook_id, change)
+        return respond_privately(RecoveredView(recovered=done.result["recovered"]), 202, replayed=done.is_replay)
 
     @serves(operations.LIST_DELIVERIES)
     async def list_deliveries(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -158,10 +169,15 @@ class WebhookEndpoints(Controller):
     async def redeliver_events(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Deliver events again."""
         await deps.restoring.require_finished()
-        body = read_valid(RedeliverBody, await read_request(request, partial(read_valid, RedeliverBody)))
-        ids = list(dict.fromkeys(body.delivery_ids))
-        async with deps.database.transaction() as session:
-            again = await redeliver(session, workspace_id, ids, datetime.now(UTC))
-            if len(again) < len(ids):
+        payload, key = await read_keyed_request(request, partial(read_valid, RedeliverBody))
+        ids = list(dict.fromkeys(read_valid(RedeliverBody, payload).delivery_ids))
+
+        async def change(session: AsyncSession) -> JsonObject:
+            if len(await redeliver(session, workspace_id, ids, datetime.now(UTC))) < len(ids):
                 raise NotFound(_NO_DELIVERY)
-        return respond_privately(RedeliveredView(deliveryIds=ids), 202)
+            return {}
+
+        route = "POST /v1/webhooks/logs/redeliver"
+        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
+        done = await keyed.do_once(new_id("op"), change)
+        return respond_privately(RedeliveredView(deliveryIds=ids), 202, replayed=done.is_replay)

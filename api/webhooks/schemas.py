@@ -144,7 +144,8 @@ class WebhookView(TypedDict):
         Annotated[
             str,
             described(
-                "The secret that signs requests: in the answer that makes it, and never again.",
+                "The secret that signs requests: only in the answer to the request that makes it, and to repeats of it "
+                "with its Idempotency-Key.",
                 "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             ),
         ]

@@ -27,6 +27,10 @@ UPDATE idempotency_keys SET response_status = $4, response_body = $5
 WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NULL
 RETURNING key
 """
+_COMPLETE = text(
+    "UPDATE idempotency_keys SET response_status = :status, response_body = :body"
+    " WHERE workspace_id = :workspace_id AND key = :key"
+)
 _KEPT = """
 SELECT response_status, response_body FROM idempotency_keys
 WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NOT NULL
@@ -95,6 +99,12 @@ async def keep_response(
         return status, body
     stored = await database.row(_KEPT, *use)
     return (stored["response_status"] or status, stored["response_body"]) if stored else (status, body)
+
+
+async def complete_key(session: AsyncSession, request: KeyedRequest, status: int, body: bytes) -> None:
+    """Store the response of a key that the same transaction has acquired."""
+    values = {"workspace_id": request.workspace_id, "key": request.key, "status": status, "body": body}
+    await session.execute(_COMPLETE, values)
 
 
 async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:

@@ -10,18 +10,18 @@ from api.shared.waiting import Deadline
 from api.views import write_json
 
 _PRIVATE = {"Cache-Control": "no-store"}
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
     """Write an answer as HTTP; `deadline` is that of a request which may wait."""
-    headers: dict[str, str] = {}
-    if answer.replayed:
-        headers["Idempotent-Replayed"] = "true"
+    headers = dict(_REPLAYED if answer.replayed else {})
     if answer.waited and deadline is not None and deadline.applied_preference is not None:
         headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-def respond_privately(view: Mapping[str, Any], status: int = 200) -> Response[bytes]:
+def respond_privately(view: Mapping[str, Any], status: int = 200, *, replayed: bool = False) -> Response[bytes]:
     """Write what is known of an account, which no cache may keep."""
-    return Response(write_json(view), status_code=status, media_type="application/json", headers=_PRIVATE)
+    headers = {**_PRIVATE, **(_REPLAYED if replayed else {})}
+    return Response(write_json(view), status_code=status, media_type="application/json", headers=headers)

@@ -24,6 +24,20 @@ EXAMPLES: tuple[ErrorExample, ...] = (
     ("webhookNotFound", 404, "There is no such webhook", "not_found", None),
     ("deliveryNotFound", 404, "There is no such delivery", "not_found", "deliveryIds"),
     (
+        "webhookDeletedSince",
+        409,
+        "The webhook of this Idempotency-Key was deleted; a new request needs a new key",
+        "conflict",
+        None,
+    ),
+    (
+        "secretOfOtherKey",
+        409,
+        "The secret is for the API key of the first request alone: repeat it with that key, or replace the secret",
+        "conflict",
+        None,
+    ),
+    (
         "tooManyWebhooks",
         422,
         "This workspace has 20 webhooks already; delete one",

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from standardwebhooks import Webhook as Verifier
 
 from activities.meters import Meters
@@ -15,35 +14,17 @@ from api.dependencies import TESTS_A_MINUTE
 from domain.webhooks import MOST_ENDPOINTS
 from reconcile.ends import ends_task
 from reconcile.preflight import preflight
-from reconcile.rounds import running_tasks
-from reconcile.webhooks import sweep_webhooks, wake_task
-from store.models import Account, Delivery, Event, Webhook
+from reconcile.webhooks import sweep_webhooks
+from store.models import Account, Delivery, Event
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
-from tests.activities.receivers import Receiver, answer, receiving
+from tests.activities.receivers import Receiver, answer
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
 NAMES = ["post.published", "post.failed"]
 TOLD = {"webhookId": "wh_1"}
 """Data of an event that the document allows."""
-
-
-@pytest.fixture
-async def receiver(stack: Stack, app: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
-    """Run an endpoint that workers may call, a worker's loop that wakes its workflow, and no limit of tests."""
-    async with stack.worker_database.transaction() as session:
-        await keep_handover_key(session, Vault(stack.settings.encryption_keys))
-    app.state.deps.webhook_tests._buckets.clear()
-    port = int(stack.settings.private_webhook_hosts[0].partition(":")[2])
-    async with receiving(port=port) as receiver, running_tasks(wake_task(stack.worker_database, stack.client)):
-        # The task listens a moment after it has begun.
-        await asyncio.sleep(0.2)
-        yield receiver
-    async with stack.database.transaction() as session:
-        # In this order, as a worker locks them that still writes an answer.
-        for model in (Webhook, Delivery):
-            await session.execute(delete(model))
 
 
 async def create(api: Client, receiver: Receiver, **body: Any) -> dict[str, Any]:
