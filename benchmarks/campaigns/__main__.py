@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.campaigns.bench import Bench, open_bench
-from benchmarks.campaigns.delivery import starts
+from benchmarks.campaigns.delivery import imports, starts
 from benchmarks.campaigns.ends import resuming, shifting
 from benchmarks.campaigns.events import (
     HANGING_PORT,
@@ -38,6 +38,7 @@ JOBS: dict[str, Callable[[Bench], Job]] = {
     "sends": sends,
     "open": open_gates,
     "close": closing,
+    "imports": imports,
     "starts": starts,
     "resume": resuming,
     "shift": shifting,

@@ -59,6 +59,11 @@ class Bench:
     posts: int
     """How many posts a bulk operation has."""
 
+    @property
+    def delivered_posts(self) -> int:
+        """How many posts are delivered to their workflows, a hundred a second."""
+        return self.posts // 2
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """Yield a connection of the tables' owner."""

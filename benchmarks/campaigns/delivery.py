@@ -20,10 +20,10 @@ from store.models import Post
 from store.posts.delivery import count_behind
 
 _DUE_IN = timedelta(hours=5)
-_PUBLISHED, _HERD = 100, 100
+_PUBLISHED, _HERD, _ROUNDS = 100, 100, 2
 _SOON = 100
 _SOON_IN = timedelta(seconds=15)
-"""The time after which those posts of an import are due that are due first; an import takes five to ten seconds."""
+"""When the posts of the first import are due; the second one takes five to ten seconds."""
 _BARE_STARTS, _BARE_CALLERS = 500, 16
 _LATENESS = """
 SELECT extract(epoch FROM targets.published_at - targets.due_at)::float AS seconds
@@ -31,50 +31,64 @@ FROM targets JOIN posts ON posts.id = targets.post_id WHERE posts.tags @> ARRAY[
 """
 
 
-async def starts(bench: Bench) -> Job:
-    """Import posts in one request, beside COPY of the same rows, and wait until every workflow runs."""
+async def imports(bench: Bench) -> Job:
+    """Import posts in one request, beside COPY of the same rows, while another client reads."""
     probe = await bench.create(datetime.now(UTC) + timedelta(days=1))
-    read_idle = await _reads(bench, probe, asyncio.create_task(asyncio.sleep(3)))
-    now_idle, herd_idle = await bench.publish_now(_PUBLISHED), await bench.herd(_HERD)
-    _, soon_alone = await _import(bench, _SOON)
-    late_alone = await _lateness(bench, soon_alone)
-    floor = await _copied(bench)
-
-    importing = asyncio.create_task(_import(bench, bench.posts))
-    read_busy = await _reads(bench, probe, importing)
-    seconds, soon = await importing
+    with bench.stopped_worker():
+        read_idle = await _reads(bench, probe, asyncio.create_task(asyncio.sleep(3)))
+        read_busy: list[float] = []
+        ours: list[float] = []
+        floor: list[float] = []
+        for _ in range(_ROUNDS):
+            floor.append(await _copied(bench))
+            importing = asyncio.create_task(_import(bench, bench.posts, _DUE_IN))
+            read_busy += await _reads(bench, probe, importing)
+            seconds, tag = await importing
+            ours.append(seconds)
+            async with bench.connection() as owner:
+                await owner.execute("DELETE FROM posts WHERE tags @> ARRAY[$1]", tag)
     name = f"{bench.posts:,} posts to two accounts"
-    yield Figure(f"{name} are imported; the floor is COPY", seconds, "s", floor, Bar(10, 6))
+    seconds = statistics.median(ours)
+    yield Figure(f"{name} are imported; the floor is COPY", seconds, "s", statistics.median(floor), Bar(10, 6))
     yield Figure("p99 of a GET meanwhile", p99(read_busy), "ms", p99(read_idle), Bar(250, 3))
 
+
+async def starts(bench: Bench) -> Job:
+    """Import posts, and wait until every workflow runs, while others publish and read."""
+    probe, posts = await bench.create(datetime.now(UTC) + timedelta(days=1)), bench.delivered_posts
+    read_idle = await _reads(bench, probe, asyncio.create_task(asyncio.sleep(3)))
+    now_idle, herd_idle = await bench.publish_now(_PUBLISHED), await bench.herd(_HERD)
+    _, soon_alone = await _import(bench, _SOON, _SOON_IN)
+    late_alone = await _lateness(bench, soon_alone)
+
+    _, soon = await _import(bench, _SOON, _SOON_IN)
+    await _import(bench, posts - _SOON, _DUE_IN)
     started = asyncio.create_task(timed(lambda: _all_started(bench)))
     ready = asyncio.create_task(_count_unready(bench, started))
+    reads = asyncio.create_task(_reads(bench, probe, started))
     late_busy = await _lateness(bench, soon)
     now_busy, herd_busy = await bench.publish_now(_PUBLISHED), await bench.herd(_HERD)
     seconds = await started
     yield Figure(f"p99 late, {_SOON} of them due soon", late_busy, "ms", late_alone, Bar(most_ratio=1.5))
     yield Figure("p99 of publishNow while they start", p99(now_busy), "ms", p99(now_idle), Bar(most_ratio=1.5))
     yield Figure("targets of a herd while they start", herd_busy, "/s", herd_idle, Bar(least_ratio=0.9))
-    at_pace = bench.posts / min(BULK_STARTS_PER_S, await _bare_rate(bench))
-    most = 120 * max(bench.posts / 10_000, 0.1)
+    yield Figure(
+        "p99 of a GET while they start and others publish", p99(await reads), "ms", p99(read_idle), Bar(250, 3)
+    )
+    at_pace = posts / min(BULK_STARTS_PER_S, await _bare_rate(bench))
+    most = 120 * max(posts / 10_000, 0.1)
+    name = f"{posts:,} posts to two accounts"
     yield Figure(f"{name} have workflows; the floor is bare starts", seconds, "s", at_pace, Bar(most, 1.2))
     yield Figure("/statusz?strict=true was not 200", await ready, "times", bar=Bar(most=0))
 
 
-async def _import(bench: Bench, count: int) -> tuple[float, str]:
-    """Import posts, of which the first are due soon; return the seconds, and the tag of these."""
-    tag, accounts = f"soon-{secrets.token_hex(4)}", await bench.accounts.lend([PLATFORM, PLATFORM])
+async def _import(bench: Bench, count: int, due_in: timedelta) -> tuple[float, str]:
+    """Import posts that are due together; return the seconds, and their tag."""
+    tag, accounts = f"bulk-{secrets.token_hex(4)}", await bench.accounts.lend([PLATFORM, PLATFORM])
     platforms = [{"platform": PLATFORM, "accountId": account} for account in accounts]
-    now = datetime.now(UTC)
+    due = (datetime.now(UTC) + due_in).isoformat()
     lines = [
-        json.dumps(
-            {
-                "content": f"Bulk {tag} {number}",
-                "platforms": platforms,
-                "scheduledFor": (now + (_SOON_IN if number < _SOON else _DUE_IN)).isoformat(),
-                "tags": [tag if number < _SOON else "later"],
-            }
-        )
+        json.dumps({"content": f"Bulk {tag} {number}", "platforms": platforms, "scheduledFor": due, "tags": [tag]})
         for number in range(count)
     ]
     headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": tag}
