@@ -16,7 +16,7 @@ from cli.environment import make_settings
 from cli.errors import UserError
 from cli.stack.ports import PortRequest, require_free
 from runtime.logging import configure, log_uncaught
-from runtime.process import allow_open_files, tune_gc
+from runtime.process import RARE_ROUNDS, allow_open_files, tune_gc
 from runtime.schema import announce_process
 from runtime.settings import Settings
 from store.schema.revisions import SchemaError
@@ -65,7 +65,7 @@ def serve_api(host: str | None, port: int | None) -> None:
         asyncio.run(announce_process("api", settings))
     except SchemaError as error:
         raise UserError(str(error)) from None
-    tune_gc()
+    tune_gc(RARE_ROUNDS)
     allow_open_files(settings.api_connections + _OTHER_FILES)
     open_sockets = OpenSockets(settings.api_connections, settings.api_connections_per_address)
     config = uvicorn.Config(

@@ -6,17 +6,21 @@ them worked on side by side, each step of everything else would wait for all of 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakKeyDictionary
 
 HEAVY = 16 * 1024
 """Bytes of a body or a response, or characters of a post's texts, from which on the work with them is heavy."""
-_PIECE_S = 0.02
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
-"""The bounds of a pause, which is as long as the work before it: light requests get at least half of the event loop."""
+_PIECE_S = 0.005
+_LONGEST_PAUSE_S = 0.1
+"""A pause is as long as the work before it: light requests get at least half of the event loop, if they want it."""
+_LOOK_EVERY_S = 0.001
+"""How often a pause looks whether another request is under way. In that time a new one is noticed."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+_requests: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+"""How many requests of clients each loop serves now."""
 
 
 class LoopShare:
@@ -28,18 +32,40 @@ class LoopShare:
 
     async def pause(self) -> None:
         """Yield to other coroutines for a moment if this one has run for long enough."""
-        if self._heavy and (busy := time.perf_counter() - self._since) > _PIECE_S:
-            await asyncio.sleep(min(max(busy, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S))
-            self._since = time.perf_counter()
+        if self._heavy and time.perf_counter() - self._since > _PIECE_S:
+            await self.rest()
 
     async def rest(self) -> None:
         """Yield to other coroutines for as long as this one has run, however short that was.
 
-        Work that takes many short shares calls this at the end of each: none would be long enough for a pause.
+        In the API this ends as soon as no other request is under way. Work that takes many short shares calls this at
+        the end of each: none would be long enough for a pause.
         """
-        if self._heavy:
-            await asyncio.sleep(min(time.perf_counter() - self._since, _LONGEST_PAUSE_S))
-            self._since = time.perf_counter()
+        if not self._heavy:
+            return
+        rested = time.perf_counter()
+        until = rested + min(rested - self._since, _LONGEST_PAUSE_S)
+        while True:
+            await asyncio.sleep(min(_LOOK_EVERY_S, max(until - time.perf_counter(), 0)))
+            if time.perf_counter() >= until or not _are_others_under_way():
+                break
+        self._since = time.perf_counter()
+
+
+def _are_others_under_way() -> bool:
+    """Return whether there may be other work: a loop that serves no requests does not say what it works on."""
+    return _requests.get(asyncio.get_running_loop(), 0) != 1
+
+
+@contextmanager
+def serving_request() -> Iterator[None]:
+    """Count a client's request while it is served."""
+    loop = asyncio.get_running_loop()
+    _requests[loop] = _requests.get(loop, 0) + 1
+    try:
+        yield
+    finally:
+        _requests[loop] -= 1
 
 
 @asynccontextmanager

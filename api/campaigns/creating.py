@@ -122,7 +122,9 @@ async def _check_posts(
     async with deps.database.reading() as session:
         external_ids = [post.parsed.content.external_id for post in checked.posts]
         known = await find_known(session, workspace_id, [name for name in external_ids if name is not None])
-        warnings = await plan_warnings(session, workspace_id, checked.posts, campaign.fields.timezone, ())
+        warnings = await plan_warnings(
+            session, workspace_id, checked.posts, campaign.fields.timezone, (), campaign.size
+        )
     for post in checked.posts:
         if existing := known.get(post.parsed.content.external_id or ""):
             problem = replace(taken_id(existing.id).within(f"{_POSTS}.{post.number}"), row=post.number)

@@ -198,6 +198,8 @@ def _unusable_strings(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _is_text(text: str) -> bool:
+    if text.isascii():
+        return "\0" not in text
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

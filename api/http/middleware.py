@@ -19,6 +19,7 @@ from api.http.unread import Unread
 from api.http.uploads import media_headers
 from domain.errors import Problem, TooManyRequests
 from domain.holder import Holder
+from domain.loop_share import serving_request
 
 log = structlog.get_logger("api.access")
 
@@ -42,7 +43,8 @@ class ApiApp(Litestar):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        await self._serve(scope, receive, send)
+        with serving_request():
+            await self._serve(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         # Every log line has our own id, so that no client can imitate another's; the client's id is logged beside it.

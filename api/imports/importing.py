@@ -1,7 +1,8 @@
 """Carry out an import: all of its rows together or nothing, and once for its Idempotency-Key."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -18,11 +19,12 @@ from api.imports.json_rows import line_rows, list_rows
 from api.imports.query import ImportQuery
 from api.imports.results import RowResults, import_view
 from api.imports.updating import ExistingRows, compare, preview_updates, update_posts
+from api.imports.views import ImportRowView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.audit import api_key
@@ -69,7 +71,7 @@ class ImportRequest:
         if self.query.on_error is OnError.SKIP:
             _require_external_ids(checked)
         if self.query.dry_run:
-            return await self._preview(checked)
+            return await self._preview(checked, size)
         for _ in range(_TRIES):
             try:
                 return await self._carry_out(checked, size)
@@ -105,19 +107,20 @@ class ImportRequest:
         return (replace(row, body=self.query.completed(row.body)) for row in _limited(rows))
 
     async def _compared(
-        self, session: AsyncSession, checked: CheckedRows, results: RowResults
+        self, session: AsyncSession, checked: CheckedRows, results: RowResults, size: int
     ) -> tuple[ExistingRows, list[RefusedRow]]:
         sound_names = (post.parsed.content.external_id for post in checked.posts)
         names = (*sound_names, *(row.external_id for row in checked.refused))
         external_ids = [name for name in names if name is not None]
         known = await find_known(session, self.workspace_id, external_ids) if external_ids else {}
-        return compare(checked, known, self.query.on_existing, results)
+        async with loop_share(size) as turn:
+            return await compare(checked, known, self.query.on_existing, results, turn)
 
-    async def _warn(self, rows: ExistingRows) -> list[PlanWarningView]:
+    async def _warn(self, rows: ExistingRows, size: int) -> list[PlanWarningView]:
         planned = [*rows.new, *(post for post, _ in rows.differing)]
         replaced = [post_id for _, post_id in rows.differing]
         async with self.deps.database.reading() as session:
-            return await plan_warnings(session, self.workspace_id, planned, self.query.timezone, replaced)
+            return await plan_warnings(session, self.workspace_id, planned, self.query.timezone, replaced, size)
 
     def _settle(self, checked: CheckedRows, refused: list[RefusedRow], results: RowResults) -> None:
         """Add the results of refused rows if they are skipped. Otherwise raises InvalidRequest, Unprocessable."""
@@ -126,15 +129,15 @@ class ImportRequest:
         for row in sorted(refused, key=lambda row: row.number):
             results.add_refused(row)
 
-    async def _preview(self, checked: CheckedRows) -> Answer:
+    async def _preview(self, checked: CheckedRows, size: int) -> Answer:
         results = RowResults()
         async with self.deps.database.transaction() as session:
-            rows, refused = await self._compared(session, checked, results)
+            rows, refused = await self._compared(session, checked, results, size)
             refused += await preview_updates(session, self.workspace_id, rows.differing, results)
         for post in rows.new:
             results.add(post, RowOutcome.CREATED, None)
         self._settle(checked, refused, results)
-        warnings = await self._warn(rows)
+        warnings = await self._warn(rows, size)
         return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, results.views))
 
     async def _carry_out(self, checked: CheckedRows, size: int) -> Answer:
@@ -142,10 +145,10 @@ class ImportRequest:
         deps, workspace_id, results = self.deps, self.workspace_id, RowResults()
         actor, import_id = api_key(self.api_key_id), new_id("imp")
         async with deps.database.reading() as session:
-            rows, refused = await self._compared(session, checked, results)
+            rows, refused = await self._compared(session, checked, results, size)
         if self.query.on_error is OnError.REFUSE:
             replace(checked, refused=refused).require_sound()
-        warnings = await self._warn(rows)
+        warnings = await self._warn(rows, size)
         await deps.request_limits.take_posts(workspace_id, len(rows.new) + len(rows.differing))
         posts = await build_posts(deps, workspace_id, actor, rows.new, size)
         await deps.usage.count_posts(workspace_id, len(posts), total_bytes(posts))
@@ -155,8 +158,10 @@ class ImportRequest:
             begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
             self._settle(checked, [*refused, *begun], results)
             await take_slots(session, workspace_id, [row.parsed for row in rows.new], posts, "rows")
-            for row, post in zip(rows.new, posts, strict=True):
-                results.add(row, RowOutcome.CREATED, post.columns["id"])
+            async with loop_share(size) as turn:
+                for row, post in zip(rows.new, posts, strict=True):
+                    results.add(row, RowOutcome.CREATED, post.columns["id"])
+                    await turn.pause()
             await create_posts(session, posts)
             for campaign_id, posts_of_campaign in campaigns.items():
                 summary = {"importId": import_id, "posts": posts_of_campaign}
@@ -176,8 +181,8 @@ class ImportRequest:
                     "created_by": self.api_key_id,
                     "counts": results.counts,
                     "warnings": warnings,
-                    "results": views,
                 },
+                await _written(views, size),
             )
             response = (answer.status, answer.body)
             if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
@@ -186,6 +191,16 @@ class ImportRequest:
         deliver_due(deps, posts)
         deps.delivery.deliver_saved(due_ids)
         return answer
+
+
+async def _written(views: Sequence[ImportRowView], size: int) -> str:
+    """Return results as JSON, written a few at a time."""
+    pieces: list[str] = []
+    async with loop_share(size) as turn:
+        for begin in range(0, len(views), SLICE):
+            pieces.extend(map(json.dumps, views[begin : begin + SLICE]))
+            await turn.pause()
+    return f"[{','.join(pieces)}]"
 
 
 def _limited(rows: Iterator[Row]) -> Iterator[Row]:

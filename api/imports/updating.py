@@ -16,6 +16,7 @@ from domain.audit import Actor
 from domain.delivery import BULK_LEAD
 from domain.errors import Problem
 from domain.imports import OnExisting, RowOutcome
+from domain.loop_share import LoopShare
 from domain.ownership import may_change
 from domain.post import PostStatus
 from store.models import Post
@@ -39,8 +40,12 @@ class ExistingRows:
     """Each with the id of the post that it is to change."""
 
 
-def compare(
-    checked: CheckedRows, known: Mapping[str, KnownPost], on_existing: OnExisting, results: RowResults
+async def compare(
+    checked: CheckedRows,
+    known: Mapping[str, KnownPost],
+    on_existing: OnExisting,
+    results: RowResults,
+    turn: LoopShare,
 ) -> tuple[ExistingRows, list[RefusedRow]]:
     """Return the rows that are still to be carried out, and those that are refused; the others get a result.
 
@@ -56,6 +61,7 @@ def compare(
         else:
             refused.append(row)
     for post in checked.posts:
+        await turn.pause()
         existing = known.get(post.parsed.content.external_id or "")
         if existing is None:
             rows.new.append(post)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
@@ -57,7 +58,10 @@ RULES = Rules(
 def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
     """Return everything the account's server would reject, as far as its limits are known."""
     settings, limits = draft.settings, stored_limits(account.limits)
-    violations = _for(limits, settings).check(label, draft.text, draft.media)
+    # The warning counts together with the text after it, and a link in the warning counts in full; source: Mastodon's
+    # app/validators/status_length_validator.rb.
+    rules = _rules(limits, graphemes(nfc(settings.spoiler_text or "")))
+    violations = rules.check(label, draft.text, draft.media)
     if len(draft.media) > 1 and any(item.type is MediaType.VIDEO for item in draft.media):
         violations.append(Violation("mediaItems", f"{label} does not take a video together with other media"))
     if not draft.text.strip() and not draft.media:
@@ -69,11 +73,9 @@ def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> 
     return violations
 
 
-def _for(limits: ServerLimits, settings: MastodonSettings) -> Rules:
-    """Return the server's rules for a post with these settings."""
-    # The warning counts together with the text after it, and a link in the warning counts in full; source: Mastodon's
-    # app/validators/status_length_validator.rb.
-    warning = graphemes(nfc(settings.spoiler_text or ""))
+@lru_cache(maxsize=100)
+def _rules(limits: ServerLimits, warning: int) -> Rules:
+    """Return the server's rules for a post with a warning of so many characters."""
 
     def count(text: str) -> int:
         return length(text, limits.characters_per_url) + warning

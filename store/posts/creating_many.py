@@ -14,7 +14,7 @@ from store.models import EXTERNAL_ID, Campaign
 from store.posts.contents import NewPost
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError
 
-POSTS_OF_A_STATEMENT = 500
+POSTS_OF_A_STATEMENT = 250
 """A statement ends long before the limit of a request's (`store.database.OF_REQUESTS`), also on a busy server, and its
 JSON is written in milliseconds."""
 _BYTES_OF_A_STATEMENT = 4 * 1024 * 1024

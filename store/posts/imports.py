@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import Text, cast, delete, insert, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -83,9 +84,9 @@ async def deliver_in_turn(session: AsyncSession, post_ids: Sequence[str]) -> Non
     await session.execute(_DELIVER_IN_TURN, {"ids": list(post_ids)})
 
 
-async def add_import(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Insert an import with its results."""
-    await session.execute(insert(Import).values(values))
+async def add_import(session: AsyncSession, values: dict[str, Any], results: str) -> None:
+    """Insert an import with its results, which are JSON."""
+    await session.execute(insert(Import).values(**values, results=cast(literal(results, Text), JSONB)))
 
 
 async def read_import(

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from domain.loop_share import HEAVY, loop_share
+from domain.loop_share import HEAVY, loop_share, serving_request
 
 
 async def test_heavy_work_runs_one_at_a_time_with_pauses() -> None:
@@ -47,6 +47,20 @@ async def test_many_short_shares_rest_as_long_as_they_work() -> None:
             await share.rest()
     task.cancel()
     assert light >= 20
+
+
+async def test_work_rests_only_while_another_request_is_served() -> None:
+    async def rest() -> float:
+        with serving_request():
+            async with loop_share(HEAVY) as share:
+                time.sleep(0.09)  # noqa: ASYNC251  what keeps the loop busy
+                began = time.perf_counter()
+                await share.rest()
+                return time.perf_counter() - began
+
+    assert await rest() < 0.05
+    with serving_request():
+        assert await rest() > 0.08
 
 
 async def test_an_error_releases_the_loop_share() -> None:

@@ -1,7 +1,7 @@
 """Warnings about many posts together: more than an account may publish, and texts that its platform refuses twice."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import islice
@@ -15,6 +15,7 @@ from api.posts.many.checking import CheckedPost
 from api.views import PlatformName, described, view
 from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
+from domain.loop_share import LoopShare, loop_share
 from domain.rate_limits import RateLimit
 from domain.zones import zone_named
 from platforms.registry import platforms
@@ -55,28 +56,41 @@ _Account = tuple[str, str]
 
 
 async def plan_warnings(
-    session: AsyncSession, workspace_id: str, posts: Sequence[CheckedPost], zone: str | None, replaced: Collection[str]
+    session: AsyncSession,
+    workspace_id: str,
+    posts: Sequence[CheckedPost],
+    zone: str | None,
+    replaced: Collection[str],
+    size: int,
 ) -> list[PlanWarningView]:
     """Return warnings about posts that are about to be saved.
 
     Days are those of `zone`, else of the first scheduled post's. `replaced`: the ids of posts in whose place they come.
+    `size` is as in `check_rows`.
     """
     by_account: dict[_Account, list[_Planned]] = defaultdict(list)
-    for post in posts:
-        content = post.parsed.content
-        zone = zone or content.timezone
-        if (due_at := post.parsed.due_at) is not None:
-            for target in content.targets:
-                planned = _Planned(post.number, due_at, content, target)
-                by_account[target.platform, target.account_id].append(planned)
+    async with loop_share(size) as turn:
+        for post in posts:
+            content = post.parsed.content
+            zone = zone or content.timezone
+            if (due_at := post.parsed.due_at) is not None:
+                for target in content.targets:
+                    planned = _Planned(post.number, due_at, content, target)
+                    by_account[target.platform, target.account_id].append(planned)
+            await turn.pause()
     day_zone = zone_named(zone or "UTC")
     existing = await _count_existing(session, workspace_id, by_account, day_zone, replaced)
-    warnings = (
-        warning
-        for account, planned in by_account.items()
-        for warning in _warnings(account, sorted(planned, key=lambda item: item.due_at), existing, day_zone)
-    )
-    return list(islice(warnings, MOST_WARNINGS))
+    warnings: list[PlanWarningView] = []
+    async with loop_share(size) as turn:
+        for account, items in by_account.items():
+            items.sort(key=lambda item: item.due_at)
+            await turn.pause()
+            rows_by_day, rows_by_text = await _group(items, day_zone, turn)
+            warnings += islice(
+                _warnings(account, items, rows_by_day, rows_by_text, existing), MOST_WARNINGS - len(warnings)
+            )
+            await turn.pause()
+    return warnings
 
 
 async def _count_existing(
@@ -100,18 +114,35 @@ async def _count_existing(
     return counts
 
 
+async def _group(
+    planned: Sequence[_Planned], zone: tzinfo, turn: LoopShare
+) -> tuple[dict[str, list[int]], dict[tuple[str, ...], list[int]]]:
+    """Return the rows of one account by their day, if it has a limit of a day, and by their text and media."""
+    rows_by_day: dict[str, list[int]] = defaultdict(list)
+    rows_by_text: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for item in planned:
+        if day_limit(item.target.platform):
+            rows_by_day[_day(item.due_at, zone)].append(item.row)
+        if platforms()[item.target.platform].rules.refuses_repeats:
+            media = (medium.url for medium in item.content.media_for(item.target))
+            rows_by_text[item.content.text_for(item.target), *media].append(item.row)
+        await turn.pause()
+    return rows_by_day, rows_by_text
+
+
 def _day(moment: datetime, zone: tzinfo) -> str:
     return moment.astimezone(zone).date().isoformat()
 
 
 def _warnings(
-    account: _Account, planned: Sequence[_Planned], existing: Counter[tuple[_Account, str]], zone: tzinfo
+    account: _Account,
+    planned: Sequence[_Planned],
+    rows_by_day: Mapping[str, list[int]],
+    rows_by_text: Mapping[tuple[str, ...], list[int]],
+    existing: Counter[tuple[_Account, str]],
 ) -> Iterator[PlanWarningView]:
     """Yield the warnings about one account, whose rows are in the order of their times."""
     if limit := day_limit(account[0]):
-        rows_by_day: dict[str, list[int]] = defaultdict(list)
-        for item in planned:
-            rows_by_day[_day(item.due_at, zone)].append(item.row)
         for day, rows in rows_by_day.items():
             number = len(rows) + existing[account, day]
             if number > limit.limit:
@@ -123,8 +154,8 @@ def _warnings(
                 f"{{posts:,}} posts to {{account}} are planned within {limit.per}, and {{label}} allows {{allowed:,}}"
             )
             yield _warning("too_close", sentence, account, close, len(close), limit.limit)
-    if platforms()[account[0]].rules.refuses_repeats:
-        for rows in _repeated(planned):
+    for rows in rows_by_text.values():
+        if len(rows) > 1:
             sentence = "{posts:,} posts to {account} have the same text, and {label} refuses to publish a text again"
             yield _warning("duplicate_content", sentence, account, rows, len(rows), 1)
 
@@ -155,12 +186,3 @@ def _closest(planned: Sequence[_Planned], limit: RateLimit) -> list[int]:
         if planned[begin + limit.limit].due_at < end:
             return [item.row for item in planned[begin:] if item.due_at < end]
     return []
-
-
-def _repeated(planned: Sequence[_Planned]) -> Iterator[list[int]]:
-    """Yield the rows of each text that several posts have, if their media do not differ."""
-    rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for item in planned:
-        media = (medium.url for medium in item.content.media_for(item.target))
-        rows[item.content.text_for(item.target), *media].append(item.row)
-    yield from (numbers for numbers in rows.values() if len(numbers) > 1)

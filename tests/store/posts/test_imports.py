@@ -1,5 +1,6 @@
 """Imports are kept for 30 days, and no workspace keeps more than its number of them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,10 +26,9 @@ async def add(database: Database, workspace_id: str, at: datetime, results: int 
         "created_by": new_id("key"),
         "counts": {"created": results},
         "warnings": [],
-        "results": [{"row": row} for row in range(results)],
     }
     async with database.transaction() as session:
-        await add_import(session, values)
+        await add_import(session, values, json.dumps([{"row": row} for row in range(results)]))
     return import_id
 
 

@@ -29,7 +29,7 @@ async def check(deps: Dependencies, stack: Stack, posts: list[dict[str, Any]]) -
 
 async def warn(deps: Dependencies, stack: Stack, checked: CheckedRows) -> list[PlanWarningView]:
     async with deps.database.reading() as session:
-        return await plan_warnings(session, stack.workspace_id, checked.posts, "Europe/Berlin", [])
+        return await plan_warnings(session, stack.workspace_id, checked.posts, "Europe/Berlin", [], 0)
 
 
 def plan(platform: str, account_id: str, number: int, *, every: timedelta, text: str = "") -> list[dict[str, Any]]:
