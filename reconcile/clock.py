@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -34,18 +34,12 @@ def ahead_of_database(database: Database) -> Callable[[], Awaitable[timedelta]]:
 class ClockCheck:
     """A check that is repeated, and logs only when the clock becomes wrong or right again."""
 
-    def __init__(
-        self, database: Database, gauges: Gauges, local_now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._database = database
+    def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
-        self._local_now = local_now
         self._was_skewed = False
 
-    async def check(self) -> None:
-        """Compare once."""
-        async with self._database.reading() as session:
-            skew = await measure_skew(session, self._local_now)
+    def check(self, skew: timedelta) -> None:
+        """Take up by how much this machine's clock is ahead now."""
         self._gauges.clock_skew(skew)
         is_skewed = abs(skew) >= SKEWED_FROM
         if is_skewed and not self._was_skewed:

@@ -1,6 +1,6 @@
 """Events for accounts whose connection ends soon, and for API keys that expire soon."""
 
-from reconcile.late_posts import WARNED_AHEAD
+from reconcile.measures import WARNED_AHEAD
 from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.events.keeping import emit_ends

@@ -1,8 +1,11 @@
-"""A watch for late posts, which reports each twice: when it is found, and when it has begun.
+"""The watch: one process reports late posts, and measures the state of the service for all of them.
 
-The APIs ask for its lease as the workers do, because the workers may be the unavailable part.
+A late post is reported twice: when it is found, and when it has begun. The APIs ask for the lease of the watch as the
+workers do, because the workers may be the unavailable part.
 """
 
+import asyncio
+import time
 from datetime import timedelta
 
 import structlog
@@ -11,32 +14,24 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
+from reconcile.measures import Sample, measure
 from reconcile.readiness import Readiness
 from reconcile.rounds import BackgroundTask
-from store.accounts.renewals import ends_of_accounts
-from store.apps.refusals import refused_apps
-from store.campaigns.delivery import count_by_status
 from store.clock import database_now
 from store.database import Database
-from store.maintenance.late_posts import LatePostEnded, LatePostFound, count_late, end_late, note_late
-from store.maintenance.series import count_behind_series
-from store.maintenance.waiting import count_waiting
-from store.pauses.pauses import longest_with_missed
-from store.posts.delivery import count_undelivered
-from store.webhooks.keeping import measure_webhooks
+from store.maintenance.beats import Beat, write_state
+from store.maintenance.late_posts import LatePostEnded, LatePostFound, end_late, note_late
 
 log = structlog.get_logger(__name__)
 
 EVERY_S = 5.0
 WATCH = "watch"
 """The lease of the watch."""
-WARNED_AHEAD = timedelta(days=7)
-"""How long before a connection ends its account counts as expiring."""
 _BATCH = 500
 
 
 class LatePostWatch:
-    """A watch that reports late posts."""
+    """The watch of one process. It works while the process has the lease, and shows what the holder has measured."""
 
     def __init__(
         self,
@@ -49,18 +44,19 @@ class LatePostWatch:
         self._late_after = late_after
         self._gauges = gauges or Gauges()
         self._readiness = readiness
-        self._clock = ClockCheck(database, self._gauges)
+        self._clock = ClockCheck(self._gauges)
+        self._measured_at = time.monotonic()
+        """When the state that this process shows was measured, by the event loop's clock."""
 
     def task(self) -> BackgroundTask:
-        """Return the task that checks every few seconds."""
+        """Return the task that checks and measures every few seconds."""
 
-        async def check() -> None:
-            if self._readiness and not self._gauges.off:
-                self._gauges.parts(await self._readiness.parts())
-            await self._clock.check()
+        async def work() -> None:
             await self.check()
+            if self._readiness:
+                await self.measure(self._readiness)
 
-        return BackgroundTask(check, EVERY_S, "watch.postponed")
+        return BackgroundTask(work, EVERY_S, "watch.postponed")
 
     async def check(self) -> None:
         """Report the posts that became late since the last check, and those that are no longer late."""
@@ -68,27 +64,27 @@ class LatePostWatch:
             pass
         while len(await self._end()) == _BATCH:
             pass
-        if not self._gauges.off:
-            await self._measure()
 
-    async def _measure(self) -> None:
-        async with self._database.reading() as session:
-            now = await database_now(session)
-            late = await count_late(session, now - self._late_after)
-            undelivered = await count_undelivered(session, now)
-            self._gauges.posts(late, undelivered.all, undelivered.behind, undelivered.turn_age)
-            behind, _ = await count_behind_series(session, now)
-            self._gauges.series_behind(behind)
-            waiting = await count_waiting(session)
-            self._gauges.waiting_targets({key: (group.count, now - group.since) for key, group in waiting.items()})
-            longest = await longest_with_missed(session, now)
-            self._gauges.pauses(await count_by_status(session), longest)
-            self._gauges.api_versions(now.date())
-            ends = await ends_of_accounts(session, now, WARNED_AHEAD)
-            self._gauges.accounts(ends.expiring, ends.overdue)
-            webhooks = await measure_webhooks(session, now)
-            self._gauges.webhooks(webhooks.waiting, webhooks.overdue, webhooks.failing, webhooks.disabled)
-            self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
+    async def measure(self, readiness: Readiness) -> None:
+        """Measure the state, and save it for all processes."""
+        samples, parts = await measure(self._database, self._late_after), await readiness.measure()
+        await write_state(self._database, {"parts": parts, "samples": [sample.as_json() for sample in samples]})
+
+    async def hear(self, beat: Beat | None) -> None:
+        """Show the state that the database answered; None if it did not."""
+        if beat is not None:
+            self._clock.check(beat.skew)
+        if self._readiness:
+            self._readiness.hear(beat)
+            if not self._gauges.off:
+                self._gauges.parts(await self._readiness.parts())
+        now = asyncio.get_running_loop().time()
+        if beat is not None and beat.state is not None:
+            self._measured_at = now - beat.age.total_seconds()
+            samples = [Sample(sample["gauge"], sample["value"], sample["labels"]) for sample in beat.state["samples"]]
+            self._gauges.export(samples)
+        # While the database does not answer, the state that is shown grows older.
+        self._gauges.state_age(timedelta(seconds=now - self._measured_at))
 
     async def _find(self) -> list[LatePostFound]:
         async with self._database.transaction() as session:

@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ import structlog
 
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
-from store.maintenance.leases import release_leases, take_leases
+from store.maintenance.beats import Beat, beat, release_leases
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +35,16 @@ _RELEASE_S = 2.0
 class Leases:
     """The leases of one process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hear: Callable[[Beat | None], Awaitable[None]] | None = None) -> None:
         self._database = database
+        self._hear = hear
+        """Takes the database's answer at each renewal; None if there was none."""
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._names: list[str] = []
         self._until: dict[str, float] = {}
         """When the leases of this process end, by the event loop's clock. It runs while the process is frozen."""
         self._changed = asyncio.Condition()
+        self._beat: Beat | None = None
 
     def leased(self, task: BackgroundTask, *names: str) -> BackgroundTask:
         """Return a task that does its rounds only while this process holds one of these leases.
@@ -65,11 +69,11 @@ class Leases:
         began, held = asyncio.get_running_loop().time(), self.held
         others = [name for name in self._names if name not in held]
         asked = random.sample(others, min(_MOST_NEW, len(others)))
-        names = await take_leases(self._database.answers, self._holder, [*held, *asked], DURATION)
+        self._beat = await beat(self._database.answers, self._holder, [*held, *asked], DURATION)
         async with self._changed:
-            self._until = dict.fromkeys(names, began + DURATION.total_seconds())
+            self._until = dict.fromkeys(self._beat.leases, began + DURATION.total_seconds())
             self._changed.notify_all()
-        return len(names.difference(held))
+        return len(self._beat.leases.difference(held))
 
     async def release(self) -> None:
         """Let other processes take the leases of this one."""
@@ -83,9 +87,14 @@ class Leases:
             log.warning("leases.not_released", reason=type(error).__name__)
 
     async def _renew_all(self) -> None:
-        while await self.renew():  # noqa: ASYNC110 there is no event
-            # Other processes that start at the same time take theirs.
-            await asyncio.sleep(_MORE_AFTER_S)
+        self._beat = None
+        try:
+            while await self.renew():  # noqa: ASYNC110 there is no event
+                # Other processes that start at the same time take theirs.
+                await asyncio.sleep(_MORE_AFTER_S)
+        finally:
+            if self._hear:
+                await self._hear(self._beat)
 
     async def _wait(self, names: tuple[str, ...]) -> None:
         async with self._changed:

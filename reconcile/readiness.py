@@ -16,10 +16,10 @@ from storage.base import Storage
 from store.apps.refusals import refused_apps
 from store.clock import database_now
 from store.database import Database
+from store.maintenance.beats import Beat, read_state
 from store.maintenance.late_posts import count_late
 from store.maintenance.series import count_behind_series
 from store.posts.delivery import count_undelivered
-from store.schema.fit import schema_revision
 from store.schema.revisions import code_version
 from workflows.client.queues import Queues
 
@@ -30,6 +30,10 @@ Parts = dict[str, bool | int | str]
 _TIMEOUT_S, _SOON_S = 3.0, 0.5
 _GIVEN_UP_S = 15.0
 """The time limit of a probe that hangs, so that a new probe can find a part that is available again."""
+STATE_FRESH = timedelta(seconds=20)
+"""How old the state may be that a process shows: the process that measures it was killed, and no other has its lease
+yet."""
+_OF_ROWS = ("sweep", "planner", "latePosts", "refusedApps")
 _FRESH_S = 1.0
 _FRESH_QUEUES_S = 5.0
 """Temporal itself updates its counts no more often."""
@@ -48,12 +52,18 @@ class Readiness:
         self._ahead = ahead_of_database(database)
         self._late_after = late_after
         self._storage = StorageCheck(database, storage) if storage else None
-        self._probes = (
-            _Probe(self._rows, {"database": False, "sweep": False, "planner": False}, _FRESH_S),
+        away: Parts = {"database": False, "sweep": False, "planner": False}
+        self._database_probe = _Probe(self._beat, away, _FRESH_S)
+        self._shared = (
+            _Probe(self._rows, {"sweep": False, "planner": False}, _FRESH_S),
             _Probe(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
             _Probe(self._platform_queues, {}, _FRESH_QUEUES_S),
-            *([_Probe(self._stored, {"storage": False}, _FRESH_STORAGE_S)] if storage else []),
         )
+        """What is the same for all processes; one process probes it for all."""
+        self._own = [_Probe(self._stored, {"storage": False}, _FRESH_STORAGE_S)] if storage else []
+        self._queues_of_state: Parts = {}
+        """Temporal and the queues in the newest state, which count until `_fresh_until`."""
+        self._fresh_until = float("-inf")
 
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
@@ -62,13 +72,34 @@ class Readiness:
         included under its name. `storage` is false if this process does not see the store of uploads that the database
         names, and missing if there is none. `latePosts`, `refusedApps` and `schema` are missing if the database is
         unavailable. `version` is that of the code, `schema` the revision of the database's schema.
+
+        Most of it is the state that one process has measured. If that is old, this process probes the parts itself.
         """
-        return _health(await asyncio.gather(*(probe.result() for probe in self._probes)))
+        return await self._parts(_TIMEOUT_S)
 
     async def parts_soon(self) -> Parts:
         """Return what `parts` does, but wait only for the database: another part that hangs counts as unavailable."""
-        rows, *others = self._probes
-        return _health(await asyncio.gather(rows.result(), *(probe.result(_SOON_S) for probe in others)))
+        return await self._parts(_SOON_S)
+
+    async def measure(self) -> Parts:
+        """Probe the parts that are the same for all processes, as the process that measures them for all."""
+        health: Parts = {}
+        for parts in await asyncio.gather(*(probe.result() for probe in self._shared)):
+            health |= parts
+        return health
+
+    def hear(self, beat: Beat | None) -> None:
+        """Take up the database's answer to a beat as that of a probe; None if there was none."""
+        if beat is not None:
+            self._database_probe.note(self._take(beat))
+
+    async def _parts(self, within_s: float) -> Parts:
+        is_fresh = asyncio.get_running_loop().time() < self._fresh_until
+        probes = self._own if is_fresh else [*self._shared, *self._own]
+        database, *others = await asyncio.gather(
+            self._database_probe.result(), *(probe.result(within_s) for probe in probes)
+        )
+        return _health([*others, self._queues_of_state if is_fresh else {}, database])
 
     def tasks(self) -> list[BackgroundTask]:
         """Return the checks that a process repeats whether or not it is asked."""
@@ -76,10 +107,24 @@ class Readiness:
 
     async def close(self) -> None:
         """Cancel running probes."""
-        tasks = [probe.task for probe in self._probes if probe.task and not probe.task.done()]
+        probes = (self._database_probe, *self._shared, *self._own)
+        tasks = [probe.task for probe in probes if probe.task and not probe.task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self) -> Parts:
+        return self._take(await read_state(self._database))
+
+    def _take(self, beat: Beat) -> Parts:
+        """Return the parts that the rows tell: all of them if the state is fresh."""
+        parts: Parts = {"database": True, "schema": beat.schema}
+        if beat.state is None or beat.age >= STATE_FRESH:
+            return parts
+        self._fresh_until = asyncio.get_running_loop().time() + (STATE_FRESH - beat.age).total_seconds()
+        state = beat.state["parts"]
+        self._queues_of_state = {name: value for name, value in state.items() if name not in _OF_ROWS}
+        return parts | {name: state[name] for name in _OF_ROWS if name in state}
 
     async def _rows(self) -> Parts:
         async with self._database.reading() as session:
@@ -88,9 +133,12 @@ class Readiness:
             undelivered = await count_undelivered(session, now)
             refused = len(await refused_apps(session))
             _, unplanned = await count_behind_series(session, now)
-            schema = await schema_revision(session)
-        parts: Parts = {"database": True, "sweep": undelivered.untried == 0, "planner": unplanned == 0}
-        return parts | {"latePosts": late, "refusedApps": refused, "schema": schema}
+        return {
+            "sweep": undelivered.untried == 0,
+            "planner": unplanned == 0,
+            "latePosts": late,
+            "refusedApps": refused,
+        }
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts(self._ahead)
@@ -157,6 +205,10 @@ class _Probe:
             # Later callers wait no longer than earlier ones.
             await asyncio.wait([task], timeout=remaining_s)
         return self._result if task is None or task.done() else self._away
+
+    def note(self, result: Parts) -> None:
+        """Take up a result that was learned without the probe."""
+        self._result, self._well, self._ended_at = result, True, asyncio.get_running_loop().time()
 
     def _begin(self) -> asyncio.Task[None] | None:
         """Return the running probe, or a new one if the last result is no longer fresh; None if it is fresh."""

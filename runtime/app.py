@@ -73,9 +73,9 @@ def create_app_from_env() -> Litestar:
             settings.media_kept,
             settings.verification_files,
         )
-        leases = Leases(database)
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
+            leases = Leases(database, watch.hear)
             watch_task = leases.leased(watch.task(), WATCH)
             async with running_tasks(watch_task, leases.task(), schema_task(database), *deps.readiness.tasks()):
                 yield deps

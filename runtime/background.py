@@ -37,7 +37,7 @@ def worker_tasks(
     client: Client, parts: WorkerParts, watch: LatePostWatch, audit_kept: timedelta, media_kept: timedelta
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
-    leases = Leases(parts.database)
+    leases = Leases(parts.database, watch.hear)
     return [*_own_tasks(parts), *_shared_tasks(client, parts, leases, watch, audit_kept, media_kept), leases.task()]
 
 

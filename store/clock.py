@@ -23,6 +23,10 @@ async def measure_skew(
     """Return by how much this machine's clock is ahead of the database's; zero if the answer took too long to say."""
     began, local = time.monotonic(), local_now()
     theirs = await database_now(session)
-    took = timedelta(seconds=time.monotonic() - began)
+    return skew_of_answer(local, timedelta(seconds=time.monotonic() - began), theirs)
+
+
+def skew_of_answer(local: datetime, took: timedelta, theirs: datetime) -> timedelta:
+    """Return by how much this machine's clock was ahead when it was `local` and an answer was asked for."""
     skew = local + took / 2 - theirs
     return skew if abs(skew) > took / 2 else timedelta(0)

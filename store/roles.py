@@ -163,6 +163,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     # The API only measures how long ago the last turn was.
     "bulk_turn": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (at)"},
+    "service_state": {Component.API: _NOTE, Component.WORKER: _NOTE},
     "leases": {Component.API: _NOTE, Component.WORKER: _NOTE},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }

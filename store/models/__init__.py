@@ -16,7 +16,16 @@ from store.models.calendar_views import CalendarView
 from store.models.campaigns import Campaign, Operation
 from store.models.events import Event, Listener
 from store.models.imports import Import
-from store.models.maintenance import BulkTurn, Deletion, Lease, Restore, SchemaState, StorageMarker, ZoneCheck
+from store.models.maintenance import (
+    BulkTurn,
+    Deletion,
+    Lease,
+    Restore,
+    SchemaState,
+    ServiceState,
+    StorageMarker,
+    ZoneCheck,
+)
 from store.models.media import HostedFile, MediaCheck
 from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
@@ -75,6 +84,7 @@ __all__ = [
     "Revision",
     "SchemaState",
     "Series",
+    "ServiceState",
     "StorageMarker",
     "Target",
     "Upload",

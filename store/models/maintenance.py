@@ -104,6 +104,16 @@ class Lease(Base):
     __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
 
 
+class ServiceState(Base):
+    """The state of the service: numbers and parts, which one process measures and all show (reconcile.late_posts)."""
+
+    __tablename__ = "service_state"
+
+    name: Mapped[str] = mapped_column(Id, primary_key=True)
+    value: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    measured_at: Mapped[datetime]
+
+
 class ZoneCheck(Base):
     """The last check of posts' wall times against a database of time zones. One row."""
 

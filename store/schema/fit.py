@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import asyncpg
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.database import Pool
-from store.models import SchemaState
 from store.schema.revisions import Revision, SchemaError, code_version, needed, revisions
 
 _APPLIED = "SELECT revision, unused_since, version FROM schema_states ORDER BY revision"
@@ -24,11 +21,6 @@ async def check_schema(database: Pool) -> str:
     except asyncpg.UndefinedTableError:
         raise SchemaError(f"The database has no schema of this service. {_MIGRATE}") from None
     return fitting_revision(rows, revisions())
-
-
-async def schema_revision(session: AsyncSession) -> str:
-    """Return the revision of the database's schema."""
-    return str(await session.scalar(select(func.max(SchemaState.revision))))
 
 
 def fitting_revision(applied: Sequence[Mapping[str, str | None]], known: Sequence[Revision]) -> str:

@@ -17,6 +17,7 @@ DOWN_WITHIN_S = 45
 FAILING_STEPS = 'temporal_activity_execution_failed_total{activity_type="prepare"}'
 UP = {
     "socialsyncer_posts_late": 0,
+    "socialsyncer_state_age_seconds": 5,
     "socialsyncer_posts_undelivered": 0,
     'up{job="socialsyncer",instance="worker"}': 1,
     'socialsyncer_media_disk_bytes{instance="worker"}': 2**34,
@@ -68,6 +69,7 @@ def part(name: str) -> dict[str, float]:
 
 
 INCIDENTS = {
+    "nothing measures the state": Incident({"socialsyncer_state_age_seconds": 60}, ["StateIsOld"]),
     "a platform refuses everybody": Incident(
         waiting("discord", "platform", 25), ["PlatformRefuses"], within_s=300, grows={oldest("discord", "platform"): 15}
     ),

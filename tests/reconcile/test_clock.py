@@ -1,6 +1,6 @@
 """A clock that differs from the database's is named, once, and posts are not called late because of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,6 +8,7 @@ from temporalio.common import MetricMeter
 
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
+from store.clock import measure_skew
 from tests.stack import Stack
 
 
@@ -24,12 +25,11 @@ class Skews(Gauges):
 async def test_a_skewed_clock_is_logged_once_and_measured(stack: Stack, minutes: int) -> None:
     skew = timedelta(minutes=minutes)
     gauges = Skews()
-    check = ClockCheck(stack.worker_database, gauges, lambda: datetime.now(UTC) + skew)
+    check = ClockCheck(gauges)
     with capture_logs() as lines:
-        await check.check()
-        await check.check()
-        skew = timedelta(0)
-        await check.check()
+        for ahead in (skew, skew, timedelta(0)):
+            async with stack.worker_database.reading() as session:
+                check.check(ahead + await measure_skew(session))
     lines = [line for line in lines if line["event"].startswith("clock.")]
     assert [line["event"] for line in lines] == ["clock.skewed", "clock.agrees"]
     assert lines[0]["ahead_s"] == pytest.approx(60 * minutes, abs=2)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from reconcile.gauges import Gauges
-from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
+from domain.post import LATE_AFTER
+from reconcile.measures import WARNED_AHEAD, measure
 from reconcile.renewals import renew_due
 from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_credentials
@@ -151,18 +151,11 @@ async def test_disabled_renewals_renew_nothing(stack: Stack) -> None:
         assert parts.accounts.renews is False
 
 
-class CountingGauges(Gauges):
-    """Gauges that keep what was reported about accounts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.off = False
-        self.expiring: dict[str, int] = {}
-        self.overdue = timedelta(0)
-
-    def accounts(self, expiring: object, overdue: timedelta) -> None:
-        assert isinstance(expiring, dict)
-        self.expiring, self.overdue = expiring, overdue
+async def measured(stack: Stack) -> tuple[int, int]:
+    """Return how many accounts of Reddit end soon, and for how many seconds a renewal has been due."""
+    samples = await measure(stack.api_database, LATE_AFTER)
+    values = {(sample.gauge, sample.labels.get("platform")): sample.value for sample in samples}
+    return values["socialsyncer_accounts_expiring", "reddit"], values["socialsyncer_renewals_overdue_seconds", None]
 
 
 async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> None:
@@ -176,12 +169,9 @@ async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> N
             await session.execute(statement, {"id": account.id})
     late = await stack.connect("twitter", refreshToken="overdue", clientId="app")
     await due(stack, late, UNCLEAR)
-    gauges = CountingGauges()
-    await LatePostWatch(stack.api_database, gauges=gauges).check()
-    assert gauges.expiring["reddit"] == before + 2
-    assert gauges.overdue >= 30 * DAY
+    expiring, overdue_s = await measured(stack)
+    assert (expiring, overdue_s >= 30 * DAY.total_seconds()) == (before + 2, True)
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET refused_at = now() WHERE platform = 'reddit'"))
         await session.execute(text("UPDATE accounts SET renew_at = NULL"))
-    await LatePostWatch(stack.api_database, gauges=gauges).check()
-    assert (gauges.expiring.get("reddit"), gauges.overdue) == (None, timedelta(0))
+    assert await measured(stack) == (0, 0)
