@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from storage.errors import ObjectMissing, StorageFull, StorageUnavailable, TooLong
+from storage.errors import ObjectMissing, StorageError, StorageFull, StorageUnavailable, TooLong
 
 FLUSH = 32 * 2**20
 """Bytes after which a file is written to the disk, so that its end does not hold up the disk's other users."""
@@ -29,10 +29,14 @@ def failures_of_disk() -> Iterator[None]:
     except FileNotFoundError:
         raise ObjectMissing("the store has no such object") from None
     except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull("the disk of the store is full") from None
-        name = errno.errorcode.get(error.errno or 0, "OSError")
-        raise StorageUnavailable(f"the directory of the store fails: {name}") from None
+        raise disk_failure(error, "the directory of the store") from None
+
+
+def disk_failure(error: OSError, place: str) -> StorageError:
+    """Return an error of the operating system as that of the store."""
+    if error.errno in _FULL:
+        return StorageFull(f"{place} has no room: its disk is full")
+    return StorageUnavailable(f"{place} fails: {errno.errorcode.get(error.errno or 0, 'OSError')}")
 
 
 def leave_room(place: Path | int, least_free: int) -> None:

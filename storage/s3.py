@@ -7,7 +7,7 @@ or the role of the machine.
 import hashlib
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import IO, Any, TypeVar
@@ -51,7 +51,7 @@ class S3Storage(Storage):
     async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:
         """Collect the bytes on this machine's disk, and store them by one request."""
         place = self._place(key)
-        with tempfile.TemporaryFile(prefix="socialsyncer-") as file:
+        async with self._temporary_file() as file:
             size, sha256 = await self._collect(file, chunks, most)
             answer = await self._run(_UPLOAD_S, partial(self._client.put_object, Body=file, **place))
         return Written(size, sha256, answer["ETag"])
@@ -94,7 +94,7 @@ class S3Storage(Storage):
     ) -> Part:
         """Collect a part on this machine's disk, and store it. Raises TooLong, TooShort, ObjectMissing."""
         place, length = self._place(key), plan.length(number)
-        with tempfile.TemporaryFile(prefix="socialsyncer-") as file:
+        async with self._temporary_file() as file:
             size, _ = await self._collect(file, chunks, length)
             if size < length:
                 raise TooShort(f"{size} of {length} bytes")
@@ -169,13 +169,22 @@ class S3Storage(Storage):
         self.refuse_if_foreign()
         return await self._threads.run(within_s, partial(_calling, work), discard)
 
+    @asynccontextmanager
+    async def _temporary_file(self) -> AsyncIterator[IO[bytes]]:
+        # Unbuffered: a buffer that finds no room as the file is closed raises once more.
+        def make() -> IO[bytes]:
+            return tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)
+
+        with await self._run(_CALL_S, make, _close) as file:
+            yield file
+
     async def _collect(self, file: IO[bytes], chunks: AsyncIterable[bytes], most: int) -> tuple[int, bytes]:
         digest, size = hashlib.sha256(), 0
         async for block in blocks(chunks):
             size += len(block)
             if size > most:
                 raise TooLong(f"more than {most} bytes")
-            await self._run(_CALL_S, partial(file.write, block))
+            await self._run(_CALL_S, partial(_write, file, block))
             digest.update(block)
         file.seek(0)
         return size, digest.digest()
@@ -265,6 +274,12 @@ class S3Storage(Storage):
 def _calling(work: Callable[[], T]) -> T:
     with failures_of_s3():
         return work()
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _close(body: Any) -> None:

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from storage.errors import ObjectMissing, PartBusy, StorageFull, StorageUnavailable
+from storage.files import disk_failure
 from storage.threads import THREADS
 
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "412", "PreconditionFailed"})
@@ -82,3 +83,6 @@ def failures_of_s3() -> Iterator[None]:
         raise StorageUnavailable(f"the store refuses the call: {code}") from None
     except BotoCoreError as error:
         raise StorageUnavailable(f"the store is not reached: {type(error).__name__}") from None
+    except OSError as error:
+        # Of a file on its way to the bucket: botocore has its own errors of sockets.
+        raise disk_failure(error, "the folder of this machine's temporary files") from None

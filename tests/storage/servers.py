@@ -54,11 +54,11 @@ def credentials() -> Iterator[None]:
 
 
 @contextmanager
-def rclone(folder: Path) -> Iterator[Server]:
-    """Run rclone's server over a folder."""
+def rclone(folder: Path, port: int | None = None) -> Iterator[Server]:
+    """Run rclone's server over a folder, again if a port is named; it is killed at the end."""
     program = Path(executable).parent / "rclone"
-    (folder / NAME).mkdir(parents=True)
-    port = free_port()
+    (folder / NAME).mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
     where = ("--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY_ID},{SECRET}", "--config", os.devnull)
     with _running([str(program), "serve", "s3", *where, str(folder)], folder.with_suffix(".log")):
         server = Server("rclone", f"http://127.0.0.1:{port}")
