@@ -16,7 +16,8 @@ from api.posts.answers.answer import Answer
 from api.posts.changes.external_id import taken_id
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROWS, CheckedPost, RefusedRow, Row, check_rows
+from api.posts.many.checking import MOST_ROWS, CheckedPost, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.links import link_rows, write_links
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
@@ -104,6 +105,10 @@ async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> DoneO
         if await count_campaigns(session, request.workspace_id) >= MOST_CAMPAIGNS:
             raise TooManyRequests(_TOO_MANY, retry_after=60)
         await add_campaign(session, request.workspace_id, campaign.fields, campaign.status, now_ms(), campaign_id)
+        async with loop_share(campaign.size) as turn:
+            first_rows, refused = await link_rows(session, request.workspace_id, checked_posts, now_ms(), _POSTS, turn)
+        CheckedRows(refused=refused).require_sound()
+        write_links(checked_posts, posts, first_rows)
         await take_slots(session, request.workspace_id, [post.parsed for post in checked_posts], posts, _POSTS)
         await create_posts(session, posts)
         operation = await request.record(session, campaign_id, OperationKind.CREATED, result)

@@ -13,12 +13,14 @@ from api.http.suggest import did_you_mean
 from api.posts.bodies.schemas import PostBody
 from api.posts.many.checking import MOST_ROWS, Row
 from domain.errors import InvalidRequest, Problem
+from domain.ids import is_post_id
 from domain.named_media import parse_named_media
 
 _LONGEST_HEADER = 64 * 1024
 _DELIMITERS = (",", ";", "\t")
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS = "save it as UTF-8 (in Excel: CSV UTF-8)"
+_DELAY = re.compile(r"P[0-9A-Z]+")
 _FLAGS = {"true": True, "false": False}
 
 
@@ -202,7 +204,18 @@ def _read_medium(name: str) -> JsonObject:
     return dict(medium)
 
 
+def _read_after(cell: str) -> Any:
+    if cell.lstrip().startswith("{"):
+        return _read_json(cell)
+    name, _, last = cell.strip().rpartition(" ")
+    if not name or not _DELAY.fullmatch(last):
+        name, last = cell.strip(), ""
+    after = {"postId" if is_post_id(name) else "externalId": name}
+    return after | ({"delay": last} if last else {})
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
+    "after": _read_after,
     "platforms": _read_platforms,
     "mediaItems": _read_media,
     "tags": _read_tags,

@@ -21,7 +21,9 @@ LIST: dict[str, Any] = {
 LINES = (
     '{"externalId": "bf-001", "content": "Black Friday, offer 1", "platforms": [{"platform": "twitter", "accountId": '
     '"tw_456"}], "scheduledFor": "2030-12-01T09:00"}\n'
-    '{"externalId": "bf-002", "content": "A draft", "isDraft": true}\n'
+    '{"externalId": "bf-002", "content": "Did you see it?", "platforms": [{"platform": "twitter", "accountId": '
+    '"tw_456"}], "after": {"externalId": "bf-001", "delay": "PT2H"}}\n'
+    '{"externalId": "bf-003", "content": "A draft", "isDraft": true}\n'
 )
 CSV = (
     "externalId,content,platforms,mediaItems,scheduledFor,tags\n"

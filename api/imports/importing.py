@@ -23,8 +23,10 @@ from api.imports.views import ImportRowView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
+from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
 from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.links import link_rows, write_links
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.audit import api_key
@@ -110,7 +112,8 @@ class ImportRequest:
         self, session: AsyncSession, checked: CheckedRows, results: RowResults, size: int
     ) -> tuple[ExistingRows, list[RefusedRow]]:
         sound_names = (post.parsed.content.external_id for post in checked.posts)
-        names = (*sound_names, *(row.external_id for row in checked.refused))
+        first_names = (post.after_external_id for post in checked.posts)
+        names = (*sound_names, *first_names, *(row.external_id for row in checked.refused))
         external_ids = [name for name in names if name is not None]
         known = await find_known(session, self.workspace_id, external_ids) if external_ids else {}
         async with loop_share(size) as turn:
@@ -129,13 +132,24 @@ class ImportRequest:
         for row in sorted(refused, key=lambda row: row.number):
             results.add_refused(row)
 
+    async def _link(
+        self, session: AsyncSession, rows: ExistingRows, size: int
+    ) -> tuple[dict[int, int], list[RefusedRow]]:
+        """Return the result of `link_rows` for the rows that become posts."""
+        async with loop_share(size) as turn:
+            return await link_rows(session, self.workspace_id, rows.new, now_ms(), "rows", turn)
+
     async def _preview(self, checked: CheckedRows, size: int) -> Answer:
         results = RowResults()
         async with self.deps.database.transaction() as session:
             rows, refused = await self._compared(session, checked, results, size)
             refused += await preview_updates(session, self.workspace_id, rows.differing, results)
+            _, unlinked = await self._link(session, rows, size)
+        refused += unlinked
+        numbers = {row.number for row in unlinked}
         for post in rows.new:
-            results.add(post, RowOutcome.CREATED, None)
+            if post.number not in numbers:
+                results.add(post, RowOutcome.CREATED, None)
         self._settle(checked, refused, results)
         warnings = await self._warn(rows, size)
         return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, results.views))
@@ -156,10 +170,15 @@ class ImportRequest:
             campaigns = _count_by_campaign(rows)
             await hold_campaigns(session, workspace_id, campaigns)
             begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
-            self._settle(checked, [*refused, *begun], results)
-            await take_slots(session, workspace_id, [row.parsed for row in rows.new], posts, "rows")
+            first_rows, unlinked = await self._link(session, rows, size)
+            self._settle(checked, [*refused, *begun, *unlinked], results)
+            write_links(rows.new, posts, first_rows)
+            numbers = {row.number for row in unlinked}
+            linked = [(row, post) for row, post in zip(rows.new, posts, strict=True) if row.number not in numbers]
+            posts = [post for _, post in linked]
+            await take_slots(session, workspace_id, [row.parsed for row, _ in linked], posts, "rows")
             async with loop_share(size) as turn:
-                for row, post in zip(rows.new, posts, strict=True):
+                for row, post in linked:
                     results.add(row, RowOutcome.CREATED, post.columns["id"])
                     await turn.pause()
             await create_posts(session, posts)

@@ -27,6 +27,11 @@ from store.posts.imports import KnownPost, deliver_in_turn, find_posts
 _QUEUE = Problem(
     "queue cannot be given for a post that exists: give scheduledFor, or PATCH the post", "invalid_field_value", "queue"
 )
+_AFTER = Problem(
+    "after cannot be changed for a post that exists: PATCH the post, or leave the row as it was",
+    "invalid_field_value",
+    "after",
+)
 _BATCH = 50
 """Posts that are changed between two waits for the database, so that other requests run in between."""
 
@@ -72,10 +77,17 @@ async def compare(
         elif on_existing is OnExisting.UPDATE and post.parsed.queue is not None:
             refused.append(refused_row(post, _QUEUE))
         elif on_existing is OnExisting.UPDATE:
-            rows.differing.append((post, existing.id))
+            rows.differing.append((_with_first_post(post, known), existing.id))
         else:
             refused.append(refused_row(post, taken_id(existing.id)))
     return rows, refused
+
+
+def _with_first_post(post: CheckedPost, known: Mapping[str, KnownPost]) -> CheckedPost:
+    """Return a row with the id of the existing post for which it waits, if it names one by its externalId."""
+    if (first := known.get(post.after_external_id or "")) is not None:
+        post.parsed.content.after_post_id = first.id
+    return post
 
 
 def refused_row(post: CheckedPost, problem: Problem) -> RefusedRow:
@@ -107,6 +119,9 @@ async def update_posts(
             if post is None or not await _may_change(session, post):
                 refused.append(refused_row(row, _begun(post_id)))
                 continue
+            if row.parsed.content.after_post_id not in {None, post.after_post_id}:
+                refused.append(refused_row(row, _AFTER))
+                continue
             if post.external_digest != row.digest:
                 _rewrite(deps, post, row, actor)
                 changed_ids.append(post_id)
@@ -127,10 +142,12 @@ async def preview_updates(
     for batch in _batches(differing):
         posts = await find_posts(session, workspace_id, [post_id for _, post_id in batch], lock=False)
         for row, post_id in batch:
-            if post_id in posts and await _may_change(session, posts[post_id]):
-                results.add(row, RowOutcome.UPDATED, post_id)
-            else:
+            if post_id not in posts or not await _may_change(session, posts[post_id]):
                 refused.append(refused_row(row, _begun(post_id)))
+            elif row.parsed.content.after_post_id not in {None, posts[post_id].after_post_id}:
+                refused.append(refused_row(row, _AFTER))
+            else:
+                results.add(row, RowOutcome.UPDATED, post_id)
         session.expunge_all()
     return refused
 

@@ -1,8 +1,9 @@
 """Plan many posts while parts are killed or frozen: an import, a queue, a series, and a chain in a campaign.
 
 Each of the four is asked for while the strike happens, by clients that repeat their requests until these are definite.
-Then the import is sent again with another key. Each post with a time of the case must be public exactly once, each
-occurrence of the series has one post or a reason, no two posts have one slot, and the second import changes nothing.
+The last row of the import waits for the first. Then the import is sent again with another key. Each post with a time
+of the case must be public exactly once, each occurrence of the series has one post or a reason, no two posts have one
+slot, and the second import changes nothing.
 """
 
 import asyncio
@@ -128,7 +129,10 @@ class Plans:
         queue_id = await self._queue(queued)
         campaign_id = (await self._keyed("/v1/campaigns", {"name": "The proof"}))["id"]
         due = (datetime.now(UTC) + _LEAD).replace(microsecond=0)
-        rows = {"posts": [entry.content(scheduledFor=due.isoformat(), externalId=entry.mark) for entry in imported]}
+        *scheduled, waiting = imported
+        posts = [entry.content(scheduledFor=due.isoformat(), externalId=entry.mark) for entry in scheduled]
+        posts.append(waiting.content(after={"externalId": scheduled[0].mark}, externalId=waiting.mark))
+        rows = {"posts": posts}
         async with self._struck(outcome.strike, due):
             answers = await asyncio.gather(
                 self._keyed("/v1/imports", rows),

@@ -1,5 +1,6 @@
 """Posts that wait for other posts: what is checked when one begins to wait, and those whose waiting is over."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select, text, update
@@ -20,6 +21,17 @@ WITH RECURSIVE above (id, after_post_id, place) AS (
   FROM above JOIN posts ON posts.id = above.after_post_id WHERE place <= :most
 )
 SELECT id FROM above ORDER BY place
+""")
+_ENDS = text("""
+WITH RECURSIVE above (first_id, after_post_id, place) AS (
+  SELECT id, after_post_id, 1 FROM posts WHERE id = ANY(:ids) AND workspace_id = :workspace_id
+  UNION ALL
+  SELECT above.first_id, posts.after_post_id, place + 1
+  FROM above JOIN posts ON posts.id = above.after_post_id WHERE place <= :most
+)
+SELECT posts.id, posts.status, posts.published_at, max(place) AS length
+FROM above JOIN posts ON posts.id = above.first_id
+GROUP BY posts.id
 """)
 _BELOW = text("""
 WITH RECURSIVE below (id, place) AS (
@@ -42,12 +54,32 @@ class Link:
     """How many posts the chain would have, at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """A post for which others are to wait, and how many posts its chain has so far."""
+
+    first: FirstPost
+    length: int
+
+
+async def lock_chains(session: AsyncSession, workspace_id: str) -> None:
+    """Keep the chains of a workspace as they are until the transaction ends; existing posts are locked before."""
+    await lock(session, f"chains.{workspace_id}")
+
+
+async def chain_ends(session: AsyncSession, workspace_id: str, post_ids: Collection[str]) -> dict[str, ChainEnd]:
+    """Return, by id, those of some posts that the workspace has, each as the end of a chain."""
+    values = {"ids": list(post_ids), "workspace_id": workspace_id, "most": MOST_POSTS}
+    rows = await session.execute(_ENDS, values) if post_ids else ()
+    return {row.id: ChainEnd(FirstPost(PostStatus(row.status), row.published_at), row.length) for row in rows}
+
+
 async def inspect_link(session: AsyncSession, workspace_id: str, post_id: str, first_id: str) -> Link | None:
     """Return what it means that a post waits for another one; None if the workspace has no such other post.
 
     No other chain of the workspace changes until the transaction ends.
     """
-    await lock(session, f"chains.{workspace_id}")
+    await lock_chains(session, workspace_id)
     first = await find_first(session, first_id, workspace_id)
     if first is None:
         return None

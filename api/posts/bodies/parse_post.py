@@ -129,11 +129,24 @@ def _beside_queue(body: PostBody) -> list[Problem]:
     return [Problem(f"queue cannot be given beside {names[0]}{why}", "invalid_field_value", "queue")]
 
 
+_NAMES_A_ROW = Problem(
+    "after.externalId is for requests with many rows: give after.postId", "invalid_field_value", "after.externalId"
+)
+_NAMES_TWO = Problem("after.externalId cannot be given beside after.postId", "invalid_field_value", "after.externalId")
+
+
 def _beside_after(body: PostBody) -> list[Problem]:
     """Return a problem if a body has `after` and a field that gives it a time."""
     times = (("scheduledFor", body.scheduled_for), ("publishNow", body.publish_now or None), ("queue", body.queue))
     names = [name for name, value in times if value is not None]
-    if body.after is None or not names:
+    if body.after is None:
+        return []
+    if body.after.external_id is not None:
+        # Of a row that names another one, only the rest is read.
+        return [_NAMES_A_ROW if body.after.post_id is None else _NAMES_TWO]
+    if body.after.post_id is None:
+        return [Problem("after.postId is required", "missing_required_field", "after.postId")]
+    if not names:
         return []
     return [Problem(f"after cannot be given beside {names[0]}", "invalid_field_value", "after")]
 

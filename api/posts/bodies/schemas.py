@@ -147,7 +147,17 @@ class AfterBody(RequestModel):
 
     model_config = ConfigDict(title="FollowPost")
 
-    post_id: Name = Field(description="A post of the workspace.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    post_id: Name | None = Field(
+        None, description="A post of the workspace.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"]
+    )
+    external_id: Name | None = Field(
+        None,
+        description=(
+            "Instead of `postId`, in a request with many rows only: the `externalId` of another row, or of a post of "
+            "the workspace."
+        ),
+        examples=["campaign-7/row-12"],
+    )
     delay: Annotated[str, AfterValidator(_delay), Field(max_length=40)] | None = Field(
         None,
         description=(

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.chains import MOST_POSTS, FollowDecision, OnFailure, decide_follow, follow_time
+from domain.chains import MOST_POSTS, FirstPost, FollowDecision, OnFailure, decide_follow, follow_time
 from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ids import is_post_id
@@ -13,7 +13,7 @@ from domain.zones import UnknownZone
 from store.posts.chains import inspect_link
 
 _PARAM = "after.postId"
-_UNKNOWN = Problem("This workspace has no such post", "post_not_found", _PARAM)
+UNKNOWN_POST = Problem("This workspace has no such post", "post_not_found", _PARAM)
 _CIRCLE = Problem("That post waits for this one, itself or through others", "chain_circle", _PARAM)
 _TOO_LONG = Problem(f"A chain has at most {MOST_POSTS} posts that wait for each other", "chain_too_long", _PARAM)
 _FAILED = Problem("That post has failed: retry it first, or wait for its retry with onFailure wait", "conflict", _PARAM)
@@ -36,18 +36,33 @@ async def require_link(
     first_id = content.after_post_id or ""
     link = await inspect_link(session, workspace_id, post_id, first_id) if is_post_id(first_id) else None
     if link is None:
-        raise Unprocessable(_UNKNOWN)
-    if link.is_circle:
-        raise Unprocessable(_CIRCLE)
-    if link.length > MOST_POSTS:
-        raise Unprocessable(_TOO_LONG)
-    decision = decide_follow(link.first, OnFailure(content.after_on_failure or OnFailure.SKIP))
+        raise Unprocessable(UNKNOWN_POST)
+    problem = find_link_problem(link.first, content, now, is_circle=link.is_circle, length=link.length)
+    if problem is not None:
+        raise (Conflict if problem is _FAILED else Unprocessable)(problem)
+
+
+def find_link_problem(
+    first: FirstPost | None, content: PostContent, now: datetime, *, is_circle: bool, length: int
+) -> Problem | None:
+    """Return why a post may not wait for another one; None as `first`: for one that is saved together with it.
+
+    `length`: how many posts the chain would have.
+    """
+    if is_circle:
+        return _CIRCLE
+    if length > MOST_POSTS:
+        return _TOO_LONG
+    if first is None:
+        return None
+    decision = decide_follow(first, OnFailure(content.after_on_failure or OnFailure.SKIP))
     if decision is FollowDecision.FAILED:
-        raise Conflict(_FAILED)
-    if decision is FollowDecision.SCHEDULE and link.first.published_at is not None:
+        return _FAILED
+    if decision is FollowDecision.SCHEDULE and first.published_at is not None:
         try:
-            due_at = follow_time(link.first.published_at, content.after_delay, content.timezone)
+            due_at = follow_time(first.published_at, content.after_delay, content.timezone)
         except UnknownZone:
-            raise Unprocessable(_NO_ZONE) from None
+            return _NO_ZONE
         if due_at < now - LATE_COUNTS_AS_NOW:
-            raise Unprocessable(_TOO_LATE)
+            return _TOO_LATE
+    return None

@@ -35,11 +35,8 @@ _PUBLISH_NOW = Problem(
     "invalid_field_value",
     "publishNow",
 )
-_AFTER = Problem(
-    "after cannot be given in a request with many rows: send the post to POST /v1/posts",
-    "invalid_field_value",
-    "after",
-)
+_FIRST_ROW = "post_" + 32 * "0"
+"""The id that the post has meanwhile for which a row waits that names it by its externalId."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,8 @@ class CheckedPost:
     parsed: ParsedPost
     digest: str
     """The digest of its body, in hexadecimal."""
+    after_external_id: str | None = None
+    """The externalId of the post for which it waits, if it names that post so: its content has no true id of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,15 @@ def _external_id(body: JsonObject) -> str | None:
     name = body.get("externalId")
     usable = isinstance(name, str) and len(name) <= LONGEST_NAME and not unusable_strings({"externalId": name})
     return name if usable else None
+
+
+def _without_name(body: JsonObject) -> tuple[JsonObject, str | None]:
+    """Return the body of a row with an id in place of the externalId for which it waits, and that externalId."""
+    after = body.get("after")
+    if not isinstance(after, dict) or after.get("postId") is not None or (name := _external_id(after)) is None:
+        return body, None
+    others = {field_name: value for field_name, value in after.items() if field_name != "externalId"}
+    return {**body, "after": {**others, "postId": _FIRST_ROW}}, name
 
 
 class _Check:
@@ -227,7 +235,8 @@ class _Check:
         campaign_id = row.body.get("campaignId")
         campaign = self._campaigns.get(campaign_id) if isinstance(campaign_id, str) else None
         try:
-            parsed = read_create(row.body, self._now, campaign)
+            body, after_external_id = _without_name(row.body)
+            parsed = read_create(body, self._now, campaign)
         except InvalidRequest as error:
             problems += error.problems
         if problems:
@@ -239,14 +248,12 @@ class _Check:
         except (Unprocessable, Conflict) as error:
             return RefusedRow(row.number, error.problems, external_id, digest, is_malformed=False)
         self._count(values, len(parsed.content.targets))
-        return CheckedPost(row.number, parsed, digest)
+        return CheckedPost(row.number, parsed, digest, after_external_id)
 
     def _problems_in_request(self, row: Row, external_id: str | None) -> Iterator[Problem]:
         """Yield the problems that a row would not have if it were alone."""
         if row.body.get("publishNow"):
             yield _PUBLISH_NOW
-        if row.body.get("after") is not None:
-            yield _AFTER
         if external_id is not None and (first := self._numbers.setdefault(external_id, row.number)) != row.number:
             sentence = f"externalId is that of row {first}, too: each row needs one of its own"
             yield Problem(sentence, "invalid_field_value", "externalId")
