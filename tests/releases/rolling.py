@@ -28,7 +28,7 @@ from store.roles import Component
 from store.workspaces.keys import digest
 from tests.postgres import postgres_server
 from tests.releases.folders import ROOT, releases
-from tests.releases.trees import Fleet, Part, Tree, released_tree
+from tests.releases.trees import Fleet, Tree, released_tree
 from tests.running import running_stack
 from tests.stack import Stack
 from tests.temporal import temporal_server
@@ -80,13 +80,13 @@ class Figures:
         )
 
 
-class Balancer:
-    """A client that sends each post to the next of the APIs that are in use."""
+class Clients:
+    """Clients that send each post to the next of the addresses that are in use, each by a new connection."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._number = itertools.count()
-        self.apis: list[Part] = []
+        self.urls: list[str] = []
         self.figures = Figures()
         self.due: dict[str, datetime] = {}
         self.texts: dict[str, str] = {}
@@ -105,12 +105,12 @@ class Balancer:
             body["scheduledFor"] = rfc3339(due)
         else:
             body["publishNow"] = True
-        api = self.apis[number % len(self.apis)]
+        url = self.urls[number % len(self.urls)]
         headers = {"Authorization": f"Bearer {self._stack.api_key}", "Idempotency-Key": text}
         began = asyncio.get_running_loop().time()
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-                response = await client.post(f"{api.url}/v1/posts", json=body, headers=headers)
+                response = await client.post(f"{url}/v1/posts", json=body, headers=headers)
             status, post_id = str(response.status_code), response.json().get("id")
         except httpx.HTTPError as error:
             status, post_id = type(error).__name__, None
@@ -176,20 +176,20 @@ async def _remaining(find: Callable[[], Awaitable[list[str]]]) -> list[str]:
 
 async def roll(stack: Stack, old: Tree, new: Tree, seconds: float, log: Path) -> Figures:
     """Replace the processes of one tree by those of the other, back, and again; return the figures of the clients."""
-    fleet, balancer = Fleet(stack, log), Balancer(stack)
+    fleet, clients = Fleet(stack, log), Clients(stack)
     try:
         await fleet.migrate(old)
         await _use_a_key_of_the_release(stack)
-        await _replace(fleet, balancer, old)
-        sending = asyncio.create_task(balancer.send_for_ever())
+        await _replace(fleet, clients, old)
+        sending = asyncio.create_task(clients.send_for_ever())
         await asyncio.sleep(seconds)
         await fleet.migrate(new)
         for tree in (new, old, new):
-            await _replace(fleet, balancer, tree)
+            await _replace(fleet, clients, tree)
             await asyncio.sleep(seconds)
         sending.cancel()
         await sending
-        return await balancer.count()
+        return await clients.count()
     finally:
         await fleet.close()
 
@@ -202,16 +202,16 @@ async def _use_a_key_of_the_release(stack: Stack) -> None:
         await session.execute(update(ApiKey).where(own).values(sha256=digest(stack.api_key)))
 
 
-async def _replace(fleet: Fleet, balancer: Balancer, tree: Tree) -> None:
+async def _replace(fleet: Fleet, clients: Clients, tree: Tree) -> None:
     """Replace the worker and then the API, each after the new process is ready, as docs/upgrade.md says."""
     for component in (Component.WORKER, Component.API):
         former = [part for part in fleet.parts if part.component is component and part.process.returncode is None]
         part = await fleet.start(tree, component)
         if component is Component.API:
-            balancer.apis.append(part)
+            clients.urls.append(part.url)
             # Both serve for a while, and then the former gets no new requests.
             await asyncio.sleep(2 * _EVERY_S)
-            balancer.apis = [part]
+            clients.urls = [part.url]
         for process in former:
             await process.stop()
 

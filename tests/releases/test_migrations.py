@@ -18,7 +18,7 @@ from store.roles import Component
 from store.schema.revisions import revisions
 from tests.databases import ROLES, new_database
 from tests.releases.folders import ROOT
-from tests.releases.rolling import Balancer
+from tests.releases.rolling import Clients
 from tests.releases.trees import Fleet, Tree, extended_tree
 from tests.running import running_stack
 from tests.store.versions import statement, write_migration
@@ -144,11 +144,11 @@ async def test_a_migration_behind_a_long_reader_costs_no_request(postgres_url: s
         for table in ("posts", "targets")
     ]
     async with temporal_server() as server, running_stack(postgres_url, server) as stack:
-        fleet, balancer = Fleet(stack, tmp_path / "log"), Balancer(stack)
+        fleet, clients = Fleet(stack, tmp_path / "log"), Clients(stack)
         try:
             await fleet.start(present, Component.WORKER)
-            balancer.apis = [await fleet.start(present, Component.API)]
-            sending = asyncio.create_task(balancer.send_for_ever())
+            clients.urls = [(await fleet.start(present, Component.API)).url]
+            sending = asyncio.create_task(clients.send_for_ever())
             reader = await asyncpg.connect(stack.database_url.replace("+asyncpg", ""))
             async with reader.transaction(isolation="repeatable_read"):
                 await reader.fetch("SELECT count(*) FROM posts JOIN targets ON post_id = posts.id")
@@ -162,7 +162,7 @@ async def test_a_migration_behind_a_long_reader_costs_no_request(postgres_url: s
             assert f"({', '.join(added)} applied)" in await migrating
             sending.cancel()
             await sending
-            figures = await balancer.count()
+            figures = await clients.count()
         finally:
             await fleet.close()
     print(figures)  # noqa: T201
