@@ -33,11 +33,12 @@ async def new_database(server_url: str) -> str:
     async with engine.connect() as connection:
         if not await connection.scalar(text(f"SELECT 1 FROM pg_database WHERE datname = '{_MIGRATED}'")):
             await connection.execute(text(f"CREATE DATABASE {_MIGRATED}"))
-            await upgrade(f"{server_url}/{_MIGRATED}")
+            await upgrade(f"{server_url}/{_MIGRATED}", ROLES)
         await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED}"))
+        # Rights to the database itself are not copied.
+        await connection.execute(text(f"REVOKE CREATE, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
+        await connection.execute(text(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(role.name for role in ROLES)}"))
     await engine.dispose()
-    # The template has all migrations; rights to the database itself are not copied.
-    await upgrade(f"{server_url}/{name}", ROLES)
     return f"{server_url}/{name}"
 
 
