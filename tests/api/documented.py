@@ -19,7 +19,8 @@ def _paths() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
 
 
 @cache
-def _validator(schema: str) -> Any:
+def schema_validator(schema: str) -> Any:
+    """Return the validator of a schema of the document, written as JSON."""
     return jsonschema_rs.validator_for({**json.loads(schema), "components": document()["components"]})
 
 
@@ -42,6 +43,6 @@ async def check_documented(answer: httpx.Response) -> None:
         return
     schema = documented["content"]["application/json"]["schema"]
     try:
-        _validator(json.dumps(schema)).validate(answer.json())
+        schema_validator(json.dumps(schema)).validate(answer.json())
     except jsonschema_rs.ValidationError as error:
         raise AssertionError(f"{method} {path} answers {answer.status_code} unlike the document: {error}") from None
