@@ -1,12 +1,21 @@
 """A web page in a developer's browser cannot reach the sandbox."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
 from sandbox.browsers import OwnOriginOnly
-from tests.sandbox.conftest import Sandbox
+from tests.sandbox.conftest import Sandbox, sandbox_with_accounts
 
 PATHS = ["/", "/_/posts", "/_/faults", "/_/unknown", "/twitter/2/users/me", "/mastodon/api/v2/instance"]
+
+
+@pytest.fixture(scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Yield one sandbox for all of these tests, which leave nothing in it."""
+    async with sandbox_with_accounts() as sandbox:
+        yield sandbox
 
 
 @pytest.mark.parametrize("path", PATHS)
