@@ -28,6 +28,7 @@ from runtime.schema import announce_process, schema_task
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import open_client
 from store.database import OF_STEPS
+from store.pooler import PoolerError
 from store.roles import Component
 from store.schema.revisions import SchemaError
 from workflows.client.queues import Queues
@@ -52,7 +53,7 @@ async def run(names: list[str] | None) -> None:
     configure(settings.log_level, settings.log_format)
     forbid_inspection()
     log_uncaught()
-    await announce_process("worker", settings)
+    await announce_process(Component.WORKER, settings)
     runtime = serve_metrics(settings)
     client = await open_client(attempts=60, runtime=runtime)
     # Nothing has begun before this line, so a signal may end the process without a grace.
@@ -133,7 +134,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))
-        except (SettingsError, SchemaError) as error:
+        except (SettingsError, SchemaError, PoolerError) as error:
             parser.exit(1, f"Error: {error}\n")
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()

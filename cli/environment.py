@@ -56,7 +56,7 @@ def find_environment(data_dir: Path | None, kind: type[S]) -> Environment[S]:
 @asynccontextmanager
 async def open_database(environment: Environment[S], limits: TimeLimits = OF_COMMANDS) -> AsyncIterator[Database]:
     """Open the database of an environment for the duration of a command."""
-    database = Database(environment.settings.database_url.get_secret_value(), limits=limits)
+    database = Database(environment.settings.direct_url, limits=limits)
     try:
         yield database
     finally:

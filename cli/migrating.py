@@ -13,7 +13,9 @@ from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from runtime.logging import configure
 from runtime.settings import MigrateSettings
+from store.dsn import parse_dsn
 from store.migrate import upgrade
+from store.pooler import shares_sessions
 from store.roles import RoleError
 from store.schema.revisions import SchemaError, code_version
 from workflows.search_attributes import REGISTRY
@@ -26,6 +28,10 @@ _TYPES = {
     "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
 }
 _ATTEMPTS = 4
+_POOLED = (
+    "A pooler between this command and PostgreSQL gives the statements of one connection to several sessions, so two "
+    "migrations could run at a time. Set SOCIALSYNCER_DATABASE_DIRECT_URL to PostgreSQL's own address."
+)
 
 
 async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]:
@@ -46,7 +52,9 @@ async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]
 
 async def _migrate_database(settings: MigrateSettings, *, contract: bool) -> list[str]:
     try:
-        migration = await upgrade(settings.database_url.get_secret_value(), settings.roles, contract=contract)
+        if await shares_sessions(parse_dsn(settings.direct_url)):
+            raise UserError(_POOLED)
+        migration = await upgrade(settings.direct_url, settings.roles, contract=contract)
     except RoleError as error:
         raise UserError(f"{error} Nothing was changed.") from None
     except SchemaError as error:

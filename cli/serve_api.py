@@ -19,6 +19,8 @@ from runtime.logging import configure, log_uncaught
 from runtime.process import RARE_ROUNDS, allow_open_files, tune_gc
 from runtime.schema import announce_process
 from runtime.settings import Settings
+from store.pooler import PoolerError
+from store.roles import Component
 from store.schema.revisions import SchemaError
 
 _OTHER_FILES = 500
@@ -62,8 +64,8 @@ def serve_api(host: str | None, port: int | None) -> None:
     require_free([PortRequest("--port", port)])
     log_uncaught()
     try:
-        asyncio.run(announce_process("api", settings))
-    except SchemaError as error:
+        asyncio.run(announce_process(Component.API, settings))
+    except (SchemaError, PoolerError) as error:
         raise UserError(str(error)) from None
     tune_gc(RARE_ROUNDS)
     allow_open_files(settings.api_connections + _OTHER_FILES)

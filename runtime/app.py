@@ -45,7 +45,7 @@ def create_app_from_env() -> Litestar:
         # Lazy: scheduled posts are accepted while Temporal is down.
         client = await open_client(lazy=True, runtime=runtime)
         database = open_database(settings, OF_REQUESTS, Component.API)
-        outcomes = Outcomes(settings.database_url.get_secret_value())
+        outcomes = Outcomes(settings.direct_url)
         await outcomes.start()
         await announce_zones(database)
         request_limits = RequestLimits(

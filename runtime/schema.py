@@ -7,33 +7,40 @@ import signal
 import structlog
 
 from reconcile.rounds import BackgroundTask
+from runtime.database import open_database
 from runtime.settings import Settings
-from store.database import Pool, TimeLimits
-from store.dsn import parse_dsn
+from store.database import Database, TimeLimits
 from store.failures import is_database_unavailable
+from store.pooler import PoolerError, check_connections
+from store.roles import Component
 from store.schema.fit import check_schema
 from store.schema.revisions import SchemaError, code_version
 
 log = structlog.get_logger(__name__)
 
 _FIRST_CHECK = TimeLimits(statement=3, lock=3, connection=3)
+_FIRST_CHECK_S = 10.0
+_REFUSALS = {SchemaError: "process.refuses_the_schema", PoolerError: "process.refuses_the_pooler"}
 _EVERY_S, _AGAIN_S = 60.0, 5.0
 
 
-async def announce_process(part: str, settings: Settings) -> None:
-    """Log the versions of a process's code and of the database's schema. Raises SchemaError if they do not fit.
+async def announce_process(part: Component, settings: Settings) -> None:
+    """Log the versions of a process's code and of the database's schema.
+
+    Raises SchemaError if they do not fit, PoolerError if a pooler in between makes work unsafe.
 
     The database may be unavailable: the process starts, and `schema_task` checks it later.
     """
-    dsn = parse_dsn(settings.database_url.get_secret_value())
-    if dsn.is_unverified:
-        log.warning("database.not_verified", hosts=dsn.hosts, sslmode=dsn.mode)
-    database = Pool(dsn, 1, 0, _FIRST_CHECK, purpose=part)
+    database = open_database(settings, _FIRST_CHECK, part)
+    for dsn in {database.dsn, database.direct}:
+        if dsn.is_unverified:
+            log.warning("database.not_verified", hosts=dsn.hosts, sslmode=dsn.mode)
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(_FIRST_CHECK_S):
+            await check_connections(database)
             schema = await check_schema(database)
-    except SchemaError as error:
-        log.critical("process.refuses_the_schema", part=part, version=code_version(), reason=str(error))
+    except (SchemaError, PoolerError) as error:
+        log.critical(_REFUSALS[type(error)], part=part, version=code_version(), reason=str(error))
         raise
     except Exception as error:
         if not (isinstance(error, TimeoutError) or is_database_unavailable(error)):
@@ -45,14 +52,22 @@ async def announce_process(part: str, settings: Settings) -> None:
         await database.close()
 
 
-def schema_task(database: Pool, every_s: float = _EVERY_S) -> BackgroundTask:
-    """Return the task that checks the schema again, and ends this process, as SIGTERM does, once it no longer fits."""
+def schema_task(database: Database, every_s: float = _EVERY_S) -> BackgroundTask:
+    """Return the task that checks the schema again, and ends this process, as SIGTERM does, once it no longer fits.
+
+    It checks the connections once more: the database may have been unavailable when the process started.
+    """
+    has_checked_connections = False
 
     async def check() -> None:
+        nonlocal has_checked_connections
         try:
+            if not has_checked_connections:
+                await check_connections(database)
+                has_checked_connections = True
             await check_schema(database)
-        except SchemaError as error:
-            log.critical("process.refuses_the_schema", version=code_version(), reason=str(error))
+        except (SchemaError, PoolerError) as error:
+            log.critical(_REFUSALS[type(error)], version=code_version(), reason=str(error))
             os.kill(os.getpid(), signal.SIGTERM)
 
     return BackgroundTask(check, every_s, "schema.not_checked", again_s=lambda _: _AGAIN_S)

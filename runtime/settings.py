@@ -27,10 +27,10 @@ from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
+from runtime.database_settings import DatabaseSettings
 from runtime.limit_settings import LimitSettings
 from runtime.media_settings import MediaSettings
 from store.audit.trail import AUDIT_KEPT
-from store.dsn import parse_dsn
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
@@ -53,18 +53,11 @@ class SettingsError(Exception):
     """The environment is not set up. The message names the variables at fault and repeats no secret."""
 
 
-class Settings(LimitSettings, MediaSettings, BaseSettings):
+class Settings(DatabaseSettings, LimitSettings, MediaSettings, BaseSettings):
     """Settings that every part shares; they open no vault. Read by `read_settings`."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALSYNCER_", extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database?sslmode=…")
-    database_connections: int = Field(
-        default=30, ge=2, le=1000, description="most connections of one process; two thirds of them are kept open"
-    )
-    database_reserved: int = Field(
-        default=4, ge=1, le=100, description="connections beside these, only for saving platforms' responses"
-    )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
     api_host_names: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
@@ -166,7 +159,8 @@ class Settings(LimitSettings, MediaSettings, BaseSettings):
                 if isinstance(setting, SecretStr) and name != "apps":
                     secret = setting.get_secret_value()
                     # Of the database's address only the password is masked: people search the log for the host.
-                    SECRETS.remember(make_url(secret).password or "" if name == "database_url" else secret)
+                    is_address = name in {"database_url", "database_direct_url"}
+                    SECRETS.remember(make_url(secret).password or "" if is_address else secret)
 
     @property
     def late_after(self) -> timedelta:
@@ -189,12 +183,6 @@ class Settings(LimitSettings, MediaSettings, BaseSettings):
     def _with_ports(cls, value: list[str]) -> list[str]:
         AllowedHosts(value)
         return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _with_driver(cls, value: SecretStr) -> SecretStr:
-        parse_dsn(value.get_secret_value())
-        return SecretStr(f"postgresql+asyncpg://{value.get_secret_value().partition('://')[2]}")
 
 
 class VaultSettings(Settings):
@@ -255,7 +243,7 @@ class MigrateSettings(Settings):
         for part, name, password in names:
             secret = password.get_secret_value() if password else ""
             if name:
-                roles.append(Role(part, name, secret or None))
+                roles.append(Role(part, name, secret or None, has_limits=self.database_pooler is not None))
             elif secret:
                 variable = f"SOCIALSYNCER_{part.upper()}_ROLE"
                 raise ValueError(f"{variable}_PASSWORD is set, and {variable} is not")

@@ -98,10 +98,14 @@ class Pool:
         *,
         purpose: str,
         keepalives: bool = False,
+        is_pooled: bool = False,
         announcer: Announcer | None = None,
     ) -> None:
         self.announcer = announcer or Announcer(self.rows)
         options = limits.as_options() | {"ssl": dsn.tls}
+        if is_pooled:
+            # A pooler refuses or loses them: the role has them (`store.roles`).
+            options["server_settings"] = {}
         options["server_settings"]["application_name"] = application_name(purpose)
         if keepalives:
             options["server_settings"] |= _KEEPALIVES
@@ -230,6 +234,8 @@ class Database(Pool):
         self,
         url: str,
         *,
+        direct_url: str | None = None,
+        is_pooled: bool = False,
         pool_size: int = 10,
         max_overflow: int = 10,
         reserved: int = 2,
@@ -237,9 +243,18 @@ class Database(Pool):
         purpose: str = "command",
     ) -> None:
         self.dsn = parse_dsn(url)
-        super().__init__(self.dsn, pool_size, max_overflow, limits, purpose=purpose)
-        self.answers = Pool(self.dsn, reserved, 0, OF_ANSWERS, purpose=purpose, announcer=self.announcer)
-        self.locks = Pool(self.dsn, 1, 0, OF_ANSWERS, purpose=f"{purpose}-locks", keepalives=True)
+        self.direct = self.dsn if direct_url in {None, url} else parse_dsn(str(direct_url))
+        """The address that leads to no pooler."""
+        self.is_pooled, self.purpose = is_pooled, purpose
+        self._announcing = Pool(self.direct, 1, 0, OF_ANSWERS, purpose=f"{purpose}-announcer")
+        announcer = self._announcing.announcer
+        super().__init__(
+            self.dsn, pool_size, max_overflow, limits, purpose=purpose, is_pooled=is_pooled, announcer=announcer
+        )
+        self.answers = Pool(
+            self.dsn, reserved, 0, OF_ANSWERS, purpose=purpose, is_pooled=is_pooled, announcer=announcer
+        )
+        self.locks = Pool(self.direct, 1, 0, OF_ANSWERS, purpose=f"{purpose}-locks", keepalives=True)
         """One connection, opened when it is needed, for locks that last as long as this process and its machine."""
 
     async def close(self) -> None:
@@ -247,3 +262,4 @@ class Database(Pool):
         await super().close()
         await self.answers.close()
         await self.locks.close()
+        await self._announcing.close()

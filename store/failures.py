@@ -1,6 +1,7 @@
 """Functions that distinguish an unavailable database from a mistake in our code."""
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -28,16 +29,18 @@ _SLOW = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 
 def is_database_unavailable(error: BaseException) -> bool:
     """Return whether an error of a query or connection says that the database cannot be used now."""
-    if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)):
+    if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)) or isinstance(_cause(error), _AWAY):
         return True
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(_cause(error), _AWAY))
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def took_too_long(error: BaseException) -> bool:
     """Return whether a statement was ended because it, or its wait for a lock, took longer than allowed."""
-    return isinstance(_cause(error) if isinstance(error, DBAPIError) else error, _SLOW)
+    return isinstance(_cause(error) or error, _SLOW)
 
 
-def _cause(error: DBAPIError) -> BaseException | None:
-    # SQLAlchemy's asyncpg dialect keeps the driver's own error as the cause of its translation.
-    return error.orig.__cause__ if error.orig else None
+def _cause(error: BaseException) -> BaseException | None:
+    # SQLAlchemy's asyncpg dialect keeps the driver's own error as the cause of its translation. The engine wraps that;
+    # its pool, which `Pool.rows` asks for a connection, does not.
+    translation = error.orig if isinstance(error, DBAPIError) else error
+    return translation.__cause__ if isinstance(translation, AsyncAdapt_asyncpg_dbapi.Error) else None

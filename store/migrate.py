@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from store.dsn import application_name, parse_dsn
 from store.failures import took_too_long
 from store.models import Base
+from store.owner_rights import check_owner
 from store.roles import Role, check_role, set_up_role
 from store.schema.fit import refuse_contracted
 from store.schema.revisions import MIGRATIONS, Kind, Revision, SchemaError, code_version, revisions
@@ -89,6 +90,7 @@ async def upgrade(
     engine = create_async_engine(dsn.url, hide_parameters=True, connect_args=options)
     try:
         async with _only_one(engine):
+            await _in_transaction(engine, "roles", check_owner, roles)
             for role in roles:
                 await _in_transaction(engine, "roles", check_role, role)
             plan = await _in_transaction(engine, "plan", _plan, revisions(folder), contract)

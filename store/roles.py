@@ -15,12 +15,17 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
+from store.database import OF_REQUESTS, OF_STEPS, TimeLimits
 from store.models import Base, ConnectedAccount, Post, Upload, Webhook
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PASSWORD = re.compile(r"[!-~]{8,128}")
 _ITERATIONS = 4096
 """PostgreSQL's own number (`scram_iterations`); a random password needs no more."""
+_SETTINGS_OF_ROLE = text("""
+SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_roles ON pg_roles.oid = setrole
+WHERE rolname = :name AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+""")
 _POWERS = text(
     "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = :name"
 )
@@ -48,6 +53,8 @@ class Role:
     component: Component
     name: str
     password: str | None = field(default=None, repr=False)
+    has_limits: bool = False
+    """Whether the role itself has the limits of time, because connections through a pooler cannot bring them."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -57,6 +64,12 @@ class Role:
                 f"the password of the {self.component}'s role must be 8 to 128 ASCII characters without spaces"
             )
 
+
+_LIMITS: Mapping[Component, tuple[TimeLimits, float]] = {
+    Component.API: (OF_REQUESTS, 60),
+    Component.WORKER: (OF_STEPS, 120),
+}
+"""The limits of each part's statements, and the seconds that a transaction may wait for its next one."""
 
 _READ, _ADD, _NOTE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
@@ -207,6 +220,8 @@ def set_up_role(connection: Connection, role: Role) -> None:
     if not exists:
         # So that the owner can end the role's sessions if they hang.
         connection.exec_driver_sql(f"GRANT {name} TO CURRENT_USER")
+    for statement in limits_of_time(connection, role):
+        connection.exec_driver_sql(statement)
     tables = ", ".join(Base.metadata.tables)
     database = connection.scalar(text("SELECT quote_ident(current_database())"))
     for statement in (
@@ -230,6 +245,22 @@ def set_up_role(connection: Connection, role: Role) -> None:
         ),
     ):
         connection.exec_driver_sql(statement)
+
+
+def limits_of_time(connection: Connection, role: Role) -> list[str]:
+    """Return the statements that give a role the limits of time that it needs and has no value of."""
+    if not role.has_limits:
+        return []
+    names = {setting.partition("=")[0] for setting in connection.scalars(_SETTINGS_OF_ROLE, {"name": role.name})}
+    limits, idle_s = _LIMITS[role.component]
+    values = {
+        "statement_timeout": limits.statement,
+        "lock_timeout": limits.lock,
+        "idle_in_transaction_session_timeout": idle_s,
+    }
+    return [
+        f"ALTER ROLE {role.name} SET {name} = '{seconds:.0f}s'" for name, seconds in values.items() if name not in names
+    ]
 
 
 def _refuse_power(connection: Connection, role: Role, powers: list[str]) -> None:

@@ -37,7 +37,7 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
 
     Ends at once if another worker looks for them. Raises asyncpg's errors if the connection is lost.
     """
-    connection = await database.dsn.connect("worker-listener")
+    connection = await database.direct.connect("worker-listener")
     asked, heard = set[str](), asyncio.Event()
 
     def ask(_connection: Any, _pid: int, _channel: str, webhook_id: object) -> None:

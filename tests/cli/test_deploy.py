@@ -243,7 +243,16 @@ def test_every_setting_is_described_in_the_example() -> None:
 def test_every_setting_of_the_file_reaches_the_containers(services: dict[str, Any]) -> None:
     """A setting in .env that has no effect is worse than one that is refused."""
     prefix = str(Settings.model_config["env_prefix"])
-    fixed = {"database_url", "api_host", "api_port", "worker_health_host", "worker_health_port"}
+    # The file has a PostgreSQL of its own, without a pooler.
+    fixed = {
+        "database_url",
+        "database_direct_url",
+        "database_pooler",
+        "api_host",
+        "api_port",
+        "worker_health_host",
+        "worker_health_port",
+    }
     for name in ("api", "worker", "operator"):
         variables = {key for key in services[name]["environment"] if key.startswith(prefix)}
         assert {prefix + field.upper() for field in set(Settings.model_fields) - fixed} <= variables, name

@@ -10,8 +10,7 @@ from structlog.testing import capture_logs
 
 from cli.stack.ports import free_port
 from runtime.schema import schema_task
-from store.database import OF_REQUESTS, Database, Pool
-from store.dsn import parse_dsn
+from store.database import OF_REQUESTS, Database
 from store.roles import Component
 from tests.databases import new_database, url_as
 
@@ -47,8 +46,7 @@ async def test_a_process_ends_once_a_contract_has_removed_what_it_uses(postgres_
 
 async def test_an_unavailable_database_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.schema._AGAIN_S", 0.1)
-    dsn = parse_dsn(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none")
-    database = Pool(dsn, 1, 0, OF_REQUESTS, purpose="api")
+    database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none", limits=OF_REQUESTS)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await schema_task(database).run()

@@ -1,6 +1,7 @@
 """Connections that the server closed while idle are replaced without an error, and none is withheld from others."""
 
 import asyncio
+from functools import partial
 from typing import cast
 
 import asyncpg
@@ -9,6 +10,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, text
 from sqlalchemy.engine import make_url
 
 from store.database import Database, TimeLimits
+from store.failures import is_database_unavailable
 from tests.cli.parts import until
 from tests.databases import new_database
 
@@ -29,6 +31,19 @@ async def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str)
             assert after["pid"] != before["pid"]
     finally:
         await database.close()
+
+
+async def test_a_refused_connection_is_an_unavailable_database(postgres_url: str) -> None:
+    url = await new_database(postgres_url)
+    owner, database = Database(url), Database(url.replace("postgres@", "busy@"))
+    async with owner.transaction() as session:
+        await session.execute(text("CREATE ROLE busy LOGIN CONNECTION LIMIT 0"))
+    for statement in (partial(database.row, "SELECT 1"), database.ping):
+        with pytest.raises(Exception, match="too many connections") as error:
+            await statement()
+        assert is_database_unavailable(error.value)
+    await owner.close()
+    await database.close()
 
 
 async def test_a_failed_statement_costs_no_connection(postgres_url: str) -> None:

@@ -1,6 +1,7 @@
 """The roles of the API and the worker: their rights are enough for the product (every other test), and no more."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import secrets
@@ -14,7 +15,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.models import Base
 from store.roles import RIGHTS, Component, Role, RoleError, scram_verifier
-from tests.databases import ROLES, new_database, url_as
+from tests.databases import ROLES, empty_database, new_database, url_as
 from tests.stack import Stack
 
 ANYBODY_IS_DENIED = [
@@ -210,6 +211,34 @@ async def test_existing_role_needs_no_password(owned: str, postgres_url: str) ->
     await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN")
     await upgrade(owned, [role])
     assert await asked(owned, "SELECT count(*) FROM posts", role) == 0
+
+
+async def test_an_owner_without_rights_is_told_what_an_administrator_must_run(postgres_url: str) -> None:
+    """A managed PostgreSQL: no right to create roles, and neither the database nor its schema is the owner's."""
+    admin = await empty_database(postgres_url)
+    name = str(make_url(admin).database)
+    api, worker = new_role(), dataclasses.replace(new_role(), component=Component.WORKER)
+    await asked(admin, f"CREATE ROLE {name} LOGIN")
+    await asked(admin, f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+    await asked(admin, f"GRANT CONNECT ON DATABASE {name} TO {name}")
+    await asked(admin, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    owned = make_url(admin).set(username=name).render_as_string()
+    with pytest.raises(RoleError, match="administrator") as error:
+        await upgrade(owned, [dataclasses.replace(role, has_limits=True) for role in (api, worker)])
+    statements = [line.strip() for line in str(error.value).splitlines() if line.strip().endswith(";")]
+    assert f"GRANT USAGE, CREATE ON SCHEMA public TO {name};" in statements
+    assert f"ALTER ROLE {worker.name} SET lock_timeout = '10s';" in statements
+    assert await asked(owned, "SELECT to_regclass('posts')") is None
+    for statement in statements:
+        await asked(admin, statement.replace("…", str(api.password)))
+    with pytest.raises(RoleError, match="do not set SOCIALSYNCER_API_ROLE_PASSWORD"):
+        await upgrade(owned, [api])
+    roles = [dataclasses.replace(role, password=None, has_limits=True) for role in (api, worker)]
+    await upgrade(owned, roles)
+    for role in (api, dataclasses.replace(worker, password=api.password)):
+        assert await asked(owned, "SELECT count(*) FROM posts", role) == 0
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            await asked(owned, "CREATE TEMPORARY TABLE mine (id int)", role)
 
 
 @pytest.mark.parametrize("power", ["SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"])
