@@ -1,7 +1,9 @@
 """HTTP transports over httpcore's own connections, which handle TLS and reading."""
 
+import contextlib
 import ssl
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -33,7 +35,34 @@ class Transport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises SessionHeld inside a database transaction."""
         demand_no_session()
-        return await super().handle_async_request(request)
+        with _tls_errors():
+            response = await super().handle_async_request(request)
+        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream))
+        return response
+
+
+@contextlib.contextmanager
+def _tls_errors() -> Iterator[None]:
+    """Raise httpx.ReadError for a TLS record that cannot be read. Neither anyio, httpcore nor httpx translates it."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise httpx.ReadError(f"The connection is no longer TLS: {error}") from error
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a response, in whose middle a connection may cease to be TLS."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _tls_errors():
+            async for piece in self._stream:
+                yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 class _Pool(httpcore.AsyncConnectionPool):

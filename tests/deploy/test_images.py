@@ -112,8 +112,10 @@ def registry() -> Iterator[str]:
     """Serve a fake registry; yields its name in a tag."""
     with ThreadingHTTPServer(("127.0.0.1", 0), FakeRegistry) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def has_buildx() -> bool:

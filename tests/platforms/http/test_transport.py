@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import socketserver
 import ssl
@@ -49,8 +50,11 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[tuple[i
 
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1], connections
-        server.shutdown()
+        try:
+            yield server.server_address[1], connections
+        finally:
+            # Without it, the thread would ask the closed socket again and again, for as long as the process lives.
+            server.shutdown()
 
 
 def ask(connection: socket.socket) -> bytes:
@@ -295,7 +299,8 @@ class TestTls:
         async def ask_once(client: httpx.AsyncClient, port: int) -> str:
             try:
                 return (await client.get(f"https://localhost:{port}/")).text
-            except httpx.ConnectError:
+            except (httpx.ConnectError, httpx.ReadError):
+                # Bytes that arrive after the handshake are no TLS record.
                 return "refused"
 
         async def scenario(port: int) -> Counter[str]:
@@ -319,6 +324,25 @@ class TestTls:
             with serving(injects) as (port, connections):
                 assert run(scenario(port)) == {"refused": asked}
             assert len(connections) == asked
+
+    @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfo"], ids=["head", "body"])
+    def test_plaintext_after_the_handshake_ends_the_exchange(
+        self, run: Run, server: ssl.SSLContext, tmp_path: Path, begin: bytes
+    ) -> None:
+        def breaks_tls(connection: socket.socket, _: int) -> None:
+            ask(connection)
+            connection.sendall(begin)
+            with socket.socket(fileno=os.dup(connection.fileno())) as below:
+                below.sendall(b"forged forged forged forged")
+
+        async def scenario(port: int) -> None:
+            transport = Transport(context=ssl.create_default_context(cafile=tmp_path / "server.pem"))
+            async with httpx.AsyncClient(transport=transport) as client:
+                with pytest.raises(httpx.ReadError, match="no longer TLS"):
+                    await client.get(f"https://localhost:{port}/")
+
+        with serving(breaks_tls, server) as (port, _):
+            run(scenario(port))
 
     def test_a_server_without_a_trusted_certificate_is_refused(self, run: Run, server: ssl.SSLContext) -> None:
         async def scenario(port: int) -> None:
