@@ -7,7 +7,7 @@ from domain.post import MediaType
 from media.refusals import Refusals
 from media.sniff import HEAD, HTML, sniff
 from media.spool import Spool
-from media.upload_types import is_accepted, recognize
+from media.upload_types import SUBTITLES, is_accepted, recognize
 
 MAX_IMAGE_BYTES = 100 * 2**20
 """Most bytes of an image or GIF: ten times the largest limit of a platform here."""
@@ -24,7 +24,8 @@ _EXPECTED = {
         "video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo", "video/3gpp",
     },
     # Word and PowerPoint files are archives by their first bytes, or the older compound files.
-    MediaType.DOCUMENT: {"application/pdf", "application/zip", "application/x-ole-storage"},
+    # Subtitles are no document of a post: each rule for documents names the types that it takes.
+    MediaType.DOCUMENT: {"application/pdf", "application/zip", "application/x-ole-storage", *SUBTITLES},
 }  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def media_type(kind: MediaType | None, head: bytes, refusals: Refusals, hosts: t
 
     Raises PlatformError if it is not of this kind; if that is None, if such a file may not be uploaded.
     """
-    content_type = sniff(head) if kind else recognize(head)
+    content_type = recognize(head) if kind in (MediaType.DOCUMENT, None) else sniff(head)
     if content_type == HTML and hosts:
         raise refusals.is_html(hosts)
     if content_type is None or content_type == HTML:

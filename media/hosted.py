@@ -1,4 +1,4 @@
-"""Check the files that a platform fetches itself, and the covers of videos, while a post is prepared.
+"""Check the files that a platform fetches itself, and those beside videos, while a post is prepared.
 
 If such a file must be converted, the platform is given the address of the new one.
 """
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from domain.post import Media, MediaType
+from domain.post import Media
 from media.step_media import StepMedia
 from platforms.base import AnyPlatform, Draft
 from platforms.errors import ErrorKind, PlatformError
@@ -21,8 +21,12 @@ CONCURRENCY = 3
 
 
 def cover_rules(platform: AnyPlatform, draft: Draft[Any]) -> dict[str, FileRule]:
-    """Return by its URL what each cover that the draft names must be."""
-    return {url: rule for name, rule in platform.covers.items() if (url := getattr(draft.settings, name))}
+    """Return by its URL what each cover and each file of captions that the draft names must be."""
+    rules: dict[str, FileRule] = {}
+    for name, rule in platform.covers.items():
+        value = getattr(draft.settings, name)
+        rules |= dict.fromkeys([value] if isinstance(value, str) else [item.url for item in value or ()], rule)
+    return rules
 
 
 def unchecked(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
@@ -30,13 +34,13 @@ def unchecked(platform: AnyPlatform, draft: Draft[Any], known: Mapping[str, str]
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
     media = [item for item in _draft_media(draft) if item.type in platform.pulls.kinds]
-    media += [Media(type=MediaType.IMAGE, url=url) for url in cover_rules(platform, draft)]
+    media += [Media(type=rule.kind, url=url) for url, rule in cover_rules(platform, draft).items()]
     return list({item.url: item for item in media if item.url not in done}.values())
 
 
 def draft_files(platform: AnyPlatform, draft: Draft[Any]) -> list[Media]:
     """Return all files that a draft names, covers and those of a thread's posts included, each once."""
-    covers = [Media(type=MediaType.IMAGE, url=url) for url in cover_rules(platform, draft)]
+    covers = [Media(type=rule.kind, url=url) for url, rule in cover_rules(platform, draft).items()]
     return list({item.url: item for item in [*covers, *_draft_media(draft)]}.values())
 
 
@@ -73,7 +77,7 @@ def with_hosted_urls(platform: AnyPlatform, draft: Draft[Any], known: Mapping[st
     if all(url == address for url, address in known.items()):
         return draft
     moved: dict[str, Any] = {
-        name: known.get(url, url) for name in platform.covers if (url := getattr(draft.settings, name))
+        name: known.get(url, url) for name in platform.covers if isinstance(url := getattr(draft.settings, name), str)
     }
     if items := getattr(draft.settings, "thread_items", ()):
         moved["thread_items"] = [

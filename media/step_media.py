@@ -161,6 +161,11 @@ class StepMedia:
             raise Refusals(media, "").no_public_address(self._platform.label)
         return upload.public_url
 
+    def _cover(self, media: Media) -> FileRule | None:
+        """Return the rule of a file that belongs to a video; None for other files, also for one of the same address."""
+        rule = self._covers.get(media.url)
+        return rule if rule and rule.kind is media.type else None
+
     def _start_decoders(self, media: Media) -> None:
         if media.type is not MediaType.DOCUMENT:
             self._tools.decoder_pool.start(VIDEOS if media.type is MediaType.VIDEO else IMAGES)
@@ -168,7 +173,9 @@ class StepMedia:
     @asynccontextmanager
     async def _file(self, media: Media) -> AsyncIterator[SharedFile]:
         """Yield a file as it was fetched, for the length of the block."""
-        rule, files, waiting = self._rules.get(media.type), self._tools.files, self._tools.admission.waiting
+        files, waiting = self._tools.files, self._tools.admission.waiting
+        cover = self._cover(media)
+        rule = cover if cover and media.type is not MediaType.IMAGE else self._rules.get(media.type)
         # A picture may be made smaller; every other file is sent as it is.
         most = files.max_bytes if media.type is MediaType.IMAGE else (rule and rule.max_bytes) or _UNSTATED_BYTES
         try:
@@ -226,7 +233,7 @@ class StepMedia:
     ) -> AsyncIterator[Fitted]:
         """Yield the file as the platform takes it, with what it is and how it was changed."""
         kind, label = media.type, self._platform.label
-        cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
+        cover = self._cover(media)
         rule = cover or self._rules.get(kind)
         sides = None if cover else self._sides.get(kind)
         demand = limits.image_demand(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None

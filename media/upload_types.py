@@ -6,7 +6,7 @@ from media.sniff import HTML, sniff
 
 _DOCUMENTS = frozenset({"application/pdf", "application/zip", "application/x-ole-storage"})
 """PDF, and what the files of office programs begin with: LinkedIn, Telegram and Discord take them."""
-_SUBTITLES = frozenset({"text/vtt", "application/x-subrip"})
+SUBTITLES = frozenset({"text/vtt", "application/x-subrip"})
 _MARKUP = frozenset({"image/svg+xml", HTML})
 """Types that browsers run scripts of; no platform takes them."""
 _SRT = re.compile(rb"\d+[ \t]*\r?\n\d{2}:\d{2}:\d{2},\d{3} --> ")
@@ -29,7 +29,7 @@ def is_accepted(content_type: str | None) -> bool:
     """Return whether a file whose first bytes show this type is stored: pictures, videos, documents, subtitles."""
     if content_type is None or content_type in _MARKUP:
         return False
-    return content_type.startswith(("image/", "video/")) or content_type in _DOCUMENTS | _SUBTITLES
+    return content_type.startswith(("image/", "video/")) or content_type in _DOCUMENTS | SUBTITLES
 
 
 def is_shown_inline(content_type: str) -> bool:

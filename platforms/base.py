@@ -239,8 +239,8 @@ class Platform(ABC, Generic[S, C]):
     """Whether the platform re-encodes the files that it is sent. If not, their metadata (place, camera) would be
     public, so this service removes it first."""
     covers: ClassVar[Mapping[str, FileRule]] = {}
-    """Settings, by field name, that hold the URL of a video's cover image, with the rule for its file. The image is
-    fetched, checked and converted like the post's own media."""
+    """Settings, by field name, that hold the URL of a video's cover image, or a list of objects with the `url` of its
+    captions, with the rule for their files. Each is fetched, checked and converted like the post's own media."""
     app: ClassVar[AppRules] = AppRules()
     """The rules of the operator's app."""
     service_fields: ClassVar[frozenset[str]] = frozenset()

@@ -12,6 +12,7 @@ CONTENT_TYPES = {
     "gif": "image/gif",
     "mp4": "video/mp4",
     "pdf": "application/pdf",
+    "vtt": "text/vtt",
 }
 
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net")

@@ -78,7 +78,19 @@ def pdf(name: str) -> bytes:
     return _encoded(_still(name, IMAGE_SIZE), "PDF")
 
 
-PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": gif, "mp4": mp4, "pdf": pdf}
+def vtt(name: str) -> bytes:
+    """Write captions that show the name."""
+    return f"WEBVTT\n\n00:00.000 --> 00:01.000\n{name}\n".encode()
+
+
+PAINTERS: dict[str, Callable[[str], bytes]] = {
+    "jpg": jpeg,
+    "png": png,
+    "gif": gif,
+    "mp4": mp4,
+    "pdf": pdf,
+    "vtt": vtt,
+}
 
 
 def _size(extension: str, name: str, otherwise: tuple[int, int]) -> tuple[int, int]:

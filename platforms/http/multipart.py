@@ -1,5 +1,6 @@
 """Multipart forms with files of any size: streamed, and able to say whether they were sent to the end."""
 
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -99,3 +100,31 @@ async def post_form(
         if error.kind is ErrorKind.UNCONFIRMED and error.status is None and not form.handed_over:
             raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code) from error
         raise
+
+
+class RelatedBody:
+    """A body of multipart/related (RFC 2387): a description as JSON, and its file. It can be sent more than once."""
+
+    def __init__(self, description: Mapping[str, Any], file: MediaFile) -> None:
+        self._boundary = secrets.token_hex(16)
+        self._file = file
+        self._head = (
+            f"--{self._boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(description)}\r\n"
+            f"--{self._boundary}\r\nContent-Type: {file.content_type}\r\n\r\n"
+        ).encode()
+        self._end = f"\r\n--{self._boundary}--\r\n".encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with the body, with its length."""
+        return {
+            "Content-Type": f"multipart/related; boundary={self._boundary}",
+            "Content-Length": str(len(self._head) + self._file.size + len(self._end)),
+        }
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece."""
+        yield self._head
+        async for piece in self._file.chunks(PIECE_BYTES):
+            yield piece
+        yield self._end

@@ -7,7 +7,7 @@ _AT = "https://www.googleapis.com/auth/youtube"
 
 
 class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
-    """Google's authorization. The scopes, in order: uploads; looking for a lost upload; comments and thumbnails."""
+    """Google's authorization. The scopes, in order: uploads; a lost upload; comments, captions, thumbnails."""
 
     name = "youtube"
     scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")

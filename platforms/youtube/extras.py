@@ -1,4 +1,4 @@
-"""The steps after an upload: thumbnail, playlist and first comment, each done once, and the state of the video."""
+"""The steps after an upload: thumbnail, captions, playlist, first comment, each done once, and the video's state."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -8,14 +8,17 @@ from domain.post import Media, MediaType
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.body import FileBody
+from platforms.http.multipart import RelatedBody
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
 from platforms.youtube.connection import YouTubeConnection, read, send
-from platforms.youtube.fields import comment_thread, playlist_item
-from platforms.youtube.settings import YouTubeSettings
+from platforms.youtube.fields import caption_track, comment_thread, playlist_item
+from platforms.youtube.settings import Caption, YouTubeSettings
 
 NEXT_CHECK = timedelta(minutes=1)
 """The interval of checks whether a video is processed; each costs one unit of the day's quota."""
 
+_EXISTS = "captionExists"
+"""YouTube's reason if a video has captions of this language and name; general knowledge, unverified."""
 _REASONS = {
     "codec": "it cannot read its codec",
     "conversion": "it cannot convert it",
@@ -52,6 +55,7 @@ class Extras:
         warnings = [
             await self._once(settings.playlist_id, "playlist entry", self._playlist),
             await self._once(settings.first_comment, FIRST_COMMENT, self._comment),
+            *[await self._caption(caption) for caption in settings.captions],
             await self._verdict(),
             await self._once(settings.thumbnail, "thumbnail", self._thumbnail),
         ]
@@ -71,6 +75,27 @@ class Extras:
                 headers={"Content-Type": file.content_type, **FileBody(file).headers},
                 content=FileBody(file),
             )
+
+    async def _caption(self, caption: Caption) -> str | None:
+        """Add captions; a repeat after a lost answer finds them there."""
+
+        async def insert() -> None:
+            async with self._context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
+                body = RelatedBody(caption_track(self._video_id, caption.language, caption.name), file)
+                try:
+                    await send(
+                        self._connection,
+                        "POST",
+                        "/upload/youtube/v3/captions",
+                        params={"part": "snippet", "uploadType": "multipart"},
+                        headers=body.headers,
+                        content=body,
+                    )
+                except PlatformError as error:
+                    if error.code != _EXISTS:
+                        raise
+
+        return await run_once(self._connection, self._context, f"caption track ({caption.language})", insert)
 
     async def _playlist(self) -> None:
         await self._insert(

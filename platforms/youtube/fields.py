@@ -34,6 +34,11 @@ def playlist_item(playlist_id: str, video_id: str) -> dict[str, Any]:
     return {"snippet": {"playlistId": playlist_id, "resourceId": video}}
 
 
+def caption_track(video_id: str, language: str, name: str) -> dict[str, Any]:
+    """Return the description of captions that are added to a video."""
+    return {"snippet": {"videoId": video_id, "language": language, "name": name}}
+
+
 def comment_thread(channel_id: str, video_id: str, text: str) -> dict[str, Any]:
     """Return the body that adds a comment to a video."""
     comment = {"snippet": {"textOriginal": text}}

@@ -47,7 +47,7 @@ class YouTube(
     # Ours.
     read_lag = timedelta(minutes=2)
     strips_metadata = True  # general knowledge, unverified
-    covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    covers = {"thumbnail": rules.THUMBNAIL, "captions": rules.CAPTIONS}  # noqa: RUF012
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -110,7 +110,7 @@ class YouTube(
     async def complete(
         self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], published: Published
     ) -> Published:
-        """Set the thumbnail, fill the playlist, add the first comment, and check whether YouTube shows the video."""
+        """Add thumbnail, captions, playlist entry and first comment, and check whether YouTube shows the video."""
         warning = await Extras(connection, context, published.platform_post_id).run()
         return Published(published.platform_post_id, published.url, warning=warning)
 

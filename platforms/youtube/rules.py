@@ -50,6 +50,13 @@ THUMBNAIL = FileRule(
     source="YouTube's revision history of September 14, 2026, and its discovery document",
 )
 
+CAPTIONS = FileRule(
+    MediaType.DOCUMENT,
+    ("text/vtt", "application/x-subrip"),
+    max_bytes=104_857_600,
+    source="YouTube's discovery document, captions.insert; it takes further formats, which are not recognized here",
+)
+
 
 def video_title(draft: Draft[YouTubeSettings]) -> str:
     """Return the title: the setting, else the first line of the text, cut to YouTube's limit."""
@@ -75,6 +82,9 @@ def check(label: str, draft: Draft[YouTubeSettings], _: AccountFacts) -> list[Vi
     if (length := tags_length(draft.settings.tags)) > TAGS:
         error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
         violations.append(setting("tags", error))
+    languages = [caption.language.lower() for caption in draft.settings.captions]
+    if len(set(languages)) < len(languages):
+        violations.append(setting("captions", f"{label} takes captions once for each language here"))
     if draft.settings.first_comment and (draft.settings.made_for_kids or draft.settings.visibility == "private"):
         why = "made for kids" if draft.settings.made_for_kids else "private"
         violations.append(setting("firstComment", f"{label} takes no comments below a video that is {why}"))

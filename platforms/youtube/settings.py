@@ -6,10 +6,12 @@ from pydantic import Field, StringConstraints
 
 from platforms.access.oauth import OAuthCredentials
 from platforms.client_model import ClientModel
-from platforms.texts.patterns import Digits, TextPattern, WebAddress
+from platforms.texts.patterns import Digits, Language, TextPattern, WebAddress
 
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""
+CAPTIONS = 20
+"""Files of captions; our choice: each costs 400 units of the day's quota (general knowledge, unverified)."""
 Tag = Annotated[
     str, StringConstraints(min_length=1, max_length=500), TextPattern(r"^[^<>,]+$", "must not contain < > ,")
 ]
@@ -19,6 +21,17 @@ Title = Annotated[
     TextPattern(r"^[^<>]*[^<>\s][^<>]*$", "must hold neither < nor >, and more than blanks"),
 ]
 Playlist = Annotated[str, TextPattern(r"^[\w-]+$", "must be a playlist's id such as PLBCF2DAC6FFB574DE")]
+
+
+class Caption(ClientModel):
+    """The captions of a video in one language."""
+
+    language: Language = Field(description="The language of the captions (BCP 47).", examples=["en"])
+    name: str = Field("", max_length=150, description="The name that viewers choose it by.", examples=["English"])
+    url: WebAddress = Field(
+        description="The address of a WebVTT or SubRip file of up to 100 MB.",
+        examples=["https://cdn.example.com/waves.vtt"],
+    )
 
 
 class YouTubeSettings(ClientModel):
@@ -48,6 +61,12 @@ class YouTubeSettings(ClientModel):
         None,
         description="The address of a JPEG or PNG of up to 50 MB; YouTube takes it from verified channels only.",
         examples=["https://cdn.example.com/cover.jpg"],
+    )
+    captions: list[Caption] = Field(
+        default_factory=list,
+        max_length=CAPTIONS,
+        description="Captions, which are added once the video is up; one file for each language.",
+        examples=[[{"language": "en", "url": "https://cdn.example.com/waves.vtt"}]],
     )
     playlist_id: Playlist | None = Field(
         None,

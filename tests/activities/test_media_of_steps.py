@@ -143,6 +143,23 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
     assert step.exchanges == []
 
 
+async def test_captions_are_checked_before_anything_is_sent(stack: Stack, parts: WorkerParts) -> None:
+    account = await stack.connect("youtube")
+    for name, code in (("waves.vtt", None), ("waves.pdf", "media_type"), ("waves.jpg", "media_type_mismatch")):
+        captions = [{"language": "en", "url": f"https://example.com/{name}"}]
+        post = await stack.save(
+            "captioned", [account], media=["https://example.com/a.mp4"], settings={"captions": captions}
+        )
+        step = await opened(stack, parts, post)
+        if code is None:
+            await step.check_media()
+        else:
+            with pytest.raises(PlatformError) as caught:
+                await step.check_media()
+            assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, code)
+        assert step.exchanges == []
+
+
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
 async def test_fitting_cover_is_checked_once_and_not_converted(
     stack: Stack, parts: WorkerParts, platform: str, name: str, settings: dict[str, Any]

@@ -6,6 +6,7 @@ from tests.platforms.drafts import (
     ACCOUNT,
     ARTICLE,
     BUTTON,
+    CAPTION,
     DISCORD_BOT,
     DISCORD_WEBHOOK,
     EMBED,
@@ -263,5 +264,6 @@ REFUSED: dict[str, list[Refused]] = {
         ],
         *[(post(kinds="v", tags=tags), "tags") for tags in (["x" * 250, "y" * 250], ["x x" + "x" * 496])],
         (post(), "mediaItems", "YouTube requires media for all posts"),
+        (post(kinds="v", captions=[CAPTION, {**CAPTION, "language": "EN"}]), "captions"),
     ],
 }

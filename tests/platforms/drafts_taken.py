@@ -5,6 +5,7 @@ from typing import Any
 from tests.platforms.drafts import (
     ARTICLE,
     BUTTON,
+    CAPTION,
     DISCORD_BOT,
     DISCORD_WEBHOOK,
     EMBED,
@@ -156,5 +157,6 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
             post(kinds="v", tags=["x" * 250, "y" * 249]),
         ],
         post(kinds="v", visibility="private", categoryId="1", madeForKids=True),
+        post(kinds="v", captions=[CAPTION, {**CAPTION, "language": "pt-BR"}]),
     ],
 }

@@ -31,7 +31,7 @@ class Upload(msgspec.Struct, rename="camel"):
 
 
 class Attached(msgspec.Struct, rename="camel"):
-    """A comment below a video, or its entry in a playlist (`kind` commentThread or playlistItem)."""
+    """A comment below a video, its playlist entry or captions (`kind` commentThread, playlistItem, caption)."""
 
     id: str
     kind: str

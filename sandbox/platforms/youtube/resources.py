@@ -184,6 +184,12 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
         upload = self.own_video(request, request.query.get("videoId", ""))
         return _list("commentThread", [self._shown(comment) for comment in self._attached_to(upload, "commentThread")])
 
+    @route("GET", "/youtube/v3/captions", "confirm")
+    async def captions(self, request: Request) -> Answer:
+        """List the captions of a video."""
+        upload = self.own_video(request, request.query.get("videoId", ""))
+        return _list("caption", [self._shown(track) for track in self._attached_to(upload, "caption")])
+
     def _owns(self, account: Account, form: dict[str, str]) -> bool:
         return account.platform == self.platform and form.get("refresh_token") in account.refresh_tokens
 

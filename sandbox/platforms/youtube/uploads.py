@@ -1,21 +1,25 @@
-"""The upload host: sessions that receive a video in pieces, and thumbnails."""
+"""The upload host: sessions that receive a video in pieces, thumbnails and captions."""
 
 import secrets
 from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
-from sandbox.platforms.youtube.base import FakeYouTube, Upload, exhausted, json_body, refused
+from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, exhausted, json_body, refused
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
 LARGEST = 274_877_906_944
 THUMBNAIL_BYTES = 50 * 1024 * 1024
+CAPTION_BYTES = 104_857_600
+CAPTION = {"videoId", "language", "name"}
 UPLOADS_PER_DAY = 100
 PARTS = {"snippet", "status", "recordingDetails", "localizations", "paidProductPlacementDetails"}
 SNIPPET: dict[str, type] = {"title": str, "description": str, "tags": list, "categoryId": str, "defaultLanguage": str}
@@ -109,6 +113,30 @@ class UploadRoutes(FakeYouTube):
         self.uploads.put(upload.id, upload)
         return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": upload.thumbnail}}]})
 
+    @route("POST", "/upload/youtube/v3/captions", "edit")
+    async def add_captions(self, request: Request) -> Answer:
+        """Add captions to a video: a description and a file, as multipart/related."""
+        described, content = _related(request)
+        snippet = described.get("snippet")
+        if not isinstance(snippet, dict) or not all(isinstance(snippet.get(name), str) for name in CAPTION):
+            raise refused(400, "invalidMetadata", "The request contains invalid metadata values.")
+        if not snippet["language"] or snippet.keys() - CAPTION:
+            raise refused(400, "invalidMetadata", "The request contains invalid metadata values.")
+        upload = self.own_video(request, snippet["videoId"])
+        if not content:
+            raise refused(400, "contentRequired", "The request does not contain the caption track contents.")
+        if len(content) > CAPTION_BYTES:
+            raise refused(413, "uploadTooLarge", "The captions are too large.")
+        tracks = [track.snippet for track in self.attached if track.kind == "caption"]
+        if any(all(track[name] == snippet[name] for name in CAPTION) for track in tracks):
+            raise refused(409, "captionExists", "The specified video already has a caption track with this language.")
+        attached = Attached(self.ids.next(), "caption", snippet["videoId"], upload.account_id, dict(snippet))
+        self.attached.put(attached.id, attached)
+        if not content.startswith(b"WEBVTT") and b" --> " not in content[:200]:
+            failed = {"status": "failed", "failureReason": "unknownFormat"}
+            return Answer.json({"kind": "youtube#caption", "id": attached.id, "snippet": {**snippet, **failed}})
+        return Answer.json({"kind": "youtube#caption", "id": attached.id, "snippet": {**snippet, "status": "serving"}})
+
     def described(self, upload: Upload) -> dict[str, Any]:
         """Return the video resource that ends an upload."""
         return {
@@ -141,6 +169,20 @@ class UploadRoutes(FakeYouTube):
                 )
             )
         self.uploads.put(upload.id, upload)
+
+
+def _related(request: Request) -> tuple[dict[str, Any], bytes]:
+    """Return the description and the file of a body of multipart/related."""
+    kind, _, boundary = request.header("content-type").partition("; boundary=")
+    parts = request.body.split(f"--{boundary}".encode())
+    if kind != "multipart/related" or not boundary or len(parts) != 4:
+        raise refused(400, "badContent", "Unsupported content with type.")
+    contents = [part.removeprefix(b"\r\n").partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts[1:3]]
+    try:
+        described = msgspec.json.decode(contents[0])
+    except msgspec.DecodeError as error:
+        raise refused(400, "parseError", "The description is no JSON.") from error
+    return (described if isinstance(described, dict) else {}), contents[1]
 
 
 def _range(request: Request) -> tuple[tuple[int, int] | None, int]:

@@ -65,7 +65,8 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any, where: s
 
 async def test_every_request_is_described(connect: Connect, document: dict[str, Any]) -> None:
     rig = await connect("youtube")
-    settings = {**EVERYTHING, "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg"}
+    captions = [{"language": "en", "name": "English", "url": f"{rig.sandbox.url}/_/media/waves.vtt"}]
+    settings = {**EVERYTHING, "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg", "captions": captions}
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")], settings=settings)
     async with noting() as (client, sent):
         await every_step(rig, context, client)
@@ -86,11 +87,15 @@ async def test_every_request_is_described(connect: Connect, document: dict[str, 
         assert {name for name, about in method["parameters"].items() if about.get("required")} <= parameters.keys()
         if "json" in request.headers.get("content-type", ""):
             check(document, method["request"], json.loads(request.content), method["id"])
+        if request.headers.get("content-type", "").startswith("multipart/related"):
+            description = request.content.split(b"\r\n\r\n")[1].partition(b"\r\n--")[0]
+            check(document, method["request"], json.loads(description), method["id"])
     assert seen == {
         "youtube.channels.list",
         "youtube.videos.insert",
         "youtube.videos.list",
         "youtube.thumbnails.set",
+        "youtube.captions.insert",
         "youtube.playlistItems.insert",
         "youtube.playlistItems.list",
         "youtube.commentThreads.insert",
@@ -102,3 +107,5 @@ def test_the_address_is_the_documents(document: dict[str, Any]) -> None:
     insert = document["resources"]["videos"]["methods"]["insert"]
     [rule] = PLATFORM.rules.files
     assert rule.max_bytes == int(insert["mediaUpload"]["maxSize"])
+    captions = document["resources"]["captions"]["methods"]["insert"]
+    assert PLATFORM.covers["captions"].max_bytes == int(captions["mediaUpload"]["maxSize"])

@@ -43,6 +43,36 @@ async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
     assert video["snippet"]["thumbnails"]["default"]["url"] == "/_/media/cover.jpg"
 
 
+def captions(rig: Rig, *languages: str) -> list[dict[str, str]]:
+    url = f"{rig.sandbox.url}/_/media/waves.vtt"
+    return [{"language": language, "name": language.upper(), "url": url} for language in languages]
+
+
+async def test_captions_follow_once_whatever_is_lost(rig: Rig) -> None:
+    context = await prepared(rig, captions=captions(rig, "en", "de"))
+    published = await PLATFORM.publish(rig.connection(), context)
+    # The first answer is lost after YouTube has added the captions: a repeat finds them there.
+    await rig.sandbox.fault("youtube", "accept_then_drop", "edit")
+    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.TRANSIENT
+    for _ in range(2):
+        assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
+    tracks = await rig.read("/youtube/v3/captions", part="snippet", videoId=published.platform_post_id)
+    assert [(item["snippet"]["language"], item["snippet"]["name"]) for item in tracks["items"]] == [
+        ("en", "EN"),
+        ("de", "DE"),
+    ]
+
+
+async def test_captions_that_are_refused_become_a_warning(rig: Rig) -> None:
+    context = await prepared(rig, captions=captions(rig, "en", "de"))
+    published = await PLATFORM.publish(rig.connection(), context)
+    refusal = {"error": {"code": 403, "errors": [{"reason": "insufficientPermissions", "message": "x"}]}}
+    await rig.sandbox.fault("youtube", "reject", "edit", status=403, body=refusal)
+    warning = (await PLATFORM.complete(rig.connection(), context, published)).warning or ""
+    assert "The caption track (en) was not added" in warning
+    assert "(de)" not in warning
+
+
 async def test_a_video_that_is_gone_is_reported(rig: Rig) -> None:
     context = await prepared(rig)
     published = await PLATFORM.publish(rig.connection(), context)
