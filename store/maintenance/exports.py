@@ -26,6 +26,8 @@ LEFT_OUT_COLUMNS = frozenset(
         "uploads.key",
         "uploads.etag",
         "uploads.multipart_id",
+        # It may hold a key of its owner's.
+        "uploads.source_url",
         # The name of a key of this service.
         "webhooks.secret_key",
         "webhooks.older_secret_key",
