@@ -66,7 +66,9 @@ async def run(names: list[str] | None) -> None:
     try:
         async with open_parts(settings, database, runtime.metric_meter) as parts:
             accounts.append(parts.accounts)
-            group = worker.worker_group(client, parts, names or platforms(), timedelta(seconds=settings.worker_grace_s))
+            group = worker.worker_group(
+                client, parts, names or platforms(), timedelta(seconds=settings.worker_grace_s), settings.worker_options
+            )
             # Health checks report the worker as alive until its steps have finished.
             readiness = Readiness(database, Queues(client), settings.late_after, parts.storage)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)

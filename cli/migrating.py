@@ -5,6 +5,7 @@ from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -42,7 +43,11 @@ async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]
     sentences = await _migrate_database(settings, contract=contract)
     try:
         async with temporal_client(environment, attempts=_ATTEMPTS) as client:
-            added = await register_search_attributes(client, REGISTRY)
+            if settings.search_attributes == "check":
+                await _check_search_attributes(client)
+                added = []
+            else:
+                added = await register_search_attributes(client, REGISTRY)
             # The SDK's threads end with the last reference.
             del client
     except (RPCError, RuntimeError) as error:
@@ -75,12 +80,41 @@ async def _migrate_database(settings: MigrateSettings, *, contract: bool) -> lis
     ]
 
 
+async def missing_search_attributes(client: Client, registry: Mapping[str, str]) -> list[str]:
+    """Return the names of the search attributes that the namespace lacks, as the workflow service tells.
+
+    Temporal Cloud refuses the operator service. Raises UserError if one exists with another type.
+    """
+    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    aliases = described.config.custom_search_attribute_aliases
+    answer = await client.workflow_service.get_search_attributes(GetSearchAttributesRequest())
+    types = {aliases.get(field, field): kind for field, kind in answer.keys.items()}
+    for name, kind in registry.items():
+        if types.get(name, _TYPES[kind]) != _TYPES[kind]:
+            raise UserError(f"Temporal has a search attribute {name} of another type than {kind}.")
+    return [name for name in registry if name not in types]
+
+
+async def _check_search_attributes(client: Client) -> None:
+    """Check that the namespace has all search attributes. Raises UserError with the commands that make missing ones."""
+    missing = await missing_search_attributes(client, REGISTRY)
+    if not missing:
+        return
+    cloud = "".join(f' --search-attribute "{name}={REGISTRY[name]}"' for name in missing)
+    own = "".join(f" --name {name} --type {REGISTRY[name]}" for name in missing)
+    raise UserError(
+        "The database is up to date, but Temporal lacks search attributes. Run this, and this command again.\n"
+        f"  At Temporal Cloud: tcld namespace search-attributes add --namespace {client.namespace}{cloud}\n"
+        f"  At a server of your own: temporal operator search-attribute create --namespace {client.namespace}{own}"
+    )
+
+
 async def register_search_attributes(client: Client, registry: Mapping[str, str]) -> list[str]:
     """Register the search attributes that the namespace lacks; return their names.
 
     Raises:
         UserError: one exists with another type.
-        RPCError: the server refuses (Temporal Cloud registers them in another way).
+        RPCError: the server refuses, as Temporal Cloud does (SOCIALSYNCER_SEARCH_ATTRIBUTES=check).
     """
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)

@@ -30,6 +30,7 @@ from platforms.http.hosts import AllowedHosts
 from runtime.database_settings import DatabaseSettings
 from runtime.limit_settings import LimitSettings
 from runtime.media_settings import MediaSettings
+from runtime.temporal_settings import TemporalSettings
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
@@ -53,7 +54,7 @@ class SettingsError(Exception):
     """The environment is not set up. The message names the variables at fault and repeats no secret."""
 
 
-class Settings(DatabaseSettings, LimitSettings, MediaSettings, BaseSettings):
+class Settings(DatabaseSettings, LimitSettings, MediaSettings, TemporalSettings, BaseSettings):
     """Settings that every part shares; they open no vault. Read by `read_settings`."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALSYNCER_", extra="ignore", hide_input_in_errors=True)

@@ -20,6 +20,7 @@ from reconcile.rounds import running_tasks
 from runtime.background import worker_tasks
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
+from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
 from store.audit.trail import AUDIT_KEPT
 from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
@@ -38,10 +39,6 @@ _STICKY = timedelta(seconds=1)
 served. Fair shares between workspaces exist on the shared queue only, so a task that waits longer moves there."""
 _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
-_WORKFLOW_TASKS = 30
-"""Workflow tasks of a worker at a time. A task that a worker has taken is no longer shared fairly, so it takes few."""
-_STEPS_WITHOUT_MEDIA = 40
-"""Steps of one platform beyond those with media that may run at a time: texts do not wait for media."""
 _ROWS = 20
 """Short database steps that run at a time. Platforms that do not answer do not use these slots."""
 
@@ -83,9 +80,17 @@ class WorkerGroup:
 
 
 def worker_group(
-    client: Client, parts: WorkerParts, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
+    client: Client,
+    parts: WorkerParts,
+    platforms: Iterable[str],
+    grace: timedelta = _SHORT_GRACE,
+    worker_options: WorkerOptions = DEFAULT_OPTIONS,
 ) -> WorkerGroup:
-    """Return the workers of one process that serves these platforms."""
+    """Return the workers of one process that serves these platforms.
+
+    Only queues of workflows have versions. Steps go to any worker that serves their platform: if a new version had no
+    worker for it yet, they would wait.
+    """
     posts, campaigns, served = parts.posts(), parts.campaigns(), list(platforms)
     own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
     local_publish = LocalPublish(parts.publishing(), served, own_queue)
@@ -111,7 +116,9 @@ def worker_group(
         interceptors=[LogContext()],
         graceful_shutdown_timeout=ROWS_GRACE,
         sticky_queue_schedule_to_start_timeout=_STICKY,
-        max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
+        max_concurrent_workflow_tasks=worker_options.workflow_tasks,
+        max_cached_workflows=worker_options.cached_workflows,
+        deployment_config=worker_options.deployment_config,
         max_concurrent_activities=local_publish.slots + _ROWS,
         max_concurrent_local_activities=local_publish.slots + _ROWS,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
@@ -135,7 +142,7 @@ def worker_group(
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
-            max_concurrent_activities=MOST_STEPS + _STEPS_WITHOUT_MEDIA,
+            max_concurrent_activities=MOST_STEPS + worker_options.steps,
             max_heartbeat_throttle_interval=_THROTTLE,
         )
         for platform in served
@@ -144,6 +151,7 @@ def worker_group(
         client,
         task_queue=WEBHOOKS_QUEUE,
         workflows=[WebhookWorkflow],
+        deployment_config=worker_options.deployment_config,
         activities=[parts.webhooks(local_publish.running).deliver_events],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],

@@ -10,14 +10,16 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from cli.errors import UserError
-from cli.migrating import register_search_attributes
+from cli.migrating import missing_search_attributes, register_search_attributes
 from cli.stack.orphans import ProcessLedger
 from cli.stack.parts import temporal_part
 from cli.stack.ports import free_port
 from cli.stack.process import Command
 from cli.stack.supervisor import PartSupervisor
 from cli.stack.temporal import NAMESPACE, RETENTION, Temporal
+from tests.cli.commands import run
 from tests.cli.parts import kill, until
+from tests.databases import empty_database
 from workflows.search_attributes import REGISTRY
 
 
@@ -82,6 +84,33 @@ async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -
     assert sorted(await register_search_attributes(temporal.client, attributes)) == sorted(attributes)
     assert await register_search_attributes(temporal.client, attributes) == []
     assert attributes.keys() <= (await _custom(temporal.client)).keys()
+
+
+async def test_search_attributes_are_checked_without_the_operator_service(
+    temporal: WorkflowEnvironment, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal Cloud refuses that service."""
+
+    def refuse(_: object) -> None:
+        raise AssertionError("the operator service was asked")
+
+    monkeypatch.setattr("temporalio.client.Client.operator_service", property(refuse))
+    assert await missing_search_attributes(temporal.client, REGISTRY) == []
+    assert await missing_search_attributes(temporal.client, {"CheckedHere": "Keyword"}) == ["CheckedHere"]
+    with pytest.raises(UserError, match="has a search attribute PostStatus of another type than KeywordList"):
+        await missing_search_attributes(temporal.client, {"PostStatus": "KeywordList"})
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", await empty_database(postgres_url))
+    monkeypatch.setenv("SOCIALSYNCER_SEARCH_ATTRIBUTES", "check")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", str(temporal.client.service_client.config.target_host))
+    result = await run("migrate")
+    assert (result.exit_code, "search attributes are there (none added)" in result.stdout) == (0, True), result.stderr
+    monkeypatch.setattr("cli.migrating.REGISTRY", {**REGISTRY, "CheckedHere": "Keyword"})
+    result = await run("migrate")
+    assert result.exit_code == 1
+    assert 'tcld namespace search-attributes add --namespace default --search-attribute "CheckedHere=Keyword"' in (
+        result.stderr
+    )
+    assert "temporal operator search-attribute create --namespace default --name CheckedHere" in result.stderr
 
 
 async def test_a_search_attribute_of_another_type_is_one_sentence(temporal: WorkflowEnvironment) -> None:
