@@ -14,7 +14,7 @@ from reconcile.rounds import BackgroundTask
 from store.clock import database_now
 from store.database import Database
 from store.secrets.vault import Vault
-from store.webhooks.deliveries import overdue_endpoints
+from store.webhooks.deliveries import make_deliveries, overdue_endpoints
 from store.webhooks.handover_keys import keep_handover_key
 from store.webhooks.keeping import drop_surplus
 from store.webhooks.notifications import endpoints_to_wake
@@ -50,7 +50,9 @@ def webhook_sweep_task(database: Database, client: Client) -> BackgroundTask:
 
 async def sweep_webhooks(database: Database, client: Client) -> int:
     """Wake the endpoints whose events should have been sent a while ago; return how many there were."""
-    async with database.reading() as session:
+    async with database.transaction() as session:
+        # The worker that listens has made them, unless its connection hangs.
+        await make_deliveries(session)
         endpoints = await overdue_endpoints(session, await database_now(session) - _OVERDUE, _BATCH)
     await _wake_all(client, endpoints)
     return len(endpoints)

@@ -79,7 +79,9 @@ _LASTING = frozenset({"id", "workspace_id", "workflow_id", "created_by", "create
 _CHANGING = ", ".join(column.key for column in Post.__mapper__.column_attrs if column.key not in _LASTING)
 _SECRETS = frozenset({"secret", "older_secret"})
 _SETTINGS = ", ".join(column.key for column in Webhook.__mapper__.column_attrs if column.key not in _SECRETS)
-_CHANGED_SETTINGS = "name, url, events, enabled, disabled_reason, disabled_at, failing_since, failures, probe_at"
+_CHANGED_SETTINGS = (
+    "name, url, events, enabled, disabled_reason, disabled_at, enabled_at, failing_since, failures, probe_at"
+)
 _LASTING_OF_UPLOAD = _LASTING | {"token", "filename", "content_type", "secret_hash", "part_size"}
 _CHANGING_UPLOAD = ", ".join(
     column.key for column in Upload.__mapper__.column_attrs if column.key not in _LASTING_OF_UPLOAD
@@ -168,8 +170,9 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     },
     "deliveries": {
         Component.API: "SELECT, INSERT, UPDATE (state, cause, attempts, next_at)",
-        Component.WORKER: "SELECT, UPDATE, DELETE",
+        Component.WORKER: _ALL,
     },
+    "delivery_progress": {Component.WORKER: "SELECT, UPDATE"},
     "delivery_attempts": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     # Only the owner of the tables deletes workspaces.
     "deletions": {},

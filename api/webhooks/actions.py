@@ -94,7 +94,7 @@ async def change_webhook(
         if is_moved:
             deps.webhook_tests.take(workspace_id)
         if body.enabled is not None and body.enabled is not webhook.enabled:
-            values |= switched(body.enabled, datetime.now(UTC))
+            values |= switched(body.enabled)
         if values:
             await change_endpoint(session, workspace_id, webhook_id, **values)
     if not is_moved:
@@ -190,7 +190,7 @@ async def _enable_webhook(deps: Dependencies, workspace_id: str, webhook_id: str
         webhook = await require_webhook(session, workspace_id, webhook_id)
         if off_before and webhook.disabled_at and webhook.disabled_at >= off_before:
             return
-        await change_endpoint(session, workspace_id, webhook_id, **switched(True, datetime.now(UTC)))
+        await change_endpoint(session, workspace_id, webhook_id, **switched(True))
 
 
 async def webhook_view(deps: Dependencies, workspace_id: str, webhook_id: str) -> WebhookView:
@@ -212,7 +212,7 @@ def view_of_row(webhook: Webhook, waiting: Mapping[str, int]) -> WebhookView:
         enabled=webhook.enabled,
         status=webhook.status,
         disabledReason=webhook.disabled_reason,
-        disabledAt=_time(webhook.disabled_at),
+        disabledAt=None if webhook.enabled else _time(webhook.disabled_at),
         failingSince=_time(webhook.failing_since),
         lastFailure=webhook.last_failure,
         lastDeliveredAt=_time(webhook.last_delivered_at),

@@ -42,7 +42,14 @@ SELECT post_id FROM events AS completed WHERE type = 'post.completed' AND NOT EX
 """
 """The posts that came to rest by another transaction than the result of a target."""
 _EVENTS = "SELECT id FROM events WHERE type <> 'post.scheduled'"
-_WAITING = "SELECT count(*) AS number FROM deliveries WHERE state = 'waiting'"
+_WAITING = """
+SELECT (SELECT count(*) FROM deliveries WHERE state = 'waiting') + (
+  SELECT count(*) FROM delivery_progress JOIN events ON xid >= low
+  WHERE type NOT IN ('post.scheduled', 'webhook.test')
+    AND NOT EXISTS (SELECT FROM deliveries WHERE event_id = events.id)
+) AS number
+"""
+"""What waits, and events of which no worker has made deliveries yet."""
 
 
 @dataclass(slots=True)

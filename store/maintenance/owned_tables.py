@@ -21,6 +21,7 @@ SHARED: Mapping[str, str] = {
     "app_setups": "the operator's apps",
     "bulk_turn": "the service's own progress",
     "deletions": "the proof of the deletion, with ids alone",
+    "delivery_progress": "the service's own progress",
     "handover_keys": "the service's own keys",
     "leases": "the service's own tasks",
     "rate_limit_buckets": "of an account at its platform, whichever workspaces have connected it",

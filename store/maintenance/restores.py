@@ -41,6 +41,7 @@ async def begin_restore(
 _BEGIN_FEEDS_AGAIN = (
     text("UPDATE events SET xid = pg_current_xact_id()"),
     text("UPDATE listeners SET since = NULL, since_xid = NULL"),
+    text("UPDATE delivery_progress SET low = pg_current_xact_id()"),
 )
 
 

@@ -35,7 +35,7 @@ from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyK
 from store.models.request_limits import RequestLimit
 from store.models.series import OccurrenceEntry, Series
 from store.models.uploads import Upload, UploadUse
-from store.models.webhooks import Delivery, DeliveryAttempt, HandoverKey, Webhook
+from store.models.webhooks import Delivery, DeliveryAttempt, DeliveryProgress, HandoverKey, Webhook
 
 __all__ = [
     "EXTERNAL_ID",
@@ -57,6 +57,7 @@ __all__ = [
     "Deletion",
     "Delivery",
     "DeliveryAttempt",
+    "DeliveryProgress",
     "Event",
     "Gate",
     "HandoverKey",

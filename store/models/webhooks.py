@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.webhooks import WebhookStatus
 from store.models.base import Base, Id
+from store.models.events import Xid8
 
 
 class HandoverKey(Base):
@@ -43,6 +44,8 @@ class Webhook(Base):
     disabled_reason: Mapped[str | None]
     """A domain.webhooks.DisabledReason."""
     disabled_at: Mapped[datetime | None]
+    enabled_at: Mapped[datetime | None]
+    """When it was last switched off, and on again: between them it gets no events (make_deliveries_v3)."""
     failing_since: Mapped[datetime | None]
     """When the first of the failures began that no success has followed."""
     failures: Mapped[int] = mapped_column(server_default=text("0"))
@@ -92,6 +95,19 @@ class Delivery(Base):
         Index("deliveries_by_id", "id", unique=True),
         Index("deliveries_waiting", "webhook_id", "next_at", postgresql_where=text("state = 'waiting'")),
     )
+
+
+class DeliveryProgress(Base):
+    """The events whose deliveries are made: all of transactions before `low`. One row."""
+
+    __tablename__ = "delivery_progress"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    low: Mapped[int] = mapped_column(Xid8)
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    """When it was written last."""
+
+    __table_args__ = (CheckConstraint('"only"', name="delivery_progress_has_one_row"),)
 
 
 class DeliveryAttempt(Base):

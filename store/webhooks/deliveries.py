@@ -42,6 +42,11 @@ class ClaimedDelivery:
         return self.cause is DeliveryCause.TEST
 
 
+async def make_deliveries(session: AsyncSession) -> None:
+    """Make the deliveries of new events."""
+    await session.execute(text("SELECT count(*) FROM make_deliveries_v3()"))
+
+
 async def claim_deliveries(
     session: AsyncSession, webhook: Webhook, now: datetime, limit: int, *, probes_now: bool = False
 ) -> list[ClaimedDelivery]:

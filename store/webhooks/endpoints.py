@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -17,6 +17,7 @@ from store.webhooks.handover_keys import SealedSecret
 _TEST = text("SELECT test_webhook_v1(:workspace_id, :webhook_id)")
 _ROTATE = text("SELECT rotate_webhook_v1(:workspace_id, :webhook_id, :secret, :key_id, :overlap)")
 _NOTIFY = text("SELECT pg_notify('webhook_due', :webhook_id)")
+_NOW = func.clock_timestamp()
 _COUNTED = 10_000
 """Waiting events are counted up to this number."""
 _WITHOUT_SECRETS = (defer(Webhook.secret, raiseload=True), defer(Webhook.older_secret, raiseload=True))
@@ -50,6 +51,7 @@ async def create_endpoint(session: AsyncSession, endpoint: NewEndpoint, most: in
             name=endpoint.name,
             enabled=endpoint.enabled,
             disabled_reason=None if endpoint.enabled else DisabledReason.REQUEST.value,
+            disabled_at=None if endpoint.enabled else _NOW,
             secret=endpoint.secret.sealed,
             secret_key=endpoint.secret.key_id,
         )
@@ -78,12 +80,15 @@ async def change_endpoint(session: AsyncSession, workspace_id: str, webhook_id: 
     await session.execute(_NOTIFY, {"webhook_id": webhook_id})
 
 
-def switched(enabled: bool, now: datetime) -> dict[str, object]:
-    """Return the columns of an endpoint that a client switches on, with a clean record, or off."""
+def switched(enabled: bool) -> dict[str, object]:
+    """Return the columns of an endpoint that a client switches on, with a clean record, or off.
+
+    Deliveries are made a moment later: by both times, which are the database's as those of events.
+    """
     if enabled:
         again = {"failing_since": None, "failures": 0, "probe_at": None}
-        return {"enabled": True, "disabled_reason": None, "disabled_at": None, **again}
-    return {"enabled": False, "disabled_reason": DisabledReason.REQUEST.value, "disabled_at": now}
+        return {"enabled": True, "disabled_reason": None, "enabled_at": _NOW, **again}
+    return {"enabled": False, "disabled_reason": DisabledReason.REQUEST.value, "disabled_at": _NOW}
 
 
 async def delete_endpoint(session: AsyncSession, workspace_id: str, webhook_id: str) -> bool:

@@ -12,6 +12,17 @@ from domain.webhooks import DeliveryState
 from store.models import Delivery, Webhook
 
 _IS_WAITING = text("deliveries.state = 'waiting'")
+_FIRST_WITHOUT_DELIVERY = text("""
+    SELECT min(events.at)
+    FROM delivery_progress
+    JOIN events ON events.xid >= delivery_progress.low AND events.type <> 'webhook.test'
+    JOIN webhooks ON webhooks.workspace_id = events.workspace_id
+    WHERE webhooks.workspace_id = coalesce(:workspace_id, webhooks.workspace_id)
+      AND webhooks.enabled AND webhooks.probe_at IS NULL AND wants_event_v1(webhooks.events, events.type)
+      AND events.at >= greatest(webhooks.created_at, webhooks.enabled_at)
+      AND NOT EXISTS (SELECT FROM deliveries WHERE webhook_id = webhooks.id AND event_id = events.id)
+""")
+"""The time of the first event of an endpoint that works whose delivery no worker has made yet (make_deliveries_v3)."""
 
 
 async def delete_past_deliveries(session: AsyncSession, now: datetime, limit: int) -> int:
@@ -68,5 +79,7 @@ async def measure_webhooks(session: AsyncSession, now: datetime, workspace_id: s
     failing = func.count().filter(Webhook.enabled, Webhook.probe_at.is_not(None))
     disabled = func.count().filter(~Webhook.enabled, Webhook.disabled_reason != "request")
     row = (await session.execute(select(failing, disabled).select_from(Webhook).where(own))).one()
+    first_event = await session.scalar(_FIRST_WITHOUT_DELIVERY, {"workspace_id": workspace_id})
+    oldest = min((at for at in (oldest, first_event) if at), default=None)
     overdue = max(now - oldest, timedelta(0)) if oldest else timedelta(0)
     return WebhookNumbers(await session.scalar(count) or 0, overdue, row[0], row[1])

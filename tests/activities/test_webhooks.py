@@ -20,6 +20,7 @@ from domain.webhooks import OFF_AFTER, OPENS_AFTER, new_secret
 from store.models import Delivery, Event, Webhook
 from store.secrets.vault import Vault, new_key
 from store.webhooks.answers import TakenEvent
+from store.webhooks.deliveries import make_deliveries
 from store.webhooks.endpoints import add_test, change_endpoint, rotate_secret, switched
 from store.webhooks.handover_keys import keep_handover_key, seal_secret
 from store.webhooks.keeping import drop_surplus
@@ -55,12 +56,12 @@ async def test_an_event_wakes_its_endpoint_without_a_notification(endpoint: Endp
     """An endpoint that is being probed is not woken."""
     own = (endpoint.workspace_id, endpoint.id)
     async with aclosing(endpoints_to_wake(endpoint.stack.worker_database, 0.0)) as news:
-        await endpoint.happen()
+        await endpoint.happen(with_deliveries=False)
         async with asyncio.timeout(30):
             while own not in await anext(news):
                 pass
         await endpoint.put(probe_at=datetime.now(UTC) + timedelta(hours=1))
-        await endpoint.happen()
+        await endpoint.happen(with_deliveries=False)
         with suppress(TimeoutError):
             async with asyncio.timeout(1.2):
                 async for others in news:
@@ -214,6 +215,8 @@ async def test_an_endpoint_that_is_gone_is_switched_off_and_the_others_hear_it(s
         await gone.deliver()
         row = await gone.row()
         assert (row.enabled, row.disabled_reason, row.status) == (False, "gone", "disabled")
+        async with stack.worker_database.transaction() as session:
+            await make_deliveries(session)
         await other.deliver()
         events = [request.body.decode() for request in other.receiver.requests]
         (told,) = [body for body in events if '"webhook.disabled"' in body]
@@ -244,12 +247,12 @@ async def test_events_of_the_time_in_which_an_endpoint_was_off_are_recovered_onc
     before = await endpoint.happen(2)
     await endpoint.deliver()
     async with endpoint.stack.api_database.transaction() as session:
-        off = switched(False, datetime.now(UTC))
+        off = switched(False)
         await change_endpoint(session, endpoint.workspace_id, endpoint.id, **off)
     missed = await endpoint.happen(5)
     assert (await endpoint.deliver()).next_at is None
     async with endpoint.stack.api_database.transaction() as session:
-        await change_endpoint(session, endpoint.workspace_id, endpoint.id, **switched(True, datetime.now(UTC)))
+        await change_endpoint(session, endpoint.workspace_id, endpoint.id, **switched(True))
     for recovered in (5, 0):
         async with endpoint.stack.api_database.transaction() as session:
             row = await endpoint.row()
@@ -257,6 +260,27 @@ async def test_events_of_the_time_in_which_an_endpoint_was_off_are_recovered_onc
             assert await recover(session, row, began, until, 100) == recovered
         await endpoint.deliver()
     assert sorted(endpoint.receiver.event_ids) == sorted(before + missed)
+
+
+async def test_an_endpoint_that_was_off_for_a_day_gets_each_event_once(endpoint: Endpoint) -> None:
+    """The events have the times of that day, as if this test had begun a day ago."""
+    now = datetime.now(UTC)
+    off_at = now - timedelta(days=1)
+    await endpoint.put(created_at=off_at - timedelta(days=1), enabled=False, disabled_at=off_at)
+    before = await endpoint.happen_at([off_at - timedelta(minutes=1)])
+    missed = await endpoint.happen_at([off_at + timedelta(minutes=minutes) for minutes in range(1, 24 * 60, 30)])
+    assert (await endpoint.deliver()).next_at is None, "it is off"
+    async with endpoint.stack.api_database.transaction() as session:
+        await change_endpoint(session, endpoint.workspace_id, endpoint.id, **switched(True))
+    present = await endpoint.happen()
+    await endpoint.deliver()
+    assert sorted(endpoint.receiver.event_ids) == sorted(before + present)
+    for recovered in (len(missed), 0):
+        async with endpoint.stack.api_database.transaction() as session:
+            row = await endpoint.row()
+            assert await recover(session, row, off_at, now + timedelta(minutes=1), 1000) == recovered
+        await endpoint.deliver()
+    assert sorted(endpoint.receiver.event_ids) == sorted(before + missed + present)
 
 
 async def test_a_worker_that_dies_after_it_sent_leaves_the_event_to_another(endpoint: Endpoint) -> None:

@@ -1,7 +1,9 @@
 """Endpoints of a new workspace, each with a receiver behind it, and the steps of a worker for them."""
 
-from collections.abc import AsyncIterator, Callable
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -10,12 +12,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.meters import Meters
 from activities.webhook_requests import WebhookSender
 from activities.webhooks import DeliverCommand, DeliveryRound, WebhookSteps
-from domain.ids import new_id
+from domain.ids import first_id, new_id
 from domain.webhooks import new_secret
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
 from store.secrets.vault import Vault
+from store.webhooks.deliveries import make_deliveries
 from store.webhooks.endpoints import NewEndpoint, create_endpoint
 from store.webhooks.handover_keys import keep_handover_key, seal_secret
 from tests.activities.receivers import Receiver, receiving
@@ -39,8 +42,8 @@ class Endpoint:
             new = NewEndpoint(self.id, self.workspace_id, url, NAMES, None, enabled, sealed)
             assert await create_endpoint(session, new, 20)
 
-    async def happen(self, count: int = 1, type_: str = "post.published") -> list[str]:
-        """Write events as triggers do; return their ids."""
+    async def happen(self, count: int = 1, type_: str = "post.published", *, with_deliveries: bool = True) -> list[str]:
+        """Write events as triggers do, and make their deliveries; return their ids."""
         ids = []
         async with self.stack.database.transaction() as session:
             for number in range(count):
@@ -48,6 +51,19 @@ class Endpoint:
                 values = {"id": event_id, "workspace_id": self.workspace_id, "type": type_, "data": {"number": number}}
                 await session.execute(insert(Event).values(**values))
                 ids.append(event_id)
+            if with_deliveries:
+                await make_deliveries(session)
+        return ids
+
+    async def happen_at(self, times: Sequence[datetime]) -> list[str]:
+        """Write events of past times, and make their deliveries; return their ids."""
+        # An id begins with its time.
+        ids = [first_id("evt", at)[:-12] + secrets.token_hex(6) for at in times]
+        async with self.stack.database.transaction() as session:
+            for event_id, at in zip(ids, times, strict=True):
+                values = {"id": event_id, "workspace_id": self.workspace_id, "type": "post.published", "at": at}
+                await session.execute(insert(Event).values(**values, data={}))
+            await make_deliveries(session)
         return ids
 
     async def deliver(self, *, probes_now: bool = False, redelivers: bool = False) -> DeliveryRound:

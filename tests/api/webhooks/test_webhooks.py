@@ -17,6 +17,7 @@ from reconcile.preflight import preflight
 from reconcile.webhooks import sweep_webhooks
 from store.models import Account, Delivery, Event
 from store.secrets.vault import Vault
+from store.webhooks.deliveries import make_deliveries
 from store.webhooks.handover_keys import keep_handover_key
 from tests.activities.receivers import Receiver, answer
 from tests.api.conftest import Client, problems
@@ -148,6 +149,7 @@ async def test_the_sweep_wakes_what_was_not_notified(api: Client, stack: Stack, 
         event = Event(workspace_id=stack.workspace_id, type="post.failed", data=TOLD)
         session.add(event)
         await session.flush()
+        await make_deliveries(session)
         rows = select(Delivery).where(Delivery.webhook_id == webhook["id"], Delivery.event_id == event.id)
         row = (await session.scalars(rows)).one()
         row.next_at = row.next_at.replace(year=2020)

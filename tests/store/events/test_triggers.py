@@ -27,6 +27,7 @@ from store.maintenance.late_posts import note_late
 from store.models import Account, ApiKey, Attempt, Campaign, Delivery, Event, Listener, Post, Target, Webhook, Workspace
 from store.posts.changes import lock_post, write_off_post
 from store.publishing.sending import begin_send, settle
+from store.webhooks.deliveries import make_deliveries
 from tests.stack import Stack
 from tests.store.events.listening import events, listen, told
 
@@ -322,6 +323,7 @@ async def test_a_result_notifies_nobody_of_its_events(stack: Stack) -> None:
         await session.execute(insert(Webhook).values(**values, secret=b"", secret_key=""))
     await settled(stack, RESULTS["published"][0], "published quietly")
     async with stack.database.transaction() as session:
+        await make_deliveries(session)
         (endpoint,) = await session.scalars(delete(Webhook).where(Webhook.id == values["id"]).returning(Webhook.id))
         delivered = await session.scalars(
             delete(Delivery).where(Delivery.webhook_id == endpoint).returning(Delivery.id)
