@@ -106,7 +106,6 @@ class WebhookSteps:
                 await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
         async with heartbeating():
             while time.monotonic() < end:
-                await self._give_way()
                 async with self._database.transaction() as session:
                     webhook = await find_webhook(session, command.webhook_id)
                     if webhook is None:
@@ -117,6 +116,8 @@ class WebhookSteps:
                 probes_now = False
                 if not claimed or not secrets:
                     break
+                # Its events are claimed: no signal is sent for those that follow, which would cost this worker a task.
+                await self._give_way()
                 batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
                 await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
                 if batch.unsent:

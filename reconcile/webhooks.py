@@ -22,7 +22,7 @@ from workflows.client.webhook_workflows import wake_webhook
 
 log = structlog.get_logger(__name__)
 
-_APART_S = 0.1
+_APART_S = 0.25
 """Seconds between two wakes of one endpoint: events in between are delivered together."""
 _LISTEN_AGAIN_S = 5.0
 _SWEEP_EVERY_S = 10.0

@@ -116,6 +116,7 @@ async def _endpoint(bench: Bench, port: int, *events: str) -> AsyncIterator[None
 async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
     """Measure 1,000 deliveries to an endpoint, alone and beside one that never answers."""
     times: list[float] = []
+    alone, beside = list[float](), list[float]()
 
     async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         # It is cancelled at the end of the benchmark.
@@ -137,13 +138,15 @@ async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
         receiving(HEALTHY_PORT, lambda *_: times.append(time.perf_counter())),
         _endpoint(bench, HEALTHY_PORT, "post.published"),
     ):
-        alone = await deliver()
-        async with _endpoint(bench, HANGING_PORT, "post.published"):
-            beside = await deliver()
+        # The first ones open connections, and read the secret.
+        await deliver()
+        for _ in range(_ROUNDS):
+            alone.append(await deliver())
+            async with _endpoint(bench, HANGING_PORT, "post.published"):
+                beside.append(await deliver())
     hanging.close()
-    yield Figure(
-        f"{_DELIVERIES} deliveries beside an endpoint that hangs", beside, "s", alone, Bar(most=2, most_ratio=1.2)
-    )
+    ours, floor = statistics.median(beside), statistics.median(alone)
+    yield Figure(f"{_DELIVERIES} deliveries beside an endpoint that hangs", ours, "s", floor, Bar(2, 1.2))
 
 
 async def herd_beside_endpoints(bench: Bench) -> Job:

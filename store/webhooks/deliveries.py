@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy import Row, TextClause, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.webhooks import (
@@ -24,6 +25,28 @@ _CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
 # A literal: the planner must see that the partial index has these.
 _IS_WAITING = text("deliveries.state = 'waiting'")
+
+
+def _claiming(condition: str) -> TextClause:
+    """Return the statement that claims deliveries of a kind, the longest due first, and reads their events."""
+    return text(f"""
+        WITH due AS MATERIALIZED (
+          SELECT id, event_id FROM deliveries
+          WHERE webhook_id = :webhook_id AND state = 'waiting' AND (claimed_until IS NULL OR claimed_until <= :now)
+            AND {condition}
+          ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        UPDATE deliveries SET claimed_until = :until
+        FROM due LEFT JOIN events ON events.id = due.event_id
+        WHERE deliveries.id = due.id
+        RETURNING deliveries.id, deliveries.event_id, deliveries.cause, deliveries.attempts, deliveries.next_at,
+                  events.type, events.at, events.data
+    """)  # noqa: S608 the conditions are below
+
+
+_TESTS = _claiming("cause = 'test'")
+_OTHERS = _claiming("cause <> 'test'")
+_DUE = _claiming("(cause = 'test' OR next_at <= :now)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +74,26 @@ async def claim_deliveries(
     session: AsyncSession, webhook: Webhook, now: datetime, limit: int, *, probes_now: bool = False
 ) -> list[ClaimedDelivery]:
     """Claim what an endpoint is to be sent now: tests in any case, and if it fails one other event at a time."""
-    free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
-    columns = (Delivery.id, Delivery.event_id, Delivery.cause, Delivery.attempts)
-    waiting = select(*columns).where(Delivery.webhook_id == webhook.id, _IS_WAITING, free)
-    tests = await _claim(session, waiting.where(Delivery.cause == DeliveryCause.TEST), now, limit)
-    others = waiting.where(Delivery.cause != DeliveryCause.TEST)
     if not webhook.enabled:
-        return tests
+        return await _claim(session, webhook, _TESTS, now, limit)
     if webhook.probe_at is None:
-        return [*tests, *await _claim(session, others.where(Delivery.next_at <= now), now, limit)]
+        return await _claim(session, webhook, _DUE, now, limit)
+    tests = await _claim(session, webhook, _TESTS, now, limit)
     if probes_now or webhook.probe_at <= now:
-        return [*tests, *await _claim(session, others, now, 1)]
+        return [*tests, *await _claim(session, webhook, _OTHERS, now, 1)]
     return tests
 
 
 async def _claim(
-    session: AsyncSession, waiting: Select[str, str, str, int], now: datetime, limit: int
+    session: AsyncSession, webhook: Webhook, claim: TextClause, now: datetime, limit: int
 ) -> list[ClaimedDelivery]:
-    query = waiting.order_by(Delivery.next_at).limit(limit).with_for_update(skip_locked=True)
-    rows = (await session.execute(query)).all()
-    if not rows:
-        return []
-    claimed = update(Delivery).where(Delivery.id.in_([row.id for row in rows]))
-    await session.execute(
-        claimed.values(claimed_until=now + _CLAIMED_FOR), execution_options={"synchronize_session": False}
-    )
-    query_events = select(Event).where(Event.id.in_([row.event_id for row in rows]))
-    events = {event.id: event for event in await session.scalars(query_events)}
-    return [
-        ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, events.get(row.event_id))
-        for row in rows
-    ]
+    values = {"webhook_id": webhook.id, "now": now, "until": now + _CLAIMED_FOR, "limit": limit}
+    rows = sorted(await session.execute(claim, values), key=attrgetter("next_at", "id"))
+    return [ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, _event(row)) for row in rows]
+
+
+def _event(row: Row[Any]) -> Event | None:
+    return Event(id=row.event_id, type=row.type, at=row.at, data=row.data) if row.type else None
 
 
 @dataclass(frozen=True, slots=True)

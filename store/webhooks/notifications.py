@@ -17,11 +17,19 @@ _ASKED = "webhook_due"
 _EVERY_S = 0.5
 _ONE_LISTENS = "SELECT pg_try_advisory_lock(hashtextextended('socialsyncer.webhook_due', 0))"
 _ENDPOINTS = """
-SELECT id, workspace_id FROM webhooks WHERE id = ANY ($1::text[])
-UNION
-SELECT endpoint_id, endpoint_workspace_id FROM make_deliveries_v3()
+WITH new AS MATERIALIZED (SELECT endpoint_id FROM make_deliveries_v3())
+SELECT id, workspace_id,
+       EXISTS (
+         SELECT FROM deliveries
+         WHERE webhook_id = webhooks.id AND state = 'waiting' AND claimed_until > clock_timestamp()
+       ) AS is_served,
+       id IN (SELECT endpoint_id FROM new) OR EXISTS (
+         SELECT FROM deliveries
+         WHERE webhook_id = webhooks.id AND state = 'waiting' AND claimed_until IS NULL AND next_at <= clock_timestamp()
+       ) AS has_due
+FROM webhooks WHERE id = ANY ($1::text[]) OR id IN (SELECT endpoint_id FROM new)
 """
-"""The endpoints that a client asked for, and those that have new deliveries."""
+"""The endpoints that are named or have new deliveries: whether a worker is sending them something, and more is due."""
 
 
 async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerator[list[tuple[str, str]]]:
@@ -30,7 +38,7 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
     Ends at once if another worker looks for them. Raises asyncpg's errors if the connection is lost.
     """
     connection = await database.direct.connect("worker-listener")
-    asked, heard = set[str](), asyncio.Event()
+    asked, served, heard = set[str](), set[str](), asyncio.Event()
 
     def ask(_connection: Any, _pid: int, _channel: str, webhook_id: object) -> None:
         asked.add(str(webhook_id))
@@ -49,10 +57,14 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), _EVERY_S)
             heard.clear()
-            rows = await connection.fetch(_ENDPOINTS, sorted(asked))
+            now_asked = asked.copy()
             asked.clear()
-            if rows:
-                yield [(row["workspace_id"], row["id"]) for row in rows]
+            rows = await connection.fetch(_ENDPOINTS, sorted(now_asked | served))
+            # An endpoint that is served gets more in the same round. It is read again, as that round may just end.
+            served = {row["id"] for row in rows if row["is_served"]} - now_asked
+            due = {row["id"] for row in rows if row["has_due"]} - served
+            if to_wake := [(row["workspace_id"], row["id"]) for row in rows if row["id"] in due | now_asked]:
+                yield to_wake
             await asyncio.sleep(apart_s)
     finally:
         with contextlib.suppress(Exception):
