@@ -58,12 +58,21 @@ async def public_texts(stack: Stack, account_id: str) -> list[str]:
     return [post["text"] for post in (await stack.control("GET", f"posts?accountId={account_id}"))["posts"]]
 
 
-async def is_held_after_a_restart(client: Client, stack: Stack, platform: str, account_id: str) -> bool:
-    """Revoke an account's tokens, start the stack again, and return whether a post of the account is held."""
+async def revoke(stack: Stack, platform: str, account_id: str) -> None:
     await stack.control("DELETE", f"tokens?platform={platform}&accountId={account_id}")
-    await restart(stack, client)
+
+
+async def is_held(client: Client, platform: str, account_id: str) -> bool:
+    """Return whether a post of an account whose tokens are revoked is held."""
     target = await publish(client, platform, account_id, f"revoked on {platform}")
     return bool(target["status"] == "held")
+
+
+async def is_held_after_a_restart(client: Client, stack: Stack, platform: str, account_id: str) -> bool:
+    """Revoke an account's tokens, start the stack again, and return whether a post of the account is held."""
+    await revoke(stack, platform, account_id)
+    await restart(stack, client)
+    return await is_held(client, platform, account_id)
 
 
 def test_the_sandbox_forms_ids_as_the_api_does() -> None:
@@ -74,26 +83,31 @@ def test_the_sandbox_forms_ids_as_the_api_does() -> None:
             assert fake.api_account_id(user_id) == platforms()[name].account_id(user_id)
 
 
-@pytest.mark.parametrize("platform", [*OF_TEXTS, *OF_MEDIA])
-async def test_account_has_one_id_before_and_after_a_restart(stranger: Client, stack: Stack, platform: str) -> None:
-    account_id = await connect(stranger, stack, platform)
-    known = await listed(stack, platform)
-    assert account_id in known
+async def test_accounts_have_one_id_before_and_after_a_restart(stranger: Client, stack: Stack) -> None:
+    platforms_of_accounts = (*OF_TEXTS, *OF_MEDIA)
+    for platform in platforms_of_accounts:
+        account_id = await connect(stranger, stack, platform)
+        assert account_id in await listed(stack, platform)
+    known = {platform: await listed(stack, platform) for platform in platforms_of_accounts}
     await restart(stack, stranger)
-    assert await listed(stack, platform) == known
+    assert {platform: await listed(stack, platform) for platform in platforms_of_accounts} == known
 
 
-@pytest.mark.parametrize("platform", OF_TEXTS)
-async def test_faults_posts_and_revocations_concern_the_account(stranger: Client, stack: Stack, platform: str) -> None:
-    account_id = await connect(stranger, stack, platform)
-    await stack.fault(platform, "accept_then_delay", "publish", accountId=account_id, seconds=0)
-    assert (await publish(stranger, platform, account_id, f"taken by {platform}"))["status"] == "published"
-    assert (await stack.control("GET", "faults"))["faults"] == []
-    assert await public_texts(stack, account_id) == [f"taken by {platform}"]
+async def test_faults_posts_and_revocations_concern_the_account(stranger: Client, stack: Stack) -> None:
+    accounts = {platform: await connect(stranger, stack, platform) for platform in OF_TEXTS}
+    for platform, account_id in accounts.items():
+        await stack.fault(platform, "accept_then_delay", "publish", accountId=account_id, seconds=0)
+        assert (await publish(stranger, platform, account_id, f"taken by {platform}"))["status"] == "published"
+        assert (await stack.control("GET", "faults"))["faults"] == []
+        assert await public_texts(stack, account_id) == [f"taken by {platform}"]
     await restart(stack, stranger)
     report = await Doctor(stack.database, Runs(stack.client), stranger.workspace_id, stack.sandbox_url).diagnose()
-    assert (report.findings, report.public) == ([], 1)
-    assert await is_held_after_a_restart(stranger, stack, platform, account_id)
+    assert (report.findings, report.public) == ([], len(accounts))
+    for platform, account_id in accounts.items():
+        await revoke(stack, platform, account_id)
+    await restart(stack, stranger)
+    for platform, account_id in accounts.items():
+        assert await is_held(stranger, platform, account_id)
 
 
 async def test_revoked_app_password_stays_revoked(stranger: Client, stack: Stack) -> None:
