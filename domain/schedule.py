@@ -91,13 +91,21 @@ def resolve(text: str, zone: str) -> ScheduledTime:
     (RFC 5545, section 3.3.5). Raises ValueError for text that is no date and time, UnknownZone.
     """
     moment = parse_date_time(text)
+    if moment.tzinfo is None:
+        return _at_wall_time(moment, zone)
     try:
-        if moment.tzinfo is not None:
-            return ScheduledTime(moment.astimezone(UTC), None, zone)
-        # fold=0 picks the offset before a change, which is both rules together.
-        return ScheduledTime(moment.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
+        return ScheduledTime(moment.astimezone(UTC), None, zone)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
+
+
+def _at_wall_time(wall_time: datetime, zone: str) -> ScheduledTime:
+    try:
+        # fold=0 picks the offset before a change, which is both rules together.
+        instant = wall_time.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the date is out of range") from error
+    return ScheduledTime(instant, wall_time.isoformat(), zone)
 
 
 _SHIFT = re.compile(
@@ -146,16 +154,15 @@ def shifted(schedule: ScheduledTime, shift: Shift) -> ScheduledTime:
         wall_time = (
             parse_date_time(schedule.wall) if schedule.wall else schedule.instant.astimezone(zone).replace(tzinfo=None)
         )
-        moved = resolve((wall_time + timedelta(days=shift.days)).isoformat(), schedule.zone) if shift.days else schedule
+        moved = _at_wall_time(wall_time + timedelta(days=shift.days), schedule.zone) if shift.days else schedule
         instant = moved.instant + shift.exact
         if schedule.wall is None:
             return ScheduledTime(instant, None, schedule.zone)
         if not shift.exact:
             return moved
-        wall = instant.astimezone(zone).replace(tzinfo=None).isoformat()
+        as_wall = _at_wall_time(instant.astimezone(zone).replace(tzinfo=None), schedule.zone)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
-    as_wall = resolve(wall, schedule.zone)
     return as_wall if as_wall.instant == instant else ScheduledTime(instant, None, schedule.zone)
 
 
