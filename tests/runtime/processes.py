@@ -1,4 +1,4 @@
-"""Workers as separate processes, stopped as a deploy stops them."""
+"""Workers and APIs as separate processes, stopped as a deploy stops them."""
 
 import asyncio
 import os
@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
+from cli.stack.ports import free_port
 from store.roles import Component
 from tests.cli.parts import contents, until
 from tests.databases import url_as
@@ -86,3 +89,49 @@ async def worker_process(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
+
+
+@asynccontextmanager
+async def api_processes(stack: Stack, folder: Path, number: int, **settings: str) -> AsyncIterator[list[str]]:
+    """Run API processes of the running product until the block ends; yields their addresses."""
+    async with AsyncExitStack() as running:
+        ports = [free_port() for _ in range(number)]
+        for port in ports:
+            await running.enter_async_context(_api_process(stack, folder, port, settings))
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(_STARTS_WITHIN):
+            for url in urls:
+                while not await _answers(client, url):  # noqa: ASYNC110 there is no event
+                    await asyncio.sleep(0.1)
+        yield urls
+
+
+@asynccontextmanager
+async def _api_process(stack: Stack, folder: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[None]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SOCIALSYNCER_")},
+        "SOCIALSYNCER_DATABASE_URL": url_as(stack.database_url, Component.API).replace("+asyncpg", ""),
+        "SOCIALSYNCER_DATABASE_CONNECTIONS": "10",
+        "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
+        "TEMPORAL_CONFIG_FILE": os.devnull,
+        **settings,
+    }
+    command = [sys.executable, "-P", "-m", "cli.main", "api", "--port", str(port)]
+    with (folder / f"api-{port}.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, 30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}/healthz")).is_success
+    except httpx.TransportError:
+        return False
