@@ -1,10 +1,15 @@
 """The pace at which requests beyond a limit are refused."""
 
+import math
+import random
+
 REFUSALS_PER_S = 50
-"""Refusals of one workspace that an API process sends in a second, and at once; our choice. A client that keeps to
-`Retry-After` never waits for one."""
+"""Refusals of one workspace that an API process sends in a second; our choice."""
+REFUSALS_AT_ONCE = 10
+"""As many of them wait for nothing. A client that keeps to `Retry-After` needs no more."""
 LONGEST_WAIT_S = 2.0
 """Seconds that a refusal waits at most: less than clients wait for an answer (httpx: 5 s)."""
+_INTERVAL_S = 1 / REFUSALS_PER_S
 
 
 class RefusalPace:
@@ -17,12 +22,14 @@ class RefusalPace:
     __slots__ = ("_next_at",)
 
     def __init__(self) -> None:
-        self._next_at = 0.0
-        """When the next refusal would be sent if none could be sent at once."""
+        self._next_at = -math.inf
+        """When the next refusal is sent if none may be sent at once."""
 
     def wait_s(self, now: float) -> float:
         """Return the seconds that one more refusal waits."""
-        at_once_s, interval_s = 1.0, 1 / REFUSALS_PER_S
-        wait_s = min(LONGEST_WAIT_S, max(0.0, self._next_at - now - at_once_s + interval_s))
-        self._next_at = min(max(self._next_at, now) + interval_s, now + at_once_s + LONGEST_WAIT_S)
-        return wait_s
+        self._next_at = max(self._next_at, now - REFUSALS_AT_ONCE * _INTERVAL_S) + _INTERVAL_S
+        if self._next_at <= now + LONGEST_WAIT_S:
+            return max(0.0, self._next_at - now)
+        # Beyond the pace, refusals are spread over some time: all those of a flood at once would delay others' answers.
+        self._next_at = now + LONGEST_WAIT_S
+        return random.uniform(LONGEST_WAIT_S / 2, LONGEST_WAIT_S)  # noqa: S311 nobody gains from knowing it
