@@ -32,4 +32,4 @@ class RefusalPace:
             return max(0.0, self._next_at - now)
         # Beyond the pace, refusals are spread over some time: all those of a flood at once would delay others' answers.
         self._next_at = now + LONGEST_WAIT_S
-        return random.uniform(LONGEST_WAIT_S / 2, LONGEST_WAIT_S)  # noqa: S311 nobody gains from knowing it
+        return random.uniform(LONGEST_WAIT_S / 2, LONGEST_WAIT_S)  # noqa: S311 it is no secret
