@@ -1,6 +1,6 @@
 """The deliveries of events, which a worker makes after the events are committed: each once, and none is missed."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, text, update
@@ -10,6 +10,7 @@ from store.database import Database
 from store.models import Delivery, Event, Webhook
 from store.webhooks.deliveries import make_deliveries
 from store.webhooks.endpoints import switched
+from store.webhooks.keeping import measure_webhooks
 from tests.stack import Stack
 
 
@@ -93,6 +94,22 @@ async def test_an_endpoint_gets_what_happened_while_it_was_on(stack: Stack) -> N
     await happens()
     await _make(stack.worker_database)
     assert await _delivered(stack, webhook_id) == expected
+
+
+async def test_an_event_whose_delivery_no_worker_makes_is_overdue(stack: Stack) -> None:
+    workspace_id, _ = await stack.new_workspace()
+    await _create(stack, workspace_id)
+    await _make(stack.worker_database)
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    async def overdue() -> timedelta:
+        async with stack.worker_database.reading() as session:
+            return (await measure_webhooks(session, later, workspace_id)).overdue
+
+    assert await overdue() == timedelta(0)
+    async with stack.database.transaction() as session:
+        await _happen(session, workspace_id)
+    assert timedelta(minutes=59) < await overdue() <= timedelta(hours=1)
 
 
 async def test_an_idle_database_is_left_alone(stack: Stack) -> None:
