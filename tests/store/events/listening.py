@@ -25,4 +25,4 @@ async def events(database: Database, workspace_id: str) -> list[Event]:
 
 async def told(database: Database, workspace_id: str, *fields: str) -> list[tuple[Any, ...]]:
     """Return the type of each event of a workspace, and these fields of its data."""
-    return [(event.type, *(event.data[name] for name in fields)) for event in await events(database, workspace_id)]
+    return [(event.type, *(event.data.get(name) for name in fields)) for event in await events(database, workspace_id)]
