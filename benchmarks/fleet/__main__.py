@@ -1,24 +1,29 @@
 """A fleet of 2 APIs and 4 workers: `uv run python -m benchmarks.fleet [SECONDS]`.
 
-Clients create posts and read by new connections, through a balancer, while processes are replaced one after the other,
-killed and frozen. Exits with 1 if a new connection failed while processes were replaced, or if a post was lost or
-public twice. The seconds are how long the fleet serves after each event; 5 by default, in all some five minutes.
+Clients create posts and read by new connections, through a balancer, and the processes reach PostgreSQL through
+PgBouncer (Debian's package), while they are replaced one after the other, killed and frozen. Exits with 1 if a new
+connection failed while processes were replaced, or if a post was lost or public twice. The seconds are how long the
+fleet serves after each event; 5 by default, in all some five minutes.
 """
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 
 from benchmarks.fleet.balancer import Balancer
+from store.migrate import upgrade
 from store.roles import Component
+from tests.databases import ROLES
+from tests.pgbouncer import PgBouncer, pgbouncer
 from tests.postgres import postgres_server
 from tests.releases.folders import ROOT
 from tests.releases.rolling import Clients
@@ -57,10 +62,10 @@ class Event:
 class FleetRun:
     """The fleet, its clients, and what happens to it."""
 
-    def __init__(self, fleet: Fleet, balancer: Balancer, clients: Clients, api_key: str, seconds: float) -> None:
+    def __init__(self, fleet: Fleet, pooler: PgBouncer, balancer: Balancer, api_key: str, seconds: float) -> None:
         self._fleet = fleet
+        self._pooler = pooler
         self._balancer = balancer
-        self._clients = clients
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._seconds = seconds
         self.apis: list[Part] = []
@@ -84,6 +89,7 @@ class FleetRun:
         unplanned: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("a worker is killed", self._kill_worker),
             ("a worker is frozen", self._freeze_worker),
+            ("PgBouncer is killed and started again", self._restart_pooler),
             ("an API is killed", self._kill_api),
         ]
         self.events = [Event(name, True) for name, _ in planned] + [Event(name, False) for name, _ in unplanned]
@@ -125,6 +131,10 @@ class FleetRun:
         await asyncio.sleep(FROZEN_S)
         process.send_signal(signal.SIGCONT)
 
+    async def _restart_pooler(self) -> None:
+        await asyncio.to_thread(self._pooler.stop)
+        await asyncio.to_thread(self._pooler.start)
+
     async def _kill_api(self) -> None:
         # The balancer notices it; connections until then fail, as on any machine that vanishes.
         self.apis.pop().kill()
@@ -151,15 +161,18 @@ class FleetRun:
 async def main(seconds: float) -> int:
     """Run it with servers of its own, and print the figures."""
     os.environ.update(_SETTINGS)
-    with tempfile.TemporaryDirectory() as folder, postgres_server() as url:
+    if shutil.which("pgbouncer") is None:
+        raise SystemExit("Install Debian's package pgbouncer.")
+    with tempfile.TemporaryDirectory() as folder, postgres_server() as url, pgbouncer(url) as pooler:
         async with (
             temporal_server() as temporal,
             running_stack(url, temporal) as stack,
             Balancer().running() as balancer,
         ):
-            fleet, clients = Fleet(stack, Path(folder) / "log"), Clients(stack)
+            await upgrade(stack.database_url, [replace(role, has_limits=True) for role in ROLES])
+            fleet, clients = Fleet(stack, Path(folder) / "log", pooler.url), Clients(stack)
             clients.urls = [balancer.url]
-            run = FleetRun(fleet, balancer, clients, stack.api_key, seconds)
+            run = FleetRun(fleet, pooler, balancer, stack.api_key, seconds)
             try:
                 await run.start()
                 sending = asyncio.create_task(clients.send_for_ever())

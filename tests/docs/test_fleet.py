@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.database_settings import DatabaseSettings
+
 DOCUMENT = (Path(__file__).parents[2] / "docs/fleet.md").read_text()
 DAYS = (10_000, 100_000, 1_000_000)
 PARTS = ("API", "worker", "Temporal", "PostgreSQL")
@@ -47,9 +49,15 @@ def test_processes_are_twice_the_cores() -> None:
     assert apis == [max(2, math.ceil(2 * cores(day, picture, "API"))) for day in DAYS]
     texts, pictures = (math.ceil(2 * cores(DAYS[-1], kind, "worker")) for kind in (text, picture))
     assert read_row("workers") == ["2", "2", f"{texts} for texts, {pictures} for pictures"]
-    connections_of_process = 8 + 2 + 2
-    connections = [str((2 + 2) * connections_of_process)] * 2 + [
-        f"{(apis[-1] + texts) * connections_of_process} to {(apis[-1] + pictures) * connections_of_process}"
+    # The defaults of both settings, and two direct ones.
+    api, worker = (most + DatabaseSettings.model_fields["database_reserved"].default + 2 for most in (12, 8))
+    small, most_texts, most_pictures = (
+        number * api + workers * worker for number, workers in ((2, 2), (apis[-1], texts), (apis[-1], pictures))
+    )
+    assert read_row("connections to PostgreSQL, at most") == [
+        str(small),
+        str(small),
+        f"{most_texts} to {most_pictures}",
     ]
-    (line,) = [line for line in DOCUMENT.splitlines() if line.startswith("| connections to PostgreSQL")]
-    assert [cell.strip() for cell in line.strip("|").split("|")][1:] == connections
+    direct = [2 * (apis[-1] + workers) for workers in (texts, pictures)]
+    assert read_row("of these direct, if the others go through PgBouncer") == ["8", "8", f"{direct[0]} to {direct[1]}"]

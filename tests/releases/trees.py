@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,9 +105,11 @@ class Part:
 class Fleet:
     """Processes of several trees on the services of one stack."""
 
-    def __init__(self, stack: Stack, log: Path) -> None:
+    def __init__(self, stack: Stack, log: Path, pooled: Callable[[str], str] | None = None) -> None:
+        """`pooled` returns the URL that leads to the same database through a pooler, if processes are to use one."""
         self._stack = stack
         self._log = log
+        self._pooled = pooled
         self.parts: list[Part] = []
 
     async def migrate(self, tree: Tree) -> str:
@@ -132,6 +135,12 @@ class Fleet:
         """Start a process, and wait until it is ready."""
         port = free_port()
         env = self._environment(tree, url_as(self._stack.database_url, component))
+        if self._pooled is not None:
+            env |= {
+                "SOCIALSYNCER_DATABASE_DIRECT_URL": env["SOCIALSYNCER_DATABASE_URL"],
+                "SOCIALSYNCER_DATABASE_URL": self._pooled(env["SOCIALSYNCER_DATABASE_URL"]),
+                "SOCIALSYNCER_DATABASE_POOLER": "transaction",
+            }
         env |= {"SOCIALSYNCER_API_PORT": str(port), "SOCIALSYNCER_WORKER_HEALTH_PORT": str(port)}
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
