@@ -39,14 +39,13 @@ MOST_UNCONFIRMED = 1_000
 
 # Locked as by every change of a post: a send waits, and then finds that the row is gone.
 _LOCK_POSTS = text("""
-WITH batch AS (
-  SELECT id, status FROM posts WHERE workspace_id = :workspace_id AND id > :after
-  ORDER BY id LIMIT :most FOR UPDATE
-)
-SELECT batch.id, batch.status AS post_status, targets.status, targets.platform, targets.account_id,
-  targets.confirming, targets.next_attempt_at IS NOT NULL AS has_time,
+SELECT id, status FROM posts WHERE workspace_id = :workspace_id AND id > :after ORDER BY id LIMIT :most FOR UPDATE
+""")
+# A statement of its own: it must see the attempts of sends for whose end the locks have waited.
+_READ_TARGETS = text("""
+SELECT post_id, status, platform, account_id, confirming, next_attempt_at IS NOT NULL AS has_time,
   EXISTS (SELECT FROM attempts WHERE target_id = targets.id AND step = 'publish' AND state = 'sending') AS sending
-FROM batch LEFT JOIN targets ON targets.post_id = batch.id ORDER BY batch.id, targets.position
+FROM targets WHERE post_id = ANY (:post_ids) ORDER BY post_id, position
 """)
 _TABLES_THAT_NAME_IT = text("""
 SELECT table_name FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
@@ -102,29 +101,30 @@ async def delete_posts(session: AsyncSession, workspace_id: str, after: str, mos
 
     A target that may be public, and of which that is not known, is named in the deletion in the same transaction.
     """
-    rows = (await session.execute(_LOCK_POSTS, {"workspace_id": workspace_id, "after": after, "most": most})).all()
-    by_post = dict[str, list[Any]]()
-    for row in rows:
-        by_post.setdefault(row.id, []).append(row)
-    moving = [post_id for post_id, targets in by_post.items() if not _may_delete(targets)]
-    gone = [post_id for post_id in by_post if not (wait and post_id in moving)]
+    values = {"workspace_id": workspace_id, "after": after, "most": most}
+    posts = (await session.execute(_LOCK_POSTS, values)).all()
+    targets = dict[str, list[Any]]((post.id, []) for post in posts)
+    for target in await session.execute(_READ_TARGETS, {"post_ids": list(targets)}):
+        targets[target.post_id].append(target)
+    moving = [post.id for post in posts if not _may_delete(post.status, targets[post.id])] if wait else []
+    gone = targets.keys() - moving
     unconfirmed = [
-        {"postId": row.id, "platform": row.platform, "accountId": row.account_id}
-        for post_id in gone
-        for row in by_post[post_id]
-        if row.sending or row.status == TargetStatus.UNCONFIRMED
+        {"postId": post_id, "platform": target.platform, "accountId": target.account_id}
+        for post_id in sorted(gone)
+        for target in targets[post_id]
+        if target.sending or target.status == TargetStatus.UNCONFIRMED
     ]
     await _record_unconfirmed(session, workspace_id, unconfirmed)
     await session.execute(delete(Post).where(Post.id.in_(gone)), execution_options={"synchronize_session": False})
     await count_deleted(session, workspace_id, Post.__tablename__, len(gone))
-    return DeletedPosts(max(by_post, default=None), len(gone), moving if wait else [])
+    return DeletedPosts(max(targets, default=None), len(gone), moving)
 
 
-def _may_delete(rows: Sequence[Any]) -> bool:
-    targets = [
-        TargetRow(TargetStatus(row.status), row.confirming, row.has_time, row.sending) for row in rows if row.status
-    ]
-    return may_delete(PostStatus(rows[0].post_status), targets)
+def _may_delete(status: str, targets: Sequence[Any]) -> bool:
+    rows = (
+        TargetRow(TargetStatus(target.status), target.confirming, target.has_time, target.sending) for target in targets
+    )
+    return may_delete(PostStatus(status), rows)
 
 
 async def _record_unconfirmed(session: AsyncSession, workspace_id: str, targets: Sequence[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ SHARED: Mapping[str, str] = {
     "rate_limit_slots": "of an account at its platform, whichever workspaces have connected it",
     "restores": "the service's own progress",
     "schema_states": "the service's own progress",
+    "service_state": "the service's own state",
     "storage_markers": "the service's own store",
     "zone_checks": "the service's own progress",
 }
