@@ -53,7 +53,8 @@ class _GuestServer(uvicorn.Server):
         while not self._stopped.is_set():
             await self.on_tick(0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), 1)
+                async with asyncio.timeout(1):
+                    await self._stopped.wait()
 
 
 def _config(app: Litestar, host: str, port: int, names: Iterable[str] = ()) -> uvicorn.Config:

@@ -81,7 +81,8 @@ class HostileMastodon:
         release, self._waiting = self._release, self._waiting + 1
         with suppress(TimeoutError):
             if self._waiting < _TOGETHER:
-                await asyncio.wait_for(release.wait(), _HELD_AT_MOST_S)
+                async with asyncio.timeout(_HELD_AT_MOST_S):
+                    await release.wait()
         if not release.is_set():
             release.set()
             self._release, self._waiting = asyncio.Event(), 0

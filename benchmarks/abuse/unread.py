@@ -95,7 +95,8 @@ async def _ask_and_wait(target: Target, number: int, tally: Tally, path: str) ->
         for client in clients:
             status = "closed"
             with suppress(OSError, TimeoutError):
-                first = await asyncio.wait_for(loop.sock_recv(client, 64), 1)
+                async with asyncio.timeout(1):
+                    first = await loop.sock_recv(client, 64)
                 if line := re.match(rb"HTTP/1.1 (\d{3}) ", first):
                     status = line[1].decode()
             tally.statuses[status] += 1

@@ -63,7 +63,8 @@ async def another_worker(product: Product) -> AsyncIterator[None]:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), _GRACE)
+            async with asyncio.timeout(_GRACE):
+                await process.wait()
         except TimeoutError:
             process.kill()
 

@@ -85,7 +85,8 @@ class Child:
         """Ask the program to end, kill it after `grace` seconds, and wait until it has ended."""
         self.send(number)
         try:
-            await asyncio.wait_for(self.wait(), grace)
+            async with asyncio.timeout(grace):
+                await self.wait()
         except TimeoutError:
             self.kill()
             await self.wait()

@@ -61,7 +61,8 @@ class Outcomes(Waiters):
                 while not lost.is_set():
                     await self._poll(connection)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(lost.wait(), _POLL_EVERY_S)
+                        async with asyncio.timeout(_POLL_EVERY_S):
+                            await lost.wait()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
                 await asyncio.sleep(_POLL_EVERY_S)

@@ -55,7 +55,8 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
         await connection.add_listener(CHANNEL, hear)
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(heard.wait(), _EVERY_S)
+                async with asyncio.timeout(_EVERY_S):
+                    await heard.wait()
             heard.clear()
             now_asked = asked.copy()
             asked.clear()

@@ -108,7 +108,8 @@ def gzip_bomb(mebibytes: int, head: bytes = b"") -> bytes:
 async def hangs(writer: asyncio.StreamWriter) -> None:
     """Take the request and never answer."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), 5)
+        async with asyncio.timeout(5):
+            await writer.wait_closed()
 
 
 async def drops(writer: asyncio.StreamWriter) -> None:

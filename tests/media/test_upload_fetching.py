@@ -240,7 +240,8 @@ async def test_a_deleted_upload_is_fetched_no_further(
         await asyncio.sleep(0.01)
     async with service.database.transaction() as session:
         await mark_deleted(session, upload_id, datetime.now(UTC))
-    await asyncio.wait_for(fetch, 10)
+    async with asyncio.timeout(10):
+        await fetch
     row = await service.row(upload_id)
     assert (row.state, row.source_url, row.fetch_at) == ("deleted", None, None)
     assert service.stored_files() == []

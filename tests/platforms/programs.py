@@ -33,7 +33,8 @@ async def serving(command: Sequence[str], url: str, log: Path, within: float) ->
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
+                async with asyncio.timeout(ENDS_WITHIN_S):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()

@@ -26,7 +26,8 @@ async def test_a_failed_round_is_logged_and_followed_by_the_next() -> None:
 
     with capture_logs() as lines:
         async with running_tasks(BackgroundTask(broken, 0.01, "sweep.postponed", close=close)):
-            await asyncio.wait_for(third.wait(), 5)
+            async with asyncio.timeout(5):
+                await third.wait()
             assert not closed.is_set()
     # The worker of other tests may log in this time, too.
     assert [line["task"] for line in lines if line["event"] == "background_task.failed"] == ["sweep"]

@@ -94,7 +94,8 @@ class Part:
         """End it as a process manager does, and wait for its end."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(self.process.wait(), _STOPS_WITHIN_S)
+        async with asyncio.timeout(_STOPS_WITHIN_S):
+            await self.process.wait()
 
     def kill(self) -> None:
         """End it immediately, if it still runs."""

@@ -31,7 +31,8 @@ async def test_rounds_follow_what_is_due_and_signals(alone: Stack) -> None:
         return DeliveryRound(exists=next_at is not None, next_at=next_at, waiting=1)
 
     async def next_round() -> None:
-        await asyncio.wait_for(taken.wait(), 30)
+        async with asyncio.timeout(30):
+            await taken.wait()
         taken.clear()
 
     async with Worker(

@@ -225,7 +225,8 @@ class PostWorkflows:
         except BaseException:
             # A failed start leaves its future unread; asyncio would log its error.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(operation.workflow_handle(), _HANDLE_TIMEOUT_S)
+                async with asyncio.timeout(_HANDLE_TIMEOUT_S):
+                    await operation.workflow_handle()
             raise
 
 

@@ -65,10 +65,12 @@ class Process:
 
     async def is_struck(self) -> None:
         assert self.process.stdout
-        assert (await asyncio.wait_for(self.process.stdout.readline(), 60)).strip() == b"struck"
+        async with asyncio.timeout(60):
+            assert (await self.process.stdout.readline()).strip() == b"struck"
 
     async def ends(self) -> str:
-        out, _ = await asyncio.wait_for(self.process.communicate(), 60)
+        async with asyncio.timeout(60):
+            out, _ = await self.process.communicate()
         return out.decode().split("\n")[-2] if out else ""
 
 

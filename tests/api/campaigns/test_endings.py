@@ -277,7 +277,8 @@ class TestDelete:
         listed = (await api.get("/v1/posts/deleted")).json()["posts"]
         assert {post["id"], draft["id"]} <= {entry["id"] for entry in listed}
         handle = stack.client.get_workflow_handle(workflow_id)
-        await asyncio.wait_for(handle.result(), 20)
+        async with asyncio.timeout(20):
+            await handle.result()
 
     async def test_a_paused_campaign_does_not_keep_its_posts(self, api: Client, stack: Stack) -> None:
         campaign_id = await save_campaign(stack, status=CampaignStatus.PAUSED)

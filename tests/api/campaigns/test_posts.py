@@ -1,6 +1,7 @@
 """Posts join a campaign, leave it, and keep its rules."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from store.models import Campaign, Post, Target
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
+from tests.workflows.waiting import until
 
 YEAR = datetime.now(UTC).year + 1
 NOON = f"{YEAR}-06-01T12:00:00"
@@ -203,12 +205,11 @@ async def test_a_workflow_has_the_campaign_of_its_post(api: Client, stack: Stack
     row = await stack.read(post["id"])
     handle = stack.client.get_workflow_handle(row.workflow_id)
 
-    async def attribute() -> Any:
+    async def has(campaign: str | None) -> bool:
         attributes = (await handle.describe()).typed_search_attributes
-        return {pair.key.name: pair.value for pair in attributes}.get("Campaign")
+        return {pair.key.name: pair.value for pair in attributes}.get("Campaign") == campaign
 
-    assert await attribute() == campaign_id
-    other = await save_campaign(stack)
-    for now_of in (other, None):
-        await patch(api, post["id"], campaignId=now_of)
-        assert await attribute() == now_of
+    await until(lambda: has(campaign_id))
+    for campaign in (await save_campaign(stack), None):
+        await patch(api, post["id"], campaignId=campaign)
+        await until(partial(has, campaign))

@@ -43,7 +43,8 @@ async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> s
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), within_s)
+        async with asyncio.timeout(within_s):
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         raise AssertionError(f"{command[0]} took more than {within_s:.0f} s") from None

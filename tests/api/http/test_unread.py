@@ -45,7 +45,11 @@ async def read_all(client: socket.socket, within_s: float = 10) -> bytes:
     """Read until the server closes or resets, or sends no more for a moment."""
     loop, content = asyncio.get_running_loop(), bytearray()
     with suppress(ConnectionResetError, TimeoutError):
-        while piece := await asyncio.wait_for(loop.sock_recv(client, 65536), within_s):
+        while True:
+            async with asyncio.timeout(within_s):
+                piece = await loop.sock_recv(client, 65536)
+            if not piece:
+                break
             content += piece
     return bytes(content)
 
@@ -154,7 +158,8 @@ async def test_a_client_that_reads_slowly_gets_its_answer(
         client = sockets.enter_context(await ask(url, api_key(stranger), path))
         total = 0
         while total < size:
-            total += len(await asyncio.wait_for(loop.sock_recv(client, 65536), 5))
+            async with asyncio.timeout(5):
+                total += len(await loop.sock_recv(client, 65536))
             await asyncio.sleep(0.02)
 
 
@@ -167,7 +172,8 @@ async def test_small_unread_answers_drop_their_client(app: Litestar, stranger: C
             # The kernel takes requests until the API reads no more of them.
             for _ in range(40):
                 more = b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n" * 500
-                await asyncio.wait_for(loop.sock_sendall(client, more), 2)
+                async with asyncio.timeout(2):
+                    await loop.sock_sendall(client, more)
         async with asyncio.timeout(10):
             while open_sockets._all:  # noqa: ASYNC110  the connection has no event for its end
                 await asyncio.sleep(0.1)

@@ -60,7 +60,8 @@ async def _change_at_random(api: Client, series_id: str, rng: random.Random, del
         request = api.patch(f"/v1/posts/{rng.choice(posts)['id']}", json={"content": "by hand"})
     patience = rng.uniform(0.005, 0.1) if rng.random() < 0.3 else 60
     with contextlib.suppress(TimeoutError):
-        response = await asyncio.wait_for(request, patience)
+        async with asyncio.timeout(patience):
+            response = await request
         assert response.status_code in {200, 404, 409}, response.text
 
 

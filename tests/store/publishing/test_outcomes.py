@@ -15,6 +15,7 @@ from store.models import Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.publishing.outcomes import Outcomes
+from store.waiters import Waiters
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 from tests.store.posts.test_queries import NOW
@@ -112,3 +113,16 @@ async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes
     post = await save(database)
     async with asyncio.timeout(30):
         assert not await outcomes.wait(post.id, CountedChecks(database, post).done, 0.3)
+
+
+async def test_a_cancellation_counts_that_comes_with_the_news() -> None:
+    async def never() -> bool:
+        return False
+
+    waiters = Waiters()
+    waiting = asyncio.create_task(waiters.wait("post", never, 5))
+    await asyncio.sleep(0)
+    waiters.wake(["post"])
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
