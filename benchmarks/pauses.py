@@ -105,7 +105,7 @@ async def _measure(database: Database, campaign: Campaign, names: dict[str, Any]
 
     async def compare(session: AsyncSession) -> None:
         long_ago = datetime(1970, 1, 1, tzinfo=UTC)
-        await open_due_between(session, long_ago, datetime.now(UTC), None, 200, paused=False)
+        await open_due_between(session, long_ago, datetime.now(UTC), None, 200, resting=False)
 
     await _timed(database, "one UPDATE of posts, one of targets (floor)", floor)
     await _timed(database, "move all", move)

@@ -4,7 +4,7 @@ import structlog
 
 from activities.meters import Meters
 from reconcile.rounds import BackgroundTask
-from store.accounts.resealing import count_by_key
+from store.accounts.resealing import count_without_key
 from store.database import Database
 from store.secrets.vault import Vault
 
@@ -25,8 +25,7 @@ def key_task(database: Database, vault: Vault, meters: Meters) -> BackgroundTask
 async def check_keys(database: Database, vault: Vault, meters: Meters) -> int:
     """Report how many accounts this worker cannot read, and return their number."""
     async with database.reading() as session:
-        accounts = await count_by_key(session)
-    missing = {key: count for key, count in accounts.items() if key not in vault.key_ids}
+        missing = await count_without_key(session, vault.key_ids)
     unreadable = sum(missing.values())
     meters.record_unreadable_accounts(unreadable)
     if unreadable:

@@ -30,7 +30,8 @@ SOON = timedelta(minutes=2)
 """From this time before its due time on, an open post is compared with Temporal every minute."""
 EVERY = timedelta(minutes=1)
 AHEAD = timedelta(hours=1)
-"""From this time before their due time on, posts are compared with Temporal every ten minutes. So are paused ones."""
+"""From this time before their due time on, posts are compared with Temporal every ten minutes. So are those that are
+held or wait for their next try."""
 AHEAD_EVERY = timedelta(minutes=10)
 
 _SHARE = 10
@@ -61,24 +62,24 @@ class Recovery:
         loop, now = asyncio.get_running_loop(), datetime.now(UTC)
         began = loop.time()
         try:
-            # Thousands may be paused, and none is urgent: the end of a pause starts a lost workflow by itself.
-            await self.round(_ALWAYS, now + SOON, paused=False)
+            # Thousands may be held, and none is urgent: a release starts a lost workflow by itself.
+            await self.round(_ALWAYS, now + SOON, resting=False)
             if began >= self._ahead_at:
                 self._ahead_at = began + AHEAD_EVERY.total_seconds()
-                await self.round(_ALWAYS, now + SOON, paused=True)
+                await self.round(_ALWAYS, now + SOON, resting=True)
                 await self.round(now + SOON, now + AHEAD)
         finally:
             self._pause_s = max(EVERY.total_seconds(), _SHARE * (loop.time() - began))
 
-    async def round(self, begin: datetime, end: datetime, *, paused: bool | None = None) -> int:
+    async def round(self, begin: datetime, end: datetime, *, resting: bool | None = None) -> int:
         """Check the open posts due in a time; return how many were started.
 
-        With `paused`, only those that pauses hold, or only the others. Raises Unavailable.
+        With `resting`, only those that are held or wait for their next try, or only the others. Raises Unavailable.
         """
         started, last = 0, None
         while True:
             async with self._database.reading() as session:
-                summaries = await open_due_between(session, begin, end, last, _BATCH, paused=paused)
+                summaries = await open_due_between(session, begin, end, last, _BATCH, resting=resting)
             started += await self._recover_lost([summary for summary in summaries if summary.is_delivered])
             if len(summaries) < _BATCH:
                 return started

@@ -56,7 +56,7 @@ async def rounds(bench: Bench) -> Job:
 
     async def recover(session: AsyncSession) -> None:
         soon = timedelta(minutes=2)
-        await open_due_between(session, now - timedelta(days=1), now + soon, None, _PAGE, paused=False)
+        await open_due_between(session, now - timedelta(days=1), now + soon, None, _PAGE, resting=False)
 
     async def watch(session: AsyncSession) -> None:
         await note_late(session, now - timedelta(minutes=1), now, 500)

@@ -81,13 +81,17 @@ def _known(facts: Facts) -> str:
 
 
 def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None:
-    """Return the time by which recovery has checked a post: every minute if it is due soon, otherwise every ten."""
+    """Return the time by which recovery has checked a post: every minute if it is due soon, otherwise every ten.
+
+    A post that is held is checked every ten minutes.
+    """
     if post.due_at is None:
         return None
     lost_at = run.closed_at if run and run.closed_at else now
     soon_at = max(post.due_at - SOON, lost_at) + EVERY
     ahead_at = max(post.due_at - AHEAD, lost_at) + AHEAD_EVERY
-    return min(soon_at, ahead_at)
+    is_held = any(target.status == TargetStatus.HELD for target in post.targets)
+    return ahead_at if is_held else min(soon_at, ahead_at)
 
 
 def _unanswered(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """Sealing of stored credentials under the newest vault key, so that older keys can be removed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, LargeBinary, and_, func, literal_column, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.accounts.connected import open_credentials, seal_credentials
@@ -53,6 +54,26 @@ async def reseal_batch(session: AsyncSession, vault: Vault, after: Position, lim
         resealed += 1
     last = accounts[-1] if len(accounts) == limit else None
     return Batch(resealed, (last.workspace_id, last.id) if last else None)
+
+
+# A scan of the index that jumps from key to key: there are a few keys, and a million accounts.
+_KEYS = text(f"""
+WITH RECURSIVE keys (id) AS (
+  SELECT min(substring(credentials FROM 1 FOR {KEY_ID})) FROM accounts
+  UNION ALL
+  SELECT (SELECT min(substring(credentials FROM 1 FOR {KEY_ID})) FROM accounts
+          WHERE substring(credentials FROM 1 FOR {KEY_ID}) > keys.id)
+  FROM keys WHERE keys.id IS NOT NULL
+)
+SELECT id FROM keys WHERE id IS NOT NULL
+""")  # noqa: S608 our own number
+_COUNT = text(f"SELECT count(*) FROM accounts WHERE substring(credentials FROM 1 FOR {KEY_ID}) = :id")  # noqa: S608 the same
+
+
+async def count_without_key(session: AsyncSession, key_ids: Collection[bytes]) -> dict[bytes, int]:
+    """Return how many accounts are sealed under other keys than these, by the key's id."""
+    sealed_with = {bytes(key_id) for key_id in await session.scalars(_KEYS)}
+    return {key_id: await session.scalar(_COUNT, {"id": key_id}) or 0 for key_id in sealed_with.difference(key_ids)}
 
 
 async def count_by_key(session: AsyncSession) -> dict[bytes, int]:

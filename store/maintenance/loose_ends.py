@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from domain.attempts import ROWS_LOST, AttemptState, RevisionState
+from domain.ownership import CLOCKS_DIFFER
 from domain.post import PostStatus
 from store.maintenance.late_posts import HAS_NOT_BEGUN
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
+from store.posts.idempotency import LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,13 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
         IdempotencyKey.generation,
         IdempotencyKey.post_id,
         IdempotencyKey.expires_at,
-    ).where(IdempotencyKey.expires_at > now, IdempotencyKey.response_body.is_(None), ~there)
+    ).where(
+        IdempotencyKey.expires_at > now,
+        # By an index: a key that has not expired is checked when it does (store.posts.idempotency).
+        IdempotencyKey.check_at.between(now, now + LIFETIME + CLOCKS_DIFFER),
+        IdempotencyKey.response_body.is_(None),
+        ~there,
+    )
     if workspace_id is not None:
         query = query.where(IdempotencyKey.workspace_id == workspace_id)
     return [LooseKey(*row) for row in await session.execute(query.limit(limit))]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, bindparam, exists, select, tuple_
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.delivery import undelivered_since
@@ -52,6 +52,18 @@ _IS_PAUSED = and_(
     exists().where(Target.workspace_id == Post.workspace_id, Target.post_id == Post.id, _IS_HELD),
     ~exists().where(Target.post_id == Post.id, _MOVES, Target.hold_reason.is_distinct_from(HoldReason.PAUSED)),
 )
+_IS_RESTING = and_(
+    exists().where(Target.post_id == Post.id, _MOVES),
+    ~exists().where(
+        Target.post_id == Post.id,
+        _MOVES,
+        or_(
+            Target.next_attempt_at <= func.now(),
+            and_(Target.next_attempt_at.is_(None), Target.status != TargetStatus.HELD),
+        ),
+    ),
+)
+"""Whether all that is left of a post is held, or waits for the time of its next try."""
 _Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime, datetime | None, int, bool]
 _COLUMNS: _Summaries = select(
     Post.id,
@@ -78,15 +90,15 @@ async def open_due_between(
     after: PostSummary | None,
     limit: int,
     *,
-    paused: bool | None = None,
+    resting: bool | None = None,
 ) -> list[PostSummary]:
     """Return open posts due from `begin` until before `end`, soonest first, that come after `after`.
 
-    With `paused`, only those that pauses hold, or only the others.
+    With `resting`, only those of which all that is left is held or waits for its next try, or only the others.
     """
     query = _COLUMNS.where(_IS_OPEN, Post.due_at >= begin, Post.due_at < end)
-    if paused is not None:
-        query = query.where(_IS_PAUSED if paused else ~_IS_PAUSED)
+    if resting is not None:
+        query = query.where(_IS_RESTING if resting else ~_IS_RESTING)
     if after is not None:
         query = query.where(tuple_(Post.due_at, Post.id) > tuple_(after.due_at, after.id))
     return await _summaries(session, query.order_by(Post.due_at, Post.id).limit(limit))

@@ -4,16 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import UNBEGUN
 from domain.zones import ZoneData
 from store.database import Database
 from store.models import Post, ZoneCheck
 
 _BATCH = 500
+# A literal: the planner must see that the partial indexes have these posts.
+_IS_UNBEGUN = text("posts.status IN ('draft', 'scheduled')")
 
 
 class WallTime(NamedTuple):
@@ -27,25 +28,26 @@ class WallTime(NamedTuple):
 
 
 async def wall_times(database: Database, due_from: datetime, since: datetime | None) -> AsyncIterator[WallTime]:
-    """Yield the wall times of drafts and scheduled posts, soonest first; `since` leaves out older changes."""
-    place = tuple_(Post.scheduled_for, Post.id)
+    """Yield the wall times of drafts and scheduled posts, soonest first.
+
+    With `since`, only those that were changed from then on are yielded, in the order of their changes.
+    """
+    at = Post.scheduled_for if since is None else Post.updated_at
     query = (
-        select(Post.id, Post.workspace_id, Post.scheduled_wall, Post.timezone, Post.scheduled_for)
-        .where(Post.scheduled_wall.is_not(None), Post.status.in_(UNBEGUN))
-        .order_by(Post.scheduled_for, Post.id)
+        select(Post.id, Post.workspace_id, Post.scheduled_wall, Post.timezone, Post.scheduled_for, at)
+        .where(Post.scheduled_wall.is_not(None), _IS_UNBEGUN, Post.scheduled_for > due_from)
+        .order_by(at, Post.id)
         .limit(_BATCH)
     )
-    if since is not None:
-        query = query.where(Post.updated_at >= since)
-    after = (due_from, "")
+    after: tuple[datetime | None, str] = (due_from if since is None else since, "")
     while True:
         async with database.reading() as session:
-            batch = [WallTime._make(row) for row in await session.execute(query.where(place > after))]
-        for wall_time in batch:
-            yield wall_time
-        if len(batch) < _BATCH:
+            rows = (await session.execute(query.where(tuple_(at, Post.id) > after))).all()
+        for row in rows:
+            yield WallTime._make(row[:-1])
+        if len(rows) < _BATCH:
             return
-        after = (batch[-1].instant, batch[-1].post_id)
+        after = (rows[-1][-1], rows[-1][0])
 
 
 async def last_check(session: AsyncSession) -> ZoneCheck | None:

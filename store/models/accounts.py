@@ -121,6 +121,8 @@ class Account(_AccountColumns, Base):
         Index("accounts_of_person", "platform", "user_id"),
         Index("accounts_of_app", "app_id", postgresql_where=text("app_id <> ''")),
         Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),
+        Index("accounts_to_recheck", "recheck_at", postgresql_where=text("refused_at IS NOT NULL")),
+        Index("accounts_by_key", text("substring(credentials FROM 1 FOR 8)")),
         Index("accounts_expiring", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
     )
 

@@ -205,6 +205,12 @@ class Post(Base):
             "id",
             postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
         ),
+        Index(
+            "posts_wall_changes",
+            "updated_at",
+            "id",
+            postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+        ),
     )
 
 
@@ -274,11 +280,27 @@ class Target(Base):
         Index("targets_paused", "workspace_id", "post_id", postgresql_where=text("hold_reason = 'paused'")),
         Index("targets_waiting", "platform", postgresql_where=text(WAITING)),
         Index(
-            "targets_to_preflight",
+            "targets_moving",
             "workspace_id",
-            "preflight_at",
+            "account_id",
+            postgresql_where=text("status IN ('publishing', 'unconfirmed')"),
+        ),
+        Index(
+            "targets_published",
+            "workspace_id",
+            "account_id",
+            "published_at",
+            postgresql_where=text("platform_post_id IS NOT NULL"),
+        ),
+        Index(
+            "targets_unchecked",
             "due_at",
-            postgresql_where=text("status = 'pending' AND begun_at IS NULL"),
+            postgresql_where=text("status = 'pending' AND begun_at IS NULL AND preflight_at IS NULL"),
+        ),
+        Index(
+            "targets_checked",
+            "preflight_at",
+            postgresql_where=text("status = 'pending' AND begun_at IS NULL AND preflight_at IS NOT NULL"),
         ),
         Index("targets_not_begun", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )

@@ -5,16 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
+from domain.audit import Action
 from domain.post import PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused
 from reconcile import recovery as module
 from reconcile.recovery import Recovery
 from store.maintenance.open_posts import open_due_between
-from store.models import Attempt, Post, Target
+from store.models import Attempt, AuditEvent, Post, Target
 from store.posts.delivery import record_delivered
 from store.publishing.sending import settle
 from tests.stack import Stack
@@ -155,12 +156,17 @@ async def test_a_cancelled_post_stays_cancelled(stack: Stack, recovery: Recovery
     await write(stack, post, status=PostStatus.FAILED)
 
 
-async def test_one_worker_runs_each_recovery_round(stack: Stack, recovery: Recovery) -> None:
-    _, handle = await asleep(stack, "one round", timedelta(minutes=30))
+async def test_rounds_at_the_same_time_start_one_workflow(stack: Stack, recovery: Recovery) -> None:
+    post, handle = await asleep(stack, "two rounds", timedelta(minutes=30))
     await handle.terminate()
     end = datetime.now(UTC) + timedelta(hours=1)
     other = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
-    assert sorted(await asyncio.gather(recovery.round(ALWAYS, end), other.round(ALWAYS, end))) == [0, 1]
+    await asyncio.gather(recovery.round(ALWAYS, end), other.round(ALWAYS, end))
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    async with stack.database.reading() as session:
+        entries = await session.scalars(select(AuditEvent.action).where(AuditEvent.post_id == post.id))
+        assert list(entries).count(Action.RESTARTED) == 1
+    assert await recovery.round(ALWAYS, end) == 0
     await handle.terminate()
 
 
@@ -172,9 +178,9 @@ async def test_post_due_soon_is_checked_every_minute(
     rounds = list[datetime]()
     actual = recovery.round
 
-    async def counted(begin: datetime, end: datetime, *, paused: bool | None = None) -> int:
+    async def counted(begin: datetime, end: datetime, *, resting: bool | None = None) -> int:
         rounds.append(end)
-        return await actual(begin, end, paused=paused)
+        return await actual(begin, end, resting=resting)
 
     monkeypatch.setattr(recovery, "round", counted)
     running = asyncio.create_task(recovery.task().run())
@@ -191,7 +197,7 @@ async def test_post_due_soon_is_checked_every_minute(
     await stack.delete(post)
 
 
-async def test_paused_posts_are_compared_by_rounds_of_their_own(stack: Stack, recovery: Recovery) -> None:
+async def test_held_posts_are_compared_by_rounds_of_their_own(stack: Stack, recovery: Recovery) -> None:
     paused_post = await stack.save("lost in a pause", [stack.accounts["plain"]])
     half_paused = await stack.save("half in a pause", [stack.accounts["plain"], stack.accounts["twitter"]])
     for post in paused_post, half_paused:
@@ -200,14 +206,24 @@ async def test_paused_posts_are_compared_by_rounds_of_their_own(stack: Stack, re
         await record_delivered(session, {paused_post.id: 1, half_paused.id: 1})
     end = datetime.now(UTC) + timedelta(seconds=1)
 
-    async def compared(*, paused: bool) -> set[str]:
+    async def compared(*, resting: bool) -> set[str]:
         async with stack.database.reading() as session:
-            return {post.id for post in await open_due_between(session, ALWAYS, end, None, 10_000, paused=paused)}
+            return {post.id for post in await open_due_between(session, ALWAYS, end, None, 10_000, resting=resting)}
+
+    waiting = await stack.save("waits for its next try", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        values = {"status": "publishing", "next_attempt_at": datetime.now(UTC) + timedelta(hours=1)}
+        await session.execute(update(Target).where(Target.post_id == waiting.id).values(values))
+    assert waiting.id in await compared(resting=True)
+    async with stack.database.transaction() as session:
+        tried = {"next_attempt_at": datetime.now(UTC) - timedelta(seconds=1)}
+        await session.execute(update(Target).where(Target.post_id == waiting.id).values(tried))
+    assert waiting.id in await compared(resting=False)
 
     both = {paused_post.id, half_paused.id}
-    assert both & await compared(paused=False) == {half_paused.id}
-    assert both & await compared(paused=True) == {paused_post.id}
-    await recovery.round(ALWAYS, end, paused=False)
+    assert both & await compared(resting=False) == {half_paused.id}
+    assert both & await compared(resting=True) == {paused_post.id}
+    await recovery.round(ALWAYS, end, resting=False)
     assert await Runs(stack.client).latest(paused_post.workflow_id) is None
-    assert await recovery.round(ALWAYS, end, paused=True) >= 1
+    assert await recovery.round(ALWAYS, end, resting=True) >= 1
     assert await Runs(stack.client).latest(paused_post.workflow_id) is not None
