@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import select
-
 from cli.erasing.erased import AGAIN, POLL_S, ErasedWorkspace
 from cli.errors import UserError
 from store.accounts.removal import request_removal
 from store.accounts.revocations import MOST_REVOCATIONS
 from store.maintenance.deletions import count_deleted, count_revocations, delete_rate_limits
-from store.models import Account, ConnectedAccount
+from store.maintenance.workspace_rows import list_accounts
+from store.models import Account
 from workflows.account import AccountPlan
 from workflows.client.post_workflows import PostWorkflows
 
@@ -44,9 +43,7 @@ async def erase_accounts(erased: ErasedWorkspace) -> str:
 
 async def _list_accounts(erased: ErasedWorkspace) -> Sequence[tuple[str, str]]:
     async with erased.database.reading() as session:
-        columns = select(ConnectedAccount.platform, ConnectedAccount.id)
-        rows = await session.execute(columns.where(ConnectedAccount.workspace_id == erased.workspace_id))
-        return [(row.platform, row.id) for row in rows]
+        return await list_accounts(session, erased.workspace_id)
 
 
 async def _remove_account(erased: ErasedWorkspace, platform: str, account_id: str) -> None:

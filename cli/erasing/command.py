@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
 from temporalio.service import RPCError
 
 from cli.current_operator import current_operator
@@ -25,7 +24,8 @@ from storage.base import Storage
 from storage.opening import open_storage
 from store.database import Database
 from store.maintenance.deletions import begin_deletion, find_deletion, finish_deletion, list_deletions, record_step
-from store.models import Deletion, Post
+from store.maintenance.workspace_rows import count_posts
+from store.models import Deletion
 from store.workspaces.queries import find_workspace, name_of_workspace
 
 HEARD_AFTER_S = 5.0
@@ -130,8 +130,7 @@ async def describe_deletions(data_dir: Path | None) -> list[dict[str, Any]]:
     async with open_database(find_environment(data_dir, Settings)) as database, database.reading() as session:
         rows = list[dict[str, Any]]()
         for deletion in await list_deletions(session):
-            count = select(func.count()).where(Post.workspace_id == deletion.workspace_id)
-            rows.append(_shown(deletion, await session.scalar(count) or 0))
+            rows.append(_shown(deletion, await count_posts(session, deletion.workspace_id)))
         return rows
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 
-from sqlalchemy import select
-
 from cli.erasing.erased import AGAIN, BATCH, POLL_S, ErasedWorkspace
 from cli.errors import UserError
 from storage.base import Storage
 from storage.errors import StorageError
 from store.maintenance.deletions import LAST_TABLES, count_deleted, delete_posts, delete_rows
 from store.maintenance.owned_tables import owned_tables
-from store.models import Account, Post, Series, Upload, Webhook
+from store.maintenance.workspace_rows import list_uploads, list_webhooks
+from store.models import Account, Post, Series, Upload
 from workflows.client.erasing import delete_runs, delete_webhook_runs
 
 PATIENCE_S = 120.0
@@ -42,8 +41,7 @@ async def erase_uploads(erased: ErasedWorkspace) -> str:
     number = 0
     while True:
         async with erased.database.reading() as session:
-            query = select(Upload).where(Upload.workspace_id == erased.workspace_id).limit(BATCH)
-            uploads = (await session.scalars(query)).all()
+            uploads = await list_uploads(session, erased.workspace_id, BATCH)
         if not uploads:
             return f"Uploads: {number:,} deleted."
         if erased.storage is None:
@@ -69,8 +67,7 @@ async def _delete_bytes(storage: Storage, upload: Upload) -> None:
 async def erase_rows(erased: ErasedWorkspace) -> str:
     """Delete the rows of all other tables that hold rows of the workspace."""
     async with erased.database.reading() as session:
-        query = select(Webhook.id).where(Webhook.workspace_id == erased.workspace_id)
-        webhook_ids = (await session.scalars(query)).all()
+        webhook_ids = await list_webhooks(session, erased.workspace_id)
     await delete_webhook_runs(erased.client, erased.workspace_id, webhook_ids)
     names = [owned.table.name for owned in owned_tables()]
     number = 0

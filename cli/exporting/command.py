@@ -7,14 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select
-
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.exporting.folder import MANIFEST, ExportFolder
 from cli.workspaces import existing_workspace
 from domain.schedule import rfc3339
-from domain.uploads import UploadState
 from runtime.settings import Settings
 from storage.base import Storage
 from storage.errors import ObjectMissing, StorageError
@@ -22,6 +19,7 @@ from storage.opening import open_storage
 from store.database import Database
 from store.maintenance.exports import LEFT_OUT_COLUMNS, LEFT_OUT_TABLES, exported_tables, keys, read_page
 from store.maintenance.owned_tables import OwnedTable
+from store.maintenance.workspace_rows import list_ready_uploads
 from store.models import Upload
 
 PAGE = 100
@@ -97,9 +95,8 @@ async def _opened(address: str | None) -> AsyncIterator[Storage | None]:
 
 
 async def _ready_uploads(database: Database, workspace_id: str, after: str) -> Sequence[Upload]:
-    query = select(Upload).where(Upload.workspace_id == workspace_id, Upload.state == UploadState.READY.value)
     async with database.reading() as session:
-        return (await session.scalars(query.where(Upload.id > after).order_by(Upload.id).limit(_BATCH))).all()
+        return await list_ready_uploads(session, workspace_id, after, _BATCH)
 
 
 async def _write_upload(storage: Storage | None, folder: ExportFolder, upload: Upload, name: str) -> bool:
