@@ -20,6 +20,7 @@ from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
 from store.posts.idempotency import delete_expired_keys
 from store.posts.imports import delete_old_imports, delete_surplus_imports
+from store.publishing.rate_limits import delete_past_slots
 from store.series.rows import delete_old_entries
 from store.webhooks.keeping import delete_past_deliveries
 from store.workspaces.request_limits import delete_unused_limits
@@ -45,6 +46,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_surplus_imports, 20),
     (delete_past_deliveries, 500),
     (delete_unused_limits, 500),
+    (delete_past_slots, 500),
 )
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 

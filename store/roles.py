@@ -133,7 +133,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "occurrences": {Component.API: _ALL, Component.WORKER: _ALL},
     "queues": {Component.API: _ALL},
     "queue_accounts": {Component.API: _ALL},
-    "rate_limit_buckets": {Component.WORKER: _NOTE},
+    "rate_limit_buckets": {Component.WORKER: _ALL},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
     "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},

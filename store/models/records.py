@@ -65,6 +65,7 @@ class AuditEvent(Base):
 
     __table_args__ = (
         Index("audit_events_of_post", "post_id", "at", "id"),
+        Index("audit_events_of_workspace", "workspace_id", "id"),
         Index("audit_events_deletions", "workspace_id", "id", postgresql_where=text("action = 'deleted'")),
     )
 

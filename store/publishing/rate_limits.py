@@ -23,6 +23,9 @@ _MOST = 2**31 - 1
 KEPT = timedelta(hours=1)
 """How long slots are kept if no limit has a longer window."""
 
+SLOTS_KEPT = timedelta(days=32)
+"""How long slots are kept of an account that sends nothing more; our choice, longer than a month."""
+
 _LOCK = text("""
 INSERT INTO rate_limit_buckets (platform, server, account_id, step) VALUES (:platform, :server, :account_id, :step)
 -- Changes nothing, but locks the row until the transaction ends.
@@ -49,6 +52,29 @@ _LEASE_QUERY = text("""
 UPDATE rate_limit_buckets SET query_lease_until = clock_timestamp() + make_interval(secs => :lease)
 WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
   AND (query_lease_until IS NULL OR query_lease_until <= clock_timestamp())
+""")
+
+# The oldest slots have the smallest ids. A slot that is given far ahead may be among them, and stays.
+_DELETE_PAST_SLOTS = text("""
+WITH oldest AS (SELECT id FROM rate_limit_slots ORDER BY id LIMIT :most),
+past AS (
+  DELETE FROM rate_limit_slots AS slot USING oldest WHERE slot.id = oldest.id AND slot.at < :before
+  RETURNING slot.id, slot.platform, slot.server, slot.account_id, slot.step
+),
+buckets AS (
+  DELETE FROM rate_limit_buckets AS bucket
+  USING (SELECT DISTINCT platform, server, account_id, step FROM past) AS used
+  WHERE (bucket.platform, bucket.server, bucket.account_id, bucket.step)
+      = (used.platform, used.server, used.account_id, used.step)
+    AND NOT EXISTS (SELECT FROM accounts WHERE accounts.platform = bucket.platform AND accounts.id = bucket.account_id)
+    AND NOT EXISTS (
+      SELECT FROM rate_limit_slots AS other
+      WHERE (other.platform, other.server, other.account_id, other.step)
+          = (bucket.platform, bucket.server, bucket.account_id, bucket.step)
+        AND other.id NOT IN (SELECT id FROM past)
+    )
+)
+SELECT count(*) FROM past
 """)
 
 _RECORD_NO_QUOTA = text("""
@@ -150,6 +176,15 @@ async def lease_quota_query(session: AsyncSession, bucket: Bucket, lease: timede
     """Lease the query for the quota of an existing bucket; False if another process is asking already."""
     values = {**bucket.names, "lease": lease.total_seconds()}
     return cast("CursorResult[Any]", await session.execute(_LEASE_QUERY, values)).rowcount == 1
+
+
+async def delete_past_slots(session: AsyncSession, now: datetime, most: int) -> int:
+    """Delete up to `most` slots that no platform counts any more; return how many there were.
+
+    The bucket of an account that is no longer connected goes with its last slot.
+    """
+    values = {"before": now - SLOTS_KEPT, "most": most}
+    return cast("int", await session.scalar(_DELETE_PAST_SLOTS, values))
 
 
 async def record_no_quota(session: AsyncSession, bucket: Bucket, wait: timedelta) -> None:

@@ -19,7 +19,15 @@ from store.models import RateLimitSlot as Row
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.publishing import rate_limits
-from store.publishing.rate_limits import Bucket, BucketLimits, acquire, lock_bucket, record_quota
+from store.publishing.rate_limits import (
+    SLOTS_KEPT,
+    Bucket,
+    BucketLimits,
+    acquire,
+    delete_past_slots,
+    lock_bucket,
+    record_quota,
+)
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 
@@ -299,3 +307,26 @@ async def test_impossible_numbers_are_clamped(
     assert 0 <= stored.reported_remaining <= 2**31
     assert stored.reported_limit is None or 1 <= stored.reported_limit <= 2**31
     assert (await ask(database, bucket, target, A_MINUTE)).wait >= NOW
+
+
+async def test_slots_are_deleted_once_no_platform_counts_them(postgres_url: str) -> None:
+    database, now = Database(await new_database(postgres_url)), datetime.now(UTC)
+    past, recent = now - SLOTS_KEPT - timedelta(days=1), now - SLOTS_KEPT + timedelta(days=1)
+    times = {"stopped": [past, past], "sends": [past, recent], "planned": [now + SLOTS_KEPT, past]}
+    async with database.transaction() as session:
+        for account, ats in times.items():
+            names = {"platform": "tiktok", "server": "s", "account_id": account, "step": "publish"}
+            session.add(RateLimitBucket(**names))
+            for number, at in enumerate(ats):
+                session.add(Row(**names, target_id=f"{account}{number}", last_attempt_id=0, at=at, taken=True))
+    numbers = []
+    for _ in range(3):
+        async with database.transaction() as session:
+            numbers.append(await delete_past_slots(session, now, 3))
+    async with database.reading() as session:
+        slots = await session.execute(select(Row.account_id, Row.at))
+        buckets = await session.scalars(select(RateLimitBucket.account_id))
+        assert {row.account_id: row.at for row in slots} == {"sends": recent, "planned": now + SLOTS_KEPT}
+        assert set(buckets) == {"sends", "planned"}
+    assert sum(numbers) == 4
+    await database.close()
