@@ -72,7 +72,7 @@ async def run(names: list[str] | None) -> None:
             # Health checks report the worker as alive until its steps have finished.
             readiness = Readiness(database, Queues(client), settings.late_after, parts.storage)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            workers = worker.running_workers(client, parts, group, watch, settings.audit_kept, settings.media_kept)
+            workers = worker.running_workers(client, parts, group, watch, settings.retention)
             async with (
                 serving_health(settings, readiness, group.workers),
                 workers,

@@ -7,11 +7,12 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.retention import AUDIT_KEPT
 from reconcile.rounds import BackgroundTask
 from store.accounts.choices import delete_old_choices
 from store.accounts.pending_connections import delete_old_connections
 from store.audit.account_events import delete_old_account_events
-from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
+from store.audit.trail import delete_old_events, delete_surplus_events
 from store.campaigns.operations import delete_old_operations
 from store.database import Database
 from store.events.keeping import delete_past_events, delete_past_listeners

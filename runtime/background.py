@@ -1,9 +1,8 @@
 """The background tasks of a worker, with the leases by which the workers of a fleet share them (ADR 60)."""
 
-from datetime import timedelta
-
 from temporalio.client import Client
 
+from domain.retention import Retention
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
 from reconcile.campaigns import CampaignRound
@@ -18,6 +17,7 @@ from reconcile.media_disk import disk_task
 from reconcile.preflight import preflight_task
 from reconcile.recovery import Recovery
 from reconcile.renewals import renewal_task
+from reconcile.retention import retention_task
 from reconcile.revocations import revocation_task
 from reconcile.rounds import BackgroundTask
 from reconcile.series_planner import planner_task
@@ -34,11 +34,11 @@ from workflows.client.runs import Runs
 
 
 def worker_tasks(
-    client: Client, parts: WorkerParts, watch: LatePostWatch, audit_kept: timedelta, media_kept: timedelta
+    client: Client, parts: WorkerParts, watch: LatePostWatch, retention: Retention
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
     leases = Leases(parts.database, watch.hear)
-    return [*_own_tasks(parts), *_shared_tasks(client, parts, leases, watch, audit_kept, media_kept), leases.task()]
+    return [*_own_tasks(parts), *_shared_tasks(client, parts, leases, watch, retention), leases.task()]
 
 
 def _own_tasks(parts: WorkerParts) -> list[BackgroundTask]:
@@ -56,8 +56,7 @@ def _shared_tasks(
     parts: WorkerParts,
     leases: Leases,
     watch: LatePostWatch,
-    audit_kept: timedelta,
-    media_kept: timedelta,
+    retention: Retention,
 ) -> list[BackgroundTask]:
     database, accounts, leased = parts.database, parts.accounts, leases.leased
     posts, runs = PostWorkflows(client), Runs(client)
@@ -72,7 +71,8 @@ def _shared_tasks(
         leased(Recovery(database, posts, runs).task(), "recovery"),
         leased(recheck_task(database, accounts, posts), "accounts"),
         leased(zone_task(database, posts), "zones"),
-        leased(expiry_task(database, audit_kept), "expiry"),
+        leased(expiry_task(database, retention.audit), "expiry"),
+        leased(retention_task(database, retention.posts_days), "retention"),
         leased(ends_task(database), "ends"),
         leased(wake_task(database, client), "webhooks.wake"),
         leased(webhook_sweep_task(database, client), "webhooks.sweep"),
@@ -84,7 +84,7 @@ def _shared_tasks(
         tasks.append(leased(renewal_task(database, accounts), "renewals.0", "renewals.1"))
         tasks.append(leased(revocation_task(database, accounts), "revocations"))
     if parts.storage:
-        tasks.append(leased(upload_task(database, parts.storage, media_kept), "uploads"))
+        tasks.append(leased(upload_task(database, parts.storage, retention.media), "uploads"))
         tasks.append(leased(tidying_task(parts.storage), "storage"))
     if parts.upload_fetcher:
         fetches = UploadFetches(database, parts.upload_fetcher)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     IPvAnyAddress,
@@ -25,13 +26,13 @@ from sqlalchemy import make_url
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from domain.delivery import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
+from domain.retention import AUDIT_KEPT, Retention, checked_days
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
 from runtime.database_settings import DatabaseSettings
 from runtime.limit_settings import LimitSettings
 from runtime.media_settings import MediaSettings
 from runtime.temporal_settings import TemporalSettings
-from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
@@ -106,6 +107,9 @@ class Settings(DatabaseSettings, LimitSettings, MediaSettings, TemporalSettings,
     audit_days: int = Field(
         default=AUDIT_KEPT.days, ge=1, le=36_500, description="days for which lines of the audit trail are kept"
     )
+    posts_kept_days: Annotated[int, AfterValidator(checked_days)] = Field(
+        default=0, description="days for which posts that are settled are kept, 30 or more; 0 keeps them for ever"
+    )
     worker_grace_s: float = Field(
         default=30,
         ge=0,
@@ -169,9 +173,9 @@ class Settings(DatabaseSettings, LimitSettings, MediaSettings, TemporalSettings,
         return timedelta(seconds=self.late_after_s)
 
     @property
-    def audit_kept(self) -> timedelta:
-        """Return for how long lines of the audit trail are kept."""
-        return timedelta(days=self.audit_days)
+    def retention(self) -> Retention:
+        """Return for how long a worker keeps what it deletes."""
+        return Retention(timedelta(days=self.audit_days), self.media_kept, self.posts_kept_days)
 
     @property
     def own_addresses(self) -> tuple[str, ...]:

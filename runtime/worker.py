@@ -12,7 +12,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
-from domain.uploads import MEDIA_KEPT
+from domain.retention import Retention
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.late_posts import LatePostWatch
@@ -21,7 +21,6 @@ from runtime.background import worker_tasks
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
 from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
-from store.audit.trail import AUDIT_KEPT
 from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
 from workflows.choices import ChoicesWorkflow
@@ -168,14 +167,13 @@ async def running_workers(
     parts: WorkerParts,
     workers: WorkerGroup | None = None,
     watch: LatePostWatch | None = None,
-    audit_kept: timedelta = AUDIT_KEPT,
-    media_kept: timedelta = MEDIA_KEPT,
+    retention: Retention | None = None,
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the background tasks beside them for the length of the block.
 
     Tasks that have begun by then are finished.
     """
-    tasks = worker_tasks(client, parts, watch or LatePostWatch(parts.database), audit_kept, media_kept)
+    tasks = worker_tasks(client, parts, watch or LatePostWatch(parts.database), retention or Retention())
     workers = workers or worker_group(client, parts, platforms())
     async with polling(workers, parts), running_tasks(*tasks):
         yield

@@ -95,7 +95,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names of workspaces that people see in workflows.
     "workspaces": {
         Component.API: "SELECT (id, name, page_name, page_logo), UPDATE (page_name, page_logo)",
-        Component.WORKER: "SELECT (id, name)",
+        Component.WORKER: "SELECT (id, name, posts_kept_days)",
     },
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
     "request_limits": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
@@ -190,6 +190,7 @@ Rows that are deleted with a post need no right of their own: foreign keys act w
 
 FUNCTION_RIGHTS: Mapping[str, Component] = {
     "emit_ends_v1(interval)": Component.WORKER,
+    "delete_past_posts_v1(text, int, int)": Component.WORKER,
     "revoke_key_v1(text, text)": Component.API,
     "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": Component.API,
     "issue_key_v2(text, text, bytea, text, text, text[], timestamptz, integer, text, interval)": Component.API,

@@ -12,7 +12,7 @@ from cli.terminal import say
 
 @click.group()
 def workspaces() -> None:
-    """Export a workspace, or delete it with all that it has."""
+    """Export a workspace, delete it with all that it has, or say how long it keeps its posts."""
 
 
 async def _say_all(sentences: AsyncIterator[str]) -> None:
@@ -38,6 +38,21 @@ def workspaces_delete(workspace: str, confirm: str, data_dir: Path | None, *, wi
     from cli.erasing.command import delete_workspace
 
     asyncio.run(_say_all(delete_workspace(workspace, confirm, data_dir, revokes=not without_revoking)))
+
+
+@workspaces.command("keep")
+@click.argument("workspace")
+@click.option("--days", type=int, help="30 or more; 0 keeps them for ever.")
+@click.option("--as-others", is_flag=True, help="Keep them as SOCIALSYNCER_POSTS_KEPT_DAYS says.")
+@data_dir_option
+def workspaces_keep(workspace: str, days: int | None, data_dir: Path | None, *, as_others: bool) -> None:
+    """Say for how many days a workspace, by its name or id, keeps posts that are settled.
+
+    Then a worker deletes them. Nothing is deleted at platforms, nor in the audit trail.
+    """
+    from cli.retention import keep_posts
+
+    say(asyncio.run(keep_posts(workspace, days, data_dir, as_others=as_others)))
 
 
 @workspaces.command("deletions")

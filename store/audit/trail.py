@@ -17,8 +17,6 @@ from sqlalchemy.orm import object_session
 from domain.audit import Action, ActorType, AuditEntry
 from store.models import ApiKey, AuditEvent, Post
 
-AUDIT_KEPT = timedelta(days=365)
-"""How long entries are kept if the operator does not set it."""
 MOST_ENTRIES = 500
 """The number of entries of one post that are kept, the newest."""
 _DELETED: ColumnElement[str] = literal_column(f"'{Action.DELETED.value}'")

@@ -21,6 +21,8 @@ class Workspace(Base):
     """The name that people see who connect an account; null: `name`."""
     page_logo: Mapped[bytes | None] = mapped_column(LargeBinary)
     """A picture for the same page (domain.connect_pages)."""
+    posts_kept_days: Mapped[int | None]
+    """Days for which settled posts are kept; 0: for ever, null: as the operator has set it."""
 
 
 class ApiKey(Base):

@@ -59,6 +59,7 @@ from domain.bounds import (
 from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
 from domain.request_limits import POSTS_BURST, POSTS_PER_MINUTE, REQUESTS_PER_MINUTE
+from domain.retention import AUDIT_KEPT
 from domain.series import MOST_AHEAD, MOST_SERIES
 from domain.uploads import (
     FETCH_AGAIN_AFTER,
@@ -77,7 +78,7 @@ from platforms.choices import MOST_CHOICES
 from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.parts import MOST_PARTS, PART
 from store.accounts.choices import KEPT as CHOICES_KEPT
-from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
+from store.audit.trail import MOST_ENTRIES
 from store.database import OF_REQUESTS
 from store.media.checks import KEPT as CHECKS_KEPT
 from store.media.files import MOST_BYTES, MOST_FILES
