@@ -172,7 +172,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.API: "SELECT, INSERT, UPDATE (state, cause, attempts, next_at)",
         Component.WORKER: _ALL,
     },
-    "delivery_progress": {Component.WORKER: "SELECT, UPDATE"},
+    "delivery_progress": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE"},
     "delivery_attempts": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     # Only the owner of the tables deletes workspaces.
     "deletions": {},

@@ -92,9 +92,13 @@ class Stack:
         """Delete the rows of unfinished posts: no worker may continue them and take the faults of the next test."""
         over = {TargetStatus.PUBLISHED, TargetStatus.FAILED}
         async with self.database.transaction() as session:
-            unfinished = select(Target.post_id).where(Target.status.not_in(over))
-            for rows in (delete(Post).where(Post.id.in_(unfinished)), delete(AppRefusal)):
-                await session.execute(rows, execution_options={"synchronize_session": False})
+            await session.execute(delete(AppRefusal))
+            unfinished = select(Target.post_id).where(Target.status.not_in(over)).distinct()
+            post_ids = (await session.scalars(unfinished)).all()
+        for post_id in post_ids:
+            # One at a time: a background task may lock several of them in another order.
+            async with self.database.transaction() as session:
+                await session.execute(delete(Post).where(Post.id == post_id))
 
     async def public(self, text_: str) -> list[dict[str, Any]]:
         """Return everything with this text that became public since the test began."""

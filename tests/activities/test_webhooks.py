@@ -100,7 +100,8 @@ async def test_answers_that_come_while_one_is_written_are_written_together(
     answers = [TakenEvent(row.id, now, 5, 204, "") for row in await endpoint.deliveries()]
     with noting_statements(monkeypatch) as statements:
         assert await asyncio.gather(*(taken.record(event) for event in answers)) == [True] * 8
-    assert len(statements) == 2
+    # Background tasks of this process send statements, too.
+    assert len([statement for statement in statements if "delivery_attempts" in statement.text]) == 2
     assert await endpoint.states() == [("delivered", 1)] * 8
     # The answer to a delivery that was deleted meanwhile is no error.
     assert await taken.record(replace(answers[0], delivery_id="dlv_gone"))

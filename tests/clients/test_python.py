@@ -358,15 +358,15 @@ def test_the_service_fetches_a_file_while_the_client_waits(monkeypatch: pytest.M
 
     monkeypatch.setattr(waiting, "_FIRST_S", 0.01)
 
-    def file(state: str, **more: str) -> httpx.Response:
-        return httpx.Response(202, json={"id": "med_1", "state": state, "publicUrl": "https://x/a.jpg"} | more)
+    def file(state: str, status: int = 202, **more: str) -> httpx.Response:
+        return httpx.Response(status, json={"id": "med_1", "state": state, "publicUrl": "https://x/a.jpg"} | more)
 
-    server = Server(file("fetching"), file("fetching"), file("ready"))
+    server = Server(file("fetching"), file("fetching", 200), file("ready", 200))
     assert client(server).upload_from_url("https://y/a?b", filename="a.jpg").public_url == "https://x/a.jpg"
     assert json.loads(server.requests[0].content) == {"url": "https://y/a?b", "filename": "a.jpg"}
     assert "Idempotency-Key" in server.requests[0].headers
     assert [request.url.path for request in server.requests] == ["/v1/media/fetch", *["/v1/media/med_1"] * 2]
-    server = Server(file("rejected", error="It is a page.", errorCode="media_is_html"))
+    server = Server(file("rejected", 202, error="It is a page.", errorCode="media_is_html"))
     with pytest.raises(UploadFailed, match=r"It is a page\.") as caught:
         client(server).upload_from_url("https://y/a")
     assert (caught.value.media_id, caught.value.code) == ("med_1", "media_is_html")

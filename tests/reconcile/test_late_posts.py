@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
@@ -154,13 +154,20 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
 
 @pytest.mark.thorough
 async def test_undelivered_posts_are_reported(alone: Stack) -> None:
+    # The sweep must not end the post before its state is measured: for a while another process has its leases.
+    async with alone.database.transaction() as session:
+        await session.execute(text("DELETE FROM leases"))
+        lease = "'sweep.' || number, 'another', now() + interval '1 minute'"
+        await session.execute(text(f"INSERT INTO leases SELECT {lease} FROM generate_series(0, 3) AS number"))
     async with running_worker(alone, ["twitter"]), readyz(alone) as ask:
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))
         assert (await ask())[1]["sweep"] is True, "a draft that has just been scheduled"
         await _age(alone, post, saved=timedelta(days=3), changed=UNDELIVERED_AFTER)
         assert (await becomes(ask, 503))["sweep"] is False
-        # The worker's own sweep ends the post.
+        async with alone.database.transaction() as session:
+            await session.execute(text("DELETE FROM leases WHERE holder = 'another'"))
+        # The worker's own sweep delivers the post.
         assert (await becomes(ask, 200))["sweep"] is True
 
 

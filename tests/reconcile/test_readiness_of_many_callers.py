@@ -30,9 +30,13 @@ class SlowParts(Readiness):
         if self._hang and HANGS_AT_S <= now < HEALED_AT_S:
             await asyncio.sleep(HEALED_AT_S - now)
 
+    async def _beat(self) -> Parts:
+        await self._answer()
+        return {"database": True}
+
     async def _rows(self) -> Parts:
         await self._answer()
-        return {"database": True, "sweep": True, "planner": True, "latePosts": 0, "refusedApps": 0}
+        return {"sweep": True, "planner": True, "latePosts": 0, "refusedApps": 0}
 
     async def _posts_queue(self) -> Parts:
         await self._answer()

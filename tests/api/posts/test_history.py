@@ -12,6 +12,7 @@ from store.audit.trail import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
 from store.maintenance.holds import claim_released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target
+from store.workspaces.keys import digest
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -34,7 +35,7 @@ async def events(api: httpx.AsyncClient, post_id: str, **query: Any) -> list[dic
 
 async def api_key_id(stack: Stack) -> str:
     async with stack.database.reading() as session:
-        key = await session.scalar(select(ApiKey.id).where(ApiKey.workspace_id == stack.workspace_id))
+        key = await session.scalar(select(ApiKey.id).where(ApiKey.sha256 == digest(stack.api_key)))
         assert key
         return key
 
