@@ -29,6 +29,7 @@ _SWEEP_EVERY_S = 10.0
 _OVERDUE = timedelta(seconds=10)
 """How long an event may be due before the sweep wakes the endpoint: a transaction may be long."""
 _KEEP_EVERY_S = 60.0
+_KEY_EVERY_S = 600.0
 _BATCH = 100
 
 
@@ -58,12 +59,20 @@ async def sweep_webhooks(database: Database, client: Client) -> int:
     return len(endpoints)
 
 
-def webhook_keeping_task(database: Database, vault: Vault) -> BackgroundTask:
-    """Return the task that keeps the key for endpoints' secrets, and gives up what is too much to wait."""
+def handover_key_task(database: Database, vault: Vault) -> BackgroundTask:
+    """Return the task that keeps the key for endpoints' secrets. Until there is one, no endpoint can be created."""
 
     async def keep() -> None:
         async with database.transaction() as session:
             await keep_handover_key(session, vault)
+
+    return BackgroundTask(keep, _KEY_EVERY_S, "handover_key.not_kept", again_s=lambda _: _LISTEN_AGAIN_S)
+
+
+def webhook_keeping_task(database: Database) -> BackgroundTask:
+    """Return the task that gives up what is too much to wait."""
+
+    async def keep() -> None:
         async with database.transaction() as session:
             if dropped := await drop_surplus(session, MOST_WAITING):
                 log.warning("webhooks.dropped", events=dropped)

@@ -25,7 +25,7 @@ from reconcile.storage import tidying_task
 from reconcile.sweep import bulk_task, sweep_task
 from reconcile.upload_fetches import UploadFetches
 from reconcile.uploads import upload_task
-from reconcile.webhooks import wake_task, webhook_keeping_task, webhook_sweep_task
+from reconcile.webhooks import handover_key_task, wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
 from runtime.parts import WorkerParts
 from workflows.client.campaign_workflows import CampaignWorkflows
@@ -47,6 +47,7 @@ def _own_tasks(parts: WorkerParts) -> list[BackgroundTask]:
         refusals_task(parts.apps),
         announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
         key_task(database, accounts.vault, parts.meters),
+        handover_key_task(database, accounts.vault),
         disk_task(parts.media.admission.disk, parts.meters),
     ]
 
@@ -76,7 +77,7 @@ def _shared_tasks(
         leased(ends_task(database), "ends"),
         leased(wake_task(database, client), "webhooks.wake"),
         leased(webhook_sweep_task(database, client), "webhooks.sweep"),
-        leased(webhook_keeping_task(database, accounts.vault), "webhooks.keep"),
+        leased(webhook_keeping_task(database), "webhooks.keep"),
         leased(preflight_task(database, parts.meters, parts.media.files), "preflight"),
         leased(watch.task(), WATCH),
     ]
