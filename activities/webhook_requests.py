@@ -11,6 +11,7 @@ import httpx
 
 from domain.schedule import rfc3339
 from domain.webhooks import ANSWER_WITHIN_S, LARGEST_RESPONSE, Answer, sign
+from platforms.codes import event_data
 from platforms.http.guard import AddressForbidden, PortForbidden
 from store.models import Event
 
@@ -29,7 +30,7 @@ _FAILURES: Sequence[tuple[type[Exception], str]] = (
 
 def write_body(event: Event) -> bytes:
     """Return the body of an event: the same for each attempt and each endpoint."""
-    body = {"id": event.id, "event": event.type, "timestamp": rfc3339(event.at), "data": event.data}
+    body = {"id": event.id, "event": event.type, "timestamp": rfc3339(event.at), "data": event_data(event.data)}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 

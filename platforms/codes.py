@@ -4,7 +4,8 @@ An error's `code` is either the platform's own or one of ours. Clients get the p
 they get those in `domain.codes`. The others are internal details.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from domain.codes import TargetCode, general_code, is_target_code
 from domain.post import ErrorCategory, HoldReason
@@ -117,3 +118,17 @@ def public_codes(code: str | None, category: ErrorCategory, hold: HoldReason | N
     """Return the codes of a failure. If only its platform has a code for it, the client gets that of its category."""
     codes = known_codes(code)
     return Codes(codes.code or general_code(category, hold), codes.platform_code)
+
+
+def event_data(data: Mapping[str, Any]) -> Any:
+    """Return what clients get of an event's data: the rows from which it was written hold platforms' own codes, too."""
+    shown = dict(data)
+    if code := data.get("errorCode"):
+        category, hold = data.get("errorCategory"), data.get("holdReason")
+        if category:
+            shown["errorCode"] = public_codes(code, ErrorCategory(category), HoldReason(hold) if hold else None).code
+        else:
+            shown["errorCode"] = known_codes(code).code or "platform_refused"
+    if isinstance(outcomes := data.get("platforms"), list):
+        shown["platforms"] = [event_data(outcome) if isinstance(outcome, Mapping) else outcome for outcome in outcomes]
+    return shown

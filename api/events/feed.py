@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
 
 from api.dependencies import Dependencies
 from api.events.queries import FeedCursor, FeedQuery, write_cursor
@@ -11,6 +10,7 @@ from api.shared.waiting import Deadline
 from domain.errors import Gone, Problem, Unavailable
 from domain.events import KEPT
 from domain.schedule import rfc3339
+from platforms.codes import event_data
 from store.events.feed import FeedEvent, FeedPosition, read_events, read_present
 from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
 
@@ -71,4 +71,4 @@ async def _listening(deps: Dependencies, workspace_id: str) -> Listening:
 
 
 def _view(event: FeedEvent) -> EventView:
-    return EventView(id=event.id, event=event.type, timestamp=rfc3339(event.at), data=cast("Any", event.data))
+    return EventView(id=event.id, event=event.type, timestamp=rfc3339(event.at), data=event_data(event.data))

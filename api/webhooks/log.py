@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from api.events.schemas import EventView
 from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
@@ -13,6 +13,7 @@ from domain.errors import InvalidRequest, Problem
 from domain.events import KEPT, EventType
 from domain.schedule import parse_date_time, rfc3339
 from domain.webhooks import DeliveryState
+from platforms.codes import event_data
 from store.webhooks.logs import LogFilter, LoggedDelivery, LogPosition
 
 DEFAULT_LIMIT = 20
@@ -81,7 +82,7 @@ def delivery_view(logged: LoggedDelivery) -> DeliveryView:
         status=delivery.state,
         cause=delivery.cause,
         nextAttemptAt=rfc3339(delivery.next_at) if is_waiting else None,
-        event=EventView(id=event.id, event=event.type, timestamp=rfc3339(event.at), data=cast("Any", event.data)),
+        event=EventView(id=event.id, event=event.type, timestamp=rfc3339(event.at), data=event_data(event.data)),
         attempts=[
             AttemptView(
                 at=rfc3339(attempt.at),

@@ -177,3 +177,15 @@ async def test_a_long_transaction_delays_the_beginning(
         response = await stranger.get("/v1/events")
         assert (response.status_code, problems(response)[0]["code"]) == (503, "unavailable")
     assert (await stranger.get("/v1/events")).status_code == 200
+
+
+async def test_events_have_the_codes_of_the_post(reader: Client, stack: Stack) -> None:
+    refusal = {"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"}
+    await stack.fault("twitter", "reject", "publish", status=403, body=refusal)
+    post = await publish(reader, stack, "refused by a code of the platform's own")
+    (target,) = post["platforms"]
+    assert (target["status"], target["platformCode"]) == ("failed", "forbidden")
+    failed, completed = (await read(reader, wait=10))["events"]
+    assert (failed["event"], completed["event"]) == ("post.failed", "post.completed")
+    (outcome,) = completed["data"]["platforms"]
+    assert target["errorCode"] == failed["data"]["errorCode"] == outcome["errorCode"] == "platform_refused"
