@@ -1,6 +1,7 @@
 """The store that a setting names."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.base import Storage
@@ -31,3 +32,14 @@ def storage_opener(address: str) -> Callable[[], Storage]:
 def open_storage(address: str) -> Storage:
     """Return the store of an address. Nothing is asked of it yet. Raises ValueError."""
     return storage_opener(address)()
+
+
+@asynccontextmanager
+async def opened_storage(address: str | None) -> AsyncIterator[Storage | None]:
+    """Yield the store of an address for the length of the block; None without an address. Raises ValueError."""
+    storage = open_storage(address) if address else None
+    try:
+        yield storage
+    finally:
+        if storage is not None:
+            await storage.close()

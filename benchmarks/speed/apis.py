@@ -95,7 +95,7 @@ def posting(api: Api, platforms: Sequence[str], callers: int, due_in: timedelta 
 
 
 Public = Callable[[], Awaitable[Sequence[datetime]]]
-"""Returns when each target of a crowd became public, of those that are."""
+"""Returns the times at which targets of a crowd became public."""
 
 
 class Crowd:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from domain.errors import Unavailable
 from domain.schedule import rfc3339
 from domain.workspace_deletions import DeletionStep
 from runtime.settings import Settings
-from storage.base import Storage
-from storage.opening import open_storage
+from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.deletions import begin_deletion, find_deletion, finish_deletion, list_deletions, record_step
 from store.maintenance.workspace_rows import count_posts
@@ -45,7 +43,7 @@ async def delete_workspace(
             yield f"{workspace} is deleted already; `socialsyncer workspaces deletions` says when."
             return
         try:
-            async with temporal_client(environment) as client, _opened(environment.settings.storage) as storage:
+            async with temporal_client(environment) as client, opened_storage(environment.settings.storage) as storage:
                 erased = ErasedWorkspace(database, client, storage, workspace_id, revokes)
                 async for sentence in erase(erased):
                     yield sentence
@@ -65,16 +63,6 @@ async def _confirmed(database: Database, workspace: str, confirm: str) -> str | 
     if confirm != name:
         raise UserError(f"--confirm must be the name of {workspace_id}, which is {name}.")
     return workspace_id
-
-
-@asynccontextmanager
-async def _opened(address: str | None) -> AsyncIterator[Storage | None]:
-    storage = open_storage(address) if address else None
-    try:
-        yield storage
-    finally:
-        if storage is not None:
-            await storage.close()
 
 
 async def erase(erased: ErasedWorkspace) -> AsyncIterator[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from domain.schedule import rfc3339
 from runtime.settings import Settings
 from storage.base import Storage
 from storage.errors import ObjectMissing, StorageError
-from storage.opening import open_storage
+from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.exports import LEFT_OUT_COLUMNS, LEFT_OUT_TABLES, exported_tables, keys, read_page
 from store.maintenance.owned_tables import OwnedTable
@@ -73,7 +72,7 @@ async def _export_uploads(
 ) -> list[str]:
     """Write the bytes of all uploads; return the ids of those whose bytes are not in the store."""
     missing = list[str]()
-    async with _opened(address) as storage:
+    async with opened_storage(address) as storage:
         after = ""
         while uploads := await _ready_uploads(database, workspace_id, after):
             for upload in uploads:
@@ -82,16 +81,6 @@ async def _export_uploads(
                     missing.append(upload.id)
             after = uploads[-1].id
     return missing
-
-
-@asynccontextmanager
-async def _opened(address: str | None) -> AsyncIterator[Storage | None]:
-    storage = open_storage(address) if address else None
-    try:
-        yield storage
-    finally:
-        if storage is not None:
-            await storage.close()
 
 
 async def _ready_uploads(database: Database, workspace_id: str, after: str) -> Sequence[Upload]:
