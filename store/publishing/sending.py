@@ -24,7 +24,7 @@ VERSION = "version"
 """The key of the handles under which the number of their saves is kept."""
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
-_BEGIN = "SELECT * FROM begin_send_v5($1, $2, $3, $4, $5, $6, $7)"
+_BEGIN = "SELECT * FROM begin_send_v6($1, $2, $3, $4, $5, $6, $7)"
 _SETTLE = "SELECT * FROM settle_target_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
