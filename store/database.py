@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from domain.session_held import holding_session
 from store.announcer import Announcer, announcements
-from store.dsn import CONNECT_S, Dsn, application_name, parse_dsn
+from store.dsn import Dsn, application_name, parse_dsn
 from store.session_shares import SessionShares
 
 _TRUSTED_FOR_S = 1.0
@@ -68,7 +68,6 @@ class TimeLimits:
         """Return the driver's options."""
         bounds = {"statement_timeout": self.statement, "lock_timeout": self.lock}
         options: dict[str, Any] = {
-            "timeout": CONNECT_S,
             "server_settings": {name: f"{seconds * 1000:.0f}" for name, seconds in bounds.items() if seconds},
         }
         return options | ({"command_timeout": self.statement + _DRIVER_WAITS_S} if self.statement else {})
@@ -102,7 +101,7 @@ class Pool:
         announcer: Announcer | None = None,
     ) -> None:
         self.announcer = announcer or Announcer(self.rows)
-        options = limits.as_options() | {"ssl": dsn.tls}
+        options = limits.as_options()
         if is_pooled:
             # A pooler refuses or loses them: the role has them (`store.roles`).
             options["server_settings"] = {}
@@ -117,7 +116,7 @@ class Pool:
             pool_timeout=limits.connection,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args=options,
+            async_creator=lambda: dsn.open(**options),
         )
         _ping_after_idling(self.engine)
         self._most = size + overflow

@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError
 
-CONNECT_S = 10.0
+from store.hosts import Hosts
+
 _DRIVER = "postgresql+asyncpg"
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 _DEFAULT_FILES = {
@@ -31,6 +32,8 @@ _DEFAULT_FILES = {
 """The parameters that name a file, and the file in ~/.postgresql that is read if they are not set."""
 _TLS = frozenset({"sslmode", *_DEFAULT_FILES})
 _KNOWN = _TLS | {"host", "port", "passfile", "target_session_attrs"}
+_SESSION_ATTRIBUTES = ("any", "primary", "read-write")
+"""The values of target_session_attrs with which a database can be written."""
 _SYSTEM = "system"
 """The value of sslrootcert that stands for the certificate authorities that the operating system trusts."""
 _LONGEST_NAME = 63
@@ -66,6 +69,10 @@ class Dsn:
     mode: TlsMode
     tls: ssl.SSLContext | str | bool = field(repr=False)
     """The driver's argument `ssl`."""
+    _opener: Hosts = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_opener", Hosts(self._arguments() | {"ssl": self.tls}))
 
     @property
     def is_unverified(self) -> bool:
@@ -79,19 +86,20 @@ class Dsn:
     @property
     def hosts(self) -> list[str]:
         """Return the database's hosts: more than one if it has standbys, none for the driver's default."""
-        hosts = self.arguments().get("host") or []
+        hosts = self._arguments().get("host") or []
         return [hosts] if isinstance(hosts, str) else list(hosts)
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the driver's arguments for a connection without a pool."""
+    def _arguments(self) -> dict[str, Any]:
         _, arguments = _DIALECT.create_connect_args(self.url)
-        return {**arguments, "ssl": self.tls, "timeout": CONNECT_S}
+        return dict(arguments)
+
+    async def open(self, **options: Any) -> asyncpg.Connection:
+        """Open a connection with the driver's options, to the first of the hosts that can be used."""
+        return await self._opener.connect(**options)
 
     async def connect(self, purpose: str) -> asyncpg.Connection:
         """Open a connection of its own, for what must not share one with transactions: listening, and locks."""
-        return await asyncpg.connect(
-            **self.arguments(), server_settings={"application_name": application_name(purpose)}
-        )
+        return await self.open(server_settings={"application_name": application_name(purpose)})
 
 
 def application_name(purpose: str) -> str:
@@ -121,7 +129,13 @@ def parse_dsn(text: str) -> Dsn:
     named = sorted(name for name in _DEFAULT_FILES if name in url.query)
     if named and not mode.needs_tls:
         raise DsnError(f"has {', '.join(named)} with sslmode={mode}, which does not insist on TLS; use verify-full")
-    return Dsn(url.set(drivername=_DRIVER).difference_update_query(_TLS), mode, _tls(mode, parameters))
+    attributes = url.query.get("target_session_attrs", "any")
+    if attributes not in _SESSION_ATTRIBUTES:
+        raise DsnError(f"has a wrong target_session_attrs; it must be one of {', '.join(_SESSION_ATTRIBUTES)}")
+    try:
+        return Dsn(url.set(drivername=_DRIVER).difference_update_query(_TLS), mode, _tls(mode, parameters))
+    except ArgumentError:
+        raise DsnError("must give each of several hosts a port: host=a:5432&host=b:5432") from None
 
 
 def _tls(mode: TlsMode, parameters: dict[str, str]) -> ssl.SSLContext | str | bool:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from store.dsn import application_name, parse_dsn
+from store.dsn import parse_dsn
 from store.failures import took_too_long
 from store.models import Base
 from store.owner_rights import check_owner
@@ -86,8 +86,7 @@ async def upgrade(
         SchemaError: the schema is not one that a version of this service has made, or is locked by another session.
     """
     dsn = parse_dsn(database_url)
-    options = {"ssl": dsn.tls, "server_settings": {"application_name": application_name("migrate")}}
-    engine = create_async_engine(dsn.url, hide_parameters=True, connect_args=options)
+    engine = create_async_engine(dsn.url, hide_parameters=True, async_creator=lambda: dsn.connect("migrate"))
     try:
         async with _only_one(engine):
             await _in_transaction(engine, "roles", check_owner, roles)

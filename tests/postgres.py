@@ -1,5 +1,6 @@
 """Start a throw-away PostgreSQL for a test session, and make databases in it."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -11,7 +12,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from cli.stack.ports import free_port
 
@@ -37,11 +41,72 @@ def _open_to_all(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
 
 
-@contextmanager
-def postgres_server(programs: Path | None = None, /, **settings: str) -> Iterator[str]:
-    """Run a server with these settings for the length of the block; yields its URL without a database name.
+@dataclass
+class PostgresServer:
+    """A PostgreSQL in a folder of its own, which can be killed."""
 
-    `programs` is the folder of another PostgreSQL than the embedded one.
+    programs: Path
+    folder: Path
+    user: int | None
+    """The user that it runs as; None for that of the tests."""
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return its URL without a database name."""
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        """Return the folder of its data."""
+        return self.folder / "data"
+
+    def execute(self, program: str, *arguments: str | Path) -> None:
+        """Run one of PostgreSQL's programs as its user. Raises RuntimeError with what it prints."""
+        command = [self.programs / program, *arguments]
+        ended = subprocess.run(command, check=False, capture_output=True, user=self.user, cwd=self.folder)
+        if ended.returncode:
+            raise RuntimeError(f"{program} failed:\n{ended.stderr.decode()}")
+
+    def start(self, **settings: str) -> None:
+        """Start it, and wait until it answers."""
+        options = [word for name, value in {**_SPEED, **settings}.items() for word in ("-c", f"{name}={value}")]
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)]
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.data, *address, *options],
+                stdout=log,
+                stderr=log,
+                user=self.user,
+                cwd=self.folder,
+                # Ctrl-C in the terminal must reach the tests first.
+                start_new_session=True,
+            )
+        _await_ready(self.programs, self.port, self.process, self.folder / "log")
+
+    def kill(self) -> None:
+        """Kill all its processes, as the loss of its machine does."""
+        if self.process is not None:
+            server = psutil.Process(self.process.pid)
+            server.suspend()
+            for member in (*server.children(recursive=True), server):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+            self.process.wait(10)
+            self.process = None
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(10)
+            self.process = None
+
+
+@contextmanager
+def postgres_folder(programs: Path | None = None) -> Iterator[PostgresServer]:
+    """Make the folder of a server without data for the length of the block, at whose end the server is stopped.
 
     PostgreSQL refuses to run as root. In that case the server runs as an unprivileged user, from a copy of the programs
     if that user cannot read the originals.
@@ -56,35 +121,31 @@ def postgres_server(programs: Path | None = None, /, **settings: str) -> Iterato
             if not _open_to_all(programs):
                 shutil.copytree(programs.parent, root / "pg", symlinks=True)
                 programs = root / "pg" / programs.name
-        data = root / "data"
-        subprocess.run(
-            [programs / "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", data],
-            check=True,
-            capture_output=True,
-            user=user,
-            cwd=root,
-        )
-        port = free_port()
-        options = [word for name, value in {**_SPEED, **settings}.items() for word in ("-c", f"{name}={value}")]
-        with (root / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", root, *options],
-                stdout=log,
-                stderr=log,
-                user=user,
-                cwd=root,
-                # Ctrl-C in the terminal must reach the tests first.
-                start_new_session=True,
-            )
+        server = PostgresServer(programs, root, user, free_port())
         try:
-            _await_ready(programs, port, server, root / "log")
-            yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}"
+            yield server
         finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(10)
+            server.stop()
     finally:
         # Each database has some 300 files, and a session tens of databases: Python takes seconds to remove them.
         subprocess.run(["rm", "-rf", root], check=False)
+
+
+@contextmanager
+def postgres_server(programs: Path | None = None, /, **settings: str) -> Iterator[str]:
+    """Run a server with these settings for the length of the block; yields its URL without a database name.
+
+    `programs` is the folder of another PostgreSQL than the embedded one.
+    """
+    with postgres_folder(programs) as server:
+        initialize(server)
+        server.start(**settings)
+        yield server.url
+
+
+def initialize(server: PostgresServer) -> None:
+    """Make the files of an empty server, which trusts every local client."""
+    server.execute("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", server.data)
 
 
 def _await_ready(programs: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:

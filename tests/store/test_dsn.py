@@ -179,6 +179,8 @@ def test_a_wrong_url_is_refused_by_the_names_of_its_parameters() -> None:
             "sslrootcert that cannot be used: No such file",
         ),
         ("postgresql://u@h/d?sslmode=verify-full&sslkey=/hunter2", "has sslkey without sslcert"),
+        ("postgresql://u@h/d?target_session_attrs=hunter2", "must be one of any, primary, read-write"),
+        ("postgresql:///d?host=hunter2:1&host=b", "must give each of several hosts a port"),
         (f"postgresql://u@h/d?sslmode=require&sslcert={__file__}", "sslcert or sslkey that cannot be used: "),
     ):
         with pytest.raises(DsnError) as error:
