@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import BaseModel
@@ -40,8 +40,12 @@ log = structlog.get_logger(__name__)
 
 _BATCH, _AT_A_TIME = 50, 8
 """Events that are claimed together, and requests to one endpoint at the same time."""
-_BUSY, _GIVES_WAY_S, _LOOKS_EVERY_S = 2, 2.0, 0.05
-"""Targets that this process may publish meanwhile, and seconds for which each batch waits for more of them to end."""
+_BUSY, _LOOKS_EVERY_S = 2, 0.05
+"""Targets that this process may publish while it delivers; a batch waits for more of them to end."""
+_LEAST_WAIT, _LONGEST_WAIT = timedelta(seconds=0.25), timedelta(seconds=5)
+"""The bounds of that wait: until its first event has been due for so long, so that a worker which always publishes
+delivers as many events as there are, later. Batches that are late already wait shortly, so that many of them do not
+delay posts."""
 _ROUND_S = 30.0
 """Seconds after which a step claims no more: its claims last for 60 s, and the last requests may take 15."""
 
@@ -117,7 +121,7 @@ class WebhookSteps:
                 if not claimed or not secrets:
                     break
                 # Its events are claimed: no signal is sent for those that follow, which would cost this worker a task.
-                await self._give_way()
+                await self._give_way(claimed, now)
                 batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
                 await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
                 if batch.unsent:
@@ -126,9 +130,14 @@ class WebhookSteps:
         async with self._database.transaction() as session:
             return await self._state(session, command.webhook_id)
 
-    async def _give_way(self) -> None:
+    async def _give_way(self, claimed: Sequence[ClaimedDelivery], now: datetime) -> None:
         """Let posts that are being published go first, for a moment: they are late by what their events cost."""
-        until = time.monotonic() + _GIVES_WAY_S
+        if any(delivery.is_test for delivery in claimed):
+            # A client waits for its outcome.
+            return
+        overdue = now - min(delivery.due_at for delivery in claimed)
+        wait = min(max(_LONGEST_WAIT - overdue, _LEAST_WAIT), _LONGEST_WAIT)
+        until = time.monotonic() + wait.total_seconds()
         while self._publishing() > _BUSY and time.monotonic() < until:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(_LOOKS_EVERY_S)
 

@@ -57,6 +57,7 @@ class ClaimedDelivery:
     event_id: str
     cause: DeliveryCause
     attempts: int
+    due_at: datetime
     event: Event | None
 
     @property
@@ -89,7 +90,10 @@ async def _claim(
 ) -> list[ClaimedDelivery]:
     values = {"webhook_id": webhook.id, "now": now, "until": now + _CLAIMED_FOR, "limit": limit}
     rows = sorted(await session.execute(claim, values), key=attrgetter("next_at", "id"))
-    return [ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, _event(row)) for row in rows]
+    return [
+        ClaimedDelivery(row.id, row.event_id, DeliveryCause(row.cause), row.attempts, row.next_at, _event(row))
+        for row in rows
+    ]
 
 
 def _event(row: Row[Any]) -> Event | None:

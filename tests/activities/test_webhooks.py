@@ -67,20 +67,35 @@ async def test_an_event_wakes_its_endpoint_without_a_notification(endpoint: Endp
                     assert own not in others
 
 
-@pytest.mark.parametrize(("ends", "least_s", "most_s"), [(0.5, 0.4, 1.5), (60, 1.5, 15)])
 async def test_delivery_gives_way_to_publishing_for_a_moment(
-    endpoint: Endpoint, ends: float, least_s: float, most_s: float
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Until publishing ends or the event is late; a late batch waits shortly, and a test not at all."""
+    monkeypatch.setattr(webhooks, "_LONGEST_WAIT", timedelta(seconds=1.5))
+    publishes_until = 0.0
+
+    async def seconds_until_delivered() -> float:
+        began = time.monotonic()
+        async with steps_of_worker(
+            endpoint.stack, endpoint.receiver.host, publishing=lambda: 3 if time.monotonic() < publishes_until else 2
+        ) as steps:
+            await ActivityEnvironment().run(steps.deliver_events, DeliverCommand(webhook_id=endpoint.id))
+        attempt = (await endpoint.attempts())[-1]
+        return (attempt.at - datetime.now(UTC)).total_seconds() + time.monotonic() - began
+
+    publishes_until = time.monotonic() + 0.4
     await endpoint.happen()
-    began = time.monotonic()
-    host = endpoint.receiver.host
-    async with steps_of_worker(
-        endpoint.stack, host, publishing=lambda: 3 if time.monotonic() < began + ends else 2
-    ) as steps:
-        await ActivityEnvironment().run(steps.deliver_events, DeliverCommand(webhook_id=endpoint.id))
-    (attempt,) = await endpoint.attempts()
-    assert await endpoint.states() == [("delivered", 1)]
-    assert least_s < (attempt.at - datetime.now(UTC)).total_seconds() + time.monotonic() - began < most_s
+    assert 0.3 < await seconds_until_delivered() < 1.4
+    publishes_until = time.monotonic() + 60
+    await endpoint.happen()
+    assert 1.4 < await seconds_until_delivered() < 10
+    await endpoint.happen()
+    await endpoint.put_deliveries(next_at=datetime.now(UTC) - timedelta(minutes=1))
+    assert 0.2 < await seconds_until_delivered() < 1.4
+    async with endpoint.stack.database.transaction() as session:
+        await add_test(session, endpoint.workspace_id, endpoint.id)
+    assert await seconds_until_delivered() < 1.4
+    assert await endpoint.states() == [("delivered", 1)] * 4
 
 
 async def test_many_are_sent_eight_at_a_time(endpoint: Endpoint) -> None:
