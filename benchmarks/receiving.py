@@ -68,6 +68,12 @@ async def run(program: str, size_mib: int, *arguments: str) -> float:
     return time.perf_counter() - began
 
 
+def cpu_s(pid: int) -> float:
+    """Return the seconds of processor time that a process has used."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 async def presign(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
     """Return the addresses of a new upload."""
     answer = await client.post("/v1/media/presign", json={"filename": "a.jpg", "contentType": "image/jpeg"} | body)
@@ -128,16 +134,18 @@ async def measure_upload(dev: dict[str, Any], client: httpx.AsyncClient, size_mi
         copy.unlink()
         alone_ms = bystander.take()
         pid, end = part_pids(dev)["api"], asyncio.Event()
-        before = psutil.Process(pid).memory_info().rss / MIB
+        before, cpu_before_s = psutil.Process(pid).memory_info().rss / MIB, cpu_s(pid)
         memory = asyncio.create_task(largest_memory(pid, end))
         upload_s, upload = await send(client, size_mib)
         end.set()
+        cpu_gib_s = (cpu_s(pid) - cpu_before_s) * 1024 / size_mib
         beside_ms = bystander.take()
         reading.cancel()
     public = await client.get(upload["publicUrl"], headers={"Range": f"bytes=0-{MIB - 1}"})
     assert hashlib.sha256(public.content).digest() == hashlib.sha256(PIECE).digest()
     return [
         Figure(f"upload of {size_mib:,} MiB", size_mib / upload_s, "MiB/s", size_mib / floor_s, Bar(least_ratio=0.5)),
+        Figure("processor time of the API for each GiB", cpu_gib_s, "s"),
         Figure("more memory of the API meanwhile", await memory - before, "MiB", bar=Bar(most=64)),
         Figure("p99 of GET of others, beside it and without", beside_ms, "ms", alone_ms, Bar(most_ratio=1.5)),
     ]

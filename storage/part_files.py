@@ -96,7 +96,7 @@ class WrittenPart:
                 os.fsync(descriptor)
             self._close = stack.pop_all().close
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write the next bytes. Raises TooLong, StorageFull."""
         if self._size + len(data) > self._length:
             raise TooLong(f"the part has {self._length} bytes")

@@ -180,12 +180,16 @@ class S3Storage(Storage):
 
     async def _collect(self, file: IO[bytes], chunks: AsyncIterable[bytes], most: int) -> tuple[int, bytes]:
         digest, size = hashlib.sha256(), 0
+
+        def write(data: bytes | bytearray) -> None:
+            _write(file, data)
+            digest.update(data)
+
         async for block in blocks(chunks):
             size += len(block)
             if size > most:
                 raise TooLong(f"more than {most} bytes")
-            await self._run(_CALL_S, partial(_write, file, block))
-            digest.update(block)
+            await self._run(_CALL_S, partial(write, block))
         file.seek(0)
         return size, digest.digest()
 
@@ -276,7 +280,7 @@ def _calling(work: Callable[[], T]) -> T:
         return work()
 
 
-def _write(file: IO[bytes], data: bytes) -> None:
+def _write(file: IO[bytes], data: bytes | bytearray) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]

@@ -6,7 +6,7 @@ Requests that the parser refuses never reach the app. uvicorn itself bounds neit
 from asyncio import TimerHandle, Transport
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -34,6 +34,8 @@ _CONTENT_PER_FRAMING = 64
 _LINGER_S = 1.0
 _PIECE = 16 * 1024
 """Bytes that are given to the parser at a time, so that no limit is exceeded by much."""
+READ_AHEAD = 2**20
+"""Bytes of a file that are read from the client while those before them are written to the disk."""
 
 _UNREADABLE = Problem("The request is not valid HTTP; does a header hold a control character?", "invalid_request")
 _TOO_LONG = Problem(f"The request's address is longer than {LONGEST_ADDRESS // 1024} KiB", "address_too_long")
@@ -69,6 +71,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._beside_content = 0
         self._is_upload = False
         self._uploaded = 0
+        self._reads_ahead = False
         self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -100,10 +103,13 @@ class ApiProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._complete = False
-        for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE]
+        rest = memoryview(data)
+        while rest:
+            # One read of the socket brings 256 KiB of a file at most.
+            length = len(rest) if self._reads_ahead else _PIECE
+            piece, rest = rest[:length], rest[length:]
             self._beside_content += len(piece)
-            super().data_received(piece)
+            super().data_received(cast("bytes", piece))
             if self._refused or self.transport.is_closing():
                 return
             if self._part is _Part.HEAD and self._beside_content > LARGEST_HEAD:
@@ -119,7 +125,7 @@ class ApiProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Record that a request has begun."""
         super().on_message_begin()
-        self.scope["state"].update(unread=self._unread, draining=self._open.draining)
+        self.scope["state"].update(unread=self._unread, draining=self._open.draining, read_ahead=self._read_ahead)
         self._begun, self._part, self._beside_content, self._complete = True, _Part.HEAD, 0, False
 
     def on_url(self, url: bytes) -> None:
@@ -154,6 +160,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._part = _Part.BODY
         self._is_upload, self._uploaded = is_upload(self.scope["method"], self.scope["raw_path"]), 0
+        self._reads_ahead = False
         if self.parser.should_upgrade() or self._open.draining:
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
@@ -177,7 +184,17 @@ class ApiProtocol(HttpToolsProtocol):
             self._uploaded += len(body)
             # The framing of a file grows with it.
             self._beside_content = max(0, self._beside_content - len(body) // _CONTENT_PER_FRAMING)
-        super().on_body(body)
+        if self._reads_ahead and not self.cycle.response_complete:
+            self.cycle.body += body
+            if len(self.cycle.body) >= READ_AHEAD:
+                self.flow.pause_reading()
+            self.cycle.message_event.set()
+        else:
+            super().on_body(body)
+
+    def _read_ahead(self) -> None:
+        """Let up to READ_AHEAD bytes of the body come before the app asks for them."""
+        self._reads_ahead = True
 
     def on_message_complete(self) -> None:
         """Record that a request is complete."""

@@ -12,6 +12,8 @@ from media.upload_types import is_accepted, recognize
 
 async def body_pieces(request: HttpRequest) -> AsyncIterator[bytes]:
     """Yield the body as it comes. Raises InvalidRequest if it ends early."""
+    if read_ahead := request.scope["state"].get("read_ahead"):
+        read_ahead()
     try:
         async for piece in request.stream():
             if piece:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.protocol import LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
+from api.http.protocol import LARGEST_HEAD, LONGEST_ADDRESS, READ_AHEAD, ApiProtocol
 from api.http.sockets import Admission, OpenSockets
 from tests.serving import listening
 from tests.stack import Stack
@@ -285,3 +285,30 @@ def test_a_peer_is_an_address_or_a_network_of_ipv6() -> None:
     for address in same:
         open_sockets.leave(address)
     assert open_sockets.enter(same[0]) is Admission.SERVED
+
+
+async def test_a_file_is_read_ahead_of_the_app_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ApiProtocol, "body_s", 30.0)
+    size, other, bodies = 8 * READ_AHEAD, b"/healthz", list[bytes]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["raw_path"] != other:
+            scope["state"]["read_ahead"]()
+            has_more = True
+            while has_more:
+                # As if the disk were slow: the client sends meanwhile.
+                await asyncio.sleep(0.05)
+                message = await receive()
+                has_more = message["more_body"]
+                bodies.append(message["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with listening(app) as url, connected(url) as (reader, writer):  # type: ignore[arg-type]
+        writer.write(b"PUT /media/upload/a HTTP/1.1\r\nHost: api\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(bytes(size) + b"GET %b HTTP/1.1\r\nHost: api\r\n\r\n" % other)
+        for _ in range(2):
+            async with asyncio.timeout(30):
+                assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    assert READ_AHEAD <= max(map(len, bodies)) < 2 * READ_AHEAD
+    assert sum(map(len, bodies)) == size
