@@ -1,0 +1,123 @@
+"""Connections of a pool: how many are made, when they are used again, and that none is lost."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from platforms.http import pool
+from platforms.http.transport import Transport
+from tests.platforms.http.loops import Run
+
+BURST = 40
+
+
+class Server:
+    """A server that answers each request once it is let through, and counts connections and their ends."""
+
+    def __init__(self) -> None:
+        self.connections = self.ended = self.requests = 0
+        self.gate = asyncio.Event()
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.requests += 1
+                await self.gate.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+        self.ended += 1
+        writer.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
+    server = Server()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=256)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+    async with httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(10, pool=0.1)) as client:
+        yield server, client
+    listener.close()
+
+
+def scenario(run: Run, work: Callable[[Server, httpx.AsyncClient], Awaitable[None]]) -> None:
+    async def play() -> None:
+        async with serving() as (server, client):
+            await work(server, client)
+
+    run(play())
+
+
+def test_a_burst_uses_the_connections_of_the_burst_before(run: Run) -> None:
+    async def work(server: Server, client: httpx.AsyncClient) -> None:
+        for number in range(1, 4):
+            server.gate.clear()
+            burst = [asyncio.create_task(client.get(server.url)) for _ in range(BURST)]
+            await until(lambda total=number * BURST: server.requests == total)  # type: ignore[misc]
+            server.gate.set()
+            assert {response.text for response in await asyncio.gather(*burst)} == {"fine"}
+        assert server.connections == BURST
+
+    scenario(run, work)
+
+
+def test_a_request_waits_for_room_and_a_cancelled_one_leaves_its_room(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_MOST_REQUESTS", 2)
+
+    async def work(server: Server, client: httpx.AsyncClient) -> None:
+        first, second = (asyncio.create_task(client.get(server.url)) for _ in range(2))
+        await until(lambda: server.requests == 2)
+        with pytest.raises(httpx.PoolTimeout):
+            await client.get(server.url)
+        waiting = asyncio.create_task(client.get(server.url, timeout=10))
+        first.cancel()
+        # The bytes of the first answer may still come, so its connection is closed and not used again.
+        await until(lambda: server.connections == 3)
+        server.gate.set()
+        assert [(await request).text for request in (second, waiting)] == ["fine", "fine"]
+        await until(lambda: server.ended == 1)
+        assert server.connections == 3
+
+    scenario(run, work)
+
+
+def test_connections_end_when_they_were_idle_for_long_or_are_too_many(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(server: Server, client: httpx.AsyncClient) -> None:
+        server.gate.set()
+        with monkeypatch.context() as patch:
+            patch.setattr(pool, "_IDLE_FOR_S", 0.0)
+            for number in (1, 2):
+                await client.get(server.url)
+                assert server.connections == number
+            await until(lambda: server.ended >= 1)
+        monkeypatch.setattr(pool, "_MOST_IDLE", 3)
+        await asyncio.gather(*(client.get(server.url) for _ in range(8)))
+        await until(lambda: server.connections - server.ended == 3)
+
+    scenario(run, work)
+
+
+def test_a_connection_whose_answer_is_not_read_is_closed(run: Run) -> None:
+    async def work(server: Server, client: httpx.AsyncClient) -> None:
+        server.gate.set()
+        async with client.stream("GET", server.url):
+            pass
+        await until(lambda: server.ended == 1)
+        assert (await client.get(server.url)).text == "fine"
+        assert server.connections == 2
+
+    scenario(run, work)
