@@ -97,7 +97,7 @@ class Allowance:
 
     def use(self, uses: int, now: float) -> bool:
         """Use what is taken in advance; return whether it is enough."""
-        if self.leased(now) < uses:
+        if self._leased < uses or now >= self._leased_until:
             return False
         self._leased -= uses
         return True
@@ -113,14 +113,18 @@ class Allowance:
 
     def standing(self, policy: Policy, now: float, refused_uses: int = 0) -> Standing:
         """Return what is left; of a refusal, also the whole seconds after which it may succeed."""
-        # Every answer tells this, so the arithmetic of `_free` and of the policy is written out.
-        leased, interval_s = self.leased(now), WINDOW_S / policy.limit
-        ahead_s = max(0.0, self.full_at - now)
-        free = max(0, math.floor(policy.burst - ahead_s / interval_s + _ROUNDING))
+        # Every answer tells this, so `leased`, `_free` and the policy's arithmetic are written out.
+        _, limit, burst = policy
+        leased, interval_s = self._leased if now < self._leased_until else 0, WINDOW_S / limit
+        ahead_s = self.full_at - now
+        remaining = burst
+        if ahead_s > 0:
+            remaining = min(burst, leased + max(0, math.floor(burst - ahead_s / interval_s + _ROUNDING)))
+        reset_s = ahead_s - leased * interval_s - _ROUNDING
         return Standing(
             policy,
-            min(policy.burst, free + leased),
-            max(0, math.ceil(ahead_s - leased * interval_s - _ROUNDING)),
+            remaining,
+            math.ceil(reset_s) if reset_s > 0 else 0,
             max(1, math.ceil(self.wait_s(policy, refused_uses - leased, now))) if refused_uses else None,
         )
 

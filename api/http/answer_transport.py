@@ -16,11 +16,14 @@ class AnswerTransport:
     def __init__(self, transport: Transport, cycle: RequestResponseCycle, close: Callable[[], None]) -> None:
         self.close = close
         self.is_closing = transport.is_closing
+        self.head_lines = b""
+        """Lines of the head, each with its end, that the app has written itself: uvicorn would look at each."""
         self._write = transport.write
         self._cycle = cycle
         # uvicorn writes no body of an answer to HEAD.
-        self._is_head_written = cycle.scope["method"] == "HEAD"
+        self._has_body = cycle.scope["method"] != "HEAD"
         self._head = b""
+        self._is_head_written = False
 
     def write(self, data: bytes) -> None:
         """Write a part of the answer, or keep it if it is the head."""
@@ -28,7 +31,11 @@ class AnswerTransport:
             # Before the answer comes 100 Continue, without which the client sends no body.
             self._write(data)
         elif not self._head:
-            self._head = data
+            # The head ends with an empty line.
+            self._head = data[:-2] + self.head_lines + data[-2:]
+            if not self._has_body:
+                self._is_head_written = True
+                self._write(self._head)
         else:
             self._is_head_written = True
             self._write(self._head + data)

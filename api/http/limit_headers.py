@@ -9,12 +9,11 @@ from contextvars import ContextVar, Token
 from functools import lru_cache
 from typing import Self
 
-from domain.request_limits import WINDOW_S, Policy, PolicyName, Standing
+from domain.request_limits import WINDOW_S, Policy, Standing
 
 Header = tuple[bytes, bytes]
 HEADER_NAMES = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_POLICIES, _REMAINDERS, _LIMIT, _REMAINING, _RESET = (name.lower().encode() for name in HEADER_NAMES)
-_REMAINDER = {name: f'"{name}";r=%d;t=%d'.encode() for name in PolicyName}
+_POLICIES, _REMAINDERS, _LIMIT, _REMAINING, _RESET = (name.lower() for name in HEADER_NAMES)
 
 
 class ToldLimits:
@@ -38,29 +37,46 @@ class ToldLimits:
         """Collect no more."""
         _TOLD.reset(self._token)
 
-    def headers(self) -> list[Header]:
-        """Return the headers. The older ones can tell one policy: the one that refuses, or else the requests'."""
+    def lines(self) -> bytes:
+        """Return the headers as lines of an answer's head.
+
+        The older ones can tell one policy: the one that refuses, or else the requests'.
+        """
         if not self.standings:
-            return _policy_headers(self.policies)
+            return _policy_line(self.policies).encode()
         first = self.standings[0]
-        for item in self.standings:
-            if item.retry_after is not None:
+        remainders = _remainder(first)
+        for item in self.standings[1:]:
+            remainders = f"{remainders}, {_remainder(item)}"
+            if first.retry_after is None and item.retry_after is not None:
                 first = item
-                break
-        remainders = [_REMAINDER[item.policy.name] % (item.remaining, item.reset_s) for item in self.standings]
-        return [
-            *_policy_headers(self.policies),
-            (_REMAINDERS, b", ".join(remainders)),
-            (_LIMIT, b"%d" % first.policy.limit),
-            (_REMAINING, b"%d" % first.remaining),
-            (_RESET, b"%d" % (time.time() + first.reset_s)),
-        ]
+        policy, remaining, reset_s, _ = first
+        return (_template(self.policies, policy) % (remainders, remaining, time.time() + reset_s)).encode()
+
+    def headers(self) -> list[Header]:
+        """Return the same headers one by one."""
+        return [(name, value) for name, _, value in (line.partition(b": ") for line in self.lines().splitlines())]
+
+
+def _remainder(standing: Standing) -> str:
+    policy, remaining, reset_s, _ = standing
+    return f'"{policy[0]}";r={remaining};t={reset_s}'
 
 
 @lru_cache(maxsize=1_000)
-def _policy_headers(policies: tuple[Policy, ...]) -> list[Header]:
+def _policy_line(policies: tuple[Policy, ...]) -> str:
     told = ", ".join(f'"{policy.name}";q={policy.limit};w={WINDOW_S}' for policy in policies if policy.limit)
-    return [(_POLICIES, told.encode())] if told else []
+    return f"{_POLICIES}: {told}\r\n" if told else ""
+
+
+@lru_cache(maxsize=1_000)
+def _template(policies: tuple[Policy, ...], policy: Policy) -> str:
+    """Return all lines, with places for what differs.
+
+    Every answer has them, and to write them one by one costs three times as much.
+    """
+    lines = (f"{_REMAINDERS}: %s", f"{_LIMIT}: {policy.limit}", f"{_REMAINING}: %d", f"{_RESET}: %d", "")
+    return _policy_line(policies) + "\r\n".join(lines)
 
 
 _TOLD: ContextVar[ToldLimits | None] = ContextVar("told_limits", default=None)

@@ -12,9 +12,10 @@ from litestar.types import HTTPScope, Message, Receive, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars, unbind_contextvars
 
 from api.errors import error_response, error_type
+from api.http.answer_transport import AnswerTransport
 from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
-from api.http.limit_headers import ToldLimits
+from api.http.limit_headers import Header, ToldLimits
 from api.http.unread import Unread
 from api.http.uploads import media_headers
 from domain.errors import Problem, TooManyRequests
@@ -64,26 +65,21 @@ class ApiApp(Litestar):
             answer = _Answer(self, scope, served, send, header, told)
             # Dependencies may run in tasks of their own, so `authenticate` finds it here and not in its context.
             served["state"]["holder"] = holder
+            is_logged = True
             try:
                 if problem := self.host_names.refusal(scope):
                     await _refuse(MISDIRECTED, problem, answer.send)
                 elif self.find_flood and (flood := self.find_flood(served)):
                     error, wait_s = flood
                     if wait_s:
+                        is_logged = False
                         await asyncio.sleep(wait_s)
                     await _refuse(429, error.first, answer.send, (b"retry-after", b"%d" % error.retry_after))
                 else:
                     await super().__call__(served, receive, answer.send)
             finally:
-                caller = served["state"].get("caller")
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=served.get("path_template") or "unmatched",
-                    status=answer.status,
-                    **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                )
+                if is_logged:
+                    _log_request(scope["method"], served, answer.status, started)
                 # Values that were bound on the way must not reach the connection's next request.
                 unbind_contextvars("post_id", "workflow_id")
                 reset_contextvars(**ids_before)
@@ -115,6 +111,7 @@ class _Answer:
         self._request_id = request_id
         self._told = told
         self._unread: Unread | None = scope["state"].get("unread")
+        self._transport: AnswerTransport | None = scope["state"].get("answer_transport")
         self._beginning: Message | None = None
         self._is_refused = False
 
@@ -131,7 +128,7 @@ class _Answer:
                 *map(_allowing_head, headers),
                 *media_headers(self._served, self.status),
                 self._request_id,
-                *self._told.headers(),
+                *self._limit_headers(),
             ]
             self._beginning = message
             return
@@ -144,13 +141,20 @@ class _Answer:
                 self._unread.add(len(message["body"]), is_complete=not message["more_body"])
         await self._send(message)
 
+    def _limit_headers(self) -> list[Header]:
+        """Return the headers of limits that uvicorn is to write: none if the connection writes them."""
+        if self._transport is None:
+            return self._told.headers()
+        self._transport.head_lines = self._told.lines()
+        return []
+
     async def _begin(self, piece: bytes, more: bool) -> bool:
         """Send status and headers; False if 503 was sent in their place."""
         beginning, self._beginning = self._beginning, None
         holder = _budget_share(self._served)
         if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
             self._is_refused, self.status = True, 503
-            headers = (self._request_id, (b"retry-after", b"1"), *self._told.headers())
+            headers = (self._request_id, (b"retry-after", b"1"), *self._limit_headers())
             await _refuse(503, _UNREAD, self._send, *headers)
             return False
         if beginning is not None:
@@ -163,6 +167,18 @@ def _budget_share(served: HTTPScope) -> str:
     state = served["state"]
     caller = state.get("caller")
     return str(caller.workspace_id if caller else state.get("unread_of", _STRANGERS))
+
+
+def _log_request(method: str, served: HTTPScope, status: int, started: float) -> None:
+    caller = served["state"].get("caller")
+    log.info(
+        "request",
+        method=method,
+        path=served.get("path_template") or "unmatched",
+        status=status,
+        **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
+        ms=round((time.perf_counter() - started) * 1000, 1),
+    )
 
 
 async def _refuse(status: int, problem: Problem, send: Send, *more: tuple[bytes, bytes]) -> None:

@@ -170,7 +170,9 @@ class ApiProtocol(HttpToolsProtocol):
         elif self._is_upload:
             # A refusal of a file ends the connection, and comes while the client still sends.
             close = self._close_upload
-        self.cycle.transport = AnswerTransport(self.transport, self.cycle, close)  # type: ignore[assignment]
+        answer_transport = AnswerTransport(self.transport, self.cycle, close)
+        self.cycle.transport = answer_transport  # type: ignore[assignment]
+        self.cycle.scope["state"]["answer_transport"] = answer_transport
 
     def on_response_complete(self) -> None:
         """Continue with the next request, unless the connection ends with this one."""

@@ -3,11 +3,11 @@
 import math
 import random
 
-REFUSALS_PER_S = 50
+REFUSALS_PER_S = 20
 """Refusals of one workspace that an API process sends in a second; our choice."""
 REFUSALS_AT_ONCE = 10
 """As many of them wait for nothing. A client that keeps to `Retry-After` needs no more."""
-LONGEST_WAIT_S = 2.0
+LONGEST_WAIT_S = 4.0
 """Seconds that a refusal waits at most: less than clients wait for an answer (httpx: 5 s)."""
 _INTERVAL_S = 1 / REFUSALS_PER_S
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
+from contextvars import Context
 
 import structlog
 
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 _NO_REQUESTS, _NO_POSTS = requests_policy(0), posts_policy(0)
 UNCOUNTED_S = 1.0
 """Seconds for which requests of a holder are let through after the database could not count one."""
+LOGGED_EVERY_S = 1.0
 _MOST_HOLDERS = 10_000
 """Most holders that are remembered. Beyond that the one that asked longest ago is forgotten, and asked for again."""
 _REFUSALS = {
@@ -31,13 +33,20 @@ _REFUSALS = {
 class _Holder:
     """A key or a workspace as this process knows it, with the lock by which one request asks for all others."""
 
-    __slots__ = ("allowance", "lock", "refusals", "uncounted_until")
+    __slots__ = ("allowance", "lock", "refusals", "uncounted_until", "unlogged")
 
     def __init__(self) -> None:
         self.allowance = Allowance()
         self.lock = asyncio.Lock()
         self.refusals = RefusalPace()
         self.uncounted_until = 0.0
+        self.unlogged = 0
+        """Refusals of which no line of the log tells yet."""
+
+
+def _log_refusals(caller: Caller, holder: _Holder) -> None:
+    log.info("requests.refused", workspace_id=caller.workspace_id, key_id=caller.key_id, refused=holder.unlogged)
+    holder.unlogged = 0
 
 
 class RequestLimits:
@@ -74,14 +83,30 @@ class RequestLimits:
         return self._refuse(policy, holder, 1)
 
     def refusal_wait_s(self, caller: Caller) -> float:
-        """Return the seconds that one more refusal waits. All keys of a workspace have one pace."""
-        return self._holder(caller.workspace_id).refusals.wait_s(time.monotonic())
+        """Return the seconds that one more refusal waits. All keys of a workspace have one pace.
+
+        Refusals that wait are logged as a number each second: a line for each would cost more than the refusal.
+        """
+        wait_s = self._holder(caller.workspace_id).refusals.wait_s(time.monotonic())
+        if wait_s:
+            holder = self._holder(caller.key_id)
+            holder.unlogged += 1
+            if holder.unlogged == 1:
+                loop = asyncio.get_running_loop()
+                loop.call_later(LOGGED_EVERY_S, _log_refusals, caller, holder, context=Context())
+        return wait_s
 
     async def take_request(self, caller: Caller) -> None:
         """Count a request, and tell its client what is left. Raises TooManyRequests."""
         policy = self.policy_of_key(caller)
-        told_limits().policies = (policy, self.posts)
-        await self._take(policy, caller.key_id, 1)
+        told = told_limits()
+        told.policies = (policy, self.posts)
+        holder = self._holders.get(caller.key_id)
+        if holder is not None and policy.limit and holder.allowance.use(1, now := time.monotonic()):
+            # Nearly every request: of one that is leased nothing waits.
+            told.standings.append(holder.allowance.standing(policy, now))
+        else:
+            await self._take(policy, caller.key_id, 1)
 
     async def take_posts(self, workspace_id: str, number: int = 1) -> None:
         """Count posts that are about to be created or changed, as `take_request` does."""

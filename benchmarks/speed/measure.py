@@ -85,19 +85,21 @@ class Comparison:
     """The calls of a round."""
     callers: int
     goals: Mapping[str, float] = field(default_factory=dict)
-    process: str | None = None
-    """The process whose time is compared, if the calls themselves cost more than it: "api"."""
+    processes: tuple[str, ...] = ()
+    """The processes whose time is compared, if the calls themselves cost more than them: "api"."""
     lateness: Mapping[str, float] = field(default_factory=dict)
     """How many times as late as a floor our posts may be at most."""
 
     def cost(self, measured: Round) -> float:
         """Return what a call costs, in seconds."""
-        return measured.spent[self.process] / 1000 if self.process else measured.seconds
+        if self.processes:
+            return sum(measured.spent[process] for process in self.processes) / 1000
+        return measured.seconds
 
     def figure(self, side: Side) -> str:
         """Return the median of a side as text."""
         cost = statistics.median(map(self.cost, side.rounds))
-        return f"{cost * 1000:.2f} ms" if self.process or self.callers == 1 else f"{1 / cost:.1f}/s"
+        return f"{cost * 1000:.2f} ms" if self.processes or self.callers == 1 else f"{1 / cost:.1f}/s"
 
 
 async def run(comparison: Comparison, sides: Sequence[Side], rounds: int) -> bool:
