@@ -34,7 +34,8 @@ async def new_database(server_url: str) -> str:
         if not await connection.scalar(text(f"SELECT 1 FROM pg_database WHERE datname = '{_MIGRATED}'")):
             await connection.execute(text(f"CREATE DATABASE {_MIGRATED}"))
             await upgrade(f"{server_url}/{_MIGRATED}", ROLES)
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED}"))
+        # Files are copied faster than pages through the log.
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED} STRATEGY file_copy"))
         # Rights to the database itself are not copied.
         await connection.execute(text(f"REVOKE CREATE, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
         await connection.execute(text(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(role.name for role in ROLES)}"))

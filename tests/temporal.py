@@ -1,5 +1,6 @@
 """Start Temporal's dev server for tests."""
 
+import os
 import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.CAMPAIGN_STATUS,
     search_attributes.DUE_AT,
 ]
+
+# Each test process has a server: a scheduler for every processor would look for work more than it works.
+os.environ.setdefault("GOMAXPROCS", "1")
 
 _STARTS_WITHIN = timedelta(seconds=60)
 """On a busy machine the five seconds that the SDK waits by default are too few."""

@@ -114,8 +114,7 @@ def test_every_table_has_rights_for_each_role() -> None:
     assert RIGHTS.keys() == Base.metadata.tables.keys(), "a new table needs its line in store/roles.py"
 
 
-@pytest.fixture
-async def owned(postgres_url: str) -> str:
+async def owned_database(postgres_url: str) -> str:
     """Create a database whose owner is no superuser but may create roles, as in production. Returns the owner's URL."""
     name = f"owner_{secrets.token_hex(4)}"
     engine = create_async_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
@@ -125,6 +124,19 @@ async def owned(postgres_url: str) -> str:
     await engine.dispose()
     url = make_url(f"{postgres_url}/{name}").set(username=name)
     return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def owned(postgres_url: str) -> str:
+    return await owned_database(postgres_url)
+
+
+@pytest.fixture(scope="module")
+async def migrated(postgres_url: str) -> str:
+    """Create such a database with all tables and no roles, which tests set up with names of their own."""
+    url = await owned_database(postgres_url)
+    await upgrade(url)
+    return url
 
 
 async def asked(url: str, statement: str, role: Role | None = None) -> object:
@@ -152,26 +164,26 @@ async def test_an_owner_who_is_no_superuser_sets_the_roles_up(owned: str) -> Non
         await asked(owned, "SELECT credentials FROM accounts", roles[0])
 
 
-async def test_rights_that_a_role_had_before_are_taken_away(owned: str) -> None:
+async def test_rights_that_a_role_had_before_are_taken_away(migrated: str) -> None:
     role = new_role()
-    await upgrade(owned, [role])
-    await asked(owned, f"GRANT ALL ON accounts, api_keys TO {role.name}")
-    await asked(owned, f"GRANT CREATE ON SCHEMA public TO {role.name}")
-    assert await asked(owned, "SELECT count(credentials) FROM accounts", role) == 0
-    await upgrade(owned, [role])
+    await upgrade(migrated, [role])
+    await asked(migrated, f"GRANT ALL ON accounts, api_keys TO {role.name}")
+    await asked(migrated, f"GRANT CREATE ON SCHEMA public TO {role.name}")
+    assert await asked(migrated, "SELECT count(credentials) FROM accounts", role) == 0
+    await upgrade(migrated, [role])
     for statement in ("SELECT credentials FROM accounts", "DELETE FROM api_keys", "CREATE TABLE mine (id int)"):
         with pytest.raises(ProgrammingError, match="permission denied"):
-            await asked(owned, statement, role)
+            await asked(migrated, statement, role)
 
 
-async def test_the_server_is_given_a_verifier_and_no_password(owned: str, postgres_url: str) -> None:
+async def test_the_server_is_given_a_verifier_and_no_password(migrated: str, postgres_url: str) -> None:
     role = new_role(password="a-password-of-mine")
-    await upgrade(owned, [role])
+    await upgrade(migrated, [role])
     query = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role.name}'"
     first = str(await asked(f"{postgres_url}/postgres", query))
     salt = base64.b64decode(first.split("$")[1].split(":")[1])
     assert first == scram_verifier("a-password-of-mine", salt)
-    await upgrade(owned, [Role(role.component, role.name, "another-password")])
+    await upgrade(migrated, [Role(role.component, role.name, "another-password")])
     assert await asked(f"{postgres_url}/postgres", query) != first
 
 
@@ -188,13 +200,13 @@ def test_a_verifier_checks_the_login_of_rfc_7677() -> None:
     assert base64.b64encode(hmac.digest(server, messages, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 
-async def test_the_owner_may_end_queries_of_the_roles(owned: str) -> None:
+async def test_the_owner_may_end_queries_of_the_roles(migrated: str) -> None:
     role = new_role()
-    await upgrade(owned, [role])
-    engine = create_async_engine(make_url(owned).set(username=role.name))
+    await upgrade(migrated, [role])
+    engine = create_async_engine(make_url(migrated).set(username=role.name))
     async with engine.connect() as connection:
         session = await connection.scalar(text("SELECT pg_backend_pid()"))
-        assert await asked(owned, f"SELECT pg_terminate_backend({session}, 5000)") is True
+        assert await asked(migrated, f"SELECT pg_terminate_backend({session}, 5000)") is True
         await connection.invalidate()
     await engine.dispose()
 
@@ -206,11 +218,11 @@ async def test_new_role_needs_a_password(owned: str) -> None:
     assert await asked(owned, "SELECT to_regclass('posts')") is None
 
 
-async def test_existing_role_needs_no_password(owned: str, postgres_url: str) -> None:
+async def test_existing_role_needs_no_password(migrated: str, postgres_url: str) -> None:
     role = new_role(password=None)
     await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN")
-    await upgrade(owned, [role])
-    assert await asked(owned, "SELECT count(*) FROM posts", role) == 0
+    await upgrade(migrated, [role])
+    assert await asked(migrated, "SELECT count(*) FROM posts", role) == 0
 
 
 async def test_an_owner_without_rights_is_told_what_an_administrator_must_run(postgres_url: str) -> None:
