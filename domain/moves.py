@@ -24,6 +24,8 @@ class PlannedPost:
     id: str
     schedule: ScheduledTime
     is_draft: bool = False
+    has_begun: bool = False
+    """Whether a worker has begun to publish it, and a pause holds it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,18 +35,28 @@ def closed_gates(resumed: Gate | None = None) -> Select[str]:
         PauseScope.CAMPAIGN: Post.campaign_id,
         PauseScope.SERIES: Post.series_id,
     }
-    is_closed: ColumnElement[bool] = GateRow.closed.op("@>")(func.clock_timestamp())
-    if resumed is not None:
-        is_closed = and_(is_closed, or_(GateRow.kind != resumed.kind.value, GateRow.id != resumed.id))
     return (
         select(GateRow.id)
         .where(
             GateRow.workspace_id == Target.workspace_id,
             or_(*(and_(GateRow.kind == kind.value, GateRow.id == name) for kind, name in names.items())),
-            or_(is_closed, GateRow.planned.op("@>")(func.clock_timestamp())),
+            _is_closed(resumed),
         )
         .correlate(Target, Post)
     )
+
+
+async def is_any_closed(session: AsyncSession, workspace_id: str, resumed: Gate) -> bool:
+    """Return whether a gate of a workspace is closed besides `resumed`, or `resumed` by its plan."""
+    gates = select(GateRow.id).where(GateRow.workspace_id == workspace_id, _is_closed(resumed))
+    return bool(await session.scalar(select(gates.exists())))
+
+
+def _is_closed(resumed: Gate | None) -> ColumnElement[bool]:
+    is_closed: ColumnElement[bool] = GateRow.closed.op("@>")(func.clock_timestamp())
+    if resumed is not None:
+        is_closed = and_(is_closed, or_(GateRow.kind != resumed.kind.value, GateRow.id != resumed.id))
+    return or_(is_closed, GateRow.planned.op("@>")(func.clock_timestamp()))
 
 
 def stopped_by(gate: Gate) -> ColumnElement[bool]:

@@ -43,14 +43,18 @@ async def raise_versions(session: AsyncSession, post_ids: Sequence[str], entry: 
     await _RAISE_VERSIONS.execute(session, {"ids": list(post_ids), "now": now}, entry)
 
 
-def wait_statement(column: str) -> TextClause:
-    """Return the statement that lets targets, named by this column of theirs, wait from new times without a failure."""
+def wait_statement(column: str, *, begun: bool = True) -> TextClause:
+    """Return the statement that lets targets, named by this column of theirs, wait from new times without a failure.
+
+    `begun`: some may have begun. Otherwise no column is written on whose change a trigger is called.
+    """
+    status = "status = 'pending', confirming = false," if begun else ""
     # The columns of NO_FAILURE, which a test compares.
     return text(f"""
 UPDATE targets SET
   warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL, next_attempt_at = NULL,
-  confirming = false, hold_reason = NULL, released_at = NULL,
-  status = 'pending', due_at = new.due_at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
+  {status} hold_reason = NULL, released_at = NULL,
+  due_at = new.due_at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL
 FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (id, due_at) WHERE targets.{column} = new.id
 """)  # noqa: S608 our own column
 

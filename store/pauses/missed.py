@@ -20,7 +20,7 @@ from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.announcer import announce
 from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Id, Post, Target
-from store.pauses.gates import closed_gates, stopped_by
+from store.pauses.gates import closed_gates, is_any_closed, stopped_by
 from store.pauses.many import make_drafts, raise_versions, wait_statement
 
 _SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
@@ -81,6 +81,8 @@ async def lock_missed(
     query = select(Post.id).where(Post.workspace_id == workspace_id, is_locked).order_by(Post.id)
     ids = list(await session.scalars(query.with_for_update()))
     # Statements of their own: they see what was committed while this one waited for the locks.
+    if not await is_any_closed(session, workspace_id, gate):
+        return await _read(session, ids, now, stopped_by(gate)), 0
     posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates(resumed=gate).exists())
     return posts, (await count_missed(session, workspace_id, gate, now)).still_paused
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, TextClause, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import AttemptState, AttemptStep
@@ -42,12 +42,27 @@ async def read_planned(session: AsyncSession, *conditions: ColumnElement[bool]) 
             continue
         # The end of a pause may have given it another time than its client did.
         schedule = ScheduledTime(instant, wall if instant == scheduled_for else None, zone)
-        posts.append(PlannedPost(post_id, schedule, is_draft=status == PostStatus.DRAFT))
+        is_draft, has_begun = status == PostStatus.DRAFT, status not in UNBEGUN
+        posts.append(PlannedPost(post_id, schedule, is_draft=is_draft, has_begun=has_begun))
     return posts
 
 
 async def write_moves(session: AsyncSession, moves: Sequence[Move], entry: AuditEntry, now: datetime) -> None:
     """Give locked posts their new times: each is scheduled again as a whole, drafts stay drafts."""
+    for has_begun, (move_posts, wait) in _STATEMENTS.items():
+        part = [move for move in moves if move.post.has_begun == has_begun]
+        if part:
+            await _write(session, part, move_posts, wait, entry, now)
+
+
+async def _write(
+    session: AsyncSession,
+    moves: Sequence[Move],
+    move_posts: RecordedUpdate,
+    wait: TextClause,
+    entry: AuditEntry,
+    now: datetime,
+) -> None:
     ids = [move.post.id for move in moves]
     values = {
         "ids": ids,
@@ -57,19 +72,18 @@ async def write_moves(session: AsyncSession, moves: Sequence[Move], entry: Audit
         "afters": [rfc3339(move.to.instant) for move in moves],
         "now": now,
     }
-    await _MOVE.execute(session, values, entry)
+    await move_posts.execute(session, values, entry)
     due = [None if move.post.is_draft else move.to.instant for move in moves]
-    await session.execute(_WAIT, {"ids": ids, "times": due})
+    await session.execute(wait, {"ids": ids, "times": due})
 
 
-_WAIT = wait_statement("post_id")
-# A draft has no workflow that must be told.
-_MOVE = RecordedUpdate(
-    f"""
+def _move_statement(status: str) -> RecordedUpdate:
+    # A draft has no workflow that must be told.
+    return RecordedUpdate(
+        f"""
 UPDATE posts
-SET scheduled_for = new.at, scheduled_wall = new.wall,
+SET scheduled_for = new.at, scheduled_wall = new.wall, {status}
     due_at = CASE WHEN status <> 'draft' THEN new.at END,
-    status = CASE WHEN status = 'draft' THEN status ELSE 'scheduled' END,
     {NEW_VERSION}, next_delivery_at = CASE WHEN status <> 'draft' THEN bulk_delivery_at_v1(new.at) END
 FROM unnest(
   CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:walls AS text[]),
@@ -77,5 +91,13 @@ FROM unnest(
 ) AS new (id, at, wall, before, after)
 WHERE posts.id = new.id
 """,  # noqa: S608 our own columns
-    changed_field="scheduledFor",
-)
+        changed_field="scheduledFor",
+    )
+
+
+_STATEMENTS = {
+    True: (_move_statement("status = 'scheduled',"), wait_statement("post_id")),
+    # They keep their status. Naming its column would call a trigger for each post and target.
+    False: (_move_statement(""), wait_statement("post_id", begun=False)),
+}
+"""The statements that move posts and their targets, by whether publishing them has begun."""

@@ -15,7 +15,7 @@ from domain.transitions import NO_FAILURE, BeforeSend, WriteResult, paused, publ
 from store.audit.trail import newest_event
 from store.database import Database
 from store.models import Pause, Post, Target
-from store.pauses.gates import close_gate, open_gate
+from store.pauses.gates import close_gate, open_gate, plan_gate
 from store.pauses.missed import lock_free, publish_missed, spaced
 from store.pauses.pauses import begin_pause, end_pause, preview_end
 from store.publishing.sending import settle
@@ -208,6 +208,18 @@ async def test_a_post_that_another_pause_stops_stays_held(database: Database, ow
     assert await resume(database, workspace, None) == (Resumed(still_paused=1), [])
     assert statuses(await read(database, post)) == [TargetStatus.HELD]
     assert await resume(database, account, MissedPolicy.PUBLISH) == (Resumed(published=1), [post.id])
+
+
+async def test_a_post_in_a_blackout_of_its_campaign_stays_held_when_the_pause_ends(
+    database: Database, own: str
+) -> None:
+    (post,) = await held_posts(database, own, 1)
+    async with database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(campaign_id="cmp_missed"))
+        await plan_gate(session, own, CAMPAIGN, [(datetime.now(UTC) - timedelta(hours=1), None)])
+    begun = await pause(database, own, CAMPAIGN)
+    assert await resume(database, begun, None) == (Resumed(still_paused=1), [])
+    assert statuses(await read(database, post)) == [TargetStatus.HELD]
 
 
 async def test_targets_under_an_open_gate_are_found_and_others_are_not(database: Database, own: str) -> None:
