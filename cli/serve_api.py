@@ -16,7 +16,7 @@ from cli.environment import make_settings
 from cli.errors import UserError
 from cli.stack.ports import PortRequest, require_free
 from runtime.logging import configure, log_uncaught
-from runtime.process import RARE_ROUNDS, allow_open_files, tune_gc
+from runtime.process import SHORT_VISITS, allow_open_files, tune_gc
 from runtime.schema import announce_process
 from runtime.settings import Settings
 from store.pooler import PoolerError
@@ -67,7 +67,7 @@ def serve_api(host: str | None, port: int | None) -> None:
         asyncio.run(announce_process(Component.API, settings))
     except (SchemaError, PoolerError) as error:
         raise UserError(str(error)) from None
-    tune_gc(RARE_ROUNDS)
+    tune_gc(SHORT_VISITS)
     allow_open_files(settings.api_connections + _OTHER_FILES)
     open_sockets = OpenSockets(settings.api_connections, settings.api_connections_per_address)
     config = uvicorn.Config(
