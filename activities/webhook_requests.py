@@ -1,6 +1,7 @@
 """The request that delivers an event to an endpoint: signed, bounded, and to public addresses only."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from domain.schedule import rfc3339
+from domain.shares import Exhausted, Shares
 from domain.webhooks import ANSWER_WITHIN_S, LARGEST_RESPONSE, Answer, sign
 from platforms.codes import event_data
 from platforms.http.guard import AddressForbidden, PortForbidden
+from platforms.http.shared_transport import MOST_REQUESTS, wait_for_share
 from store.models import Event
 
 _USER_AGENT = "SocialSyncerAPI-Webhooks/1"
@@ -34,12 +37,17 @@ def write_body(event: Event) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+class NoConnection(Exception):
+    """Error: endpoints of the workspace that are slow have its share of the connections. Nothing was sent."""
+
+
 class WebhookSender:
-    """A sender of events to endpoints, over guarded connections."""
+    """A sender of events to endpoints, over guarded connections, of which each workspace has a share."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         # No client: its redirects, cookies and logs are not wanted, and cost more than all the rest of a request.
         self._transport = transport
+        self._connections = Shares(MOST_REQUESTS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -48,7 +56,20 @@ class WebhookSender:
     async def send(
         self, workspace_id: str, url: str, event: Event, secrets: Sequence[str], headers: dict[str, str]
     ) -> Answer:
-        """Send an event and return the answer, or why there was none. Redirects are not followed."""
+        """Send an event and return the answer, or why there was none. Redirects are not followed.
+
+        Raises NoConnection.
+        """
+        try:
+            connection = await wait_for_share(self._connections, workspace_id)
+        except Exhausted as error:
+            raise NoConnection from error
+        with connection:
+            return await self._exchange(workspace_id, url, event, secrets, headers)
+
+    async def _exchange(
+        self, workspace_id: str, url: str, event: Event, secrets: Sequence[str], headers: dict[str, str]
+    ) -> Answer:
         body, began = write_body(event), time.monotonic()
         signed = {
             "Content-Type": "application/json",
@@ -63,12 +84,13 @@ class WebhookSender:
                 headers=signed,
                 extensions={"workspace": workspace_id, "timeout": _TIMEOUTS},
             )
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
+            async with asyncio.timeout_at(deadline):
                 response = await self._transport.handle_async_request(request)
-                try:
-                    beginning = await _beginning(response)
-                finally:
-                    await response.aclose()
+            try:
+                beginning = await _beginning(response, deadline)
+            finally:
+                await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Answer(_since(began), None, next(text for kind, text in _FAILURES if isinstance(error, kind)))
         status = response.status_code
@@ -76,17 +98,16 @@ class WebhookSender:
         return Answer(_since(began), status, error_text, beginning, _retry_after(response.headers.get("retry-after")))
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _beginning(response: httpx.Response, deadline: float) -> str:
     """Return the beginning of an answer as text; the rest of a long answer is not read."""
     raw = b""
-    try:
-        async for chunk in response.aiter_raw():
-            raw += chunk
-            if len(raw) >= LARGEST_RESPONSE:
-                break
-    except httpx.RemoteProtocolError:
-        # Its status has arrived, so the event has, too.
-        pass
+    # However the body ends: its status has arrived, so the event has, too.
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout_at(deadline):
+            async for chunk in response.aiter_raw():
+                raw += chunk
+                if len(raw) >= LARGEST_RESPONSE:
+                    break
     return raw[:LARGEST_RESPONSE].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

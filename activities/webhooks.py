@@ -14,7 +14,8 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
 from activities.webhook_answers import TakenEvents
-from activities.webhook_requests import WebhookSender
+from activities.webhook_requests import NoConnection, WebhookSender
+from domain.shares import Exhausted, Shares
 from domain.webhooks import Answer, WebhookStatus
 from store.database import Database
 from store.models import Webhook
@@ -46,6 +47,10 @@ _LEAST_WAIT, _LONGEST_WAIT = timedelta(seconds=0.25), timedelta(seconds=5)
 """The bounds of that wait: until its first event has been due for so long, so that a worker which always publishes
 delivers as many events as there are, later. Batches that are late already wait shortly, so that many of them do not
 delay posts."""
+STEPS = 80
+"""Steps of this process that deliver at the same time; a workspace gets as many as then stay free for others."""
+_NEXT_TURN = timedelta(seconds=10)
+"""The wait of a step that comes when its workspace has all of its share."""
 _ROUND_S = 30.0
 """Seconds after which a step claims no more: its claims last for 60 s, and the last requests may take 15."""
 
@@ -94,6 +99,7 @@ class WebhookSteps:
         self, database: Database, vault: Vault, sender: WebhookSender, meters: Meters, publishing: Callable[[], int]
     ) -> None:
         """Deliver beside the steps of this process that publish, whose number `publishing` returns."""
+        self._turns = Shares(STEPS)
         self._publishing = publishing
         self._database = database
         self._vault = vault
@@ -103,32 +109,42 @@ class WebhookSteps:
     @activity.defn
     async def deliver_events(self, command: DeliverCommand) -> DeliveryRound:
         """Send what is due to an endpoint, at most for half a minute, and return when it is to be done again."""
-        end = time.monotonic() + _ROUND_S
-        probes_now = command.probes_now
-        if command.redelivers:
-            async with self._database.transaction() as session:
-                await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
-        async with heartbeating():
-            while time.monotonic() < end:
-                async with self._database.transaction() as session:
-                    webhook = await find_webhook(session, command.webhook_id)
-                    if webhook is None:
-                        return DeliveryRound(exists=False)
-                    now = datetime.now(UTC)
-                    claimed = await claim_deliveries(session, webhook, now, _BATCH, probes_now=probes_now)
-                    secrets = await self._secrets(session, webhook, now) if claimed else []
-                probes_now = False
-                if not claimed or not secrets:
-                    break
-                # Its events are claimed: no signal is sent for those that follow, which would cost this worker a task.
-                await self._give_way(claimed, now)
-                batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
-                await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
-                if batch.unsent:
-                    async with self._database.transaction() as session:
-                        await release_deliveries(session, batch.unsent)
         async with self._database.transaction() as session:
-            return await self._state(session, command.webhook_id)
+            if command.redelivers:
+                await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
+            webhook = await find_webhook(session, command.webhook_id)
+            if webhook is None:
+                return DeliveryRound(exists=False)
+            if command.probes_now and webhook.probe_at is not None:
+                webhook.probe_at = datetime.now(UTC)
+        try:
+            turn = self._turns.take(webhook.workspace_id)
+        except Exhausted:
+            return await self._state(command.webhook_id, datetime.now(UTC) + _NEXT_TURN)
+        with turn:
+            async with heartbeating():
+                await self._deliver_due(command.webhook_id)
+            return await self._state(command.webhook_id)
+
+    async def _deliver_due(self, webhook_id: str) -> None:
+        end = time.monotonic() + _ROUND_S
+        while time.monotonic() < end:
+            async with self._database.transaction() as session:
+                webhook = await find_webhook(session, webhook_id)
+                if webhook is None:
+                    return
+                now = datetime.now(UTC)
+                claimed = await claim_deliveries(session, webhook, now, _BATCH)
+                secrets = await self._secrets(session, webhook, now) if claimed else []
+            if not claimed or not secrets:
+                return
+            # Its events are claimed: no signal is sent for those that follow, which would cost this worker a task.
+            await self._give_way(claimed, now)
+            batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
+            await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
+            if batch.unsent:
+                async with self._database.transaction() as session:
+                    await release_deliveries(session, batch.unsent)
 
     async def _give_way(self, claimed: Sequence[ClaimedDelivery], now: datetime) -> None:
         """Let posts that are being published go first, for a moment: they are late by what their events cost."""
@@ -168,7 +184,13 @@ class WebhookSteps:
                 "X-SocialSyncerAPI-Attempt": str(delivery.attempts + 1),
             }
             began = datetime.now(UTC)
-            answer = await self._sender.send(webhook.workspace_id, webhook.url, delivery.event, batch.secrets, headers)
+            try:
+                answer = await self._sender.send(
+                    webhook.workspace_id, webhook.url, delivery.event, batch.secrets, headers
+                )
+            except NoConnection:
+                batch.unsent.append(delivery.id)
+                return
             if answer.is_delivered:
                 taken = TakenEvent(delivery.id, began, answer.ms, answer.http_status, answer.response)
                 batch.may_continue = await batch.taken.record(taken)
@@ -197,15 +219,17 @@ class WebhookSteps:
             )
         return settled
 
-    async def _state(self, session: AsyncSession, webhook_id: str) -> DeliveryRound:
-        webhook = await find_webhook(session, webhook_id)
-        if webhook is None:
-            return DeliveryRound(exists=False)
-        return DeliveryRound(
-            exists=True,
-            next_at=await next_due(session, webhook),
-            waiting=(await count_waiting(session, [webhook.id]))[webhook.id],
-            status=webhook.status,
-            failing_since=webhook.failing_since,
-            last_failure=webhook.last_failure,
-        )
+    async def _state(self, webhook_id: str, not_before: datetime | None = None) -> DeliveryRound:
+        async with self._database.transaction() as session:
+            webhook = await find_webhook(session, webhook_id)
+            if webhook is None:
+                return DeliveryRound(exists=False)
+            next_at = await next_due(session, webhook)
+            return DeliveryRound(
+                exists=True,
+                next_at=max(next_at, not_before) if next_at and not_before else next_at,
+                waiting=(await count_waiting(session, [webhook.id]))[webhook.id],
+                status=webhook.status,
+                failing_since=webhook.failing_since,
+                last_failure=webhook.last_failure,
+            )

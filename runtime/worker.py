@@ -12,6 +12,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
+from activities.webhooks import STEPS
 from domain.retention import Retention
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
@@ -42,8 +43,8 @@ _ROWS = 20
 """Short database steps that run at a time. Platforms that do not answer do not use these slots."""
 
 
-_ENDPOINTS = 100
-"""Endpoints of clients that a worker sends to at the same time. Those that hang do so for 15 s, five times in a row."""
+_ENDPOINTS = STEPS + 20
+"""Steps for endpoints at the same time: those that deliver, and some that find their workspace's share used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,11 @@ class SharedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises PlatformError(transient) if there is no room; nothing was sent then."""
-        share = await self._share(str(request.extensions.get("workspace", "")))
+        try:
+            share = await wait_for_share(self._shares, str(request.extensions.get("workspace", "")))
+        except Exhausted as short:
+            message = "Servers of this workspace's accounts are slow; this post continues after others."
+            raise PlatformError(ErrorKind.TRANSIENT, message, code="servers_busy") from short
         try:
             response = await self._transport.handle_async_request(request)
         except BaseException:
@@ -42,16 +46,17 @@ class SharedTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         await self._transport.aclose()
 
-    async def _share(self, workspace_id: str) -> Share:
-        deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
-        while True:
-            try:
-                return self._shares.take(workspace_id)
-            except Exhausted as short:
-                if asyncio.get_running_loop().time() >= deadline:
-                    message = "Servers of this workspace's accounts are slow; this post continues after others."
-                    raise PlatformError(ErrorKind.TRANSIENT, message, code="servers_busy") from short
-            await asyncio.sleep(_ASK_AGAIN_S)
+
+async def wait_for_share(shares: Shares, workspace_id: str) -> Share:
+    """Take a share of connections as soon as the workspace may have it. Raises Exhausted after two seconds."""
+    deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
+    while True:
+        try:
+            return shares.take(workspace_id)
+        except Exhausted:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 class _Body(httpx.AsyncByteStream):

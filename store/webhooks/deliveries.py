@@ -71,16 +71,14 @@ async def make_deliveries(session: AsyncSession) -> None:
     await session.execute(text("SELECT count(*) FROM make_deliveries_v3()"))
 
 
-async def claim_deliveries(
-    session: AsyncSession, webhook: Webhook, now: datetime, limit: int, *, probes_now: bool = False
-) -> list[ClaimedDelivery]:
+async def claim_deliveries(session: AsyncSession, webhook: Webhook, now: datetime, limit: int) -> list[ClaimedDelivery]:
     """Claim what an endpoint is to be sent now: tests in any case, and if it fails one other event at a time."""
     if not webhook.enabled:
         return await _claim(session, webhook, _TESTS, now, limit)
     if webhook.probe_at is None:
         return await _claim(session, webhook, _DUE, now, limit)
     tests = await _claim(session, webhook, _TESTS, now, limit)
-    if probes_now or webhook.probe_at <= now:
+    if webhook.probe_at <= now:
         return [*tests, *await _claim(session, webhook, _OTHERS, now, 1)]
     return tests
 

@@ -1,6 +1,9 @@
 """Requests to endpoints: bounded in time and size, without redirects, and to public addresses only."""
 
+import asyncio
 import json
+import socket
+import struct
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
@@ -12,8 +15,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from activities import webhook_requests
-from activities.webhook_requests import WebhookSender
+from activities.webhook_requests import NoConnection, WebhookSender
 from domain.webhooks import LARGEST_RESPONSE, Answer, new_secret
+from platforms.http import shared_transport
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from store.models import Event
@@ -78,6 +82,23 @@ async def test_an_endpoint_has_a_limited_time(behave: Behave, monkeypatch: pytes
     result, _ = await sent(behave)
     assert (result.http_status, result.error) == (None, "no answer within 15 s")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_status_counts_although_the_body_never_ends(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event was taken: another attempt would deliver it twice."""
+    monkeypatch.setattr(webhook_requests, "ANSWER_WITHIN_S", 0.5)
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok")
+        await writer.drain()
+        await asyncio.sleep(0.1 if ends else 60)
+        # Closing resets the connection now.
+        connection: socket.socket = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    result, _ = await sent(behave)
+    assert (result.http_status, result.error, result.response) == (200, None, "ok")
 
 
 async def test_of_a_large_answer_only_the_beginning_is_read() -> None:
@@ -150,3 +171,18 @@ async def test_a_name_that_becomes_private_is_not_called() -> None:
             result = await webhooks.send("ws_1", url, EVENT, [SECRET], {})
             assert result.error == "its address is not on the public internet"
     assert receiver.requests == []
+
+
+async def test_endpoints_that_hang_leave_connections_to_other_workspaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What finds no connection was not sent: it is no failure of its endpoint."""
+    monkeypatch.setattr(webhook_requests, "ANSWER_WITHIN_S", 1.0)
+    monkeypatch.setattr(shared_transport, "_TIMEOUT_S", 0.1)
+    async with receiving(hang) as dead, receiving() as healthy, sender(dead.host, healthy.host) as webhooks:
+        hanging = [asyncio.create_task(webhooks.send("ws_1", dead.url, EVENT, [SECRET], {})) for _ in range(120)]
+        while len(dead.requests) < 20:  # noqa: ASYNC110 the receiver has no event
+            await asyncio.sleep(0.01)
+        assert (await webhooks.send("ws_2", healthy.url, EVENT, [SECRET], {})).is_delivered
+        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
+    unsent = [outcome for outcome in outcomes if isinstance(outcome, NoConnection)]
+    assert len(unsent) + len(dead.requests) == 120
+    assert len(dead.requests) <= shared_transport.MOST_REQUESTS // 2

@@ -223,6 +223,32 @@ async def test_a_hanging_endpoint_delays_no_other(stack: Stack, monkeypatch: pyt
         assert all(row.claimed_until is None for row in await dead.deliveries())
 
 
+async def test_slow_endpoints_leave_steps_to_other_workspaces(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that has no share takes up what waits some seconds later."""
+    monkeypatch.setattr("activities.webhook_requests.ANSWER_WITHIN_S", 2.0)
+    monkeypatch.setattr(webhooks, "STEPS", 3)
+    other_workspace, _ = await stack.new_workspace()
+    async with endpoints(stack, 2) as (slow, crowded):
+        other = Endpoint(stack, crowded.receiver, other_workspace, slow.steps)
+        await other.create(crowded.receiver.url)
+        await other.happen()
+        slow.receiver.behave = hang
+        await slow.happen()
+        hanging = asyncio.create_task(slow.deliver())
+        while not slow.receiver.requests:  # noqa: ASYNC110 the receiver has no event
+            await asyncio.sleep(0.01)
+        state = await crowded.deliver()
+        assert crowded.receiver.requests == []
+        assert state.waiting == 1
+        assert state.next_at is not None
+        assert timedelta(seconds=8) < state.next_at - datetime.now(UTC) <= timedelta(seconds=10)
+        await other.deliver()
+        assert await other.states() == [("delivered", 1)]
+        await hanging
+        await crowded.deliver()
+        assert await crowded.states() == [("delivered", 1)]
+
+
 async def test_a_worker_that_dies_after_it_sent_leaves_the_event_to_another(endpoint: Endpoint) -> None:
     (event_id,) = await endpoint.happen()
     endpoint.receiver.behave = hang
