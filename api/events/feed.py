@@ -11,7 +11,7 @@ from domain.errors import Gone, Problem, Unavailable
 from domain.events import KEPT
 from domain.schedule import rfc3339
 from platforms.codes import event_data
-from store.events.feed import FeedEvent, FeedPosition, read_events, read_present
+from store.events.feed import FeedEvent, FeedPage, FeedPosition, read_events, read_present
 from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
 
 _EXPIRED = Problem(
@@ -36,20 +36,19 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
     # To the second, as a cursor has its time.
     if cursor and cursor.at < max(since.replace(microsecond=0), listening.now - KEPT + _MARGIN):
         raise Gone(_EXPIRED)
-    after = cursor.position if cursor else FeedPosition()
-    events: list[FeedEvent] = []
+    page = FeedPage((), cursor.position if cursor else FeedPosition(), has_more=False)
 
     async def has_events() -> bool:
-        events[:] = await read_events(deps.database, workspace_id, after, query.types, query.limit + 1)
-        return bool(events)
+        nonlocal page
+        # Behind what was looked at before.
+        page = await read_events(deps.database, workspace_id, page.end, query.types, query.limit)
+        return bool(page.events) or page.has_more
 
     await deps.feeds.wait_for_event(workspace_id, has_events, deadline.seconds_left)
-    page = events[: query.limit]
-    last = page[-1].position if page else cursor.position if cursor else None
     return FeedView(
-        events=[_view(event) for event in page],
-        cursor=write_cursor(last, listening.now) if last else None,
-        hasMore=len(events) > query.limit,
+        events=[_view(event) for event in page.events],
+        cursor=write_cursor(page.end, listening.now) if cursor or page.events or page.has_more else None,
+        hasMore=page.has_more,
         since=rfc3339(since),
     )
 

@@ -55,7 +55,18 @@ async def test_a_post_is_told_to_a_workspace_that_listens(reader: Client, stack:
     assert completed["data"]["platforms"][0]["platformPostUrl"] == target["platformPostUrl"]
     following = await read(reader, page["cursor"])
     assert (following["events"], following["hasMore"]) == ([], False)
-    assert read_cursor(following["cursor"]).position == read_cursor(page["cursor"]).position
+    assert read_cursor(following["cursor"]).position >= read_cursor(page["cursor"]).position
+
+
+async def test_a_cursor_passes_over_events_of_other_types(reader: Client, stack: Stack) -> None:
+    await publish(reader, stack, "not of the type in the feed")
+    page = await read(reader, "now", type="account.refused")
+    await publish(reader, stack, "passed over by a reader of another type")
+    assert (await read(reader, page["cursor"], wait=10))["events"]
+    following = await read(reader, page["cursor"], type="account.refused")
+    assert (following["events"], following["hasMore"]) == ([], False)
+    assert read_cursor(following["cursor"]).position > read_cursor(page["cursor"]).position
+    assert (await read(reader, following["cursor"]))["events"] == []
 
 
 async def test_pages_and_types(reader: Client, stack: Stack) -> None:

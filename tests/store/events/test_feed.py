@@ -46,10 +46,12 @@ async def read_all(database: Database, workspace_id: str, after: FeedPosition, l
         while not (row := await database.row(over, own["xid"])) or not row["over"]:  # noqa: ASYNC110 no event
             await asyncio.sleep(0.01)
     ids = []
-    while page := await read_events(database, workspace_id, after, None, limit):
-        ids += [event.data["postId"] for event in page]
-        after = page[-1].position
-    return ids
+    while True:
+        page = await read_events(database, workspace_id, after, None, limit)
+        ids += [event.data["postId"] for event in page.events]
+        after = page.end
+        if not page.has_more:
+            return ids
 
 
 async def test_a_reader_beside_twelve_writers_loses_nothing(database: Database) -> None:
@@ -65,9 +67,9 @@ async def test_a_reader_beside_twelve_writers_loses_nothing(database: Database) 
     events: list[str] = []
     after = FeedPosition()
     while not all(task.done() for task in writers):
-        for event in await read_events(database, "ws_many", after, None, 50):
-            events.append(event.data["postId"])
-            after = event.position
+        page = await read_events(database, "ws_many", after, None, 50)
+        events += [event.data["postId"] for event in page.events]
+        after = page.end
         await asyncio.sleep(0.005)
     await asyncio.gather(*writers)
     events += await read_all(database, "ws_many", after)
@@ -79,17 +81,37 @@ async def test_an_event_waits_for_older_transactions(database: Database) -> None
     async with database.transaction() as session:
         await session.execute(text("SELECT pg_current_xact_id()"))
         newer = await write(database, "ws_late")
-        assert await read_events(database, "ws_late", FeedPosition(), None, 7) == []
-    assert await read_all(database, "ws_late", FeedPosition()) == [newer]
+        page = await read_events(database, "ws_late", FeedPosition(), None, 7)
+        assert (page.events, page.has_more) == ([], False)
+    assert await read_all(database, "ws_late", page.end) == [newer]
 
 
 async def test_pages_follow_each_other(database: Database) -> None:
     posts = [await write(database, "ws_pages") for _ in range(9)]
     await write(database, "ws_other")
     assert await read_all(database, "ws_pages", FeedPosition(), limit=2) == posts
-    (first, *_) = await read_events(database, "ws_pages", FeedPosition(), ["post.late"], 100)
+    first = (await read_events(database, "ws_pages", FeedPosition(), ["post.late"], 100)).events[0]
     assert await read_all(database, "ws_pages", first.position) == posts[1:]
-    assert await read_events(database, "ws_pages", FeedPosition(), ["post.failed"], 100) == []
+
+
+async def test_events_of_some_types_are_looked_for_among_a_number_of_events(database: Database) -> None:
+    """A reader of rare events must not let the database look at the same others again and again."""
+    for _ in range(9):
+        await write(database, "ws_rare")
+    await read_all(database, "ws_rare", FeedPosition())
+    after, looked = FeedPosition(), []
+    for _ in range(3):
+        page = await read_events(database, "ws_rare", after, ["post.failed"], 100, looked_at=4)
+        assert page.events == []
+        looked.append(page.has_more)
+        after = page.end
+    assert looked == [True, True, False]
+    assert await read_all(database, "ws_rare", after) == []
+    page = await read_events(database, "ws_rare", FeedPosition(), ["post.late"], 2, looked_at=4)
+    rest = await read_events(database, "ws_rare", page.end, ["post.late"], 100, looked_at=4)
+    assert (len(page.events), len(rest.events), rest.has_more) == (2, 4, True)
+    newer = await write(database, "ws_rare")
+    assert await read_all(database, "ws_rare", after) == [newer]
 
 
 async def listen(database: Database, workspace_id: str) -> Listening:
