@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from api.openapi.document import document
 from domain.schedule import horizon
 from tests.docs.test_documents import DOCUMENTS
@@ -55,8 +53,8 @@ def test_examples_of_requests_name_a_zone_or_an_offset_but_not_both() -> None:
     assert both == []
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_examples_of_documents_schedule_for_times_ahead(path: Any) -> None:
-    if "adr" not in path.parts:
-        for day in _DUE.findall(path.read_text()):
-            check_ahead(day)
+def test_examples_of_documents_schedule_for_times_ahead() -> None:
+    for path in DOCUMENTS:
+        if "adr" not in path.parts:
+            for day in _DUE.findall(path.read_text()):
+                check_ahead(day)

@@ -4,8 +4,6 @@ import pkgutil
 import re
 from pathlib import Path
 
-import pytest
-
 GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
 ROWS = re.findall(r"^\| ([^|]+) \| [^|]+ \| `([\w.]+)` \|$", GLOSSARY, re.MULTILINE)
 
@@ -24,6 +22,6 @@ def test_terms_are_sorted() -> None:
         assert terms == sorted(terms)
 
 
-@pytest.mark.parametrize("place", sorted({place for _, place in ROWS}))
-def test_the_place_exists(place: str) -> None:
-    assert pkgutil.resolve_name(place)
+def test_every_place_exists() -> None:
+    for _, place in ROWS:
+        assert pkgutil.resolve_name(place)

@@ -182,10 +182,10 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize(("row", "number"), NUMBERS.items())
-def test_a_number_is_that_of_the_code(row: str, number: str) -> None:
-    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row}")]
-    assert re.search(rf"(?<![\d,]){re.escape(number)}(?![\d,]*\d)", line.split("|", 2)[2])
+def test_every_number_is_that_of_the_code() -> None:
+    for row, number in NUMBERS.items():
+        (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row}")]
+        assert re.search(rf"(?<![\d,]){re.escape(number)}(?![\d,]*\d)", line.split("|", 2)[2]), row
 
 
 @pytest.mark.parametrize("page", ["docs/limits.md", "ARCHITECTURE.md"])

@@ -283,14 +283,14 @@ class TestDays:
         day = instant.astimezone(clock).date()
         assert day_beginning(day, clock) <= instant < day_beginning(day + timedelta(days=1), clock)
 
-    @pytest.mark.parametrize("zone", sorted(zone_names()))
-    def test_follow_each_other_over_both_clock_changes(self, zone: str) -> None:
-        clock = ZoneInfo(zone)
+    def test_follow_each_other_over_both_clock_changes(self) -> None:
         days = [date(2027, 1, 1) + timedelta(days=number) for number in range(366)]
-        beginnings = [day_beginning(day, clock) for day in days]
-        for day, begin, end in zip(days, beginnings, beginnings[1:], strict=False):
-            assert begin.astimezone(clock).date() == day
-            assert (end - timedelta(microseconds=1)).astimezone(clock).date() == day
+        for zone in zone_names():
+            clock = ZoneInfo(zone)
+            beginnings = [day_beginning(day, clock) for day in days]
+            for day, begin, end in zip(days, beginnings, beginnings[1:], strict=False):
+                assert begin.astimezone(clock).date() == day, zone
+                assert (end - timedelta(microseconds=1)).astimezone(clock).date() == day, zone
 
     @pytest.mark.parametrize("text", ["2026-02-30", "2026-2-1", "2026-02-01T00:00:00", "20260201", ""])
     def test_are_dates_of_the_calendar(self, text: str) -> None:

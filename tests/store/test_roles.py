@@ -85,20 +85,20 @@ DENIED = {
     ],
 }
 REFUSALS = ("permission denied", "must be owner", "must be superuser", "only roles with")
-CASES = [(component, statement) for component, statements in DENIED.items() for statement in statements]
 
 
 def role_database(stack: Stack, component: Component) -> Database:
     return {Component.API: stack.api_database, Component.WORKER: stack.worker_database}[component]
 
 
-@pytest.mark.parametrize(("component", "statement"), CASES)
-async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
-    with pytest.raises(ProgrammingError) as denied:
+@pytest.mark.parametrize("component", Component)
+async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component) -> None:
+    for statement in DENIED[component]:
         # Without a transaction, because inside one some statements are refused before their rights are checked.
         async with role_database(stack, component).reading() as session:
-            await session.execute(text(statement))
-    assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
+            with pytest.raises(ProgrammingError) as denied:
+                await session.execute(text(statement))
+        assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
 
 
 @pytest.mark.parametrize("component", Component)

@@ -82,9 +82,9 @@ async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflo
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("name", RECORDED)
-async def test_recorded_histories_replay(name: str, runner: str) -> None:
-    await replay(name, RUNNERS[runner]())
+async def test_recorded_histories_replay(runner: str) -> None:
+    for name in RECORDED:
+        await replay(name, RUNNERS[runner]())
 
 
 @pytest.mark.thorough
@@ -126,12 +126,12 @@ async def test_omitted_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())
 
 
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_history_holds_ids_and_no_content(name: str) -> None:
-    for text in texts(json.loads(read_history(name))):
-        assert WORDS not in text
-        assert "example.com" not in text
-        assert "oken" not in text
+def test_a_history_holds_ids_and_no_content() -> None:
+    for name in RECORDED:
+        for text in texts(json.loads(read_history(name))):
+            assert WORDS not in text, name
+            assert "example.com" not in text, name
+            assert "oken" not in text, name
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -43,26 +43,31 @@ def test_scopes_are_as_documented() -> None:
             assert scope in {Scope.WRITE, Scope.READ}, route
 
 
-@pytest.mark.parametrize("route", ROUTES)
-async def test_a_key_without_the_scope_is_refused(app: Any, stack: Stack, route: str) -> None:
-    method, _, path = route.partition(" ")
-    scope = required_scope(route)
-    others = [other for other in Scope if other != scope]
-    async with await client_with(app, stack, others) as client:
-        answer = await client.request(method, path.replace("{platform}", "twitter"))
-    if scope is None:
-        assert answer.status_code == 200
-        return
-    assert answer.status_code == 403
-    assert (answer.json()["code"], answer.json()["type"]) == ("insufficient_scope", "permission_error")
-    assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'
+def routes_of_scope(scope: Scope | None) -> list[tuple[str, str]]:
+    """Return the method and the path of each route that demands a scope, or none."""
+    routes = [route.replace("{platform}", "twitter") for route in ROUTES if required_scope(route) == scope]
+    return [(method, path) for method, _, path in (route.partition(" ") for route in routes)]
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if required_scope(route)])
-async def test_a_key_with_the_scope_is_not_refused_for_it(app: Any, stack: Stack, route: str) -> None:
-    method, _, path = route.partition(" ")
-    scope = required_scope(route)
-    assert scope is not None
+async def test_a_route_without_a_scope_takes_every_key(app: Any, stack: Stack) -> None:
+    async with await client_with(app, stack, list(Scope)) as client:
+        for method, path in routes_of_scope(None):
+            assert (await client.request(method, path)).status_code == 200, path
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_key_without_the_scope_is_refused(app: Any, stack: Stack, scope: Scope) -> None:
+    async with await client_with(app, stack, [other for other in Scope if other != scope]) as client:
+        for method, path in routes_of_scope(scope):
+            answer = await client.request(method, path)
+            assert answer.status_code == 403, (method, path)
+            assert (answer.json()["code"], answer.json()["type"]) == ("insufficient_scope", "permission_error")
+            assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_key_with_the_scope_is_not_refused_for_it(app: Any, stack: Stack, scope: Scope) -> None:
     async with await client_with(app, stack, [scope]) as client:
-        answer = await client.request(method, path.replace("{platform}", "twitter") + "?no=1", json=[])
-    assert answer.status_code != 403
+        for method, path in routes_of_scope(scope):
+            answer = await client.request(method, f"{path}?no=1", json=[])
+            assert answer.status_code != 403, (method, path)
