@@ -20,8 +20,8 @@ from store.database import Database
 from store.roles import Component
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
-from tests.databases import url_as
-from tests.postgres import postgres_server
+from tests.databases import initialize_once, url_as
+from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
 from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack
@@ -85,10 +85,15 @@ def _log_lines_are_no_output() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def postgres_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """Run PostgreSQL; the URL names no database."""
-    with postgres_server() as url:
-        yield url
+    with postgres_folder() as server:
+        if worker_id == "master":
+            initialize(server)
+        else:
+            initialize_once(server, tmp_path_factory.getbasetemp().parent / "postgres")
+        server.start()
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -109,11 +109,11 @@ class PostgresServer:
             self.process.wait(10)
             self.process = None
 
-    def stop(self) -> None:
-        """End it, if it runs."""
+    def stop(self, *, cleanly: bool = False) -> None:
+        """End it, if it runs; cleanly: its files need no recovery."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(10)
+            self.process.send_signal(signal.SIGINT if cleanly else signal.SIGQUIT)
+            self.process.wait(60)
             self.process = None
 
 
