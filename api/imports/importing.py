@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -172,10 +173,12 @@ class ImportRequest:
             begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
             first_rows, unlinked = await self._link(session, rows, size)
             self._settle(checked, [*refused, *begun, *unlinked], results)
-            write_links(rows.new, posts, first_rows)
-            numbers = {row.number for row in unlinked}
-            linked = [(row, post) for row, post in zip(rows.new, posts, strict=True) if row.number not in numbers]
-            posts = [post for _, post in linked]
+            async with loop_share(size) as turn:
+                write_links(rows.new, posts, first_rows)
+                await turn.pause()
+                numbers = {row.number for row in unlinked}
+                linked = [(row, post) for row, post in zip(rows.new, posts, strict=True) if row.number not in numbers]
+                posts = [post for _, post in linked]
             await take_slots(session, workspace_id, [row.parsed for row, _ in linked], posts, "rows")
             async with loop_share(size) as turn:
                 for row, post in linked:
@@ -209,7 +212,17 @@ class ImportRequest:
         log.info("import", import_id=import_id, **results.counts)
         deliver_due(deps, posts)
         deps.delivery.deliver_saved(due_ids)
+        await _release(size, linked, posts, rows.new, checked.posts)
         return answer
+
+
+async def _release(size: int, *lists: list[Any]) -> None:
+    """Empty lists, a few items at a time: to free 10,000 rows at once stops the event loop for 40 ms."""
+    async with loop_share(size) as turn:
+        for items in lists:
+            while items:
+                del items[-SLICE:]
+                await turn.pause()
 
 
 async def _written(views: Sequence[ImportRowView], size: int) -> str:
