@@ -16,12 +16,12 @@ from reconcile.lifted_holds import lift_holds
 from store.campaigns.campaigns import lock_campaign
 from store.campaigns.changes import CampaignFields
 from store.campaigns.pausing import pause_campaign
-from store.models import Campaign, Gate, Post, Target
+from store.models import Campaign, Event, Gate, Post, Target
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create, patch
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
-from tests.store.events.listening import events, listen
+from tests.store.events.listening import listen
 
 
 async def do(api: Client, campaign_id: str, action: str, status: int = 200, key: str = "") -> Any:
@@ -216,9 +216,10 @@ class TestEnd:
         async def told_of_campaign() -> list[Any]:
             while await complete_ended_campaigns(stack.worker_database):
                 pass
-            rows = await events(stack.database, stack.workspace_id)
-            own = [row for row in rows if row.type.startswith("campaign.") and row.data["campaignId"] == campaign_id]
-            return [(row.type, row.data["status"]) for row in own]
+            is_own = Event.type.startswith("campaign.") & (Event.data["campaignId"].as_string() == campaign_id)
+            query = select(Event.type, Event.data["status"].as_string()).where(is_own).order_by(Event.seq)
+            async with stack.database.reading() as session:
+                return [(event_type, status) for event_type, status in await session.execute(query)]
 
         # A send has begun before the end.
         await put(campaign_id=campaign_id, status="publishing")
