@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -20,6 +21,9 @@ SLOTS = 25
 
 LOCAL_LIMIT_S = 2.0
 """How long a workflow's task waits for a step. A step that takes longer continues as an activity."""
+
+_RECENT, _RECENT_S = 16, 1.0
+"""Ended steps that are counted, and for how many seconds."""
 
 _RESULT_KEPT_S = 20.0
 """How long the result of a continued step is kept for its activity."""
@@ -47,6 +51,8 @@ class LocalPublish:
         """Every step that runs in this process, but none that takes longer than STEP_TIMEOUT."""
         self._continued: dict[_Key, asyncio.Task[Outcome]] = {}
         """The steps that continue as activities: until the activity's first try, or for a while after their end."""
+        self._ended = deque[float](maxlen=_RECENT)
+        """When the last steps ended."""
         self._stopping = False
 
     @property
@@ -54,9 +60,10 @@ class LocalPublish:
         """Return how many steps of all platforms may run at the same time."""
         return SLOTS * max(len(self._in_slots), 1)
 
-    def running(self) -> int:
-        """Return how many steps run in this process."""
-        return len(self._running)
+    def recent(self) -> int:
+        """Return how many steps run in this process or have ended within the last second: some at least, if many."""
+        since = asyncio.get_running_loop().time() - _RECENT_S
+        return len(self._running) + sum(at > since for at in self._ended)
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -128,6 +135,7 @@ class LocalPublish:
         def over(step: asyncio.Task[Outcome]) -> None:
             limit.cancel()
             del self._running[key]
+            self._ended.append(asyncio.get_running_loop().time())
             # Read the error, which the target's row has: asyncio would log it if no run waits for the step.
             _ = step.cancelled() or step.exception()
 

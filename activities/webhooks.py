@@ -41,8 +41,8 @@ log = structlog.get_logger(__name__)
 
 _BATCH, _AT_A_TIME = 50, 8
 """Events that are claimed together, and requests to one endpoint at the same time."""
-_BUSY, _LOOKS_EVERY_S = 2, 0.05
-"""Targets that this process may publish while it delivers; a batch waits for more of them to end."""
+_BUSY, _LOOKS_EVERY_S = 8, 0.05
+"""Targets that this process may publish in a second while it delivers; beside more of them, a batch waits."""
 _LEAST_WAIT, _LONGEST_WAIT = timedelta(seconds=0.25), timedelta(seconds=5)
 """The bounds of that wait: until its first event has been due for so long, so that a worker which always publishes
 delivers as many events as there are, later. Batches that are late already wait shortly, so that many of them do not
@@ -98,7 +98,7 @@ class WebhookSteps:
     def __init__(
         self, database: Database, vault: Vault, sender: WebhookSender, meters: Meters, publishing: Callable[[], int]
     ) -> None:
-        """Deliver beside the steps of this process that publish, whose number `publishing` returns."""
+        """Deliver beside the steps of this process that publish, of which `publishing` returns the recent ones."""
         self._turns = Shares(STEPS)
         self._publishing = publishing
         self._database = database

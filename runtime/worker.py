@@ -152,7 +152,7 @@ def worker_group(
         task_queue=WEBHOOKS_QUEUE,
         workflows=[WebhookWorkflow],
         deployment_config=worker_options.deployment_config,
-        activities=[parts.webhooks(local_publish.running).deliver_events],
+        activities=[parts.webhooks(local_publish.recent).deliver_events],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],
         graceful_shutdown_timeout=grace,

@@ -77,7 +77,7 @@ async def test_delivery_gives_way_to_publishing_for_a_moment(
     async def seconds_until_delivered() -> float:
         began = time.monotonic()
         async with steps_of_worker(
-            endpoint.stack, endpoint.receiver.host, publishing=lambda: 3 if time.monotonic() < publishes_until else 2
+            endpoint.stack, endpoint.receiver.host, publishing=lambda: 9 if time.monotonic() < publishes_until else 8
         ) as steps:
             await ActivityEnvironment().run(steps.deliver_events, DeliverCommand(webhook_id=endpoint.id))
         attempt = (await endpoint.attempts())[-1]

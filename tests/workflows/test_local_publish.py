@@ -267,15 +267,23 @@ class TestTimedOutLocalStep:
         assert (await running).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
 
-    async def test_next_try_joins_the_running_step(self, stack: Stack, publishing: Publishing) -> None:
+    async def test_next_try_joins_the_running_step(
+        self, stack: Stack, publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         post, command = await self.sent(stack, "temporal was away, and asks again")
         step = LocalPublish(publishing, ["twitter"])
+        assert step.recent() == 0
         environment, running = await self.begin(stack, post, step.publish, command)
+        assert step.recent() == 1
         environment.cancel(ActivityCancellationDetails(timed_out=True))
         with pytest.raises(asyncio.CancelledError):
             await running
         assert (await ActivityEnvironment().run(step.publish, command)).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
+        monkeypatch.setattr(local_publish, "_RECENT_S", 600.0)
+        assert step.recent() == 1
+        monkeypatch.setattr(local_publish, "_RECENT_S", 0.0)
+        assert step.recent() == 0
 
     async def test_platforms_queue_joins_a_step_of_this_process(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "the worker was too busy to continue it")
