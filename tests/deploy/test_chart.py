@@ -180,6 +180,25 @@ def test_pods_are_confined() -> None:
             assert container["resources"]["limits"]["memory"]
 
 
+def test_all_pods_go_where_the_operator_lets_them() -> None:
+    nodes = {
+        "nodeSelector": {"pool": "posts"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    }
+    # Without the annotation a service mesh would add a container to the job, which then never ends.
+    metadata = {"podLabels": {"team": "social"}, "podAnnotations": {"sidecar.istio.io/inject": "false"}}
+    values = read_values("basic") | dict.fromkeys(("api", "worker", "migrate", "operator"), nodes) | metadata
+    pods = list_pods(render(values))
+    assert len(pods) == 4
+    for manifest in pods:
+        validate(manifest)
+        template = manifest["spec"]["template"]
+        assert nodes.items() <= template["spec"].items(), manifest["metadata"]["name"]
+        assert template["metadata"]["labels"]["team"] == "social"
+        assert template["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
 def test_secrets_are_files_and_each_part_has_its_own() -> None:
     manifests = render(read_values("basic", "own-secrets"))
     for manifest in list_pods(manifests):
@@ -203,6 +222,7 @@ def test_network_policies_leave_out_the_cluster_and_metadata() -> None:
         ports = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
         assert ports == ({8000, 9465} if part == "api" else {9464})
         assert {5432, 6432, 7233, 443, 53} <= {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+        assert {"port": 9000} in [port for rule in spec["egress"] for port in rule["ports"]]
     migrate = find_manifest(manifests, "NetworkPolicy", "-migrate")["spec"]
     assert migrate["ingress"] == []
     assert 443 not in {port["port"] for rule in migrate["egress"] for port in rule["ports"]}

@@ -136,21 +136,28 @@ volumes:
   {{- include "socialsyncer.volumes" . | nindent 2 }}
 {{- end }}
 
-{{- /* Where the pods of a part run: (list values selector). Without a wish of the operator's they spread over nodes. */}}
-{{- define "socialsyncer.placement" -}}
-{{- $values := index . 0 -}}
-{{- with $values.nodeSelector }}
+{{- /* The nodes on which the pods of a part may run. */}}
+{{- define "socialsyncer.nodes" -}}
+{{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.tolerations }}
+{{- with .tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.affinity }}
+{{- with .affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* Where the pods of a part run: (list values selector). Without a wish of the operator's they spread over nodes. */}}
+{{- define "socialsyncer.placement" -}}
+{{- $values := index . 0 -}}
+{{- with include "socialsyncer.nodes" $values }}
+{{- . | trim }}
+{{ end -}}
 topologySpreadConstraints:
 {{- if $values.topologySpreadConstraints }}
   {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
