@@ -36,14 +36,19 @@ SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": 
 async def running_stack(server_url: str, environment: WorkflowEnvironment) -> AsyncIterator[Stack]:
     """Run everything except a worker; tests start and kill workers themselves or use the `stack` fixture's worker."""
     async with stack_on(await new_database(server_url), environment) as stack:
-        stack.workspace_id, stack.api_key = await stack.new_workspace()
-        for name, platform, premium in (
-            ("twitter", "twitter", True),
-            ("plain", "twitter", False),
-            ("instagram", "instagram", False),
-        ):
-            stack.accounts[name] = await stack.connect(platform, premium=premium)
+        await new_owner(stack)
         yield stack
+
+
+async def new_owner(stack: Stack) -> None:
+    """Give the stack a workspace of its own, with accounts."""
+    stack.workspace_id, stack.api_key = await stack.new_workspace()
+    for name, platform, premium in (
+        ("twitter", "twitter", True),
+        ("plain", "twitter", False),
+        ("instagram", "instagram", False),
+    ):
+        stack.accounts[name] = await stack.connect(platform, premium=premium)
 
 
 @asynccontextmanager

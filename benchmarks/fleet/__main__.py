@@ -12,72 +12,33 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
 from benchmarks.fleet.balancer import Balancer
+from benchmarks.fleet.processes import SETTINGS, Event, FleetProcesses
 from store.migrate import upgrade
 from store.roles import Component
 from tests.databases import ROLES
 from tests.pgbouncer import PgBouncer, pgbouncer
 from tests.postgres import postgres_server
-from tests.releases.folders import ROOT
 from tests.releases.rolling import Clients
-from tests.releases.trees import Fleet, Part, Tree
+from tests.releases.trees import Fleet
 from tests.running import running_stack
 from tests.temporal import temporal_server
 
-APIS, WORKERS = 2, 4
-NEW_CONNECTIONS_PER_S = 20
-DRAIN_S = 3
-"""More than the balancer takes to notice that a process is not ready."""
 FROZEN_S = 15.0
-_TREE = Tree("the present code", ROOT)
-_SETTINGS = {
-    "SOCIALSYNCER_API_DRAIN_S": str(DRAIN_S),
-    "SOCIALSYNCER_REQUESTS_PER_MINUTE": "0",
-    "SOCIALSYNCER_POSTS_PER_MINUTE": "0",
-    "SOCIALSYNCER_WORKER_GRACE_S": "10",
-}
 
 
-@dataclass(slots=True)
-class Event:
-    """An event of the fleet, and the statuses of new connections meanwhile. `planned`: none may fail."""
-
-    name: str
-    planned: bool
-    statuses: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failed(self) -> int:
-        """Return the number of connections without a success."""
-        return sum(count for status, count in self.statuses.items() if not status.startswith("2"))
-
-
-class FleetRun:
-    """The fleet, its clients, and what happens to it."""
+class FleetRun(FleetProcesses):
+    """A fleet on PgBouncer, and what happens to it."""
 
     def __init__(self, fleet: Fleet, pooler: PgBouncer, balancer: Balancer, api_key: str, seconds: float) -> None:
-        self._fleet = fleet
+        super().__init__(fleet, balancer, api_key)
         self._pooler = pooler
-        self._balancer = balancer
-        self._headers = {"Authorization": f"Bearer {api_key}"}
         self._seconds = seconds
-        self.apis: list[Part] = []
-        self.workers: list[Part] = []
         self.events: list[Event] = []
-
-    async def start(self) -> None:
-        """Start all processes, and wait until the balancer knows that the APIs are ready."""
-        starts = [Component.API] * APIS + [Component.WORKER] * WORKERS
-        parts = await asyncio.gather(*(self._fleet.start(_TREE, component) for component in starts))
-        self.apis, self.workers = parts[:APIS], parts[APIS:]
-        await self._balance()
 
     async def run(self) -> None:
         """Let each event happen, with clients beside it."""
@@ -94,31 +55,22 @@ class FleetRun:
         ]
         self.events = [Event(name, True) for name, _ in planned] + [Event(name, False) for name, _ in unplanned]
         for event, (_, happens) in zip(self.events, planned + unplanned, strict=True):
-            connecting = asyncio.create_task(self._connect_for_ever(event))
-            await happens()
-            await asyncio.sleep(self._seconds)
-            connecting.cancel()
-            await connecting
-            print(f"{event.name}: {sum(event.statuses.values())} new connections, {event.failed} failed", flush=True)
-
-    async def _balance(self) -> None:
-        self._balancer.use([part.url for part in self.apis])
-        await self._balancer.await_ready(len(self.apis))
+            await self.observe(event, happens, self._seconds)
 
     async def _nothing(self) -> None:
         return
 
     async def _replace_apis(self) -> None:
         for number, former in enumerate(self.apis):
-            self.apis.append(await self._fleet.start(_TREE, Component.API))
-            await self._balance()
+            self.apis.append(await self.add(Component.API))
+            await self.balance()
             await former.stop()
             self.apis[number] = self.apis.pop()
-            await self._balance()
+            await self.balance()
 
     async def _replace_workers(self) -> None:
         for number, former in enumerate(self.workers):
-            worker = await self._fleet.start(_TREE, Component.WORKER)
+            worker = await self.add(Component.WORKER)
             await former.stop()
             self.workers[number] = worker
 
@@ -139,28 +91,10 @@ class FleetRun:
         # The balancer notices it; connections until then fail, as on any machine that vanishes.
         self.apis.pop().kill()
 
-    async def _connect_for_ever(self, event: Event) -> None:
-        """Read by new connections at an even pace, until it is cancelled; those that have begun end."""
-        async with asyncio.TaskGroup() as requests:
-            try:
-                while True:
-                    requests.create_task(self._connect(event))
-                    await asyncio.sleep(1 / NEW_CONNECTIONS_PER_S)
-            except asyncio.CancelledError:
-                return
-
-    async def _connect(self, event: Event) -> None:
-        try:
-            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-                response = await client.get(f"{self._balancer.url}/v1/posts?limit=1", headers=self._headers)
-            event.statuses[str(response.status_code)] += 1
-        except httpx.HTTPError as error:
-            event.statuses[type(error).__name__] += 1
-
 
 async def main(seconds: float) -> int:
     """Run it with servers of its own, and print the figures."""
-    os.environ.update(_SETTINGS)
+    os.environ.update(SETTINGS)
     if shutil.which("pgbouncer") is None:
         raise SystemExit("Install Debian's package pgbouncer.")
     with tempfile.TemporaryDirectory() as folder, postgres_server() as url, pgbouncer(url) as pooler:

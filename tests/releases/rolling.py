@@ -90,6 +90,7 @@ class Clients:
         self.figures = Figures()
         self.due: dict[str, datetime] = {}
         self.texts: dict[str, str] = {}
+        self._bodies: dict[str, dict[str, Any]] = {}
 
     async def send(self) -> None:
         """Create a post, every second one to be published now."""
@@ -105,7 +106,13 @@ class Clients:
             body["scheduledFor"] = rfc3339(due)
         else:
             body["publishNow"] = True
-        url = self.urls[number % len(self.urls)]
+        self._bodies[text] = body
+        self.due[text] = due
+        await self.request(text)
+
+    async def request(self, text: str) -> None:
+        """Send the request for a post, or send it again: it has the text as its key."""
+        body, url = self._bodies[text], self.urls[len(self._bodies) % len(self.urls)]
         headers = {"Authorization": f"Bearer {self._stack.api_key}", "Idempotency-Key": text}
         began = asyncio.get_running_loop().time()
         try:
@@ -117,7 +124,7 @@ class Clients:
         self.figures.statuses[status] += 1
         self.figures.slowest_s = max(self.figures.slowest_s, asyncio.get_running_loop().time() - began)
         if post_id:
-            self.due[text], self.texts[post_id] = due, text
+            self.texts[post_id] = text
 
     async def send_for_ever(self) -> None:
         """Create posts at an even pace, until it is cancelled; requests that have begun are answered."""
@@ -147,7 +154,7 @@ class Clients:
 
     async def _unpublished(self) -> list[str]:
         public = {post["text"] for post in (await self._stack.control("GET", "posts"))["posts"]}
-        return [text for text in self.due if text not in public]
+        return [text for text in self.texts.values() if text not in public]
 
     async def _unsettled(self) -> list[str]:
         """Return the posts whose rows say that there is more to do, or whose workflows have a pending task or step."""
