@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.database_settings import DatabaseSettings
+from tests.api.test_budget import OPENED, PUBLISHED, SLEPT, WRITES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/fleet.md").read_text()
 DAYS = (10_000, 100_000, 1_000_000)
@@ -49,15 +50,25 @@ def test_processes_are_twice_the_cores() -> None:
     assert apis == [max(2, math.ceil(2 * cores(day, picture, "API"))) for day in DAYS]
     texts, pictures = (math.ceil(2 * cores(DAYS[-1], kind, "worker")) for kind in (text, picture))
     assert read_row("workers") == ["2", "2", f"{texts} for texts, {pictures} for pictures"]
-    # The defaults of both settings, and two direct ones.
+    # The defaults of both settings, and two direct ones. One worker has a third: it listens for webhooks.
     api, worker = (most + DatabaseSettings.model_fields["database_reserved"].default + 2 for most in (12, 8))
     small, most_texts, most_pictures = (
-        number * api + workers * worker for number, workers in ((2, 2), (apis[-1], texts), (apis[-1], pictures))
+        number * api + workers * worker + 1 for number, workers in ((2, 2), (apis[-1], texts), (apis[-1], pictures))
     )
     assert read_row("connections to PostgreSQL, at most") == [
         str(small),
         str(small),
         f"{most_texts} to {most_pictures}",
     ]
-    direct = [2 * (apis[-1] + workers) for workers in (texts, pictures)]
-    assert read_row("of these direct, if the others go through PgBouncer") == ["8", "8", f"{direct[0]} to {direct[1]}"]
+    direct = [2 * (apis[-1] + workers) + 1 for workers in (texts, pictures)]
+    assert read_row("of these direct, if the others go through PgBouncer") == ["9", "9", f"{direct[0]} to {direct[1]}"]
+
+
+def test_steps_of_a_day_are_those_that_are_counted() -> None:
+    counted = {
+        "statements that write, each committed by itself": sum(WRITES.values()),
+        "statements that open a step": OPENED,
+        "events of its workflow, without its tasks": sum(PUBLISHED.values()) + sum(SLEPT.values()),
+    }
+    for name, number in counted.items():
+        assert read_row(name)[:4] == [str(number), *(f"{number * day:,}" for day in DAYS)]

@@ -1,32 +1,16 @@
 """Background tasks read a few rows by an index, however many posts, targets and accounts there are."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sized
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sized
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from reconcile.measures import measure
-from store.accounts.connected import claim_accounts_to_recheck
-from store.accounts.renewals import claim_due
-from store.accounts.resealing import count_without_key
 from store.database import Database, TimeLimits
-from store.maintenance.late_posts import end_late, note_late
-from store.maintenance.loose_ends import loose_keys
-from store.maintenance.open_posts import open_due_between
-from store.maintenance.preflight import due_for_preflight
-from store.maintenance.zones import wall_times
-from store.models import Target
-from store.posts.chains import FIRST_PLACE, search_ready
-from store.posts.delivery import claim_undelivered, claim_waiting, take_turn
-from store.posts.idempotency import delete_expired_keys
-from store.publishing.claims import posts_of_other_targets
 from tests.databases import new_database
+from tests.store.background_reads import background_reads, reads
 
 POSTS, ACCOUNTS = 200_000, 50_000
-GROWING = ("posts", "targets", "attempts", "idempotency_keys", "accounts")
 _FILL = f"""
 INSERT INTO workspaces (id, name) SELECT 'ws_' || n, 'Workspace ' || n FROM generate_series(1, 100) AS n;
 INSERT INTO accounts (workspace_id, id, platform, user_id, username, credentials)
@@ -59,15 +43,6 @@ INSERT INTO idempotency_keys (workspace_id, key, generation, request_sha256, pos
 SELECT 'ws_' || 1 + n % 100, n, 1, '\\x00', 'post_' || n, now() - interval '2 days', now() + interval '20 days'
 FROM generate_series(1, {POSTS}) AS n;
 """
-Rows = Callable[[AsyncSession], Awaitable[Sized | int | bool | None]]
-
-
-@dataclass(frozen=True)
-class Reads:
-    """The scans and rows that a database has read of a table."""
-
-    sequential: int
-    rows: int
 
 
 @pytest.fixture(scope="module")
@@ -83,45 +58,10 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def reads(session: AsyncSession) -> dict[str, Reads]:
-    await session.execute(text("SELECT pg_stat_force_next_flush()"))
-    await session.execute(text("SELECT pg_stat_clear_snapshot()"))
-    query = text(
-        "SELECT relname, seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
-        " WHERE relname = ANY (:names)"
-    )
-    rows = await session.execute(query, {"names": list(GROWING)})
-    return {name: Reads(sequential, count) for name, sequential, count in rows}
-
-
-async def wall_changes(database: Database, now: datetime) -> int:
-    return len([row async for row in wall_times(database, now, now - timedelta(minutes=5))])
-
-
 @pytest.mark.thorough
 async def test_no_task_reads_all_rows(database: Database) -> None:
     now = datetime.now(UTC)
-    target = Target(id="tgt_x", workspace_id="ws_2", account_id="acc_1", platform="twitter")
-    tasks: dict[str, Rows] = {
-        "sweep": lambda session: claim_undelivered(session, now, now, 100),
-        "turn": take_turn,
-        "bulk": lambda session: claim_waiting(session, now, 100),
-        "chains": lambda session: search_ready(session, FIRST_PLACE, 1000),
-        "accounts": claim_accounts_to_recheck,
-        "renewals": lambda session: claim_due(session, ["twitter"], timedelta(minutes=2), 50),
-        "keys": lambda session: count_without_key(session, [b"\1\2\3\4\5\6\7\x08"]),
-        "recovery": lambda session: open_due_between(session, now - timedelta(days=9), now, None, 200, resting=False),
-        "preflight": lambda session: due_for_preflight(
-            session, now, first=now + timedelta(days=1), last=now + timedelta(minutes=15), most=200
-        ),
-        "zones": lambda _: wall_changes(database, now),
-        "late": lambda session: note_late(session, now, now, 500),
-        "late.end": lambda session: end_late(session, now, 500),
-        "expiry": lambda session: delete_expired_keys(session, now, 500),
-        "doctor.keys": lambda session: loose_keys(session, now, None, 100),
-        "claims": lambda session: posts_of_other_targets(session, target, now - timedelta(minutes=1)),
-        "measure": lambda _: measure(database, timedelta(minutes=1)),
-    }
+    tasks = background_reads(database, now)
     problems = []
     for name, task in tasks.items():
         async with database.reading() as session:
