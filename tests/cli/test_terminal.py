@@ -1,4 +1,7 @@
 import ast
+import errno
+import io
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,32 @@ SHOWN = "Bad \\u001b]0;title\\u0007\\u009b2Jword\\u202e\\r."
 def test_control_characters_are_escaped_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
     say(f"{HOSTILE}\nsecond line")
     assert capsys.readouterr().out == f"{SHOWN}\nsecond line\n"
+
+
+class FailingStream(io.StringIO):
+    """A stdout that cannot be written."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, _: str) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize(("number", "message"), [(errno.ENOSPC, "No space left on device"), (errno.EPIPE, None)])
+def test_output_that_cannot_be_written_is_no_failure_of_the_database(
+    monkeypatch: pytest.MonkeyPatch, number: int, message: str | None
+) -> None:
+    async def accounts(*_: object) -> list[dict[str, str]]:
+        return [{"username": "x"}]
+
+    monkeypatch.setattr("cli.accounts.describe_accounts", accounts)
+    monkeypatch.setattr("cli.terminal.click.echo", lambda text, **_: FailingStream(number).write(text))
+    result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
+    # A reader that has ended, as `head` does, is told nothing.
+    expected = f"Error: The output cannot be written: {message}\n" if message else ""
+    assert (result.exit_code, result.stderr) == (1, expected)
 
 
 def test_an_error_that_repeats_a_platforms_words_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
