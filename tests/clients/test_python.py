@@ -11,6 +11,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from tests.clients.building import ROOT
+
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.usefixtures("client_package")]
 
 KEY = "sk_a_key_that_no_text_shows"
@@ -145,6 +147,37 @@ def test_a_client_that_has_used_up_its_limit_waits_before_the_next_request(waits
             api.get_post("post_1")
     assert len(waits) == 1
     assert 2.5 < waits[0] <= 3
+
+
+def test_requests_side_by_side_begin_one_by_one_once_a_limit_is_used_up() -> None:
+    from socialsyncer_client.retries import LONGEST_WAIT_S, LimitPace
+
+    def answer(remaining: int) -> httpx.Response:
+        headers = {"RateLimit": f'"requests";r={remaining};t=9', "RateLimit-Policy": '"requests";q=20;w=60'}
+        return httpx.Response(200, headers=headers)
+
+    pace = LimitPace()
+    assert [pace.wait_s(100.0) for _ in range(3)] == [0, 0, 0]
+    pace.learn(answer(0), 100.0)
+    assert [pace.wait_s(100.0) for _ in range(3)] == [3, 6, 9]
+    pace.learn(answer(0), 101.0)
+    assert pace.wait_s(101.0) == 11
+    # Those that would wait for too long are sent, and refused by the service.
+    waits = [pace.wait_s(101.0) for _ in range(30)]
+    assert max(waits) <= LONGEST_WAIT_S
+    assert waits[-1] == 0
+    pace.learn(answer(5), 300.0)
+    assert [pace.wait_s(300.0) for _ in range(3)] == [0, 0, 0]
+
+
+def test_the_page_names_each_exception() -> None:
+    import socialsyncer_client
+
+    page = (ROOT / "docs/clients.md").read_text().split("\n## Python\n")[1].split("\n## ")[0]
+    exported = {name: getattr(socialsyncer_client, name) for name in socialsyncer_client.__all__}
+    exceptions = {name for name, item in exported.items() if isinstance(item, type) and issubclass(item, Exception)}
+    rows = page.split("| exception | when |")[1].split("### ")[0]
+    assert {name for name in exceptions if f"`{name}`" not in rows} == set()
 
 
 def test_each_status_has_its_exception_and_none_shows_the_key() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import sys
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from clients.building.sources import product_version
 from tests.api.clients.tools import run
 from tests.api.media.files import JPEG, MP4
 from tests.clients.building import ROOT, installed
+from tests.clients.conftest import LimitedApi
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
@@ -41,6 +43,29 @@ async def test_both_clients_publish(address: str, stack: Stack) -> None:
         assert (await api.wait_for(await api.create_post(body), timeout=60)).status == "published"
         assert account in [known.account_id async for known in api.iterate_accounts(limit=3)]
     assert len(await stack.public("From the client")) == len(await stack.public("From the async client")) == 1
+
+
+@pytest.mark.usefixtures("client_package")
+async def test_both_clients_wait_for_a_used_up_limit(limited_api: LimitedApi) -> None:
+    from socialsyncer_client import AsyncClient, Client
+
+    calls = limited_api.burst + 2
+    async with AsyncClient(limited_api.address, limited_api.key) as api:
+        began = time.monotonic()
+        await asyncio.gather(*(api.list_platforms() for _ in range(calls)))
+        assert 1.5 <= time.monotonic() - began < 15
+    # Calls that ran side by side were refused once: their repeats come one by one.
+    assert limited_api.statuses[200] == calls
+    assert limited_api.statuses[429] <= 4
+
+    def read() -> None:
+        with Client(limited_api.address, limited_api.key) as api:
+            for _ in range(3):
+                api.list_platforms()
+
+    await asyncio.to_thread(read)
+    assert limited_api.statuses[200] == calls + 3
+    assert limited_api.statuses[429] <= 5
 
 
 class LosesAnswers(httpx.HTTPTransport):

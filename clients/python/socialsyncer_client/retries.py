@@ -51,13 +51,37 @@ def is_repeatable(request: httpx.Request) -> bool:
     return request.method in {"GET", "HEAD", "PUT"} or IDEMPOTENCY_KEY in request.headers
 
 
-def seconds_of_limit(response: httpx.Response) -> float:
-    """Return how many seconds the next request must wait, because this one has used up the key's limit."""
-    if not _USED_UP.search(response.headers.get("RateLimit", "")):
-        return 0.0
-    policy = _POLICY.search(response.headers.get("RateLimit-Policy", ""))
-    seconds = int(policy[2]) / max(1, int(policy[1])) if policy else 1.0
-    return min(seconds, LONGEST_WAIT_S)
+class LimitPace:
+    """The times at which a client's requests begin while its key's limit is used up: one by one, as they come back.
+
+    Without it, requests that run side by side would all come back in the same moment, and all but one be refused again.
+    """
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+        self._interval_s = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """Return the seconds until a request may begin, and reserve its turn.
+
+        If that is too long, the request is sent: the service refuses it with its `Retry-After`.
+        """
+        wait = max(0.0, self._next_at - now)
+        if wait > LONGEST_WAIT_S:
+            return 0.0
+        self._next_at = now + wait + self._interval_s
+        return wait
+
+    def learn(self, response: httpx.Response, now: float) -> None:
+        """Read from an answer whether the limit is used up."""
+        remaining = response.headers.get("RateLimit", "")
+        if _USED_UP.search(remaining):
+            policy = _POLICY.search(response.headers.get("RateLimit-Policy", ""))
+            seconds = int(policy[2]) / max(1, int(policy[1])) if policy else 1.0
+            self._interval_s = min(seconds, LONGEST_WAIT_S)
+            self._next_at = max(self._next_at, now + self._interval_s)
+        elif remaining:
+            self._interval_s = 0.0
 
 
 def connection_failed(error: httpx.TransportError, request: httpx.Request) -> ConnectionFailed:

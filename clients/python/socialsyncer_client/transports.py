@@ -8,7 +8,7 @@ from time import monotonic, sleep
 import httpx
 
 from socialsyncer_client.errors import response_error
-from socialsyncer_client.retries import Retries, connection_failed, seconds_of_limit
+from socialsyncer_client.retries import LimitPace, Retries, connection_failed
 
 
 class RetryingTransport(httpx.BaseTransport):
@@ -17,12 +17,12 @@ class RetryingTransport(httpx.BaseTransport):
     def __init__(self, wrapped: httpx.BaseTransport, retries: Retries) -> None:
         self._wrapped = wrapped
         self._retries = retries
-        self._not_before = 0.0
+        self._pace = LimitPace()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is final. Raises SocialSyncerError."""
         for attempt in range(1, self._retries.attempts + 1):
-            sleep(max(0.0, self._not_before - monotonic()))
+            sleep(self._pace.wait_s(monotonic()))
             try:
                 response = self._wrapped.handle_request(request)
                 # Here, so that an answer that breaks off counts as none.
@@ -32,7 +32,7 @@ class RetryingTransport(httpx.BaseTransport):
                 if wait is None:
                     raise connection_failed(error, request) from error
             else:
-                self._not_before = max(self._not_before, monotonic() + seconds_of_limit(response))
+                self._pace.learn(response, monotonic())
                 if response.status_code < 400:
                     return response
                 wait = self._retries.wait_after(request, attempt, response)
@@ -52,12 +52,12 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
     def __init__(self, wrapped: httpx.AsyncBaseTransport, retries: Retries) -> None:
         self._wrapped = wrapped
         self._retries = retries
-        self._not_before = 0.0
+        self._pace = LimitPace()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is final. Raises SocialSyncerError."""
         for attempt in range(1, self._retries.attempts + 1):
-            await sleep_async(max(0.0, self._not_before - monotonic()))
+            await sleep_async(self._pace.wait_s(monotonic()))
             try:
                 response = await self._wrapped.handle_async_request(request)
                 await response.aread()
@@ -66,7 +66,7 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
                 if wait is None:
                     raise connection_failed(error, request) from error
             else:
-                self._not_before = max(self._not_before, monotonic() + seconds_of_limit(response))
+                self._pace.learn(response, monotonic())
                 if response.status_code < 400:
                     return response
                 wait = self._retries.wait_after(request, attempt, response)

@@ -34,6 +34,7 @@ export class Transport {
   readonly #fetch: typeof fetch;
   /** No request leaves before, because the API said that no request remains until then. */
   #free = 0;
+  #interval = 0;
 
   constructor(options: ClientOptions) {
     const api = options.api ?? variable("SOCIALSYNCER_API_URL");
@@ -61,7 +62,7 @@ export class Transport {
     const request = { method: sent.method, headers, redirect: "manual" as const, body: bodyOf(sent) };
     let mayHaveArrived = false;
     for (let attempt = 1; ; attempt += 1) {
-      await pause((this.#free - Date.now()) / 1000, options.signal);
+      await pause(this.#turn(), options.signal);
       const deadline = after(options.timeout ?? TIMEOUT_S);
       const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
       let wait = 0.5 * 2 ** (attempt - 1) * (0.5 + Math.random());
@@ -139,12 +140,28 @@ export class Transport {
     return headers;
   }
 
-  /** With no request left (RateLimit: `"requests";r=0`), wait until the policy (`"requests";q=600;w=60`) gives one. */
+  /** Return the seconds until a request may begin, and reserve its turn; 0 if that is too long, as the API will say. */
+  #turn(): number {
+    const now = Date.now();
+    const wait = Math.max(0, this.#free - now);
+    if (wait > LONGEST_WAIT_S * 1000) return 0;
+    this.#free = now + wait + this.#interval;
+    return wait / 1000;
+  }
+
+  /**
+   * With no request left (RateLimit: `"requests";r=0`), let requests begin one by one, as the policy (`"requests";q=600;w=60`)
+   * gives them back. Otherwise all that run side by side would come back in the same moment.
+   */
   #notePace(response: Response): void {
-    if (!/"requests";r=0\b/.test(response.headers.get("RateLimit") ?? "")) return;
+    const remaining = response.headers.get("RateLimit");
+    if (!remaining) return;
+    this.#interval = 0;
+    if (!/"requests";r=0\b/.test(remaining)) return;
     const policy = /"requests";q=(\d+);w=(\d+)/.exec(response.headers.get("RateLimit-Policy") ?? "");
     const wait = policy ? Number(policy[2]) / Math.max(1, Number(policy[1])) : 1;
-    this.#free = Date.now() + Math.min(wait, LONGEST_WAIT_S) * 1000;
+    this.#interval = Math.min(wait, LONGEST_WAIT_S) * 1000;
+    this.#free = Math.max(this.#free, Date.now() + this.#interval);
   }
 }
 

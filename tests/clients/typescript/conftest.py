@@ -26,8 +26,8 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def program(project: Path, address: str, stack: Stack) -> Program:
     """Return a function that runs a program of the project, and returns what it prints."""
 
-    async def run_program(name: str, *arguments: str, key: str = stack.api_key) -> str:
-        settings = (f"SOCIALSYNCER_API_URL={address}", f"SOCIALSYNCER_API_KEY={key}")
+    async def run_program(name: str, *arguments: str, key: str = stack.api_key, url: str = address) -> str:
+        settings = (f"SOCIALSYNCER_API_URL={url}", f"SOCIALSYNCER_API_KEY={key}")
         return await run(Path.cwd(), "env", *settings, "node", str(project / f"{name}.js"), *arguments)
 
     return run_program

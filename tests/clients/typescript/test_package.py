@@ -13,6 +13,7 @@ import pytest
 from clients.building.sources import product_version
 from domain.webhooks import new_secret, sign
 from tests.api.media.files import JPEG
+from tests.clients.conftest import LimitedApi
 from tests.clients.typescript.conftest import Program
 from tests.clients.typescript.project import ROOT
 from tests.stack import Stack
@@ -38,6 +39,13 @@ def test_the_package_is_small_typed_and_of_the_products_version(project: Path) -
 
 async def test_requests_are_repeated_only_if_that_is_safe(program: Program) -> None:
     assert await program("retries") == "done\n"
+
+
+async def test_calls_side_by_side_wait_for_a_used_up_limit(program: Program, limited_api: LimitedApi) -> None:
+    calls = limited_api.burst + 2
+    assert await program("limited", str(calls), key=limited_api.key, url=limited_api.address) == "done\n"
+    assert limited_api.statuses[200] == calls
+    assert limited_api.statuses[429] <= 4
 
 
 async def test_a_program_publishes_waits_and_follows_events(program: Program, stack: Stack) -> None:
