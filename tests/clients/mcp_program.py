@@ -1,4 +1,6 @@
-"""A program that uses the MCP server by the SDK's own client, over stdio or HTTP: it plans a week, and stops it.
+"""A program that uses the MCP server by the SDK's own client, over stdio or HTTP.
+
+It plans a week on two networks, corrects, stops and continues it, as the descriptions of the tools say.
 
 The environment of the MCP server runs it. It prints JSON, which the test compares.
 """
@@ -30,11 +32,12 @@ async def call(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
     return {"error": content.text} if result.is_error else json.loads(content.text)
 
 
-async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
-    """Plan a week on the first account of X, and return what was seen on the way."""
+async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
+    """Plan a week on X and Bluesky, and return what was seen on the way."""
     accounts = (await call(client, "list_accounts"))["accounts"]
-    twitter = next(account for account in accounts if account["platform"] == "twitter")
-    targets = [{"platform": "twitter", "account_id": twitter["accountId"]}]
+    targets = [{"platform": account["platform"], "account_id": account["accountId"]} for account in accounts]
+    campaigns = (await call(client, "list_campaigns"))["campaigns"]
+    (campaign,) = [campaign["id"] for campaign in campaigns if campaign["name"] == name]
     rules = await call(client, "list_platforms", platform="twitter")
     too_long = await call(client, "validate_post", content="x" * 2000, targets=targets, publish="schedule",
                           scheduled_for="2030-12-02T09:00")  # fmt: skip
@@ -48,6 +51,10 @@ async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
         time = f"2030-12-0{day}T09:00"
         planned = {"post_id": first["id"], "scheduled_for": time, "timezone": "Europe/Berlin"}
         posts.append(await call(client, "schedule_post", **planned))
+    corrected = await call(
+        client, "update_post", post_id=posts[1]["id"], content=f"{week}, day 3, corrected", tags=[week, "new"]
+    )
+    narrowed = await call(client, "update_post", post_id=posts[2]["id"], targets=targets[:1])
     cancelled = await call(client, "cancel_post", post_id=posts[-1]["id"])
     second = await call(client, "create_post", content=f"{week}, day 2", targets=targets, tags=[week],
                         campaign_id=campaign, idempotency_key="another")  # fmt: skip
@@ -56,12 +63,36 @@ async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
     nothing = await call(client, "retry_post", post_id=posts[0]["id"])
     now = await call(client, "create_post", content=f"{week}, now", targets=targets, publish="now")
     published = await call(client, "get_post", post_id=now["id"])
+    too_late = await call(client, "update_post", post_id=now["id"], content="Something else")
     preview = await call(client, "pause_campaign", campaign_id=campaign, reason="The plan is wrong")
     guessed = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm="yes")
     paused = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm=preview["confirm"])
+    asked = {"campaign_id": campaign, "missed": "shift"}
+    would = await call(client, "resume_campaign", **asked)
+    other = await call(client, "resume_campaign", **{**asked, "missed": "publish"}, confirm=would["confirm"])
+    resumed = await call(client, "resume_campaign", **asked, confirm=would["confirm"])
+    again = await call(client, "resume_campaign", **asked, confirm=would["confirm"])
+    results = [await call(client, "get_post", post_id=post["id"]) for post in posts]
     return {
+        "corrected": [
+            corrected["content"][-9:],
+            corrected["status"],
+            len(corrected["tags"]),
+            len(corrected["platforms"]),
+        ],
+        "narrowed": [len(narrowed["platforms"]), narrowed["content"] == f"{week}, day 4"],
+        "tooLate": too_late["error"].rpartition("(")[2],
+        "resume": [
+            would["resumed"],
+            would["missed"],
+            other["resumed"],
+            resumed["resumed"],
+            resumed["campaign"]["status"],
+            again["resumed"],
+        ],
+        "results": [result["status"] for result in results],
         "rules": rules["platform"],
-        "tooLong": [problem["code"] for problem in too_long["errors"]],
+        "tooLong": sorted({problem["code"] for problem in too_long["errors"]}),
         "times": [post["scheduledFor"] for post in posts],
         "cancelled": cancelled["status"],
         "second": second["id"] not in {post["id"] for post in posts},
@@ -83,13 +114,13 @@ async def plan_a_week(client: Any, campaign: str, week: str) -> dict[str, Any]:
     }
 
 
-async def main(name: str, campaign: str, week: str) -> None:
+async def main(server: str, campaign: str, week: str) -> None:
     """Print what the client saw."""
-    async with Client(connection(name)) as client:
+    async with Client(connection(server)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         hints = {name: tool.annotations for name, tool in tools.items() if tool.annotations}
         reading = sorted(name for name, hint in hints.items() if hint.read_only_hint)
-        stopping = sorted(name for name, hint in hints.items() if hint.destructive_hint)
+        changing = sorted(name for name, hint in hints.items() if hint.destructive_hint)
         week_seen = await plan_a_week(client, campaign, week)
         sys.stdout.write(
             json.dumps(
@@ -97,7 +128,7 @@ async def main(name: str, campaign: str, week: str) -> None:
                     "protocol": client.protocol_version,
                     "tools": len(tools),
                     "reading": reading,
-                    "stopping": stopping,
+                    "changing": changing,
                     **week_seen,
                 }
             )

@@ -19,6 +19,7 @@ from domain.scopes import Scope
 from store.workspaces.keys import create_key
 from tests.api.clients.tools import run
 from tests.clients.building import ROOT, built, install_tool
+from tests.clients.conftest import LimitedApi
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
@@ -45,15 +46,17 @@ async def workspace(address: str, stack: Stack) -> dict[str, str]:
     workspace_id, _ = await stack.new_workspace()
     async with stack.database.transaction() as session:
         key = (await create_key(session, workspace_id, scopes={Scope.READ, Scope.WRITE})).key
-    await stack.connect("twitter", workspace_id=workspace_id)
+    for platform in ("twitter", "bluesky"):
+        await stack.connect(platform, workspace_id=workspace_id)
     async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as api:
-        campaign = (await api.post("/v1/campaigns", json={"name": "A week"})).json()["id"]
-    return {"SOCIALSYNCER_API_URL": address, "SOCIALSYNCER_API_KEY": key, "campaign": campaign}
+        for name in ("A week", "Another week"):
+            (await api.post("/v1/campaigns", json={"name": name})).raise_for_status()
+    return {"SOCIALSYNCER_API_URL": address, "SOCIALSYNCER_API_KEY": key}
 
 
 async def run_program(environment: Path, server: str, workspace: dict[str, str], week: str) -> dict[str, Any]:
     variables = [f"{name}={value}" for name, value in workspace.items()]
-    command = ("env", *variables, str(environment / "python"), str(PROGRAM), server, workspace["campaign"], week)
+    command = ("env", *variables, str(environment / "python"), str(PROGRAM), server, "A week", week)
     printed = await run(PROGRAM.parent, *command)
     seen: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return seen
@@ -83,9 +86,14 @@ async def http_server(environment: Path, workspace: dict[str, str]) -> AsyncIter
 
 SEEN: dict[str, Any] = {
     "protocol": "2026-07-28",
-    "tools": 11,
-    "reading": ["get_post", "list_accounts", "list_platforms", "list_posts", "validate_post"],
-    "stopping": ["cancel_post", "pause_campaign"],
+    "tools": 14,
+    "reading": ["get_post", "list_accounts", "list_campaigns", "list_platforms", "list_posts", "validate_post"],
+    "changing": ["cancel_post", "pause_campaign", "resume_campaign", "update_post"],
+    "corrected": ["corrected", "scheduled", 2, 2],
+    "narrowed": [1, True],
+    "tooLate": "conflict)",
+    "resume": [False, 0, False, True, "active", True],
+    "results": [*["scheduled"] * 6, "draft"],
     "rules": "twitter",
     "tooLong": ["invalid_field_value"],
     # 09:00 in Berlin, in winter.
@@ -119,14 +127,14 @@ SEEN: dict[str, Any] = {
 
 async def test_a_model_plans_a_week_over_stdio(environment: Path, workspace: dict[str, str], stack: Stack) -> None:
     assert await run_program(environment, str(environment / "socialsyncer-mcp"), workspace, "stdio") == SEEN
-    assert len(await stack.public("stdio, now")) == 1
+    assert len(await stack.public("stdio, now")) == 2
     assert await stack.public("stdio, day 2") == []
 
 
 async def test_a_model_plans_a_week_over_http(environment: Path, workspace: dict[str, str], stack: Stack) -> None:
     async with http_server(environment, workspace) as url:
         assert await run_program(environment, url, workspace, "http") == SEEN
-    assert len(await stack.public("http, now")) == 1
+    assert len(await stack.public("http, now")) == 2
 
 
 async def test_a_page_in_a_browser_cannot_call_the_server(environment: Path, workspace: dict[str, str]) -> None:
@@ -157,6 +165,29 @@ async def test_the_package_is_typed(environment: Path, tmp_path: Path) -> None:
     shutil.copy(PROGRAM, tmp_path)
     for arguments in (("-p", "socialsyncer_mcp"), (PROGRAM.name,)):
         await run(tmp_path, sys.executable, "-m", "mypy", *options, *arguments)
+
+
+ASKS = """
+import asyncio
+from socialsyncer_client import AsyncClient
+from mcp import Client
+from socialsyncer_mcp.server import make_server
+
+async def main() -> None:
+    async with Client(make_server(AsyncClient())) as client:
+        results = await asyncio.gather(*(client.call_tool("list_platforms", {}) for _ in range(5)))
+        print([result.is_error for result in results])
+
+asyncio.run(main())
+"""
+
+
+async def test_tools_wait_for_a_used_up_limit(environment: Path, limited_api: LimitedApi, tmp_path: Path) -> None:
+    names = (f"SOCIALSYNCER_API_URL={limited_api.address}", f"SOCIALSYNCER_API_KEY={limited_api.key}")
+    printed = await run(tmp_path, "env", *names, str(environment / "python"), "-c", ASKS)
+    assert printed.strip() == str([False] * 5)
+    assert limited_api.statuses[200] == 5
+    assert limited_api.statuses[429] <= 4
 
 
 FETCHES = """
@@ -197,5 +228,5 @@ async def test_the_page_plans_a_week(environment: Path, workspace: dict[str, str
         name: row for row in table.strip().splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])
     }
     assert sorted(name for name, row in rows.items() if row.endswith("| reads |")) == SEEN["reading"]
-    assert sorted(name for name, row in rows.items() if row.endswith("| stops |")) == SEEN["stopping"]
+    assert sorted(name for name, row in rows.items() if row.endswith("| changes |")) == SEEN["changing"]
     assert len(rows) == SEEN["tools"]

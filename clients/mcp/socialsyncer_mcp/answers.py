@@ -24,6 +24,8 @@ _TARGET_FIELDS = (
     "holdReason",
     "nextAttemptAt",
 )
+_CAMPAIGN_FIELDS = ("id", "name", "status", "nextAt", "lastAt")
+_NEXT = "Nothing has changed. Show this to the person. If they agree, call again with this `confirm`."
 _POST_FIELDS = ("id", "status", "scheduledFor", "scheduledForLocal", "timezone", "publishedAt", "tags", "campaignId")
 
 
@@ -50,12 +52,30 @@ def preview_pause(campaign: models.Campaign, confirm: str) -> dict[str, Any]:
     progress = fields["progress"]
     return {
         "paused": False,
-        "campaign": _some(fields, ("id", "name", "status", "nextAt", "lastAt")),
+        "campaign": _some(fields, _CAMPAIGN_FIELDS),
         "stops": progress["scheduled"],
         "inFlight": progress["publishing"],
         "confirm": confirm,
-        "next": "Nothing has changed. Show this to the person. If they agree, call again with this `confirm`.",
+        "next": _NEXT,
     }
+
+
+def preview_resume(campaign: models.Campaign, confirm: str) -> dict[str, Any]:
+    """Return what the end of a campaign's pause would do, and the word that confirms it."""
+    fields = campaign.to_dict()
+    return {
+        "resumed": False,
+        "campaign": _some(fields, _CAMPAIGN_FIELDS),
+        "missed": (fields.get("pause") or {}).get("missed", 0),
+        "would": fields.get("result", {}),
+        "confirm": confirm,
+        "next": _NEXT,
+    }
+
+
+def short_campaign(campaign: models.Campaign) -> dict[str, Any]:
+    """Return a campaign of a list."""
+    return _some(campaign.to_dict(), (*_CAMPAIGN_FIELDS, "timezone", "startsAt", "endsAt", "progress"))
 
 
 @asynccontextmanager

@@ -25,7 +25,9 @@ ScheduledFor = Annotated[
 ]
 Zone = Annotated[str | None, Field(description="IANA time zone, as Europe/Berlin. UTC if there is none.")]
 Tags = Annotated[list[str] | None, Field(description="Labels, by which posts can be listed.")]
-CampaignId = Annotated[str | None, Field(description="The campaign that the post belongs to.")]
+CampaignId = Annotated[
+    str | None, Field(description="The campaign that the post belongs to; list_campaigns names them.")
+]
 
 
 class Target(BaseModel):

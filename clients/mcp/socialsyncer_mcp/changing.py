@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from socialsyncer_client import AsyncClient, NotFound
 
-from socialsyncer_mcp.answers import Answer, calling, preview_pause, short_post
+from socialsyncer_mcp.answers import Answer, calling, preview_pause, preview_resume, short_post
 from socialsyncer_mcp.bodies import (
     CampaignId,
     Content,
@@ -96,6 +96,30 @@ class ChangingTools:
             post = await self._api.update_post(post_id, {**change, "timezone": timezone} if timezone else change)
         return short_post(post)
 
+    async def update_post(
+        self,
+        post_id: PostId,
+        content: Content = None,
+        targets: Targets = None,
+        media: Files = None,
+        tags: Tags = None,
+    ) -> Answer:
+        """Correct a draft or a scheduled post. Of a failed post it corrects the accounts that retry_post publishes to.
+
+        Fields that are left out stay. A list replaces the whole list, so name all accounts and files; an empty list
+        removes them. A text that is public already is not changed, and the error says so.
+        """
+        change: Answer = {
+            "content": content,
+            "platforms": None if targets is None else [target.body() for target in targets],
+            "mediaItems": None if media is None else [file.body() for file in media],
+            "tags": tags,
+        }
+        async with calling():
+            named = {name: value for name, value in change.items() if value is not None}
+            post: Answer = (await self._api.update_post(post_id, named)).to_dict()
+        return post
+
     async def retry_post(self, post_id: PostId) -> Answer:
         """Publish again to the accounts on which the post has failed. Published ones are left alone.
 
@@ -122,7 +146,7 @@ class ChangingTools:
         """Stop all posts of a campaign. The first call only shows what would stop; the second one confirms it.
 
         Requests that are under way end as the platforms answer: `inFlight` names them. Once its status is paused,
-        nothing leaves any more, and nothing fails because of the pause. A person resumes it.
+        nothing leaves any more, and nothing fails because of the pause. resume_campaign continues it.
         """
         async with calling():
             campaign = await self._api.get_campaign(campaign_id)
@@ -134,3 +158,31 @@ class ChangingTools:
                 key = f"mcp-pause/{expected}"
                 campaign = await self._api.pause_campaign(campaign_id, {"reason": reason}, idempotency_key=key)
         return {"paused": True, "campaign": campaign.to_dict()}
+
+    async def resume_campaign(
+        self,
+        campaign_id: Annotated[str, Field(description="The campaign's id.")],
+        missed: Annotated[
+            Literal["publish", "shift", "skip"],
+            Field(
+                description="The outcome of posts that fell due meanwhile. publish: they are published at once, in "
+                "public. shift: all posts move by whole days. skip: they become drafts. Ask the person."
+            ),
+        ],
+        spacing: Annotated[
+            int, Field(description="With publish: seconds between two missed posts to the same account.", ge=0)
+        ] = 0,
+        confirm: Confirm = None,
+    ) -> Answer:
+        """Let a paused campaign continue. The first call only shows what would happen; the second one confirms it."""
+        body: Answer = {"missed": missed, "spacing": spacing}
+        async with calling():
+            campaign = await self._api.get_campaign(campaign_id)
+            # Another choice, or a change of the campaign, makes the preview old.
+            expected = f"{campaign.id}@{campaign.version}/{missed}/{spacing}"
+            if campaign.status == "paused":
+                if confirm != expected:
+                    preview = await self._api.resume_campaign(campaign_id, {**body, "dryRun": True})
+                    return preview_resume(preview, expected)
+                campaign = await self._api.resume_campaign(campaign_id, body, idempotency_key=f"mcp-resume/{expected}")
+        return {"resumed": True, "campaign": campaign.to_dict()}

@@ -8,7 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from socialsyncer_client import AsyncClient
 
-from socialsyncer_mcp.answers import Answer, calling, short_post, short_rules
+from socialsyncer_mcp.answers import Answer, calling, short_campaign, short_post, short_rules
 from socialsyncer_mcp.bodies import (
     CampaignId,
     Content,
@@ -45,6 +45,14 @@ class ReadingTools:
                 if len(accounts) == _MOST_ACCOUNTS:
                     break
         return {"accounts": accounts}
+
+    async def list_campaigns(
+        self, cursor: Annotated[str | None, Field(description="The `cursor` of the page before.")] = None
+    ) -> Answer:
+        """List the campaigns, which group posts, with their status and how many of their posts are in which state."""
+        async with calling():
+            page = await (self._api.list_campaigns(cursor=cursor) if cursor else self._api.list_campaigns())
+        return {"campaigns": [short_campaign(campaign) for campaign in page.campaigns], "cursor": page.cursor}
 
     async def list_platforms(
         self, platform: Annotated[str | None, Field(description="Name one for all its rules and settings.")] = None
