@@ -50,7 +50,7 @@ FLOOD_S = 12.0
 READ_EVERY_S = 0.02
 FLOODED = (1, 3)
 """The numbers of API processes that are flooded; the other key's client uses the first one."""
-_READY_WITHIN_S = 60
+_READY_WITHIN_S = 120
 
 
 @asynccontextmanager
@@ -75,10 +75,11 @@ async def api(dev: dict[str, Any], requests: str, posts: str) -> AsyncIterator[t
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
-            for _ in range(_READY_WITHIN_S * 5):
-                if await _is_up(client):
-                    break
-                await asyncio.sleep(0.2)
+            async with asyncio.timeout(_READY_WITHIN_S):
+                while not await _is_up(client):
+                    if process.returncode is not None:
+                        raise SystemExit(f"an API process ended with {process.returncode}")
+                    await asyncio.sleep(0.2)
         yield f"http://{HOST}:{port}", process.pid
     finally:
         if process.returncode is None:
