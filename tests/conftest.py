@@ -27,6 +27,8 @@ from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack
 from tests.temporal import temporal_server
 
+_PROCESSES_OF_FEW_TESTS = 3
+
 # The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("short", deadline=None, max_examples=10)
@@ -40,6 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--changed", action="store_true", help="run the tests nearest to what differs from main, for less than a minute"
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use fewer processes with `--changed`: each takes seconds until its first test."""
+    if config.getoption("changed"):
+        config.option.numprocesses = min(config.option.numprocesses or 0, _PROCESSES_OF_FEW_TESTS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
