@@ -10,7 +10,7 @@ from domain.post import MediaType
 EXAMPLE_HOSTS = ("example.com", "example.net", "example.org")
 """Names that RFC 2606 reserves for documents; they never serve media."""
 
-_SERVED = {".jpg", ".png", ".gif", ".mp4", ".pdf", ".vtt"}
+_SERVED = {".jpg", ".png", ".gif", ".mp4", ".pdf", ".vtt", ".srt"}
 _USUAL = {MediaType.IMAGE: ".jpg", MediaType.GIF: ".gif", MediaType.VIDEO: ".mp4", MediaType.DOCUMENT: ".pdf"}
 _FOLDER = "/_/media/"
 

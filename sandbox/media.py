@@ -13,6 +13,7 @@ CONTENT_TYPES = {
     "mp4": "video/mp4",
     "pdf": "application/pdf",
     "vtt": "text/vtt",
+    "srt": "application/x-subrip",
 }
 
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net")

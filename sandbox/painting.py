@@ -83,6 +83,11 @@ def vtt(name: str) -> bytes:
     return f"WEBVTT\n\n00:00.000 --> 00:01.000\n{name}\n".encode()
 
 
+def srt(name: str) -> bytes:
+    """Write captions that show the name, as SubRip."""
+    return f"1\n00:00:00,000 --> 00:00:01,000\n{name}\n".encode()
+
+
 PAINTERS: dict[str, Callable[[str], bytes]] = {
     "jpg": jpeg,
     "png": png,
@@ -90,6 +95,7 @@ PAINTERS: dict[str, Callable[[str], bytes]] = {
     "mp4": mp4,
     "pdf": pdf,
     "vtt": vtt,
+    "srt": srt,
 }
 
 

@@ -7,6 +7,7 @@ from domain.rate_limits import RateLimit
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError, unreadable
 from platforms.facebook import errors, lookup, rules, videos
+from platforms.facebook.captions import add_captions
 from platforms.facebook.connection import API, BASE_URL, DOMAIN, GRAPH, FacebookConnection
 from platforms.facebook.fields import feed_fields, finish_fields
 from platforms.facebook.media import EDGE, Uploads, photo_ids
@@ -39,6 +40,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     cautions = staticmethod(rules.cautions)
+    covers = {"captions": rules.CAPTIONS}  # noqa: RUF012
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials
@@ -125,16 +127,19 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     async def complete(
         self, connection: FacebookConnection, context: PublishContext[FacebookSettings], published: Published
     ) -> Published:
-        """Add the first comment and fetch the permalink. Repeatable."""
+        """Add the first comment and captions, and fetch the permalink. Repeatable."""
         post_id, url = published.platform_post_id, published.url
         if context.draft.settings.draft:
             return Published(post_id, None, warning=AS_DRAFT)
         comment = context.draft.settings.first_comment
-        warning = await add_first_comment(GRAPH, connection, context, post_id, comment)
+        warnings = [
+            await add_first_comment(GRAPH, connection, context, post_id, comment),
+            *await add_captions(connection, context),
+        ]
         if url is None:
             post = await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink_url")
             url = post.get("permalink_url") or rules.RULES.post_id.page(post_id)
-        return Published(post_id, url, warning=warning)
+        return Published(post_id, url, warning=" ".join(filter(None, warnings)) or None)
 
 
 async def _finish(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:

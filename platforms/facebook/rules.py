@@ -10,6 +10,7 @@ from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.post_ids import PostId
 from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.steps.captions import check_languages
 
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
@@ -87,6 +88,14 @@ REEL = FileRule(
 )
 REELS_PER_DAY = RateLimit(30, timedelta(days=1), source=_REELS_PAGE)
 VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
+
+
+CAPTIONS = FileRule(
+    MediaType.DOCUMENT,
+    ("application/x-subrip",),
+    max_bytes=2**20,
+    source="developers.facebook.com/docs/graph-api/reference/video/captions; the size is our choice",
+)
 
 
 class FacebookPostType(StrEnum):
@@ -185,6 +194,11 @@ def _check_settings(label: str, draft: Draft[FacebookSettings], account: Account
     is_video = [item.type for item in draft.media] == [MediaType.VIDEO]
     if settings.title and not (is_video and settings.content_type != "story"):
         violations.append(setting("title", f"{label} takes a title only with a reel or video"))
+    if settings.captions and not (is_video and settings.content_type != "story"):
+        violations.append(setting("captions", f"{label} takes captions only with a reel or video"))
+    elif settings.captions and settings.draft:
+        violations.append(setting("captions", f"{label} gets captions here only for what is public, not for a draft"))
+    violations += check_languages(label, (caption.language.replace("_", "-") for caption in settings.captions))
     if settings.content_type == "story":
         violations += [
             setting(name, f"{label} stories do not take {name}")

@@ -1,17 +1,29 @@
 """The models of platformSpecificData (with facebookSettings inside it) and of credentials for Facebook."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from platforms.client_model import ClientModel
 from platforms.meta.credentials import MetaCredentials
-from platforms.texts.patterns import Digits, WebAddress
+from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 TITLE = 255
 """Characters of a video's title; unverified, Facebook only names the error for one that is too long."""
 COMMENT = 8000
 """Characters of a comment; unverified."""
+CAPTIONS = 20
+"""Files of captions; our choice, Meta's reference names no number."""
+Locale = Annotated[str, TextPattern(r"^[a-z]{2,3}[_-][A-Z]{2}$", "must name language and region, such as en_US")]
+
+
+class VideoCaption(ClientModel):
+    """The captions of a video on Facebook in one language."""
+
+    language: Locale = Field(description="The language of the captions with its region.", examples=["en_US"])
+    url: WebAddress = Field(
+        description="The address of a SubRip file of up to 1 MB.", examples=["https://cdn.example.com/waves.srt"]
+    )
 
 
 class FacebookSettings(ClientModel):
@@ -37,6 +49,13 @@ class FacebookSettings(ClientModel):
         max_length=COMMENT,
         description="A comment that the Page adds right after publishing.",
         examples=["Which one is your favourite?"],
+    )
+    captions: list[VideoCaption] = Field(
+        default_factory=list,
+        max_length=CAPTIONS,
+        description="Captions of a reel or video, one file for each language. They are added once it is public; "
+        "Facebook's refusal of one is a warning.",
+        examples=[[{"language": "en_US", "url": "https://cdn.example.com/waves.srt"}]],
     )
     link: WebAddress | None = Field(
         None,

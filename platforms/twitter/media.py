@@ -49,6 +49,12 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
     return [uploads[name]["id"] for name in sorted(uploads, key=int)]
 
 
+def media_id(handles: dict[str, Any], position: int) -> str | None:
+    """Return the id of the uploaded item at a position of the draft; None if it is not known."""
+    upload: Handle = handles.get("media", {}).get(str(position), {})
+    return upload.get("id")
+
+
 def media_keys(handles: dict[str, Any]) -> set[str]:
     """Return the names under which X shows the uploaded media on a post."""
     return {upload["key"] for upload in handles.get("media", {}).values() if upload.get("key")}

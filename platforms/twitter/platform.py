@@ -1,5 +1,6 @@
 """Publishing to X: upload media, make the post by one request and each post of its thread by one, confirm, edit."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from platforms.rules import FileRule
 from platforms.steps.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
 from platforms.twitter.access import ENDPOINT, TOKENS
+from platforms.twitter.captions import add_captions
 from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
@@ -50,6 +52,7 @@ class Twitter(
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
     cautions = staticmethod(rules.cautions)
+    covers = {"captions": rules.CAPTIONS}  # noqa: RUF012
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
@@ -88,7 +91,14 @@ class Twitter(
     async def complete(
         self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published
     ) -> Published:
-        """Make the thread that follows, each post a reply to the one before."""
+        """Make the thread that follows, each post a reply to the one before, then add the captions. Repeatable."""
+        threaded = await self._follow(connection, context, published)
+        warnings = [threaded.warning, *await add_captions(connection, context)]
+        return replace(threaded, warning=" ".join(filter(None, warnings)) or None)
+
+    async def _follow(
+        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published
+    ) -> Published:
         parent = published.platform_post_id
         for number in range(len(context.draft.settings.thread_items)):
             try:

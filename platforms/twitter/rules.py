@@ -9,6 +9,7 @@ from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
+from platforms.steps.captions import check_languages
 from platforms.steps.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
@@ -71,6 +72,14 @@ RULES = Rules(
 )
 
 
+CAPTIONS = FileRule(
+    MediaType.DOCUMENT,
+    ("application/x-subrip", "text/vtt"),
+    max_bytes=MEGABYTE,
+    source="X API v2 OpenAPI document, InitializeMediaUploadRequest; the size is our choice",
+)
+
+
 def file_rules(*, premium: bool) -> tuple[FileRule, ...]:
     """Return the rules of files; videos of an account with X Premium may be longer. X checks them again itself."""
     if not premium:
@@ -117,4 +126,7 @@ def check(label: str, draft: Draft[TwitterSettings], account: AccountFacts) -> l
         violations.append(setting("poll", f"{label} does not take a poll together with media"))
     if settings.quote_tweet_id and (settings.poll or draft.media):
         violations.append(setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
+    if settings.captions and not any(item.type is MediaType.VIDEO for item in draft.media):
+        violations.append(setting("captions", f"{label} takes captions only with a video"))
+    violations += check_languages(label, (caption.language for caption in settings.captions))
     return violations + check_items(label, settings.thread_items, check_one)

@@ -7,9 +7,12 @@ from pydantic import Field, StringConstraints
 from platforms.access.oauth import OAuthCredentials
 from platforms.client_model import ClientModel
 from platforms.steps.thread import ThreadItems
-from platforms.texts.patterns import TextPattern
+from platforms.texts.patterns import TextPattern, WebAddress
 
+CAPTIONS = 20
+"""Files of captions; our choice, X names no number: each takes four requests."""
 PostId = Annotated[str, TextPattern(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
+LanguageCode = Annotated[str, TextPattern(r"^[A-Za-z]{2}$", "must be two letters such as en")]
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 
@@ -24,6 +27,17 @@ class Poll(ClientModel):
         le=10_080,
         description="How long the poll stays open, 5 minutes to 7 days; also accepted as `duration_minutes`.",
         examples=[1440],
+    )
+
+
+class Subtitles(ClientModel):
+    """The captions of a video on X in one language."""
+
+    language: LanguageCode = Field(description="The language of the captions, two letters.", examples=["en"])
+    name: str = Field("", max_length=150, description="The name that viewers choose it by.", examples=["English"])
+    url: WebAddress = Field(
+        description="The address of a SubRip or WebVTT file of up to 1 MB.",
+        examples=["https://cdn.example.com/waves.srt"],
     )
 
 
@@ -49,6 +63,13 @@ class TwitterSettings(ClientModel):
         default=False,
         description="Accepted and not needed: X takes videos of 20 minutes, with X Premium of 125 minutes.",
         examples=[True],
+    )
+    captions: list[Subtitles] = Field(
+        default_factory=list,
+        max_length=CAPTIONS,
+        description="Captions of the post's video, not of videos in `threadItems`: one file for each language. They "
+        "are added once the post is public; X's refusal of one is a warning.",
+        examples=[[{"language": "en", "name": "English", "url": "https://cdn.example.com/waves.srt"}]],
     )
     thread_items: ThreadItems = Field(
         default_factory=list,

@@ -4,6 +4,7 @@ from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.steps.captions import check_languages
 from platforms.youtube.settings import YouTubeSettings
 
 _VIDEO_PAGE = "developers.google.com/youtube/v3/docs/videos"
@@ -82,9 +83,7 @@ def check(label: str, draft: Draft[YouTubeSettings], _: AccountFacts) -> list[Vi
     if (length := tags_length(draft.settings.tags)) > TAGS:
         error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
         violations.append(setting("tags", error))
-    languages = [caption.language.lower() for caption in draft.settings.captions]
-    if len(set(languages)) < len(languages):
-        violations.append(setting("captions", f"{label} takes captions once for each language here"))
+    violations += check_languages(label, (caption.language for caption in draft.settings.captions))
     if draft.settings.first_comment and (draft.settings.made_for_kids or draft.settings.visibility == "private"):
         why = "made for kids" if draft.settings.made_for_kids else "private"
         violations.append(setting("firstComment", f"{label} takes no comments below a video that is {why}"))

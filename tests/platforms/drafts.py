@@ -28,6 +28,7 @@ STRICT_SERVER = AccountFacts(
 
 URL, PICTURE = "https://example.com", "https://cdn.example.com/a.jpg"
 CAPTION: dict[str, Any] = {"language": "en", "url": "https://cdn.example.com/waves.vtt"}
+SUBRIP: dict[str, Any] = {"language": "en", "url": "https://cdn.example.com/waves.srt"}
 POLL, QUESTION = {"options": ["Yes", "No"]}, {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
 ARTICLE = {"source": URL, "title": "A page"}
 PAGE = "urn:li:organization:1"

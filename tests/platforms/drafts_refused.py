@@ -19,6 +19,7 @@ from tests.platforms.drafts import (
     QUESTION,
     REEL_SETTINGS,
     STRICT_SERVER,
+    SUBRIP,
     URL,
     WEBHOOK_SETTINGS,
     X_PREMIUM,
@@ -76,6 +77,11 @@ REFUSED: dict[str, list[Refused]] = {
             (post(kinds="i", contentType="story", draft=True), "draft"),
             (post(draft=True, firstComment="x"), "firstComment"),
         ],
+        *[
+            (post(captions=[{**SUBRIP, "language": "en_US"}], **more), "captions")
+            for more in ({}, {"kinds": "i"}, {"kinds": "v", "contentType": "story"}, {"kinds": "v", "draft": True})
+        ],
+        (post(kinds="v", captions=[{**SUBRIP, "language": name} for name in ("en_US", "en-US")]), "captions"),
         (post(""), "content", "Facebook needs text, a link or media"),
     ],
     "googlebusiness": [
@@ -242,6 +248,8 @@ REFUSED: dict[str, list[Refused]] = {
             (post(kinds="i", quoteTweetId="1"), "quoteTweetId"),
         ],
         (post(poll={**POLL, "durationMinutes": 60}, quoteTweetId="1"), "quoteTweetId"),
+        (post(kinds="i", captions=[SUBRIP]), "captions"),
+        (post(kinds="v", captions=[SUBRIP, {**SUBRIP, "language": "EN"}]), "captions"),
         (
             post(threadItems=[{"content": "日" * 150}]),
             *("threadItems.0.content", "X allows 280 weighted characters; this has 300"),

@@ -18,6 +18,7 @@ from tests.platforms.drafts import (
     POLL,
     QUESTION,
     STRICT_SERVER,
+    SUBRIP,
     URL,
     WEBHOOK_SETTINGS,
     X_PREMIUM,
@@ -49,6 +50,7 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
         *[post(link=URL, firstComment="first"), post("", link=URL), post(pageId="1", draft=True)],
         *[post(kinds="v", title="Waves"), post(kinds="v", contentType="story"), post(kinds="i", contentType="story")],
         post(kinds="v", contentType="reel", title="Waves", firstComment="first", draft=False),
+        post(kinds="v", contentType="reel", captions=[{**SUBRIP, "language": name} for name in ("en_US", "pt-BR")]),
         *[post("x" * 63_207, "i", contentType="story"), post(pageId="99", account=NOT_CONNECTED)],
     ],
     "googlebusiness": [
@@ -141,6 +143,7 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
         post(poll={**POLL, "durationMinutes": 60}, threadItems=[{"content": "Why we ask:"}]),
         *[post(threadItems=[{"content": "日" * 140}]), post(threadItems=[{"content": "日" * 141}], account=X_PREMIUM)],
         post(threadItems=[{"content": "fits"}, {"mediaItems": IMAGES * 4}]),
+        post(kinds="vi", captions=[SUBRIP, {**SUBRIP, "language": "de", "name": "Deutsch"}]),
         *[
             draft
             for text in (

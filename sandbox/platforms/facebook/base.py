@@ -45,6 +45,8 @@ class Video(msgspec.Struct, rename="camel"):
     ready_at: float = 0
     draft: bool = False
     post_id: str | None = None
+    captions: list[str] = msgspec.field(default_factory=list)
+    """The locales of its captions."""
 
 
 class Comment(msgspec.Struct, rename="camel"):

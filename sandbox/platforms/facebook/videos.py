@@ -1,5 +1,6 @@
 """Videos, reels and video stories: begun, uploaded whole or in pieces, published by the request that ends them."""
 
+import re
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ SECONDS = {"reel": (3, 90), "story": (0, 60)}
 """Source: Meta's pages on reels (July 30, 2026) and stories; the subcode of a story is unverified."""
 PROCESSING_SECONDS = 8.0
 """How long a video is processed if `realistic` is set (unverified; real times vary widely)."""
+CAPTIONS_FILE = re.compile(rb'name="captions_file"; filename="[^"]+\.([a-z]{2,3}_[A-Z]{2})\.srt"')
+"""Code 385 answers to others (restfb/restfb#753, #871)."""
 TITLE_LENGTH = 255
 """Unverified."""
 
@@ -116,6 +119,30 @@ class VideoRoutes(FakePage):
                 raise refused("Partial upload", 6001)
             self._whole(video)
         return Answer.json({"success": True})
+
+    @route("POST", "/{id}/captions", "edit")
+    async def add_captions(self, request: Request) -> Answer:
+        """Add captions to a video; the file's name says the language."""
+        video, content = self._own_video(request), parameters(request).get("captions_file")
+        name = CAPTIONS_FILE.search(request.body)
+        if not isinstance(content, bytes) or name is None or b" --> " not in content:
+            raise refused("Sorry, the captions file you selected is in a format that we don't support.", 385)
+        locale = name[1].decode()
+        # Whether those of the same language are replaced is unverified.
+        video.captions = sorted({*video.captions, locale})
+        self.videos.put(video.id, video)
+        return Answer.json({"success": True})
+
+    @route("GET", "/{id}/captions", "confirm")
+    async def captions(self, request: Request) -> Answer:
+        """List the captions of a video."""
+        return Answer.json({"data": [{"locale": locale} for locale in self._own_video(request).captions]})
+
+    def _own_video(self, request: Request) -> Video:
+        account, video = self.account(request), self.videos.get(request.params["id"])
+        if video is None or video.account_id != account.account_id:
+            raise missing_object(request.params["id"], "post")
+        return video
 
     def _begin(self, account: Account, edge: str, size: int = 0) -> Video:
         video = Video(self.ids.next(), account.account_id, edge, self.ids.next(), size)

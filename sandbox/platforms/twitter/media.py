@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 
 import msgspec
 
@@ -33,6 +34,7 @@ SMALL_CHUNK, LARGEST_CHUNK = 1 << 20, 5 << 20
 SECONDS_TO_UPLOAD = 1_295_999
 SECONDS_TO_USE = 86_400
 ALT_TEXT_LENGTH = 1000
+LANGUAGE = re.compile("[A-Z]{2}")
 TYPES = ("image/", "video/", "text/srt", "text/vtt", "model/")
 
 
@@ -51,6 +53,8 @@ class Medium(msgspec.Struct, rename="camel"):
     alt: str | None = None
     seconds: float = 0
     """The duration of a video, if the file states it."""
+    subtitles: dict[str, str] = msgspec.field(default_factory=dict)
+    """The names of a video's subtitles, by language."""
 
     @property
     def kind(self) -> str:
@@ -156,6 +160,21 @@ class MediaRoutes(FakeX):
                 raise invalid("metadata.alt_text.text must have 1 to 1000 characters.", metadata=[])
         self.media.put(medium.id, medium)
         return _data({"id": medium.id, "associated_metadata": {"alt_text": {"text": text}}})
+
+    @route("POST", "/2/media/subtitles", "edit")
+    async def add_subtitles(self, request: Request) -> Answer:
+        """Add uploaded subtitles to a video; those of the same language are replaced (unverified)."""
+        fields = read_json(request)
+        video, track = self._own(request, str(fields.get("id", ""))), fields.get("subtitles")
+        if not isinstance(track, dict) or not LANGUAGE.fullmatch(str(track.get("language_code"))):
+            raise invalid("subtitles.language_code must be two capital letters.", subtitles=[])
+        if fields.get("media_category") != "TweetVideo" or video.category != "tweet_video":
+            raise invalid("media_category must be TweetVideo.", media_category=[])
+        if self._own(request, str(track.get("id", ""))).category != "subtitles":
+            raise invalid("subtitles.id names no subtitles.", subtitles=[])
+        video.subtitles[track["language_code"]] = str(track.get("display_name", ""))
+        self.media.put(video.id, video)
+        return _data({"id": video.id, "media_category": "TweetVideo", "associated_subtitles": track})
 
     def usable(self, account: Account, media_id: str) -> Medium | None:
         """Return a medium that a post may name now, or None."""

@@ -28,6 +28,8 @@ def enum_values(kind: str) -> set[str]:
 
 async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
     """Publish, complete and confirm; return method, edge and named values of every request to the Graph API."""
+    if captions := settings.get("captions"):
+        settings = {"captions": [{**caption, "url": rig.sandbox.url + caption["url"]} for caption in captions]}
     context = rig.context("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
     async with noting() as (client, requests):
         await publish(rig, context, client)
@@ -53,6 +55,7 @@ def values_in(request: httpx.Request) -> dict[str, str]:
         (["a.mp4"], {"draft": True, "title": "Waves"}),
         (["a.mp4"], {"contentType": "reel", "title": "Waves", "firstComment": "first"}),
         (["a.mp4"], {"contentType": "reel", "draft": True}),
+        (["a.mp4"], {"captions": [{"language": "en_US", "url": "/_/media/waves.srt"}]}),
     ],
 )
 async def test_every_request_uses_names_and_values_that_its_edge_knows(
@@ -67,7 +70,7 @@ async def test_every_request_uses_names_and_values_that_its_edge_knows(
         if edge == "":
             assert (method, known) == ("GET", set())
             continue
-        node = "PagePost" if edge == "comments" else "Page"
+        node = {"comments": "PagePost", "captions": "AdVideo"}.get(edge, "Page")
         described = edge_parameters(node, method, edge)
         assert known - (BYTES if edge == "photos" else set()) <= described.keys(), edge
         for name in values.keys() & {"upload_phase", "video_state", "unpublished_content_type"}:

@@ -26,7 +26,9 @@ BODIES = {
     "/2/media/upload/initialize": "InitializeMediaUploadRequest",
     "/2/media/upload/{id}/append": "AppendMediaUploadRequest",
     "/2/media/metadata": "CreateMediaMetadataRequest",
+    "/2/media/subtitles": "CreateMediaSubtitlesRequest",
 }
+CAPTIONS = [{"language": "en", "name": "English", "url": "/_/media/waves.srt"}]
 NUMBERS = ("segment_index",)
 
 
@@ -50,6 +52,8 @@ def read_body(request: httpx.Request) -> dict[str, Any]:
 async def send(connect: Connect) -> Callable[..., Awaitable[list[httpx.Request]]]:
     async def publish_and_edit(text: str, *media: Media, **settings: Any) -> list[httpx.Request]:
         x = await connect("twitter", premium=True)
+        if captions := settings.get("captions"):
+            settings["captions"] = [{**caption, "url": x.sandbox.url + caption["url"]} for caption in captions]
         async with noting() as (client, requests):
             context = x.context(text, media, settings=settings)
             published = await publish(x, context, client)
@@ -71,8 +75,9 @@ Send = Callable[..., Awaitable[list[httpx.Request]]]
         ((), {"replyToTweetId": "1445880548472328192", "replySettings": "following"}, {"/2/tweets"}),
         ((), {"quoteTweetId": "1445880548472328192", "replySettings": "subscribers"}, {"/2/tweets"}),
         (("a.jpg", "b.png"), {}, {"/2/tweets", "/2/media/upload", "/2/media/metadata"}),
-        (("a.gif",), {}, BODIES.keys() - {"/2/media/upload"}),
-        (("a.mp4",), {}, BODIES.keys() - {"/2/media/upload", "/2/media/metadata"}),
+        (("a.gif",), {}, BODIES.keys() - {"/2/media/upload", "/2/media/subtitles"}),
+        (("a.mp4",), {}, BODIES.keys() - {"/2/media/upload", "/2/media/metadata", "/2/media/subtitles"}),
+        (("a.mp4",), {"captions": CAPTIONS}, BODIES.keys() - {"/2/media/upload", "/2/media/metadata"}),
     ],
 )
 async def test_every_body_is_one_that_x_knows(
