@@ -17,6 +17,7 @@ from activities.webhook_answers import TakenEvents
 from activities.webhook_requests import NoConnection, WebhookSender
 from domain.shares import Exhausted, Shares
 from domain.webhooks import Answer, WebhookStatus
+from platforms.http.shared_transport import wait_for_share
 from store.database import Database
 from store.models import Webhook
 from store.persist import persist
@@ -50,7 +51,7 @@ delay posts."""
 STEPS = 80
 """Steps of this process that deliver at the same time; a workspace gets as many as then stay free for others."""
 _NEXT_TURN = timedelta(seconds=10)
-"""The wait of a step that comes when its workspace has all of its share."""
+"""The wait of a step that finds no share of its workspace for two seconds."""
 _ROUND_S = 30.0
 """Seconds after which a step claims no more: its claims last for 60 s, and the last requests may take 15."""
 
@@ -118,7 +119,7 @@ class WebhookSteps:
             if command.probes_now and webhook.probe_at is not None:
                 webhook.probe_at = datetime.now(UTC)
         try:
-            turn = self._turns.take(webhook.workspace_id)
+            turn = await wait_for_share(self._turns, webhook.workspace_id)
         except Exhausted:
             return await self._state(command.webhook_id, datetime.now(UTC) + _NEXT_TURN)
         with turn:

@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind, PlatformError
 MOST_REQUESTS = 80
 """Most concurrent requests; fewer than the connections of the pool below."""
 _TIMEOUT_S = 2.0
-"""Seconds that a request waits for others of its workspace. Fast servers make room within milliseconds."""
+"""Seconds that a share is waited for. Fast servers make room within milliseconds."""
 _ASK_AGAIN_S = 0.05
 
 
@@ -48,7 +48,7 @@ class SharedTransport(httpx.AsyncBaseTransport):
 
 
 async def wait_for_share(shares: Shares, workspace_id: str) -> Share:
-    """Take a share of connections as soon as the workspace may have it. Raises Exhausted after two seconds."""
+    """Take a share as soon as the workspace may have it. Raises Exhausted after two seconds."""
     deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
     while True:
         try:

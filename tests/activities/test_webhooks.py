@@ -227,6 +227,7 @@ async def test_slow_endpoints_leave_steps_to_other_workspaces(stack: Stack, monk
     """A step that has no share takes up what waits some seconds later."""
     monkeypatch.setattr("activities.webhook_requests.ANSWER_WITHIN_S", 2.0)
     monkeypatch.setattr(webhooks, "STEPS", 3)
+    monkeypatch.setattr("platforms.http.shared_transport._TIMEOUT_S", 0.1)
     other_workspace, _ = await stack.new_workspace()
     async with endpoints(stack, 2) as (slow, crowded):
         other = Endpoint(stack, crowded.receiver, other_workspace, slow.steps)
