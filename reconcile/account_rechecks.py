@@ -35,7 +35,7 @@ _ANSWER_S = 20.0
 
 def refusals_task(apps: Apps) -> BackgroundTask:
     """Return the task that brings a worker's refused apps up to date. Each worker runs it."""
-    return BackgroundTask(apps.refresh, _REFUSALS_EVERY_S, "refusals.not_read")
+    return BackgroundTask(apps.refresh, _REFUSALS_EVERY_S, "refusals.not_read", looks_for="refusals")
 
 
 def recheck_task(database: Database, accounts: AccountConnections, workflows: PostWorkflows) -> BackgroundTask:
@@ -48,7 +48,7 @@ def recheck_task(database: Database, accounts: AccountConnections, workflows: Po
         while await release_posts(database, workflows) == _BATCH:
             pass
 
-    return BackgroundTask(check, _EVERY_S, "accounts.postponed", close=checks.close)
+    return BackgroundTask(check, _EVERY_S, "accounts.postponed", close=checks.close, looks_for="accounts")
 
 
 class AccountChecks:

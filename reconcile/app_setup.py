@@ -30,7 +30,7 @@ def announce_task(
     documents = app_documents(apps, redirect_urls)
 
     async def announce() -> None:
-        async with database.transaction() as session:
+        async with database.reading() as session:
             await announce_apps(session, shared, own, datetime.now(UTC), documents, key_ids)
 
     return BackgroundTask(announce, _EVERY_S, "apps.not_announced")

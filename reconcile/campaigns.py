@@ -33,7 +33,7 @@ class CampaignRound:
 
     def task(self) -> BackgroundTask:
         """Return the task that does them."""
-        return BackgroundTask(self._round, _EVERY_S, "campaigns.postponed")
+        return BackgroundTask(self._round, _EVERY_S, "campaigns.postponed", looks_for="campaigns")
 
     async def _round(self) -> None:
         while await tell_campaigns(self._database, self._workflows) == _BATCH:

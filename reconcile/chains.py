@@ -40,7 +40,7 @@ def chain_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
         nonlocal place
         place = await follow_posts(database, workflows, place)
 
-    return BackgroundTask(search, _EVERY_S, "chains.postponed")
+    return BackgroundTask(search, _EVERY_S, "chains.postponed", looks_for="chains")
 
 
 async def follow_posts(database: Database, workflows: PostWorkflows, after: Place = FIRST_PLACE) -> Place:

@@ -12,7 +12,7 @@ def ends_task(database: Database) -> BackgroundTask:
     """Return the task that looks every minute. Each end has one event, however many workers there are."""
 
     async def emit() -> None:
-        async with database.transaction() as session:
+        async with database.reading() as session:
             await emit_ends(session, WARNED_AHEAD)
 
     return BackgroundTask(emit, _EVERY_S, "ends.postponed")

@@ -26,7 +26,8 @@ from store.series.rows import delete_old_entries
 from store.webhooks.keeping import delete_past_deliveries
 from store.workspaces.request_limits import delete_unused_limits
 
-_EVERY_S = 30.0
+_EVERY_S, _IDLE_EVERY_S = 30.0, 900.0
+"""The pauses after a round that found something, and after one that found nothing."""
 _PAUSE_S = 0.1
 """The pause between two batches: up to 5,000 keys a second, fifty times as many as one API key can use."""
 
@@ -53,8 +54,14 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
 
 
 def expiry_task(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> BackgroundTask:
-    """Return the task that deletes expired rows twice a minute."""
-    return BackgroundTask(lambda: expire(database, datetime.now(UTC), audit_kept), _EVERY_S, "expiry.postponed")
+    """Return the task that deletes expired rows."""
+    pause_s = _IDLE_EVERY_S
+
+    async def expire_all() -> None:
+        nonlocal pause_s
+        pause_s = _EVERY_S if await expire(database, datetime.now(UTC), audit_kept) else _IDLE_EVERY_S
+
+    return BackgroundTask(expire_all, lambda: pause_s, "expiry.postponed")
 
 
 async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:

@@ -6,6 +6,7 @@ workers do, because the workers may be the unavailable part.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -15,7 +16,7 @@ from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
 from reconcile.measures import Sample, measure
-from reconcile.readiness import Readiness
+from reconcile.readiness import Parts, Readiness
 from reconcile.rounds import BackgroundTask
 from store.clock import database_now
 from store.database import Database
@@ -25,6 +26,10 @@ from store.maintenance.late_posts import LatePostEnded, LatePostFound, end_late,
 log = structlog.get_logger(__name__)
 
 EVERY_S = 5.0
+_RESTS_S = 300.0
+"""How old the numbers may be if there is nothing that most of them count."""
+_SAVED_EVERY_S = 10.0
+"""How often the state is saved again then: half of the time for which it counts as fresh."""
 WATCH = "watch"
 """The lease of the watch."""
 _BATCH = 500
@@ -47,16 +52,23 @@ class LatePostWatch:
         self._clock = ClockCheck(self._gauges)
         self._measured_at = time.monotonic()
         """When the state that this process shows was measured, by the event loop's clock."""
+        self._measured: tuple[list[Sample], Parts] | None = None
+        self._saved_at = float("-inf")
 
-    def task(self) -> BackgroundTask:
-        """Return the task that checks and measures every few seconds."""
+    def tasks(self) -> list[BackgroundTask]:
+        """Return the task that checks and measures every few seconds, and the one that keeps the state fresh."""
 
         async def work() -> None:
+            # A state that cannot be measured grows old, which has an alert.
+            self._measured = None
             await self.check()
             if self._readiness:
                 await self.measure(self._readiness)
 
-        return BackgroundTask(work, EVERY_S, "watch.postponed")
+        return [
+            BackgroundTask(work, EVERY_S, "watch.postponed", looks_for="state", rests_s=_RESTS_S),
+            BackgroundTask(self.keep, EVERY_S, "state.not_kept"),
+        ]
 
     async def check(self) -> None:
         """Report the posts that became late since the last check, and those that are no longer late."""
@@ -67,8 +79,23 @@ class LatePostWatch:
 
     async def measure(self, readiness: Readiness) -> None:
         """Measure the state, and save it for all processes."""
-        samples, parts = await measure(self._database, self._late_after), await readiness.measure()
+        self._measured = await measure(self._database, self._late_after), await readiness.measure()
+        await self._save(*self._measured)
+
+    async def keep(self) -> None:
+        """Save the state again if its numbers are old, or if a part has changed that is not in the rows."""
+        measured, now = self._measured, asyncio.get_running_loop().time()
+        if self._readiness is None or measured is None or now - self._saved_at < EVERY_S:
+            return
+        samples, former = measured
+        parts = await self._readiness.measure(former)
+        if self._measured is measured and (parts != former or now - self._saved_at >= _SAVED_EVERY_S):
+            self._measured = samples, parts
+            await self._save(samples, parts)
+
+    async def _save(self, samples: Sequence[Sample], parts: Parts) -> None:
         await write_state(self._database, {"parts": parts, "samples": [sample.as_json() for sample in samples]})
+        self._saved_at = asyncio.get_running_loop().time()
 
     async def hear(self, beat: Beat | None) -> None:
         """Show the state that the database answered; None if it did not."""

@@ -1,5 +1,7 @@
 """Leases: which of all processes does a background task, so that a fleet does no more work than one process.
 
+The statement that renews them also says for which tasks there is work. The others rest.
+
 A lease is for load and not for correctness. A process that was frozen may still do a round that another one does: the
 rows decide, as they do between two requests.
 """
@@ -9,10 +11,9 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import structlog
 
@@ -44,6 +45,10 @@ class Leases:
         self._until: dict[str, float] = {}
         """When the leases of this process end, by the event loop's clock. It runs while the process is frozen."""
         self._changed = asyncio.Condition()
+        self._sought: list[tuple[str, tuple[str, ...]]] = []
+        """The works that tasks look for, each with the leases of its task; none if the task has none."""
+        self._works_until: dict[str, float] = {}
+        """Until when tasks that look for a work do their rounds, by its name."""
         self._beat: Beat | None = None
 
     def leased(self, task: BackgroundTask, *names: str) -> BackgroundTask:
@@ -51,8 +56,14 @@ class Leases:
 
         Several leases let as many processes do the task.
         """
-        self._names += names
-        return replace(task, turn=partial(self._wait, names))
+        self._names += [name for name in names if name not in self._names]
+        if task.looks_for:
+            self._sought.append((task.looks_for, names))
+        return replace(task, turn=_Turns(self, task, names).wait)
+
+    def gated(self, task: BackgroundTask) -> BackgroundTask:
+        """Return a task of this process alone that rests while there is no work for it."""
+        return self.leased(task)
 
     def task(self) -> BackgroundTask:
         """Return the task that renews the leases, and takes free ones, every few seconds."""
@@ -69,11 +80,25 @@ class Leases:
         began, held = asyncio.get_running_loop().time(), self.held
         others = [name for name in self._names if name not in held]
         asked = random.sample(others, min(_MOST_NEW, len(others)))
-        self._beat = await beat(self._database.answers, self._holder, [*held, *asked], DURATION)
+        self._beat = await beat(
+            self._database.answers, self._holder, [*held, *asked], DURATION, self._work_to_seek(held)
+        )
+        until = began + DURATION.total_seconds()
         async with self._changed:
-            self._until = dict.fromkeys(self._beat.leases, began + DURATION.total_seconds())
+            self._until = dict.fromkeys(self._beat.leases, until)
+            # Longer than until the next answer: what one round leaves behind, another one finds.
+            self._works_until |= dict.fromkeys(self._beat.work, until)
             self._changed.notify_all()
         return len(self._beat.leases.difference(held))
+
+    def has_work(self, name: str) -> bool:
+        """Return whether tasks that look for this work do their rounds now."""
+        return self._works_until.get(name, float("-inf")) > asyncio.get_running_loop().time()
+
+    async def wait_for(self, predicate: Callable[[], bool]) -> None:
+        """Wait until a predicate is true. It is called after each renewal."""
+        async with self._changed:
+            await self._changed.wait_for(predicate)
 
     async def release(self) -> None:
         """Let other processes take the leases of this one."""
@@ -96,6 +121,26 @@ class Leases:
             if self._hear:
                 await self._hear(self._beat)
 
-    async def _wait(self, names: tuple[str, ...]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not set(names).isdisjoint(self.held))
+    def _work_to_seek(self, held: Collection[str]) -> set[str]:
+        return {work for work, names in self._sought if not names or not set(names).isdisjoint(held)}
+
+
+class _Turns:
+    """The rounds of one task: only under a lease, if it needs one, and only if there may be work for it."""
+
+    def __init__(self, leases: Leases, task: BackgroundTask, names: tuple[str, ...]) -> None:
+        self._leases = leases
+        self._task = task
+        self._names = names
+        self._last_at = float("-inf")
+
+    async def wait(self) -> None:
+        """Wait until the task may do a round."""
+        await self._leases.wait_for(self._is_due)
+        self._last_at = asyncio.get_running_loop().time()
+
+    def _is_due(self) -> bool:
+        if self._names and set(self._names).isdisjoint(self._leases.held):
+            return False
+        work, now = self._task.looks_for, asyncio.get_running_loop().time()
+        return work is None or self._leases.has_work(work) or now >= self._last_at + self._task.rests_s

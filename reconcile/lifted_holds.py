@@ -32,7 +32,7 @@ def hold_task(database: Database) -> BackgroundTask:
         while await complete_ended_campaigns(database) == BATCH:
             pass
 
-    return BackgroundTask(lift_all, EVERY_S, "holds.postponed")
+    return BackgroundTask(lift_all, EVERY_S, "holds.postponed", looks_for="holds")
 
 
 async def lift_holds(database: Database) -> int:

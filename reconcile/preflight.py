@@ -55,7 +55,7 @@ def preflight_task(database: Database, meters: Meters, files: SharedFiles) -> Ba
         while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
             pass
 
-    return BackgroundTask(check_all, _EVERY_S, "preflight.postponed")
+    return BackgroundTask(check_all, _EVERY_S, "preflight.postponed", looks_for="preflight")
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:

@@ -49,7 +49,9 @@ class Readiness:
     ) -> None:
         self._database = database
         self._queues = queues
-        self._ahead = ahead_of_database(database)
+        self._measure_skew = ahead_of_database(database)
+        self._skew, self._skew_until = timedelta(0), float("-inf")
+        """By how much this machine's clock is ahead, by the last beat, and until when that counts."""
         self._late_after = late_after
         self._storage = StorageCheck(database, storage) if storage else None
         away: Parts = {"database": False, "sweep": False, "planner": False}
@@ -81,10 +83,14 @@ class Readiness:
         """Return what `parts` does, but wait only for the database: another part that hangs counts as unavailable."""
         return await self._parts(_SOON_S)
 
-    async def measure(self) -> Parts:
-        """Probe the parts that are the same for all processes, as the process that measures them for all."""
-        health: Parts = {}
-        for parts in await asyncio.gather(*(probe.result() for probe in self._shared)):
+    async def measure(self, former: Parts | None = None) -> Parts:
+        """Probe the parts that are the same for all processes, as the process that measures them for all.
+
+        `former` is an earlier result of which the rows have not changed: they are not read again.
+        """
+        rows, *queues = self._shared
+        health: Parts = {name: former[name] for name in _OF_ROWS if name in former} if former else {}
+        for parts in await asyncio.gather(*(probe.result() for probe in (queues if former else [rows, *queues]))):
             health |= parts
         return health
 
@@ -119,12 +125,18 @@ class Readiness:
     def _take(self, beat: Beat) -> Parts:
         """Return the parts that the rows tell: all of them if the state is fresh."""
         parts: Parts = {"database": True, "schema": beat.schema}
+        self._skew = beat.skew
+        self._skew_until = asyncio.get_running_loop().time() + STATE_FRESH.total_seconds()
         if beat.state is None or beat.age >= STATE_FRESH:
             return parts
         self._fresh_until = asyncio.get_running_loop().time() + (STATE_FRESH - beat.age).total_seconds()
         state = beat.state["parts"]
         self._queues_of_state = {name: value for name, value in state.items() if name not in _OF_ROWS}
         return parts | {name: state[name] for name in _OF_ROWS if name in state}
+
+    async def _ahead(self) -> timedelta:
+        is_known = asyncio.get_running_loop().time() < self._skew_until
+        return self._skew if is_known else await self._measure_skew()
 
     async def _rows(self) -> Parts:
         async with self._database.reading() as session:

@@ -37,7 +37,7 @@ def renewal_task(database: Database, accounts: AccountConnections) -> Background
         while await renew_due(database, accounts) == _BATCH:
             pass
 
-    return BackgroundTask(renew_all, _EVERY_S, "renewals.postponed")
+    return BackgroundTask(renew_all, _EVERY_S, "renewals.postponed", looks_for="renewals")
 
 
 async def renew_due(database: Database, accounts: AccountConnections) -> int:

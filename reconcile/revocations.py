@@ -31,7 +31,9 @@ _CONCURRENCY = 2
 def revocation_task(database: Database, accounts: AccountConnections) -> BackgroundTask:
     """Return the task that begins what is due every few seconds."""
     revocations = Revocations(database, accounts)
-    return BackgroundTask(revocations.begin_due, _EVERY_S, "revocations.postponed", close=revocations.close)
+    return BackgroundTask(
+        revocations.begin_due, _EVERY_S, "revocations.postponed", close=revocations.close, looks_for="revocations"
+    )
 
 
 class Revocations:

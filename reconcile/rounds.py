@@ -35,6 +35,17 @@ class BackgroundTask:
     close: Callable[[], Awaitable[None]] = _nothing
     turn: Callable[[], Awaitable[None]] = _nothing
     """Waits until this process may do a round."""
+    looks_for: str | None = None
+    """The work without which a round finds nothing (`store.maintenance.pending_work`); None if each round is done. One
+    statement of the process asks for all of it."""
+    rests_s: float = 600.0
+    """The pause of a task without such work. A round is done then all the same, if a condition were wrong."""
+
+    @property
+    def idle_every_s(self) -> float:
+        """Return the pause between two rounds of an idle service."""
+        pause = self.every_s() if callable(self.every_s) else self.every_s
+        return max(pause, self.rests_s) if self.looks_for else pause
 
     async def run(self) -> None:
         """Do one round after the other until this is cancelled."""

@@ -22,7 +22,7 @@ def planner_task(database: Database, most_open_posts: int) -> BackgroundTask:
         while await plan_next(database, most_open_posts):
             pass
 
-    return BackgroundTask(plan_all, _EVERY_S, "planner.postponed")
+    return BackgroundTask(plan_all, _EVERY_S, "planner.postponed", looks_for="planner")
 
 
 async def plan_next(database: Database, most_open_posts: int = 0) -> bool:

@@ -51,7 +51,7 @@ def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
         while await sweep(database, workflows) == _BATCH:
             pass
 
-    return BackgroundTask(sweep_all, _EVERY_S, "sweep.postponed")
+    return BackgroundTask(sweep_all, _EVERY_S, "sweep.postponed", looks_for="sweep")
 
 
 def bulk_task(database: Database, workflows: PostWorkflows, starts_per_s: int) -> BackgroundTask:
@@ -61,7 +61,7 @@ def bulk_task(database: Database, workflows: PostWorkflows, starts_per_s: int) -
         while await deliver_in_turn(database, workflows, starts_per_s):
             pass
 
-    return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed")
+    return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed", looks_for="bulk")
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> int:

@@ -28,7 +28,9 @@ class UploadFetches:
 
     def task(self) -> BackgroundTask:
         """Return the task that begins what is due, every second."""
-        return BackgroundTask(self.begin_due, _EVERY_S, "upload_fetches.postponed", close=self.close)
+        return BackgroundTask(
+            self.begin_due, _EVERY_S, "upload_fetches.postponed", close=self.close, looks_for="fetches"
+        )
 
     async def begin_due(self) -> int:
         """Begin to fetch the uploads that are due, as far as this worker may; return how many."""

@@ -32,7 +32,10 @@ _RETRY_AFTER = timedelta(minutes=10)
 def upload_task(database: Database, storage: Storage, keep: timedelta = MEDIA_KEPT) -> BackgroundTask:
     """Return the task that deletes uploads twice a minute. `keep` is counted after the time for retries."""
     return BackgroundTask(
-        lambda: expire_uploads(database, storage, datetime.now(UTC), keep), _EVERY_S, "uploads.postponed"
+        lambda: expire_uploads(database, storage, datetime.now(UTC), keep),
+        _EVERY_S,
+        "uploads.postponed",
+        looks_for="uploads",
     )
 
 

@@ -46,7 +46,9 @@ def wake_task(database: Database, client: Client) -> BackgroundTask:
 
 def webhook_sweep_task(database: Database, client: Client) -> BackgroundTask:
     """Return the task that wakes endpoints whose events are overdue."""
-    return BackgroundTask(lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed")
+    return BackgroundTask(
+        lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed", looks_for="deliveries"
+    )
 
 
 async def sweep_webhooks(database: Database, client: Client) -> int:
@@ -77,7 +79,7 @@ def webhook_keeping_task(database: Database) -> BackgroundTask:
             if dropped := await drop_surplus(session, MOST_WAITING):
                 log.warning("webhooks.dropped", events=dropped)
 
-    return BackgroundTask(keep, _KEEP_EVERY_S, "webhooks.not_kept")
+    return BackgroundTask(keep, _KEEP_EVERY_S, "webhooks.not_kept", looks_for="deliveries")
 
 
 async def _wake_all(client: Client, endpoints: Iterable[tuple[str, str]]) -> None:

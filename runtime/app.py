@@ -76,8 +76,8 @@ def create_app_from_env() -> Litestar:
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
             leases = Leases(database, watch.hear)
-            watch_task = leases.leased(watch.task(), WATCH)
-            async with running_tasks(watch_task, leases.task(), schema_task(database), *deps.readiness.tasks()):
+            watching = [leases.leased(task, WATCH) for task in watch.tasks()]
+            async with running_tasks(*watching, leases.task(), schema_task(database), *deps.readiness.tasks()):
                 yield deps
         finally:
             if storage:

@@ -38,13 +38,13 @@ def worker_tasks(
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
     leases = Leases(parts.database, watch.hear)
-    return [*_own_tasks(parts), *_shared_tasks(client, parts, leases, watch, retention), leases.task()]
+    return [*_own_tasks(parts, leases), *_shared_tasks(client, parts, leases, watch, retention), leases.task()]
 
 
-def _own_tasks(parts: WorkerParts) -> list[BackgroundTask]:
+def _own_tasks(parts: WorkerParts, leases: Leases) -> list[BackgroundTask]:
     database, accounts = parts.database, parts.accounts
     return [
-        refusals_task(parts.apps),
+        leases.gated(refusals_task(parts.apps)),
         announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
         key_task(database, accounts.vault, parts.meters),
         handover_key_task(database, accounts.vault),
@@ -79,7 +79,7 @@ def _shared_tasks(
         leased(webhook_sweep_task(database, client), "webhooks.sweep"),
         leased(webhook_keeping_task(database), "webhooks.keep"),
         leased(preflight_task(database, parts.meters, parts.media.files), "preflight"),
-        leased(watch.task(), WATCH),
+        *(leased(task, WATCH) for task in watch.tasks()),
     ]
     if accounts.renews:
         tasks.append(leased(renewal_task(database, accounts), "renewals.0", "renewals.1"))

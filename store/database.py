@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, PoolProxiedConnection, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
@@ -42,8 +42,9 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
         if time.monotonic() - record.info.get("idle_since", time.monotonic()) < _TRUSTED_FOR_S:
             return
         try:
-            engine.dialect.do_ping(connection)
-        except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+            # The dialect's own ping begins a transaction and rolls it back: three round trips.
+            connection.run_async(lambda driver: driver.fetchrow(";"))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             # Makes the pool drop every connection of that age and open a new one.
             raise DisconnectionError from error
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
+
 from store.clock import skew_of_answer
 from store.database import Pool
+from store.maintenance.pending_work import work_query
 
 _STATE = "watch"
 """The name of the row of the state, so that other states can be added."""
 _BEAT = """
 SELECT ARRAY(SELECT take_leases_v1($1, $2, $3)) AS leases, clock_timestamp() AS now,
-  (SELECT max(revision) FROM schema_states) AS schema, state.value, clock_timestamp() - state.measured_at AS age
+  (SELECT max(revision) FROM schema_states) AS schema, state.value, clock_timestamp() - state.measured_at AS age,
+  {work} AS work
 FROM (VALUES (1)) AS one LEFT JOIN service_state AS state ON state.name = $4
 """
 _WRITE = """
@@ -36,14 +40,26 @@ class Beat:
     """None before any process has measured it."""
     age: timedelta
     """How long ago the state was measured."""
+    work: frozenset[str]
+    """The names of the work for which the process has asked and of which there is some."""
 
 
-async def beat(pool: Pool, holder: str, names: Collection[str], duration: timedelta) -> Beat:
-    """Renew the leases of a process, take those of `names` that are free, and read the state."""
+async def beat(
+    pool: Pool, holder: str, names: Collection[str], duration: timedelta, work: Collection[str] = ()
+) -> Beat:
+    """Renew the leases of a process, take those of `names` that are free, and read the state.
+
+    `work` are names of `pending_work.CONDITIONS`.
+    """
     began, local = time.monotonic(), datetime.now(UTC)
-    (row,) = await pool.rows(_BEAT, holder, sorted(names), duration, _STATE)
+    try:
+        (row,) = await pool.rows(_BEAT.format(work=work_query(work)), holder, sorted(names), duration, _STATE)
+    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
+        # A table with work may be locked; leases and state must not wait for it.
+        (row,) = await pool.rows(_BEAT.format(work=work_query(())), holder, sorted(names), duration, _STATE)
     skew = skew_of_answer(local, timedelta(seconds=time.monotonic() - began), row["now"])
-    return Beat(frozenset(row["leases"]), str(row["schema"]), skew, row["value"], row["age"] or timedelta(0))
+    age, work_to_do = row["age"] or timedelta(0), frozenset(row["work"])
+    return Beat(frozenset(row["leases"]), str(row["schema"]), skew, row["value"], age, work_to_do)
 
 
 async def read_state(pool: Pool) -> Beat:

@@ -30,11 +30,11 @@ WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AN
 """)
 
 # Literals: the planner must see that the partial index has these posts.
-_IS_BEHIND = (
+IS_BEHIND = (
     "posts.delivered_version < posts.version"
     " AND (posts.status IN ('scheduled', 'publishing') OR posts.next_delivery_at IS NOT NULL)"
 )
-_WAITS_FOR_TURN = "posts.delivery_attempts = 0 AND posts.next_delivery_at > now()"
+WAITS_FOR_TURN = "posts.delivery_attempts = 0 AND posts.next_delivery_at > now()"
 
 
 def _claim(condition: str) -> TextClause:
@@ -46,7 +46,7 @@ SET delivery_attempts = delivery_attempts + 1,
       + least(CAST(:first AS interval) * power(2, least(delivery_attempts, 20)), CAST(:longest AS interval))
 WHERE id IN (
   SELECT id FROM posts
-  WHERE {_IS_BEHIND} AND {condition}
+  WHERE {IS_BEHIND} AND {condition}
   ORDER BY (status IN ('scheduled', 'publishing')) DESC, due_at, id
   LIMIT :most
   FOR UPDATE SKIP LOCKED
@@ -56,22 +56,22 @@ RETURNING id
 
 
 _CLAIM = _claim("updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)")
-_CLAIM_WAITING = _claim(_WAITS_FOR_TURN)
+_CLAIM_WAITING = _claim(WAITS_FOR_TURN)
 # A turn that is late by less than a second moves the next one to its time, so that the pace holds.
 _TAKE_TURN = text(f"""
 UPDATE bulk_turn SET at = CASE WHEN at > now() - interval '2 s' THEN at + interval '1 s' ELSE now() END
-WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {_IS_BEHIND} AND {_WAITS_FOR_TURN})
+WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {IS_BEHIND} AND {WAITS_FOR_TURN})
 RETURNING at
 """)  # noqa: S608 the same
 _COUNT = text(f"""
 SELECT count(*) FILTER (WHERE is_overdue), count(*) FILTER (WHERE is_overdue AND delivery_attempts = 0), count(*),
        least(now() - (SELECT at FROM bulk_turn),
-             coalesce(now() - min(updated_at) FILTER (WHERE {_WAITS_FOR_TURN}), interval '0'))
+             coalesce(now() - min(updated_at) FILTER (WHERE {WAITS_FOR_TURN}), interval '0'))
 FROM (
   SELECT status, delivery_attempts, next_delivery_at, updated_at,
          status IN ('scheduled', 'publishing') AND :changed_before > greatest(
            updated_at, CASE WHEN delivery_attempts <= 1 THEN next_delivery_at END) AS is_overdue
-  FROM posts WHERE {_IS_BEHIND}
+  FROM posts WHERE {IS_BEHIND}
 ) AS posts
 """)  # noqa: S608 the same
 
@@ -143,7 +143,7 @@ async def count_undelivered(session: AsyncSession, now: datetime) -> Undelivered
 
 async def count_behind(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
     """Return how many posts that meet the conditions have a workflow that does not know their newest version."""
-    query = select(func.count()).select_from(Post).where(text(_IS_BEHIND), *conditions)
+    query = select(func.count()).select_from(Post).where(text(IS_BEHIND), *conditions)
     return await session.scalar(query) or 0
 
 

@@ -16,7 +16,7 @@ from store.locks import lock
 from store.models import Upload
 
 _IS_FREE = "(state = 'pending' OR (state = 'uploading' AND claimed_until < clock_timestamp()))"
-_IS_DUE = f"SELECT FROM uploads WHERE fetch_at <= clock_timestamp() AND {_IS_FREE} LIMIT 1"
+IS_FETCH_DUE = f"SELECT FROM uploads WHERE fetch_at <= clock_timestamp() AND {_IS_FREE} LIMIT 1"
 _DUE = text(f"""
 WITH running AS (
   SELECT workspace_id, count(*) AS fetches FROM uploads
@@ -86,7 +86,7 @@ async def count_fetches(session: AsyncSession, workspace_id: str) -> int:
 
 async def is_fetch_due(database: Pool) -> bool:
     """Return whether an upload is to be fetched."""
-    return await database.row(_IS_DUE) is not None
+    return await database.row(IS_FETCH_DUE) is not None
 
 
 async def claim_fetches(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from reconcile.leases import Leases
 from reconcile.rounds import BackgroundTask, running_tasks
+from store.apps.refusals import refuse_app
 from store.database import Database
 from tests.cli.parts import until
 from tests.databases import new_database
@@ -91,6 +92,37 @@ async def test_a_task_runs_only_under_its_lease(database: Database) -> None:
             await asyncio.sleep(0.01)
         # A round of the first may have begun before its lease ended.
         assert rounds.count("first") <= 1
+
+
+async def test_tasks_may_share_a_lease(database: Database) -> None:
+    leases = Leases(database)
+    for _ in range(3):
+        leases.leased(BackgroundTask(asyncio.Event().wait, 60.0, "test.postponed"), "shared")
+    assert await leases.renew() == 1
+    assert leases.held == ["shared"]
+
+
+async def test_a_task_rests_until_there_is_work(database: Database) -> None:
+    rounds = 0
+
+    async def work() -> None:
+        nonlocal rounds
+        rounds += 1
+
+    leases = Leases(database)
+    task = leases.gated(BackgroundTask(work, 0.01, "test.postponed", looks_for="refusals"))
+    async with running_tasks(task), asyncio.timeout(10):
+        while not rounds:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.01)
+        for _ in range(3):
+            await leases.renew()
+            await asyncio.sleep(0.02)
+        assert rounds == 1, "it does one round when it begins"
+        async with database.transaction() as session:
+            await refuse_app(session, "twitter", "app", "no_credits", "no credits")
+        await leases.renew()
+        while rounds < 4:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.01)
 
 
 _PROCESS = """

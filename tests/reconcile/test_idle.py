@@ -1,0 +1,180 @@
+"""An idle process asks the database little: one statement looks for the work of all its tasks."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncpg import Connection
+from sqlalchemy import event, text
+
+from domain.post import HoldReason
+from domain.retention import Retention
+from reconcile import late_posts
+from reconcile.late_posts import WATCH, LatePostWatch
+from reconcile.leases import DURATION, Leases
+from reconcile.readiness import Readiness
+from reconcile.rounds import BackgroundTask
+from runtime.background import worker_tasks
+from runtime.parts import open_parts
+from runtime.schema import schema_task
+from store.database import Database, Pool, TimeLimits
+from store.dsn import Dsn
+from store.maintenance.beats import beat
+from store.maintenance.pending_work import CONDITIONS, work_query
+from store.roles import Component
+from tests.databases import new_database, url_as
+from tests.stack import Stack
+
+_POST = """
+INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, tiktok_settings,
+  facebook_settings, answer_bytes, version, delivered_version, created_at, updated_at)
+VALUES ('p', 'w', 'p', 'scheduled', 'a post', '[]', '{}', 'UTC', '{}', '{}', 500, 2, 2, now(), now())
+"""
+_TARGET = """
+INSERT INTO targets (id, post_id, workspace_id, position, platform, account_id, settings, status, due_at)
+VALUES ('t', 'p', 'w', 0, 'twitter', 'a', '{}', 'pending', now() + interval '30 days')
+"""
+_ROWS = (
+    "INSERT INTO workspaces (id, name) VALUES ('w', 'w')",
+    _POST,
+    _TARGET,
+    """
+INSERT INTO accounts (workspace_id, id, platform, user_id, username, credentials)
+VALUES ('w', 'a', 'twitter', '1', 'a', '\\x01')
+""",
+)
+"""A service with a scheduled post that is known to its workflow."""
+_WORK = {
+    "UPDATE posts SET version = 3": {"sweep", "state"},
+    "UPDATE posts SET version = 3, next_delivery_at = now() + interval '1 min', delivery_attempts = 0": {
+        *("sweep", "bulk", "state")
+    },
+    "UPDATE posts SET after_post_id = 'q'": {"chains"},
+    f"UPDATE targets SET hold_reason = '{HoldReason.PAUSED}', status = 'held'": {"holds", "state"},
+    f"UPDATE targets SET hold_reason = '{HoldReason.RECONNECT}', status = 'held'": {"accounts", "state"},
+    f"UPDATE targets SET hold_reason = '{HoldReason.OPERATOR}', status = 'held'": {"accounts", "state"},
+    f"UPDATE targets SET hold_reason = '{HoldReason.CAP}', status = 'held'": {"state"},
+    "UPDATE targets SET due_at = now() + interval '3 hours'": {"preflight"},
+    "UPDATE targets SET preflight_at = now()": {"preflight"},
+    "UPDATE targets SET due_at = now() - interval '2 min'": {"state"},
+    "UPDATE targets SET status = 'unconfirmed'": {"state"},
+    "UPDATE accounts SET refused_at = now(), recheck_at = now()": {"accounts"},
+    "UPDATE accounts SET renew_at = now()": {"renewals"},
+    "INSERT INTO app_refusals (platform, app_id, code, message, refused_at, last_refused_at, probe_at)"
+    " VALUES ('twitter', 'a', 'c', 'm', now(), now(), now())": {"accounts", "refusals", "state"},
+    "INSERT INTO late_posts (post_id, due_at, found_at) VALUES ('p', now(), now())": {"state"},
+}
+"""Changes of its rows, and for which tasks they are work."""
+_LISTENS = "webhooks.not_listened"
+"""One process of the fleet listens for events of webhooks until it ends, and asks 80 statements a minute more."""
+MOST_OF_WORKER, MOST_OF_API = 40, 30
+"""Statements a minute, with those that begin and end transactions."""
+
+
+class Statements:
+    """The statements of some pools and of direct connections, as the driver sends them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.texts: list[str] = []
+        connect = Dsn.connect
+
+        async def counted_connect(dsn: Dsn, *arguments: Any) -> Connection:
+            return self._count(await connect(dsn, *arguments))
+
+        monkeypatch.setattr(Dsn, "connect", counted_connect)
+
+    def count_pool(self, pool: Pool) -> None:
+        """Count all statements of a pool from now on."""
+        engine = pool.engine.sync_engine
+        event.listen(engine, "connect", lambda connection, _: self._count(connection.driver_connection))
+        # Those of SQLAlchemy's cursors are prepared, which the driver's logger leaves out.
+        event.listen(engine, "before_cursor_execute", lambda _c, _x, statement, *_: self.texts.append(statement))
+
+    def _count(self, connection: Connection) -> Connection:
+        connection.add_query_logger(lambda record: self.texts.append(record.query))
+        return connection
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+async def rates(tasks: Iterable[BackgroundTask], watch: LatePostWatch, statements: Statements) -> dict[str, float]:
+    """Count a round of each task after its first one, and return its statements a minute in an idle process."""
+    by_task = dict[str, float]()
+    for task in tasks:
+        if task.postponed == _LISTENS:
+            continue
+        await task.work()
+        watch._saved_at = float("-inf")
+        statements.texts.clear()
+        await task.work()
+        every_s = late_posts._SAVED_EVERY_S if task.postponed == "state.not_kept" else task.idle_every_s
+        by_task[task.postponed] = by_task.get(task.postponed, 0) + 60 * len(statements.texts) / every_s
+    assert by_task["state.not_kept"] == 60 / late_posts._SAVED_EVERY_S
+    return by_task
+
+
+def open_counted(url: str, component: Component, statements: Statements) -> Database:
+    """Return a process's database, whose statements are counted."""
+    database = Database(url_as(url, component))
+    for pool in (database, database.answers, database.locks):
+        statements.count_pool(pool)
+    return database
+
+
+async def test_an_idle_process_asks_little(
+    stack: Stack, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database.dsn.url.render_as_string(hide_password=False)
+    statements = Statements(monkeypatch)
+    settings = stack.settings.model_copy(update={"storage": f"file:{tmp_path}"})
+    own = open_counted(url, Component.WORKER, statements)
+    async with open_parts(settings, own) as parts:
+        watch = LatePostWatch(own, readiness=Readiness(own, stack.workflows.queues, storage=parts.storage))
+        tasks = worker_tasks(stack.client, parts, watch, Retention())
+        of_worker = await rates([*tasks, schema_task(own)], watch, statements)
+    await own.close()
+
+    own = open_counted(url, Component.API, statements)
+    watch = LatePostWatch(own, readiness=Readiness(own, stack.workflows.queues))
+    leases = Leases(own, watch.hear)
+    watching = [leases.leased(task, WATCH) for task in watch.tasks()]
+    of_api = await rates([*watching, leases.task(), schema_task(own)], watch, statements)
+    await own.close()
+    assert sum(of_worker.values()) <= MOST_OF_WORKER, of_worker
+    assert sum(of_api.values()) <= MOST_OF_API, of_api
+
+
+async def test_an_idle_service_has_no_work(database: Database) -> None:
+    answer = await beat(database, "", (), DURATION, CONDITIONS)
+    assert answer.work == set()
+
+
+async def test_leases_do_not_wait_for_a_table_that_is_locked(database: Database) -> None:
+    impatient = Database(
+        database.dsn.url.render_as_string(hide_password=False), limits=TimeLimits(statement=5, lock=0.05)
+    )
+    async with database.transaction() as session:
+        await session.execute(text("LOCK TABLE posts, campaigns IN ACCESS EXCLUSIVE MODE"))
+        answer = await beat(impatient, "me", ["sweep"], DURATION, CONDITIONS)
+    assert (answer.leases, answer.work) == (frozenset({"sweep"}), frozenset())
+    await impatient.close()
+
+
+async def test_changes_are_work_for_their_tasks(database: Database) -> None:
+    async with database.transaction() as session:
+        for row in _ROWS:
+            await session.execute(text(row))
+    assert (await beat(database, "", (), DURATION, CONDITIONS)).work == set()
+    for change, names in _WORK.items():
+        async with database.transaction() as session:
+            await session.execute(text("SET LOCAL session_replication_role = replica"))
+            await session.execute(text(change))
+            work = await session.scalar(text(f"SELECT {work_query(CONDITIONS)}"))
+            assert set(work) == names, change
+            await session.rollback()
