@@ -35,6 +35,7 @@ _OF_STATE = {
     "socialsyncer_pause_with_missed_posts_seconds": (
         "Seconds for which the longest pause that has missed posts has lasted, by what is paused; 0 if none has"
     ),
+    "socialsyncer_oldest_transaction_seconds": "Seconds for which the oldest transaction of the database has been open",
     "socialsyncer_accounts_expiring": (
         "Accounts whose connection ends within a week, or has ended, unless their owner reconnects them"
     ),

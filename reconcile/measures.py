@@ -19,6 +19,7 @@ from store.clock import database_now
 from store.database import Database
 from store.maintenance.late_posts import count_late
 from store.maintenance.series import count_behind_series
+from store.maintenance.transactions import oldest_transaction
 from store.maintenance.waiting import count_waiting
 from store.pauses.pauses import longest_with_missed
 from store.posts.delivery import count_undelivered
@@ -51,6 +52,7 @@ async def measure(database: Database, late_after: timedelta) -> list[Sample]:
             *await _pauses(session, now),
             *await _accounts(session, now),
             *await _webhooks(session, now),
+            Sample("socialsyncer_oldest_transaction_seconds", _seconds(await oldest_transaction(session))),
             *_api_versions(now),
         ]
 

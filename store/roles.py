@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -188,16 +188,17 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
 Rows that are deleted with a post need no right of their own: foreign keys act with the owner's rights.
 """
 
-FUNCTION_RIGHTS: Mapping[str, Component] = {
-    "emit_ends_v1(interval)": Component.WORKER,
-    "delete_past_posts_v1(text, int, int)": Component.WORKER,
-    "revoke_key_v1(text, text)": Component.API,
-    "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": Component.API,
-    "issue_key_v2(text, text, bytea, text, text, text[], timestamptz, integer, text, interval)": Component.API,
-    "test_webhook_v1(text, text)": Component.API,
-    "rotate_webhook_v1(text, text, bytea, text, interval)": Component.API,
+FUNCTION_RIGHTS: Mapping[str, Collection[Component]] = {
+    "emit_ends_v1(interval)": [Component.WORKER],
+    "delete_past_posts_v1(text, int, int)": [Component.WORKER],
+    "revoke_key_v1(text, text)": [Component.API],
+    "issue_key_v1(text, text, bytea, text, text, text[], timestamptz, text, interval)": [Component.API],
+    "issue_key_v2(text, text, bytea, text, text, text[], timestamptz, integer, text, interval)": [Component.API],
+    "test_webhook_v1(text, text)": [Component.API],
+    "rotate_webhook_v1(text, text, bytea, text, interval)": [Component.API],
+    "oldest_transaction_v1()": [Component.API, Component.WORKER],
 }
-"""The part that may call a function that acts with the owner's rights. Migrations take the right from everybody."""
+"""The parts that may call a function that acts with the owner's rights. Migrations take the right from everybody."""
 
 
 def check_role(connection: Connection, role: Role) -> bool:
@@ -244,8 +245,8 @@ def set_up_role(connection: Connection, role: Role) -> None:
         ),
         *(
             f"GRANT EXECUTE ON FUNCTION {function} TO {name}"
-            for function, component in FUNCTION_RIGHTS.items()
-            if component is role.component
+            for function, components in FUNCTION_RIGHTS.items()
+            if role.component in components
         ),
     ):
         connection.exec_driver_sql(statement)

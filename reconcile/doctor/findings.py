@@ -52,6 +52,8 @@ class FindingKind(StrEnum):
     """A platform will soon stop serving the API version that this release uses."""
     CLOCK = "clock_skew"
     """The clock of the doctor's machine differs from the database's."""
+    OLD_TRANSACTION = "old_transaction"
+    """A transaction of the database has been open for long, and events and vacuum wait for it."""
     RESTORE = "restore_unfinished"
     """A restore from a backup was recorded, and it is not finished."""
     REVISION = "revision_waits"
@@ -100,6 +102,7 @@ CAUSES = frozenset(
         FindingKind.CLOCK,
         FindingKind.APP,
         FindingKind.RESTORE,
+        FindingKind.OLD_TRANSACTION,
         FindingKind.API_VERSION,
     }
 )

@@ -28,6 +28,7 @@ from store.maintenance.loose_ends import (
 )
 from store.maintenance.missing_events import ResultWithoutEvent, results_without_event
 from store.maintenance.restores import count_to_confirm_first, open_restore
+from store.maintenance.transactions import TOO_OLD, oldest_transaction
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
 from store.webhooks.keeping import WebhookNumbers, measure_webhooks
@@ -62,9 +63,11 @@ class LooseEnds:
             due = await count_waiting(session, self._workspace_id)
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
             webhooks = await measure_webhooks(session, now, self._workspace_id)
+            transaction_age = await oldest_transaction(session)
             without_event = await results_without_event(session, now, self._workspace_id, _MOST_RESULTS)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
+        loose_ends += [self._old_transaction(transaction_age)] if transaction_age >= TOO_OLD else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
         codes = {code for group in due.values() for code in group.codes}
         loose_ends += [self._for_operator(cause) for code, cause in OPERATOR_CAUSES.items() if code in codes]
@@ -106,6 +109,18 @@ class LooseEnds:
             "the same, but times in logs and in this report may be wrong."
         )
         return Finding(FindingKind.CLOCK, FixedBy.PERSON, Subject(), what, how)
+
+    def _old_transaction(self, age: timedelta) -> Finding:
+        what = (
+            f"A transaction of the database has been open for {round(age / timedelta(minutes=1))} min. If it writes, "
+            "events and webhooks wait for it. Vacuum waits in any case, and statements become slower."
+        )
+        how = (
+            "End it if it is not a backup that ends soon: `SELECT pid, usename, application_name, query FROM "
+            "pg_stat_activity WHERE xact_start < now() - interval '5 min'` names it, and `SELECT "
+            "pg_terminate_backend(PID)` ends it (docs/runbook.md, section 1, TransactionStaysOpen)."
+        )
+        return Finding(FindingKind.OLD_TRANSACTION, FixedBy.PERSON, Subject(), what, how)
 
     def _for_operator(self, cause: OperatorCause) -> Finding:
         subject = Subject(workspace_id=self._workspace_id)

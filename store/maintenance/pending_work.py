@@ -58,6 +58,7 @@ EXISTS (SELECT FROM posts WHERE {IS_BEHIND}) OR EXISTS (SELECT FROM targets WHER
 OR EXISTS (SELECT FROM targets WHERE {HAS_NOT_BEGUN} AND due_at < now())
 OR EXISTS (SELECT FROM late_posts WHERE ended_at IS NULL)
 OR EXISTS (SELECT FROM series WHERE plan_at <= now()) OR EXISTS (SELECT FROM series WHERE behind_since IS NOT NULL)
+OR oldest_transaction_v1() > interval '1 min'
 OR EXISTS (SELECT FROM app_refusals) OR {_IS_CAMPAIGN_BEHIND} OR {_IS_DELIVERY_WAITING}
 """,  # noqa: S608 our own conditions
 }

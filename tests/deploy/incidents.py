@@ -70,6 +70,9 @@ def part(name: str) -> dict[str, float]:
 
 INCIDENTS = {
     "nothing measures the state": Incident({"socialsyncer_state_age_seconds": 60}, ["StateIsOld"]),
+    "a session stays in a transaction": Incident(
+        {"socialsyncer_oldest_transaction_seconds": 400}, ["TransactionStaysOpen"]
+    ),
     "a platform refuses everybody": Incident(
         waiting("discord", "platform", 25), ["PlatformRefuses"], within_s=300, grows={oldest("discord", "platform"): 15}
     ),

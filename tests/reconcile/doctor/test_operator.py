@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from activities.meters import Meters
@@ -90,6 +90,15 @@ async def test_a_skewed_clock_is_named_before_what_follows_from_it(own: Stack, m
     text = to_text(await diagnose(own), 1)
     assert text.startswith("clock_skew: ")
     assert "600 s ahead of the database's" in text
+
+
+async def test_a_transaction_that_stays_open(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcile.doctor.loose_ends.TOO_OLD", timedelta(microseconds=1))
+    assert FindingKind.OLD_TRANSACTION not in {finding.kind for finding in (await diagnose(own)).findings}
+    async with own.database.transaction() as session:
+        await session.execute(select(1))
+        finding = await only(own, FindingKind.OLD_TRANSACTION)
+    assert "events and webhooks wait for it" in finding.what
 
 
 async def test_events_that_no_worker_sends_to_webhooks(own: Stack) -> None:
