@@ -15,7 +15,7 @@ _TIMEOUT_S = 6.0
 
 @contextlib.asynccontextmanager
 async def serving_health(settings: Settings, readiness: Readiness, workers: Sequence[Worker]) -> AsyncIterator[None]:
-    """Serve /healthz and /readyz for the length of the block, if a port is configured."""
+    """Serve /healthz, /readyz and /statusz for the length of the block, if a port is configured."""
     if settings.worker_health_port is None:
         yield
         return
@@ -24,13 +24,17 @@ async def serving_health(settings: Settings, readiness: Readiness, workers: Sequ
         with contextlib.suppress(OSError, TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
             async with asyncio.timeout(_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                path = head.split(b" ", 2)[1:2]
+                path = head.split(b" ", 2)[1].partition(b"?")[0]
                 parts: Parts = {"worker": all(worker.is_running for worker in workers)}
-                if path != [b"/healthz"]:
+                required = parts
+                if path != b"/healthz":
                     seen = await readiness.parts()
+                    # A new worker replaces an old one although Temporal, or the workers of another platform, are away.
+                    required = {**parts, "database": seen["database"]}
                     parts = {**seen, "worker": bool(parts["worker"] and seen["worker"])}
-                body = json.dumps({"status": "ok" if ready(parts) else "unavailable", **parts}).encode()
-                status = b"200 OK" if ready(parts) else b"503 Service Unavailable"
+                is_ready = ready(required if path == b"/readyz" else parts)
+                body = json.dumps({"status": "ok" if is_ready else "unavailable", **parts}).encode()
+                status = b"200 OK" if is_ready else b"503 Service Unavailable"
                 writer.write(b"HTTP/1.1 %s\r\ncontent-type: application/json\r\n" % status)
                 writer.write(b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))
                 await writer.drain()
