@@ -36,11 +36,11 @@ _LEAST_MEMORY = 4 * 2**30
 """Free bytes in the file system in memory from which it is used: a session's databases take some 300 MB of it."""
 
 
-def _data_folder() -> Path:
-    """Make a folder in memory, if it has space: to create a database there takes a fifth of the time."""
+def _data_folder(*, in_memory: bool) -> Path:
+    """Make a folder, in memory if it may and has space: to create a database there takes a fifth of the time."""
     for folder in _MEMORY.glob(f"{_PREFIX}*"):
         _remove_if_abandoned(folder)
-    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _LEAST_MEMORY
+    in_memory = in_memory and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _LEAST_MEMORY
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY if in_memory else None))
 
 
@@ -131,7 +131,7 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_folder(programs: Path | None = None) -> Iterator[PostgresServer]:
+def postgres_folder(programs: Path | None = None, *, in_memory: bool = True) -> Iterator[PostgresServer]:
     """Make the folder of a server without data for the length of the block, at whose end the server is stopped.
 
     PostgreSQL refuses to run as root. In that case the server runs as an unprivileged user, from a copy of the programs
@@ -139,7 +139,7 @@ def postgres_folder(programs: Path | None = None) -> Iterator[PostgresServer]:
     """
     # Programs may not be started from the file system in memory.
     root = Path(tempfile.mkdtemp(prefix="posts-test-pg-"))
-    data = _data_folder()
+    data = _data_folder(in_memory=in_memory)
     programs = programs or _programs()
     user: int | None = None
     try:

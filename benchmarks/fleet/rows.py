@@ -254,7 +254,7 @@ async def run(database: Database, pid: int, posts: int) -> bool:
 
 async def main(posts: int) -> int:
     """Run it with a server of its own."""
-    with postgres_folder() as server:
+    with postgres_folder(in_memory=False) as server:
         initialize(server)
         server.start(**_SERVER)
         assert server.process is not None
