@@ -143,7 +143,7 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
         post(poll={**POLL, "durationMinutes": 60}, threadItems=[{"content": "Why we ask:"}]),
         *[post(threadItems=[{"content": "日" * 140}]), post(threadItems=[{"content": "日" * 141}], account=X_PREMIUM)],
         post(threadItems=[{"content": "fits"}, {"mediaItems": IMAGES * 4}]),
-        post(kinds="vi", captions=[SUBRIP, {**SUBRIP, "language": "de", "name": "Deutsch"}]),
+        post(kinds="v", captions=[SUBRIP, {**SUBRIP, "language": "de", "name": "Deutsch"}]),
         *[
             draft
             for text in (
