@@ -60,6 +60,31 @@ async def test_requests_with_one_key_share_a_look_up(app: Any, stack: Stack, sta
     assert len([statement for statement in statements if "api_keys" in statement.text]) == 1
 
 
+async def test_a_key_that_is_cut_off_or_mistyped_costs_no_query(
+    app: Any, stack: Stack, statements: list[Statement]
+) -> None:
+    _, key = await new_key(stack)
+    other = "a" if key[20] != "a" else "b"
+    wrong = (
+        *(key[:length] for length in (0, 3, 9, 45, len(key) - 1)),
+        key[:20] + other + key[21:],
+        key[:20] + key[21] + key[20] + key[22:] if key[20] != key[21] else key[1:],
+        key[:-1] + ("a" if key[-1] != "a" else "b"),
+        key.upper(),
+        f"{key}a",
+        f"{key},{key}",
+        f"{key}\u00e9",
+    )
+    statements.clear()
+    async with make_client(app, None) as client:
+        for text in wrong:
+            answer = await client.get("/v1/me", headers={b"Authorization": f"Bearer {text}".encode("latin-1")})
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials"), len(text)
+            assert not text or text not in answer.text
+        assert [statement for statement in statements if "api_keys" in statement.text] == []
+        assert (await client.get("/v1/me", headers={"Authorization": f"Bearer {key}"})).status_code == 200
+
+
 async def test_an_expired_key_is_refused(app: Any, stack: Stack) -> None:
     _, key = await new_key(stack, timedelta(seconds=-1))
     async with make_client(app, key) as client:
