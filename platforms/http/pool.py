@@ -31,6 +31,7 @@ class Pool:
         self._idle: list[tuple[float, Connection]] = []
         """With the time until which they may be used again, the next to expire first."""
         self._closing = set[asyncio.Task[None]]()
+        self._is_open = True
 
     async def send(self, request: httpcore.Request) -> tuple[httpcore.Response, Connection]:
         """Return the response to a request, and its connection, which must be released. Raises what httpcore raises."""
@@ -51,7 +52,7 @@ class Pool:
         self._room.release()
         if connection is None:
             return
-        if connection.is_idle:
+        if connection.is_idle and self._is_open:
             self._idle.append((time.monotonic() + _IDLE_FOR_S, connection))
         else:
             self._close(connection)
@@ -59,6 +60,7 @@ class Pool:
 
     async def aclose(self) -> None:
         """Close all connections that are idle; the others are closed once they are released."""
+        self._is_open = False
         for _, connection in self._idle:
             self._close(connection)
         self._idle.clear()

@@ -121,3 +121,17 @@ def test_a_connection_whose_answer_is_not_read_is_closed(run: Run) -> None:
         assert server.connections == 2
 
     scenario(run, work)
+
+
+def test_a_pool_that_was_closed_keeps_no_connection(run: Run) -> None:
+    async def work(server: Server, client: httpx.AsyncClient) -> None:
+        server.gate.set()
+        async with Transport() as transport:
+            own = httpx.AsyncClient(transport=transport)
+            await own.get(server.url)
+            async with own.stream("GET", server.url) as response:
+                await transport.aclose()
+                assert await response.aread() == b"fine"
+        await until(lambda: server.ended == server.connections == 1)
+
+    scenario(run, work)
