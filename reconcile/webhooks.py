@@ -47,7 +47,7 @@ def wake_task(database: Database, client: Client) -> BackgroundTask:
 def webhook_sweep_task(database: Database, client: Client) -> BackgroundTask:
     """Return the task that wakes endpoints whose events are overdue."""
     return BackgroundTask(
-        lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed", looks_for="deliveries"
+        lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed", looks_for="webhooks"
     )
 
 

@@ -52,6 +52,8 @@ EXISTS (
 """,
     "uploads": "EXISTS (SELECT FROM uploads WHERE expires_at <= now())",
     "fetches": f"EXISTS ({IS_FETCH_DUE})",
+    # Not the deliveries that wait: the sweep makes those that the listener has not made.
+    "webhooks": "EXISTS (SELECT FROM webhooks)",
     "deliveries": _IS_DELIVERY_WAITING,
     "state": f"""
 EXISTS (SELECT FROM posts WHERE {IS_BEHIND}) OR EXISTS (SELECT FROM targets WHERE {IS_WAITING})

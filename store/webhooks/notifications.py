@@ -1,7 +1,8 @@
 """Functions that find endpoints which have something new to get, for the one worker that looks for them.
 
-Events send no notification (emit_v2). The worker makes their deliveries twice a second (make_deliveries_v3). When it
-hears that a post has settled, or that a client wants something delivered (a test, or past events), it does so at once.
+Events send no notification (emit_v2). The worker makes their deliveries twice a second (make_deliveries_v3), and once a
+minute while there are no endpoints. When it hears that a post has settled, that an endpoint was created, or that a
+client wants something delivered (a test, or past events), it does so at once.
 """
 
 import asyncio
@@ -14,22 +15,29 @@ from store.database import Database
 
 _ASKED = "webhook_due"
 """The channel of endpoints for which a client wants something delivered."""
-_EVERY_S = 0.5
+_EVERY_S, _EVERY_IDLE_S = 0.5, 60.0
 _ONE_LISTENS = "SELECT pg_try_advisory_lock(hashtextextended('socialsyncer.webhook_due', 0))"
 _ENDPOINTS = """
 WITH new AS MATERIALIZED (SELECT endpoint_id FROM make_deliveries_v3())
-SELECT id, workspace_id,
+SELECT webhooks.id, webhooks.workspace_id,
        EXISTS (
          SELECT FROM deliveries
          WHERE webhook_id = webhooks.id AND state = 'waiting' AND claimed_until > clock_timestamp()
        ) AS is_served,
-       id IN (SELECT endpoint_id FROM new) OR EXISTS (
+       webhooks.id IN (SELECT endpoint_id FROM new) OR EXISTS (
          SELECT FROM deliveries
          WHERE webhook_id = webhooks.id AND state = 'waiting' AND claimed_until IS NULL AND next_at <= clock_timestamp()
-       ) AS has_due
-FROM webhooks WHERE id = ANY ($1::text[]) OR id IN (SELECT endpoint_id FROM new)
+       ) AS has_due,
+       -- Is called although there are no endpoints: it moves on the place from which events are read.
+       (SELECT count(*) FROM new) AS changed,
+       EXISTS (SELECT FROM webhooks) AS are_any
+FROM (VALUES (1)) AS one
+LEFT JOIN webhooks ON webhooks.id = ANY ($1::text[]) OR webhooks.id IN (SELECT endpoint_id FROM new)
 """
-"""The endpoints that are named or have new deliveries: whether a worker is sending them something, and more is due."""
+"""The endpoints that are named or have new deliveries: whether a worker is sending them something, and more is due.
+
+Else one row without an id.
+"""
 
 
 async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerator[list[tuple[str, str]]]:
@@ -39,6 +47,7 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
     """
     connection = await database.direct.connect("worker-listener")
     asked, served, heard = set[str](), set[str](), asyncio.Event()
+    pause_s = _EVERY_S
 
     def ask(_connection: Any, _pid: int, _channel: str, webhook_id: object) -> None:
         asked.add(str(webhook_id))
@@ -55,12 +64,13 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
         await connection.add_listener(CHANNEL, hear)
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY_S):
+                async with asyncio.timeout(pause_s):
                     await heard.wait()
             heard.clear()
             now_asked = asked.copy()
             asked.clear()
             rows = await connection.fetch(_ENDPOINTS, sorted(now_asked | served))
+            pause_s = _EVERY_S if rows[0]["are_any"] else _EVERY_IDLE_S
             # An endpoint that is served gets more in the same round. It is read again, as that round may just end.
             served = {row["id"] for row in rows if row["is_served"]} - now_asked
             due = {row["id"] for row in rows if row["has_due"]} - served

@@ -1,6 +1,9 @@
 """An idle process asks the database little: one statement looks for the work of all its tasks."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from store.dsn import Dsn
 from store.maintenance.beats import beat
 from store.maintenance.pending_work import CONDITIONS, work_query
 from store.roles import Component
+from store.webhooks import notifications
+from store.webhooks.notifications import endpoints_to_wake
 from tests.databases import new_database, url_as
 from tests.stack import Stack
 
@@ -67,7 +72,7 @@ _WORK = {
 }
 """Changes of its rows, and for which tasks they are work."""
 _LISTENS = "webhooks.not_listened"
-"""One process of the fleet listens for events of webhooks until it ends, and asks 80 statements a minute more."""
+"""The task of the one process that listens for events of webhooks. It runs until the process ends."""
 MOST_OF_WORKER, MOST_OF_API = 40, 30
 """Statements a minute, with those that begin and end transactions."""
 
@@ -108,6 +113,7 @@ async def rates(tasks: Iterable[BackgroundTask], watch: LatePostWatch, statement
     by_task = dict[str, float]()
     for task in tasks:
         if task.postponed == _LISTENS:
+            by_task[_LISTENS] = 60 / notifications._EVERY_IDLE_S
             continue
         await task.work()
         watch._saved_at = float("-inf")
@@ -148,6 +154,23 @@ async def test_an_idle_process_asks_little(
     await own.close()
     assert sum(of_worker.values()) <= MOST_OF_WORKER, of_worker
     assert sum(of_api.values()) <= MOST_OF_API, of_api
+
+
+async def test_a_listener_without_endpoints_asks_once_a_minute(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moves on the place from which events are read all the same."""
+    monkeypatch.setattr(notifications, "_EVERY_S", 0.01)
+    statements = Statements(monkeypatch)
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE delivery_progress SET at = '2020-01-01'"))
+    async with aclosing(endpoints_to_wake(database, 0)) as news:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await anext(news)
+    assert len([query for query in statements.texts if "make_deliveries" in query]) == 1
+    async with database.transaction() as session:
+        assert await session.scalar(text("SELECT at > now() - interval '1 min' FROM delivery_progress"))
 
 
 async def test_an_idle_service_has_no_work(database: Database) -> None:
