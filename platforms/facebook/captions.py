@@ -39,6 +39,6 @@ async def _add(
             part = FilePart("captions_file", file_name(caption), file)
             answer = await GRAPH.post_file(connection, path, {}, part)
         if answer.get("success") is False:
-            raise PlatformError(ErrorKind.REJECTED, "Facebook did not take the file.", code="captions_refused")
+            raise PlatformError(ErrorKind.REJECTED, "Facebook did not take the file.", code="media_refused")
 
     return await run_once(connection, context, f"caption track ({caption.language})", upload)
