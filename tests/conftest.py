@@ -1,8 +1,10 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
 import asyncio
+import faulthandler
 import gc
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime
 
 import hypothesis
@@ -85,6 +87,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Choose the tests of this run, and order their files."""
     config.hook.pytest_deselected(items=[item for item in items if not runs(config, item)])
     items[:] = in_order([item for item in items if runs(config, item)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a test that waited in vain what each thread of this process does."""
+    report = yield
+    if call.excinfo and call.excinfo.errisinstance(TimeoutError):
+        with tempfile.TemporaryFile("w+") as file:
+            faulthandler.dump_traceback(file)
+            file.seek(0)
+            report.sections.append((f"Threads of {item.name}", file.read()))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
