@@ -20,13 +20,20 @@ from domain.post import OPEN
 from store.models import IdempotencyKey, Post
 from store.posts.changes import lock_post
 
-# The record of an older version leaves the time at which the newest one is to be delivered.
+# The record of an older version leaves the time at which the newest one is to be delivered. It locks posts of all
+# workspaces and waits for none: the transaction that holds one may wait for a campaign, and that for another of them.
 _RECORD_DELIVERED = text("""
+WITH delivered AS MATERIALIZED (
+  SELECT posts.id, delivered.version
+  FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
+  JOIN posts ON posts.id = delivered.id
+  WHERE posts.delivered_version < delivered.version AND delivered.version <= posts.version
+  FOR NO KEY UPDATE OF posts SKIP LOCKED
+)
 UPDATE posts SET delivered_version = delivered.version,
   next_delivery_at = CASE WHEN delivered.version < posts.version THEN next_delivery_at END,
   delivery_attempts = CASE WHEN delivered.version < posts.version THEN delivery_attempts ELSE 0 END
-FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
-WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
+FROM delivered WHERE posts.id = delivered.id
 """)
 
 # Literals: the planner must see that the partial index has these posts.
@@ -80,7 +87,10 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 
 
 async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -> None:
-    """Save which version of each post its workflow is known to have."""
+    """Save which version of each post its workflow is known to have.
+
+    A post that another transaction has locked is left out, and delivered again: that does no harm.
+    """
     ids = sorted(versions)
     await session.execute(_RECORD_DELIVERED, {"ids": ids, "versions": [versions[post_id] for post_id in ids]})
 

@@ -1,5 +1,6 @@
 """The record of a delivery concerns the version that was delivered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -37,3 +38,20 @@ async def test_a_late_record_of_an_older_version_leaves_the_time_of_the_next_del
             row = await session.get_one(Post, post.id)
             shown.append((row.delivered_version, row.next_delivery_at, row.delivery_attempts))
     assert shown == [(1, NOW + timedelta(hours=1), 1), (2, None, 0)]
+
+
+async def test_a_record_of_many_posts_waits_for_none_of_them(database: Database) -> None:
+    """It would hold the other posts meanwhile, and a transaction that holds one may wait for another."""
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, new_id("w"))
+    locked, free = await save(database, workspace), await save(database, workspace)
+    raised = text("UPDATE posts SET version = delivered_version + 1 WHERE workspace_id = :workspace RETURNING version")
+    async with database.transaction() as session:
+        version = (await session.scalars(raised, {"workspace": workspace})).all()[0]
+    async with database.transaction() as holder:
+        await holder.execute(text("SELECT FROM posts WHERE id = :id FOR UPDATE"), {"id": locked.id})
+        async with asyncio.timeout(10), database.transaction() as session:
+            await record_delivered(session, {locked.id: version, free.id: version})
+    async with database.reading() as session:
+        delivered = [(await session.get_one(Post, post.id)).is_delivered for post in (locked, free)]
+    assert delivered == [False, True]
