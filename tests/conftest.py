@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that waited in vain what each thread of this process does."""
+    """Add to the report of a test that waited too long what each thread of this process does."""
     report = yield
     if call.excinfo and call.excinfo.errisinstance(TimeoutError):
         with tempfile.TemporaryFile("w+") as file:
