@@ -23,17 +23,13 @@ from store.posts.changes import lock_post
 # The record of an older version leaves the time at which the newest one is to be delivered. It locks posts of all
 # workspaces and waits for none: the transaction that holds one may wait for a campaign, and that for another of them.
 _RECORD_DELIVERED = text("""
-WITH delivered AS MATERIALIZED (
-  SELECT posts.id, delivered.version
-  FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
-  JOIN posts ON posts.id = delivered.id
-  WHERE posts.delivered_version < delivered.version AND delivered.version <= posts.version
-  FOR NO KEY UPDATE OF posts SKIP LOCKED
-)
 UPDATE posts SET delivered_version = delivered.version,
   next_delivery_at = CASE WHEN delivered.version < posts.version THEN next_delivery_at END,
   delivery_attempts = CASE WHEN delivered.version < posts.version THEN delivery_attempts ELSE 0 END
-FROM delivered WHERE posts.id = delivered.id
+FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
+WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
+  -- As an array, it is read once, and before a row is changed.
+  AND posts.id = ANY(ARRAY(SELECT id FROM posts WHERE id = ANY(CAST(:ids AS text[])) FOR NO KEY UPDATE SKIP LOCKED))
 """)
 
 # Literals: the planner must see that the partial index has these posts.
