@@ -13,9 +13,10 @@ def quota_from_headers(
 ) -> Quota | None:
     """Return the quota by the header `remaining`, in posts of this `cost`; None if it or the time is missing.
 
-    A reported quota is better than any number of ours. Numbers may have decimals (Reddit's do).
+    A reported quota is better than any number of ours. Numbers may have decimals (Reddit's do). A reset in the past
+    counts as now.
     """
     reported = count(response.headers.get(remaining))
     if reported is None or resets_in is None:
         return None
-    return Quota(reported // cost, datetime.now(UTC) + min(resets_in, LONGEST_WAIT))
+    return Quota(reported // cost, datetime.now(UTC) + max(min(resets_in, LONGEST_WAIT), timedelta(0)))

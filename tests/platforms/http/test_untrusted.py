@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from platforms.http.quota_headers import quota_from_headers
@@ -46,6 +46,7 @@ def test_every_time_is_in_range(value: object, per_second: int) -> None:
 
 
 @given(st.text(st.characters(codec="latin-1")), st.timedeltas())
+@example("0", timedelta(days=-739_950))
 def test_every_header_is_a_quota_or_none(remaining: str, resets_in: timedelta) -> None:
     answer = httpx.Response(200, headers=[(b"left", remaining.encode("latin-1"))])
     quota = quota_from_headers(answer, "left", resets_in)
