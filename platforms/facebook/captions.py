@@ -1,5 +1,7 @@
 """Captions of a video on a Page, which are added once it is public."""
 
+from functools import partial
+
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
@@ -7,8 +9,7 @@ from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings, VideoCaption
 from platforms.http.multipart import FilePart
 from platforms.http.wire import segment
-from platforms.steps.captions import video_unknown
-from platforms.steps.follow_up import run_once
+from platforms.steps.captions import add_each, video_unknown
 
 
 async def add_captions(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> list[str]:
@@ -16,9 +17,7 @@ async def add_captions(connection: FacebookConnection, context: PublishContext[F
 
     Raises PlatformError of a retryable kind: the call may be repeated.
     """
-    captions = context.draft.settings.captions
-    warnings = [await _add(connection, context, caption) for caption in captions]
-    return [warning for warning in warnings if warning]
+    return await add_each(connection, context, context.draft.settings.captions, partial(_add, connection, context))
 
 
 def file_name(caption: VideoCaption) -> str:
@@ -29,16 +28,13 @@ def file_name(caption: VideoCaption) -> str:
 
 async def _add(
     connection: FacebookConnection, context: PublishContext[FacebookSettings], caption: VideoCaption
-) -> str | None:
-    async def upload() -> None:
-        video_id = context.handles.get("video", {}).get("id")
-        if video_id is None:
-            raise video_unknown("Facebook")
-        path = f"/{segment(video_id)}/captions"
-        async with context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
-            part = FilePart("captions_file", file_name(caption), file)
-            answer = await GRAPH.post_file(connection, path, {}, part)
-        if answer.get("success") is False:
-            raise PlatformError(ErrorKind.REJECTED, "Facebook did not take the file.", code="media_refused")
-
-    return await run_once(connection, context, f"caption track ({caption.language})", upload)
+) -> None:
+    video_id = context.handles.get("video", {}).get("id")
+    if video_id is None:
+        raise video_unknown("Facebook")
+    path = f"/{segment(video_id)}/captions"
+    async with context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
+        part = FilePart("captions_file", file_name(caption), file)
+        answer = await GRAPH.post_file(connection, path, {}, part)
+    if answer.get("success") is False:
+        raise PlatformError(ErrorKind.REJECTED, "Facebook did not take the file.", code="media_refused")

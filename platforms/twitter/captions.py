@@ -4,6 +4,7 @@ They may be added before or after it; source: X's reference of POST media/subtit
 the post nothing.
 """
 
+from functools import partial
 from typing import Any
 
 from domain.post import Media, MediaType
@@ -11,8 +12,7 @@ from platforms.base import PublishContext
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import segment
-from platforms.steps.captions import video_unknown
-from platforms.steps.follow_up import run_once
+from platforms.steps.captions import add_each, video_unknown
 from platforms.twitter.connection import TwitterConnection, call, require_object
 from platforms.twitter.media import media_id
 from platforms.twitter.settings import Subtitles, TwitterSettings
@@ -26,21 +26,14 @@ async def add_captions(connection: TwitterConnection, context: PublishContext[Tw
 
     Raises PlatformError of a retryable kind: the call may be repeated.
     """
-    captions = context.draft.settings.captions
-    warnings = [await _add(connection, context, caption) for caption in captions]
-    return [warning for warning in warnings if warning]
+    return await add_each(connection, context, context.draft.settings.captions, partial(_add, connection, context))
 
 
-async def _add(
-    connection: TwitterConnection, context: PublishContext[TwitterSettings], caption: Subtitles
-) -> str | None:
-    async def upload_and_associate() -> None:
-        async with context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
-            track = await _upload(connection, file)
-        body = association(_video_id(context), track, caption)
-        await call(connection, "POST", "/2/media/subtitles", json=body)
-
-    return await run_once(connection, context, f"caption track ({caption.language})", upload_and_associate)
+async def _add(connection: TwitterConnection, context: PublishContext[TwitterSettings], caption: Subtitles) -> None:
+    async with context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
+        track = await _upload(connection, file)
+    body = association(_video_id(context), track, caption)
+    await call(connection, "POST", "/2/media/subtitles", json=body)
 
 
 async def _upload(connection: TwitterConnection, file: MediaFile) -> str:

@@ -9,6 +9,7 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.body import FileBody
 from platforms.http.multipart import RelatedBody
+from platforms.steps.captions import add_each
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
 from platforms.youtube.connection import YouTubeConnection, read, send
 from platforms.youtube.fields import caption_track, comment_thread, playlist_item
@@ -55,7 +56,7 @@ class Extras:
         warnings = [
             await self._once(settings.playlist_id, "playlist entry", self._playlist),
             await self._once(settings.first_comment, FIRST_COMMENT, self._comment),
-            *[await self._caption(caption) for caption in settings.captions],
+            *await add_each(self._connection, self._context, settings.captions, self._caption),
             await self._verdict(),
             await self._once(settings.thumbnail, "thumbnail", self._thumbnail),
         ]
@@ -76,26 +77,22 @@ class Extras:
                 content=FileBody(file),
             )
 
-    async def _caption(self, caption: Caption) -> str | None:
+    async def _caption(self, caption: Caption) -> None:
         """Add captions; a repeat after a lost answer finds them there."""
-
-        async def insert() -> None:
-            async with self._context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
-                body = RelatedBody(caption_track(self._video_id, caption.language, caption.name), file)
-                try:
-                    await send(
-                        self._connection,
-                        "POST",
-                        "/upload/youtube/v3/captions",
-                        params={"part": "snippet", "uploadType": "multipart"},
-                        headers=body.headers,
-                        content=body,
-                    )
-                except PlatformError as error:
-                    if error.code != _EXISTS:
-                        raise
-
-        return await run_once(self._connection, self._context, f"caption track ({caption.language})", insert)
+        async with self._context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
+            body = RelatedBody(caption_track(self._video_id, caption.language, caption.name), file)
+            try:
+                await send(
+                    self._connection,
+                    "POST",
+                    "/upload/youtube/v3/captions",
+                    params={"part": "snippet", "uploadType": "multipart"},
+                    headers=body.headers,
+                    content=body,
+                )
+            except PlatformError as error:
+                if error.code != _EXISTS:
+                    raise
 
     async def _playlist(self) -> None:
         await self._insert(
