@@ -54,16 +54,13 @@ class Leases:
     def leased(self, task: BackgroundTask, *names: str) -> BackgroundTask:
         """Return a task that does its rounds only while this process holds one of these leases.
 
-        Several leases let as many processes do the task.
+        Several leases let as many processes do the task. Without any, each process does it. In both cases it rests
+        while there is no work for it.
         """
         self._names += [name for name in names if name not in self._names]
         if task.looks_for:
             self._sought.append((task.looks_for, names))
         return replace(task, turn=_Turns(self, task, names).wait)
-
-    def gated(self, task: BackgroundTask) -> BackgroundTask:
-        """Return a task of this process alone that rests while there is no work for it."""
-        return self.leased(task)
 
     def task(self) -> BackgroundTask:
         """Return the task that renews the leases, and takes free ones, every few seconds."""

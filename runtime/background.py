@@ -44,7 +44,7 @@ def worker_tasks(
 def _own_tasks(parts: WorkerParts, leases: Leases) -> list[BackgroundTask]:
     database, accounts = parts.database, parts.accounts
     return [
-        leases.gated(refusals_task(parts.apps)),
+        leases.leased(refusals_task(parts.apps)),
         announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
         key_task(database, accounts.vault, parts.meters),
         handover_key_task(database, accounts.vault),

@@ -110,7 +110,7 @@ async def test_a_task_rests_until_there_is_work(database: Database) -> None:
         rounds += 1
 
     leases = Leases(database)
-    task = leases.gated(BackgroundTask(work, 0.01, "test.postponed", looks_for="refusals"))
+    task = leases.leased(BackgroundTask(work, 0.01, "test.postponed", looks_for="refusals"))
     async with running_tasks(task), asyncio.timeout(10):
         while not rounds:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.01)
