@@ -1,5 +1,6 @@
 """Start Temporal's dev server for tests."""
 
+import asyncio
 import os
 import sysconfig
 from collections.abc import AsyncIterator
@@ -8,13 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
+from domain.errors import Unavailable
 from domain.temporal_limits import DYNAMIC_CONFIG
 from runtime.temporal import DATA_CONVERTER
 from workflows import search_attributes
+from workflows.client.failures import is_not_found
+from workflows.client.queues import Queues
 
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.POST_STATUS,
@@ -61,4 +66,19 @@ async def temporal_server(
         **ours,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
+        await _namespace_exists(environment.client)
         yield environment
+
+
+async def _namespace_exists(client: Client) -> None:
+    """Wait until the parts of the server know the namespace: it takes calls before that. Raises TimeoutError."""
+    async with asyncio.timeout(_STARTS_WITHIN.total_seconds()):
+        while True:
+            try:
+                await Queues(client).posts()
+            except Unavailable as error:
+                if not (error.__cause__ and is_not_found(error.__cause__)):
+                    raise
+            else:
+                return
+            await asyncio.sleep(0.1)
