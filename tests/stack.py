@@ -23,7 +23,7 @@ from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
-from store.models import Account, ApiKey, AppRefusal, Post, Target
+from store.models import Account, ApiKey, AppRefusal, Post, Target, Workspace
 from store.posts.changes import delete_post, lock_post, reopen, resolve, target_rows
 from store.posts.contents import new_post, post_content, rewrite
 from store.posts.creating import create_post
@@ -95,8 +95,28 @@ class Stack:
             await session.execute(delete(AppRefusal))
             unfinished = select(Target.post_id).where(Target.status.not_in(over)).distinct()
             post_ids = (await session.scalars(unfinished)).all()
+        await self._delete_posts(post_ids)
+
+    async def delete_workspace(self) -> None:
+        """Delete the workspace with its rows, first the rows that a worker changes.
+
+        A worker that has locked one of them waits for the workspace's row, which its events name. If that row were
+        deleted first, its deletion would wait for the worker's.
+        """
+        async with self.database.reading() as session:
+            own = select(Post.id).where(Post.workspace_id == self.workspace_id)
+            post_ids = (await session.scalars(own)).all()
+        await self._delete_posts(post_ids)
+        for statement in (
+            delete(Account).where(Account.workspace_id == self.workspace_id),
+            delete(Workspace).where(Workspace.id == self.workspace_id),
+        ):
+            async with self.database.transaction() as session:
+                await session.execute(statement)
+
+    async def _delete_posts(self, post_ids: Sequence[str]) -> None:
+        """Delete posts one at a time: a background task may lock several of them in another order."""
         for post_id in post_ids:
-            # One at a time: a background task may lock several of them in another order.
             async with self.database.transaction() as session:
                 await session.execute(delete(Post).where(Post.id == post_id))
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
 from domain.errors import Unavailable
 from domain.post import PostStatus
 from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import Finding, FindingKind, Report
-from store.models import Post, Target, Workspace
+from store.models import Post, Target
 from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from workflows.client.runs import Runs
@@ -47,8 +47,7 @@ async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
             # A workflow that has just ended is listed for a moment more.
             with suppress(Unavailable):
                 await Runs(mine.client).terminate(run, "the test is over")
-        async with mine.database.transaction() as session:
-            await session.execute(delete(Workspace).where(Workspace.id == mine.workspace_id))
+        await mine.delete_workspace()
 
 
 async def _in_new_workspace(stack: Stack) -> Stack:
