@@ -27,7 +27,7 @@ from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
 from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack
-from tests.temporal import temporal_server
+from tests.temporal import describe_posts_queue, temporal_server
 
 _PROCESSES_OF_FEW_TESTS = 3
 
@@ -93,13 +93,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that waited too long what each thread of this process does."""
+    """Add to the report of a test that waited too long what this process does, and who takes tasks from Temporal."""
     report = yield
     if call.excinfo and call.excinfo.errisinstance(TimeoutError):
         with tempfile.TemporaryFile("w+") as file:
             faulthandler.dump_traceback(file)
             file.seek(0)
             report.sections.append((f"Threads of {item.name}", file.read()))
+        clients = {value.client for value in getattr(item, "funcargs", {}).values() if isinstance(value, Stack)}
+        for client in clients:
+            report.sections.append((f"Tasks of {item.name}", describe_posts_queue(client)))
     return report
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
+from activities.options import POSTS_QUEUE
 from domain.errors import Unavailable
 from domain.temporal_limits import DYNAMIC_CONFIG
 from runtime.temporal import DATA_CONVERTER
@@ -36,6 +38,7 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
 # Each test process has a server: a scheduler for every processor would look for work more than it works.
 os.environ.setdefault("GOMAXPROCS", "1")
 
+_PROGRAM = str(Path(sysconfig.get_path("scripts")) / "temporal")
 _STARTS_WITHIN = timedelta(seconds=60)
 """On a busy machine the five seconds that the SDK waits by default are too few."""
 
@@ -58,7 +61,7 @@ async def temporal_server(
     start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
 
     async with await start(
-        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+        dev_server_existing_path=_PROGRAM,
         dev_server_log_level="error",
         dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
         dev_server_startup_timeout=_STARTS_WITHIN,
@@ -82,3 +85,11 @@ async def _namespace_exists(client: Client) -> None:
             else:
                 return
             await asyncio.sleep(0.1)
+
+
+def describe_posts_queue(client: Client) -> str:
+    """Return what Temporal says of the posts' queue: who polled it when, and how many tasks wait there."""
+    address = str(client.service_client.config.target_host).removeprefix("http://")
+    command = [_PROGRAM, "task-queue", "describe", "--address", address, "--task-queue", POSTS_QUEUE]
+    run = subprocess.run(command, capture_output=True, check=False, text=True, timeout=30)
+    return run.stdout + run.stderr
