@@ -153,7 +153,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
                 announce_task(database, parts.accounts.registered_apps, parts.redirect_urls),
             ),
         ):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 # Temporal knows a worker only from its first poll on.
                 while not (await stack.workflows.queues.posts()).polled:  # noqa: ASYNC110 there is no event
                     await asyncio.sleep(0.02)

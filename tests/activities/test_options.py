@@ -54,7 +54,7 @@ async def workflow_id(stack: Stack) -> AsyncIterator[str]:
 @pytest.mark.thorough
 async def test_step_is_repeated_within_a_minute_after_a_worker_crash(stack: Stack, workflow_id: str) -> None:
     handle = stack.client.get_workflow_handle(workflow_id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             (pending,) = (await handle.describe()).raw_description.pending_activities or [None]
             if pending and pending.attempt > WAITS + 1 and pending.HasField("next_attempt_schedule_time"):

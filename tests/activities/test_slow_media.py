@@ -112,7 +112,7 @@ async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileSer
     url = f"http://127.0.0.1:{server.port}/a.jpg"
     post = await stack.save("carried", [await stack.connect(platform)], media=[url])
     await stack.start(post)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not server.requests:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.05)
     # If a worker dies now, it must leave no attempt whose request may have been sent.
@@ -144,7 +144,7 @@ async def test_awaited_posts_with_slow_media_leave_the_posts_queue(slow: tuple[S
     count = stack.settings.media_fetches + 1
     posts = await publish_slow_videos(stack, server, count, immediate=True)
     now: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sorted(now) != sorted([*[SAME_WORKER] * (count - 1), platform_queue(PLATFORM)]):
             await asyncio.sleep(0.2)
             now = [way[-1] for post in posts if (way := await ways(stack, post))]

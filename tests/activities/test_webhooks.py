@@ -56,7 +56,7 @@ async def test_an_event_wakes_its_endpoint_without_a_notification(endpoint: Endp
     own = (endpoint.workspace_id, endpoint.id)
     async with aclosing(endpoints_to_wake(endpoint.stack.worker_database, 0.0)) as news:
         await endpoint.happen(with_deliveries=False)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while own not in await anext(news):
                 pass
         await endpoint.put(probe_at=datetime.now(UTC) + timedelta(hours=1))

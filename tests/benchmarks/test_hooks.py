@@ -71,7 +71,7 @@ async def test_a_public_request_is_held_before_its_fence_whether_it_has_one_or_n
     with inside.requests_are_held():
         await wire.send()
         sending = asyncio.create_task(ActivityEnvironment().run(wire.send, public=True))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not inside.held():  # noqa: ASYNC110 the hook has files only
                 await asyncio.sleep(0.01)
         assert wire.moments == ["connected", "first byte", "connected"]
@@ -122,7 +122,7 @@ async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point:
     inside = Inside(tmp_path)
     inside.hold_renewals(point)
     renewing = asyncio.create_task(module.Renewals()._run(SimpleNamespace(key=("ws", "tw_1"))))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while inside.renewing() != {"tw_1"}:  # noqa: ASYNC110 the hook has files only
             await asyncio.sleep(0.01)
     done = {"leased": 0, "first byte": 2, "answered": 2, "stored": 3}

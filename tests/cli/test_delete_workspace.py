@@ -125,7 +125,7 @@ async def test_a_post_that_is_sent_at_that_moment_is_waited_for(own: Stack) -> N
     await own.fault("twitter", "accept_then_delay", seconds=2)
     post = await own.save("out in the last moment", [own.accounts["plain"]])
     await own.start(post)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await own.public("out in the last moment"):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     deleted = await delete_workspace(own)
@@ -142,7 +142,7 @@ async def test_a_workspace_that_is_being_deleted_sends_nothing(own: Stack, monke
         assert await recognize_key(session, own.api_key) is None
     post = await own.save("after it was closed", [own.accounts["plain"]])
     await own.start(post)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await own.read(post.id)).targets[0].status != TargetStatus.HELD:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert await own.public("after it was closed") == []

@@ -183,7 +183,7 @@ async def test_batch_operations_show_operator_and_reason(own: Stack, alice: Clie
 
 
 async def until_visible(own: Stack, post: Post) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             workflow_ids = [run.workflow_id async for run in Runs(own.client).listed("Running", own.workspace_id)]
             if post.workflow_id in workflow_ids:

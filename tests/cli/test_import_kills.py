@@ -59,7 +59,7 @@ async def stored_ids(stack: DevStack, number: int) -> list[str]:
 async def fetch(stack: DevStack, query: str, *arguments: object) -> list[asyncpg.Record]:
     """Return what a query finds, once PostgreSQL is back if it was killed."""
     connection = None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while connection is None:
             try:
                 connection = await asyncpg.connect(stack.dev["databaseUrl"].replace("+asyncpg", ""))

@@ -113,7 +113,7 @@ async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
     before = Postgres(folder / "postgres", PASSWORD, None)
     remains = await spawn(await before.command(), folder / "left.log")
     reaped = asyncio.create_task(remains.wait())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await before.check()

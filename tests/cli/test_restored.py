@@ -186,7 +186,7 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
         assert FindingKind.RESTORE in {finding.kind for finding in (await diagnose(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
             await finish_restore(session, open_one.id, datetime.now(UTC))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await client.send_post({"content": "taken"})).status_code != 201:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
 

@@ -57,7 +57,7 @@ async def running_receiver(language: str, folder: Path, secret: str) -> AsyncIte
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

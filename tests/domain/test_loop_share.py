@@ -70,5 +70,5 @@ async def test_an_error_releases_the_loop_share() -> None:
                 raise ValueError  # noqa: TRY301
         except ValueError:
             pass
-    async with asyncio.timeout(30), loop_share(HEAVY):
+    async with asyncio.timeout(60), loop_share(HEAVY):
         pass

@@ -173,7 +173,7 @@ async def test_a_server_is_replaced_after_many_processes(monkeypatch: pytest.Mon
     assert not first.done()
     go.write_bytes(b"x")
     assert (await first).width == 1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while pool._decoders[IMAGES]._replaced:
             await measured(pool, photo)
     assert {server._process.returncode for server in servers[:1] if server} == {0}

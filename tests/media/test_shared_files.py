@@ -49,7 +49,7 @@ async def opened(files: SharedFiles, media: Media, post: str = "post") -> AsyncI
 
 
 async def asked(server: HostileServer) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not server.requests:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
@@ -99,7 +99,7 @@ async def test_kept_file_expires(make: Make, server: HostileServer) -> None:
     before = open_files()
     files, media = make(keep_s=0.05), picture(server)
     await read(files, media)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while open_files() > before:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
     await read(files, media)
@@ -180,7 +180,7 @@ async def test_a_fetch_without_waiters_ends(make: Make, server: HostileServer) -
     alone.cancel()
     await asyncio.gather(alone, return_exceptions=True)
     may_end.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while open_files() > before:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
 

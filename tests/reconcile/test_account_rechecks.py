@@ -57,7 +57,7 @@ async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[s
     async def status() -> str:
         return (await stack.read(post.id)).targets[0].status
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while len(hangs) < len(hung) or await status() != TargetStatus.PUBLISHED:  # noqa: ASYNC110 rows send no event
             await asyncio.sleep(0.05)
     assert set(hangs) == {account.id for account in hung}
@@ -77,7 +77,7 @@ async def test_checks_of_one_server_are_limited_and_time_out(
             checks.ask(account)
         await asyncio.sleep(0.2)
         assert len(hangs) == 2
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await checks.answered()
         assert sorted(hangs) == sorted(account.id for account in hung), "each was asked about once"
 
@@ -88,7 +88,7 @@ async def test_an_account_that_cannot_be_decrypted_delays_no_other(stack: Stack)
         await session.execute(update(Account).where(Account.id == broken.id).values(credentials=b"\0" * 64))
     for account in (broken, works):
         await refuse(stack, account)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await is_refused(stack, works):  # noqa: ASYNC110 rows send no event
             await asyncio.sleep(0.05)
     async with stack.database.transaction() as session:

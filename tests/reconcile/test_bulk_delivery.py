@@ -91,7 +91,7 @@ async def test_the_default_pace_tells_ten_thousand_posts_within_two_minutes_and_
     async with AsyncExitStack() as both:
         for workflows in workers:
             await both.enter_async_context(running_tasks(bulk_task(stack.worker_database, workflows, PACE)))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await behind(stack, posts):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
     starts = sorted(start for workflows in workers for start in workflows.started)
@@ -161,7 +161,7 @@ async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -
     workflows = Recording(stack)
     await sweep(stack.worker_database, workflows)
     assert workflows.started == [], "another worker may still deliver them"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await behind(stack, posts):
             await sweep(stack.worker_database, workflows)
             await asyncio.sleep(0.2)

@@ -60,7 +60,7 @@ async def readyz(stack: Stack) -> AsyncIterator[Ask]:
 
 async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str, Any]:
     """Wait for a status and for a number of late posts; each part is checked again only a second later."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             state, parts = await ask()
             if state == status and late in {None, parts["latePosts"]}:
@@ -175,7 +175,7 @@ async def test_preparing_is_publishing(stack: Stack) -> None:
     await stack.fault("instagram", "accept_then_delay", "prepare", seconds=6)
     post = await stack.save("slow to prepare", [stack.accounts["instagram"]], media=[_image(stack)])
     await stack.start(post)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     assert target.status == TargetStatus.PENDING

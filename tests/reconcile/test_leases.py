@@ -60,7 +60,7 @@ async def test_processes_share_the_leases(database: Database) -> None:
 
 async def test_a_process_that_ends_releases_its_leases(database: Database) -> None:
     first, second = process_leases(database), process_leases(database)
-    async with running_tasks(first.task()), asyncio.timeout(10):
+    async with running_tasks(first.task()), asyncio.timeout(60):
         while len(first.held) < len(NAMES):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
         assert await second.renew() == 0
@@ -81,7 +81,7 @@ async def test_a_task_runs_only_under_its_lease(database: Database) -> None:
     first, second = Leases(database), Leases(database)
     tasks = first.leased(task("first"), "one"), second.leased(task("second"), "one")
     assert await first.renew() == 1
-    async with running_tasks(*tasks), asyncio.timeout(10):
+    async with running_tasks(*tasks), asyncio.timeout(60):
         while len(rounds) < 3:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.01)
         assert set(rounds) == {"first"}
@@ -111,7 +111,7 @@ async def test_a_task_rests_until_there_is_work(database: Database) -> None:
 
     leases = Leases(database)
     task = leases.leased(BackgroundTask(work, 0.01, "test.postponed", looks_for="refusals"))
-    async with running_tasks(task), asyncio.timeout(10):
+    async with running_tasks(task), asyncio.timeout(60):
         while not rounds:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.01)
         for _ in range(3):

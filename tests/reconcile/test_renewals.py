@@ -46,7 +46,7 @@ async def renewed(stack: Stack, parts: WorkerParts, account: Account, more: str 
     before = await row(stack, account)
     await due(stack, account, more)
     await renew_due(parts.database, parts.accounts)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             account_row = await row(stack, account)
             seen = (account_row.renewed_at, account_row.renewal_failures) != (
@@ -105,7 +105,7 @@ async def test_a_refused_account_is_held_once_its_token_has_ended(
     account = await stack.connect("twitter", refreshToken=f"revoked {refused}", clientId="app")
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
     account_row = await renewed(stack, parts, account, f", expires_at = {ended}")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert ((await row(stack, account)).refused_at is not None) is refused
@@ -138,7 +138,7 @@ async def test_two_workers_renew_each_account_once(stack: Stack, parts: WorkerPa
     async with open_parts(stack.settings, database) as second:
         await asyncio.gather(renew_due(parts.database, parts.accounts), renew_due(second.database, second.accounts))
     await database.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while None in [(await row(stack, unrenewed)).renewed_at for unrenewed in accounts]:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     for account in accounts:

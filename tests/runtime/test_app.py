@@ -29,7 +29,7 @@ async def test_starts_without_temporal(stack: Stack, environment: pytest.MonkeyP
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
         statuses = [(await client.get(path)).status_code for path in ("/readyz", "/statusz")]
         assert statuses == [200, 200]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # The state that a process with Temporal has measured shortly before counts until this one has measured.
             while (await client.get("/statusz?strict=true")).status_code != 503:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.2)

@@ -80,7 +80,7 @@ async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None
     asked, before = await sends(stack), await refusal(stack, app_id)
     assert before
     await probe_now(stack, app_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (now := await refusal(stack, app_id)) and now.last_refused_at == before.last_refused_at:  # noqa: ASYNC110 a row
             await asyncio.sleep(0.05)
     assert now
@@ -122,7 +122,7 @@ async def test_refused_app_without_posts_is_forgotten_at_its_probe(stack: Stack)
     post = await held_post(stack, "deleted meanwhile", account)
     await stack.delete(post)
     await probe_now(stack, app_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await refusal(stack, app_id):  # noqa: ASYNC110 a row
             await asyncio.sleep(0.05)
 
@@ -162,7 +162,7 @@ async def tiktok_with_app(stack: Stack) -> Account:
 async def publish(stack: Stack, words: str, account: Account, media: str, settings: dict[str, Any]) -> Post:
     post = await stack.save(words, [account], media=[f"https://example.com/{media}"], settings=settings)
     await stack.start(post)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (post := await stack.read(post.id)).targets[0].status not in _AT_REST:  # noqa: ASYNC110 a row
             await asyncio.sleep(0.05)
     return post
@@ -202,7 +202,7 @@ async def test_held_posts_alternate_as_probes(stack: Stack) -> None:
     for _ in range(2):
         before = await _last_refused(stack, account)
         await probe_now(stack, await _app(stack, account))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await _waits(stack, second) and await _last_refused(stack, account) == before:  # noqa: ASYNC110 rows
                 await asyncio.sleep(0.05)
     await comes_to_be(stack, second.id, TargetStatus.PUBLISHED)

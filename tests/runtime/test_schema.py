@@ -33,7 +33,7 @@ async def test_a_process_ends_once_a_contract_has_removed_what_it_uses(postgres_
         with capture_logs() as lines:
             async with owner.transaction() as session:
                 await session.execute(CONTRACT)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await asked_to_end.wait()
         assert lines[0]["event"] == "process.refuses_the_schema"
         assert "Start version 9.0.0 or a later one." in lines[0]["reason"]

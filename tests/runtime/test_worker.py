@@ -40,7 +40,7 @@ Handle = WorkflowHandle[Any, Any]
 
 async def asked(stack: Stack, platform: str, operation: str, times: int) -> None:
     """Wait until a platform has received so many requests."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await requests(stack, platform, operation) < times:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 

@@ -218,7 +218,7 @@ async def edited(stack: Stack) -> Handle:
     published = await stack.read(post.id)
     revision_id = await stack.new_text(published, f"{WORDS} no slip")
     await stack.workflows.edit(await stack.plan(published), revision_id, [target.id for target in published.targets])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (await stack.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     return await comes_to(handle, "Open for edits")
@@ -238,7 +238,7 @@ async def unconfirmed_and_resolved(stack: Stack) -> Handle:
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a witness", [stack.accounts["plain"]])
     handle = await stack.start(post)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await handle.query("status"))["targets"][0]["status"] != "unconfirmed":  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     seen = await stack.read(post.id)

@@ -101,7 +101,7 @@ async def test_a_campaign_ends_at_its_time(stack: Stack, campaign: Campaign) -> 
     state = await comes_to(stack, campaign, lambda state: state.status is CampaignStatus.ENDED)
     assert (state.open_posts, state.skipped) == (0, 1)
     assert (await stack.read(post.id)).skip_reason == "campaign_ended"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await campaign_handle(stack, campaign).result()
 
 
@@ -133,7 +133,7 @@ async def test_a_lost_workflow_is_started_again(stack: Stack, campaign: Campaign
     handle = campaign_handle(stack, campaign)
     await handle.terminate("by mistake")
     workflows, runs = CampaignWorkflows(stack.client), Runs(stack.client)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await runs.running_among([campaign.id]):  # noqa: ASYNC110 the list follows a moment later
             await asyncio.sleep(0.1)
     assert await start_lost_campaigns(stack.worker_database, workflows, runs) >= 1
@@ -148,7 +148,7 @@ async def test_it_completes_once_the_campaign_has_ended_and_no_post_is_open(stac
     await stack.delete(post)
     await change(stack, campaign)
     await tell(stack)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await campaign_handle(stack, campaign).result()
 
 
@@ -157,5 +157,5 @@ async def test_it_ends_if_the_campaign_is_deleted(stack: Stack, campaign: Campai
     async with stack.database.transaction() as session:
         await session.delete(await session.get_one(Campaign, campaign.id))
     await campaign_handle(stack, campaign).signal(CampaignWorkflow.look)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await campaign_handle(stack, campaign).result()

@@ -74,7 +74,7 @@ async def test_incompatible_code_delays_posts_until_compatible_code_is_deployed(
         post = await asleep(stack, words, timedelta(seconds=2))
     async with posts_worker(stack, monkeypatch, "posts-mistaken", Ungated, **UNCACHED):
         handle = stack.client.get_workflow_handle(post.workflow_id)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while NONDETERMINISM not in await task_failures(handle):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.1)
         assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING

@@ -89,7 +89,7 @@ async def build_that_published(stack: Stack, text: str) -> str:
     """Publish a post, and return the build whose worker ran its workflow."""
     post = await stack.publish(text, [stack.accounts["twitter"]])
     handle = stack.client.get_workflow_handle(post.workflow_id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         # The post is public within the first workflow task; the run has a version when that task has ended.
         while not (build := (await version(handle)).build_id):  # noqa: ASYNC110 Temporal has no event for it
             await asyncio.sleep(0.05)

@@ -58,12 +58,12 @@ async def test_published_target_is_edited_before_its_workflow_knows() -> None:
         posts = PostWorkflows(environment.client)
         await posts.start(plan)
         handle = environment.client.get_workflow_handle(plan.workflow_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await handle.query("status"))["targets"][0]["status"] != TargetStatus.PUBLISHED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await posts.edit(plan, "rev_1", ids)
         platform.may_report.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while platform.edited != ids:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await handle.terminate()

@@ -15,7 +15,7 @@ from tests.running import OTHERS_APP
 from tests.stack import Stack
 
 
-async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:
+async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 60) -> Post:
     async with asyncio.timeout(seconds):
         while (post := await stack.read(post_id)).targets[0].status != status:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
@@ -116,7 +116,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     async def trusted() -> bool:
         return (await row(stack, account)).refusal_count == 0
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await trusted():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
@@ -153,7 +153,7 @@ async def test_post_is_held_once_its_other_targets_are_published(stack: Stack, m
     handle = await stack.start(post)
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     assert (await handle.query("status"))["waiting_for"] == "Publishing."
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := await handle.query("status"))["waiting_for"] == "Publishing.":  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert status["waiting_for"].startswith("Held")
@@ -173,7 +173,7 @@ async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack)
         async with stack.database.transaction() as session:
             return len(await list_attempts(session, post.id))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await tried() < 2:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert (await stack.read(post.id)).targets[0].status == TargetStatus.HELD

@@ -255,7 +255,7 @@ class TestTimedOutLocalStep:
     ) -> tuple[ActivityEnvironment, asyncio.Task[Outcome]]:
         environment = ActivityEnvironment()
         running = asyncio.ensure_future(environment.run(step, command))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await attempts(stack, post) != [("publish", "sending")]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return environment, running

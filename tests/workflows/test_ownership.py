@@ -91,7 +91,7 @@ async def test_a_late_plan_of_a_held_post_leaves_no_run_that_waits(stack: Stack)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     await handle.result()
     await deliver(stack.api_database, stack.workflows, late)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         view = await stack.client.get_workflow_handle(post.workflow_id).result()
     assert view["status"] == PostStatus.PUBLISHED
     assert len(await stack.public("held, published, notified again")) == 1
@@ -212,7 +212,7 @@ async def test_change_during_a_row_read_is_not_overwritten(
         await comes_to(await stack.start(post), "Sleeping")
         later = datetime.now(UTC) + timedelta(seconds=3)
         await stack.write_change(post, due=None if change == "draft" else later, draft=change == "draft")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await has_read.wait()
         await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=4))
         gate.set()

@@ -69,7 +69,7 @@ async def test_a_skipped_post_is_a_draft_whose_workflow_ends(stack: Stack) -> No
     assert await resume(stack, pause, MissedPolicy.SKIP) == Resumed(skipped=1)
     await free_turn(stack)
     await deliver_in_turn(stack.worker_database, stack.workflows, 100)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await handle.result()
     post = await stack.read(post.id)
     assert (post.status, post.skip_reason, post.is_delivered) == (PostStatus.DRAFT, "paused", True)
@@ -156,7 +156,7 @@ async def test_nothing_becomes_public_once_a_pause_is_definite(stack: Stack) -> 
 
     await asyncio.sleep((begins_at - datetime.now(UTC)).total_seconds())
     pause = await begin(stack)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await in_flight(stack):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     before = await public()

@@ -55,7 +55,7 @@ async def test_a_post_that_is_being_published_is_not_deleted(stack: Stack) -> No
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     post = await stack.save("out before its deletion", [stack.accounts["twitter"]])
     await stack.start(post)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await stack.read(post.id)).targets[0].status != TargetStatus.PUBLISHING:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     with pytest.raises(Conflict):

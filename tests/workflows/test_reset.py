@@ -31,7 +31,7 @@ async def stack(stack: Stack) -> AsyncIterator[Stack]:
 
 async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
     """Wait until the workflow reports the same state for every target as before."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await handle.query(PostWorkflow.status)).targets != expected.targets:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
 

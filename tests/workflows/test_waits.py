@@ -23,7 +23,7 @@ async def attribute(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
 
 
 async def becomes(handle: WorkflowHandle[PostWorkflow, object], value: str | None) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await attribute(handle) != value:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 

@@ -31,7 +31,7 @@ async def test_rounds_follow_what_is_due_and_signals(alone: Stack) -> None:
         return DeliveryRound(exists=next_at is not None, next_at=next_at, waiting=1)
 
     async def next_round() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await taken.wait()
         taken.clear()
 

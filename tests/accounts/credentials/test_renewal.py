@@ -187,7 +187,7 @@ async def test_renewed_tokens_are_saved_while_the_pool_is_exhausted(
     async with database.transaction() as session:
         await session.execute(text("SELECT 1"))
         platform.may_answer.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await renewing
         assert await token(stack, account) == "renewed 1"
 

@@ -197,7 +197,7 @@ async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Acco
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with open_parts(stack.settings, database) as parts:
         step = asyncio.create_task(parts.accounts.renew(account))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         step.cancel()

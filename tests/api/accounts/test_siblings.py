@@ -49,7 +49,7 @@ class TestSiblings:
     ) -> list[dict[str, Any]]:
         """Renew what is due, and return the credentials; the stack's own worker may have renewed them first."""
         await renew_due(parts.database, parts.accounts)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 entries = [await known_to_sandbox(stack, client, account) for account in accounts]
                 if all(entry["access_token"] != before for entry in entries):

@@ -156,7 +156,7 @@ async def test_a_paused_post_says_so(api: Client, stack: Stack) -> None:
         post = (
             await api.send_post({"content": f"Paused {due}", "platforms": [target], "scheduledFor": due.isoformat()})
         ).json()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (held := (await api.get(f"/v1/posts/{post['id']}")).json())["platforms"][0].get("waitsFor"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         calendar = await read_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id)

@@ -278,7 +278,7 @@ class TestDelete:
         listed = (await api.get("/v1/posts/deleted")).json()["posts"]
         assert {post["id"], draft["id"]} <= {entry["id"] for entry in listed}
         handle = stack.client.get_workflow_handle(workflow_id)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await handle.result()
 
     async def test_a_paused_campaign_does_not_keep_its_posts(self, api: Client, stack: Stack) -> None:

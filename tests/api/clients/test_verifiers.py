@@ -63,7 +63,7 @@ async def test_the_contracts_signature_is_accepted_by_a_program_of_debian(tmp_pa
         async with GuardedTransport(AllowedHosts([f"127.0.0.1:{port}"])) as transport:
             sender = WebhookSender(transport)
             url = f"http://127.0.0.1:{port}/hooks/events"
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while (await sender.send("ws_1", url, EVENT, [secret], {})).http_status is None:  # noqa: ASYNC110 no event
                     await asyncio.sleep(0.1)
             statuses = [(await sender.send("ws_1", url, EVENT, [s], {})).http_status for s in (secret, new_secret())]

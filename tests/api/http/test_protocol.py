@@ -36,7 +36,7 @@ async def connected(url: str) -> AsyncIterator[Raw]:
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
     """Read until the server closes; returns the status and body of its last response."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         raw = await reader.read()
     head, _, body = raw[raw.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     assert b"\r\ncontent-type: application/json\r\n" in head
@@ -45,7 +45,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await reader.read() == b""
 
 
@@ -185,7 +185,7 @@ async def test_idle_connection_is_closed(
             writer.write(earlier)
             await reader.readuntil(b'{"status":"ok"}')
         writer.write(begun)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert b"408" not in await reader.read()
 
 
@@ -221,7 +221,7 @@ async def test_body_after_the_response_does_not_extend_idling(app: Litestar, mon
 
 
 async def answer_of_rest(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return (await reader.read()).partition(b"}]}")[2]
 
 
@@ -308,7 +308,7 @@ async def test_a_file_is_read_ahead_of_the_app_within_a_bound(monkeypatch: pytes
         writer.write(b"PUT /media/upload/a HTTP/1.1\r\nHost: api\r\nContent-Length: %d\r\n\r\n" % size)
         writer.write(bytes(size) + b"GET %b HTTP/1.1\r\nHost: api\r\n\r\n" % other)
         for _ in range(2):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
     assert READ_AHEAD <= max(map(len, bodies)) < 2 * READ_AHEAD
     assert sum(map(len, bodies)) == size

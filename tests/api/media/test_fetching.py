@@ -24,7 +24,7 @@ async def begin(client: Client, key: str | None = None, **body: Any) -> dict[str
 
 async def fetched(client: Client, upload: dict[str, Any]) -> dict[str, Any]:
     """Return an upload once it is fetched, or given up."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             shown: dict[str, Any] = (await client.get(f"/v1/media/{upload['id']}")).json()
             if shown["state"] != "fetching":

@@ -134,7 +134,7 @@ async def send_begin(presigned: dict[str, str], content: bytes, length: int) -> 
 
 
 async def state_becomes(client: httpx.AsyncClient, upload_id: str, state: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await client.get(f"/v1/media/{upload_id}")).json()["state"] != state:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -202,7 +202,7 @@ async def test_few_files_are_sent_at_a_time(app: Litestar, stack: Stack) -> None
         await upload_ready(neighbour)
         for connection in connections:
             connection.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await put(client, presigned, JPEG)).status_code == 429:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 

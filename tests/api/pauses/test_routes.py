@@ -62,7 +62,7 @@ async def test_a_pause_is_definite_named_and_ends(api: Client, stack: Stack) -> 
 
 
 async def shown_as(api: Client, path: str, status: str) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (post := (await api.get(path)).json())["platforms"][0]["status"] != status:  # noqa: ASYNC110 no event
             await asyncio.sleep(0.1)
     return post

@@ -85,7 +85,7 @@ async def test_it_is_published_once_the_first_is_public(api: Client, stack: Stac
     first = await published(api, stack, "told first")
     post = await create(api, body(stack, "told second", after={"postId": first["id"]}))
     await follow_posts(stack.worker_database, stack.workflows)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (shown := await read(api, post))["status"] != "published":  # noqa: ASYNC110 no event
             await asyncio.sleep(0.1)
     assert shown["scheduledFor"] == first["publishedAt"]

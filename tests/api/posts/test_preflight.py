@@ -14,7 +14,7 @@ async def test_clients_read_warnings_and_the_history(stack: Stack, api: Client) 
     due = datetime.now(UTC) + SOON
     post = (await api.send_post({**body, "scheduledFor": due.isoformat(timespec="seconds")})).json()
     assert "warnings" not in post
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # The API still locks the row to record the delivery, and a check leaves out locked rows.
         while not (await stack.read(post["id"])).is_delivered:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.02)

@@ -55,7 +55,7 @@ async def test_a_queued_post_is_published_in_its_slot(api: Client, stack: Stack)
             {"id": post["id"]},
         )
     await stack.deliver(await stack.read(post["id"]))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (shown := (await api.get(f"/v1/posts/{post['id']}")).json())["status"] != "published":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert shown["queueId"] == queue["id"], "it keeps the queue that gave it its time"

@@ -86,7 +86,7 @@ async def test_no_occurrence_is_doubled_lost_or_returned_by_kills(api: Client, s
     await asyncio.gather(change(), change(), kill())
     last = await api.patch(f"/v1/series/{series['id']}", json={"recurrence": _RULES[1]})
     assert last.status_code == 200, last.text
-    async with _planner(url), asyncio.timeout(30):
+    async with _planner(url), asyncio.timeout(60):
         while await _lacks_posts(stack, series["id"]):  # noqa: ASYNC110 no event
             await asyncio.sleep(0.1)
     await _check(api, stack, series["id"], deleted)

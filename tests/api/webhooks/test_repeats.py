@@ -116,7 +116,7 @@ async def test_a_repeat_delivers_nothing_again(api: Client, stack: Stack, receiv
     for number in range(2):
         again = await api.post("/v1/webhooks/logs/redeliver", json=body, headers=keyed("redelivers once"))
         assert (again.status_code, again.json()) == (202, body)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await _state(stack, delivery_id) != "delivered":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert len(receiver.requests) == 2, number

@@ -45,7 +45,7 @@ async def publish(api: Client, stack: Stack, content: str) -> dict[str, Any]:
 
 async def received(receiver: Receiver, event: str, count: int = 1) -> list[dict[str, Any]]:
     """Wait until an endpoint has got so many events of a type; return them."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             bodies = [json.loads(request.body) for request in receiver.requests]
             if len(events := [body for body in bodies if body["event"] == event]) >= count:
@@ -74,7 +74,7 @@ async def test_a_published_post_arrives_signed(api: Client, stack: Stack, receiv
     assert event["data"]["postId"] == post["id"]
     for request in receiver.requests:
         Verifier(webhook["secret"]).verify(request.body, request.headers)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         # The answer is recorded after the endpoint has given it.
         while not (entries := await log(api, postId=post["id"], webhookId=webhook["id"], status="delivered")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -300,7 +300,7 @@ async def test_findings_of_background_tasks_arrive_at_an_endpoint(
         end = datetime.now(UTC) + timedelta(days=3)
         await session.execute(update(Account).where(*own).values(refresh_expires_at=end))
     await ends_task(stack.worker_database).work()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         # Accounts of other tests may end soon, too.
         while account.id not in [event["data"]["accountId"] for event in await received(receiver, "account.expiring")]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -310,6 +310,6 @@ async def test_findings_of_background_tasks_arrive_at_an_endpoint(
         await session.execute(update(Account).where(*own).values(**refusal))
     post = await stack.save("its account is refused before its time", [account], due_in=timedelta(hours=3))
     await preflight(stack.worker_database, Meters(), datetime.now(UTC))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while post.id not in [event["data"]["postId"] for event in await received(receiver, "post.at_risk")]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

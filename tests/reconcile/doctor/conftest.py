@@ -82,7 +82,7 @@ async def agrees(stack: Stack) -> bool:
 
 async def until_agrees(stack: Stack) -> None:
     """Wait until the doctor finds nothing: workflows learn of changes a moment after their rows."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await agrees(stack):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.2)
 

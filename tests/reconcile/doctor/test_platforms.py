@@ -142,7 +142,7 @@ async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> Non
     post = await published(own, "doctor: first version", "other")
     revision = await own.new_text(post, "doctor: second version")
     await own.workflows.edit(await own.plan(post), revision)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await own.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     await until_agrees(own)

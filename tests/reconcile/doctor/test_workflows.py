@@ -39,7 +39,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 
 async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> None:
     handle = stack.client.get_workflow_handle(post.workflow_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await handle.describe()).status is not status:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
@@ -285,7 +285,7 @@ async def test_an_abandoned_send_is_confirmed_by_a_retry(own: Stack) -> None:
         session.add(Attempt(target_id=post.targets[0].id, step="publish", state="sending", started_at=before))
     assert (await only(own, FindingKind.SENDING)).fixed_by is FixedBy.PERSON
     await own.retry(await own.read(post.id))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await own.read(post.id)).targets[0].status != TargetStatus.UNCONFIRMED:  # noqa: ASYNC110 the row is polled
             await asyncio.sleep(0.05)
     await until_agrees(own)
@@ -330,7 +330,7 @@ async def test_a_post_that_is_due_and_paused_is_not_examined_by_itself(own: Stac
     await note_started(own, post)
     assert (await handle.query("status"))["status"] == PostStatus.PUBLISHING
     await write(own, post, due_at=datetime.now(UTC) - HALF_AN_HOUR)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await examined(own, post):  # noqa: ASYNC110 the list of workflows follows a moment later
             await asyncio.sleep(0.2)
     await write_target(own, post, hold_reason=HoldReason.RECONNECT)

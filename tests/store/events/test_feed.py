@@ -42,7 +42,7 @@ async def read_all(database: Database, workspace_id: str, after: FeedPosition, l
     own = await database.row("SELECT pg_current_xact_id()::text AS xid")
     assert own is not None
     over = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8 AS over"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (row := await database.row(over, own["xid"])) or not row["over"]:  # noqa: ASYNC110 no event
             await asyncio.sleep(0.01)
     ids = []
@@ -116,7 +116,7 @@ async def test_events_of_some_types_are_looked_for_among_a_number_of_events(data
 
 async def listen(database: Database, workspace_id: str) -> Listening:
     await begin_listening(database, workspace_id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (listening := await read_listener(database, workspace_id)):
             await complete_listening(database, workspace_id)
     return listening

@@ -336,7 +336,7 @@ async def test_a_result_notifies_nobody_of_its_events(stack: Stack) -> None:
         )
         assert len(delivered.all()) == 2
         await session.execute(text("SELECT pg_notify('end', '')"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while "end" not in heard:  # noqa: ASYNC110 the listener has no event
             await asyncio.sleep(0.01)
     await listener.close()

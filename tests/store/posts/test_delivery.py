@@ -50,7 +50,7 @@ async def test_a_record_of_many_posts_waits_for_none_of_them(database: Database)
         version = (await session.scalars(raised, {"workspace": workspace})).all()[0]
     async with database.transaction() as holder:
         await holder.execute(text("SELECT FROM posts WHERE id = :id FOR UPDATE"), {"id": locked.id})
-        async with asyncio.timeout(10), database.transaction() as session:
+        async with asyncio.timeout(60), database.transaction() as session:
             await record_delivered(session, {locked.id: version, free.id: version})
     async with database.reading() as session:
         delivered = [(await session.get_one(Post, post.id)).is_delivered for post in (locked, free)]

@@ -81,7 +81,7 @@ async def announcements(database: Database) -> AsyncIterator[list[str]]:
         await database.announcer.flush()
         # Notifications come in the order of the commits: after this one, all are there.
         await connection.execute(f"NOTIFY {CHANNEL}, 'end'")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ended.wait()
     finally:
         await connection.close()

@@ -74,13 +74,13 @@ async def test_a_change_whose_notification_is_lost_is_found(database: Database, 
     checks = CountedChecks(database, post)
     waiting = asyncio.create_task(outcomes.wait(post.id, checks.done, 60))
     # At the beginning, and when the post was seen for the first time.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while checks.number < 2:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     await asyncio.sleep(2.2)
     assert checks.number == 2
     await change(database, post)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await waiting
 
 
@@ -90,7 +90,7 @@ async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -
     await asyncio.sleep(1.2)
     async with database.transaction() as session:
         await session.execute(text("DELETE FROM posts WHERE id = :id"), {"id": post.id})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await waiting
 
 
@@ -105,13 +105,13 @@ async def test_a_notification_ends_the_wait_immediately(
     await change(database, post)
     async with database.transaction() as session:
         announce(session, post.id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await waiting
 
 
 async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert not await outcomes.wait(post.id, CountedChecks(database, post).done, 0.3)
 
 

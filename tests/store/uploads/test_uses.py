@@ -180,7 +180,7 @@ async def waits_for_a_lock(database: Database) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             async with database.reading() as session:
                 if (await session.execute(waiting)).scalar_one():
