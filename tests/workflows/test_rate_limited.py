@@ -95,7 +95,7 @@ async def first_waiting(stack: Stack, posts: Sequence[Post], status: TargetStatu
             for row in rows:
                 if row.targets[0].status == status and row.targets[0].next_attempt_at:
                     return row
-            if all(row.status is not PostStatus.PUBLISHING for row in rows):
+            if all(row.status != PostStatus.PUBLISHING for row in rows):
                 return None
             await asyncio.sleep(0.02)
 
