@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,18 @@ import psutil
 
 
 @asynccontextmanager
-async def program(*words: str, niceness: int = 0) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `python -m` with these words and wait until it is ready; it ends when its standard input does."""
+async def program(
+    *words: str, niceness: int = 0, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `python -m` with these words and wait until it is ready; it ends when its standard input does.
+
+    It gets the `environment` in addition to this process's own.
+    """
     process = await asyncio.create_subprocess_exec(
         *("nice", "-n", str(niceness), sys.executable, "-m", *words),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
     )
     try:
         if await answer(process) != "ready":

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -150,28 +150,49 @@ def crowd(api: Api, sandbox: httpx.AsyncClient, callers: int) -> Crowd:
     return Crowd(create, public)
 
 
-def reading(http: httpx.AsyncClient, path: str, callers: int) -> Measured:
-    """Return reads of one path over sockets of our own, which cost less than the server's work."""
-    url, key = urlsplit(str(http.base_url)), http.headers.get("Authorization", "")
-    head = f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: {key}\r\n\r\n".encode()
+class Reader:
+    """Reads of one path on open connections of our own, which cost less than the server's work."""
 
-    async def calls(count: int) -> float:
-        connections = [await asyncio.open_connection(url.hostname, url.port) for _ in range(callers)]
-        free = iter(connections)
+    def __init__(self, http: httpx.AsyncClient, path: str, callers: int) -> None:
+        self._url = urlsplit(str(http.base_url))
+        key = http.headers.get("Authorization", "")
+        self._head = f"GET {path} HTTP/1.1\r\nHost: {self._url.netloc}\r\nAuthorization: {key}\r\n\r\n".encode()
+        self._path, self._callers = path, callers
+        self._streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-        async def caller() -> None:
-            reader, writer = next(free)
-            for _ in range(count // callers):
-                writer.write(head)
-                status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
-                if " 200 " not in f"{status} ":
-                    raise SystemExit(f"{path} is answered {status}")
-                (length,) = (int(header[15:]) for header in headers if header.startswith("content-length:"))
-                await reader.readexactly(length)
+    async def __aenter__(self) -> Self:
+        """Open the connections."""
+        host, port = self._url.hostname, self._url.port
+        self._streams = [await asyncio.open_connection(host, port) for _ in range(self._callers)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        for _reader, writer in self._streams:
             writer.close()
 
+    async def read(self, count: int) -> float:
+        """Make `count` calls, on each connection one after the other; return the seconds that they took."""
         began = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in connections))
+        share = count // self._callers
+        await asyncio.gather(*(self._read(reader, writer, share) for reader, writer in self._streams))
         return time.perf_counter() - began
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+        for _ in range(count):
+            writer.write(self._head)
+            status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+            if " 200 " not in f"{status} ":
+                raise SystemExit(f"{self._path} is answered {status}")
+            (length,) = (int(header[15:]) for header in headers if header.startswith("content-length:"))
+            await reader.readexactly(length)
+
+
+def reading(http: httpx.AsyncClient, path: str, callers: int) -> Measured:
+    """Return reads of one path, on new connections for each round."""
+
+    async def calls(count: int) -> float:
+        async with Reader(http, path, callers) as reader:
+            return await reader.read(count)
 
     return calls

@@ -1,4 +1,4 @@
-"""A flood of requests with one key, in a process of its own: `python -m benchmarks.flood KEY SECONDS URL…`.
+"""A flood of requests with one key, in a process of its own: `python -m benchmarks.limits.flood KEY SECONDS URL…`.
 
 The program prints `ready`, floods once it gets a line, and prints how many answers of each status came and what it cost
 itself. It uses plain sockets, which cost less than the server's work.

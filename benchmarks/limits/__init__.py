@@ -1,0 +1,1 @@
+"""The cost of limits of requests, and of a flood of one key."""
