@@ -34,11 +34,11 @@ from workflows.client.runs import Runs
 
 
 def worker_tasks(
-    client: Client, parts: WorkerParts, watch: LatePostWatch, retention: Retention
+    client: Client, parts: WorkerParts, posts: PostWorkflows, watch: LatePostWatch, retention: Retention
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
     leases = Leases(parts.database, watch.hear)
-    return [*_own_tasks(parts, leases), *_shared_tasks(client, parts, leases, watch, retention), leases.task()]
+    return [*_own_tasks(parts, leases), *_shared_tasks(client, parts, leases, posts, watch, retention), leases.task()]
 
 
 def _own_tasks(parts: WorkerParts, leases: Leases) -> list[BackgroundTask]:
@@ -56,11 +56,12 @@ def _shared_tasks(
     client: Client,
     parts: WorkerParts,
     leases: Leases,
+    posts: PostWorkflows,
     watch: LatePostWatch,
     retention: Retention,
 ) -> list[BackgroundTask]:
     database, accounts, leased = parts.database, parts.accounts, leases.leased
-    posts, runs = PostWorkflows(client), Runs(client)
+    runs = Runs(client)
     tasks = [
         # Four workers deliver a backlog together.
         leased(sweep_task(database, posts), "sweep.0", "sweep.1", "sweep.2", "sweep.3"),

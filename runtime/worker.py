@@ -25,6 +25,7 @@ from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
 from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
 from workflows.choices import ChoicesWorkflow
+from workflows.client.post_workflows import PostWorkflows
 from workflows.connect import ConnectWorkflow
 from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
@@ -60,6 +61,8 @@ class WorkerGroup:
     continued: Worker | None = None
     """The worker of the queue on which only this process continues steps that it began within a workflow's task."""
     local_publish: LocalPublish | None = None
+    has_version: bool = False
+    """Whether Temporal decides by the version of this process which workflows it runs."""
     grace: timedelta = _SHORT_GRACE
     """How long a step may still take after the worker was asked to stop; then another worker takes over."""
 
@@ -161,7 +164,8 @@ def worker_group(
         max_concurrent_activities=_ENDPOINTS,
         max_heartbeat_throttle_interval=_THROTTLE,
     )
-    return WorkerGroup(own, serving, webhooks, continued, local_publish, grace)
+    has_version = worker_options.deployment_config is not None
+    return WorkerGroup(own, serving, webhooks, continued, local_publish, has_version, grace)
 
 
 @contextlib.asynccontextmanager
@@ -176,8 +180,9 @@ async def running_workers(
 
     Tasks that have begun by then are finished.
     """
-    tasks = worker_tasks(client, parts, watch or LatePostWatch(parts.database), retention or Retention())
     workers = workers or worker_group(client, parts, platforms())
+    posts = PostWorkflows(client, eager=not workers.has_version)
+    tasks = worker_tasks(client, parts, posts, watch or LatePostWatch(parts.database), retention or Retention())
     async with polling(workers, parts), running_tasks(*tasks):
         yield
 

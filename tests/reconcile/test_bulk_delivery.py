@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 from temporalio.client import Client
 
+from benchmarks.steps import event_kind
 from cli.stack.ports import free_port
 from domain.delivery import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
 from domain.errors import Unavailable
@@ -22,9 +23,15 @@ from store.models import BulkTurn, Post
 from store.posts.delivery import Undelivered, count_behind, count_undelivered
 from tests.stack import Stack
 from tests.statements import noting_statements
+from tests.workflows.scenarios import comes_to
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.queues import QueueState
 
+FIRST_EVENTS = [
+    "WORKFLOW_EXECUTION_STARTED",
+    *(f"WORKFLOW_TASK_{state}" for state in ("SCHEDULED", "STARTED", "COMPLETED")),
+    "TIMER_STARTED",
+]
 PACE = 10
 MANY = 35
 
@@ -218,6 +225,16 @@ async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
         numbers[number].append(len(statements))
     # The turn, the claim, the posts, their targets, their accounts, and the record.
     assert [min(counts) for counts in numbers.values()] == [6, 6]
+
+
+async def test_a_start_in_a_turn_costs_one_call_and_one_task_that_waits_in_no_queue(stack: Stack) -> None:
+    (post,) = await import_posts(stack, 1, timedelta(hours=1), "the cost of a start")
+    workflows = PostWorkflows(stack.client, eager=True)
+    assert await deliver_in_turn(stack.worker_database, workflows, PACE) == 1
+    handle = await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Sleeping until")
+    events = list((await handle.fetch_history()).events)
+    assert [event_kind(event) for event in events] == FIRST_EVENTS
+    assert events[0].workflow_execution_started_event_attributes.eager_execution_accepted
 
 
 async def test_waiting_for_a_turn_makes_nothing_unready(stack: Stack) -> None:

@@ -142,7 +142,7 @@ async def test_an_idle_process_asks_little(
     own = open_counted(url, Component.WORKER, statements)
     async with open_parts(settings, own) as parts:
         watch = LatePostWatch(own, readiness=Readiness(own, stack.workflows.queues, storage=parts.storage))
-        tasks = worker_tasks(stack.client, parts, watch, Retention())
+        tasks = worker_tasks(stack.client, parts, stack.workflows, watch, Retention())
         of_worker = await rates([*tasks, schema_task(own)], watch, statements)
     await own.close()
 

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
+from domain.delivery import BULK_LEAD
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import FoundRun, classify_found_run
 from domain.plan import Plan
@@ -62,10 +63,15 @@ class AnotherPost(Exception):
 
 
 class PostWorkflows:
-    """The workflows of posts, for the API and the worker."""
+    """The workflows of posts, for the API and the worker.
 
-    def __init__(self, client: Client) -> None:
+    `eager`: a worker of this process that has no version runs the first tasks of the workflows that it starts. One with
+    a version must not: Temporal would not ask whether its version is the current one.
+    """
+
+    def __init__(self, client: Client, *, eager: bool = False) -> None:
         self._client = client
+        self._eager = eager
         self.queues = Queues(client)
 
     async def start(self, plan: Plan) -> None:
@@ -81,6 +87,7 @@ class PostWorkflows:
                     **_start_options(plan),
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    request_eager_start=self._eager and _only_sleeps(plan),
                     rpc_timeout=_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:
@@ -240,6 +247,15 @@ def _start_options(plan: Plan) -> dict[str, Any]:
         "priority": _priority(plan.workspace_id, URGENT if plan.immediate else SCHEDULED),
         "memo": {MEMO_POST: plan.post_id},
     }
+
+
+def _only_sleeps(plan: Plan) -> bool:
+    """Return whether the first task of a post's workflow begins its sleep and nothing else.
+
+    The process that starts it may then get this task in the answer: the start costs Temporal a quarter less, and no
+    task waits in the queue in front of posts that are due. A task that publishes waits there for its workspace's share.
+    """
+    return plan.untouched and not plan.immediate and plan.due_at > datetime.now(UTC) + BULK_LEAD
 
 
 def _priority(workspace_id: str, priority: int) -> Priority:
