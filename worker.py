@@ -22,6 +22,7 @@ from runtime.database import open_database
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
+from runtime.namespace import namespace_task, refuse_foreign_namespace
 from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
 from runtime.schema import announce_process, schema_task
@@ -31,6 +32,7 @@ from store.database import OF_STEPS
 from store.pooler import PoolerError
 from store.roles import Component
 from store.schema.revisions import SchemaError
+from workflows.client.namespace import ForeignNamespaceError
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
@@ -64,6 +66,7 @@ async def run(names: list[str] | None) -> None:
     )
     database = open_database(settings, OF_STEPS, Component.WORKER)
     try:
+        await refuse_foreign_namespace(database, client)
         async with open_parts(settings, database, runtime.metric_meter) as parts:
             accounts.append(parts.accounts)
             group = worker.worker_group(
@@ -76,7 +79,7 @@ async def run(names: list[str] | None) -> None:
             async with (
                 serving_health(settings, readiness, group.workers),
                 workers,
-                running_tasks(schema_task(database), *readiness.tasks()),
+                running_tasks(schema_task(database), namespace_task(database, client), *readiness.tasks()),
             ):
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()
@@ -136,7 +139,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))
-        except (SettingsError, SchemaError, PoolerError) as error:
+        except (SettingsError, SchemaError, PoolerError, ForeignNamespaceError) as error:
             parser.exit(1, f"Error: {error}\n")
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()

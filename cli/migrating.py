@@ -9,16 +9,19 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSearc
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.environment import find_environment
+from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
+from domain.errors import Unavailable
 from runtime.logging import configure
 from runtime.settings import MigrateSettings
 from store.dsn import parse_dsn
+from store.maintenance.installation import read_installation
 from store.migrate import upgrade
 from store.pooler import shares_sessions
 from store.roles import RoleError
 from store.schema.revisions import SchemaError, code_version
+from workflows.client.namespace import ForeignNamespaceError, claim_namespace, take_over_namespace
 from workflows.search_attributes import REGISTRY
 
 _TYPES = {
@@ -35,14 +38,18 @@ _POOLED = (
 )
 
 
-async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]:
+async def migrate(data_dir: Path | None, *, contract: bool = False, takes_over: bool = False) -> list[str]:
     """Apply what is missing; return what was done, a sentence each. Raises UserError."""
     environment = find_environment(data_dir, MigrateSettings)
     settings = environment.settings
     configure(settings.log_level, settings.log_format)
     sentences = await _migrate_database(settings, contract=contract)
+    async with open_database(environment) as database:
+        installation = await read_installation(database)
+    reserve = take_over_namespace if takes_over else claim_namespace
     try:
         async with temporal_client(environment, attempts=_ATTEMPTS) as client:
+            await reserve(client, installation)
             if settings.search_attributes == "check":
                 await _check_search_attributes(client)
                 added = []
@@ -50,8 +57,14 @@ async def migrate(data_dir: Path | None, *, contract: bool = False) -> list[str]
                 added = await register_search_attributes(client, REGISTRY)
             # The SDK's threads end with the last reference.
             del client
+    except ForeignNamespaceError as error:
+        raise UserError(f"The database is up to date. {error}") from None
+    except Unavailable:
+        raise UserError("The database is up to date, but Temporal does not answer.") from None
     except (RPCError, RuntimeError) as error:
         raise UserError(f"The database is up to date, but Temporal does not answer: {str(error)[:300]}") from error
+    if takes_over:
+        sentences.append("Temporal's namespace belongs to this database now.")
     return [*sentences, f"Temporal's search attributes are there ({', '.join(added) if added else 'none'} added)."]
 
 

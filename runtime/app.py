@@ -20,6 +20,7 @@ from reconcile.zones import announce_zones
 from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import serve_metrics
+from runtime.namespace import namespace_task
 from runtime.schema import schema_task
 from runtime.settings import Settings, read_settings
 from runtime.temporal import open_client
@@ -77,7 +78,8 @@ def create_app_from_env() -> Litestar:
         try:
             leases = Leases(database, watch.hear)
             watching = [leases.leased(task, WATCH) for task in watch.tasks()]
-            async with running_tasks(*watching, leases.task(), schema_task(database), *deps.readiness.tasks()):
+            checking = [schema_task(database), namespace_task(database, client), *deps.readiness.tasks()]
+            async with running_tasks(*watching, leases.task(), *checking):
                 yield deps
         finally:
             if storage:

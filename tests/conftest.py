@@ -1,6 +1,7 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import tempfile
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 import hypothesis
 import pytest
 import structlog
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from platforms.registry import platforms
@@ -28,6 +30,7 @@ from tests.running import running_stack
 from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack
 from tests.temporal import describe_posts_queue, temporal_server
+from workflows.client.namespace import MARK_ID
 
 _PROCESSES_OF_FEW_TESTS = 3
 
@@ -129,6 +132,17 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     """Run Temporal."""
     async with temporal_server() as environment:
         yield environment
+
+
+@pytest.fixture
+async def free_namespace(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowEnvironment]:
+    """Take the installation's mark off the namespace of this test process, before and after the test."""
+    mark = temporal.client.get_workflow_handle(MARK_ID)
+    with contextlib.suppress(RPCError):
+        await mark.terminate()
+    yield temporal
+    with contextlib.suppress(RPCError):
+        await mark.terminate()
 
 
 @pytest.fixture(scope="session")

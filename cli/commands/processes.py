@@ -79,11 +79,16 @@ def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bo
     is_flag=True,
     help="Also remove what only older versions use. No process of an older version may run any more.",
 )
-def migrate(data_dir: Path | None, *, contract: bool) -> None:
+@click.option(
+    "--take-over-namespace",
+    is_flag=True,
+    help="Reserve Temporal's namespace for this database although another one had it. No process of that one may run.",
+)
+def migrate(data_dir: Path | None, *, contract: bool, take_over_namespace: bool) -> None:
     """Bring the database's tables and roles and Temporal's search attributes up to date."""
     from cli.migrating import migrate as run
 
-    for sentence in asyncio.run(run(data_dir, contract=contract)):
+    for sentence in asyncio.run(run(data_dir, contract=contract, takes_over=take_over_namespace)):
         say(sentence)
 
 

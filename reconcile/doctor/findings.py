@@ -52,6 +52,8 @@ class FindingKind(StrEnum):
     """A platform will soon stop serving the API version that this release uses."""
     CLOCK = "clock_skew"
     """The clock of the doctor's machine differs from the database's."""
+    NAMESPACE = "foreign_namespace"
+    """Temporal's namespace belongs to the installation of another database."""
     OLD_TRANSACTION = "old_transaction"
     """A transaction of the database has been open for long, and events and vacuum wait for it."""
     RESTORE = "restore_unfinished"
@@ -102,6 +104,7 @@ CAUSES = frozenset(
         FindingKind.CLOCK,
         FindingKind.APP,
         FindingKind.RESTORE,
+        FindingKind.NAMESPACE,
         FindingKind.OLD_TRANSACTION,
         FindingKind.API_VERSION,
     }

@@ -16,6 +16,7 @@ from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
 from store.apps.refusals import refused_apps
 from store.clock import SKEWED_FROM, database_now, measure_skew
 from store.database import Database
+from store.maintenance.installation import read_installation
 from store.maintenance.loose_ends import (
     DoubleSlot,
     LooseKey,
@@ -67,6 +68,7 @@ class LooseEnds:
             without_event = await results_without_event(session, now, self._workspace_id, _MOST_RESULTS)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
+        loose_ends += await self._foreign_namespace()
         loose_ends += [self._old_transaction(transaction_age)] if transaction_age >= TOO_OLD else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
         codes = {code for group in due.values() for code in group.codes}
@@ -109,6 +111,20 @@ class LooseEnds:
             "the same, but times in logs and in this report may be wrong."
         )
         return Finding(FindingKind.CLOCK, FixedBy.PERSON, Subject(), what, how)
+
+    async def _foreign_namespace(self) -> list[Finding]:
+        holder, installation = await self._runs.namespace_holder(), await read_installation(self._database)
+        if holder in {None, installation}:
+            return []
+        what = (
+            f"Temporal's namespace belongs to another installation ({holder}) than this database ({installation}). Two "
+            "installations in one namespace publish each other's posts."
+        )
+        how = (
+            "Let TEMPORAL_NAMESPACE and SOCIALSYNCER_DATABASE_URL name what belongs together. If the other database is "
+            "gone for good, run `socialsyncer migrate --take-over-namespace`."
+        )
+        return [Finding(FindingKind.NAMESPACE, FixedBy.PERSON, Subject(), what, how)]
 
     def _old_transaction(self, age: timedelta) -> Finding:
         what = (

@@ -77,6 +77,20 @@ class BulkTurn(Base):
     __table_args__ = (CheckConstraint('"only"', name="bulk_turn_has_one_row"),)
 
 
+class Installation(Base):
+    """The id by which a database and a namespace of Temporal know that they belong together. One row.
+
+    The migration that makes the table gives it. A copy of a database has the same.
+    """
+
+    __tablename__ = "installation"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    id: Mapped[str] = mapped_column(Id)
+
+    __table_args__ = (CheckConstraint('"only"', name="installation_has_one_row"),)
+
+
 class StorageMarker(Base):
     """The object by which processes recognize the store of uploads (reconcile.storage). One row."""
 

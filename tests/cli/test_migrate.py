@@ -72,9 +72,9 @@ async def test_migrate_ends_with_the_status_of_its_work(postgres_url: str, tempo
     assert statuses == [0] * RUNS
 
 
-async def test_migrate_says_what_it_has_done(postgres_url: str, temporal: WorkflowEnvironment) -> None:
+async def test_migrate_says_what_it_has_done(postgres_url: str, free_namespace: WorkflowEnvironment) -> None:
     database_url = await empty_database(postgres_url)
-    env = environment(database_url, temporal)
+    env = environment(database_url, free_namespace)
     status, out, err = await ended(env, "-P", "-m", "cli.main", "migrate")
     applied = ", ".join(revision.name for revision in revisions())
     assert (status, out.splitlines()[0]) == (0, f"The database is up to date ({applied} applied)."), err

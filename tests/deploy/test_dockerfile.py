@@ -109,7 +109,7 @@ def test_processes_belong_to_a_user_who_can_write_in_one_folder(image: Image) ->
 
 
 async def test_the_images_commands_migrate_serve_work_and_pass_their_health_checks(
-    image: Image, postgres_url: str, temporal: WorkflowEnvironment
+    image: Image, postgres_url: str, free_namespace: WorkflowEnvironment
 ) -> None:
     name = f"image_{secrets.token_hex(4)}"
     engine = create_async_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
@@ -121,8 +121,8 @@ async def test_the_images_commands_migrate_serve_work_and_pass_their_health_chec
         part: (f"{name}_{part}", passwords[f"SOCIALSYNCER_{part.upper()}_ROLE_PASSWORD"]) for part in ("api", "worker")
     }
     shared = {
-        "TEMPORAL_ADDRESS": temporal.client.service_client.config.target_host,
-        "TEMPORAL_NAMESPACE": temporal.client.namespace,
+        "TEMPORAL_ADDRESS": free_namespace.client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": free_namespace.client.namespace,
     }
 
     def database(user: str, password: str) -> dict[str, str]:

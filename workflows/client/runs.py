@@ -20,6 +20,7 @@ from temporalio.common import SearchAttributeKey
 from activities.operators import OperatorRequest, newest_first, requests_among, with_person
 from domain.audit import Action
 from workflows.client.failures import AWAY, answering, is_not_found
+from workflows.client.namespace import read_holder
 from workflows.client.queues import Queues
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
@@ -91,6 +92,10 @@ class Runs:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.queues = Queues(client)
+
+    async def namespace_holder(self) -> str | None:
+        """Return the id of the installation to which the namespace belongs; None if to none."""
+        return await read_holder(self._client)
 
     async def listed(self, status: str, workspace_id: str | None = None) -> AsyncIterator[Run]:
         """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store lists them: seconds late."""
