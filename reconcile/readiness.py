@@ -37,6 +37,9 @@ _OF_ROWS = ("sweep", "planner", "latePosts", "refusedApps")
 _FRESH_S = 1.0
 _FRESH_QUEUES_S = 5.0
 """Temporal itself updates its counts no more often."""
+_STANDS_S = 60.0
+"""For how long the tasks of a queue wait although workers ask for them until those workers count as missing: a task
+that has just come waits for a moment, too."""
 _FRESH_STORAGE_S = 5.0
 """A bucket's owner pays for each look."""
 
@@ -53,6 +56,8 @@ class Readiness:
         self._skew, self._skew_until = timedelta(0), float("-inf")
         """By how much this machine's clock is ahead, by the last beat, and until when that counts."""
         self._late_after = late_after
+        self._stands_since: float | None = None
+        """Since when the tasks of the posts' queue wait although workers ask for them, by the event loop's clock."""
         self._storage = StorageCheck(database, storage) if storage else None
         away: Parts = {"database": False, "sweep": False, "planner": False}
         self._database_probe = _Probe(self._beat, away, _FRESH_S)
@@ -70,10 +75,11 @@ class Readiness:
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 
-        `worker` is false if no worker polls the posts' queue, or a platform's queue that has work; each such queue is
-        included under its name. `storage` is false if this process does not see the store of uploads that the database
-        names, and missing if there is none. `latePosts`, `refusedApps` and `schema` are missing if the database is
-        unavailable. `version` is that of the code, `schema` the revision of the database's schema.
+        `worker` is false if no worker polls the posts' queue, if those that do get no task of it, or if none polls
+        a platform's queue that has work; each such queue is included under its name. `storage` is false if this process
+        does not see the store of uploads that the database names, and missing if there is none. `latePosts`,
+        `refusedApps` and `schema` are missing if the database is unavailable. `version` is that of the code, `schema`
+        the revision of the database's schema.
 
         Most of it is the state that one process has measured. If that is old, this process probes the parts itself.
         """
@@ -154,8 +160,12 @@ class Readiness:
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts(self._ahead)
+        now = asyncio.get_running_loop().time()
+        self._stands_since = (self._stands_since or now) if state.stands else None
+        stands = self._stands_since is not None and now - self._stands_since >= _STANDS_S
         # Every post needs a worker of this queue: it is reported missing even without work.
-        return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
+        served = state.polled and not stands
+        return {"temporal": True, "worker": served, **({} if served else {POSTS_QUEUE: False})}
 
     async def _stored(self) -> Parts:
         return {"storage": self._storage is None or await self._storage.check()}

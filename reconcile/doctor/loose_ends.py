@@ -86,9 +86,19 @@ class LooseEnds:
         queues = [(POSTS_QUEUE, False), *((platform_queue(platform), True) for platform in platforms)]
         for queue, activities in queues:
             ahead = ahead_of_database(self._database)
-            if not (await self._runs.queues.state(queue, activities=activities, ahead=ahead)).polled:
+            state = await self._runs.queues.state(queue, activities=activities, ahead=ahead)
+            what = how = ""
+            if not state.polled:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
                 how = "Start a worker that serves it (`python worker.py`): then these posts are published."
+            elif state.stands and queue == POSTS_QUEUE:
+                # Steps towards platforms may all take minutes, tasks of this queue do not.
+                what = f"{state.backlog} tasks wait in the queue {queue}, and workers ask for them and get none."
+                how = (
+                    "Restart the workers, one of which may hang or has ended. If these posts are not published two "
+                    "minutes later, restart Temporal (docs/runbook.md, section 1, `worker`)."
+                )
+            if what:
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(FindingKind.NO_WORKER, FixedBy.PERSON, subject, what, how)
                 if queue == POSTS_QUEUE:

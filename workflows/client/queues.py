@@ -31,6 +31,13 @@ class QueueState:
 
     polled: bool
     backlog: int
+    is_emptied: bool = True
+    """Whether Temporal has given any of its tasks to a worker in the last half minute."""
+
+    @property
+    def stands(self) -> bool:
+        """Return whether its tasks wait although workers ask for them."""
+        return self.polled and self.backlog > 0 and not self.is_emptied
 
 
 async def same_clocks() -> timedelta:
@@ -77,4 +84,4 @@ class Queues:
             # If the other clock is the wrong one, a worker that has ended counts for as long as Temporal lists it.
             oldest -= max(await ahead(), timedelta(0))
         polled = last_poll is not None and last_poll > oldest
-        return QueueState(polled, answer.stats.approximate_backlog_count)
+        return QueueState(polled, answer.stats.approximate_backlog_count, answer.stats.tasks_dispatch_rate > 0)

@@ -1,5 +1,6 @@
 """Without a worker: waiting posts are reported immediately, and heal as reported once a worker runs."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +10,10 @@ import pytest
 
 from domain.post import PostStatus, TargetStatus
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
+from reconcile.readiness import Readiness
 from runtime import worker
 from runtime.parts import open_parts
+from runtime.worker_options import WorkerOptions
 from store.models import Attempt
 from store.publishing.sending import begin_send
 from tests.reconcile.doctor.conftest import (
@@ -113,3 +116,31 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     assert {finding.kind for finding in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
     assert report.away == ["No worker reported the state of 5 workflows that had to be asked."]
     assert report.exit is Exit.COULD_NOT_CHECK
+
+
+async def test_workers_that_get_no_tasks_are_reported(alone: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcile.readiness._STANDS_S", 0.5)
+    post = await alone.save("doctor: kept by Temporal", [alone.accounts["plain"]], due_in=timedelta(minutes=-2))
+    await alone.start(post)
+    await note_started(alone, post)
+    # Temporal gives no task to workers of a version that is not the current one.
+    options = WorkerOptions("socialsyncer", "not-current")
+    readiness = Readiness(alone.api_database, alone.workflows.queues)
+    async with open_parts(alone.settings, alone.worker_database) as parts:
+        group = worker.worker_group(alone.client, parts, ["twitter"], worker_options=options)
+        async with worker.polling(group, parts), asyncio.timeout(60):
+            while not (await alone.workflows.queues.posts()).stands:  # noqa: ASYNC110 Temporal counts every few seconds
+                await asyncio.sleep(0.2)
+            assert (await readiness.measure())["worker"] is True
+            while (health := await readiness.measure())["worker"]:  # noqa: ASYNC110 time must pass
+                await asyncio.sleep(0.2)
+            assert health["posts"] is False
+            report = await diagnose(alone)
+    await readiness.close()
+    (finding,) = [finding for finding in report.findings if finding.kind is FindingKind.NO_WORKER]
+    assert "1 tasks wait in the queue posts, and workers ask for them and get none." in finding.what
+    async with at_work(alone):
+        assert (await alone.settled(post.id)).status == PostStatus.PUBLISHED
+    async with asyncio.timeout(60):
+        while (await alone.workflows.queues.posts()).stands:  # noqa: ASYNC110 Temporal counts every few seconds
+            await asyncio.sleep(0.2)
