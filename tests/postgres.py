@@ -178,7 +178,7 @@ def initialize(server: PostgresServer) -> None:
 
 
 def _await_ready(programs: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     probe: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
     while subprocess.run(probe, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:

@@ -121,7 +121,7 @@ class DevStack:
             posts = (await client.get(f"{self.dev['sandboxUrl']}/_/posts")).json()["posts"]
         return [post for post in posts if post["text"] == text]
 
-    async def published(self, text: str, seconds: float = 20) -> list[dict[str, Any]]:
+    async def published(self, text: str, seconds: float = 60) -> list[dict[str, Any]]:
         """Wait until something with this text is public, and return all of it."""
         deadline = time.monotonic() + seconds
         posts = await self.public(text)
