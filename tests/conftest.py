@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import hypothesis
@@ -19,7 +20,7 @@ from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
 from reconcile.rounds import running_tasks
 from runtime import worker
-from runtime.parts import open_parts
+from runtime.parts import WorkerParts, open_parts
 from store.database import Database
 from store.roles import Component
 from store.secrets.vault import Vault
@@ -160,7 +161,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
             await keep_handover_key(session, Vault(stack.settings.encryption_keys))
         async with (
             open_parts(stack.settings, database) as parts,
-            worker.polling(worker.worker_group(stack.client, parts, platforms()), parts),
+            _polling(stack, parts),
             running_tasks(
                 recheck_task(parts.database, parts.accounts, stack.workflows),
                 refusals_task(parts.apps),
@@ -175,11 +176,22 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
         await database.close()
 
 
+@asynccontextmanager
+async def _polling(stack: Stack, parts: WorkerParts) -> AsyncIterator[None]:
+    """Run the stack's own workers."""
+    group = worker.worker_group(stack.client, parts, platforms())
+    stack.workers = group.workers
+    async with worker.polling(group, parts):
+        yield
+
+
 @pytest.fixture
 async def stack(running: Stack) -> AsyncIterator[Stack]:
     """Yield the running product; failures and posts of earlier tests have no effect."""
+    running.require_workers()
     running.began_at = datetime.now(UTC)
     yield running
+    running.require_workers()
     await running.forget_unfinished()
     await running.clear_faults()
 

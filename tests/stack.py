@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import delete, select
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
 
 from domain.audit import Actor, api_key
 from domain.content import EditedText, PostContent, TargetContent
@@ -66,6 +67,8 @@ class Stack:
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     programmed: bool = False
     """Whether faults or conditions may be left."""
+    workers: Sequence[Worker] = ()
+    """Those that run as long as the stack."""
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         self.programmed |= method == "POST" and path in {"faults", "conditions"}
@@ -334,8 +337,15 @@ class Stack:
         async def done() -> bool:
             return (await self.read(post_id)).status not in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
 
-        assert await self.outcomes.wait(post_id, done, timeout), "the post did not settle"
+        if not await self.outcomes.wait(post_id, done, timeout):
+            raise TimeoutError("the post did not settle")
         return await self.read(post_id)
+
+    def require_workers(self) -> None:
+        """Raise an error if a worker has ended: it ends the task that began it, which was over."""
+        for worker in self.workers:
+            if worker.is_shutdown:
+                raise RuntimeError(f"a worker has ended: {worker}") from worker._async_context_run_exception
 
     async def publish(self, content: str, accounts: Sequence[Account], **more: Any) -> Post:
         """Save a post, start it and wait for its outcome."""

@@ -14,7 +14,7 @@ from tests.serving import listening
 from tests.stack import Stack
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.thorough,
     pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
 ]
