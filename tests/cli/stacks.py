@@ -18,7 +18,7 @@ from cli.stack.ports import free_port
 from tests.cli.parts import alive, until
 
 SOCIALSYNCER = [sys.executable, "-P", "-m", "cli.main"]
-SECONDS_TO_START = 60
+SECONDS_TO_START = 110
 
 
 async def socialsyncer(*arguments: object, stdin: str = "") -> tuple[int, str, str]:

@@ -42,9 +42,11 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevSt
         one.destroy()
 
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed"
-)
+pytestmark = [
+    # The stack starts within the first test, which then runs the whole tutorial.
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed"),
+]
 
 
 async def shell_output(script: list[str], stack: DevStack) -> str:
