@@ -21,6 +21,7 @@ from api.http.hosts import HostNames
 from api.http.middleware import ApiApp
 from api.media.converted import ConvertedFileEndpoints
 from api.media.public import PublicUploadEndpoints
+from api.media.thumbnails import ThumbnailEndpoints
 from api.media.uploading import UploadingEndpoints
 from api.openapi.operations import CONTROLLERS
 from api.pages import PageEndpoints
@@ -59,6 +60,7 @@ def create_app_of_process(
             CalendarFeed,
             ConvertedFileEndpoints,
             PublicUploadEndpoints,
+            ThumbnailEndpoints,
             UploadingEndpoints,
             HealthEndpoints,
             PageEndpoints,

@@ -27,6 +27,9 @@ FETCHES_OF_WORKSPACE = 3
 FETCH_AGAIN_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600))
 """How long after each failure that may pass an upload is fetched again; then it is given up. Our choice."""
 
+THUMBNAIL_AGAIN_AFTER = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 60))
+"""How long after the beginning of each attempt a thumbnail is made again that is not there; then it is given up."""
+
 
 class UploadState(StrEnum):
     """The state of an upload's row. UPLOADING means PENDING once the claim of the process that writes has ended."""

@@ -27,6 +27,7 @@ from media.refusals import (
     too_many_pixels,
     too_much_memory,
 )
+from media.sniff import sniff
 from media.spool import Spool
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
@@ -38,6 +39,12 @@ WAITING = 16
 """Jobs of one workspace that may wait in each queue. Their steps take slots, of which each platform has a hundred."""
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
+MAX_THUMBNAIL = 8 * 2**10
+"""Bytes of a thumbnail. Pictures of 96 x 96 pixels take some 3 KiB."""
+_THUMBNAIL = ImageDemand(max_bytes=MAX_THUMBNAIL, max_longer=96)
+"""Twice the pixels of the calendar's largest picture, for screens with two for each; our choice."""
+_THUMBNAIL_SECONDS = 5
+"""Seconds of the processor: enough for a photo of 100 megapixels. A thumbnail is given up sooner than a post's file."""
 _READERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Examined, Conversion)}
 """Made once, because making one takes some milliseconds."""
 _LARGE_FILE = 64 * 2**20
@@ -67,17 +74,20 @@ class JobQueue:
 
 
 class DecoderPool:
-    """The decoding processes of one worker, for jobs of two lengths; `memory` is in bytes, five processes may use it.
+    """The decoding processes of one worker, for jobs of two lengths; `memory` is in bytes, six processes may use it.
 
     A job begins in the quick queue, unless it surely takes longer. If it uses up its second there, it is ended and
     begins again in the slow queue, of whose processes a workspace has one at a time. So no other file waits long behind
-    those that are made to take long, however many they are.
+    those that are made to take long, however many they are. Thumbnails have a process of their own, one at a time, so
+    that no post's file waits for one.
     """
 
     def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
         self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
         self._quick = JobQueue(FairSlots(3, per_workspace=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
         self._slow = JobQueue(FairSlots(2, per_workspace=1, waiting=WAITING), memory, cpu_seconds, seconds)
+        thumbnail_slot = FairSlots(1, per_workspace=1, waiting=WAITING)
+        self._thumbnails = JobQueue(thumbnail_slot, memory // 2, min(cpu_seconds, _THUMBNAIL_SECONDS), min(seconds, 30))
 
     def start(self, kind: str) -> None:
         """Start the server of processes for a kind of file ahead of the first job, as while a file is fetched."""
@@ -98,8 +108,8 @@ class DecoderPool:
         job = partial(Job, file.content_type, strips=room is not None)
         if room is not None:
             room.reserve(file.size)
-        slow = file.size > _LARGE_FILE
-        examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, slow=slow)
+        queues = self._queues(slow=file.size > _LARGE_FILE)
+        examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, queues)
         result: StoredFile = file
         changes: tuple[MediaChange, ...] = ()
         if room is not None:
@@ -122,10 +132,27 @@ class DecoderPool:
         repeats = demand.max_bytes is not None and file.size > demand.max_bytes
         slow = facts.width * facts.height > (_REPEATED_PICTURE if repeats else _LARGE_PICTURE)
         with Spool() as out:
-            conversion = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
+            conversion = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, self._queues(slow=slow))
             result = stored(out, "image/jpeg")
             new = MediaFacts(result.content_type, result.size, conversion.width, conversion.height)
             yield result, new, conversion_changes(facts, conversion)
+
+    async def thumbnail(self, workspace: str, file: StoredFile) -> bytes:
+        """Return an image, or a video's first picture, as a small JPEG.
+
+        Raises PlatformError as `examine` does, and `rejected` if it takes more than some seconds of the processor.
+        """
+        job = partial(Job, file.content_type, demand=_THUMBNAIL)
+        with Spool() as out:
+            await self._ask(workspace, file, out, job, Conversion, MAX_THUMBNAIL, (self._thumbnails,))
+            content = out.read_at(0, MAX_THUMBNAIL)
+        if sniff(content) != "image/jpeg":
+            # If a file has taken over its decoder, the result may be anything.
+            raise damaged(file.content_type)
+        return content
+
+    def _queues(self, *, slow: bool) -> tuple[JobQueue, ...]:
+        return (self._slow,) if slow else (self._quick, self._slow)
 
     async def _ask(
         self,
@@ -135,15 +162,14 @@ class DecoderPool:
         job: Callable[..., Job],
         result: type[T],
         file_size: int,
-        *,
-        slow: bool,
+        queues: tuple[JobQueue, ...],
     ) -> T:
         threads = file.content_type in _THREADED
         with ExitStack() as stack:
             files = [file.spool.duplicate(writable=False), *([room.duplicate(writable=True)] if room else [])]
             for descriptor in files:
                 stack.callback(os.close, descriptor)
-            for queue in (self._slow,) if slow else (self._quick, self._slow):
+            for queue in queues:
                 limits = JobLimits(queue.memory, file_size, queue.cpu_seconds, threads, urgent=queue is self._quick)
                 ending = await self._run(workspace, queue, job(limits=limits), files)
                 if not _needs_more(ending):

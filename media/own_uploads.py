@@ -12,6 +12,7 @@ from domain.post import Media
 from domain.upload_addresses import OwnHosts, upload_token
 from domain.upload_urls import public_url
 from domain.uploads import LARGEST_UPLOAD, UploadState
+from media.any_file import AnyFile
 from media.download import media_type, most_media_bytes
 from media.refusals import Refusals
 from media.sniff import HEAD
@@ -38,7 +39,7 @@ class OwnUpload:
     public_url: str | None
     """Where platforms fetch it; None if this service has no public address."""
 
-    async def fetch(self, media: Media, spool: Spool, progress: Callable[[int], None]) -> StoredFile:
+    async def fetch(self, media: Media | AnyFile, spool: Spool, progress: Callable[[int], None]) -> StoredFile:
         """Let a spool read the file in place, or copy it into the spool if the storage is elsewhere.
 
         Raises PlatformError: `rejected` if it is not there any more or of another type than the post says, `transient`

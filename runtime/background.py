@@ -23,6 +23,7 @@ from reconcile.rounds import BackgroundTask
 from reconcile.series_planner import planner_task
 from reconcile.storage import tidying_task
 from reconcile.sweep import bulk_task, sweep_task
+from reconcile.thumbnails import thumbnail_task
 from reconcile.upload_fetches import UploadFetches
 from reconcile.uploads import upload_task
 from reconcile.webhooks import handover_key_task, wake_task, webhook_keeping_task, webhook_sweep_task
@@ -91,4 +92,6 @@ def _shared_tasks(
     if parts.upload_fetcher:
         fetches = UploadFetches(database, parts.upload_fetcher)
         tasks.append(leased(fetches.task(), "fetches.0", "fetches.1"))
+    if parts.thumbnail_maker:
+        tasks.append(leased(thumbnail_task(database, parts.thumbnail_maker), "thumbnails"))
     return tasks

@@ -36,6 +36,7 @@ from media.own_uploads import OwnUploads
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
+from media.thumbnails import ThumbnailMaker
 from media.upload_fetching import UploadFetcher
 from platforms.http.hosts import AllowedHosts
 from platforms.registry import platforms
@@ -82,6 +83,13 @@ class WorkerParts:
         if self.storage is None:
             return None
         return UploadFetcher(self.database, self.storage, self.media.files, self.upload_quota)
+
+    @property
+    def thumbnail_maker(self) -> ThumbnailMaker | None:
+        """Return what makes thumbnails of uploads; None without a store."""
+        if self.storage is None:
+            return None
+        return ThumbnailMaker(self.database, self.storage, self.media.admission, self.media.decoder_pool)
 
     def webhooks(self, publishing: Callable[[], int]) -> WebhookSteps:
         """Return the step that delivers events to clients' endpoints, and gives way to steps that publish."""

@@ -144,6 +144,11 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
         Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING_UPLOAD})",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
+    "thumbnails": {
+        Component.API: "SELECT, INSERT (upload_id, workspace_id, token, due_at)",
+        Component.WORKER: "SELECT, INSERT (upload_id, workspace_id, token, due_at), "
+        "UPDATE (content, due_at, attempts, error_code)",
+    },
     # Triggers write it, with the owner's rights.
     "upload_uses": {Component.API: _READ, Component.WORKER: _READ},
     "storage_markers": {Component.API: _ADD, Component.WORKER: _ADD},

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from api.media.schemas import THUMBNAIL_URL
+
 ID = "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 PUBLIC_URL = "https://posts.example.com/media/u/wJ2mQk5nUeVtB8xYc1LrPaZd9sGfH3oK/holiday.jpg"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -29,6 +31,7 @@ READY: dict[str, Any] = {
     "createdAt": "2030-12-01T10:00:00Z",
     "errorCode": None,
     "error": None,
+    "thumbnailUrl": THUMBNAIL_URL,
 }
 USED: dict[str, Any] = {**READY, "usedBy": ["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"], "expiresAt": None}
 PENDING: dict[str, Any] = {
@@ -37,6 +40,7 @@ PENDING: dict[str, Any] = {
     "size": None,
     "sha256": None,
     "expiresAt": "2030-12-01T11:00:00Z",
+    "thumbnailUrl": None,
 }
 FETCH: dict[str, Any] = {"url": "https://example.com/holiday.jpg"}
 FETCH_NAMED: dict[str, Any] = {"url": "https://example.com/download?id=412", "filename": "holiday.jpg"}

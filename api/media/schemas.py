@@ -13,6 +13,7 @@ LONGEST_FILENAME = 255
 """Characters; file systems take as many bytes."""
 _ID = "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 _PUBLIC_URL = "https://posts.example.com/media/u/wJ2mQk5nUeVtB8xYc1LrPaZd9sGfH3oK/holiday.jpg"
+THUMBNAIL_URL = "https://posts.example.com/media/t/Qk5nUeVtB8xYc1LrPaZd9sGfH3oKwJ2m.jpg"
 _TYPE = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$"
 FilenameField = Annotated[str, Field(min_length=1, max_length=LONGEST_FILENAME)]
 ContentTypeField = Annotated[str, Field(min_length=3, max_length=127, pattern=_TYPE)]
@@ -111,6 +112,15 @@ class UploadView(TypedDict):
         described("Why there is no file, or why the last attempt to fetch it failed; null if nothing did.", None),
     ]
     error: Annotated[str | None, described("The same as a sentence.", None)]
+    thumbnailUrl: Annotated[
+        str | None,
+        described(
+            "The address of a JPEG of at most 96 x 96 pixels, for a video of its first picture. Everybody who has the "
+            "address can read it. Null until a worker has made it, some seconds after the file has come, and if it "
+            "cannot be made.",
+            THUMBNAIL_URL,
+        ),
+    ]
 
 
 @view("MediaFileList")

@@ -8,6 +8,9 @@ from store.models import Upload
 UPLOAD_PATH = "/media/upload/"
 """The path of addresses to which files are sent, before the secret."""
 
+THUMBNAIL_PATH = "/media/t/"
+"""The path of thumbnails, before the token."""
+
 
 def api_base(deps: Dependencies, request: HttpRequest) -> str:
     """Return the address of this API, without a slash at the end: the configured one, else that of the request."""
@@ -23,3 +26,8 @@ def upload_public_url(deps: Dependencies, request: HttpRequest, upload: Upload) 
     """Return the public address of an upload."""
     base = deps.media_url or api_base(deps, request)
     return public_url(base, upload.token, upload.filename, upload.content_type)
+
+
+def thumbnail_url(deps: Dependencies, request: HttpRequest, token: str | None) -> str | None:
+    """Return the address of a thumbnail at this API itself, whose pages show no other pictures; None without one."""
+    return f"{api_base(deps, request)}{THUMBNAIL_PATH}{token}.jpg" if token else None

@@ -10,11 +10,12 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.media.errors import MediaRejected
 from api.media.schemas import UploadStateName, UploadView
-from api.media.urls import upload_public_url
+from api.media.urls import thumbnail_url, upload_public_url
 from domain.codes import UploadErrorCode
 from domain.schedule import rfc3339
 from domain.uploads import UploadState
 from store.models import Upload
+from store.uploads.thumbnails import thumbnail_tokens
 from store.uploads.uses import UploadUses, posts_naming, read_uses
 
 
@@ -25,13 +26,23 @@ async def upload_views(
     ids = [upload.id for upload in uploads]
     posts = await posts_naming(session, ids)
     uses = await read_uses(session, ids)
+    tokens = await thumbnail_tokens(session, ids)
     now = datetime.now(UTC)
 
-    return [_view(deps, request, upload, uses[upload.id], posts[upload.id], now) for upload in uploads]
+    return [
+        _view(deps, request, upload, uses[upload.id], now, posts[upload.id], tokens.get(upload.id))
+        for upload in uploads
+    ]
 
 
 def _view(
-    deps: Dependencies, request: HttpRequest, upload: Upload, uses: UploadUses, posts: list[str], now: datetime
+    deps: Dependencies,
+    request: HttpRequest,
+    upload: Upload,
+    uses: UploadUses,
+    now: datetime,
+    posts: list[str],
+    thumbnail_token: str | None,
 ) -> UploadView:
     state, expires_at = upload.state_at(now), _expires_at(deps, upload, uses)
     code, error = upload.error_code, upload.error
@@ -52,6 +63,7 @@ def _view(
         createdAt=rfc3339(upload.created_at),
         errorCode=cast("UploadErrorCode | None", code),
         error=error,
+        thumbnailUrl=thumbnail_url(deps, request, thumbnail_token),
     )
 
 

@@ -37,6 +37,8 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 @contextmanager
 def opened(spool: Spool, content_type: str) -> Iterator[Image.Image]:
     """Open an image for the length of the block, its pixels not yet decoded; raises Undecodable, TooManyPixels."""
+    if content_type not in FORMATS:
+        raise Undecodable(content_type)
     with spool.reader() as data:
         with _reporting_damage():
             image = Image.open(data, formats=[FORMATS[content_type]])

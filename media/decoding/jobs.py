@@ -21,6 +21,8 @@ def media_kind(content_type: str) -> str:
 class Job:
     """The work on one file: a conversion to a JPEG that meets the demand, or an examination.
 
+    Of a video the first picture is converted.
+
     Its process is also given the file, and the empty file that it may write to if it strips or converts.
     """
 

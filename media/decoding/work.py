@@ -31,7 +31,7 @@ _IMAGE_MODULES = (
     *(f"encodings.{name}" for name in ("ascii", "latin_1", "utf_16", "utf_16_be", "utf_16_le", "utf_8")),
 )
 _VIDEO_MODULES = (
-    "media.decoding.videos",
+    "media.decoding.frames",
     *(f"av.subtitles.{name}" for name in ("codeccontext", "stream", "subtitle")),
 )
 
@@ -64,6 +64,10 @@ def answer(job: Job, files: Sequence[Spool]) -> dict[str, Any]:
 
 
 def _to_jpeg(files: Sequence[Spool], content_type: str, demand: ImageDemand) -> Conversion:
+    if media_kind(content_type) == VIDEOS:
+        from media.decoding.frames import frame_to_jpeg  # noqa: PLC0415 - as said above
+
+        return frame_to_jpeg(files[0], content_type, demand, files[1])
     from media.decoding.jpegs import to_jpeg  # noqa: PLC0415 - as said above
 
     return to_jpeg(files[0], content_type, demand, files[1])

@@ -22,6 +22,7 @@ LEFT_OUT_COLUMNS = frozenset(
         "targets.handles",
         "posts.external_digest",
         # Who knows it, reads the file.
+        "thumbnails.token",
         "uploads.token",
         "uploads.key",
         "uploads.etag",

@@ -11,6 +11,7 @@ from store.maintenance.late_posts import HAS_NOT_BEGUN
 from store.maintenance.waiting import IS_WAITING
 from store.posts.delivery import IS_BEHIND, WAITS_FOR_TURN
 from store.uploads.fetching import IS_FETCH_DUE
+from store.uploads.thumbnails import IS_THUMBNAIL_DUE
 
 _IS_CAMPAIGN_BEHIND = "EXISTS (SELECT FROM campaigns WHERE delivered_version < version)"
 _IS_DELIVERY_WAITING = "EXISTS (SELECT FROM deliveries WHERE state = 'waiting')"
@@ -52,6 +53,7 @@ EXISTS (
 """,
     "uploads": "EXISTS (SELECT FROM uploads WHERE expires_at <= now())",
     "fetches": f"EXISTS ({IS_FETCH_DUE})",
+    "thumbnails": IS_THUMBNAIL_DUE,
     # Not the deliveries that wait: the sweep makes those that the listener has not made.
     "webhooks": "EXISTS (SELECT FROM webhooks)",
     "deliveries": _IS_DELIVERY_WAITING,

@@ -34,7 +34,7 @@ from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.request_limits import RequestLimit
 from store.models.series import OccurrenceEntry, Series
-from store.models.uploads import Upload, UploadUse
+from store.models.uploads import Thumbnail, Upload, UploadUse
 from store.models.webhooks import Delivery, DeliveryAttempt, DeliveryProgress, HandoverKey, Webhook
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "ServiceState",
     "StorageMarker",
     "Target",
+    "Thumbnail",
     "Upload",
     "UploadUse",
     "Webhook",

@@ -76,6 +76,31 @@ class Upload(Base):
         return state
 
 
+class Thumbnail(Base):
+    """A small picture of an upload, which a worker makes once the upload is ready. Other uploads have no row."""
+
+    __tablename__ = "thumbnails"
+
+    upload_id: Mapped[str] = mapped_column(Id, ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id)
+    """The upload's; workers take the workspaces in turn by it."""
+    token: Mapped[str] = mapped_column(Id, unique=True)
+    """The part of its address that cannot be guessed. It does not tell the address of the whole file."""
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """A JPEG; null while it is to be made, and if it cannot be made."""
+    due_at: Mapped[datetime | None]
+    """When a worker makes it next; null once it is made or given up."""
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """How often a worker has begun to make it."""
+    error_code: Mapped[str | None]
+    """Why it was given up."""
+
+    __table_args__ = (
+        Index("thumbnails_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("thumbnails_of_workspace_due", "workspace_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+
 class UploadUse(Base):
     """An upload that a post names, in its own fields or in those of a target. Triggers write it."""
 

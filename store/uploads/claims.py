@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import CLAIMED_FOR, PARTS_WITHIN, UNUSED_FOR, UPLOAD_WITHIN, UploadState
+from store.uploads.thumbnails import has_picture, request_thumbnail
 
 _CLAIM = text("""
 UPDATE uploads SET state = 'uploading', key = :key, reserved = :reserved,
@@ -34,7 +35,7 @@ _SETTLE = text("""
 UPDATE uploads SET state = :state, sniffed_type = :sniffed_type, size = :size, sha256 = :sha256, etag = :etag,
   reserved = :reserved, claimed_until = NULL, multipart_id = NULL, source_url = NULL, fetch_at = NULL,
   error_code = NULL, error = NULL, expires_at = clock_timestamp() + :unused_for
-WHERE id = :id
+WHERE id = :id RETURNING workspace_id
 """)
 _EXTEND = text("""
 UPDATE uploads SET expires_at = greatest(expires_at, clock_timestamp() + :within)
@@ -96,4 +97,6 @@ async def settle_upload(session: AsyncSession, upload_id: str, state: UploadStat
         "reserved": content.size if state is UploadState.READY else 0,
         "unused_for": UNUSED_FOR,
     }
-    await session.execute(_SETTLE, values)
+    workspace_id = await session.scalar(_SETTLE, values)
+    if workspace_id and state is UploadState.READY and has_picture(content.sniffed_type):
+        await request_thumbnail(session, workspace_id, upload_id)

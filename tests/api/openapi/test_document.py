@@ -73,6 +73,7 @@ def test_describes_every_route_and_no_other(app: Litestar) -> None:
             "/docs",
             "/openapi.json",
             "/media/{name}",
+            "/media/t/{name}",
             "/media/u/{token}/{name}",
             "/apps/{name}",
         )
