@@ -4,9 +4,9 @@ A statement is still built from the models, compiled once, and its rows become m
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ClauseElement, ColumnElement, literal_column
+from sqlalchemy import ClauseElement, ColumnElement, inspect, literal_column
 
 from store.models import Base
 
@@ -38,7 +38,12 @@ class Reader:
         """Return the next model, None if an outer join found no row."""
         # The names must come first: `zip` then takes no value for which it has no name.
         values = dict(zip(_NAMES[model], self._values))  # noqa: B905
-        return None if values["id"] is None else model(**values)
+        if values["id"] is None:
+            return None
+        # As SQLAlchemy makes an object of a row. The model's constructor would set each column by itself, as a change.
+        loaded = cast("M", inspect(model).class_manager.new_instance())
+        loaded.__dict__.update(values)
+        return loaded
 
 
 _NAMES = {mapper.class_: columns(mapper.class_) for mapper in Base.registry.mappers}
