@@ -1,7 +1,6 @@
 """The client of Temporal for every process, test and tool: the same converter and the same timeouts."""
 
 import asyncio
-import dataclasses
 import os
 import socket
 from typing import Any, cast
@@ -9,8 +8,7 @@ from typing import Any, cast
 import structlog
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.runtime import Runtime
@@ -18,6 +16,7 @@ from temporalio.service import GrpcCompression, RPCError
 
 from activities.operators import IDENTITY
 from platforms.errors import PlatformError
+from runtime.payloads import SharedConverter
 from store.secrets.secret_values import SECRETS
 
 log = structlog.get_logger(__name__)
@@ -70,7 +69,7 @@ def _shorten_causes(failure: Failure) -> None:
     failure.ClearField("cause")
 
 
-DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=RedactingFailureConverter)
+DATA_CONVERTER = DataConverter(SharedConverter, failure_converter_class=RedactingFailureConverter)
 
 
 async def open_client(

@@ -21,6 +21,7 @@ from reconcile.rounds import running_tasks
 from runtime.background import worker_tasks
 from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
+from runtime.payloads import skip_visits
 from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
 from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
@@ -96,6 +97,7 @@ def worker_group(
     Only queues of workflows have versions. Steps go to any worker that serves their platform: if a new version had no
     worker for it yet, they would wait.
     """
+    skip_visits()
     posts, campaigns, served = parts.posts(), parts.campaigns(), list(platforms)
     own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
     local_publish = LocalPublish(parts.publishing(), served, own_queue)
