@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,25 +31,38 @@ class Statement:
         return any(id_ in self.arguments for id_ in ids)
 
 
+_BLOCK = ContextVar[object]("_BLOCK", default=None)
+"""The block that a task belongs to, because the block or one of its tasks began it."""
+
+
 @contextmanager
-def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    """Yield a list to which each statement is added until the block ends; BEGIN and COMMIT are not."""
+def noting_statements(patch: pytest.MonkeyPatch, *, own: bool = False) -> Iterator[list[Statement]]:
+    """Yield a list to which each statement is added until the block ends; BEGIN and COMMIT are not.
+
+    `own`: only those of the block and of tasks that it begins, not of the background tasks of this process.
+    """
     noted: list[Statement] = []
     rows = Pool.rows
+    token = _BLOCK.set(noted)
+
+    def note(statement: str, arguments: object) -> None:
+        if not own or _BLOCK.get() is noted:
+            noted.append(Statement(statement, str(arguments)))
 
     async def noting(pool: Pool, statement: str, *arguments: object) -> Any:
-        noted.append(Statement(statement, str(arguments)))
+        note(statement, arguments)
         return await rows(pool, statement, *arguments)
 
-    def note(_c: Any, _k: Any, statement: str, arguments: Any, *_: Any) -> None:
-        noted.append(Statement(statement, str(arguments)))
+    def before(_c: Any, _k: Any, statement: str, arguments: Any, *_: Any) -> None:
+        note(statement, arguments)
 
     patch.setattr(Pool, "rows", noting)
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", before)
     try:
         yield noted
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", before)
+        _BLOCK.reset(token)
 
 
 async def delivered(statements: list[Statement], post_id: str) -> None:

@@ -201,7 +201,7 @@ async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: 
 
 async def test_a_worker_without_bulk_posts_writes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await _last_turn(stack)
-    with noting_statements(monkeypatch) as statements:
+    with noting_statements(monkeypatch, own=True) as statements:
         assert await deliver_in_turn(stack.worker_database, stack.workflows, PACE) == 0
     assert len(statements) == 1
     assert await _last_turn(stack) == before
@@ -215,16 +215,16 @@ async def _last_turn(stack: Stack) -> datetime:
 async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbers: dict[int, list[int]] = {1: [], 12: []}
-    # Several times, because background tasks of this process send statements, too.
-    for number in (1, 12) * 4:
+    counts: list[int] = []
+    for number in (1, 1, 12):
         await import_posts(stack, number, timedelta(hours=1), f"a turn of {number}")
         await free_turn(stack)
-        with noting_statements(monkeypatch) as statements:
+        with noting_statements(monkeypatch, own=True) as statements:
             assert await deliver_in_turn(stack.worker_database, stack.workflows, 100) == number
-        numbers[number].append(len(statements))
+        counts.append(len(statements))
     # The turn, the claim, the posts, their targets, their accounts, and the record.
-    assert [min(counts) for counts in numbers.values()] == [6, 6]
+    # The first turn reads the workspace's name, too, which is then remembered.
+    assert counts[1:] == [6, 6]
 
 
 async def test_a_start_in_a_turn_costs_one_call_and_one_task_that_waits_in_no_queue(stack: Stack) -> None:
