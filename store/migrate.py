@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from alembic import command
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
@@ -60,15 +58,6 @@ class Migration:
     """The database's revision, if a newer version has made it. Nothing was changed then."""
 
 
-def alembic_config(folder: Path) -> Config:
-    """Return Alembic's configuration; there is no ini file."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("version_locations", str(folder))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 async def upgrade(
     database_url: str,
     roles: Sequence[Role] = (),
@@ -93,8 +82,10 @@ async def upgrade(
             for role in roles:
                 await _in_transaction(engine, "roles", check_role, role)
             plan = await _in_transaction(engine, "plan", _plan, revisions(folder), contract)
+            # One for all of them: it loads every module of the folder.
+            scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(folder)])
             for revision in plan.applied:
-                await _apply(engine, revision, folder)
+                await _apply(engine, revision, scripts)
             if plan.newer is None:
                 await _in_transaction(engine, "roles", _set_up_roles, roles)
     finally:
@@ -171,36 +162,34 @@ def _current(connection: Connection) -> str | None:
     return str(current)
 
 
-async def _apply(engine: AsyncEngine, revision: Revision, folder: Path) -> None:
+async def _apply(engine: AsyncEngine, revision: Revision, scripts: ScriptDirectory) -> None:
     """Apply a migration and record it, both together or, outside a transaction, one after the other.
 
     If the process is killed in between, the migration is repeated. Its row and Alembic's are written together.
     """
     log.info("migrate.applies", revision=revision.name, kind=revision.kind)
     if revision.in_transaction:
-        await _in_transaction(engine, revision.name, _change_and_record, revision, folder)
+        await _in_transaction(engine, revision.name, _change_and_record, revision, scripts)
         return
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.run_sync(_change, revision, folder)
-    await _in_transaction(engine, revision.name, _record, revision, folder)
+        await connection.run_sync(_change, revision, scripts)
+    await _in_transaction(engine, revision.name, _record, revision, scripts)
 
 
-def _change_and_record(connection: Connection, revision: Revision, folder: Path) -> None:
-    _change(connection, revision, folder)
-    _record(connection, revision, folder)
+def _change_and_record(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
+    _change(connection, revision, scripts)
+    _record(connection, revision, scripts)
 
 
-def _change(connection: Connection, revision: Revision, folder: Path) -> None:
-    module = ScriptDirectory.from_config(alembic_config(folder)).get_revision(revision.name).module
+def _change(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
+    module = scripts.get_revision(revision.name).module
     with Operations.context(MigrationContext.configure(connection)):
         module.upgrade()
 
 
-def _record(connection: Connection, revision: Revision, folder: Path) -> None:
-    config = alembic_config(folder)
-    config.attributes["connection"] = connection
-    command.stamp(config, revision.name)
+def _record(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
+    MigrationContext.configure(connection).stamp(scripts, revision.name)
     state = {
         "revision": revision.name,
         "kind": revision.kind,
