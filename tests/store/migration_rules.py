@@ -1,8 +1,8 @@
 """The rules of migrations after the first: they lock no table for long, and the last release survives them."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.engine import Engine
 
 from store.migrate import upgrade
-from store.schema.revisions import Kind, Revision, revisions
+from store.schema.revisions import Kind, Revision
 
 _CHANGES = re.compile(
     r"ALTER|CREATE|DROP|UPDATE|DELETE|INSERT|TRUNCATE|LOCK|DO|GRANT|REVOKE|VACUUM|CLUSTER|REINDEX|REFRESH|MERGE|WITH|COPY"
@@ -109,44 +109,41 @@ def _rows(revision: Revision, line: str, new_tables: set[str]) -> Iterator[str]:
         yield "a backfill changes rows without a LIMIT"
 
 
-@asynccontextmanager
-async def statements_of_changes(url: str) -> AsyncIterator[list[str]]:
-    """Yield the statements that change something in a database, as they are executed in the block.
+@contextmanager
+def _changes_by_revision(url: str) -> Iterator[dict[str, list[str]]]:
+    """Yield the statements by which each migration changes a database, as they are executed in the block.
 
     Other tests' workers, in this process, change other databases.
     """
+    changes: dict[str, list[str]] = {}
     statements: list[str] = []
     database = make_url(url).database
 
-    def record(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         line = statement.strip()
-        if connection.engine.url.database == database and _CHANGES.match(line) and not _OWN.search(line):
+        if connection.engine.url.database != database:
+            return
+        if line.startswith("INSERT INTO schema_states"):
+            changes[parameters[0]] = statements.copy()
+            statements.clear()
+        elif _CHANGES.match(line) and not _OWN.search(line):
             statements.append(line)
 
     event.listen(Engine, "before_cursor_execute", record)
     try:
-        yield statements
+        yield changes
     finally:
         event.remove(Engine, "before_cursor_execute", record)
 
 
 async def broken_rules(url: str, folder: Path, uses: Uses) -> list[str]:
-    """Apply what a database lacks of a folder, one by one, and return the rules that unreleased migrations break."""
-    broken: list[str] = []
-    known = revisions(folder)
-    for number, revision in enumerate(known, 1):
-        some = _copy(folder, {earlier.name for earlier in known[:number]})
-        async with statements_of_changes(url) as statements:
-            migration = await upgrade(url, folder=some, contract=True)
-        if migration.applied and revision.name not in uses.revisions:
-            broken += [f"{revision.name}: {problem}" for problem in problems(revision, statements, uses)]
-    return broken
-
-
-def _copy(folder: Path, names: set[str]) -> Path:
-    some = folder.parent / f"until_{max(names)}"
-    some.mkdir()
-    for path in folder.glob("*.py"):
-        if path.name[:4] in names:
-            (some / path.name).write_text(path.read_text())
-    return some
+    """Apply what a database lacks of a folder, and return the rules that unreleased migrations break."""
+    with _changes_by_revision(url) as changes:
+        migration = await upgrade(url, folder=folder, contract=True)
+    assert list(changes) == [revision.name for revision in migration.applied]
+    return [
+        f"{revision.name}: {problem}"
+        for revision in migration.applied
+        if revision.name not in uses.revisions
+        for problem in problems(revision, changes[revision.name], uses)
+    ]
