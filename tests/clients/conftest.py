@@ -82,3 +82,13 @@ async def fetching(app: Litestar, stack: Stack) -> AsyncIterator[None]:
     """Fetch uploads as a worker does."""
     async with fetching_uploads(app, stack):
         yield
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the waits, and let them end at once."""
+    seconds: list[float] = []
+    from socialsyncer_client import transports
+
+    monkeypatch.setattr(transports, "sleep", lambda wait: seconds.append(wait) if wait else None)
+    return seconds

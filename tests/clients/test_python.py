@@ -2,78 +2,19 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
 from tests.clients.building import ROOT
+from tests.clients.prepared import KEY, BrokenStream, Server, answered, client, error, post
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.usefixtures("client_package")]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.usefixtures("client_package", "waits")]
 
-KEY = "sk_a_key_that_no_text_shows"
 DRAFT = {"content": "x"}
-
-
-class Server:
-    """An API that gives prepared answers, and records the requests."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self._answers = iter(answers)
-        self.requests: list[httpx.Request] = []
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        """Return the next answer, or raise it."""
-        self.requests.append(request)
-        answer = next(self._answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def keys(self) -> list[str | None]:
-        return [request.headers.get("Idempotency-Key") for request in self.requests]
-
-
-class BrokenStream(httpx.SyncByteStream):
-    """An answer that breaks off."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield b'{"id": "po'
-        raise httpx.ReadError("x")
-
-
-def client(server: Server, **options: Any) -> Any:
-    from socialsyncer_client import Client
-
-    return Client("http://api.test", KEY, transport=httpx.MockTransport(server.answer), **options)
-
-
-def error(status: int, code: str = "unavailable", **headers: str) -> httpx.Response:
-    body = {"error": "Not now", "type": "api_error", "code": code, "errors": [{"error": "Not now", "code": code}]}
-    return httpx.Response(status, json={**body, "param": "content"}, headers={"X-Request-Id": "req_1", **headers})
-
-
-def post(**fields: Any) -> dict[str, Any]:
-    return {"id": "post_1", "status": "draft", "content": "x", "mediaItems": [], "platforms": [], **fields}
-
-
-def answered(status: int = 200) -> httpx.Response:
-    return httpx.Response(status, json=post())
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record the waits, and let them end at once."""
-    seconds: list[float] = []
-    from socialsyncer_client import transports
-
-    monkeypatch.setattr(transports, "sleep", lambda wait: seconds.append(wait) if wait else None)
-    return seconds
 
 
 def test_a_post_is_created_once_whatever_happens_to_the_answers(waits: list[float]) -> None:
@@ -323,50 +264,6 @@ def test_a_file_without_external_ids_is_no_campaign(tmp_path: Path) -> None:
         client(Server()).import_file(tmp_path / "week.xlsx")
 
 
-def upload_answer(*received: bool, address: str | None = None) -> httpx.Response:
-    url = address or "https://posts.example.com/v1/media/multipart/med_1/parts/"
-    parts = [
-        {"number": number, "size": 4, "received": has_come, "uploadUrl": None if has_come else f"{url}{number}"}
-        for number, has_come in enumerate(received, 1)
-    ]
-    return httpx.Response(201, json={"id": "med_1", "size": 8, "partSize": 4, "parts": parts})
-
-
-def test_an_upload_continues_where_it_broke_off(tmp_path: Path) -> None:
-    from socialsyncer_client import UploadInterrupted
-
-    file = tmp_path / "a.jpg"
-    file.write_bytes(b"abcdefgh")
-    broken, part = httpx.WriteError("x"), httpx.Response(200, json={"number": 1, "size": 4})
-    ready = httpx.Response(200, json={"id": "med_1", "state": "ready", "publicUrl": "https://x/a.jpg"})
-    server = Server(upload_answer(False, False), part, broken, broken, upload_answer(True, False), part, ready)
-    assert client(server, attempts=2).upload(file).public_url == "https://x/a.jpg"
-    puts = [(request.url.path[-1], request.content) for request in server.requests if request.method == "PUT"]
-    assert puts == [("1", b"abcd"), ("2", b"efgh"), ("2", b"efgh"), ("2", b"efgh")]
-    # The API names itself otherwise than the client, which sends the key only to the address that it was given.
-    assert {request.url.host for request in server.requests} == {"api.test"}
-    begun = json.loads(server.requests[0].content)
-    assert (begun["filename"], begun["contentType"], begun["size"]) == ("a.jpg", "image/jpeg", 8)
-    expired = httpx.Response(403, text="<Error>Request has expired</Error>")
-    server = Server(*(upload_answer(False), broken, upload_answer(False), expired, upload_answer(False), error(503)))
-    with pytest.raises(UploadInterrupted) as caught:
-        client(server, attempts=1).upload(file)
-    assert caught.value.media_id == "med_1"
-    server = Server(upload_answer(True, True), ready)
-    assert client(server).upload(file, resume="med_1").state == "ready"
-    assert [request.method for request in server.requests] == ["GET", "POST"]
-
-
-def test_another_server_gets_the_parts_and_not_the_key(tmp_path: Path) -> None:
-    file = tmp_path / "a.mp4"
-    file.write_bytes(b"abcd")
-    ready = httpx.Response(200, json={"id": "med_1", "state": "ready"})
-    server = Server(upload_answer(False, address="https://bucket.test/x?number="), httpx.Response(200), ready)
-    client(server).upload(file)
-    assert [request.url.host for request in server.requests] == ["api.test", "bucket.test", "api.test"]
-    assert ["Authorization" in request.headers for request in server.requests] == [True, False, True]
-
-
 async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     from socialsyncer_client import AsyncClient, NotFound, transports
 
@@ -384,24 +281,3 @@ async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -
                 await api.get_post("post_1")
             assert KEY not in repr(api)
     assert len(set(server.keys[:3])) == 1
-
-
-def test_the_service_fetches_a_file_while_the_client_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from socialsyncer_client import UploadFailed, WaitTimeout, waiting
-
-    monkeypatch.setattr(waiting, "_FIRST_S", 0.01)
-
-    def file(state: str, status: int = 202, **more: str) -> httpx.Response:
-        return httpx.Response(status, json={"id": "med_1", "state": state, "publicUrl": "https://x/a.jpg"} | more)
-
-    server = Server(file("fetching"), file("fetching", 200), file("ready", 200))
-    assert client(server).upload_from_url("https://y/a?b", filename="a.jpg").public_url == "https://x/a.jpg"
-    assert json.loads(server.requests[0].content) == {"url": "https://y/a?b", "filename": "a.jpg"}
-    assert "Idempotency-Key" in server.requests[0].headers
-    assert [request.url.path for request in server.requests] == ["/v1/media/fetch", *["/v1/media/med_1"] * 2]
-    server = Server(file("rejected", 202, error="It is a page.", errorCode="media_is_html"))
-    with pytest.raises(UploadFailed, match=r"It is a page\.") as caught:
-        client(server).upload_from_url("https://y/a")
-    assert (caught.value.media_id, caught.value.code) == ("med_1", "media_is_html")
-    with pytest.raises(WaitTimeout):
-        client(Server(file("fetching"))).upload_from_url("https://y/a", timeout=0)
