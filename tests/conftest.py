@@ -81,8 +81,9 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all collected tests from garbage collection, which would visit them in each full run."""
+    """Exclude all collected tests from garbage collection, which would visit them, and let it run rarely."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 
