@@ -19,13 +19,13 @@ from pathlib import Path
 from benchmarks.campaigns.bench import Bench, open_bench
 from benchmarks.campaigns.delivery import imports, starts
 from benchmarks.campaigns.ends import resuming, shifting
+from benchmarks.campaigns.event_rows import sends_beside_listeners
 from benchmarks.campaigns.events import (
     HANGING_PORT,
     HEALTHY_PORT,
     deliveries_beside_a_hanging_endpoint,
     herd_beside_endpoints,
     pages_of_a_feed,
-    sends_beside_listeners,
 )
 from benchmarks.campaigns.gates import closing, open_gates, sends
 from benchmarks.campaigns.measure import HEAD, IdleShare, Job

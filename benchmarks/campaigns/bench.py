@@ -25,7 +25,7 @@ PLATFORM = "mastodon"
 HELD = '{"status": "held", "hold_reason": "paused", "begun_at": "2026-01-01T00:00:00Z"}'
 """The columns of a target that a pause holds."""
 Work = Callable[[AsyncSession], Awaitable[Any]]
-_CREATE_COPIES = """
+CREATE_COPIES = """
 WITH numbers AS (
   SELECT $2 || to_char(n, 'FM000000') AS id, $4::timestamptz + n * $5::interval AS due
   FROM generate_series(1, $3::int) AS n
@@ -90,7 +90,7 @@ class Bench:
         prefix = f"post_b{secrets.token_hex(4)}_"
         async with self.connection() as connection:
             await connection.execute("UPDATE posts SET delivered_version = 1 WHERE id = $1", template)
-            await connection.execute(_CREATE_COPIES, template, prefix, count, begin, apart, post, target)
+            await connection.execute(CREATE_COPIES, template, prefix, count, begin, apart, post, target)
             await connection.execute("ANALYZE posts, targets")
         return prefix
 

@@ -17,6 +17,7 @@ from domain.attempts import AttemptResult, AttemptState
 from domain.ids import new_id
 from domain.pauses import campaign_gate
 from domain.transitions import AnswerTo, published
+from store.database import Database
 from store.pauses.gates import close_gate, open_gate
 from store.publishing import sending
 
@@ -81,13 +82,18 @@ async def send_all(bench: Bench, prefix: str) -> None:
 
     async def write() -> None:
         for target_id in targets:
-            attempt = await sending.begin_send(bench.database, target_id, 1, None, 0, None)
-            assert not isinstance(attempt, str), attempt
-            result = AttemptResult(AttemptState.DONE, "a benchmark")
-            transition = published(datetime.now(UTC), target_id, None, None, None)
-            await sending.settle(bench.database, target_id, AnswerTo(attempt.id), transition, result)
+            await send(bench.database, target_id)
 
     await asyncio.gather(*(write() for _ in range(_WRITERS)))
+
+
+async def send(database: Database, target_id: str) -> None:
+    """Write the two phases of a send, as a worker does before and after its request."""
+    attempt = await sending.begin_send(database, target_id, 1, None, 0, None)
+    assert not isinstance(attempt, str), attempt
+    result = AttemptResult(AttemptState.DONE, "a benchmark")
+    transition = published(datetime.now(UTC), target_id, None, None, None)
+    await sending.settle(database, target_id, AnswerTo(attempt.id), transition, result)
 
 
 async def open_gates(bench: Bench) -> Job:
