@@ -1,6 +1,6 @@
 """Waiting for an event of a workspace: the API waits here while clients long-poll feeds.
 
-Events send no notification (emit_v2). One statement finds the new events of all feeds for which requests of this
+Events send no notification (ADR 49). One statement finds the new events of all feeds for which requests of this
 process wait.
 """
 

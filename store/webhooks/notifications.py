@@ -1,6 +1,6 @@
 """Functions that find endpoints which have something new to get, for the one worker that looks for them.
 
-Events send no notification (emit_v2). The worker makes their deliveries twice a second (make_deliveries_v3), and once a
+Events send no notification (ADR 49). The worker makes their deliveries twice a second (make_deliveries_v3), and once a
 minute while there are no endpoints. When it hears that a post has settled, that an endpoint was created, or that a
 client wants something delivered (a test, or past events), it does so at once.
 """

@@ -94,6 +94,9 @@ async def test_a_result_has_its_events_in_its_own_transaction(stack: Stack, resu
 async def test_an_event_has_the_ids_that_a_client_needs_and_no_content(stack: Stack) -> None:
     post = await settled(stack, RESULTS["published"][0], "words that stay here")
     (event, completed) = await post_events(stack, post)
+    # They begin with the time, so that the log of deliveries and the expiry can go by them.
+    assert first_id("evt", NOW - timedelta(minutes=1)) < event.id < completed.id < first_id("evt", datetime.now(UTC))
+    assert {len(event.id), len(completed.id)} == {len(new_id("evt"))}
     assert list(event.data)[:5] == ["postId", "platform", "platformPostId", "platformPostUrl", "status"]
     assert event.data["postId"] == post.id
     assert event.data["accountId"] == stack.accounts["twitter"].id
