@@ -4,9 +4,9 @@ One time says how much of a limit is used: the time at which the holder, a key o
 again. Each use moves it on by the policy's interval, and no use may move it further ahead than the burst.
 """
 
-import math
 from enum import StrEnum
 from functools import lru_cache
+from math import ceil, floor, inf
 from typing import NamedTuple
 
 WINDOW_S = 60
@@ -82,9 +82,9 @@ class Allowance:
     __slots__ = ("_leased", "_leased_until", "full_at")
 
     def __init__(self) -> None:
-        self.full_at = -math.inf
+        self.full_at = -inf
         self._leased = 0
-        self._leased_until = -math.inf
+        self._leased_until = -inf
 
     def leased(self, now: float) -> int:
         """Return how many uses are taken in advance."""
@@ -115,19 +115,21 @@ class Allowance:
         """Return what is left; of a refusal, also the whole seconds after which it may succeed."""
         # Every answer tells this, so `leased`, `_free` and the policy's arithmetic are written out.
         _, limit, burst = policy
-        leased, interval_s = self._leased if now < self._leased_until else 0, WINDOW_S / limit
+        leased = self._leased if now < self._leased_until else 0
         ahead_s = self.full_at - now
-        remaining = burst
+        remaining, reset_s = burst, 0
         if ahead_s > 0:
-            remaining = min(burst, leased + max(0, math.floor(burst - ahead_s / interval_s + _ROUNDING)))
-        reset_s = ahead_s - leased * interval_s - _ROUNDING
-        return Standing(
-            policy,
-            remaining,
-            math.ceil(reset_s) if reset_s > 0 else 0,
-            max(1, math.ceil(self.wait_s(policy, refused_uses - leased, now))) if refused_uses else None,
-        )
+            free = burst - ahead_s * limit / WINDOW_S + _ROUNDING
+            remaining = min(burst, leased + int(free)) if free > 0 else min(burst, leased)
+            rest_s = ahead_s - leased * WINDOW_S / limit - _ROUNDING
+            if rest_s > 0:
+                reset_s = ceil(rest_s)
+        if not refused_uses:
+            # A call of the class itself costs as much as all of the above.
+            return tuple.__new__(Standing, (policy, remaining, reset_s, None))
+        wait_s = self.wait_s(policy, refused_uses - leased, now)
+        return Standing(policy, remaining, reset_s, max(1, ceil(wait_s)))
 
     def _free(self, policy: Policy, now: float) -> int:
         ahead_s = max(0.0, self.full_at - now)
-        return max(0, math.floor((policy.burst_s - ahead_s) / policy.interval_s + _ROUNDING))
+        return max(0, floor((policy.burst_s - ahead_s) / policy.interval_s + _ROUNDING))

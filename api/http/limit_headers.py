@@ -22,10 +22,12 @@ class ToldLimits:
     The code in its block, and tasks that it starts, add to them.
     """
 
-    __slots__ = ("_token", "policies", "standings")
+    __slots__ = ("_token", "policies", "standings", "template")
 
     def __init__(self) -> None:
         self.policies: tuple[Policy, ...] = ()
+        self.template = ""
+        """That of the lines, if it is known, and the first standing is the only one."""
         self.standings: list[Standing] = []
 
     def __enter__(self) -> Self:
@@ -44,23 +46,18 @@ class ToldLimits:
         """
         if not self.standings:
             return _policy_line(self.policies).encode()
-        first = self.standings[0]
-        remainders = _remainder(first)
-        for item in self.standings[1:]:
-            remainders = f"{remainders}, {_remainder(item)}"
-            if first.retry_after is None and item.retry_after is not None:
-                first = item
-        policy, remaining, reset_s, _ = first
-        return (_template(self.policies, policy) % (remainders, remaining, time.time() + reset_s)).encode()
+        if self.template and len(self.standings) == 1:
+            _, remaining, reset_s, _ = self.standings[0]
+            return (self.template % (remaining, reset_s, remaining, time.time() + reset_s)).encode()
+        first = next((item for item in self.standings if item.retry_after), self.standings[0])
+        counted = tuple(item.policy for item in self.standings)
+        remainders = [number for item in self.standings for number in (item.remaining, item.reset_s)]
+        numbers = (*remainders, first.remaining, time.time() + first.reset_s)
+        return (template(self.policies, counted, first.policy) % numbers).encode()
 
     def headers(self) -> list[Header]:
         """Return the same headers one by one."""
         return [(name, value) for name, _, value in (line.partition(b": ") for line in self.lines().splitlines())]
-
-
-def _remainder(standing: Standing) -> str:
-    policy, remaining, reset_s, _ = standing
-    return f'"{policy[0]}";r={remaining};t={reset_s}'
 
 
 @lru_cache(maxsize=1_000)
@@ -70,12 +67,13 @@ def _policy_line(policies: tuple[Policy, ...]) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _template(policies: tuple[Policy, ...], policy: Policy) -> str:
-    """Return all lines, with places for what differs.
+def template(policies: tuple[Policy, ...], counted: tuple[Policy, ...], policy: Policy) -> str:
+    """Return all lines, with places for the numbers that differ: what is left of each policy that counts, and of one.
 
     Every answer has them, and to write them one by one costs three times as much.
     """
-    lines = (f"{_REMAINDERS}: %s", f"{_LIMIT}: {policy.limit}", f"{_REMAINING}: %d", f"{_RESET}: %d", "")
+    remainders = ", ".join(f'"{item.name}";r=%d;t=%d' for item in counted)
+    lines = (f"{_REMAINDERS}: {remainders}", f"{_LIMIT}: {policy.limit}", f"{_REMAINING}: %d", f"{_RESET}: %d", "")
     return _policy_line(policies) + "\r\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from contextvars import Context
 
 import structlog
 
-from api.http.limit_headers import told_limits
+from api.http.limit_headers import template, told_limits
 from api.shared.limit_meters import LimitMeters
 from api.shared.refusal_pace import RefusalPace
 from domain.errors import Problem, TooManyRequests
@@ -33,15 +33,24 @@ _REFUSALS = {
 class _Holder:
     """A key or a workspace as this process knows it, with the lock by which one request asks for all others."""
 
-    __slots__ = ("allowance", "lock", "refusals", "uncounted_until", "unlogged")
+    __slots__ = ("allowance", "lock", "policies", "policy", "refusals", "template", "uncounted_until", "unlogged")
 
     def __init__(self) -> None:
         self.allowance = Allowance()
+        self.policy: Policy | None = None
+        """The one by which its requests were counted last."""
+        self.policies: tuple[Policy, ...] = ()
+        self.template = ""
         self.lock = asyncio.Lock()
         self.refusals = RefusalPace()
         self.uncounted_until = 0.0
         self.unlogged = 0
         """Refusals of which no line of the log tells yet."""
+
+    def remember(self, policies: tuple[Policy, ...]) -> None:
+        """Remember a key's policies, of which the first is that of its requests, and the lines that tell them."""
+        self.policies, self.policy = policies, policies[0]
+        self.template = template(policies, policies[:1], policies[0])
 
 
 def _log_refusals(caller: Caller, holder: _Holder) -> None:
@@ -64,6 +73,8 @@ class RequestLimits:
         self._database = database
         self._meters = meters or LimitMeters()
         self._holders: OrderedDict[str, _Holder] = OrderedDict()
+        self._refused: set[str] = set()
+        """The holders of which a request was refused, and none was accepted since."""
 
     def policy_of_key(self, caller: Caller) -> Policy:
         """Return the policy of a key: its own rate, or else that of all keys."""
@@ -72,12 +83,12 @@ class RequestLimits:
 
     def known_refusal(self, caller: Caller) -> TooManyRequests | None:
         """Return the refusal of a request if it is known that its key has used its limit up, else None."""
-        policy = self.policy_of_key(caller)
-        holder = self._holders.get(caller.key_id) if policy.limit else None
-        if holder is None:
+        # Nearly no key: so this costs the requests of all others nothing.
+        if caller.key_id not in self._refused:
             return None
-        now = time.monotonic()
-        if holder.allowance.leased(now) or now < holder.uncounted_until or holder.allowance.wait_s(policy, 1, now) <= 0:
+        policy, now = self.policy_of_key(caller), time.monotonic()
+        holder = self._holder(caller.key_id)
+        if not policy.limit or now < holder.uncounted_until or holder.allowance.wait_s(policy, 1, now) <= 0:
             return None
         told_limits().policies = (policy, self.posts)
         return self._refuse(policy, holder, 1)
@@ -98,15 +109,18 @@ class RequestLimits:
 
     async def take_request(self, caller: Caller) -> None:
         """Count a request, and tell its client what is left. Raises TooManyRequests."""
-        policy = self.policy_of_key(caller)
-        told = told_limits()
-        told.policies = (policy, self.posts)
+        own, told = caller.rate_per_minute, told_limits()
+        policy = self.requests if own is None else requests_policy(own)
         holder = self._holders.get(caller.key_id)
-        if holder is not None and policy.limit and holder.allowance.use(1, now := time.monotonic()):
-            # Nearly every request: of one that is leased nothing waits.
+        if holder is not None and holder.policy is policy and holder.allowance.use(1, now := time.monotonic()):
+            # Nearly every request: nothing waits, and nothing is looked up that the holder knows.
+            told.policies, told.template = holder.policies, holder.template
             told.standings.append(holder.allowance.standing(policy, now))
-        else:
-            await self._take(policy, caller.key_id, 1)
+            return
+        told.policies = (policy, self.posts)
+        await self._take(policy, caller.key_id, 1)
+        if policy.limit:
+            self._holder(caller.key_id).remember(told.policies)
 
     async def take_posts(self, workspace_id: str, number: int = 1) -> None:
         """Count posts that are about to be created or changed, as `take_request` does."""
@@ -130,7 +144,9 @@ class RequestLimits:
         if not allowance.use(uses, now):
             async with holder.lock:
                 if not allowance.use(uses, time.monotonic()) and not await self._ask(policy, holder_id, holder, uses):
+                    self._refused.add(holder_id)
                     raise self._refuse(policy, holder, uses)
+            self._refused.discard(holder_id)
             now = time.monotonic()
         told_limits().standings.append(allowance.standing(policy, now))
 
@@ -173,7 +189,8 @@ class RequestLimits:
         if holder is None:
             holder = self._holders[holder_id] = _Holder()
             if len(self._holders) > _MOST_HOLDERS:
-                self._holders.popitem(last=False)
+                forgotten_id, _ = self._holders.popitem(last=False)
+                self._refused.discard(forgotten_id)
         else:
             self._holders.move_to_end(holder_id)
         return holder

@@ -13,7 +13,7 @@ from api.shared import request_limits
 from api.shared.request_limits import RequestLimits
 from api.shared.scopes import required_scope
 from domain.errors import TooManyRequests
-from domain.request_limits import Policy, PolicyName, posts_policy, requests_policy
+from domain.request_limits import Allowance, Policy, PolicyName, posts_policy, requests_policy
 from domain.scopes import Scope
 from store.workspaces.keys import Caller, create_key
 from store.workspaces.request_limits import UNUSED_FOR, delete_unused_limits, take_uses
@@ -132,6 +132,22 @@ async def test_the_rate_of_a_key_is_read_with_it(stack: Stack) -> None:
         key = await create_key(session, workspace_id, rate_per_minute=2)
     async with limited_app(stack, requests=requests_policy()) as app, make_client(app, key.key) as client:
         assert [(await client.get("/v1/me")).status_code for _ in range(3)] == [200, 200, 429]
+
+
+async def test_a_refused_key_is_served_again_as_soon_as_its_limit_has_come_back(stack: Stack) -> None:
+    caller, limits = Caller("key_again", stack.workspace_id), RequestLimits(stack.api_database, FEW)
+    for _ in range(2):
+        assert await count_accepted(limits, caller, FEW.burst + 3) == FEW.burst
+        assert limits.known_refusal(caller) is not None
+        async with stack.database.transaction() as session:
+            await session.execute(text("UPDATE request_limits SET full_at = now() WHERE holder = 'key_again'"))
+        limits._holders["key_again"].allowance.full_at = time.monotonic()
+        assert limits.known_refusal(caller) is None
+        await limits.take_request(caller)
+        assert limits.known_refusal(caller) is None
+        limits._holders["key_again"].allowance = Allowance()
+        async with stack.database.transaction() as session:
+            await session.execute(text("DELETE FROM request_limits WHERE holder = 'key_again'"))
 
 
 async def test_more_posts_than_the_burst_are_taken_as_the_burst(stack: Stack) -> None:
