@@ -37,8 +37,9 @@ export class Transport {
   #interval = 0;
 
   constructor(options: ClientOptions) {
-    const api = options.api ?? variable("SOCIALSYNCER_API_URL");
-    const key = options.key ?? variable("SOCIALSYNCER_API_KEY");
+    const api = (options.api ?? variable("SOCIALSYNCER_API_URL"))?.trim();
+    // A key that is read from a file often ends with a line break.
+    const key = (options.key ?? variable("SOCIALSYNCER_API_KEY"))?.trim();
     if (!api || !key) {
       throw new SocialSyncerError("Give `api` and `key`, or set SOCIALSYNCER_API_URL and SOCIALSYNCER_API_KEY");
     }

@@ -108,9 +108,20 @@ const now = { "Retry-After": "0" };
   for (const shown of [inspect(client, { depth: 9, showHidden: true }), JSON.stringify(client), String(client)]) {
     assert(!shown.includes(KEY));
   }
-  for (const options of [{ api: "posts.example.com", key: KEY }, { api: "https://a.example", key: `${KEY}\n` }]) {
+  for (const options of [{ api: "posts.example.com", key: KEY }, { api: "https://a.example", key: `${KEY}\nb` }]) {
     assert.throws(() => new Client(options), (error) => !inspect(error).includes(KEY));
   }
+  const sent: (string | null)[] = [];
+  const read = new Client({
+    api: "https://a.example",
+    key: `${KEY}\n`, // as a file has it
+    fetch: async (_url, init) => {
+      sent.push(new Headers(init?.headers).get("Authorization"));
+      return Response.json({ id: "post_1" });
+    },
+  });
+  await read.getPost("post_1");
+  assert.deepEqual(sent, [`Bearer ${KEY}`]);
 }
 {
   const server = createServer((request) => request.socket.destroy());
