@@ -46,7 +46,10 @@ _THROTTLE = timedelta(seconds=5)
 _ROWS = 20
 """Short database steps that run at a time. Platforms that do not answer do not use these slots."""
 
-
+_COMPUTES_FOR_S = 10
+"""How long a task of a workflow may compute: as long as Temporal waits for it. The SDK's limit of two seconds, for
+which it has no option, is for workflows that block. If a busy machine gives a task's thread no processor for so long,
+the task fails, is repeated ten seconds later, and an exception is raised in whatever the thread does by then."""
 _ENDPOINTS = STEPS + 20
 """Steps for endpoints at the same time: those that deliver, and some that find their workspace's share used."""
 
@@ -83,6 +86,13 @@ class WorkerGroup:
         if self.continued:
             await self.continued.shutdown()
         await self.posts.shutdown()
+
+
+def let_compute(worker: Worker) -> Worker:
+    """Let the tasks of a worker's workflows compute for ten seconds."""
+    if workflows := worker._workflow_worker:  # noqa: SLF001 the SDK has no option for it
+        workflows._deadlock_timeout_seconds = _COMPUTES_FOR_S  # noqa: SLF001
+    return worker
 
 
 def worker_group(
@@ -167,7 +177,7 @@ def worker_group(
         max_heartbeat_throttle_interval=_THROTTLE,
     )
     has_version = worker_options.deployment_config is not None
-    return WorkerGroup(own, serving, webhooks, continued, local_publish, has_version, grace)
+    return WorkerGroup(let_compute(own), serving, let_compute(webhooks), continued, local_publish, has_version, grace)
 
 
 @contextlib.asynccontextmanager
