@@ -22,7 +22,7 @@ from runtime.database import open_database
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
-from runtime.namespace import namespace_task, refuse_foreign_namespace
+from runtime.namespace import CopiedDatabaseError, namespace_task, refuse_foreign_namespace
 from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
 from runtime.schema import announce_process, schema_task
@@ -139,7 +139,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))
-        except (SettingsError, SchemaError, PoolerError, ForeignNamespaceError) as error:
+        except (SettingsError, SchemaError, PoolerError, ForeignNamespaceError, CopiedDatabaseError) as error:
             parser.exit(1, f"Error: {error}\n")
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()

@@ -24,6 +24,7 @@ from store.maintenance.restores import (
     deliver_again,
     finish_restore,
 )
+from store.maintenance.servers import trust_server
 from store.models import Restore
 
 HEARD_AFTER_S = 5.0
@@ -42,6 +43,13 @@ def parse_moment(text: str) -> datetime:
     if moment > datetime.now(UTC):
         raise UserError("--from is in the future. Give the time of the backup.")
     return moment
+
+
+async def trust_rows(data_dir: Path | None) -> str:
+    """Let posts be published after a promotion or a move that has lost nothing, and return what was done."""
+    async with open_database(find_environment(data_dir, Settings)) as rows, rows.transaction() as session:
+        await trust_server(session)
+    return "The rows of this server count as complete: posts are published."
 
 
 async def handle_restore(
@@ -67,6 +75,7 @@ async def handle_restore(
         async with rows.transaction() as session:
             if restore.database:
                 await begin_feeds_again(session)
+                await trust_server(session)
             if restore.temporal:
                 # Recovery compares posts that are due later with their workflows before they are due.
                 await deliver_again(session, now + AHEAD)

@@ -36,10 +36,10 @@ _RELEASE_S = 2.0
 class Leases:
     """The leases of one process."""
 
-    def __init__(self, database: Database, hear: Callable[[Beat | None], Awaitable[None]] | None = None) -> None:
+    def __init__(self, database: Database, *hearers: Callable[[Beat | None], Awaitable[None]]) -> None:
         self._database = database
-        self._hear = hear
-        """Takes the database's answer at each renewal; None if there was none."""
+        self._hearers = hearers
+        """Take the database's answer at each renewal; None if there was none."""
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._names: list[str] = []
         self._until: dict[str, float] = {}
@@ -115,8 +115,8 @@ class Leases:
                 # Other processes that start at the same time take theirs.
                 await asyncio.sleep(_MORE_AFTER_S)
         finally:
-            if self._hear:
-                await self._hear(self._beat)
+            for hear in self._hearers:
+                await hear(self._beat)
 
     def _work_to_seek(self, held: Collection[str]) -> set[str]:
         return {work for work, names in self._sought if not names or not set(names).isdisjoint(held)}

@@ -15,6 +15,7 @@ from reconcile.leases import Leases
 from reconcile.lifted_holds import hold_task
 from reconcile.media_disk import disk_task
 from reconcile.preflight import preflight_task
+from reconcile.promotions import PromotionWatch
 from reconcile.recovery import Recovery
 from reconcile.renewals import renewal_task
 from reconcile.retention import retention_task
@@ -38,7 +39,7 @@ def worker_tasks(
     client: Client, parts: WorkerParts, posts: PostWorkflows, watch: LatePostWatch, retention: Retention
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
-    leases = Leases(parts.database, watch.hear)
+    leases = Leases(parts.database, watch.hear, PromotionWatch(parts.database).hear)
     return [*_own_tasks(parts, leases), *_shared_tasks(client, parts, leases, posts, watch, retention), leases.task()]
 
 

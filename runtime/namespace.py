@@ -1,4 +1,4 @@
-"""The check of a process whether its namespace of Temporal belongs to its database."""
+"""The check of a process whether its database and its namespace of Temporal belong together."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ from temporalio.client import Client
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.installation import read_installation
+from store.maintenance.servers import is_copy
 from workflows.client.namespace import ForeignNamespaceError, claim_namespace
 
 log = structlog.get_logger(__name__)
@@ -18,10 +19,29 @@ _EVERY_S = 86_400.0
 _AGAIN_S = 5.0
 
 
-async def refuse_foreign_namespace(database: Database, client: Client) -> None:
-    """Reserve the namespace for this database before anything is done in it. Raises ForeignNamespaceError.
+class CopiedDatabaseError(Exception):
+    """An error: the database is a copy, and no person has said that it is to be used. The message says what to do."""
 
-    If the database or Temporal is unavailable, the process starts, and `namespace_task` checks it later.
+    def __init__(self) -> None:
+        super().__init__(
+            "This database was copied from another server or another database. If it takes the place of the original, "
+            "run `socialsyncer restored --from TIME --database` with the time of the copy, or `socialsyncer restored "
+            "--nothing-lost` if nothing was written to the original since (docs/backup.md). If the original is used, "
+            "too, posts would be public twice: give the copy a namespace of Temporal and accounts of its own first."
+        )
+
+
+_REFUSALS = {
+    ForeignNamespaceError: "process.refuses_the_namespace",
+    CopiedDatabaseError: "process.refuses_the_database",
+}
+
+
+async def refuse_foreign_namespace(database: Database, client: Client) -> None:
+    """Reserve the namespace for this database before anything is done in it.
+
+    If the database or Temporal is unavailable, the process starts, and `namespace_task` checks it later. Raises
+    ForeignNamespaceError, CopiedDatabaseError.
     """
     try:
         await _claim(database, client)
@@ -37,7 +57,7 @@ def namespace_task(database: Database, client: Client) -> BackgroundTask:
     async def check() -> None:
         try:
             await _claim(database, client)
-        except ForeignNamespaceError:
+        except (ForeignNamespaceError, CopiedDatabaseError):
             os.kill(os.getpid(), signal.SIGTERM)
 
     return BackgroundTask(check, _EVERY_S, "namespace.not_checked", again_s=lambda _: _AGAIN_S)
@@ -45,7 +65,13 @@ def namespace_task(database: Database, client: Client) -> BackgroundTask:
 
 async def _claim(database: Database, client: Client) -> None:
     try:
+        await _refuse_copy(database)
         await claim_namespace(client, await read_installation(database))
-    except ForeignNamespaceError as error:
-        log.critical("process.refuses_the_namespace", reason=str(error))
+    except (ForeignNamespaceError, CopiedDatabaseError) as error:
+        log.critical(_REFUSALS[type(error)], reason=str(error))
         raise
+
+
+async def _refuse_copy(database: Database) -> None:
+    if await is_copy(database):
+        raise CopiedDatabaseError

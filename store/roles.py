@@ -93,6 +93,8 @@ _OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempote
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "schema_states": {Component.API: _READ, Component.WORKER: _READ},
     "installation": {Component.API: _READ, Component.WORKER: _READ},
+    # A worker that has seen all commits says so after a promotion.
+    "trusted_server": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (timeline)"},
     # For the names of workspaces that people see in workflows.
     "workspaces": {
         Component.API: "SELECT (id, name, page_name, page_logo), UPDATE (page_name, page_logo)",

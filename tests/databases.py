@@ -9,6 +9,8 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from store.database import Database
+from store.maintenance.servers import trust_server
 from store.migrate import upgrade
 from store.roles import Component, Role
 from tests.postgres import PostgresServer, initialize
@@ -44,6 +46,10 @@ async def new_database(server_url: str) -> str:
         await connection.execute(text(f"REVOKE CREATE, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
         await connection.execute(text(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(role.name for role in ROLES)}"))
     await engine.dispose()
+    copy = Database(f"{server_url}/{name}")
+    async with copy.transaction() as session:
+        await trust_server(session)
+    await copy.close()
     return f"{server_url}/{name}"
 
 

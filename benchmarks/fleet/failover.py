@@ -2,9 +2,10 @@
 
 2 APIs and 4 workers publish posts while all processes of the primary are killed and its standby is promoted. Their
 addresses of the database name both servers. With a synchronous standby, exits with 1 if a post was lost or public
-twice, or if a request got another error than 503. An asynchronous standby has lost the commits of some seconds: clients
-repeat the requests of lost posts, and the program prints the states of all posts. With `--restored` the processes are
-stopped before the promotion and started after `socialsyncer restored`, as docs/backup.md says.
+twice, or if a request got another error than 503. An asynchronous standby has lost the commits of some seconds: no send
+may begin until the program has run `socialsyncer restored`. Then clients repeat the requests of lost posts. It exits
+with 1 if a post is public twice, or if one was published before. With `--restored` the processes are stopped before the
+promotion and started after `socialsyncer restored`, as docs/backup.md says.
 """
 
 import argparse
@@ -36,6 +37,10 @@ _WITHOUT_PRIMARY_S = 3.0
 _CLIENTS = 5
 _LAG_S = 6.0
 """The time whose commits an asynchronous standby lacks."""
+_HELD_S = 10.0
+"""The time after an asynchronous promotion for which it watches that nothing is published."""
+_ENDS_S = 5.0
+"""The time within which sends end that had begun before the loss."""
 _SETTLES_S = 60.0
 """The time after an asynchronous failover after which posts are counted."""
 _STATUSES = text("""
@@ -57,6 +62,7 @@ class Failover:
     killed_at: float = 0.0
     promoted_after_s: float = 0.0
     publishes_after_s: float = 0.0
+    published_too_early: int = 0
 
     async def happen(self) -> None:
         """Kill the primary, promote the standby, and wait until a post is public again."""
@@ -73,8 +79,14 @@ class Failover:
         before = await self._public()
         await asyncio.to_thread(self.servers.promote)
         self.promoted_after_s = time.monotonic() - self.killed_at
-        if self.restored:
+        if self.asynchronous and not self.restored:
+            await asyncio.sleep(_ENDS_S)
+            before = await self._public()
+            await asyncio.sleep(_HELD_S)
+            self.published_too_early = len(await self._public() - before)
+        if self.asynchronous:
             await self._handle_restore(lacks_since)
+        if self.restored:
             await self.processes.start()
         while await self._public() <= before:  # noqa: ASYNC110 the sandbox has no event for it
             await asyncio.sleep(0.1)
@@ -108,8 +120,8 @@ async def lost_posts(stack: Stack, clients: Clients) -> dict[str, str]:
     return {post_id: content for post_id, content in clients.texts.items() if post_id not in known}
 
 
-async def watch_lost_posts(stack: Stack, clients: Clients) -> None:
-    """Repeat the requests of posts that an asynchronous standby lacks, and print the states of all posts."""
+async def watch_lost_posts(stack: Stack, clients: Clients) -> Counter[tuple[str, int]]:
+    """Repeat the requests of posts that an asynchronous standby lacks, and return the states of all posts."""
     lost = await lost_posts(stack, clients)
     print(
         f"right after the failover, posts by their rows and public copies: {await statuses_and_copies(stack, clients)}"
@@ -118,7 +130,9 @@ async def watch_lost_posts(stack: Stack, clients: Clients) -> None:
         del clients.texts[post_id]
     await asyncio.gather(*map(clients.request, lost.values()))
     await asyncio.sleep(_SETTLES_S)
-    print(f"{len(lost)} requests repeated; {_SETTLES_S:.0f} s later: {await statuses_and_copies(stack, clients)}")
+    counts = await statuses_and_copies(stack, clients)
+    print(f"{len(lost)} requests repeated; {_SETTLES_S:.0f} s later: {counts}")
+    return counts
 
 
 async def run(servers: Replicated, stack: Stack, balancer: Balancer, log: Path, options: argparse.Namespace) -> bool:
@@ -139,8 +153,9 @@ async def run(servers: Replicated, stack: Stack, balancer: Balancer, log: Path, 
         print(f"answers to new connections: {dict(event.statuses)}; {balancer.without_process} while no API was ready")
         print(f"promoted after {failover.promoted_after_s:.1f} s, publishing after {failover.publishes_after_s:.1f} s")
         if options.asynchronous:
-            await watch_lost_posts(stack, clients)
-            return True
+            print(f"published before `socialsyncer restored`: {failover.published_too_early}")
+            counts = await watch_lost_posts(stack, clients)
+            return not failover.published_too_early and all(copies <= 1 for _, copies in counts)
         lost, figures = await lost_posts(stack, clients), await clients.count()
     finally:
         await fleet.close()

@@ -94,17 +94,37 @@ def migrate(data_dir: Path | None, *, contract: bool, take_over_namespace: bool)
 
 @click.command()
 @data_dir_option
-@click.option("--from", "since", required=True, help="Time of the backup, such as 2026-02-01T14:00:00Z.")
+@click.option("--from", "since", help="Time of the backup, such as 2026-02-01T14:00:00Z.")
 @click.option("--database", is_flag=True, help="The service's own database was restored.")
 @click.option("--temporal", is_flag=True, help="Temporal's database was restored.")
 @click.option("--pause-campaigns", is_flag=True, help="Pause all campaigns that were active at the time of the backup.")
-def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool, pause_campaigns: bool) -> None:
+@click.option(
+    "--nothing-lost",
+    is_flag=True,
+    help="The database was promoted, moved or upgraded, and has all that the former server had. Needs no other option.",
+)
+def restored(
+    data_dir: Path | None,
+    since: str | None,
+    *,
+    database: bool,
+    temporal: bool,
+    pause_campaigns: bool,
+    nothing_lost: bool,
+) -> None:
     """Report that databases were restored from a backup: posts that may be public are confirmed first.
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
     """
-    from cli.restored import handle_restore, parse_moment
+    from cli.restored import handle_restore, parse_moment, trust_rows
 
+    if nothing_lost:
+        if since or database or temporal or pause_campaigns:
+            raise UserError("--nothing-lost stands alone: with it, there is nothing to confirm.")
+        say(asyncio.run(trust_rows(data_dir)))
+        return
+    if since is None:
+        raise UserError("Say to which time the databases were restored (--from), or that --nothing-lost.")
     if not (database or temporal):
         raise UserError("Say which database was restored: --database, --temporal or both.")
 

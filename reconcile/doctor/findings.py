@@ -54,6 +54,8 @@ class FindingKind(StrEnum):
     """The clock of the doctor's machine differs from the database's."""
     NAMESPACE = "foreign_namespace"
     """Temporal's namespace belongs to the installation of another database."""
+    ROWS_MAY_BE_LOST = "rows_may_be_lost"
+    """The server was promoted or restored, and it is not known whether its rows are complete."""
     OLD_TRANSACTION = "old_transaction"
     """A transaction of the database has been open for long, and events and vacuum wait for it."""
     RESTORE = "restore_unfinished"
@@ -105,6 +107,7 @@ CAUSES = frozenset(
         FindingKind.APP,
         FindingKind.RESTORE,
         FindingKind.NAMESPACE,
+        FindingKind.ROWS_MAY_BE_LOST,
         FindingKind.OLD_TRANSACTION,
         FindingKind.API_VERSION,
     }

@@ -29,6 +29,7 @@ from store.maintenance.loose_ends import (
 )
 from store.maintenance.missing_events import ResultWithoutEvent, results_without_event
 from store.maintenance.restores import count_to_confirm_first, open_restore
+from store.maintenance.servers import is_server_trusted
 from store.maintenance.transactions import TOO_OLD, oldest_transaction
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
@@ -65,10 +66,12 @@ class LooseEnds:
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)
             webhooks = await measure_webhooks(session, now, self._workspace_id)
             transaction_age = await oldest_transaction(session)
+            is_trusted = await is_server_trusted(session)
             without_event = await results_without_event(session, now, self._workspace_id, _MOST_RESULTS)
         loose_ends = [finding async for finding in self._unserved(platforms)] if waiting else []
         loose_ends += [self._skewed(skew)] if abs(skew) >= SKEWED_FROM else []
         loose_ends += await self._foreign_namespace()
+        loose_ends += [] if is_trusted else [self._untrusted_server()]
         loose_ends += [self._old_transaction(transaction_age)] if transaction_age >= TOO_OLD else []
         loose_ends += [self._restore(restore, waiting_confirms)] if restore else []
         codes = {code for group in due.values() for code in group.codes}
@@ -135,6 +138,17 @@ class LooseEnds:
             "gone for good, run `socialsyncer migrate --take-over-namespace`."
         )
         return [Finding(FindingKind.NAMESPACE, FixedBy.PERSON, Subject(), what, how)]
+
+    def _untrusted_server(self) -> Finding:
+        what = (
+            "The database's server was promoted or restored, and its rows may lack commits. Nothing is published: a "
+            "post that the rows show as not sent may be public."
+        )
+        how = (
+            "Run `socialsyncer restored --from T --database` with a moment before the oldest lost commit, or "
+            "`socialsyncer restored --nothing-lost` if you are sure (docs/backup.md, Promote a standby)."
+        )
+        return Finding(FindingKind.ROWS_MAY_BE_LOST, FixedBy.PERSON, Subject(), what, how)
 
     def _old_transaction(self, age: timedelta) -> Finding:
         what = (

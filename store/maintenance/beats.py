@@ -12,14 +12,16 @@ import asyncpg
 from store.clock import skew_of_answer
 from store.database import Pool
 from store.maintenance.pending_work import work_query
+from store.maintenance.servers import ServerPosition
 
 _STATE = "watch"
 """The name of the row of the state, so that other states can be added."""
 _BEAT = """
 SELECT ARRAY(SELECT take_leases_v1($1, $2, $3)) AS leases, clock_timestamp() AS now,
   (SELECT max(revision) FROM schema_states) AS schema, state.value, clock_timestamp() - state.measured_at AS age,
-  {work} AS work
-FROM (VALUES (1)) AS one LEFT JOIN service_state AS state ON state.name = $4
+  server.timeline, server.log_end, server.waits_for_standby, trusted.timeline AS trusted_timeline, {work} AS work
+FROM server_position_v1() AS server LEFT JOIN trusted_server AS trusted ON true
+LEFT JOIN service_state AS state ON state.name = $4
 """
 _WRITE = """
 INSERT INTO service_state (name, value, measured_at) VALUES ($1, $2::jsonb, clock_timestamp())
@@ -42,6 +44,8 @@ class Beat:
     """How long ago the state was measured."""
     work: frozenset[str]
     """The names of the work for which the process has asked and of which there is some."""
+    server: ServerPosition | None
+    """None if the server does not tell its position."""
 
 
 async def beat(
@@ -59,7 +63,13 @@ async def beat(
         (row,) = await pool.rows(_BEAT.format(work=work_query(())), holder, sorted(names), duration, _STATE)
     skew = skew_of_answer(local, timedelta(seconds=time.monotonic() - began), row["now"])
     age, work_to_do = row["age"] or timedelta(0), frozenset(row["work"])
-    return Beat(frozenset(row["leases"]), str(row["schema"]), skew, row["value"], age, work_to_do)
+    return Beat(frozenset(row["leases"]), str(row["schema"]), skew, row["value"], age, work_to_do, _position(row))
+
+
+def _position(row: asyncpg.Record) -> ServerPosition | None:
+    if row["timeline"] is None or row["trusted_timeline"] is None:
+        return None
+    return ServerPosition(row["timeline"], row["log_end"], row["waits_for_standby"], row["trusted_timeline"])
 
 
 async def read_state(pool: Pool) -> Beat:

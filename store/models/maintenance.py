@@ -91,6 +91,21 @@ class Installation(Base):
     __table_args__ = (CheckConstraint('"only"', name="installation_has_one_row"),)
 
 
+class TrustedServer(Base):
+    """The server whose rows are known to be complete (store.maintenance.servers). One row.
+
+    `identity` and `timeline` are None if the server does not tell them.
+    """
+
+    __tablename__ = "trusted_server"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    identity: Mapped[str | None]
+    timeline: Mapped[str | None]
+
+    __table_args__ = (CheckConstraint('"only"', name="trusted_server_has_one_row"),)
+
+
 class StorageMarker(Base):
     """The object by which processes recognize the store of uploads (reconcile.storage). One row."""
 

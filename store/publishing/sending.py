@@ -24,7 +24,8 @@ VERSION = "version"
 """The key of the handles under which the number of their saves is kept."""
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
-_BEGIN = "SELECT * FROM begin_send_v6($1, $2, $3, $4, $5, $6, $7)"
+# If the rows may lack commits, check_server_v1 raises, and nothing of the statement is written.
+_BEGIN = "SELECT begun.* FROM begin_send_v6($1, $2, $3, $4, $5, $6, $7) AS begun, check_server_v1()"
 _SETTLE = "SELECT * FROM settle_target_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
@@ -41,7 +42,8 @@ WITH post AS (
 UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
 """
 _EXTEND = """
-UPDATE attempts SET sendable_until = clock_timestamp() + $2 WHERE id = $1 AND state = 'sending' RETURNING id
+UPDATE attempts SET sendable_until = clock_timestamp() + $2 FROM check_server_v1()
+WHERE attempts.id = $1 AND state = 'sending' RETURNING attempts.id
 """
 
 

@@ -8,6 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import FindingKind
+from runtime.namespace import CopiedDatabaseError, refuse_foreign_namespace
 from store.database import Database
 from store.maintenance.installation import read_installation
 from tests.cli.commands import bare, production, run
@@ -69,6 +70,26 @@ async def test_migrate_and_the_doctor_name_a_foreign_namespace(
     assert await read_holder(free_namespace.client) == await read_installation(production.database)
     report = await Doctor(production.database, Runs(production.client)).diagnose()
     assert FindingKind.NAMESPACE not in {finding.kind for finding in report.findings}
+
+
+async def test_a_copy_waits_for_a_person(free_namespace: WorkflowEnvironment, production: Stack) -> None:
+    async with production.database.transaction() as session:
+        await session.execute(text("UPDATE trusted_server SET identity = 'another', timeline = '00000000'"))
+    with pytest.raises(CopiedDatabaseError, match="socialsyncer restored"):
+        await refuse_foreign_namespace(production.worker_database, free_namespace.client)
+    report = await Doctor(production.database, Runs(production.client)).diagnose()
+    assert FindingKind.ROWS_MAY_BE_LOST in {finding.kind for finding in report.findings}
+    for arguments, error in (
+        (["--nothing-lost", "--database"], "--nothing-lost stands alone"),
+        ([], "Say to which time the databases were restored (--from), or that --nothing-lost."),
+    ):
+        assert error in (await run("restored", *arguments)).stderr
+    restored = await run("restored", "--nothing-lost")
+    assert (restored.exit_code, restored.stdout) == (
+        0,
+        "The rows of this server count as complete: posts are published.\n",
+    )
+    await refuse_foreign_namespace(production.api_database, free_namespace.client)
 
 
 @pytest.mark.thorough
