@@ -22,8 +22,11 @@ _CONNECT = Path(__file__).with_name("connect.html")
 _CALENDAR = Path(__file__).with_name("calendar.html")
 
 
-def strict_policy(page: str) -> str:
-    """Return a policy under which a page's own style and script run, and nothing else; it speaks to its own origin."""
+def strict_policy(page: str, pictures: str = "data:") -> str:
+    """Return a policy under which a page's own style and script run, and nothing else; it speaks to its own origin.
+
+    `pictures`: the sources of the pictures that it may show.
+    """
     elements = {tag: re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script")}
     hashes = {
         tag: base64.b64encode(hashlib.sha256((match[1] if match else "").encode()).digest()).decode()
@@ -31,7 +34,7 @@ def strict_policy(page: str) -> str:
     }
     return (
         f"default-src 'none'; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; "
-        "connect-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+        f"connect-src 'self'; img-src {pictures}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )
 
 
@@ -68,7 +71,7 @@ class PageEndpoints(Controller):
     @get("/calendar", sync_to_thread=False)
     def calendar(self) -> Response[bytes]:
         """Return the page with a workspace's calendar."""
-        return _page(_CALENDAR)
+        return _page(_CALENDAR, "'self' data:")
 
     @get("/campaigns/{campaign_id:str}", sync_to_thread=False)
     def campaign(self, campaign_id: FromPath[str]) -> Redirect:
@@ -77,14 +80,14 @@ class PageEndpoints(Controller):
 
 
 @cache
-def _read(file: Path) -> tuple[bytes, str]:
+def _read(file: Path, pictures: str) -> tuple[bytes, str]:
     """Return a page, without the indentation of its lines, and its policy."""
     page = re.sub(r"\n +", "\n", file.read_text(encoding="utf-8"))
-    return page.encode(), strict_policy(page)
+    return page.encode(), strict_policy(page, pictures)
 
 
-def _page(file: Path) -> Response[bytes]:
-    page, policy = _read(file)
+def _page(file: Path, pictures: str = "data:") -> Response[bytes]:
+    page, policy = _read(file, pictures)
     headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
     return Response(page, media_type="text/html", headers=headers)
 

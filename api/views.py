@@ -15,6 +15,7 @@ from platforms.registry import platforms
 
 T = TypeVar("T", bound=type)
 QUEUE_ID = "que_019bc10e51307c4f8d2b7f3a6c0e9d41"
+THUMBNAIL_URL = "https://posts.example.com/media/t/Qk5nUeVtB8xYc1LrPaZd9sGfH3oKwJ2m.jpg"
 """The id of a queue in examples."""
 
 

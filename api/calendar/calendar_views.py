@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
+from api.posts.addresses import api_base
 from api.posts.bodies.schemas import Name, RequestModel
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.views import Moment, described, view
@@ -119,7 +120,7 @@ async def create(
         )
     if new_view is None:
         raise TooManyRequests(_TOO_MANY, retry_after=60)
-    return _with_addresses(new_view, deps.public_url or str(request.base_url).rstrip("/"))
+    return _with_addresses(new_view, api_base(deps, request))
 
 
 async def list_all(deps: Dependencies, workspace_id: str) -> CalendarViewsView:

@@ -1,11 +1,15 @@
 """The posts of some days."""
 
+from functools import partial
+
 from api.calendar.plans import read_plans
 from api.calendar.queries import PLANS, CalendarQuery
 from api.calendar.rendering import render_calendar
 from api.calendar.restricting import hide, restrict
 from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
+from api.http.headers import HttpRequest
+from api.posts.addresses import thumbnail_url
 from api.posts.counts import MOST_COUNTED
 from domain.errors import InvalidRequest, Problem
 from store.pauses.pauses import list_pauses_under_way
@@ -25,7 +29,9 @@ _TOO_MANY = Problem(
 _NOT_FOR_VIEWS = Problem("This calendar view does not show that", "invalid_field_value", PLANS)
 
 
-async def read_days(deps: Dependencies, workspace_id: str, viewer: Viewer | None, query: CalendarQuery) -> CalendarView:
+async def read_days(
+    deps: Dependencies, request: HttpRequest, workspace_id: str, viewer: Viewer | None, query: CalendarQuery
+) -> CalendarView:
     """Return a calendar, or what a view shows of it. Raises InvalidRequest if too many posts match, TooManyRequests."""
     if viewer and query.has_plans:
         raise InvalidRequest(_NOT_FOR_VIEWS)
@@ -45,7 +51,7 @@ async def read_days(deps: Dependencies, workspace_id: str, viewer: Viewer | None
         raise InvalidRequest(_TOO_MANY)
     async with deps.database.reading() as session:
         pauses = [pause for pause, _ in await list_pauses_under_way(session, workspace_id, MOST_PAUSES)]
-    calendar = await render_calendar(query.zone, query.days, days, pauses)
+    calendar = await render_calendar(query.zone, query.days, days, pauses, partial(thumbnail_url, deps, request))
     if query.has_plans:
         for day, plans in zip(calendar["days"], await read_plans(deps, workspace_id, query), strict=True):
             day["slots"], day["planned"], day["blackouts"] = plans.slots, plans.planned, plans.blackouts

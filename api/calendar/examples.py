@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.views import QUEUE_ID
+from api.views import QUEUE_ID, THUMBNAIL_URL
 
 CALENDAR: dict[str, Any] = {
     "timezone": "Europe/Berlin",
@@ -17,6 +17,7 @@ CALENDAR: dict[str, Any] = {
                     "timezone": "Europe/Berlin",
                     "status": "scheduled",
                     "text": "Hello from SocialSyncerAPI!",
+                    "thumbnail": {"url": THUMBNAIL_URL, "altText": "Skis in the snow"},
                     "targets": [
                         {"platform": "instagram", "accountId": "ig_123", "username": "acme", "status": "pending"},
                         {"platform": "twitter", "accountId": "tw_456", "username": "acme", "status": "pending"},

@@ -1,6 +1,6 @@
 """The days of a calendar as clients read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from api.calendar.views import (
@@ -27,14 +27,23 @@ _BYTES_OF_POST = 500
 
 
 async def render_calendar(
-    zone: str, dates: Sequence[date], days: Sequence[CalendarDay], pauses: Sequence[Pause]
+    zone: str,
+    dates: Sequence[date],
+    days: Sequence[CalendarDay],
+    pauses: Sequence[Pause],
+    thumbnail_address: Callable[[str], str],
 ) -> CalendarView:
     """Return a calendar. Other requests are served in between."""
     now = datetime.now(UTC)
     shown: list[CalendarDayView] = []
     async with loop_share(_BYTES_OF_POST * sum(len(day.posts) for day in days)) as share:
         for day_date, day in zip(dates, days, strict=True):
-            shown.append({"date": day_date.isoformat(), "posts": [_post(post, zone, now) for post in day.posts]})
+            shown.append(
+                {
+                    "date": day_date.isoformat(),
+                    "posts": [_post(post, zone, now, thumbnail_address) for post in day.posts],
+                }
+            )
             await share.pause()
     more = {
         entry["date"]: day.total - len(day.posts)
@@ -44,7 +53,7 @@ async def render_calendar(
     return {"timezone": zone, "days": shown, "pauses": [_pause(pause) for pause in pauses], "more": more}
 
 
-def _post(post: CalendarPost, zone: str, now: datetime) -> CalendarPostView:
+def _post(post: CalendarPost, zone: str, now: datetime, thumbnail_address: Callable[[str], str]) -> CalendarPostView:
     status = status_shown(PostStatus(post.status), post.scheduled_for, now)
     shown: CalendarPostView = {
         "id": post.id,
@@ -61,6 +70,8 @@ def _post(post: CalendarPost, zone: str, now: datetime) -> CalendarPostView:
         shown["seriesId"] = post.series_id
     if post.due_at and post.due_at != post.at:
         shown["dueAt"] = rfc3339(post.due_at)
+    if post.thumbnail:
+        shown["thumbnail"] = {"url": thumbnail_address(post.thumbnail.token), "altText": post.thumbnail.alt_text}
     if pressing := _most_pressing(post.targets):
         shown["waitsFor"] = pressing.value
     if warnings := _warnings(post, now):

@@ -49,6 +49,7 @@ def hide(calendar: CalendarView, viewer: Viewer) -> CalendarView:
     for day in calendar["days"]:
         for post in day["posts"]:
             post.pop("warnings", None)
+            post.pop("thumbnail", None)
             if viewer.detail is ViewDetail.TITLE:
                 post["text"] = first_line(post["text"])
                 for target in post["targets"]:

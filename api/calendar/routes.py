@@ -31,7 +31,7 @@ class CalendarEndpoints(Controller):
     async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the posts of each day."""
         query = read_calendar_query(request)
-        view = await read_days(deps, workspace_id, request_viewer(request), query)
+        view = await read_days(deps, request, workspace_id, request_viewer(request), query)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
 
     @serves(operations.GET_TIMELINE)

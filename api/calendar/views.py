@@ -4,7 +4,7 @@ from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.views import QUEUE_ID, Moment, PlatformName, ValueOf, described, view
+from api.views import QUEUE_ID, THUMBNAIL_URL, Moment, PlatformName, ValueOf, described, view
 from domain.pauses import PauseScope
 from domain.post import PostStatus, TargetStatus
 from domain.waits import WaitsFor
@@ -18,6 +18,14 @@ class CalendarTargetView(TypedDict):
     accountId: Annotated[str, described("The connected account.", "ig_123")]
     username: Annotated[str | None, described("Its name there; null once the account is removed.", "acme")]
     status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("Its status, as in the post.", "published")]
+
+
+@view("CalendarThumbnail")
+class CalendarThumbnailView(TypedDict):
+    """A small picture of a file of a post."""
+
+    url: Annotated[str, described("Its address, for everybody who has it.", THUMBNAIL_URL)]
+    altText: Annotated[str | None, described("What the post says of the file.", "Skis in the snow")]
 
 
 @view("CalendarPost")
@@ -36,6 +44,12 @@ class CalendarPostView(TypedDict):
     status: Annotated[PostStatus, described("The post's status.", "scheduled")]
     text: Annotated[
         str, described("The first 80 characters of its text, or of its first target's own.", "Hello from SocialSyncer")
+    ]
+    thumbnail: NotRequired[
+        Annotated[
+            CalendarThumbnailView,
+            described("That of the first of its files that has one. Files that were not uploaded here have none."),
+        ]
     ]
     waitsFor: NotRequired[
         Annotated[

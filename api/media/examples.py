@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.media.schemas import THUMBNAIL_URL
+from api.views import THUMBNAIL_URL
 
 ID = "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 PUBLIC_URL = "https://posts.example.com/media/u/wJ2mQk5nUeVtB8xYc1LrPaZd9sGfH3oK/holiday.jpg"

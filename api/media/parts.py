@@ -10,7 +10,8 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.media.errors import OVER, MediaRejected, differs, require_storage, storage_errors
 from api.media.schemas import MultipartView, PartView, ReceivedPartView
-from api.media.urls import api_base, upload_public_url
+from api.media.urls import upload_public_url
+from api.posts.addresses import api_base
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState

@@ -6,14 +6,13 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from api.posts.bodies.schemas import RequestModel, WebAddress
-from api.views import HasMore, Moment, NextCursor, described, view
+from api.views import THUMBNAIL_URL, HasMore, Moment, NextCursor, described, view
 from domain.codes import UploadErrorCode
 
 LONGEST_FILENAME = 255
 """Characters; file systems take as many bytes."""
 _ID = "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 _PUBLIC_URL = "https://posts.example.com/media/u/wJ2mQk5nUeVtB8xYc1LrPaZd9sGfH3oK/holiday.jpg"
-THUMBNAIL_URL = "https://posts.example.com/media/t/Qk5nUeVtB8xYc1LrPaZd9sGfH3oKwJ2m.jpg"
 _TYPE = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$"
 FilenameField = Annotated[str, Field(min_length=1, max_length=LONGEST_FILENAME)]
 ContentTypeField = Annotated[str, Field(min_length=3, max_length=127, pattern=_TYPE)]

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from api.dependencies import Deps
 from api.http.etags import respond_tagged
 from api.http.headers import HttpRequest
-from api.media.urls import THUMBNAIL_PATH
+from api.posts.addresses import THUMBNAIL_PATH
 from domain.errors import NotFound, Problem
 from store.uploads.thumbnails import find_thumbnail
 

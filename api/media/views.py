@@ -10,7 +10,8 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.media.errors import MediaRejected
 from api.media.schemas import UploadStateName, UploadView
-from api.media.urls import thumbnail_url, upload_public_url
+from api.media.urls import upload_public_url
+from api.posts.addresses import thumbnail_url
 from domain.codes import UploadErrorCode
 from domain.schedule import rfc3339
 from domain.uploads import UploadState
@@ -63,7 +64,7 @@ def _view(
         createdAt=rfc3339(upload.created_at),
         errorCode=cast("UploadErrorCode | None", code),
         error=error,
-        thumbnailUrl=thumbnail_url(deps, request, thumbnail_token),
+        thumbnailUrl=thumbnail_url(deps, request, thumbnail_token) if thumbnail_token else None,
     )
 
 

@@ -43,6 +43,13 @@ class CalendarTarget(NamedTuple):
     preflight_code: str | None
 
 
+class CalendarThumbnail(NamedTuple):
+    """The thumbnail of an upload that a post names."""
+
+    token: str
+    alt_text: str | None
+
+
 class CalendarPost(NamedTuple):
     """A post on a calendar."""
 
@@ -59,6 +66,8 @@ class CalendarPost(NamedTuple):
     text: str
     """The first characters of its text, or of the first target with its own text."""
     target_count: int
+    thumbnail: CalendarThumbnail | None
+    """That of the first of its files that has one, or of the first target with its own files."""
     targets: list[CalendarTarget]
     """The first `MOST_TARGETS` of them; those that failed or wait come first."""
 
@@ -80,6 +89,16 @@ SELECT posts.id, posts.version, posts.status, coalesce(posts.scheduled_for, post
     ORDER BY position LIMIT 1
   ), ''), {TEXT_LENGTH}),
   (SELECT count(*)::int FROM targets WHERE post_id = posts.id AND ($3::text IS NULL OR account_id = $3)),
+  (SELECT ROW(thumbnails.token, file.item ->> 'alt_text')
+   FROM jsonb_array_elements(coalesce(nullif(posts.media_items, '[]'), (
+     SELECT custom_media FROM targets
+     WHERE post_id = posts.id AND custom_media IS NOT NULL AND ($3::text IS NULL OR account_id = $3)
+     ORDER BY position LIMIT 1
+   ))) WITH ORDINALITY AS file (item, number)
+   JOIN uploads ON uploads.token = ANY (upload_tokens_v1(file.item ->> 'url'))
+     AND uploads.workspace_id = posts.workspace_id AND uploads.state = 'ready'
+   JOIN thumbnails ON thumbnails.upload_id = uploads.id AND thumbnails.content IS NOT NULL
+   ORDER BY file.number LIMIT 1),
   ARRAY(SELECT ROW(targets.platform, targets.account_id, accounts.username, targets.status, targets.confirming,
                    targets.hold_reason, targets.error_code, targets.next_attempt_at, targets.preflight_code)
         FROM targets LEFT JOIN accounts
@@ -139,7 +158,16 @@ async def _read_posts(
     database: Database, workspace_id: str, post_ids: Sequence[str], only_account: str | None
 ) -> dict[str, CalendarPost]:
     rows = await database.rows(_SHOWN, post_ids, workspace_id, only_account) if post_ids else []
-    posts = (CalendarPost._make((*own, list(map(CalendarTarget._make, targets)))) for *own, targets in rows)
+    posts = (
+        CalendarPost._make(
+            (
+                *own,
+                CalendarThumbnail._make(thumbnail) if thumbnail else None,
+                list(map(CalendarTarget._make, targets)),
+            )
+        )
+        for *own, thumbnail, targets in rows
+    )
     return {post.id: post for post in posts}
 
 
