@@ -25,6 +25,9 @@ LOCAL_LIMIT_S = 2.0
 _RECENT, _RECENT_S = 16, 1.0
 """Ended steps that are counted, and for how many seconds."""
 
+_BUSY_S = 0.3
+"""How long this process counts as publishing after a step began or ended: in between it waits for the platform."""
+
 _RESULT_KEPT_S = 20.0
 """How long the result of a continued step is kept for its activity."""
 
@@ -53,6 +56,7 @@ class LocalPublish:
         """The steps that continue as activities: until the activity's first try, or for a while after their end."""
         self._ended = deque[float](maxlen=_RECENT)
         """When the last steps ended."""
+        self._busy_until = float("-inf")
         self._stopping = False
 
     @property
@@ -64,6 +68,10 @@ class LocalPublish:
         """Return how many steps run in this process or have ended within the last second: some at least, if many."""
         since = asyncio.get_running_loop().time() - _RECENT_S
         return len(self._running) + sum(at > since for at in self._ended)
+
+    def is_publishing(self) -> bool:
+        """Return whether a step of this process has just begun or ended, so that others should leave it the cores."""
+        return asyncio.get_running_loop().time() < self._busy_until
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -129,6 +137,7 @@ class LocalPublish:
     def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
         self._running[key] = step
+        self._busy_until = asyncio.get_running_loop().time() + _BUSY_S
         # A step that hangs is cancelled, so that Temporal's next try begins it again and does not join it.
         limit = asyncio.get_running_loop().call_later(STEP_TIMEOUT.total_seconds(), step.cancel, STOPS)
 
@@ -136,6 +145,7 @@ class LocalPublish:
             limit.cancel()
             del self._running[key]
             self._ended.append(asyncio.get_running_loop().time())
+            self._busy_until = self._ended[-1] + _BUSY_S
             # Read the error, which the target's row has: asyncio would log it if no run waits for the step.
             _ = step.cancelled() or step.exception()
 

@@ -5,6 +5,7 @@ from temporalio.client import Client
 from domain.retention import Retention
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
+from reconcile.bulk_pace import BulkPace
 from reconcile.campaigns import CampaignRound
 from reconcile.chains import chain_task
 from reconcile.ends import ends_task
@@ -36,11 +37,12 @@ from workflows.client.runs import Runs
 
 
 def worker_tasks(
-    client: Client, parts: WorkerParts, posts: PostWorkflows, watch: LatePostWatch, retention: Retention
+    client: Client, parts: WorkerParts, posts: PostWorkflows, pace: BulkPace, watch: LatePostWatch, retention: Retention
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
     leases = Leases(parts.database, watch.hear, PromotionWatch(parts.database).hear)
-    return [*_own_tasks(parts, leases), *_shared_tasks(client, parts, leases, posts, watch, retention), leases.task()]
+    shared = _shared_tasks(client, parts, leases, posts, pace, watch, retention)
+    return [*_own_tasks(parts, leases), *shared, leases.task()]
 
 
 def _own_tasks(parts: WorkerParts, leases: Leases) -> list[BackgroundTask]:
@@ -59,6 +61,7 @@ def _shared_tasks(
     parts: WorkerParts,
     leases: Leases,
     posts: PostWorkflows,
+    pace: BulkPace,
     watch: LatePostWatch,
     retention: Retention,
 ) -> list[BackgroundTask]:
@@ -67,7 +70,7 @@ def _shared_tasks(
     tasks = [
         # Four workers deliver a backlog together.
         leased(sweep_task(database, posts), "sweep.0", "sweep.1", "sweep.2", "sweep.3"),
-        leased(bulk_task(database, posts, parts.bulk_starts_per_s), "bulk"),
+        leased(bulk_task(database, posts, pace), "bulk"),
         leased(chain_task(database, posts), "chains"),
         leased(planner_task(database, parts.most_open_posts), "planner"),
         leased(hold_task(database), "holds"),

@@ -16,6 +16,7 @@ from activities.webhooks import STEPS
 from domain.retention import Retention
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
+from reconcile.bulk_pace import BulkPace
 from reconcile.late_posts import LatePostWatch
 from reconcile.rounds import running_tasks
 from runtime.background import worker_tasks
@@ -74,6 +75,10 @@ class WorkerGroup:
     def workers(self) -> list[Worker]:
         """Return all of them."""
         return [self.posts, *(worker for worker in (self.continued, self.webhooks) if worker), *self.platforms]
+
+    def is_publishing(self) -> bool:
+        """Return whether a step towards a platform has just begun or ended in this process."""
+        return self.local_publish is not None and self.local_publish.is_publishing()
 
     async def finish(self) -> None:
         """Take no new tasks, and finish those that have begun.
@@ -194,7 +199,9 @@ async def running_workers(
     """
     workers = workers or worker_group(client, parts, platforms())
     posts = PostWorkflows(client, eager=not workers.has_version)
-    tasks = worker_tasks(client, parts, posts, watch or LatePostWatch(parts.database), retention or Retention())
+    pace = BulkPace(parts.bulk_starts_per_s, workers.is_publishing)
+    watch, retention = watch or LatePostWatch(parts.database), retention or Retention()
+    tasks = worker_tasks(client, parts, posts, pace, watch, retention)
     async with polling(workers, parts), running_tasks(*tasks):
         yield
 

@@ -32,6 +32,13 @@ WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AN
   AND posts.id = ANY(ARRAY(SELECT id FROM posts WHERE id = ANY(CAST(:ids AS text[])) FOR NO KEY UPDATE SKIP LOCKED))
 """)
 
+# A post whose moment has come meanwhile is delivered at once, by a sweep. It locks posts as the record does.
+_RETURN = text("""
+UPDATE posts SET delivery_attempts = 0, next_delivery_at = coalesce(bulk_delivery_at_v1(due_at), now())
+WHERE delivered_version < version AND delivery_attempts = 1
+  AND id = ANY(ARRAY(SELECT id FROM posts WHERE id = ANY(CAST(:ids AS text[])) FOR NO KEY UPDATE SKIP LOCKED))
+""")
+
 # Literals: the planner must see that the partial index has these posts.
 IS_BEHIND = (
     "posts.delivered_version < posts.version"
@@ -118,6 +125,11 @@ async def _claimed(
     soonest_first = Post.status.in_(OPEN).desc(), Post.due_at, Post.id
     query = select(Post).where(Post.id.in_(ids)).order_by(*soonest_first).options(selectinload(Post.targets))
     return list(await session.scalars(query))
+
+
+async def return_to_waiting(session: AsyncSession, post_ids: Sequence[str]) -> None:
+    """Let posts that were claimed in a turn and not delivered wait for another turn."""
+    await session.execute(_RETURN, {"ids": sorted(post_ids)})
 
 
 async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from domain.delivery import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
 from domain.errors import Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus
+from reconcile.bulk_pace import LONGEST_TURN_S, BulkPace
 from reconcile.rounds import running_tasks
 from reconcile.sweep import bulk_task, deliver_in_turn, sweep
 from runtime.temporal import DATA_CONVERTER
@@ -34,6 +35,10 @@ FIRST_EVENTS = [
 ]
 PACE = 10
 MANY = 35
+
+
+def pace(per_s: int = PACE) -> BulkPace:
+    return BulkPace(per_s, lambda: False)
 
 
 class Recording(PostWorkflows):
@@ -97,7 +102,7 @@ async def test_the_default_pace_tells_ten_thousand_posts_within_two_minutes_and_
     workers = [Recording(stack), Recording(stack)]
     async with AsyncExitStack() as both:
         for workflows in workers:
-            await both.enter_async_context(running_tasks(bulk_task(stack.worker_database, workflows, PACE)))
+            await both.enter_async_context(running_tasks(bulk_task(stack.worker_database, workflows, pace())))
         async with asyncio.timeout(60):
             while await behind(stack, posts):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
@@ -123,7 +128,7 @@ async def test_the_soonest_due_have_no_pace(stack: Stack) -> None:
     await sweep(stack.worker_database, workflows)
     own = [post.id for post in posts]
     assert [post_id for _, post_id in workflows.started if post_id in own] == own
-    assert await deliver_in_turn(stack.worker_database, workflows, 1) == 0
+    assert await deliver_in_turn(stack.worker_database, workflows, pace(1)) == 0
 
 
 async def test_a_post_whose_moment_has_come_needs_no_turn(stack: Stack) -> None:
@@ -160,7 +165,7 @@ async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -
             reached.set()
             await asyncio.Event().wait()
 
-    killed = asyncio.create_task(deliver_in_turn(stack.worker_database, Hanging(stack.client), PACE))
+    killed = asyncio.create_task(deliver_in_turn(stack.worker_database, Hanging(stack.client), pace()))
     await reached.wait()
     killed.cancel()
     await asyncio.wait([killed])
@@ -185,15 +190,46 @@ async def test_a_turn_leaves_room_for_the_tasks_that_wait(stack: Stack, monkeypa
     monkeypatch.setattr(workflows.queues, "posts", state)
     for delivered in (0, 3, 2):
         await free_turn(stack)
-        assert await deliver_in_turn(stack.worker_database, workflows, PACE) == delivered
+        assert await deliver_in_turn(stack.worker_database, workflows, pace()) == delivered
     assert [post_id for _, post_id in workflows.started] == [post.id for post in posts]
+
+
+async def test_a_turn_gives_way_to_publications_and_gives_back_what_it_has_not_begun(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts = await import_posts(stack, PACE, timedelta(hours=1), "beside publications")
+    monkeypatch.setattr("reconcile.bulk_pace.LONGEST_TURN_S", 0.3)
+    workflows, busy = Recording(stack), False
+    shared = BulkPace(PACE, lambda: busy)
+
+    async def without_backlog() -> QueueState:
+        return QueueState(polled=True, backlog=0)
+
+    monkeypatch.setattr(workflows.queues, "posts", without_backlog)
+
+    class Publishing(Recording):
+        async def start(self, plan: Plan) -> None:
+            nonlocal busy
+            busy = True
+            await super().start(plan)
+
+    assert await deliver_in_turn(stack.worker_database, Publishing(stack), shared) == 1
+    first, *others = [await stack.read(post.id) for post in posts]
+    assert first.is_delivered
+    assert {
+        (row.delivery_attempts, row.due_at and row.next_delivery_at == row.due_at - BULK_LEAD) for row in others
+    } == {(0, True)}
+    await free_turn(stack)
+    monkeypatch.setattr("reconcile.bulk_pace.LONGEST_TURN_S", LONGEST_TURN_S)
+    assert await deliver_in_turn(stack.worker_database, workflows, shared) == 1
+    assert [post_id for _, post_id in workflows.started] == [posts[1].id]
 
 
 async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: Stack) -> None:
     (post,) = await import_posts(stack, 1, timedelta(hours=1), "no Temporal in its turn")
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
     with pytest.raises(Unavailable):
-        await deliver_in_turn(stack.worker_database, PostWorkflows(nowhere), PACE)
+        await deliver_in_turn(stack.worker_database, PostWorkflows(nowhere), pace())
     row = await stack.read(post.id)
     assert row.due_at
     assert (row.delivery_attempts, row.next_delivery_at) == (0, row.due_at - BULK_LEAD)
@@ -202,7 +238,7 @@ async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: 
 async def test_a_worker_without_bulk_posts_writes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await _last_turn(stack)
     with noting_statements(monkeypatch, own=True) as statements:
-        assert await deliver_in_turn(stack.worker_database, stack.workflows, PACE) == 0
+        assert await deliver_in_turn(stack.worker_database, stack.workflows, pace()) == 0
     assert len(statements) == 1
     assert await _last_turn(stack) == before
 
@@ -220,7 +256,7 @@ async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
         await import_posts(stack, number, timedelta(hours=1), f"a turn of {number}")
         await free_turn(stack)
         with noting_statements(monkeypatch, own=True) as statements:
-            assert await deliver_in_turn(stack.worker_database, stack.workflows, 100) == number
+            assert await deliver_in_turn(stack.worker_database, stack.workflows, pace(10_000)) == number
         counts.append(len(statements))
     # The turn, the claim, the posts, their targets, their accounts, and the record.
     # The first turn reads the workspace's name, too, which is then remembered.
@@ -230,7 +266,7 @@ async def test_a_turn_takes_as_many_statements_for_many_posts_as_for_one(
 async def test_a_start_in_a_turn_costs_one_call_and_one_task_that_waits_in_no_queue(stack: Stack) -> None:
     (post,) = await import_posts(stack, 1, timedelta(hours=1), "the cost of a start")
     workflows = PostWorkflows(stack.client, eager=True)
-    assert await deliver_in_turn(stack.worker_database, workflows, PACE) == 1
+    assert await deliver_in_turn(stack.worker_database, workflows, pace()) == 1
     handle = await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Sleeping until")
     events = list((await handle.fetch_history()).events)
     assert [event_kind(event) for event in events] == FIRST_EVENTS
@@ -247,7 +283,7 @@ async def test_waiting_for_a_turn_makes_nothing_unready(stack: Stack) -> None:
         passed = datetime.now(UTC) - UNDELIVERED_AFTER - timedelta(seconds=1)
         await session.execute(update(Post).where(Post.id == posts[0].id).values(next_delivery_at=passed))
     assert (await counted(stack)).untried == 1, "the sweep has missed its moment"
-    await deliver_in_turn(stack.worker_database, stack.workflows, PACE)
+    await deliver_in_turn(stack.worker_database, stack.workflows, pace())
     after = await counted(stack)
     assert (after.behind, after.turn_age) == (1, timedelta(0))
 
@@ -258,7 +294,7 @@ async def test_a_draft_of_a_bulk_operation_ends_its_workflow_in_a_turn(stack: St
     draft = await stack.write_change(post, due=None, draft=True)
     await write_bulk(stack, [draft])
     assert await behind(stack, [draft]) == 1
-    assert await deliver_in_turn(stack.worker_database, stack.workflows, PACE) == 1
+    assert await deliver_in_turn(stack.worker_database, stack.workflows, pace()) == 1
     await handle.result()
     row = await stack.read(post.id)
     assert (row.status, row.is_delivered) == (PostStatus.DRAFT, True)

@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 from domain.post import HoldReason
 from domain.retention import Retention
 from reconcile import late_posts
+from reconcile.bulk_pace import BulkPace
 from reconcile.late_posts import WATCH, LatePostWatch
 from reconcile.leases import DURATION, Leases
 from reconcile.readiness import Readiness
@@ -142,7 +143,8 @@ async def test_an_idle_process_asks_little(
     own = open_counted(url, Component.WORKER, statements)
     async with open_parts(settings, own) as parts:
         watch = LatePostWatch(own, readiness=Readiness(own, stack.workflows.queues, storage=parts.storage))
-        tasks = worker_tasks(stack.client, parts, stack.workflows, watch, Retention())
+        pace = BulkPace(parts.bulk_starts_per_s, lambda: False)
+        tasks = worker_tasks(stack.client, parts, stack.workflows, pace, watch, Retention())
         of_worker = await rates([*tasks, schema_task(own)], watch, statements)
     await own.close()
 

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed, account_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
+from reconcile.bulk_pace import BulkPace
 from reconcile.lifted_holds import lift_holds
 from reconcile.sweep import deliver_in_turn, sweep
 from store.models import Post
@@ -68,7 +69,7 @@ async def test_a_skipped_post_is_a_draft_whose_workflow_ends(stack: Stack) -> No
     await held(stack, post)
     assert await resume(stack, pause, MissedPolicy.SKIP) == Resumed(skipped=1)
     await free_turn(stack)
-    await deliver_in_turn(stack.worker_database, stack.workflows, 100)
+    await deliver_in_turn(stack.worker_database, stack.workflows, BulkPace(100, lambda: False))
     async with asyncio.timeout(60):
         await handle.result()
     post = await stack.read(post.id)
