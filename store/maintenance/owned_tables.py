@@ -23,6 +23,7 @@ SHARED: Mapping[str, str] = {
     "deletions": "the proof of the deletion, with ids alone",
     "delivery_progress": "the service's own progress",
     "handover_keys": "the service's own keys",
+    "installation": "the service's own identity",
     "leases": "the service's own tasks",
     "rate_limit_buckets": "of an account at its platform, whichever workspaces have connected it",
     "rate_limit_slots": "of an account at its platform, whichever workspaces have connected it",
@@ -30,6 +31,7 @@ SHARED: Mapping[str, str] = {
     "schema_states": "the service's own progress",
     "service_state": "the service's own state",
     "storage_markers": "the service's own store",
+    "trusted_server": "the service's own database",
     "zone_checks": "the service's own progress",
 }
 """Tables without rows of a workspace, and what their rows are instead."""
