@@ -1,8 +1,10 @@
 """Checks of a scheduled post before its time: why it will not be published as it is, and when to check again."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 
 from domain.rate_limits import RateLimit
 
@@ -91,14 +93,25 @@ def warning_sentence(reason: PreflightReason, label: str) -> str:
 
 
 def is_over_quota(
-    limits: Iterable[RateLimit], used: Iterable[datetime], ahead: Iterable[datetime], due_at: datetime
+    limits: Iterable[RateLimit],
+    used: Sequence[datetime],
+    queue: Sequence[tuple[datetime, str]],
+    due_at: datetime,
+    target_id: str,
 ) -> bool:
-    """Return whether an account will have used up one of its limits at a time.
+    """Return whether an account will have used up one of its limits when a target is due.
 
-    `used` are the times of its sends, `ahead` the due times of the posts that go before.
+    `used` are the times of its sends, `queue` the due times of its targets with their ids; both in order. An account may
+    have thousands of targets, and each of them is checked, so the counts are the differences of places in them.
     """
-    times = [*used, *ahead]
-    return any(sum(due_at - limit.per < time <= due_at for time in times) >= limit.limit for limit in limits)
+    place = bisect_left(queue, (due_at, target_id))
+    for limit in limits:
+        since = due_at - limit.per
+        sends = bisect_right(used, due_at) - bisect_right(used, since)
+        before = place - bisect_right(queue, since, key=itemgetter(0))
+        if sends + before >= limit.limit:
+            return True
+    return False
 
 
 def next_check(due_at: datetime, now: datetime, *, reason: PreflightReason | None) -> datetime:

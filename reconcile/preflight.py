@@ -136,8 +136,7 @@ async def _over_quota(session: AsyncSession, preflights: Sequence[Preflight], no
         target, due_at = check.target, check.target.due_at or now
         used, reported = sent.get((target.platform, target.account_id), ([], None))
         queue = ahead.get((check.post.workspace_id, target.account_id), [])
-        before = [at for at, target_id in queue if (at, target_id) < (due_at, target.id)]
-        if is_over_quota(_long_limits(target.platform, reported), used, before, due_at):
+        if is_over_quota(_long_limits(target.platform, reported), used, queue, due_at, target.id):
             over.add(target.id)
     return over
 

@@ -1,5 +1,6 @@
 """Queries for targets that are checked before they are due, and for the quotas of their accounts."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,7 +155,7 @@ async def due_times(
 async def sent_times(
     session: AsyncSession, accounts: Collection[AccountKey], since: datetime, most: int
 ) -> dict[AccountKey, tuple[list[datetime], int | None]]:
-    """Return when accounts have published since a time, and the limit that their platform reports, if any.
+    """Return when accounts have published since a time, in order, and the limit that their platform reports, if any.
 
     Returns the newest `most` times of all.
     """
@@ -174,11 +175,13 @@ async def sent_times(
         .order_by(slot.at.desc().nulls_last())
         .limit(most)
     )
-    sendings: dict[AccountKey, tuple[list[datetime], int | None]] = {}
+    times, limits = defaultdict[AccountKey, list[datetime]](list), dict[AccountKey, int | None]()
     for platform, account_id, limit, at in await session.execute(query):
-        times, known = sendings.get((platform, account_id), ([], None))
-        sendings[platform, account_id] = ([*times, at] if at else times, limit or known)
-    return sendings
+        key = (platform, account_id)
+        limits[key] = limit or limits.get(key)
+        if at is not None:
+            times[key].append(at)
+    return {key: (times[key][::-1], limit) for key, limit in limits.items()}
 
 
 async def full_until(
