@@ -24,7 +24,9 @@ NEWEST = 20
 """Posts that are searched, the most that TikTok lists in one response."""
 _LISTED = "id,title,video_description,create_time,share_url"
 _PULLS = {"video_pull_failed", "photo_pull_failed"}
-
+_PULL_WAITS = (timedelta(seconds=30), timedelta(minutes=2))
+"""How long a post waits after each time that TikTok could not fetch its media; ours. The server that has them may be
+starting again, also our own."""
 
 COUNT_LAGS = timedelta(minutes=5)
 """How long after the last chunk TikTok's count of received bytes may still be too low; ours."""
@@ -114,13 +116,14 @@ class PublishVerdict:
         return sent is None or datetime.now(UTC) - sent > COUNT_LAGS
 
     async def fail(self, reason: str) -> PlatformError:
-        """Forget a post that failed at TikTok; return its error. If TikTok could not fetch media, retry once."""
+        """Forget a post that failed at TikTok; return its error. If TikTok could not fetch media, retry twice."""
         for name in ("upload", "publishId", "failed"):
             self._handles.pop(name, None)
         error = errors.failed(reason)
-        if reason in _PULLS and not self._handles.get("pulledTwice"):
-            self._handles["pulledTwice"] = True
-            error = PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code)
+        pulls = int(self._handles.get("failedPulls", 0))
+        if reason in _PULLS and pulls < len(_PULL_WAITS):
+            self._handles["failedPulls"] = pulls + 1
+            error = PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code, retry_after=_PULL_WAITS[pulls])
         await self._save()
         return error
 

@@ -70,3 +70,14 @@ async def test_a_count_that_lags_does_not_send_a_video_twice(rig: Rig) -> None:
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     await rig.sandbox.clear_conditions("tiktok")
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+
+
+async def test_photos_that_tiktok_cannot_fetch_are_tried_again_while_their_server_may_return(rig: Rig) -> None:
+    failure = {"data": {"status": "FAILED", "fail_reason": "photo_pull_failed"}, "error": {"code": "ok"}}
+    context, errors = await prepared(rig, ["a.jpg"]), []
+    for _ in range(3):
+        await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=failure)
+        errors.append(await refused(PLATFORM.publish(rig.connection(), context)))
+        assert "publishId" not in context.handles
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
+    assert [error.retry_after for error in errors] == [timedelta(seconds=30), timedelta(minutes=2), None]
