@@ -101,8 +101,8 @@ def is_over_quota(
 ) -> bool:
     """Return whether an account will have used up one of its limits when a target is due.
 
-    `used` are the times of its sends, `queue` the due times of its targets with their ids; both in order. An account may
-    have thousands of targets, and each of them is checked, so the counts are the differences of places in them.
+    `used` are the times of its sends, `queue` the due times of its targets with their ids; both in order. An account
+    may have thousands of targets, and each of them is checked, so the counts are differences of places in them.
     """
     place = bisect_left(queue, (due_at, target_id))
     for limit in limits:
