@@ -64,7 +64,8 @@ class StepContext:
             await self.keeper.save(self.context.handles)
         if not self.platform.prepares(self.context.draft):
             # The request that makes the post public carries the files: it must not wait for them once it has begun.
-            await self.media.fetch(self.context.draft.media)
+            pulled_kinds = self.platform.pulls.kinds
+            await self.media.fetch(item for item in self.context.draft.media if item.type not in pulled_kinds)
 
 
 async def _save_nothing(_: Handles) -> None:
