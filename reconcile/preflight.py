@@ -3,6 +3,7 @@
 Accounts and quotas are read from rows, and no platform is asked. Of each media file, the first bytes are fetched.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,8 +38,10 @@ from store.maintenance.preflight import (
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
-BATCH = 200
-"""Targets of one round. Their posts are locked meanwhile, so it must be short."""
+_PAUSE_S = 0.5
+"""The pause between rounds while more wait: thousands of posts may be imported together, and due posts go first."""
+BATCH = 100
+"""Targets of one round. Their posts are locked meanwhile, and the worker publishes beside it, so it must be short."""
 _MOST_TIMES = 20_000
 """Due times and sends that a round reads to count quotas. If there are more, some are not counted, so a warning may be
 missing."""
@@ -52,8 +55,8 @@ def preflight_task(database: Database, meters: Meters, files: SharedFiles) -> Ba
     """Return the task that checks the targets that are due for it, twice a minute."""
 
     async def check_all() -> None:
-        while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
-            pass
+        while await preflight(database, meters, datetime.now(UTC), files) == BATCH:  # noqa: ASYNC110
+            await asyncio.sleep(_PAUSE_S)
 
     return BackgroundTask(check_all, _EVERY_S, "preflight.postponed", looks_for="preflight")
 

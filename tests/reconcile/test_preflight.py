@@ -1,6 +1,7 @@
 """Causes that will keep a post from being published are found before its time, shown, and cleared once corrected."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from activities.meters import Meters
 from api.posts.answers.rendering import render_post
 from domain.audit import Action
 from domain.preflight import PreflightReason, next_check
+from media.fetch import MediaFetcher
+from media.shared_files import SharedFiles
 from platforms.registry import platforms
 from reconcile import preflight
 from store.models import Account, AppRefusal, AuditEvent, Post, RateLimitBucket, RateLimitSlot, Target
@@ -176,6 +179,19 @@ async def test_round_is_bounded_and_fair_to_workspaces(own: Stack, monkeypatch: 
     assert theirs.id in checked
     assert len(checked & {post.id for post in many}) == 2
     assert [await check(own), await check(own)] == [2, 0]
+
+
+async def test_the_rounds_of_a_backlog_leave_time_for_what_is_due(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "BATCH", 2)
+    monkeypatch.setattr(preflight, "_PAUSE_S", 0.1)
+    account = await own.connect("twitter")
+    for number in range(5):
+        await own.save(f"one of a backlog {number}", [account], due_in=SOON)
+    files, began = SharedFiles(MediaFetcher()), time.monotonic()
+    await preflight.preflight_task(own.worker_database, Meters(), files).work()
+    await files.close()
+    assert time.monotonic() - began >= 0.2
+    assert await check(own) == 0
 
 
 async def test_a_new_time_is_checked_again(own: Stack) -> None:
