@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 UNDELIVERED_AFTER = timedelta(seconds=30)
 """The age from which an undelivered version counts: the sweep comes every 5 s."""
 BULK_STARTS_PER_S = 100
-"""The default pace of bulk operations. A start and its first task take about 10 ms of a core (docs/operations.md), so
-this leaves about half of two cores to everything else."""
+"""The default pace of bulk operations. A start and its first task take 11 to 17 ms of a core (docs/operations.md), so
+this leaves about a third of two cores to everything else."""
 BULK_LEAD = timedelta(seconds=60)
 """How long before its due time a post of a bulk operation is delivered at the latest (`bulk_delivery_at_v1`)."""
 

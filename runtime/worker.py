@@ -41,7 +41,7 @@ _STICKY = timedelta(seconds=3)
 """How long a task waits in the worker's own queue of workflows that it has in memory. That queue is first come, first
 served. Fair shares between workspaces exist on the shared queue only, so a task that waits longer moves there. To move
 costs a post another fifth of all processor time: two events, a second dispatch, and the run's replay. With one second,
-two of three posts of a herd of 240 moved."""
+two of three posts of a herd of 240 moved on a busy machine."""
 _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
 _ROWS = 20
