@@ -14,8 +14,9 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
 _FILLING = 0xFF
 _STRAY = 0
 """Stands for bytes between segments that belong to none; decoders skip them with a warning."""
-_REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""The end of the coded picture: a marker that is no stuffed byte, restart marker or filling."""
+_REAL_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]", re.DOTALL)
+"""The end of the coded picture: a marker that is no stuffed byte, restart marker or filling. Lower ones are damage that
+decoders skip (libjpeg, jpeg_resync_to_restart): at a segment of theirs, the rest of the picture would be cut off."""
 
 
 def patches(source: Source) -> Iterator[BytePatch]:

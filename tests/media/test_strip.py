@@ -72,6 +72,15 @@ def test_jpeg_of_two_pictures_keeps_the_first() -> None:
     assert seen(after) == seen(pair)[:1]
 
 
+def test_a_jpeg_with_a_damaged_scan_keeps_what_viewers_still_show() -> None:
+    whole = files.saved(files.photo(320, 240), "JPEG", exif=files.exif(1), restart_marker_rows=1)
+    at = whole.index(b"\xff\xd1", whole.index(b"\xff\xda")) + 8
+    before = whole[:at] + b"\xff\x9f\0\4" + whole[at + 4 :]
+    after, removed = stripped(before, "image/jpeg")
+    assert removed == "EXIF"
+    assert seen(after) == seen(before)
+
+
 def test_jpeg_thumbnail_goes() -> None:
     plain = files.saved(files.photo(), "JPEG")
     assert plain[2:4] == b"\xff\xe0"
