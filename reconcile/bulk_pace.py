@@ -15,6 +15,9 @@ _CATCH_UP_SHARE = 0.5
 """How much more than the pace a turn takes if earlier ones took less."""
 _LONGEST_DEBT_S = 30
 """For how many seconds of the pace a missed delivery is made up for."""
+_NOTICED_AFTER_S = 5
+"""How long posts of a bulk operation may wait for their first turn: workers ask for work with their leases. That is
+made up for, too."""
 _LATE_S = 0.05
 """By how much later than its moment a delivery may begin so that those after it keep theirs."""
 _LOOK_S = 0.01
@@ -31,7 +34,7 @@ class BulkPace:
     def __init__(self, per_s: int, is_publishing: Callable[[], bool]) -> None:
         self.per_s = per_s
         self._is_publishing = is_publishing
-        self._debt = 0
+        self._debt = per_s * _NOTICED_AFTER_S
         """How many posts fewer than the pace allows were delivered while more waited."""
         self._interval_s = self._last_at = self._end = 0.0
         self._queue = asyncio.Lock()
@@ -69,5 +72,5 @@ class BulkPace:
 
     def end(self, delivered: int, *, more_wait: bool) -> None:
         """End a turn in which so many posts were delivered."""
-        debt = self._debt + self.per_s - delivered if more_wait else 0
+        debt = self._debt + self.per_s - delivered if more_wait else self.per_s * _NOTICED_AFTER_S
         self._debt = min(max(debt, 0), self.per_s * _LONGEST_DEBT_S)

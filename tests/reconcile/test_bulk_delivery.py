@@ -182,7 +182,8 @@ async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -
 
 async def test_a_turn_leaves_room_for_the_tasks_that_wait(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     posts = await import_posts(stack, 5, timedelta(hours=1), "behind a backlog")
-    workflows, backlogs = Recording(stack), [PACE, PACE - 3, 0]
+    workflows, most = Recording(stack), pace().most
+    backlogs = [most, most - 3, 0]
 
     async def state() -> QueueState:
         return QueueState(polled=True, backlog=backlogs.pop(0))
