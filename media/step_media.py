@@ -140,20 +140,30 @@ class StepMedia:
             raise PlatformError(ErrorKind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
         async with self._file(media) as shared:
-            file, facts, _ = await self._examined(media, shared, cleaned=False)
+            file, facts, removed = await self._examined(media, shared, cleaned=self._cleans_address(shared))
             async with self._fitted(media, file, facts, converts=self._tools.public_files is not None) as (
                 fitted,
                 _,
                 changes,
             ):
-                if fitted is file and shared.upload:
+                is_unchanged = fitted is shared.stored
+                if is_unchanged and shared.upload:
                     return self._upload_address(media, shared.upload)
-                stays = fitted is file and not self._platform.pulls.from_verified_domain
+                stays = is_unchanged and not self._platform.pulls.from_verified_domain
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)
-                await self._record.save(media.url, changes)
+                await self._record.save(media.url, (*removed, *changes))
                 return address
+
+    def _cleans_address(self, shared: SharedFile) -> bool:
+        """Return whether a file that its platform fetches must be without metadata.
+
+        A file at an address of the client's own is public already, so it stays there if it can.
+        """
+        if self._platform.strips_metadata or self._tools.public_files is None:
+            return False
+        return shared.upload is not None or self._platform.pulls.from_verified_domain
 
     def _upload_address(self, media: Media, upload: OwnUpload) -> str:
         """Return the public address of an upload, which is on a domain of this service. Raises PlatformError."""

@@ -236,7 +236,7 @@ class Platform(ABC, Generic[S, C]):
     """The platform's own hosts, including all their subdomains, in addition to those of `base_url` and
     `other_base_urls`. The account's token is sent only to these if a response names the address."""
     strips_metadata: ClassVar[bool] = False
-    """Whether the platform re-encodes the files that it is sent. If not, their metadata (place, camera) would be
+    """Whether the platform re-encodes the files that it gets. If not, their metadata (place, camera) would be
     public, so this service removes it first."""
     covers: ClassVar[Mapping[str, FileRule]] = {}
     """Settings, by field name, that hold the URL of a video's cover image, or a list of objects with the `url` of its

@@ -42,6 +42,7 @@ class Instagram(
     account_prefix = "ig"
     request_id_header = REQUEST_ID_HEADER
     pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.VIDEO}))
+    strips_metadata = True  # general knowledge, unverified
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS

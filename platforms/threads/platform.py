@@ -49,6 +49,7 @@ class Threads(
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
     pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.VIDEO}))
+    strips_metadata = True  # general knowledge, unverified
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)

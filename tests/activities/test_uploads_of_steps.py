@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from runtime.parts import WorkerParts, open_parts
 from store.models import Post
-from tests.activities.test_media_of_steps import opened, public_url, published
+from tests.activities.test_media_of_steps import opened, public_url, published, read_target
 from tests.media import files
 from tests.stack import Stack
 from tests.uploads import add_upload, address
@@ -36,7 +37,7 @@ async def save(stack: Stack, parts: WorkerParts, platform: str, words: str, cont
     """Save a post with an uploaded picture."""
     upload = await add_upload(stack.database, stack.workspace_id, content, storage=parts.storage)
     account = await stack.connect(platform)
-    return await stack.save(words, [account], media=[address(upload)], settings=SETTINGS[platform])
+    return await stack.save(words, [account], media=[address(upload)], settings=SETTINGS.get(platform))
 
 
 @pytest.mark.parametrize("platform", SETTINGS)
@@ -51,3 +52,33 @@ async def test_a_converted_file_is_not_fetched_here_from_its_new_address(
     assert item.url.startswith(f"{public_url}/media/")
     await published(step)
     assert len(await stack.public(words)) == 1
+
+
+@pytest.mark.parametrize("platform", SETTINGS)
+async def test_place_and_camera_are_removed_from_a_picture_that_the_platform_fetches(
+    stack: Stack, parts: WorkerParts, public_url: str, platform: str
+) -> None:
+    words = f"at home, for {platform}"
+    photo = files.saved(files.photo(900, 900), "JPEG", exif=files.exif(), comment=b"taken with SecretCam")
+    post = await save(stack, parts, platform, words, photo)
+    step = await opened(stack, parts, post)
+    await step.check_media()
+    [item] = step.context.draft.media
+    async with httpx.AsyncClient() as client:
+        content = (await client.get(item.url)).content
+    assert content[:3] == b"\xff\xd8\xff"
+    assert not [secret for secret in files.SECRETS if secret in content]
+    assert [change["what"] for change in (await read_target(stack, post)).media_changes] == ["metadata_removed"]
+
+
+async def test_a_picture_that_the_platform_encodes_again_is_fetched_as_it_was_uploaded(
+    stack: Stack, parts: WorkerParts, public_url: str
+) -> None:
+    post = await save(
+        stack, parts, "instagram", "for Instagram", files.saved(files.photo(), "JPEG", exif=files.exif(1))
+    )
+    step = await opened(stack, parts, post)
+    await step.check_media()
+    [item] = step.context.draft.media
+    assert item.url.startswith(f"{public_url}/media/u/")
+    assert (await read_target(stack, post)).media_changes == []
