@@ -16,6 +16,9 @@ from platforms.texts.unicode import graphemes, nfc
 
 CHARACTERS_PER_UNIT = 20
 """Our choice: far more than links, mentions and combining marks add to a real text."""
+SIDE = 5760
+"""Mastodon limits the pixels of an image (image_matrix_limit, 33,177,600), of which this is the square root, and shows
+no more than 8,294,400 of them."""
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
@@ -36,8 +39,11 @@ RULES = Rules(
     files=(
         FileRule(
             MediaType.IMAGE,
-            ("image/jpeg", "image/png", "image/webp", "image/heic", "image/avif", "image/gif"),
+            # HEIC and AVIF are converted: Mastodon itself makes JPEGs of them, and other servers refuse them.
+            ("image/jpeg", "image/png", "image/webp", "image/gif"),
             max_bytes=DEFAULTS.image_bytes,
+            max_width=SIDE,
+            max_height=SIDE,
             source=_CONFIGURATION,
         ),
         FileRule(MediaType.GIF, ("image/gif",), max_bytes=DEFAULTS.most_bytes(MediaType.GIF), source=_CONFIGURATION),

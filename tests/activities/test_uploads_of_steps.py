@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from runtime.parts import WorkerParts, open_parts
 from store.models import Post
@@ -82,3 +83,11 @@ async def test_a_picture_that_the_platform_encodes_again_is_fetched_as_it_was_up
     [item] = step.context.draft.media
     assert item.url.startswith(f"{public_url}/media/u/")
     assert (await read_target(stack, post)).media_changes == []
+
+
+async def test_mastodon_gets_pictures_that_its_servers_take(stack: Stack, parts: WorkerParts, tmp_path: Path) -> None:
+    huge = files.saved(Image.new("RGB", (6200, 5400)), "JPEG")
+    for words, content in (("from a phone", files.heic(tmp_path)), ("of 33 megapixels", huge)):
+        post = await save(stack, parts, "mastodon", words, content)
+        await published(await opened(stack, parts, post))
+        assert len(await stack.public(words)) == 1

@@ -20,6 +20,7 @@ VERSION = "4.5.0"
 CHARACTERS, ATTACHMENTS, PER_URL = 500, 4, 23
 DESCRIPTION = 1500
 IMAGE_BYTES, VIDEO_BYTES = 16_777_216, 103_809_024
+IMAGE_PIXELS = 33_177_600
 POLL = {"max_options": 4, "max_characters_per_option": 50, "min_expiration": 300, "max_expiration": 2_629_746}
 TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/quicktime", "video/webm")
 

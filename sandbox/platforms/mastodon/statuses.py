@@ -10,6 +10,7 @@ from sandbox.platforms.mastodon.base import (
     CHARACTERS,
     DESCRIPTION,
     IMAGE_BYTES,
+    IMAGE_PIXELS,
     POLL,
     STATUS_SECONDS,
     STATUSES,
@@ -64,6 +65,8 @@ class StatusRoutes(FakeMastodon):
             IMAGE_BYTES if file_format.is_image and file_format.content_type != "image/gif" else VIDEO_BYTES
         ):
             raise unprocessable("Validation failed: File file size must be less than allowed")
+        if file_format.is_image and file_format.width * file_format.height > IMAGE_PIXELS:
+            raise unprocessable(f"{file_format.width}x{file_format.height} images are not supported")
         if description is not None and len(str(description)) > DESCRIPTION:
             raise unprocessable(f"Validation failed: Description character limit of {DESCRIPTION} exceeded")
         kind = "gifv" if file_format.content_type == "image/gif" else "image" if file_format.is_image else "video"

@@ -1,5 +1,6 @@
 """The sandbox's Mastodon, called with Mastodon's own requests."""
 
+import struct
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
@@ -138,6 +139,9 @@ async def test_invalid_media_are_refused(server: Mastodon) -> None:
     content = media.sample("large", "jpg") + bytes(16_777_216)
     answer = await server.client.post("/v2/media", files={"file": ("a.jpg", content, "image/jpeg")})
     assert answer.status_code == 422
+    content = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 8192, 4096)
+    answer = await server.client.post("/v2/media", files={"file": ("a.png", content, "image/png")})
+    assert (answer.status_code, answer.json()["error"]) == (422, "8192x4096 images are not supported")
 
 
 @pytest.mark.parametrize(
