@@ -15,6 +15,8 @@ import httpx
 from cli.client.api import MOST_TRIES, TIMEOUT_S, ApiClient, backoff, read_answer
 from cli.client.refusals import RefusedError, UnavailableError
 from cli.errors import UserError
+from media.sniff import HEAD
+from media.upload_types import recognize
 
 IN_PARTS_FROM = 32 * 2**20
 """Bytes from which a file is sent in parts: a lost connection then costs one part."""
@@ -50,17 +52,20 @@ class LocalFile:
 
 def read_file(path: Path, content_type: str | None) -> LocalFile:
     """Return the facts of a file, after reading it once. Raises UserError."""
-    kind = content_type or mimetypes.guess_type(path.name)[0]
-    if kind is None:
-        raise UserError(f"The name of {path} does not show its type: give it by --type, as in --type video/mp4.")
     try:
         with path.open("rb") as file:
+            head = file.read(HEAD)
+            file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     if not size:
         raise UserError(f"{path} is empty.")
+    # Which names a machine knows differs: many know neither .heic nor .webp.
+    kind = content_type or mimetypes.guess_type(path.name)[0] or recognize(head)
+    if kind is None:
+        raise UserError(f"Neither name nor bytes of {path} show its type: give it by --type, as in --type video/mp4.")
     return LocalFile(path, size, kind, digest)
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="FILE_OR_URL")
-@click.option("--type", "content_type", default=None, metavar="TYPE", help="Type of FILE. Default: by its name.")
+@click.option(
+    "--type", "content_type", default=None, metavar="TYPE", help="Type of FILE. Default: by its name or bytes."
+)
 @as_json_option
 @api_options
 def upload(api: "Api", source: str, content_type: str | None, *, as_json: bool) -> None:

@@ -51,17 +51,19 @@ async def test_a_file_is_uploaded_and_named_by_a_post(terminal: Terminal, stack:
 async def test_a_file_that_is_no_media_is_refused(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "unknown").write_bytes(PICTURE)
+    (tmp_path / "unknown").write_text("no picture")
     refused = await terminal.run("upload", "page.jpg", "--json")
     assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (1, "media_rejected")
     for name, sentence in (
         ("empty.jpg", "empty.jpg is empty."),
-        ("unknown", "does not show its type: give it by --type"),
+        ("unknown", "Neither name nor bytes of unknown show its type: give it by --type"),
         ("missing.jpg", "missing.jpg cannot be read: No such file or directory."),
     ):
         result = await terminal.run("upload", name)
         assert (result.exit_code, sentence in result.output) == (1, True), result.output
-    assert (await terminal.run("upload", "unknown", "--type", "image/jpeg")).exit_code == 0
+    (tmp_path / "picture").write_bytes(PICTURE)
+    for options in ((), ("--type", "image/jpeg")):
+        assert (await terminal.run("upload", "picture", *options)).exit_code == 0
 
 
 async def test_a_large_file_is_sent_in_parts_and_continued(terminal: Terminal, stack: Stack, large: bytes) -> None:
