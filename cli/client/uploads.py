@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from cli.client.api import MOST_TRIES, TIMEOUT_S, ApiClient, backoff, read_answer
+from cli.client.api import TIMEOUT_S, ApiClient, backoff, read_answer
 from cli.client.refusals import RefusedError, UnavailableError
 from cli.errors import UserError
 from media.sniff import HEAD
@@ -21,6 +21,8 @@ from media.upload_types import recognize
 IN_PARTS_FROM = 32 * 2**20
 """Bytes from which a file is sent in parts: a lost connection then costs one part."""
 _BLOCK = 256 * 1024
+_TRIES = 7
+"""Of one part, over half a minute: an API that is started again is back by then, so the file is not read once more."""
 _MOST_PENDING = 1_000
 """Unfinished uploads among which the one to continue is looked for."""
 _TRY_AGAIN = frozenset({409, 429, 500, 502, 503, 504})
@@ -122,7 +124,7 @@ class Uploader:
         """Send bytes of the file, again if the connection breaks off. They are the same each time."""
         is_own = own_path != "" and urlsplit(url).path.endswith(own_path)
         client, address = (self._client.http, own_path) if is_own else (self._keyless, url)
-        for number in range(1, MOST_TRIES + 1):
+        for number in range(1, _TRIES + 1):
             try:
                 body = self._blocks(file, start, size)
                 sent = {**headers, "Content-Length": str(size)}
@@ -135,7 +137,7 @@ class Uploader:
                 if response.status_code not in _TRY_AGAIN:
                     self._refuse(response, is_own=is_own)
                 problem = f"The address for the bytes answers with status {response.status_code}."
-            if number < MOST_TRIES:
+            if number < _TRIES:
                 time.sleep(backoff(number))
         raise UnavailableError(f"{problem} Run the same command again: what has come is not sent again.")
 

@@ -99,9 +99,9 @@ def test_bytes_are_sent_again_and_never_with_the_key(tmp_path: Path, monkeypatch
     path = tmp_path / "photo.jpg"
     path.write_bytes(PICTURE)
     with answering() as storage, answering((200, presigned(storage.url), {}), (200, {"publicUrl": "x"}, {})) as api:
-        storage.answers[:] = [DROP, (503, b"busy", {}), (200, b"", {})]
+        storage.answers[:] = [*[DROP] * 5, (503, b"busy", {}), (200, b"", {})]
         assert run(api.url, "upload", str(path)).output == "x\n"
-    assert [(method, body) for method, _, _, body in storage.requests] == [("PUT", PICTURE)] * 3
+    assert [(method, body) for method, _, _, body in storage.requests] == [("PUT", PICTURE)] * 7
     for _, _, headers, _ in storage.requests:
         assert "Authorization" not in headers
         assert headers["Content-Type"] == "image/jpeg"
@@ -111,7 +111,7 @@ def test_bytes_are_sent_again_and_never_with_the_key(tmp_path: Path, monkeypatch
         refused = run(api.url, "upload", str(path))
     assert (refused.exit_code, refused.output) == (1, "Error: The storage refuses the bytes with status 403.\n")
     with answering() as storage, answering((200, presigned(storage.url), {})) as api:
-        storage.answers[:] = [DROP] * 4
+        storage.answers[:] = [DROP] * 7
         away = run(api.url, "upload", str(path))
     assert (away.exit_code, "Run the same command again" in away.output) == (3, True)
 
