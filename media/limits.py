@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.refusals import NOUNS, TOO_LARGE
@@ -19,11 +20,13 @@ def image_demand(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | Non
     """Return the demand that an image must be converted to, None if its platform takes it as it is.
 
     `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
-    says that it shrinks.
+    says that it shrinks. A picture on its side is turned if its shape would be refused as it is in the file: whether a
+    platform looks at EXIF before it measures is unverified.
     """
     side_limits = (*_limits_of_sides(rule), *(sides or ()))
     demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *side_limits)
-    if demand.is_met_by(facts):
+    in_file = replace(facts, width=facts.height, height=facts.width) if facts.is_on_its_side else facts
+    if demand.is_met_by(facts) and (in_file is facts or _has_shape(rule, in_file)):
         return None
     return ImageDemand(rule.types, rule.max_bytes, *side_limits)
 
@@ -104,9 +107,14 @@ def _size(label: str, rule: FileRule, file: MediaFile) -> Iterator[tuple[str, st
         yield "media_too_small", f"{label} needs at least {rule.min_bytes:,} bytes for {a}; this has {file.size:,}"
 
 
+def _has_shape(rule: FileRule, facts: MediaFacts) -> bool:
+    least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
+    return least * (1 - _SLACK) <= facts.ratio <= most * (1 + _SLACK)
+
+
 def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str, str]]:
     least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
-    if not least * (1 - _SLACK) <= facts.ratio <= most * (1 + _SLACK):
+    if not _has_shape(rule, facts):
         allowed = f"from {least:.3g} to {most:.3g}" if rule.max_ratio else f"of at least {least:.3g}"
         sentence = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
         yield "media_ratio", f"{sentence}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"

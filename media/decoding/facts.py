@@ -27,6 +27,8 @@ class MediaFacts:
     audio_codec: str | None = None
     transparent: bool = False
     """An image that has an alpha channel or a transparent colour."""
+    is_on_its_side: bool = False
+    """An image that is displayed turned by a quarter, as its EXIF says: in the file its width is its height."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for impossible facts: if a file has taken over its decoder, the answer may be anything."""

@@ -4,7 +4,7 @@ from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels
 from media.metadata import jpeg, png, webp
 from media.metadata.animation import timing
 from media.metadata.ending import has_end
-from media.metadata.exif import PREFIX, UPRIGHT, as_displayed, orientation
+from media.metadata.exif import ON_ITS_SIDE, PREFIX, UPRIGHT, as_displayed, orientation
 from media.metadata.source import Source
 from media.spool import Spool
 
@@ -42,6 +42,7 @@ def picture_facts(spool: Spool, content_type: str, coded: CodedPicture, frames: 
         duration=seconds or None,
         fps=frames / seconds if seconds else None,
         transparent=transparent,
+        is_on_its_side=turned in ON_ITS_SIDE,
     )
 
 

@@ -5,7 +5,8 @@ import struct
 UPRIGHT = 1
 PREFIX = b"Exif\0\0"
 """The bytes before EXIF data in a JPEG, and often in a WebP."""
-_ON_ITS_SIDE = range(5, 9)
+ON_ITS_SIDE = range(5, 9)
+"""The orientations that turn a picture by a quarter."""
 _ORIENTATION = 0x0112
 _SHORT = 3
 
@@ -29,7 +30,7 @@ def orientation(tiff: bytes) -> int:
 
 def as_displayed(width: int, height: int, turned: int) -> tuple[int, int]:
     """Return the sides of a picture as it is displayed; `turned` is its orientation."""
-    return (height, width) if turned in _ON_ITS_SIDE else (width, height)
+    return (height, width) if turned in ON_ITS_SIDE else (width, height)
 
 
 def orientation_only(value: int) -> bytes:

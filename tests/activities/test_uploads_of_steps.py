@@ -1,5 +1,6 @@
 """Uploads in steps of platforms that fetch pictures themselves, on the real database, sandbox and API."""
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,18 @@ async def test_mastodon_gets_pictures_that_its_servers_take(stack: Stack, parts:
         post = await save(stack, parts, "mastodon", words, content)
         await published(await opened(stack, parts, post))
         assert len(await stack.public(words)) == 1
+
+
+async def test_a_picture_on_its_side_reaches_instagram_with_the_shape_that_people_see(
+    stack: Stack, parts: WorkerParts
+) -> None:
+    photo = files.saved(files.photo(600, 900), "JPEG", exif=files.exif(6))
+    post = await save(stack, parts, "instagram", "on its side", photo)
+    step = await opened(stack, parts, post)
+    await step.check_media()
+    [item] = step.context.draft.media
+    async with httpx.AsyncClient() as client:
+        content = (await client.get(item.url)).content
+    assert Image.open(io.BytesIO(content)).size == (900, 600)
+    await published(step)
+    assert len(await stack.public("on its side")) == 1
