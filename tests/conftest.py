@@ -1,7 +1,6 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
 import asyncio
-import contextlib
 import faulthandler
 import gc
 import tempfile
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 import hypothesis
 import pytest
 import structlog
-from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from platforms.registry import platforms
@@ -30,8 +28,7 @@ from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
 from tests.selection import description, in_order, narrow, runs
 from tests.stack import Stack
-from tests.temporal import describe_posts_queue, temporal_server
-from workflows.client.namespace import MARK_ID
+from tests.temporal import describe_posts_queue, release_namespace, temporal_server
 
 _PROCESSES_OF_FEW_TESTS = 3
 
@@ -139,12 +136,9 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture
 async def free_namespace(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowEnvironment]:
     """Take the installation's mark off the namespace of this test process, before and after the test."""
-    mark = temporal.client.get_workflow_handle(MARK_ID)
-    with contextlib.suppress(RPCError):
-        await mark.terminate()
+    await release_namespace(temporal.client)
     yield temporal
-    with contextlib.suppress(RPCError):
-        await mark.terminate()
+    await release_namespace(temporal.client)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Start Temporal's dev server for tests."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sysconfig
@@ -12,6 +13,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
@@ -21,6 +23,7 @@ from domain.temporal_limits import DYNAMIC_CONFIG
 from runtime.temporal import DATA_CONVERTER
 from workflows import search_attributes
 from workflows.client.failures import is_not_found
+from workflows.client.namespace import MARK_ID
 from workflows.client.queues import Queues
 
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
@@ -95,3 +98,9 @@ def describe_posts_queue(client: Client) -> str:
     command = [_PROGRAM, "task-queue", "describe", "--address", address, "--task-queue", POSTS_QUEUE]
     run = subprocess.run(command, capture_output=True, check=False, text=True, timeout=30)
     return run.stdout + run.stderr
+
+
+async def release_namespace(client: Client) -> None:
+    """Take the installation's mark off a namespace, so that another database may use it."""
+    with contextlib.suppress(RPCError):
+        await client.get_workflow_handle(MARK_ID).terminate()

@@ -55,7 +55,7 @@ async def test_a_file_that_would_be_refused_is_not_sent(
         *[(name, file, 3, 5, "Check that it is public") for name in ("instagram", "threads") for file in MEDIA],
         ("googlebusiness", "a.jpg", 2, None, ""),
         ("pinterest", "a.jpg", 3, 30, "could not fetch"),
-        ("tiktok", "a.jpg", 2, None, ""),
+        ("tiktok", "a.jpg", 3, 30, ""),
     ],
 )
 async def test_a_file_that_the_platform_cannot_fetch_is_tried_again_and_then_refused(

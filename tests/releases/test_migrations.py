@@ -22,7 +22,7 @@ from tests.releases.rolling import Clients
 from tests.releases.trees import Fleet, Tree, extended_tree
 from tests.running import running_stack
 from tests.store.versions import statement, write_migration
-from tests.temporal import temporal_server
+from tests.temporal import release_namespace, temporal_server
 
 DATABASES = 6
 READER_S = 8
@@ -107,7 +107,7 @@ async def is_killed(tree: Tree, env: dict[str, str], chance: random.Random) -> b
 @pytest.mark.thorough
 @pytest.mark.timeout(900)
 async def test_a_migration_that_is_killed_ends_right_when_it_is_run_again(
-    postgres_url: str, temporal: WorkflowEnvironment, tmp_path: Path
+    postgres_url: str, free_namespace: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     tree = extended_tree(tmp_path / "tree")
     versions = tree.path / "store/migrations/versions"
@@ -120,7 +120,8 @@ async def test_a_migration_that_is_killed_ends_right_when_it_is_run_again(
     for number in range(DATABASES):
         url, chance = await new_database(postgres_url), random.Random(number)
         await fetch(url, f"INSERT INTO workspaces (id, name) SELECT 'ws_' || n, n FROM generate_series(1, {ROWS}) n")
-        env = environment(url, tree, temporal)
+        await release_namespace(free_namespace.client)
+        env = environment(url, tree, free_namespace)
         while await is_killed(tree, env, chance):
             kills += 1
         assert await fetch(url, STATES) == expected

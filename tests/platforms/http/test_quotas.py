@@ -12,25 +12,26 @@ from platforms.meta.quota import read_quota
 from platforms.registry import platforms
 from tests.platforms.rig import Connect
 
-SOON = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
-ANSWERS = {
-    "twitter": ({"x-rate-limit-remaining": "7", "x-rate-limit-reset": str(SOON)}, 7),
-    "mastodon": (
-        {
-            "x-ratelimit-remaining": "7",
-            "x-ratelimit-reset": datetime.fromtimestamp(SOON, UTC).isoformat().replace("+00:00", "Z"),
-        },
-        7,
-    ),
-    "bluesky": ({"ratelimit-remaining": "7", "ratelimit-reset": str(SOON)}, 2),
-    "discord": ({"x-ratelimit-remaining": "7", "x-ratelimit-reset-after": "3600.25"}, 7),
-    "reddit": ({"x-ratelimit-remaining": "7.0", "x-ratelimit-reset": "3600"}, 7),
-}
+
+def answers(reset: datetime) -> dict[str, tuple[dict[str, str], int]]:
+    """Return the headers of each platform for a limit that ends then, an hour from now, and what is left of it."""
+    at, utc = str(int(reset.timestamp())), reset.isoformat().replace("+00:00", "Z")
+    return {
+        "twitter": ({"x-rate-limit-remaining": "7", "x-rate-limit-reset": at}, 7),
+        "mastodon": ({"x-ratelimit-remaining": "7", "x-ratelimit-reset": utc}, 7),
+        "bluesky": ({"ratelimit-remaining": "7", "ratelimit-reset": at}, 2),
+        "discord": ({"x-ratelimit-remaining": "7", "x-ratelimit-reset-after": "3600.25"}, 7),
+        "reddit": ({"x-ratelimit-remaining": "7.0", "x-ratelimit-reset": "3600"}, 7),
+    }
 
 
-@pytest.mark.parametrize("platform", ANSWERS)
+def in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("platform", answers(in_an_hour()))
 def test_headers_report_remaining_and_reset(platform: str) -> None:
-    headers, remaining = ANSWERS[platform]
+    headers, remaining = answers(in_an_hour())[platform]
     quota = platforms()[platform].quota_in(httpx.Response(201, headers=headers))
     assert quota is not None
     assert quota.resets_at is not None
@@ -40,10 +41,11 @@ def test_headers_report_remaining_and_reset(platform: str) -> None:
 
 
 def test_the_scarcest_of_several_limits_counts() -> None:
-    day = SOON + 80_000
+    soon = int(in_an_hour().timestamp())
+    day = soon + 80_000
     headers = {
         "x-rate-limit-remaining": "40",
-        "x-rate-limit-reset": str(SOON),
+        "x-rate-limit-reset": str(soon),
         "x-user-limit-24hour-remaining": "2",
         "x-user-limit-24hour-reset": str(day),
     }
