@@ -38,7 +38,7 @@ from store.maintenance.preflight import (
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
-_PAUSE_S = 0.5
+_PAUSE_S = 1.0
 """The pause between rounds while more wait: thousands of posts may be imported together, and due posts go first."""
 BATCH = 100
 """Targets of one round. Their posts are locked meanwhile, and the worker publishes beside it, so it must be short."""
