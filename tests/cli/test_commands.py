@@ -47,6 +47,7 @@ async def test_stopped_stack_is_reported_in_one_sentence(tmp_path: Path) -> None
     assert result.stderr.startswith(f"Error: No stack runs in {tmp_path / 'none'}: start it with `socialsyncer dev")
 
 
+@pytest.mark.usefixtures("free_namespace")
 async def test_migrate_brings_database_and_temporal_up_to_date(production: Stack) -> None:
     result = await run("migrate")
     assert (result.exit_code, result.stderr) == (0, "")

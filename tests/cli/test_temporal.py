@@ -87,7 +87,7 @@ async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -
 
 
 async def test_search_attributes_are_checked_without_the_operator_service(
-    temporal: WorkflowEnvironment, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    free_namespace: WorkflowEnvironment, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Temporal Cloud refuses that service."""
 
@@ -95,13 +95,13 @@ async def test_search_attributes_are_checked_without_the_operator_service(
         raise AssertionError("the operator service was asked")
 
     monkeypatch.setattr("temporalio.client.Client.operator_service", property(refuse))
-    assert await missing_search_attributes(temporal.client, REGISTRY) == []
-    assert await missing_search_attributes(temporal.client, {"CheckedHere": "Keyword"}) == ["CheckedHere"]
+    assert await missing_search_attributes(free_namespace.client, REGISTRY) == []
+    assert await missing_search_attributes(free_namespace.client, {"CheckedHere": "Keyword"}) == ["CheckedHere"]
     with pytest.raises(UserError, match="has a search attribute PostStatus of another type than KeywordList"):
-        await missing_search_attributes(temporal.client, {"PostStatus": "KeywordList"})
+        await missing_search_attributes(free_namespace.client, {"PostStatus": "KeywordList"})
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", await empty_database(postgres_url))
     monkeypatch.setenv("SOCIALSYNCER_SEARCH_ATTRIBUTES", "check")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", str(temporal.client.service_client.config.target_host))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", str(free_namespace.client.service_client.config.target_host))
     result = await run("migrate")
     assert (result.exit_code, "search attributes are there (none added)" in result.stdout) == (0, True), result.stderr
     monkeypatch.setattr("cli.migrating.REGISTRY", {**REGISTRY, "CheckedHere": "Keyword"})

@@ -18,6 +18,7 @@ from reconcile.doctor.findings import Finding, FindingKind, Report
 from store.models import Post, Target
 from store.posts.delivery import record_delivered
 from tests.stack import Stack
+from tests.temporal import release_namespace
 from workflows.client.runs import Runs
 
 TOKEN = "tok-doctor"
@@ -32,6 +33,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def own(stack: Stack) -> AsyncIterator[Stack]:
     """Yield the running product in a new workspace with two accounts of X and one of Instagram."""
+    # Tests of other databases use the same namespace.
+    await release_namespace(stack.client)
     async with new_workspace(stack) as mine:
         yield mine
 
