@@ -169,7 +169,7 @@ async def test_reported_cap_holds_all_posts_of_the_account(
         await rate_limited.fault("tiktok", "reject", "publish", status=403, body=full, times=1, accountId=account.id)
         (first,) = await start(rate_limited, account, f"the first to hear of {seconds} s")
         await first_waiting(rate_limited, [first], TargetStatus.HELD)
-        (second,) = await start(rate_limited, account, f"not tried in vain for {seconds} s")
+        (second,) = await start(rate_limited, account, f"waits {seconds} s for a slot")
         if row := await first_waiting(rate_limited, [second], TargetStatus.HELD):
             break
     assert row
