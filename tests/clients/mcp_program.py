@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import datetime
 from typing import Any
 
 from mcp import Client, StdioServerParameters, stdio_client
@@ -30,6 +31,15 @@ async def call(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
     (content,) = result.content[:1]
     assert isinstance(content, TextContent)
     return {"error": content.text} if result.is_error else json.loads(content.text)
+
+
+async def pause_preview(client: Any, campaign: str, since: datetime) -> dict[str, Any]:
+    """Return what a pause would stop, counted at or after `since`: the API counts a campaign at most once a second."""
+    while True:
+        preview = await call(client, "pause_campaign", campaign_id=campaign, reason="The plan is wrong")
+        if datetime.fromisoformat(preview["asOf"]) >= since:
+            return preview
+        await asyncio.sleep(0.1)
 
 
 async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
@@ -64,7 +74,7 @@ async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
     now = await call(client, "create_post", content=f"{week}, now", targets=targets, publish="now")
     published = await call(client, "get_post", post_id=now["id"])
     too_late = await call(client, "update_post", post_id=now["id"], content="Something else")
-    preview = await call(client, "pause_campaign", campaign_id=campaign, reason="The plan is wrong")
+    preview = await pause_preview(client, campaign, datetime.now().astimezone())
     guessed = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm="yes")
     paused = await call(client, "pause_campaign", campaign_id=campaign, reason="x", confirm=preview["confirm"])
     asked = {"campaign_id": campaign, "missed": "shift"}

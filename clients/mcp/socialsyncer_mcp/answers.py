@@ -47,7 +47,7 @@ def short_rules(rules: models.PlatformRules) -> dict[str, Any]:
 
 
 def preview_pause(campaign: models.Campaign, confirm: str) -> dict[str, Any]:
-    """Return what pausing a campaign would stop, and the word that confirms it."""
+    """Return what pausing a campaign would stop as counted at `asOf`, and the word that confirms it."""
     fields = campaign.to_dict()
     progress = fields["progress"]
     return {
@@ -55,6 +55,7 @@ def preview_pause(campaign: models.Campaign, confirm: str) -> dict[str, Any]:
         "campaign": _some(fields, _CAMPAIGN_FIELDS),
         "stops": progress["scheduled"],
         "inFlight": progress["publishing"],
+        "asOf": progress["asOf"],
         "confirm": confirm,
         "next": _NEXT,
     }

@@ -145,8 +145,9 @@ class ChangingTools:
     ) -> Answer:
         """Stop all posts of a campaign. The first call only shows what would stop; the second one confirms it.
 
-        Requests that are under way end as the platforms answer: `inFlight` names them. Once its status is paused,
-        nothing leaves any more, and nothing fails because of the pause. resume_campaign continues it.
+        Requests that are under way end as the platforms answer: `inFlight` counts them. The counts are those of
+        `asOf`, a second ago at most. Once its status is paused, nothing leaves any more, and nothing fails because
+        of the pause. resume_campaign continues it.
         """
         async with calling():
             campaign = await self._api.get_campaign(campaign_id)
