@@ -90,9 +90,10 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, pace: Bu
     unavailable; then no post is claimed.
     """
     async with database.transaction() as session:
-        if not await take_turn(session):
-            return 0
-    most = pace.most - (await workflows.queues.posts()).backlog
+        crowd_in_s = await take_turn(session, pace.crowd)
+    if crowd_in_s is None:
+        return 0
+    most = pace.most(crowd_in_s) - (await workflows.queues.posts()).backlog
     if most <= 0:
         pace.end(0, more_wait=True)
         return 0
@@ -101,7 +102,7 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, pace: Bu
         plans = await plans_with_accounts(session, posts)
     runs = any(post.delivered_version for post in posts)
     longest_s = _LONGEST_UPDATE_S if runs else _LONGEST_START_S
-    pace.begin(len(posts))
+    pace.begin(len(posts), crowd_in_s)
     begun = await _deliver_all(database, workflows, posts, plans, math.ceil(pace.per_s * longest_s), pace.wait)
     pace.end(begun, more_wait=len(posts) == most)
     return begun

@@ -33,7 +33,7 @@ async def claims(bench: Bench) -> Job:
         await claim_undelivered(session, now, now - timedelta(seconds=10), 100)
 
     async def turn(session: AsyncSession) -> None:
-        await take_turn(session)
+        await take_turn(session, BULK_STARTS_PER_S // 5)
         await claim_waiting(session, datetime.now(UTC), BULK_STARTS_PER_S)
 
     async def ready(session: AsyncSession) -> None:

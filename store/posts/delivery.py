@@ -67,11 +67,22 @@ RETURNING id
 
 _CLAIM = _claim("updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)")
 _CLAIM_WAITING = _claim(WAITS_FOR_TURN)
-# A turn that is late by less than a second moves the next one to its time, so that the pace holds.
+# A turn that is late by less than a second moves the next one to its time, so that the pace holds. More than a thousand
+# targets are one crowd, whatever comes after them.
 _TAKE_TURN = text(f"""
 UPDATE bulk_turn SET at = CASE WHEN at > now() - interval '2 s' THEN at + interval '1 s' ELSE now() END
 WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {IS_BEHIND} AND {WAITS_FOR_TURN})
-RETURNING at
+RETURNING coalesce((
+  SELECT extract(epoch FROM min(first_due_at) - now()) FROM (
+    SELECT min(due_at) AS first_due_at FROM (
+      SELECT due_at FROM targets
+      WHERE status = 'pending' AND begun_at IS NULL
+        AND due_at BETWEEN now() - interval '5 s' AND now() + interval '5 s'
+      ORDER BY due_at LIMIT 1000
+    ) AS targets
+    GROUP BY date_trunc('second', due_at) HAVING count(*) >= :crowd
+  ) AS crowds
+), 'infinity')::float
 """)  # noqa: S608 the same
 _COUNT = text(f"""
 SELECT count(*) FILTER (WHERE is_overdue), count(*) FILTER (WHERE is_overdue AND delivery_attempts = 0), count(*),
@@ -107,9 +118,14 @@ async def claim_undelivered(session: AsyncSession, now: datetime, changed_before
     return await _claimed(session, _CLAIM, now, most, changed_before=changed_before)
 
 
-async def take_turn(session: AsyncSession) -> bool:
-    """Take the turn of this second; False if another worker has it, or no post waits for one."""
-    return await session.scalar(_TAKE_TURN) is not None
+async def take_turn(session: AsyncSession, crowd: int) -> float | None:
+    """Take the turn of this second; None if another worker has it, or no post waits for one.
+
+    Returns in how many seconds `crowd` targets or more are due in one second: less than zero if they are due and have
+    not begun, infinity if there are none in the next five seconds.
+    """
+    seconds: float | None = await session.scalar(_TAKE_TURN, {"crowd": crowd})
+    return seconds
 
 
 async def claim_waiting(session: AsyncSession, now: datetime, most: int) -> list[Post]:

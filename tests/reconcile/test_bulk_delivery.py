@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from temporalio.client import Client
 
 from benchmarks.steps import event_kind
@@ -182,7 +183,7 @@ async def test_a_worker_that_is_killed_in_its_turn_loses_nothing(stack: Stack) -
 
 async def test_a_turn_leaves_room_for_the_tasks_that_wait(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     posts = await import_posts(stack, 5, timedelta(hours=1), "behind a backlog")
-    workflows, most = Recording(stack), pace().most
+    workflows, most = Recording(stack), pace().most(inf)
     backlogs = [most, most - 3, 0]
 
     async def state() -> QueueState:
@@ -224,6 +225,19 @@ async def test_a_turn_gives_way_to_publications_and_gives_back_what_it_has_not_b
     monkeypatch.setattr("reconcile.bulk_pace.LONGEST_TURN_S", LONGEST_TURN_S)
     assert await deliver_in_turn(stack.worker_database, workflows, shared) == 1
     assert [post_id for _, post_id in workflows.started] == [posts[1].id]
+
+
+async def test_no_post_is_delivered_in_turn_when_a_crowd_is_due(stack: Stack) -> None:
+    (post,) = await import_posts(stack, 1, timedelta(hours=1), "beside a crowd")
+    shared, workflows = pace(), Recording(stack)
+    crowd = await stack.save("a crowd", [stack.accounts["plain"]] * shared.crowd, due_in=timedelta(seconds=1))
+    assert await deliver_in_turn(stack.worker_database, workflows, shared) == 0
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == crowd.id))
+    assert not (await stack.read(post.id)).delivery_attempts
+    await free_turn(stack)
+    assert await deliver_in_turn(stack.worker_database, workflows, shared) == 1
+    assert [post_id for _, post_id in workflows.started] == [post.id]
 
 
 async def test_posts_wait_for_another_turn_while_temporal_is_unavailable(stack: Stack) -> None:

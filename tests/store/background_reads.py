@@ -24,7 +24,7 @@ from store.posts.idempotency import delete_expired_keys
 from store.publishing.claims import posts_of_other_targets
 
 GROWING = ("posts", "targets", "attempts", "idempotency_keys", "accounts")
-Rows = Callable[[AsyncSession], Awaitable[Sized | int | bool | None]]
+Rows = Callable[[AsyncSession], Awaitable[Sized | float | None]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def background_reads(database: Database, now: datetime) -> dict[str, Rows]:
     target = Target(id="tgt_x", workspace_id="ws_2", account_id="acc_1", platform="twitter")
     return {
         "sweep": lambda session: claim_undelivered(session, now, now, 100),
-        "turn": take_turn,
+        "turn": lambda session: take_turn(session, 20),
         "bulk": lambda session: claim_waiting(session, now, 100),
         "chains": lambda session: search_ready(session, FIRST_PLACE, 1000),
         "accounts": claim_accounts_to_recheck,

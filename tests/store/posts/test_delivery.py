@@ -1,19 +1,23 @@
-"""The record of a delivery concerns the version that was delivered."""
+"""The record of a delivery concerns the version that was delivered, and a turn knows what is due soon."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from math import inf
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
 from store.database import Database
 from store.models import Post
-from store.posts.delivery import record_delivered
+from store.posts.delivery import record_delivered, take_turn
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 from tests.store.posts.test_queries import NOW, save
+
+CROWD = 20
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +59,41 @@ async def test_a_record_of_many_posts_waits_for_none_of_them(database: Database)
     async with database.reading() as session:
         delivered = [(await session.get_one(Post, post.id)).is_delivered for post in (locked, free)]
     assert delivered == [False, True]
+
+
+_COPY_TARGET = """
+INSERT INTO targets
+SELECT copy.* FROM targets, generate_series(1, :number) AS n, LATERAL jsonb_populate_record(NULL::targets,
+  to_jsonb(targets) || jsonb_build_object('id', 'tgt_' || n, 'status', 'pending', 'due_at', now() + :due_in,
+    'begun_at', CAST(:begun_at AS text))) AS copy
+WHERE targets.post_id = :id AND targets.position = 0
+"""
+_WAIT = """
+UPDATE posts SET status = 'scheduled', version = delivered_version + 1, delivery_attempts = 0,
+  next_delivery_at = now() + interval '1 hour'
+WHERE id = :id
+"""
+
+
+async def test_a_turn_says_when_a_crowd_is_due(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, new_id("w"))
+    post = await save(database, workspace)
+    cases: list[tuple[int, float, str | None, float]] = [
+        (CROWD, 3, None, 3),
+        (CROWD - 1, 3, None, inf),
+        (CROWD, -2, None, -2),
+        (CROWD, -2, NOW.isoformat(), inf),
+        (CROWD, 6, None, inf),
+        (CROWD, -6, None, inf),
+        (2000, 1, None, 1),
+    ]
+    for number, due_in, begun_at, expected in cases:
+        async with database.engine.connect() as connection, AsyncSession(connection) as session:
+            await session.execute(text(_WAIT), {"id": post.id})
+            await session.execute(text("DELETE FROM targets WHERE post_id <> :id"), {"id": post.id})
+            values = {"id": post.id, "number": number, "due_in": timedelta(seconds=due_in), "begun_at": begun_at}
+            await session.execute(text(_COPY_TARGET), values)
+            await session.execute(text("UPDATE bulk_turn SET at = now() - interval '1 minute'"))
+            assert await take_turn(session, CROWD) == pytest.approx(expected), (number, due_in, begun_at)
+            assert await take_turn(session, CROWD) is None, "the second has its turn"
