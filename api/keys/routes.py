@@ -12,7 +12,6 @@ from api.dependencies import Dependencies, Deps
 from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
-from api.http.limit_headers import told_limits
 from api.http.operation import serves
 from api.http.query import read_id_page, read_query
 from api.http.request import read_bare_request, read_request
@@ -54,6 +53,7 @@ class KeyEndpoints(Controller):
             name = await name_of_workspace(session, workspace_id)
             key = await require_key(session, workspace_id, caller.key_id)
             _, media_bytes = await reserved_bytes(session, workspace_id)
+        requests, posts = await deps.request_limits.read(caller)
         return respond_privately(
             CallerView(
                 workspace=CallerWorkspaceView(id=workspace_id, name=name or ""),
@@ -63,10 +63,7 @@ class KeyEndpoints(Controller):
                     scopes=in_order(caller.scopes),
                     expiresAt=moment_or_none(key.expires_at),
                 ),
-                limits=CallerLimitsView(
-                    requests=_limit_view(next(iter(told_limits().standings), None)),
-                    posts=_limit_view(await deps.request_limits.read_posts(workspace_id)),
-                ),
+                limits=CallerLimitsView(requests=_limit_view(requests), posts=_limit_view(posts)),
                 usage=WorkspaceUsageView(
                     openPosts=UsageView(used=usage.open_posts, limit=usage.limits.open_posts or None),
                     posts=UsageView(used=usage.posts, limit=usage.limits.posts or None),

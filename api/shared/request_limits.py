@@ -126,14 +126,25 @@ class RequestLimits:
         """Count posts that are about to be created or changed, as `take_request` does."""
         await self._take(self.posts, workspace_id, number)
 
-    async def read_posts(self, workspace_id: str) -> Standing | None:
-        """Return what is left of a workspace's posts; None if there is no limit."""
-        if not self.posts.limit:
-            return None
-        allowance = Allowance()
+    async def read(self, caller: Caller) -> tuple[Standing | None, Standing | None]:
+        """Return what is left of a key's requests and of its workspace's posts, other processes' uses included.
+
+        None is no limit. The client of the request gets the same in its headers.
+        """
+        policies = {caller.key_id: self.policy_of_key(caller), caller.workspace_id: self.posts}
+        ahead = await read_ahead(self._database, [holder for holder, policy in policies.items() if policy.limit])
         now = time.monotonic()
-        allowance.full_at = now + await read_ahead(self._database, workspace_id)
-        return allowance.standing(self.posts, now)
+        for holder_id, seconds in ahead.items():
+            allowance = self._holder(holder_id).allowance
+            # Meanwhile this process may have taken more.
+            allowance.full_at = max(allowance.full_at, now + seconds)
+        requests, posts = (
+            self._holder(holder_id).allowance.standing(policy, now) if policy.limit else None
+            for holder_id, policy in policies.items()
+        )
+        if requests is not None:
+            told_limits().standings[:1] = [requests]
+        return requests, posts
 
     async def _take(self, policy: Policy, holder_id: str, uses: int) -> None:
         if not policy.limit or not uses:

@@ -27,7 +27,7 @@ SELECT true AS taken, full_at - clock_timestamp() AS ahead FROM taken
 UNION ALL
 SELECT false, full_at - clock_timestamp() FROM request_limits WHERE holder = $1 AND NOT EXISTS (SELECT FROM taken)
 """
-_READ = "SELECT full_at - clock_timestamp() AS ahead FROM request_limits WHERE holder = $1"
+_READ = "SELECT holder, full_at - clock_timestamp() AS ahead FROM request_limits WHERE holder = ANY ($1::varchar[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,13 @@ async def take_uses(database: Database, holder: str, cost_s: float, burst_s: flo
     return Taking(row["taken"], row["ahead"].total_seconds())
 
 
-async def read_ahead(database: Database, holder: str) -> float:
-    """Return the seconds after which the whole limit is unused again; 0 or less if it is."""
-    row = await database.row(_READ, holder)
-    return row["ahead"].total_seconds() if row else 0.0
+async def read_ahead(database: Database, holders: list[str]) -> dict[str, float]:
+    """Return the seconds after which the whole limit of each holder is unused again; 0 or less if it is.
+
+    A holder that has no row is missing. Raises asyncpg's own errors.
+    """
+    rows = await database.rows(_READ, holders) if holders else []
+    return {row["holder"]: row["ahead"].total_seconds() for row in rows}
 
 
 async def delete_unused_limits(session: AsyncSession, now: datetime, limit: int) -> int:

@@ -211,6 +211,34 @@ async def test_rows_of_unused_limits_are_deleted(stack: Stack) -> None:
         assert rows.all() == ["key_used"]
 
 
+async def test_a_caller_sees_the_uses_of_other_processes(stack: Stack) -> None:
+    _, key = await stack.new_workspace()
+    slow = {name: Policy(PolicyName(name), 1, 600) for name in ("requests", "posts")}
+    async with (
+        limited_app(stack, **slow) as first,
+        limited_app(stack, **slow) as second,
+        make_client(first, key) as one,
+        make_client(second, key) as other,
+    ):
+        await one.get("/v1/me")
+        for _ in range(100):
+            await other.delete("/v1/posts/post_unknown")
+        response = await one.get("/v1/me")
+    told = {name: limit["remaining"] for name, limit in response.json()["limits"].items()}
+    # The other process has leased up to 32 uses more.
+    assert 600 - 102 - 32 <= told["requests"] <= 600 - 102
+    assert 600 - 100 - 32 <= told["posts"] <= 600 - 100
+    assert response.headers["x-ratelimit-remaining"] == str(told["requests"])
+
+
+async def test_uses_that_the_process_has_leased_are_unused(stack: Stack) -> None:
+    limits = RequestLimits(stack.api_database, posts=Policy(PolicyName.POSTS, 1, 600))
+    await limits.take_posts("ws_single_post")
+    standing = (await limits.read(Caller("key_single", "ws_single_post")))[1]
+    assert standing is not None
+    assert standing.remaining == 599
+
+
 async def test_every_route_tells_limits_of_its_own_key(stack: Stack) -> None:
     workspace_id, _ = await stack.new_workspace()
     async with stack.database.transaction() as session:
