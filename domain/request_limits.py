@@ -12,10 +12,12 @@ from typing import NamedTuple
 WINDOW_S = 60
 """Seconds for which limits are written: requests and posts a minute."""
 LEASED = 16
-"""Most uses that a process takes in advance of a limit of up to 6,000 a minute. It loses them if it ends, or if it does
-not use them within a minute."""
-LEASED_S = 0.16
-"""Of a higher limit, whose requests come faster, it takes at most what comes back in these seconds."""
+"""Most uses that a process takes in advance at first. It loses them if it ends, or if it does not use them within a
+minute."""
+LEASED_S = 1.0
+"""A busy process takes what it uses in these seconds, but not more than what comes back in them."""
+LARGE_LEASE_S = 2.0
+"""Seconds within which it must use a lease of more than LEASED. All of it has come back by then."""
 MOST_LEASED = 1_000
 LEASE_SHARE = 8
 """A lease is at most this part of what is left, so that it is one use at a time near the end of a limit."""
@@ -79,11 +81,14 @@ class Allowance:
     `full_at` is never later than in the database: others only move it on. So what is refused by it is refused rightly.
     """
 
-    __slots__ = ("_leased", "_leased_until", "full_at")
+    __slots__ = ("_lease_began", "_lease_uses", "_leased", "_leased_until", "full_at")
 
     def __init__(self) -> None:
         self.full_at = -inf
         self._leased = 0
+        """The rest of the lease."""
+        self._lease_uses = 0
+        self._lease_began = -inf
         self._leased_until = -inf
 
     def leased(self, now: float) -> int:
@@ -92,8 +97,9 @@ class Allowance:
 
     def lease(self, uses: int, now: float) -> None:
         """Add uses that were taken in the database."""
-        self._leased = self.leased(now) + uses
-        self._leased_until = now + WINDOW_S
+        self._leased = self._lease_uses = self.leased(now) + uses
+        self._lease_began = now
+        self._leased_until = now + (WINDOW_S if self._leased <= LEASED else LARGE_LEASE_S)
 
     def use(self, uses: int, now: float) -> bool:
         """Use what is taken in advance; return whether it is enough."""
@@ -103,8 +109,10 @@ class Allowance:
         return True
 
     def lease_size(self, policy: Policy, now: float) -> int:
-        """Return how many uses to take at once."""
-        most = min(MOST_LEASED, max(LEASED, round(LEASED_S / policy.interval_s)))
+        """Return how many uses to take at once: as many as were used in LEASED_S, at most twice the last lease."""
+        lasted_s = max(now - self._lease_began, LEASED_S / 2)
+        used = round(self._lease_uses * LEASED_S / lasted_s)
+        most = min(MOST_LEASED, max(LEASED, min(used, round(LEASED_S / policy.interval_s))))
         return max(1, min(most, self._free(policy, now) // LEASE_SHARE))
 
     def wait_s(self, policy: Policy, uses: int, now: float) -> float:

@@ -5,7 +5,17 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.request_limits import MOST_LEASED, WINDOW_S, Allowance, Policy, PolicyName, posts_policy, requests_policy
+from domain.request_limits import (
+    LARGE_LEASE_S,
+    LEASED,
+    MOST_LEASED,
+    WINDOW_S,
+    Allowance,
+    Policy,
+    PolicyName,
+    posts_policy,
+    requests_policy,
+)
 
 
 def test_leases_become_smaller_towards_the_end() -> None:
@@ -16,17 +26,42 @@ def test_leases_become_smaller_towards_the_end() -> None:
         assert allowance.lease_size(policy, 0.0) == size
 
 
-def test_leases_are_larger_if_requests_may_come_faster() -> None:
-    for limit, size in ((60, 7), (600, 16), (6_000, 16), (60_000, 160), (6_000_000, MOST_LEASED)):
-        assert Allowance().lease_size(requests_policy(limit), 0.0) == size
+def lease_sizes(policy: Policy, per_s: float, leases: int) -> list[int]:
+    """Return the sizes of leases of which so many uses a second are made."""
+    allowance, now, sizes = Allowance(), 0.0, []
+    for _ in range(leases):
+        size = allowance.lease_size(policy, now)
+        allowance.lease(size, now)
+        now += size / per_s
+        assert allowance.use(size, now), "the lease ended before it was used"
+        sizes.append(size)
+    return sizes
 
 
-def test_a_lease_ends_after_a_minute() -> None:
-    allowance = Allowance()
-    allowance.lease(3, 0.0)
-    assert allowance.use(2, WINDOW_S - 1)
-    assert not allowance.use(2, WINDOW_S - 1)
-    assert not allowance.use(1, WINDOW_S)
+def test_leases_grow_to_a_second_of_use() -> None:
+    assert lease_sizes(requests_policy(6_000), 100, 6) == [16, 32, 64, 100, 100, 100]
+    assert lease_sizes(requests_policy(6_000), 40, 4) == [16, 32, 40, 40]
+    assert lease_sizes(requests_policy(6_000), 2, 3) == [16, 16, 16]
+
+
+def test_a_lease_comes_back_within_a_second() -> None:
+    for limit, size in ((60, 7), (600, 16), (6_000, 100), (12_000, 200), (6_000_000, MOST_LEASED)):
+        assert max(lease_sizes(requests_policy(limit), 10_000, 20)) == size
+
+
+def test_leases_shrink_with_the_use() -> None:
+    policy, allowance = requests_policy(6_000), Allowance()
+    allowance.lease(100, 0.0)
+    assert [allowance.lease_size(policy, now) for now in (1.0, 2.0, 10.0)] == [100, 50, 16]
+
+
+def test_a_small_lease_ends_after_a_minute_and_a_large_one_after_two_seconds() -> None:
+    for size, ends_at in ((LEASED, WINDOW_S), (LEASED + 1, LARGE_LEASE_S)):
+        allowance = Allowance()
+        allowance.lease(size, 0.0)
+        assert allowance.use(size - 1, ends_at - 0.1)
+        assert not allowance.use(2, ends_at - 0.1)
+        assert not allowance.use(1, ends_at)
 
 
 def test_the_standing_counts_leased_uses_as_unused() -> None:

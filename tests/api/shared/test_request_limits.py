@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,6 +80,18 @@ async def test_ten_requests_cost_one_statement(stack: Stack, statements: list[St
             response = await client.get("/v1/platforms")
             assert int(response.headers["x-ratelimit-remaining"]) >= 599 - number
     assert takings(statements) == 2
+
+
+async def test_a_busy_workspace_counts_a_second_of_posts_by_one_statement(
+    stack: Stack, statements: list[Statement], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, clock = RequestLimits(stack.api_database, posts=posts_policy()), 1_000.0
+    monkeypatch.setattr(request_limits, "time", SimpleNamespace(monotonic=lambda: clock))
+    for _ in range(400):
+        await limits.take_posts("ws_busy")
+        clock += 0.01
+    # 16, 32, 64, and then 100 at a time.
+    assert takings(statements) == 6
 
 
 async def test_limits_are_told_in_headers(stack: Stack) -> None:
