@@ -41,7 +41,7 @@ from store.webhooks.logs import redeliver_exhausted
 log = structlog.get_logger(__name__)
 
 _BATCH, _AT_A_TIME = 50, 8
-"""Events that are claimed together, and requests to one endpoint at the same time."""
+"""Events that are claimed together, and requests at the same time to an endpoint that takes events."""
 _BUSY, _LOOKS_EVERY_S = 8, 0.05
 """Targets that this process may publish in a second while it delivers; beside more of them, a batch waits."""
 _LEAST_WAIT, _LONGEST_WAIT = timedelta(seconds=0.25), timedelta(seconds=5)
@@ -78,6 +78,24 @@ class DeliveryRound(BaseModel):
     last_failure: str | None = None
 
 
+class _Turns(asyncio.Semaphore):
+    """The turns of a step's requests: one at a time until the endpoint has taken an event, then _AT_A_TIME.
+
+    So an endpoint that hangs has one of the workspace's connections, and spends one attempt of one event.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._is_open = False
+
+    def open(self) -> None:
+        """Let more requests begin: the endpoint has taken an event."""
+        if not self._is_open:
+            self._is_open = True
+            for _ in range(_AT_A_TIME - 1):
+                self.release()
+
+
 @dataclass(slots=True)
 class _Batch:
     """Events that are sent to an endpoint together, until the time `end`."""
@@ -86,11 +104,11 @@ class _Batch:
     secrets: list[str]
     end: float
     taken: TakenEvents
+    turns: _Turns
     may_continue: bool = True
     """Whether the endpoint has not begun to fail."""
     unsent: list[str] = field(default_factory=list)
     """The ids of deliveries of which nothing was sent."""
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
 
 class WebhookSteps:
@@ -128,7 +146,7 @@ class WebhookSteps:
             return await self._state(command.webhook_id)
 
     async def _deliver_due(self, webhook_id: str) -> None:
-        end = time.monotonic() + _ROUND_S
+        end, turns = time.monotonic() + _ROUND_S, _Turns()
         while time.monotonic() < end:
             async with self._database.transaction() as session:
                 webhook = await find_webhook(session, webhook_id)
@@ -141,7 +159,7 @@ class WebhookSteps:
                 return
             # Its events are claimed: no signal is sent for those that follow, which would cost this worker a task.
             await self._give_way(claimed, now)
-            batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id))
+            batch = _Batch(webhook, secrets, end, TakenEvents(self._database, webhook.id), turns)
             await asyncio.gather(*(self._deliver(batch, delivery) for delivery in claimed))
             if batch.unsent:
                 async with self._database.transaction() as session:
@@ -193,6 +211,7 @@ class WebhookSteps:
                 batch.unsent.append(delivery.id)
                 return
             if answer.is_delivered:
+                batch.turns.open()
                 taken = TakenEvent(delivery.id, began, answer.ms, answer.http_status, answer.response)
                 batch.may_continue = await batch.taken.record(taken)
             else:
