@@ -10,6 +10,7 @@ from domain.attempts import ROWS_LOST, AttemptState
 from domain.audit import WORKER, Action, Actor, AuditEntry
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import OPEN
+from store.maintenance.servers import promoted_timeline
 from store.models import Attempt, Post, Restore
 from store.posts.changes import confirm_first, lock_post
 
@@ -32,6 +33,8 @@ async def begin_restore(
     if open_one := await open_restore(session):
         return open_one
     restore = Restore(restored_to=restored_to, database=database, temporal=temporal, begun_at=now)
+    if not temporal:
+        restore.timeline = await promoted_timeline(session)
     session.add(restore)
     await session.flush()
     await session.refresh(restore)
@@ -59,6 +62,11 @@ async def open_restore(session: AsyncSession) -> Restore | None:
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
 
 
+def _is_complete(post: Post, restore: Restore) -> bool:
+    """Return whether a post was created after the promotion that a restore deals with, before anything was sent."""
+    return restore.timeline is not None and post.untrusted_timeline == restore.timeline
+
+
 async def confirm_if_older_than_restore(session: AsyncSession, post: Post, written_at: datetime) -> None:
     """Save that a locked post must be confirmed first if its row is that of a backup, and it was due by the restore.
 
@@ -67,7 +75,9 @@ async def confirm_if_older_than_restore(session: AsyncSession, post: Post, writt
     """
     query = select(Restore).where(Restore.database, Restore.begun_at >= post.due_at)
     restore = await session.scalar(query.order_by(Restore.id.desc()).limit(1))
-    if restore is not None and written_at <= restore.restored_to + CLOCKS_DIFFER:
+    if restore is None or _is_complete(post, restore):
+        return
+    if written_at <= restore.restored_to + CLOCKS_DIFFER:
         since = restore.restored_to - CLOCKS_DIFFER
         await confirm_first(session, post, AuditEntry(Action.RESTORED, WORKER), since, restore.begun_at)
 
@@ -77,9 +87,10 @@ async def confirm_the_next_first(
 ) -> bool:
     """Save that the next posts which may be public must be confirmed before they are sent; False if there are no more.
 
-    Their rows end at the time of the copy. A post that was due by now may have been published since. A post that is due
-    later may have been moved into that time, a campaign's post from any distance. It is confirmed only on `searchable`
-    platforms, which find a post by its text alone. On any other platform it could only wait for a person's decision.
+    Their rows end at the time of the copy, but for posts that were created since a promotion. A post that was due by
+    now may have been published since. A post that is due later may have been moved into that time, a campaign's post
+    from any distance. It is confirmed only on `searchable` platforms, which find a post by its text alone. On any other
+    platform it could only wait for a person's decision.
     """
     restore = await session.get_one(Restore, restore_id)
     may_be_public = or_(Post.due_at <= now + MOVED_AT_MOST, Post.campaign_id.is_not(None))
@@ -87,7 +98,7 @@ async def confirm_the_next_first(
     ids = list(await session.scalars(query.order_by(Post.id).limit(limit)))
     for post_id in ids:
         post = await lock_post(session, post_id)
-        if post is None or post.due_at is None:
+        if post is None or post.due_at is None or _is_complete(post, restore):
             continue
         since = restore.restored_to - CLOCKS_DIFFER
         if await confirm_first(

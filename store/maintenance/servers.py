@@ -20,6 +20,9 @@ SELECT identity <> server_identity_v1() AS is_copy FROM trusted_server
 _IS_TRUSTED = text("""
 SELECT coalesce(trusted.timeline = server.timeline, true) FROM trusted_server AS trusted, server_position_v1() AS server
 """)
+_PROMOTED_TIMELINE = text("""
+SELECT untrusted_timeline_v1() FROM trusted_server WHERE identity = server_identity_v1()
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ async def trust_promotion(pool: Pool, position: ServerPosition) -> None:
 async def is_server_trusted(session: AsyncSession) -> bool:
     """Return whether the rows of this server are known to be complete. A server that does not tell is trusted."""
     return bool(await session.scalar(_IS_TRUSTED))
+
+
+async def promoted_timeline(session: AsyncSession) -> str | None:
+    """Return the timeline of this server if it was promoted, and nothing was sent since; None for a copy."""
+    timeline: str | None = await session.scalar(_PROMOTED_TIMELINE)
+    return timeline
 
 
 async def is_copy(pool: Pool) -> bool:

@@ -39,6 +39,9 @@ class Restore(Base):
     database: Mapped[bool]
     temporal: Mapped[bool]
     begun_at: Mapped[datetime]
+    timeline: Mapped[str | None]
+    """The timeline that began with the promotion: nothing of the posts that were created on it is lost. Null if the
+    database was copied otherwise, or if Temporal lacks workflows, too, by which a repeated request is recognized."""
     last_post_id: Mapped[str] = mapped_column(Id, server_default=text("''"))
     """The id up to which posts are processed."""
     to_confirm: Mapped[int] = mapped_column(server_default=text("0"))

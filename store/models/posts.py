@@ -77,6 +77,8 @@ class Post(Base):
     """The queue whose slot it has, with `scheduled_wall`. A trigger removes it when the post gets another time."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
+    untrusted_timeline: Mapped[str | None] = mapped_column(server_default=text("untrusted_timeline_v1()"))
+    """The server's timeline at its creation, if its rows were not known to be complete (store.maintenance.servers)."""
     published_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
