@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from store.maintenance.restores import (
     count_to_confirm_first,
     deliver_again,
     finish_restore,
+    open_restore,
 )
 from store.maintenance.servers import trust_server
 from store.models import Restore
@@ -45,47 +47,71 @@ def parse_moment(text: str) -> datetime:
     return moment
 
 
-async def trust_rows(data_dir: Path | None) -> str:
-    """Let posts be published after a promotion or a move that has lost nothing, and return what was done."""
-    async with open_database(find_environment(data_dir, Settings)) as rows, rows.transaction() as session:
-        await trust_server(session)
-    return "The rows of this server count as complete: posts are published."
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What was restored from a backup, or promoted without its last commits, and what a person wants done."""
+
+    since: datetime
+    """The time of the older of the copies."""
+    database: bool = False
+    temporal: bool = False
+    pause_campaigns: bool = False
 
 
-async def handle_restore(
-    since: datetime, data_dir: Path | None, *, database: bool, temporal: bool, pause_campaigns: bool = False
-) -> AsyncIterator[str]:
-    """Handle a restore, and print what was done. If an earlier run was interrupted, it is continued."""
+async def handle_restore(loss: Loss | None, data_dir: Path | None) -> AsyncIterator[str]:
+    """Handle a restore, and yield what was done; None: nothing is lost. If an earlier run was interrupted, continue."""
     async with open_database(find_environment(data_dir, Settings)) as rows:
+        if loss is None:
+            await _finish(rows, None)
+            yield "The rows of this server count as complete: posts are published."
+            return
         async with rows.transaction() as session:
-            restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
+            restore = await begin_restore(
+                session, loss.since, datetime.now(UTC), database=loss.database, temporal=loss.temporal
+            )
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
         if restore.database:
-            async for sentence in _handle_campaigns(rows, restore, pause=pause_campaigns):
+            async for sentence in _handle_campaigns(rows, restore, pause=loss.pause_campaigns):
                 yield sentence
         await asyncio.sleep(HEARD_AFTER_S)
-        now, searchable = (
-            datetime.now(UTC),
-            {name for name, platform in platforms().items() if platform.finds_without_handles},
-        )
-        more = restore.database
-        while more:
-            async with rows.transaction() as session:
-                more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
-        async with rows.transaction() as session:
-            if restore.database:
-                await begin_feeds_again(session)
-                await trust_server(session)
-            if restore.temporal:
-                # Recovery compares posts that are due later with their workflows before they are due.
-                await deliver_again(session, now + AHEAD)
-            await finish_restore(session, restore.id, datetime.now(UTC))
-            waiting = await count_to_confirm_first(session)
+        if restore.database:
+            await _confirm_first(rows, restore)
+        waiting = await _finish(rows, restore)
         if restore.database:
             yield f"{waiting} targets are confirmed before they are sent; `doctor` shows how many are left."
         if restore.temporal:
             yield "Workflows of posts that are due within the hour are notified again now, later ones in time."
         yield "The API takes writes again."
+
+
+async def _confirm_first(rows: Database, restore: Restore) -> None:
+    now = datetime.now(UTC)
+    searchable = {name for name, platform in platforms().items() if platform.finds_without_handles}
+    more = True
+    while more:
+        async with rows.transaction() as session:
+            more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
+
+
+async def _finish(rows: Database, restore: Restore | None) -> int:
+    """Let posts be published, and return how many targets are confirmed first. Without a restore, none may be open."""
+    now = datetime.now(UTC)
+    async with rows.transaction() as session:
+        if restore is None and (unfinished := await open_restore(session)):
+            raise UserError(
+                f"`socialsyncer restored` to {rfc3339(unfinished.restored_to)} was interrupted, and posts that may be "
+                "public are not confirmed yet. Run it again as before: it continues."
+            )
+        if restore is None or restore.database:
+            await trust_server(session)
+        if restore is not None:
+            if restore.database:
+                await begin_feeds_again(session)
+            if restore.temporal:
+                # Recovery compares posts that are due later with their workflows before they are due.
+                await deliver_again(session, now + AHEAD)
+            await finish_restore(session, restore.id, now)
+        return await count_to_confirm_first(session)
 
 
 async def _handle_campaigns(rows: Database, restore: Restore, *, pause: bool) -> AsyncIterator[str]:

@@ -116,26 +116,20 @@ def restored(
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
     """
-    from cli.restored import handle_restore, parse_moment, trust_rows
+    from cli.restored import Loss, handle_restore, parse_moment
 
-    if nothing_lost:
-        if since or database or temporal or pause_campaigns:
-            raise UserError("--nothing-lost stands alone: with it, there is nothing to confirm.")
-        say(asyncio.run(trust_rows(data_dir)))
-        return
-    if since is None:
+    if nothing_lost and (since or database or temporal or pause_campaigns):
+        raise UserError("--nothing-lost stands alone: with it, there is nothing to confirm.")
+    if not nothing_lost and since is None:
         raise UserError("Say to which time the databases were restored (--from), or that --nothing-lost.")
-    if not (database or temporal):
+    if not (nothing_lost or database or temporal):
         raise UserError("Say which database was restored: --database, --temporal or both.")
-
     if pause_campaigns and not database:
         raise UserError("--pause-campaigns belongs to --database: an older Temporal knows no pauses.")
+    loss = None if nothing_lost else Loss(parse_moment(since or ""), database, temporal, pause_campaigns)
 
     async def run() -> None:
-        restore = handle_restore(
-            parse_moment(since), data_dir, database=database, temporal=temporal, pause_campaigns=pause_campaigns
-        )
-        async for sentence in restore:
+        async for sentence in handle_restore(loss, data_dir):
             say(sentence)
 
     asyncio.run(run())

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from temporalio.service import RPCError
 
 from api.app import create_app
@@ -22,6 +22,7 @@ from reconcile.doctor.findings import FindingKind
 from store.campaigns.changes import CampaignFields, add_campaign
 from store.campaigns.pausing import find_pause_of_campaign
 from store.maintenance.restores import begin_restore, finish_restore
+from store.maintenance.servers import is_server_trusted
 from store.models import Attempt, Campaign, Listener, Post, Restore, Target
 from store.posts.delivery import record_delivered
 from tests.api.conftest import make_client
@@ -42,7 +43,8 @@ async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def handle_restore(since: datetime, *, database: bool = False, temporal: bool = False) -> list[str]:
-    return [sentence async for sentence in restored.handle_restore(since, None, database=database, temporal=temporal)]
+    loss = restored.Loss(since, database=database, temporal=temporal)
+    return [sentence async for sentence in restored.handle_restore(loss, None)]
 
 
 async def rewind(stack: Stack, post: Post) -> None:
@@ -198,6 +200,14 @@ async def test_an_interrupted_restore_continues(stack: Stack) -> None:
     async with stack.database.transaction() as session:
         later = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=True)
         assert (later.id, later.restored_to, later.temporal) == (first.id, since, False)
+        await session.execute(text("UPDATE trusted_server SET timeline = '00000000'"))
+    with pytest.raises(UserError, match="was interrupted"):
+        await anext(restored.handle_restore(None, None))
+    async with stack.database.reading() as session:
+        assert not await is_server_trusted(session)
+    await handle_restore(since)
+    async with stack.database.reading() as session:
+        assert await is_server_trusted(session)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-02-01T14:00:00", "2099-01-01T00:00:00Z"])
@@ -230,7 +240,7 @@ async def test_campaigns_that_were_active_at_the_copy_are_named_and_paused(stack
     assert not any(draft.id in sentence for sentence in sentences)
     sentences = [
         sentence
-        async for sentence in restored.handle_restore(now, None, database=True, temporal=False, pause_campaigns=True)
+        async for sentence in restored.handle_restore(restored.Loss(now, database=True, pause_campaigns=True), None)
     ]
     assert f"Paused: {active.id} restored active" in sentences
     async with stack.database.transaction() as session:
