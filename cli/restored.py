@@ -49,7 +49,7 @@ def parse_moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What was restored from a backup, or promoted without its last commits, and what a person wants done."""
+    """A restore from a backup, or a promotion of a standby that lacks commits, as a person describes it."""
 
     since: datetime
     """The time of the older of the copies."""
