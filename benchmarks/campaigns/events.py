@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from benchmarks.campaigns.bench import Bench
 from benchmarks.campaigns.measure import Bar, Figure, Job, p99, timed
@@ -46,15 +46,24 @@ async def pages_of_a_feed(bench: Bench) -> Job:
 
 
 @contextlib.asynccontextmanager
-async def _endpoint(bench: Bench, port: int, *events: str) -> AsyncIterator[None]:
-    """Let the workspace have an endpoint on a port for the length of the block."""
+async def _endpoint(bench: Bench, port: int, *events: str) -> AsyncIterator[str]:
+    """Let the workspace have an endpoint on a port for the length of the block; yield its id."""
     body = {"url": f"http://127.0.0.1:{port}/", "events": events}
     created = await bench.product.api.post("/v1/webhooks/settings", json=body, headers={"Prefer": "wait=5"})
     created.raise_for_status()
     try:
-        yield
+        yield created.json()["id"]
     finally:
         await bench.product.api.delete(f"/v1/webhooks/settings/{created.json()['id']}")
+
+
+async def _switch(bench: Bench, webhook_id: str, *, enabled: bool) -> None:
+    """Switch an endpoint on, or off without anything that waits for it."""
+    changed = await bench.product.api.patch(f"/v1/webhooks/settings/{webhook_id}", json={"enabled": enabled})
+    changed.raise_for_status()
+    if not enabled:
+        async with bench.connection() as owner:
+            await owner.execute("DELETE FROM deliveries WHERE webhook_id = $1", webhook_id)
 
 
 async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
@@ -62,9 +71,11 @@ async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
     times: list[float] = []
     alone, beside = list[float](), list[float]()
 
-    def hang(_headers: object, body: bytes) -> asyncio.Future[None] | None:
-        # It takes the test that follows its creation. Its connections end with its round.
-        return None if b'"webhook.test"' in body else asyncio.get_running_loop().create_future()
+    is_over = asyncio.Event()
+
+    def hang(_headers: object, body: bytes) -> Awaitable[object] | None:
+        # It takes the test that follows its creation.
+        return None if b'"webhook.test"' in body else is_over.wait()
 
     async def deliver() -> float:
         await asyncio.sleep(_REST_S)
@@ -79,21 +90,28 @@ async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
                 await asyncio.sleep(0.01)
         return times[-1] - began
 
-    async def deliver_beside() -> float:
-        async with receiving(HANGING_PORT, hang), _endpoint(bench, HANGING_PORT, "post.published"):
-            return await deliver()
+    async def deliver_beside(hanging_id: str) -> float:
+        is_over.clear()
+        await _switch(bench, hanging_id, enabled=True)
+        seconds = await deliver()
+        await _switch(bench, hanging_id, enabled=False)
+        is_over.set()
+        return seconds
 
     async with (
         receiving(HEALTHY_PORT, lambda *_: times.append(time.perf_counter())),
+        receiving(HANGING_PORT, hang),
         _endpoint(bench, HEALTHY_PORT, "post.published"),
+        _endpoint(bench, HANGING_PORT, "post.published") as hanging_id,
     ):
+        await _switch(bench, hanging_id, enabled=False)
         # The first ones open connections, and read the secret.
         await deliver()
         for number in range(_DELIVERY_ROUNDS):
             # Which is first changes, so that neither gains by what the other has left.
             for is_beside in (number % 2 == 1, number % 2 == 0):
                 if is_beside:
-                    beside.append(await deliver_beside())
+                    beside.append(await deliver_beside(hanging_id))
                 else:
                     alone.append(await deliver())
     ours, floor = statistics.median(beside), statistics.median(alone)
