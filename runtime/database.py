@@ -11,15 +11,17 @@ CONNECTIONS: Mapping[Component, int] = {Component.API: 12, Component.WORKER: 8}
 
 
 def open_database(settings: Settings, limits: TimeLimits, part: Component) -> Database:
-    """Return one process's database; a session is opened when it is first used."""
-    connections = settings.database_connections or CONNECTIONS[part]
-    permanent = connections * 2 // 3
+    """Return one process's database; a session is opened when it is first used, and then stays open.
+
+    To open one costs some 30 ms of processor time, because it logs in and plans each function again; a statement of a
+    post costs half a millisecond.
+    """
     return Database(
         settings.database_url.get_secret_value(),
         direct_url=settings.direct_url,
         is_pooled=settings.database_pooler is not None,
-        pool_size=permanent,
-        max_overflow=connections - permanent,
+        pool_size=settings.database_connections or CONNECTIONS[part],
+        max_overflow=0,
         reserved=settings.database_reserved,
         limits=limits,
         purpose=part,

@@ -28,8 +28,7 @@ class DatabaseSettings(BaseModel):
         default=None,
         ge=2,
         le=1000,
-        description="most connections of one process; two thirds of them are kept open; by default 12 of an api, and 8"
-        " of a worker",
+        description="most connections of one process, which stay open; by default 12 of an api, and 8 of a worker",
     )
     database_reserved: int = Field(
         default=2, ge=1, le=100, description="connections beside these, only for saving platforms' responses"
