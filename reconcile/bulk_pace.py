@@ -43,7 +43,7 @@ class BulkPace:
 
     def __init__(self, per_s: int, is_publishing: Callable[[], bool]) -> None:
         self.per_s = per_s
-        self._is_publishing = is_publishing
+        self.is_publishing = is_publishing
         self._debt = per_s * _NOTICED_AFTER_S
         """How many posts fewer than the pace allows were delivered while more waited."""
         self._yielded_s = 0
@@ -76,7 +76,7 @@ class BulkPace:
 
     def _yields(self) -> bool:
         """Return whether this worker publishes, and remember that the turn gives way."""
-        is_publishing = self._is_publishing()
+        is_publishing = self.is_publishing()
         self._has_yielded |= is_publishing
         return is_publishing
 

@@ -4,7 +4,7 @@ Accounts and quotas are read from rows, and no platform is asked. Of each media 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 _EVERY_S = 30.0
 _PAUSE_S = 1.0
 """The pause between rounds while more wait: thousands of posts may be imported together, and due posts go first."""
+_LONGEST_PAUSE_S = 5.0
+"""The longest pause, while the worker publishes."""
 BATCH = 100
 """Targets of one round. Their posts are locked meanwhile, and the worker publishes beside it, so it must be short."""
 _MOST_TIMES = 20_000
@@ -51,14 +53,25 @@ _MEDIA_LATER = timedelta(minutes=1)
 Warned = tuple[Preflight, PreflightReason]
 
 
-def preflight_task(database: Database, meters: Meters, files: SharedFiles) -> BackgroundTask:
+def preflight_task(
+    database: Database, meters: Meters, files: SharedFiles, is_publishing: Callable[[], bool]
+) -> BackgroundTask:
     """Return the task that checks the targets that are due for it, twice a minute."""
 
     async def check_all() -> None:
-        while await preflight(database, meters, datetime.now(UTC), files) == BATCH:  # noqa: ASYNC110
-            await asyncio.sleep(_PAUSE_S)
+        while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
+            await pause(is_publishing)
 
     return BackgroundTask(check_all, _EVERY_S, "preflight.postponed", looks_for="preflight")
+
+
+async def pause(is_publishing: Callable[[], bool]) -> None:
+    """Pause between two rounds, for longer while the worker publishes."""
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + _LONGEST_PAUSE_S
+    await asyncio.sleep(_PAUSE_S)
+    while is_publishing() and loop.time() < latest:  # noqa: ASYNC110 there is no event
+        await asyncio.sleep(_PAUSE_S / 10)
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:

@@ -84,7 +84,7 @@ def _shared_tasks(
         leased(wake_task(database, client), "webhooks.wake"),
         leased(webhook_sweep_task(database, client), "webhooks.sweep"),
         leased(webhook_keeping_task(database), "webhooks.keep"),
-        leased(preflight_task(database, parts.meters, parts.media.files), "preflight"),
+        leased(preflight_task(database, parts.meters, parts.media.files, pace.is_publishing), "preflight"),
         *(leased(task, WATCH) for task in watch.tasks()),
     ]
     if accounts.renews:

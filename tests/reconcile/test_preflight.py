@@ -20,6 +20,7 @@ from reconcile import preflight
 from store.models import Account, AppRefusal, AuditEvent, Post, RateLimitBucket, RateLimitSlot, Target
 from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
+from tests.virtual_time import run_in_virtual_time
 
 SOON = timedelta(hours=3)
 
@@ -181,6 +182,17 @@ async def test_round_is_bounded_and_fair_to_workspaces(own: Stack, monkeypatch: 
     assert [await check(own), await check(own)] == [2, 0]
 
 
+def test_the_next_round_waits_until_nothing_is_published_and_not_for_ever() -> None:
+    async def pause(published_until: float) -> float:
+        time = asyncio.get_running_loop().time
+        begin = time()
+        await preflight.pause(lambda: time() < begin + published_until)
+        return time() - begin
+
+    pauses = [run_in_virtual_time(pause(published_until)) for published_until in (0, 3, 1000)]
+    assert pauses == pytest.approx([1, 3, 5], abs=0.2)
+
+
 async def test_the_rounds_of_a_backlog_leave_time_for_what_is_due(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "BATCH", 2)
     monkeypatch.setattr(preflight, "_PAUSE_S", 0.1)
@@ -188,7 +200,7 @@ async def test_the_rounds_of_a_backlog_leave_time_for_what_is_due(own: Stack, mo
     for number in range(5):
         await own.save(f"one of a backlog {number}", [account], due_in=SOON)
     files, began = SharedFiles(MediaFetcher()), time.monotonic()
-    await preflight.preflight_task(own.worker_database, Meters(), files).work()
+    await preflight.preflight_task(own.worker_database, Meters(), files, lambda: False).work()
     await files.close()
     assert time.monotonic() - began >= 0.2
     assert await check(own) == 0
