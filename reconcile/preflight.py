@@ -146,7 +146,9 @@ async def _over_quota(session: AsyncSession, preflights: Sequence[Preflight], no
     owners = {(check.post.workspace_id, check.target.account_id) for check in limited}
     longest = max(limit.per for platform, _ in keys for limit in _long_limits(platform))
     sent = await sent_times(session, keys, now - longest, _MOST_TIMES)
-    ahead = await due_times(session, owners, now, now + FIRST_CHECK, _MOST_TIMES)
+    # Targets that are due earlier or later change no count.
+    due = [check.target.due_at or now for check in limited]
+    ahead = await due_times(session, owners, max(min(due) - longest, now), max(due), _MOST_TIMES)
     over = set()
     for check in limited:
         target, due_at = check.target, check.target.due_at or now
