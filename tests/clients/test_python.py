@@ -15,6 +15,9 @@ from tests.clients.prepared import KEY, BrokenStream, Server, answered, client, 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.usefixtures("client_package", "waits")]
 
 DRAFT = {"content": "x"}
+TIMES = {"createdAt": "2030-01-01T00:00:00Z", "updatedAt": "2030-01-01T00:00:00Z"}
+CAMPAIGN = {"id": "cmp_1", "name": "Spring", "status": "active", "version": 1, **TIMES}
+IMPORTED = httpx.Response(200, json={"id": "imp_1", "total": 1, "updated": 1, "results": [], "warnings": [], **TIMES})
 
 
 def test_a_post_is_created_once_whatever_happens_to_the_answers(waits: list[float]) -> None:
@@ -262,6 +265,18 @@ def test_a_file_without_external_ids_is_no_campaign(tmp_path: Path) -> None:
         client(Server()).campaign_from_csv(file, {"name": "x"})
     with pytest.raises(ValueError, match="must end with"):
         client(Server()).import_file(tmp_path / "week.xlsx")
+
+
+def test_a_file_that_is_again_as_it_was_is_imported_again(tmp_path: Path) -> None:
+    file = tmp_path / "spring.csv"
+    server = Server(*[httpx.Response(201, json=CAMPAIGN), IMPORTED, httpx.Response(200, json=CAMPAIGN)] * 3)
+    with client(server) as api:
+        for text in ("first", "corrected", "first"):
+            file.write_text(f"externalId,content\na,{text}\n")
+            api.campaign_from_csv(file, {"name": "Spring"})
+        # The third file has the bytes of the first, and must not be answered with what that one did.
+        assert len(set(server.keys[1::3])) == 3
+        assert len(set(server.keys[::3])) == 1
 
 
 async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

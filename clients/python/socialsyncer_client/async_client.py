@@ -18,7 +18,7 @@ from socialsyncer_client.generated.api import AsyncOperations
 from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
-from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
+from socialsyncer_client.imports import CampaignImport, campaign_body, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import AsyncRetryingTransport
 from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
@@ -136,6 +136,5 @@ class AsyncClient(AsyncOperations):
         await asyncio.to_thread(require_external_ids, path)
         body, key = campaign_body(campaign)
         created = await self.create_campaign(body, idempotency_key=key)
-        file = await asyncio.to_thread(file_key, path, created.id, on_existing)
-        result = await self.import_file(path, campaign_id=created.id, on_existing=on_existing, idempotency_key=file)
+        result = await self.import_file(path, campaign_id=created.id, on_existing=on_existing)
         return CampaignImport(await self.get_campaign(created.id), result)

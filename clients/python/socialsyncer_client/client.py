@@ -18,7 +18,7 @@ from socialsyncer_client.generated.api import Operations
 from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
-from socialsyncer_client.imports import CampaignImport, campaign_body, file_key, import_request, require_external_ids
+from socialsyncer_client.imports import CampaignImport, campaign_body, import_request, require_external_ids
 from socialsyncer_client.retries import Retries
 from socialsyncer_client.transports import RetryingTransport
 from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
@@ -176,10 +176,6 @@ class Client(Operations):
         require_external_ids(path)
         body, key = campaign_body(campaign)
         created = self.create_campaign(body, idempotency_key=key)
-        result = self.import_file(
-            path,
-            campaign_id=created.id,
-            on_existing=on_existing,
-            idempotency_key=file_key(path, created.id, on_existing),
-        )
+        # A key of the file's bytes would answer a file that is again as it was with what was done then.
+        result = self.import_file(path, campaign_id=created.id, on_existing=on_existing)
         return CampaignImport(self.get_campaign(created.id), result)

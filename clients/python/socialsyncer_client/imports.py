@@ -66,12 +66,6 @@ def campaign_body(campaign: CreateCampaign | Mapping[str, Any]) -> tuple[dict[st
     return body, f"campaign-from-csv/{hashlib.sha256(canonical).hexdigest()[:32]}"
 
 
-def file_key(path: str | os.PathLike[str], campaign_id: str, on_existing: str) -> str:
-    """Return a key that is the same for the same file, campaign and rule."""
-    digest = hashlib.sha256(f"{campaign_id}\n{on_existing}\n".encode() + Path(path).read_bytes())
-    return f"import/{digest.hexdigest()[:32]}"
-
-
 def require_external_ids(path: str | os.PathLike[str]) -> None:
     """Raise ValueError unless the file names the column externalId: without it a repeat would create posts twice."""
     with Path(path).open(encoding="utf-8-sig") as file:

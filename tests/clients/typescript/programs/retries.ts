@@ -155,6 +155,15 @@ const now = { "Retry-After": "0" };
   assert.equal(new Headers(stored?.init.headers).get("Authorization"), null, "no other server gets the key");
 }
 {
+  const [campaign, imported] = [{ body: { id: "cmp_1" } }, { body: { updated: 1 } }];
+  const { client, requests } = scripted(campaign, imported, campaign, imported, campaign, imported);
+  for (const text of ["first", "corrected", "first"]) await client.campaignFromCsv(`externalId,content\na,${text}\n`, { name: "Spring" });
+  const keys = (path: string) => new Set(requests.filter((request) => request.url.includes(path)).map((request) => request.key));
+  assert.equal(keys("/v1/campaigns").size, 1);
+  // The third file has the bytes of the first, and must not be answered with what that one did.
+  assert.equal(keys("/v1/imports").size, 3);
+}
+{
   const stopped = AbortSignal.abort(new Error("stopped"));
   const error = await failure(scripted().client.getPost("post_1", { signal: stopped }));
   assert(error instanceof Error && error.message === "stopped");
