@@ -42,7 +42,7 @@ export class Client extends Operations {
     for (let wait = 1; ; ) {
       const current = await this.getPost(id, rest);
       if (OVER.has(current.status)) return current;
-      if (current.status === "draft") throw new SocialSyncerError(`${id} is a draft: it is not published by itself`);
+      if (current.status === "draft" && !current.waitsFor) throw new SocialSyncerError(`${id} is a draft: it is not published by itself`);
       const left = (until - Date.now()) / 1000;
       if (left <= 0) throw new WaitTimeout(current);
       const due = current.status === "scheduled" ? (Date.parse(current.scheduledFor ?? "") - Date.now()) / 1000 : 0;

@@ -155,6 +155,13 @@ const now = { "Retry-After": "0" };
   assert.equal(new Headers(stored?.init.headers).get("Authorization"), null, "no other server gets the key");
 }
 {
+  const { client, requests } = scripted({ body: { id: "post_1", status: "draft", waitsFor: "post" } }, { body: { id: "post_1", status: "published" } });
+  assert.equal((await client.waitFor("post_1")).status, "published", "it is published once the post before it is");
+  assert.equal(requests.length, 2);
+  const draft = await failure(scripted({ body: { id: "post_1", status: "draft", waitsFor: null } }).client.waitFor("post_1"));
+  assert(draft instanceof SocialSyncerError && /is a draft/.test(draft.message));
+}
+{
   const [campaign, imported] = [{ body: { id: "cmp_1" } }, { body: { updated: 1 } }];
   const { client, requests } = scripted(campaign, imported, campaign, imported, campaign, imported);
   for (const text of ["first", "corrected", "first"]) await client.campaignFromCsv(`externalId,content\na,${text}\n`, { name: "Spring" });
