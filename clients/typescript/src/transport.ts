@@ -66,19 +66,17 @@ export class Transport {
       await pause(this.#turn(), options.signal);
       const deadline = after(options.timeout ?? TIMEOUT_S);
       const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
-      let wait = 0.5 * 2 ** (attempt - 1) * (0.5 + Math.random());
+      let wait = randomWait(attempt);
       try {
         const response = await this.#fetch(this.#address + sent.path + searchOf(sent.query), { ...request, signal });
         this.#notePace(response);
         const body = await readJson(response);
         if (response.ok && body !== undefined) return body;
-        const retryAfter = secondsOf(response.headers.get("Retry-After"));
-        const refused = new ResponseError(
-          response.status, body, retryAfter, response.headers.get("X-Request-Id") ?? undefined,
-        );
-        if (!REPEATABLE.has(response.status) || attempt >= attempts || (retryAfter ?? 0) > LONGEST_WAIT_S) throw refused;
+        const refused = refusal(response, body);
+        const { retryAfter = wait } = refused;
+        if (!REPEATABLE.has(response.status) || attempt >= attempts || retryAfter > LONGEST_WAIT_S) throw refused;
         mayHaveArrived ||= !NOTHING_DONE.has(response.status);
-        wait = retryAfter ?? wait;
+        wait = retryAfter;
       } catch (error) {
         options.signal?.throwIfAborted();
         if (error instanceof ResponseError) throw error;
@@ -107,6 +105,7 @@ export class Transport {
     const timeout = 60 + data.size / 100_000;
     for (let attempt = 1; ; attempt += 1) {
       const deadline = after(timeout);
+      let wait = randomWait(attempt);
       try {
         const response = await this.#fetch(address, {
           method: "PUT", body: data, headers: { ...headers, ...authorization }, redirect: "manual",
@@ -116,9 +115,10 @@ export class Transport {
         if (response.ok) return;
         // 409: a request that broke off still holds the part.
         const mayPass = REPEATABLE.has(response.status) || response.status === 409;
-        if (!mayPass || attempt >= this.#attempts) {
-          throw new ResponseError(response.status, body, secondsOf(response.headers.get("Retry-After")), undefined);
-        }
+        const refused = refusal(response, body);
+        const { retryAfter = wait } = refused;
+        if (!mayPass || attempt >= this.#attempts || retryAfter > LONGEST_WAIT_S) throw refused;
+        wait = retryAfter;
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof ResponseError) throw error;
@@ -126,7 +126,7 @@ export class Transport {
           throw new ConnectionFailed("The file cannot be sent", true, undefined, { cause: error });
         }
       }
-      await pause(0.5 * 2 ** (attempt - 1) * (0.5 + Math.random()), signal);
+      await pause(wait, signal);
     }
   }
 
@@ -164,6 +164,16 @@ export class Transport {
     this.#interval = Math.min(wait, LONGEST_WAIT_S) * 1000;
     this.#free = Math.max(this.#free, Date.now() + this.#interval);
   }
+}
+
+function refusal(response: Response, body: unknown): ResponseError {
+  const { status, headers } = response;
+  return new ResponseError(status, body, secondsOf(headers.get("Retry-After")), headers.get("X-Request-Id") ?? undefined);
+}
+
+/** Return the seconds before the next attempt: clients that failed together must not come back together. */
+function randomWait(attempt: number): number {
+  return 0.5 * 2 ** (attempt - 1) * (0.5 + Math.random());
 }
 
 /** Return a signal of the end of some seconds. It takes whole milliseconds, and 32 bits of them. */

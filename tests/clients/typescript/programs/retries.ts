@@ -155,6 +155,18 @@ const now = { "Retry-After": "0" };
   assert.equal(new Headers(stored?.init.headers).get("Authorization"), null, "no other server gets the key");
 }
 {
+  const place = { id: "med_1", uploadUrl: "https://posts.example.com/media/upload/secret", headers: {} };
+  const file = new Blob(["x"]);
+  const late = scripted({ body: place }, refusal(429, "rate_limited", { "Retry-After": "3600" }));
+  const error = await failure(late.client.upload(file));
+  assert(error instanceof ResponseError && error.retryAfter === 3600 && error.requestId === "req_1");
+  assert.equal(late.requests.length, 2);
+  const soon = scripted({ body: place }, refusal(429, "rate_limited", { "Retry-After": "1" }), { body: {} }, { body: { state: "ready" } });
+  await soon.client.upload(file);
+  const [refused, sent] = soon.requests.slice(1).map((request) => request.at);
+  assert((sent ?? 0) - (refused ?? 0) >= 990, "a file is sent again when the API says");
+}
+{
   const { client, requests } = scripted({ body: { id: "post_1", status: "draft", waitsFor: "post" } }, { body: { id: "post_1", status: "published" } });
   assert.equal((await client.waitFor("post_1")).status, "published", "it is published once the post before it is");
   assert.equal(requests.length, 2);
