@@ -1,5 +1,5 @@
 /** Signatures of webhooks, by Standard Webhooks. */
-import { WebhookVerificationError } from "./errors.js";
+import { isObject, WebhookVerificationError } from "./errors.js";
 import type { components } from "./generated/schema.js";
 
 /** The headers of a request: those of fetch, or of Node's http. */
@@ -32,11 +32,22 @@ export async function verifyWebhook(
       const mac = decode(signature.slice(3));
       // WebCrypto compares in constant time.
       if (mac && (await crypto.subtle.verify("HMAC", key, mac, signed))) {
-        return JSON.parse(await content.slice(content.size - size(body)).text()) as components["schemas"]["WorkspaceEvent"];
+        return eventOf(await content.slice(content.size - size(body)).text());
       }
     }
   }
   throw new WebhookVerificationError("No signature of the request is right");
+}
+
+function eventOf(body: string): components["schemas"]["WorkspaceEvent"] {
+  let event: unknown;
+  try {
+    event = JSON.parse(body);
+  } catch {
+    event = undefined;
+  }
+  if (!isObject(event)) throw new WebhookVerificationError("The request is signed, but its body is no event");
+  return event as components["schemas"]["WorkspaceEvent"];
 }
 
 function read(headers: WebhookHeaders, name: string): string {

@@ -71,8 +71,10 @@ async def test_signatures_are_verified(program: Program) -> None:
     secret, older, now = new_secret(), new_secret(), datetime.now(UTC)
     body = json.dumps({"event": "post.published", "data": {"externalId": "Zürich"}}, ensure_ascii=False)
 
-    async def verify(secrets: list[str], at: datetime, changed: str = body, tolerance: int | None = None) -> set[str]:
-        headers = sign([older, secret], "evt_1", at, body.encode())
+    async def verify(
+        secrets: list[str], at: datetime, changed: str = body, tolerance: int | None = None, signed: str = body
+    ) -> set[str]:
+        headers = sign([older, secret], "evt_1", at, signed.encode())
         request = {"secret": secrets, "body": changed, "headers": headers, "tolerance": tolerance}
         output = await program("verify", json.dumps({name: part for name, part in request.items() if part is not None}))
         return set(output.splitlines())
@@ -84,6 +86,9 @@ async def test_signatures_are_verified(program: Program) -> None:
     assert await verify([secret], old, tolerance=500) == right
     assert await verify([secret], old) == {"refused: The request is too old, or comes from the future"}
     assert await verify([secret], now, body.replace("Z", "z")) == {"refused: No signature of the request is right"}
+    for text in ("no JSON", "[]"):
+        refused = {"refused: The request is signed, but its body is no event"}
+        assert await verify([secret], now, text, signed=text) == refused
     assert await verify([new_secret()], now) == {"refused: No signature of the request is right"}
     assert await verify(["whsec_"], now) == {"refused: The secret is not one of a webhook: whsec_ and base64"}
 
