@@ -217,6 +217,28 @@ async def test_the_service_fetches_a_file_for_a_model(
     assert second.startswith(refused)
 
 
+LOSES = """
+import asyncio
+from socialsyncer_client import AsyncClient
+from mcp import Client
+from socialsyncer_mcp.server import make_server
+
+async def main() -> None:
+    async with Client(make_server(AsyncClient("http://127.0.0.1:1", "sk_1", attempts=1))) as client:
+        for tool, arguments in (("create_post", {}), ("upload_media_from_url", {"url": "https://example.com/a.jpg"})):
+            print((await client.call_tool(tool, arguments)).content[0].text)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_lost_answer_says_what_a_repeat_does(environment: Path, tmp_path: Path) -> None:
+    printed = await run(tmp_path, str(environment / "python"), "-c", LOSES)
+    sentences = [line.partition("got no answer (ConnectError).")[2].strip() for line in printed.splitlines()]
+    # A file is uploaded once more.
+    assert sentences == ["Call again with the same arguments: no post is created twice."] * 2
+
+
 async def test_the_page_plans_a_week(environment: Path, workspace: dict[str, str], tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     variables = [f"{name}={value}" for name, value in workspace.items()]

@@ -99,7 +99,7 @@ def tool_error(error: SocialSyncerError) -> ToolError:
             lines.append(f"Call again in {error.retry_after:g} seconds.")
         return ToolError("\n".join(lines))
     if isinstance(error, ConnectionFailed):
-        return ToolError(f"{error} Call again with the same arguments: nothing happens twice.")
+        return ToolError(f"{error} Call again with the same arguments: no post is created twice.")
     return ToolError(str(error))
 
 
