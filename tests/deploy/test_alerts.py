@@ -136,3 +136,11 @@ def test_an_alert_of_a_part_that_catches_up_ends_with_its_outage(tmp_path: Path)
     }
     outcome = promtool(tmp_path, [case])
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_a_summary_writes_durations_and_increases_for_people() -> None:
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    measured = [rule for rule in rules if any(word in rule["expr"] for word in ("_seconds", "increase(", "changes("))]
+    raw = {rule["alert"] for rule in measured if "{{ $value }}" in rule["annotations"]["summary"]}
+    assert measured
+    assert raw == set()
