@@ -54,7 +54,7 @@ def parse_lists(request: HttpRequest, without: Collection[str] = ()) -> tuple[di
         if name not in known:
             hint = did_you_mean(name, known)
             problems.append(Problem(f"{name} is not a known query parameter{hint}", "unknown_parameter", name))
-        elif name in values and known[name]["schema"]["type"] != "array":
+        elif name in values and known[name]["schema"].get("type") != "array":
             problems.append(Problem(f"{name} may be given only once", "invalid_field_value", name))
         elif not value.strip() or "\0" in value:
             problems.append(Problem(f"{name} must not be empty", "invalid_field_value", name))

@@ -90,3 +90,18 @@ async def test_all_invalid_list_parameters_are_reported(stranger: Client) -> Non
 async def test_a_query_problem_is_reported_before_the_post_is_read(stranger: Client) -> None:
     response = await stranger.patch(f"/v1/posts/post_{'0' * 32}?bogus=1", json={"tags": 1})
     assert messages(response) == [("invalid_field_value", "tags"), BOGUS]
+
+
+async def test_no_parameter_but_a_list_may_be_given_twice(stranger: Client) -> None:
+    paths = (await stranger.get("/openapi.json")).json()["paths"]
+    names = [
+        (path, parameter["name"])
+        for path, operations in paths.items()
+        for parameter in operations.get("get", {}).get("parameters", [])
+        if path.startswith("/v1/") and "{" not in path
+        if parameter["in"] == "query" and parameter["schema"].get("type") != "array"
+    ]
+    assert ("/v1/posts", "platform") in names
+    for path, name in names:
+        response = await stranger.get(f"{path}?{name}=null&{name}=null")
+        assert ("invalid_field_value", name) in messages(response), path
