@@ -144,7 +144,7 @@ class GoogleBusiness(
         query, alike, is_whole = {"pageSize": str(PAGE)}, dict[str, tuple[dict[str, Any], Likeness]](), False
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
-            posts = body.get("localPosts") or []
+            posts = _listed(body)
             rated = ((post, _likeness(post, context.draft)) for post in posts)
             alike |= {str(post["name"]): (post, like) for post, like in rated if like is not Likeness.OTHER}
             if is_whole := not body.get("nextPageToken"):
@@ -180,6 +180,14 @@ async def _parent(connection: GoogleBusinessConnection, context: PublishContext[
 
 async def _read_post(connection: GoogleBusinessConnection, name: str) -> Published | Unknown | Refused:
     return _verdict({**await call(connection, "GET", f"/v4/{quote(name)}"), "name": name})
+
+
+def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the posts of a page; Google omits an empty list. An answer with anything else is not taken for empty."""
+    posts = body.get("localPosts", [])
+    if not body.keys() <= {"localPosts", "nextPageToken"} or not isinstance(posts, list):
+        raise unreadable("Google")
+    return posts
 
 
 def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:

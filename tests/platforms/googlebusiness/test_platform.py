@@ -279,3 +279,15 @@ async def test_a_location_of_another_group_is_posted_on_as_that_group(google: Ri
     again.handles.pop("post")
     await publish(google, again)
     assert (await google.operations())[len(before) :] == ["publish"], "where it is was asked once"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error": {"code": 401, "status": "UNAUTHENTICATED"}}, {"localPosts": None}, {"localPosts": {}}, {"posts": []}],
+)
+async def test_an_answer_without_a_list_is_not_taken_for_an_empty_one(google: Rig, body: dict[str, Any]) -> None:
+    context = google.context("Public")
+    await lost(google, context)
+    await google.sandbox.fault("googlebusiness", "accept_then_answer", "confirm", status=200, body=body)
+    error = await refused(PLATFORM.confirm(google.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
