@@ -9,7 +9,7 @@ import httpx
 
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
-from platforms.errors import PASSING, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.http.wire import json_object, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.access import ENDPOINT, TOKENS
@@ -23,6 +23,8 @@ from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
 SENT_AT = "sentAt"
 """The time of the first send, in the handles: set before the request, removed if LinkedIn surely refused it."""
+_REFUSED_AT = "refusedAt"
+"""The handle with the time of a request that LinkedIn refused, though not as a repeat."""
 ROLES, MOST_PAGES = 100, 20
 """A member's roles per page of the list, and pages of it that are read."""
 POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
@@ -117,9 +119,8 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
                 return await _seen(connection, first, author, error)
             if error.status == httpx.codes.CONFLICT:
                 raise error.as_unconfirmed() from error
-            if error.kind is not ErrorKind.UNCONFIRMED and not repeated:
-                del handles[SENT_AT]
-                await context.save(handles)
+            if not repeated:
+                error = await _record_refusal(context, error)
             error = await _record_media_refusal(context, uploads, error)
             raise await _explain_to_author(error, connection, context) from error
         urn = answer.headers.get("x-restli-id")
@@ -222,6 +223,26 @@ async def _record_media_refusal(
         error = error.as_rejected() if context.handles["forbidden"] >= FORBIDDEN_TRIES else error
     if error.code in errors.UNUSABLE_MEDIA and error.kind is not ErrorKind.NOT_READY:
         await uploads.drop()
+    return error
+
+
+async def _record_refusal(context: PublishContext[LinkedInSettings], error: PlatformError) -> PlatformError:
+    """Record that a first request was refused; return the error, `unconfirmed` if LinkedIn may have the post.
+
+    That is so if LinkedIn calls a repeat what it refused for another reason before: it may have published it then. A
+    timely repeat decides, as after a lost answer.
+    """
+    handles, urn = context.handles, errors.repeated_urn(error)
+    if error.kind is ErrorKind.UNCONFIRMED:
+        return error
+    if _REFUSED_AT in handles and urn is not None and urn not in context.taken:
+        handles[SENT_AT] = handles[_REFUSED_AT]
+        error = error.as_unconfirmed()
+    else:
+        sent_at = handles.pop(SENT_AT)
+        if error.code != DUPLICATE:
+            handles[_REFUSED_AT] = sent_at
+    await context.save(handles)
     return error
 
 

@@ -110,6 +110,18 @@ class TestLostAnswers:
         assert first.platform_post_id in error.message
         assert platform.SENT_AT not in li.saved[-1]
 
+    async def test_a_post_that_linkedin_refused_and_then_has_is_not_called_a_repeat(self, li: Rig) -> None:
+        context = li.context("Limited, and public", started_at=datetime.now(UTC))
+        limited = {"status": 429, "code": "TOO_MANY_REQUESTS", "message": "Resource level throttle"}
+        await li.sandbox.fault("linkedin", "accept_then_answer", "publish", status=429, body=limited)
+        refusal = await refused(PLATFORM.publish(li.connection(), context))
+        assert (refusal.kind, platform.SENT_AT in context.handles) == (ErrorKind.RATE_LIMITED, False)
+        repeat = await refused(PLATFORM.publish(li.connection(), context))
+        assert (repeat.kind, repeat.code) == (ErrorKind.UNCONFIRMED, DUPLICATE)
+        assert await PLATFORM.confirm(li.connection(), context) == Absent(is_unread=True)
+        result = await PLATFORM.publish(li.connection(), context)
+        assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
+
     async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
         context = li.context("Long ago")
         ago(context, 9)
