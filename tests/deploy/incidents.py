@@ -204,6 +204,15 @@ def incident_series(incident: Incident) -> list[dict[str, str]]:
 
 
 SEQUENCES = {
+    "a platform that has answered again is paused": (
+        {
+            'socialsyncer_targets_waiting{platform="mastodon",for="answer"}': "0x16 3x12 0x72",
+            oldest("mastodon", "answer"): "0x16 200+15x12 0x72",
+            unconfirmed("mastodon"): "0x6 2+2x5 12x90",
+            settled("mastodon", "published"): "0x10 1+1x3 4x90",
+        },
+        [],
+    ),
     "all of it is off for 80 s, and catches up": (
         {
             "socialsyncer_posts_late": "0x16 _x5 40 12 0x80",
