@@ -19,6 +19,7 @@ from reconcile.app_setup import announce_task
 from reconcile.rounds import running_tasks
 from runtime import worker
 from runtime.parts import WorkerParts, open_parts
+from runtime.process import new_event_loop
 from store.database import Database
 from store.roles import Component
 from store.secrets.vault import Vault
@@ -26,7 +27,7 @@ from store.webhooks.handover_keys import keep_handover_key
 from tests.databases import initialize_once, url_as
 from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
-from tests.selection import description, in_order, narrow, runs
+from tests.selection import description, import_by_turns, in_order, narrow, runs
 from tests.stack import Stack
 from tests.temporal import describe_posts_queue, release_namespace, temporal_server
 
@@ -54,8 +55,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.numprocesses = min(config.option.numprocesses or 0, _PROCESSES_OF_FEW_TESTS)
 
 
+class _LoopsOfProduction(asyncio.DefaultEventLoopPolicy):
+    """A policy that makes the event loops of the product's processes: uvloop's, which also compute less."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return new_event_loop()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the number of hypothesis's examples, and with `--changed` the test modules."""
+    """Choose the event loop, the number of hypothesis's examples, and with `--changed` the test modules."""
+    asyncio.set_event_loop_policy(_LoopsOfProduction())
     hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "short")
     if config.getoption("changed"):
         narrow(config)
@@ -72,9 +81,10 @@ def thorough(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("thorough"))
 
 
-def pytest_collection() -> None:
+def pytest_collection(session: pytest.Session) -> None:
     """Collect no garbage while tests are collected: all that is imported stays."""
     gc.disable()
+    import_by_turns(session.config)
 
 
 def pytest_collection_finish() -> None:

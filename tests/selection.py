@@ -1,5 +1,7 @@
 """The choice of the tests that a run makes, and their order."""
 
+import contextlib
+import importlib
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,28 @@ _OVER_AFTER = 0.7
 
 def narrow(config: pytest.Config) -> None:
     """Restrict a run with `--changed` to the test modules that a change touches, within the folders of its command."""
+    config.args = [str(path) for path in choice().modules if _is_requested(config, path)]
+
+
+def _is_requested(config: pytest.Config, module: Path) -> bool:
     folders = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
-    config.args = [str(path) for path in choice().modules if any(path.is_relative_to(folder) for folder in folders)]
+    return any(module.is_relative_to(folder) for folder in folders)
+
+
+def import_by_turns(config: pytest.Config) -> None:
+    """Import the test modules, in each of several processes from another place on.
+
+    Nothing is compiled in a fresh clone, and each process would compile all modules at the same time as the others. In
+    this way it finds most of them compiled. Collection repeats imports that fail, and reports them.
+    """
+    process: dict[str, str | int] = getattr(config, "workerinput", {})
+    if not process:
+        return
+    modules = [path for path in sorted(_FOLDER.rglob("test_*.py")) if _is_requested(config, path)]
+    first = len(modules) * int(str(process["workerid"]).removeprefix("gw")) // int(process["workercount"])
+    for path in modules[first:] + modules[:first]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(path.relative_to(_FOLDER.parent).with_suffix("").parts))
 
 
 def description(config: pytest.Config) -> str:
