@@ -24,9 +24,6 @@ LARGEST_SEARCH_ATTRIBUTE = 2048
 LONGEST_FAIRNESS_KEY = 64
 """Bytes of a fairness key; a server rejects a longer one."""
 
-LARGEST_MEMO = 2048
-"""Bytes of a memo from which on a server warns (limit.memoSize.warn)."""
-
 SEARCH_ATTRIBUTES = {"Keyword": 10, "KeywordList": 3, "Datetime": 3, "Int": 3, "Double": 3, "Bool": 3, "Text": 3}
 """How many of each type the visibility store has columns for."""
 

@@ -214,8 +214,3 @@ RESOLVE_POST = Operation(
     parameters=(KEY,),
     writes_post=True,
 )
-OUTCOME_OPERATIONS = (
-    LIST_ATTEMPTS,
-    GET_HISTORY,
-    RESOLVE_POST,
-)

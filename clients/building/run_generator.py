@@ -33,7 +33,6 @@ def read_time(value: str) -> datetime.datetime:
 _NAMES = "UNSET, Unset, read, read_time, take"
 _TAKE = """'take(d, "' + (property.name | in_double_quote_literal) + '")'"""
 _TAKE_LIST = """'take(d, "' + (property.name | in_double_quote_literal) + '", [])'"""
-_UNION = "property_templates/union_property.py.jinja"
 _EDITS: tuple[tuple[str, str, str], ...] = (
     ("types.py.jinja", "from collections.abc import ", "import datetime\nfrom collections.abc import Callable, "),
     ("types.py.jinja", "import BinaryIO, ", "import Any, cast, BinaryIO, "),

@@ -111,11 +111,6 @@ def likeness(shown: object, sent: str | None) -> Likeness:
     return Likeness.OTHER
 
 
-def has_same_words(shown: object, sent: str | None) -> bool:
-    """Return whether a text that a platform shows has the words that were sent; platforms change the space between."""
-    return str(shown or "").split() == (sent or "").split()
-
-
 def is_too_long(shown: str, sent: str) -> bool:
     """Return whether a text is too long to be what was sent with markup added; comparing it could take seconds.
 

@@ -17,7 +17,6 @@ from store.models import Attempt, Post, Target
 _PAGE = 500
 _TOWARDS = (AttemptStep.PREPARE, AttemptStep.PUBLISH)
 """Steps that belong to a send: a video's date is the beginning of its upload."""
-_IS_SEND = Attempt.step == AttemptStep.PUBLISH
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from store.models import Account, ChoiceList
 from tests.api.conftest import Client
 from tests.stack import Stack
 
-REFRESHED = {"refreshToken": "of this test", "clientId": "app", "clientSecret": "secret"}
-
 
 async def ask(api: Client, account: Account, setting: str, **query: str) -> httpx.Response:
     where = f"/v1/accounts/{account.platform}/{account.id}/choices"
