@@ -6,13 +6,14 @@ import gc
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
 
+from activities import options
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
@@ -199,6 +200,12 @@ async def stack(running: Stack) -> AsyncIterator[Stack]:
     running.require_workers()
     await running.forget_unfinished()
     await running.clear_faults()
+
+
+@pytest.fixture
+def early_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confirm a send whose answer is lost after a tenth of a second for the first time, instead of a second."""
+    monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.1), *options.FIRST_CONFIRM_WAITS[1:]))
 
 
 @pytest.fixture(scope="module")

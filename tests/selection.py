@@ -26,7 +26,7 @@ def _is_requested(config: pytest.Config, module: Path) -> bool:
 def import_by_turns(config: pytest.Config) -> None:
     """Import the test modules, in each of several processes from another place on.
 
-    Nothing is compiled in a fresh clone, and each process would compile all modules at the same time as the others. In
+    In a fresh clone nothing is compiled, and each process would compile all modules at the same time as the others. In
     this way it finds most of them compiled. Collection repeats imports that fail, and reports them.
     """
     process: dict[str, str | int] = getattr(config, "workerinput", {})

@@ -17,6 +17,8 @@ from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # 
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ALICE = "temporal-cli:alice@operations"
 

@@ -15,6 +15,8 @@ from store.models import Post
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 TELEGRAM_ID = "platformPostId must be the message's number in its chat, digits alone, or the address of the post."
 
 

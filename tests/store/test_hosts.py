@@ -47,6 +47,7 @@ async def until_writes_succeed(database: Database) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.thorough
 async def test_all_connections_follow_a_promotion(servers: Replicated) -> None:
     url = servers.url(await new_database(servers.primary.url))
     database, outcomes = Database(url, limits=OF_REQUESTS, purpose="api"), Outcomes(url)

@@ -160,7 +160,7 @@ async def test_a_client_that_reads_slowly_gets_its_answer(
         while total < size:
             async with asyncio.timeout(60):
                 total += len(await loop.sock_recv(client, 65536))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.004)
 
 
 @pytest.mark.usefixtures("hasty")

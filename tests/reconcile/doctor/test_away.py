@@ -123,6 +123,7 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     assert report.exit is Exit.COULD_NOT_CHECK
 
 
+@pytest.mark.thorough
 async def test_workers_that_get_no_tasks_are_reported(alone: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconcile.readiness._STANDS_S", 0.5)
     post = await alone.save("doctor: kept by Temporal", [alone.accounts["plain"]], due_in=timedelta(minutes=-2))

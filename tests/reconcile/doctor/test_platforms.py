@@ -25,6 +25,8 @@ from tests.reconcile.doctor.conftest import (
 )
 from tests.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 
 @pytest.fixture
 async def mastodon(own: Stack) -> Account:

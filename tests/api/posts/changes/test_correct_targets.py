@@ -13,6 +13,8 @@ from tests.api.conftest import Client
 from tests.api.posts.changes.corrections import DISTANT, PICTURE, make, naming, patch, refused, retry, words
 from tests.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 
 class TestRefusedEverywhere:
     async def test_is_corrected_and_retried(self, api: Client, stack: Stack) -> None:

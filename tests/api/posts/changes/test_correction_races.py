@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from store.models import Post
 from tests.api.conftest import Client
 from tests.api.posts.changes.corrections import PICTURE, patch, refused, retry, words
 from tests.stack import Stack
+
+pytestmark = pytest.mark.usefixtures("early_confirm")
 
 
 class TestInterleavings:

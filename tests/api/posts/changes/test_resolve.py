@@ -21,6 +21,8 @@ from store.publishing.editing import begin_edit
 from store.publishing.sending import settle
 from tests.stack import CLIENT, Stack
 
+pytestmark = pytest.mark.usefixtures("early_confirm")
+
 
 async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[str, Any]:
     """Publish to a platform whose posts cannot be read back, and lose its answer."""
