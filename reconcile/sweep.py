@@ -93,7 +93,9 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, pace: Bu
         crowd_in_s = await take_turn(session, pace.crowd)
     if crowd_in_s is None:
         return 0
-    most = pace.most(crowd_in_s) - (await workflows.queues.posts()).backlog
+    most = pace.most(crowd_in_s)
+    if most:
+        most -= (await workflows.queues.posts()).backlog
     if most <= 0:
         pace.end(0, more_wait=True)
         return 0
