@@ -1,6 +1,7 @@
 """The connections of one process to PostgreSQL, their time limits, and what is forbidden while one is held."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,16 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             # Makes the pool drop every connection of that age and open a new one.
             raise DisconnectionError from error
+
+
+def _read_json(text: str) -> Any:
+    """Return the value of a JSON column.
+
+    Most of a post are empty: to parse these, too, took a quarter of the time in which a step reads its rows.
+    """
+    if text == "{}":
+        return {}
+    return [] if text == "[]" else json.loads(text)
 
 
 def _driver_connection(connection: PoolProxiedConnection) -> asyncpg.Connection:
@@ -117,6 +128,7 @@ class Pool:
             pool_timeout=limits.connection,
             pool_use_lifo=True,
             hide_parameters=True,
+            json_deserializer=_read_json,
             async_creator=lambda: dsn.open(**options),
         )
         _ping_after_idling(self.engine)

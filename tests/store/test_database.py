@@ -1,6 +1,7 @@
 """Connections that the server closed while idle are replaced without an error, and none is withheld from others."""
 
 import asyncio
+import json
 from functools import partial
 from typing import cast
 
@@ -103,5 +104,22 @@ async def test_connections_of_statements_are_returned_after_a_while(
         pool = cast("AsyncAdaptedQueuePool", database.engine.pool)
         await until(lambda: pool.checkedout() == 0)
         assert pool.checkedin() == 5
+    finally:
+        await database.close()
+
+
+async def test_json_is_read_as_it_was_written_and_belongs_to_its_row(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    written: tuple[object, ...] = ({}, [], {"a": [1]}, [{}], "{}", "[]", None)
+    texts = ", ".join(f"('{json.dumps(value)}'::jsonb)" for value in written)
+    try:
+        first, second = [
+            [row["column1"] for row in await database.rows(f"SELECT * FROM (VALUES {texts}) AS t")] for _ in range(2)
+        ]
+        assert tuple(first) == written
+        first[0]["changed"] = True
+        first[1].append("changed")
+        assert tuple(second) == written
+        assert [row["column1"] for row in await database.rows("VALUES ('{}'::json), ('[]'::json)")] == [{}, []]
     finally:
         await database.close()
