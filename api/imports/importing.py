@@ -210,6 +210,8 @@ class ImportRequest:
             if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
                 raise KeyTakenError
         log.info("import", import_id=import_id, **results.counts)
+        for campaign_id in campaigns:
+            deps.campaign_progress.forget(campaign_id)
         deliver_due(deps, posts)
         deps.delivery.deliver_saved(due_ids)
         await _release(size, linked, posts, rows.new, checked.posts)

@@ -268,7 +268,10 @@ async def test_a_wrong_query_is_refused(stranger: Client) -> None:
 async def test_rows_join_the_campaign_of_the_query(api: Client, stack: Stack) -> None:
     campaign_id = await new_campaign(stack, timezone="Europe/Berlin", ends_at=datetime(2030, 12, 2, tzinfo=UTC))
     posts = rows(stack, 2)
+    assert (await api.get(f"/v1/campaigns/{campaign_id}")).json()["progress"]["total"] == 0
     answer = await send(api, posts, campaignId=campaign_id)
+    # Counted again, though not a second has passed.
+    assert (await api.get(f"/v1/campaigns/{campaign_id}")).json()["progress"]["total"] == len(posts)
     assert answer.json()["results"][0]["scheduledFor"] == "2030-12-01T08:00:00Z"
     page = (await api.get("/v1/posts", params={"campaignId": campaign_id})).json()["posts"]
     assert {post["id"] for post in page} == {result["id"] for result in answer.json()["results"]}
