@@ -16,6 +16,7 @@ from domain.webhooks import ANSWER_WITHIN_S, LARGEST_RESPONSE, Answer, sign
 from platforms.codes import event_data
 from platforms.http.guard import AddressForbidden, PortForbidden
 from platforms.http.shared_transport import MOST_REQUESTS, wait_for_share
+from platforms.http.urls import parse_url
 from store.models import Event
 
 _USER_AGENT = "SocialSyncerAPI-Webhooks/1"
@@ -79,7 +80,7 @@ class WebhookSender:
         }
         try:
             request = httpx.Request(
-                *("POST", url),
+                *("POST", parse_url(url)),
                 content=body,
                 headers=signed,
                 extensions={"workspace": workspace_id, "timeout": _TIMEOUTS},

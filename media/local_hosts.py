@@ -22,6 +22,14 @@ class LocalHosts:
         """Return whether a URL's host is local and not allowed at its port."""
         return _is_local(url.host) and not self.allowed.allows(url.host, url_port(url))
 
+    def can_read(self, address: str) -> bool:
+        """Return whether the host and port of an address can be read."""
+        try:
+            parse_url(address)
+        except httpx.InvalidURL:
+            return False
+        return True
+
     def refused_host(self, address: str) -> str | None:
         """Return the host and port of an address that is refused, as the address names them; None for others."""
         try:

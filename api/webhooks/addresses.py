@@ -22,7 +22,7 @@ def _fault(url: str, hosts: LocalHosts) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return _EXAMPLE
-    if not host or parts.scheme not in {"http", "https"} or port == 0:
+    if not host or parts.scheme not in {"http", "https"} or port == 0 or not hosts.can_read(url):
         return _EXAMPLE
     if parts.username is not None or parts.password is not None or host.endswith("."):
         return "must name its host alone, without a user and without a dot at its end"

@@ -152,6 +152,13 @@ async def test_an_address_that_is_private_is_not_called() -> None:
     assert (result.error, receiver.requests) == ("its address is not on the public internet", [])
 
 
+@pytest.mark.parametrize("url", ["https://xn--/", "https://xn--a.example.com/", "https://[::1", "file:///etc/passwd"])
+async def test_an_address_that_cannot_be_read_is_a_failure_of_the_endpoint(url: str) -> None:
+    async with sender() as webhooks:
+        result = await webhooks.send("ws_1", url, EVENT, [SECRET], {})
+    assert (result.is_delivered, result.http_status) == (False, None)
+
+
 async def test_a_name_that_becomes_private_is_not_called() -> None:
     class Names:
         """A resolver whose name is public first, and then this machine."""

@@ -237,6 +237,7 @@ async def test_tests_have_a_limit(api: Client, receiver: Receiver) -> None:
         ({"url": "https://hooks.example.com/#x"}, "url"),
         ({"url": "hooks.example.com"}, "url"),
         ({"url": "https://hooks.example.com:99999/"}, "url"),
+        ({"url": "https://xn--a.example.com/"}, "url"),
         ({"url": "https://hooks.example.com/" + "a" * 2048}, "url"),
         ({"events": []}, "events"),
         ({"events": ["post.publised"]}, "events.0"),
