@@ -189,6 +189,13 @@ async def admit_viewer(request: HttpRequest, deps: Dependencies, token: str) -> 
     return viewer
 
 
+async def readmit(request: HttpRequest) -> None:
+    """Look up the caller of a request again that has waited. Raises Unauthorized if its token was revoked meanwhile."""
+    state, token = request.app.state, request_key(request)
+    tokens: TokenCache[Caller] = state.calendar_views if token.startswith(TOKEN_PREFIX) else state.api_keys
+    await tokens.find(token)
+
+
 def request_viewer(request: HttpRequest) -> Viewer | None:
     """Return the calendar view by which a request was admitted; None if it came with an API key."""
     caller = request_caller(request)

@@ -10,12 +10,23 @@ from api.calendar.calendar_views import (
 from api.calendar.queries import MOST_DAYS, PLANS
 from api.calendar.timeline import TimelineView
 from api.calendar.views import CalendarView
+from api.http.headers import LONGEST_WAIT_S
 from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import IF_NONE_MATCH, query, required
 from api.posts.list_parameters import FILTERS
 
 _SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""
+_PREFER: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        "`wait=N`: how many seconds to wait for another answer than that of `If-None-Match`, 0 to "
+        f"{LONGEST_WAIT_S}, 0 by default (RFC 7240)."
+    ),
+    "schema": {"type": "string"},
+    "example": "wait=25",
+}
 _DATE: Json = {"type": "string", "format": "date"}
 
 GET_CALENDAR = Operation(
@@ -24,9 +35,10 @@ GET_CALENDAR = Operation(
         "The posts of each day of a time zone, the soonest first: those with a `scheduledFor`, and those that were "
         "published at once. A day begins and ends with its date in `timezone`, also when clocks change. The answer "
         f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists. To "
-        "follow changes, ask again with `If-None-Match`: 304 says that there are none. The token of a calendar view "
-        "opens it, too, as far as the view shows it. With `plans=true` each day also has the free `slots` "
-        "of queues, the occurrences of series that get their posts later (`planned`), and the `blackouts` of campaigns "
+        "follow changes, ask again with `If-None-Match` and `Prefer: wait=25`: the answer comes as soon as it is "
+        "another one, or is 304 after that time. Changes without an event are seen at its end. The token of a calendar "
+        "view opens it, too, as far as the view shows it. With `plans=true` each day also has the free `slots` of "
+        "queues, the occurrences of series that get their posts later (`planned`), and the `blackouts` of campaigns "
         "and queues."
     ),
     answer=CalendarView,
@@ -44,6 +56,7 @@ GET_CALENDAR = Operation(
             True,
         ),
         IF_NONE_MATCH,
+        _PREFER,
     ),
 )
 GET_TIMELINE = Operation(

@@ -8,13 +8,13 @@ from litestar.params import FromPath
 from api.auth import AUTHENTICATED, FOR_VIEWERS, WorkspaceId, request_viewer
 from api.calendar import calendar_views, operations
 from api.calendar.calendar_views import CalendarViewBody
-from api.calendar.days import read_days
+from api.calendar.following import MOST_FOLLOWERS, read_changed_days
 from api.calendar.queries import read_calendar_query, read_zone
 from api.calendar.timeline import read_timeline
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
 from api.http.etags import respond_tagged
-from api.http.headers import HttpRequest
+from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_request
@@ -29,10 +29,17 @@ class CalendarEndpoints(Controller):
 
     @serves(operations.GET_CALENDAR)
     async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """See the posts of each day."""
+        """See the posts of each day, and wait for a change of them."""
         query = read_calendar_query(request)
-        view = await read_days(deps, request, workspace_id, request_viewer(request), query)
-        return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
+        # Without the tag of what the caller has, there is nothing to wait for.
+        preferred = preferred_wait(request) if "if-none-match" in request.headers else None
+        followers = f"{'views' if request_viewer(request) else 'calendars'}.{workspace_id}"
+        with deps.waiting.deadline(followers, preferred or 0, MOST_FOLLOWERS) as deadline:
+            body = await read_changed_days(deps, request, workspace_id, query, deadline)
+        headers = {"Cache-Control": "no-store"}
+        if preferred is not None and deadline.granted:
+            headers["Preference-Applied"] = f"wait={preferred}"
+        return respond_tagged(request, body, "application/json", headers)
 
     @serves(operations.GET_TIMELINE)
     async def get_timeline(

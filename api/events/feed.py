@@ -27,7 +27,7 @@ _BEGINS_WITHIN_S = 5.0
 
 async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, deadline: Deadline) -> FeedView:
     """Return the events that a client asks for, and wait for the first one. Raises Gone, Unavailable."""
-    listening = await _listening(deps, workspace_id)
+    listening = await listen(deps, workspace_id)
     since = max(listening.since, listening.now - KEPT)
     if query.after == "now":
         cursor: FeedCursor | None = FeedCursor(await read_present(deps.database), listening.now)
@@ -53,7 +53,7 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
     )
 
 
-async def _listening(deps: Dependencies, workspace_id: str) -> Listening:
+async def listen(deps: Dependencies, workspace_id: str) -> Listening:
     """Return since when the workspace listens, and let it listen from now on if it does not. Raises Unavailable."""
     listening = await read_listener(deps.database, workspace_id)
     if listening is not None:

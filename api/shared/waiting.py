@@ -82,15 +82,18 @@ class WaitingRequests:
         self._waiting: Counter[str] = Counter()
 
     @contextmanager
-    def deadline(self, workspace_id: str, preferred: int | None) -> Iterator[Deadline]:
-        """Yield a request's deadline, `preferred` seconds from now, else 25. It counts until the block ends."""
+    def deadline(self, holder: str, preferred: int | None, most: int | None = None) -> Iterator[Deadline]:
+        """Yield a request's deadline, `preferred` seconds from now, else 25. It counts until the block ends.
+
+        `holder` is a workspace, or a kind of its requests of which at most `most` may wait.
+        """
         seconds = DEFAULT_WAIT_S if preferred is None else preferred
         counts = int(seconds > 0)
-        self._waiting[workspace_id] += counts
-        granted = self._waiting[workspace_id] <= self._most
+        self._waiting[holder] += counts
+        granted = self._waiting[holder] <= (self._most if most is None else most)
         try:
             yield Deadline(seconds if granted else 0, preferred=preferred, granted=granted)
         finally:
-            self._waiting[workspace_id] -= counts
-            if not self._waiting[workspace_id]:
-                del self._waiting[workspace_id]
+            self._waiting[holder] -= counts
+            if not self._waiting[holder]:
+                del self._waiting[holder]

@@ -18,14 +18,19 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 0.25
 _NEWEST = """
-SELECT workspace_id, (
+SELECT workspace_id, concat_ws(' ', (
   SELECT concat_ws('/', xid, seq) FROM events
   WHERE events.workspace_id = waiting.workspace_id AND xid < pg_snapshot_xmin(pg_current_snapshot())
   ORDER BY xid DESC, seq DESC LIMIT 1
-) AS position
+), (
+  SELECT count(*) FROM calendar_views WHERE calendar_views.workspace_id = waiting.workspace_id
+)) AS version
 FROM unnest($1::text[]) AS waiting (workspace_id)
 """
-"""The newest event of each feed that can be read: no older transaction is running (store.events.feed)."""
+"""The newest event of each feed that can be read: no older transaction is running (store.events.feed).
+
+And how many calendar views its workspace has: requests by a view that was revoked end.
+"""
 
 
 class FeedWatch(Waiters):
@@ -52,5 +57,5 @@ class FeedWatch(Waiters):
                 # The requests ask themselves, and say it to their clients.
                 self.wake(workspaces)
             else:
-                self.wake_changed({row["workspace_id"]: row["position"] for row in rows})
+                self.wake_changed({row["workspace_id"]: row["version"] for row in rows})
             await asyncio.sleep(_EVERY_S)

@@ -12,6 +12,7 @@ from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
 from api.bulk.validate import FILES_BEGIN_WITHIN_S
 from api.calendar.days import MOST_OF_DAY
+from api.calendar.following import MOST_FOLLOWERS
 from api.calendar.queries import MOST_DAYS as CALENDAR_DAYS
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
@@ -157,6 +158,7 @@ NUMBERS = {
     "`series`": f"{MOST_SERIES:,} of a workspace",
     "`occurrences`": f"at most {MOST_AHEAD} ahead of their time, deleted {OCCURRENCES_KEPT.days} days after it",
     "requests of a workspace that wait": f"{MOST_WAITING:,}",
+    "requests that wait for the calendar": f"{MOST_FOLLOWERS} with its keys, and {MOST_FOLLOWERS} by its views",
     "requests with the same Idempotency-Key": f"{MOST_REPEATS}",
     "a file |": f"{LARGEST_UPLOAD:,} bytes",
     "a file in a form": f"{LARGEST_FORM_FILE:,} bytes",
