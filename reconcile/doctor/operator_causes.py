@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from reconcile.doctor.findings import FindingKind
 
-_CONTINUE = "Then posts continue by themselves, or immediately after the signal `retry` (docs/runbook.md, section 2)."
+_CONTINUE = "Then posts continue by themselves, or immediately after the signal `retry` (docs/runbook.md, section 1)."
 
 
 @dataclass(frozen=True, slots=True)

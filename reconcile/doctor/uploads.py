@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from storage.base import ObjectStat, Storage
+from storage.errors import StorageError
+from storage.keys import object_path
 from store.database import Database
 from store.uploads.keeping import known_keys
+from store.uploads.marker import read_marker
 
 _OLD = timedelta(days=1)
 """The age from which a file without a row is reported: an upload that has begun takes less."""
@@ -16,7 +19,14 @@ _MOST = 1_000
 
 
 async def diagnose_uploads(database: Database, storage: Storage) -> list[Finding]:
-    """Return one finding if files of the storage belong to no upload. Raises StorageError."""
+    """Return one finding if files of the storage belong to no upload. Raises StorageError.
+
+    An empty mount point is no storage without orphans: the marker that the database names must be there.
+    """
+    async with database.reading() as session:
+        marker = await read_marker(session)
+    if marker and not await storage.has(marker):
+        raise StorageError(f"it has no {object_path(marker)}, which the database names")
     suspects, batch = list[ObjectStat](), list[ObjectStat]()
     before = datetime.now(UTC) - _OLD
     async for stat in storage.objects():

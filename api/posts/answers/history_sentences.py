@@ -135,6 +135,12 @@ def _published(event: AuditEvent, _who: str, _: bool) -> str:
     return f"Published on {_place(event)}{f' as {known_as}' if known_as else ''}{address}"
 
 
+def _refused(event: AuditEvent, _who: str, _: bool) -> str:
+    if known_codes(event.details.get("code")).code == "internal":
+        return f"This service could not send it to {_place(event)} yet{_why(event)}{_decided(event)}."
+    return f"{_place(event)} refused it for now{_why(event)}{_decided(event)}."
+
+
 def _signalled(event: AuditEvent, who: str, _: bool) -> str:
     return f"{who} sent the workflow the signal {event.details.get('signal')}."
 
@@ -173,7 +179,7 @@ _SENTENCES: dict[Action, _Sentence] = {
     Action.PREPARED: lambda event, _who, _: f"Prepared for {_place(event)}{_decided(event)}.",
     Action.SENDING: lambda event, _who, _: f"Sent to {_place(event)}; the answer is awaited.",
     Action.PUBLISHED: _published,
-    Action.REFUSED: lambda event, _who, _: f"{_place(event)} refused it for now{_why(event)}{_decided(event)}.",
+    Action.REFUSED: _refused,
     Action.FAILED: lambda event, _who, _: f"It failed on {_place(event)}{_why(event)}.",
     Action.HELD: lambda event, _who, _: f"Held for {_place(event)}{_why(event)}{_decided(event)}.",
     Action.UNCONFIRMED: lambda event, _who, _: (

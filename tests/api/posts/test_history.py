@@ -237,6 +237,20 @@ async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, ap
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 0
 
 
+async def test_a_fault_of_this_service_is_not_called_a_refusal_of_the_platform(stack: Stack, api: Client) -> None:
+    post = (await api.send_post(tweet(stack, "no room for its media", scheduledFor=later()))).json()
+    async with stack.database.transaction() as session:
+        row = await session.get_one(Post, post["id"])
+        where = {"workspace_id": row.workspace_id, "post_id": row.id, "actor_type": "worker", "actor_id": None}
+        account = {"platform": "twitter", "account_id": post["platforms"][0]["accountId"]}
+        for code in ("no_disk_space", "http_503"):
+            details = {"code": code, "decision": "trying again in 2 s"}
+            session.add(AuditEvent(at=row.created_at, action="refused", details=details, **where, **account))
+    ours, theirs = [event["summary"] for event in await events(api, post["id"]) if event["action"] == "refused"]
+    assert ours.startswith("This service could not send it to X account"), ours
+    assert theirs.startswith("X account"), theirs
+
+
 async def test_each_post_of_a_request_for_many_has_its_line(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "one of many", scheduledFor=later()))).json()
     answer = await api.post(

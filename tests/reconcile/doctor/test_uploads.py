@@ -11,6 +11,7 @@ from reconcile.doctor.findings import FindingKind, FixedBy
 from reconcile.doctor.uploads import diagnose_uploads
 from reconcile.storage import StorageCheck
 from storage.directory import DirectoryStorage
+from storage.errors import StorageError
 from storage.keys import new_key, object_path
 from store.database import Database
 from store.workspaces.queries import create_workspace
@@ -49,3 +50,15 @@ async def test_old_files_without_a_row_are_named(database: Database, tmp_path: P
     assert old in finding.what
     assert {stat.key async for stat in storage.objects()} >= {known.key, old, young}
     await storage.close()
+
+
+async def test_an_empty_mount_point_is_no_storage_that_agrees(database: Database, tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path / "uploads", least_free=0)
+    elsewhere = DirectoryStorage(tmp_path / "empty", least_free=0)
+    for folder in ("uploads", "empty"):
+        (tmp_path / folder).mkdir()
+    assert await StorageCheck(database, storage).check()
+    with pytest.raises(StorageError, match="which the database names"):
+        await diagnose_uploads(database, elsewhere)
+    await storage.close()
+    await elsewhere.close()
