@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from store.database import Pool
-from store.schema.revisions import Revision, SchemaError, code_version, needed, revisions
+from store.schema.revisions import Revision, SchemaError, code_revisions, code_version, needed
 
 _APPLIED = "SELECT revision, unused_since, version FROM schema_states ORDER BY revision"
 _MIGRATE = "Run `socialsyncer migrate` of this version first."
@@ -16,11 +16,12 @@ async def check_schema(database: Pool) -> str:
 
     Raises SchemaError if it is older than this code needs, or no longer has what this code uses.
     """
+    known = code_revisions()
     try:
         rows = await database.rows(_APPLIED)
     except asyncpg.UndefinedTableError:
         raise SchemaError(f"The database has no schema of this service. {_MIGRATE}") from None
-    return fitting_revision(rows, revisions())
+    return fitting_revision(rows, known)
 
 
 def fitting_revision(applied: Sequence[Mapping[str, str | None]], known: Sequence[Revision]) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -59,6 +60,15 @@ def revisions(folder: Path = MIGRATIONS / "versions") -> tuple[Revision, ...]:
             f"The migrations are no single line: {', '.join(sorted(r.name for r in by_previous.values()))}"
         )
     return tuple(ordered)
+
+
+@cache
+def code_revisions() -> tuple[Revision, ...]:
+    """Return all migrations of the code that this process runs, as it first read them.
+
+    Files that replace them on the disk while it runs, before `migrate`, belong to other code.
+    """
+    return revisions()
 
 
 def needed(known: Iterable[Revision]) -> list[str]:

@@ -224,6 +224,20 @@ async def test_older_code_works_on_a_newer_schema_until_a_contract(url: str, fol
     await database.close()
 
 
+async def test_a_running_process_reads_no_migrations_of_newer_files(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upgrade(url, ROLES)
+    database = Database(url_as(url, Component.API))
+    try:
+        revision = await check_schema(database)
+        write_migration(folder, ADD_COLUMN)
+        monkeypatch.setattr(revisions, "__defaults__", (folder,))
+        assert await check_schema(database) == revision
+    finally:
+        await database.close()
+
+
 async def test_newer_code_refuses_an_older_schema(url: str, folder: Path) -> None:
     added = write_migration(folder, ADD_COLUMN)
     applied = [
