@@ -97,7 +97,10 @@ async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -
 async def test_a_notification_ends_the_wait_immediately(
     database: Database, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.publishing.outcomes._POLL_EVERY_S", 100)
+    async def read_nothing(_: object) -> None:
+        """Replace the query that finds what no notification tells, of this listener only."""
+
+    monkeypatch.setattr(outcomes, "_poll", read_nothing)
     post = await save(database)
     checks = CountedChecks(database, post)
     waiting = asyncio.create_task(outcomes.wait(post.id, checks.done, 60))
