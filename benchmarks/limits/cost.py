@@ -54,7 +54,7 @@ class Comparison:
 
 COMPARISONS = {
     "read": Comparison("GET of one post", 256, 160, 600_000, 0.97),
-    "publish": Comparison("publishNow to two platforms", 16, 60, 6_000, 0.98),
+    "publish": Comparison("publishNow to two platforms", 16, 180, 6_000, 0.98),
 }
 
 
