@@ -20,7 +20,6 @@ from reconcile.app_setup import announce_task
 from reconcile.rounds import running_tasks
 from runtime import worker
 from runtime.parts import WorkerParts, open_parts
-from runtime.process import new_event_loop
 from store.database import Database
 from store.roles import Component
 from store.secrets.vault import Vault
@@ -56,16 +55,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.numprocesses = min(config.option.numprocesses or 0, _PROCESSES_OF_FEW_TESTS)
 
 
-class _LoopsOfProduction(asyncio.DefaultEventLoopPolicy):
-    """A policy that makes the event loops of the product's processes: uvloop's, which also compute less."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return new_event_loop()
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the event loop, the number of hypothesis's examples, and with `--changed` the test modules."""
-    asyncio.set_event_loop_policy(_LoopsOfProduction())
+    """Choose the number of hypothesis's examples, and with `--changed` the test modules."""
     hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "short")
     if config.getoption("changed"):
         narrow(config)

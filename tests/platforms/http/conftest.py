@@ -10,7 +10,7 @@ from tests.media.hostile import PUBLIC, HostileServer, Internet
 from tests.platforms.http.loops import Run, runner
 
 
-@pytest.fixture(params=[asyncio.SelectorEventLoop, new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=[asyncio.new_event_loop, new_event_loop], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """Run a coroutine on an event loop of its own."""
     return runner(request.param)

@@ -115,8 +115,7 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
         ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT,
         "answer_too_large",
     )
-    # uvloop hands over what the kernel has received, up to some 6 MiB, before a reader can stop it.
-    assert most < 24 * MOST_BYTES_OF_STRANGERS
+    assert most < 8 * MOST_BYTES_OF_STRANGERS
 
 
 async def test_the_largest_answer_is_read() -> None:
