@@ -10,26 +10,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.processes import cpu_seconds
-from domain.post import PostStatus
 from store.database import Database, TimeLimits
-from store.events.feed import FeedPosition, read_events
 from store.events.keeping import delete_past_events
 from store.maintenance.retention import delete_past_posts
-from store.posts.counts import Grouping, count_posts
-from store.posts.history import read_history
-from store.posts.list_filters import Filter, Order
-from store.posts.lists import list_posts
-from store.posts.queries import count_kept, count_open
-from store.posts.shown import read_shown_post
 from tests.databases import new_database
 from tests.postgres import initialize, postgres_folder
-from tests.store.background_reads import background_reads
+from tests.store.api_reads import api_reads, list_filters
+from tests.store.background_reads import Rows, background_reads
 
 POSTS, _WORKSPACES, _ACCOUNTS, _PIECE = 1_000_000, 100, 10_000, 50_000
 _TABLES = ("posts", "targets", "attempts", "idempotency_keys", "events", "audit_events")
@@ -155,34 +148,13 @@ async def _counters(database: Database) -> dict[str, tuple[int, int]]:
         return {name: (scans, pages) for name, scans, pages in rows}
 
 
-async def requests(database: Database) -> dict[str, Callable[[AsyncSession], Awaitable[object]]]:
+async def requests(database: Database) -> dict[str, Rows]:
     """Return reads of the API, for a workspace with a hundredth of all posts."""
     rows = await database.rows(
         "SELECT id FROM posts WHERE workspace_id = $1 ORDER BY id LIMIT 1 OFFSET 100", _WORKSPACE
     )
     post_id, now = rows[0]["id"], datetime.now(UTC)
-    lists = {
-        "newest": Filter(),
-        "failed": Filter(statuses=(PostStatus.FAILED,)),
-        "scheduled, by time": Filter(statuses=(PostStatus.SCHEDULED,), order=Order.SCHEDULED),
-        "changed, by time": Filter(updated_since=now - timedelta(days=_PAST_DAYS), order=Order.UPDATED),
-        "of an account": Filter(account_id="acc_1"),
-        "of a platform": Filter(platform="twitter"),
-        "by a public id": Filter(platform_post_ids=("public_101_0",)),
-    }
-    actions: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
-        f"list: {name}": lambda _, conditions=conditions: list_posts(database, _WORKSPACE, conditions, 20)  # type: ignore[misc]
-        for name, conditions in lists.items()
-    }
-    actions["get"] = lambda _: read_shown_post(database, _WORKSPACE, post_id)
-    actions["history"] = lambda session: read_history(session, _WORKSPACE, post_id, 100)
-    actions["count by status"] = lambda session: count_posts(
-        session, _WORKSPACE, Filter(), [Grouping.STATUS], most=100_000
-    )
-    actions["limits: open posts"] = lambda _: count_open(database, _WORKSPACE, 10_000)
-    actions["limits: all posts"] = lambda _: count_kept(database, _WORKSPACE)
-    actions["events"] = lambda _: read_events(database, _WORKSPACE, FeedPosition(0, 0), None, 100)
-    return actions
+    return api_reads(database, _WORKSPACE, post_id, "evt_none", list_filters(now, "cmp_none", "public_101_0"), now)
 
 
 async def delete(database: Database, pid: int, name: str, delete_batches: AsyncIterator[int]) -> None:

@@ -60,7 +60,9 @@ class LooseEnds:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
             apps = await refused_apps(session)
-            restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
+            restore = await open_restore(session)
+            # It reads all attempts.
+            waiting_confirms = await count_to_confirm_first(session) if restore else 0
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
             due = await count_waiting(session, self._workspace_id)
             doubles = await double_slots(session, self._workspace_id, _MOST_SLOTS)

@@ -107,6 +107,8 @@ class Revision(Base):
     error_code: Mapped[str | None]
     param: Mapped[str | None]
 
+    __table_args__ = (Index("revisions_waiting", "post_id", postgresql_where=text("state = 'waiting'")),)
+
 
 class IdempotencyKey(Base):
     """A key that a client sent.

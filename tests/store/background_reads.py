@@ -13,7 +13,8 @@ from store.accounts.renewals import claim_due
 from store.accounts.resealing import count_without_key
 from store.database import Database
 from store.maintenance.late_posts import end_late, note_late
-from store.maintenance.loose_ends import loose_keys
+from store.maintenance.loose_ends import double_slots, loose_keys, platforms_waiting, waiting_revisions
+from store.maintenance.missing_events import results_without_event
 from store.maintenance.open_posts import open_due_between
 from store.maintenance.preflight import due_for_preflight
 from store.maintenance.zones import wall_times
@@ -23,7 +24,10 @@ from store.posts.delivery import claim_undelivered, claim_waiting, take_turn
 from store.posts.idempotency import delete_expired_keys
 from store.publishing.claims import posts_of_other_targets
 
-GROWING = ("posts", "targets", "attempts", "idempotency_keys", "accounts")
+GROWING = (
+    *("posts", "targets", "attempts", "revisions", "idempotency_keys", "accounts"),
+    *("events", "deliveries", "delivery_attempts", "audit_events", "post_tags"),
+)
 Rows = Callable[[AsyncSession], Awaitable[Sized | float | None]]
 
 
@@ -70,6 +74,10 @@ def background_reads(database: Database, now: datetime) -> dict[str, Rows]:
         "late.end": lambda session: end_late(session, now, 500),
         "expiry": lambda session: delete_expired_keys(session, now, 500),
         "doctor.keys": lambda session: loose_keys(session, now, None, 100),
+        "doctor.revisions": lambda session: waiting_revisions(session, now, None),
+        "doctor.platforms": lambda session: platforms_waiting(session, now, None),
+        "doctor.slots": lambda session: double_slots(session, None, 100),
+        "doctor.events": lambda session: results_without_event(session, now, None, 100),
         "claims": lambda session: posts_of_other_targets(session, target, now - timedelta(minutes=1)),
         "measure": lambda _: measure(database, timedelta(minutes=1)),
     }

@@ -1,5 +1,6 @@
 """Background tasks read a few rows by an index, however many posts, targets and accounts there are."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sized
 from datetime import UTC, datetime
 
@@ -8,23 +9,29 @@ from sqlalchemy import text
 
 from store.database import Database, TimeLimits
 from tests.databases import new_database
-from tests.store.background_reads import background_reads, reads
+from tests.store.api_reads import api_reads, list_filters
+from tests.store.background_reads import Reads, Rows, background_reads, reads
 
 POSTS, ACCOUNTS = 200_000, 50_000
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 _FILL = f"""
 INSERT INTO workspaces (id, name) SELECT 'ws_' || n, 'Workspace ' || n FROM generate_series(1, 100) AS n;
 INSERT INTO accounts (workspace_id, id, platform, user_id, username, credentials)
 SELECT 'ws_' || 1 + n % 100, 'acc_' || n, 'twitter', n, n, '\\x0102030405060708aa'
 FROM generate_series(1, {ACCOUNTS}) AS n;
 INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for,
-  scheduled_wall, tiktok_settings, facebook_settings, due_at, answer_bytes, version, delivered_version, created_at,
-  updated_at, published_at)
+  scheduled_wall, tiktok_settings, facebook_settings, due_at, answer_bytes, campaign_id, version, delivered_version,
+  created_at, updated_at, published_at)
 SELECT 'post_' || n, 'ws_' || 1 + n % 100, 'wf_' || n,
-  CASE WHEN n % 10 = 0 THEN 'scheduled' ELSE 'published' END, 'a post', '[]', '{{}}', 'UTC',
+  CASE WHEN n % 10 = 0 THEN 'scheduled' ELSE 'published' END, 'a post', '[]', '{{spring}}', 'UTC',
   CASE WHEN n % 10 = 0 THEN now() + interval '30 days' + n * interval '1 s' ELSE now() - n * interval '30 s' END,
   CASE WHEN n % 10 = 0 THEN '2027-01-01T00:00:00' END, '{{}}', '{{}}',
   CASE WHEN n % 10 = 0 THEN now() + interval '30 days' + n * interval '1 s' ELSE now() - n * interval '30 s' END,
-  500, 1, 1, now() - interval '30 days', now() - n * interval '30 s',
+  500, CASE WHEN n % 4 = 1 THEN 'cmp_' || 1 + n % 100 END, 1, 1,
+  now() - interval '30 days', now() - n * interval '30 s',
   CASE WHEN n % 10 <> 0 THEN now() - n * interval '30 s' END
 FROM generate_series(1, {POSTS}) AS n;
 INSERT INTO targets (id, post_id, workspace_id, position, platform, account_id, settings, status, due_at, begun_at,
@@ -39,6 +46,26 @@ SELECT 'tgt_' || n, 'post_' || n, 'ws_' || 1 + n % 100, 0, 'twitter',
 FROM generate_series(1, {POSTS}) AS n;
 INSERT INTO attempts (target_id, step, state, started_at, finished_at)
 SELECT 'tgt_' || n, 'publish', 'done', now(), now() FROM generate_series(1, {POSTS}) AS n WHERE n % 10 <> 0;
+INSERT INTO revisions (id, post_id, body, state, created_at)
+SELECT 'rev_' || n, 'post_' || n, '{{}}', CASE WHEN n % 10000 = 1 THEN 'waiting' ELSE 'applied' END, now()
+FROM generate_series(1, {POSTS}) AS n WHERE n % 10 = 1;
+INSERT INTO post_tags (post_id, workspace_id, tag) SELECT id, workspace_id, 'spring' FROM posts;
+INSERT INTO campaigns (id, workspace_id, name, tags, timezone, blackouts, status, created_at, updated_at)
+SELECT 'cmp_' || n, 'ws_' || n, 'Campaign', '{{}}', 'UTC', '[]', 'active', now(), now()
+FROM generate_series(1, 100) AS n;
+INSERT INTO webhooks (id, workspace_id, url, events, secret, secret_key)
+SELECT 'whk_' || n, 'ws_' || n, 'https://example.com', '{{*}}', '\\x00', 'k' FROM generate_series(1, 100) AS n;
+INSERT INTO listeners (workspace_id, since) SELECT id, now() - interval '1 day' FROM workspaces;
+INSERT INTO events (id, workspace_id, type, at, post_id, data)
+SELECT 'evt_' || replace(uuidv7(n * interval '-30 s')::text, '-', ''), 'ws_' || 1 + n % 100, 'post.published', now(),
+  'post_' || n, '{{}}'
+FROM generate_series(1, {POSTS}) AS n;
+INSERT INTO deliveries (webhook_id, event_id, state)
+SELECT 'whk_' || substr(workspace_id, 4), id, CASE WHEN seq % 2000 = 1 THEN 'waiting' ELSE 'delivered' END FROM events;
+INSERT INTO delivery_attempts (delivery_id, at, ms) SELECT id, now(), 5 FROM deliveries;
+INSERT INTO audit_events (at, workspace_id, post_id, action, actor_type)
+SELECT now(), 'ws_' || 1 + n % 100, 'post_' || n, CASE WHEN n % 20 = 1 THEN 'deleted' ELSE 'created' END, 'api_key'
+FROM generate_series(1, {POSTS}) AS n;
 INSERT INTO idempotency_keys (workspace_id, key, generation, request_sha256, post_id, expires_at, check_at)
 SELECT 'ws_' || 1 + n % 100, n, 1, '\\x00', 'post_' || n, now() - interval '2 days', now() + interval '20 days'
 FROM generate_series(1, {POSTS}) AS n;
@@ -52,28 +79,50 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
         await session.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in filter(str.strip, _FILL.split(";\n")):
             await session.execute(text(statement.replace(":", "\\:")))
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE delivery_progress SET low = pg_snapshot_xmin(pg_current_snapshot())"))
     async with database.reading() as session:
         await session.execute(text("VACUUM ANALYZE"))
     yield database
     await database.close()
 
 
-@pytest.mark.thorough
-async def test_no_task_reads_all_rows(database: Database) -> None:
-    now = datetime.now(UTC)
-    tasks = background_reads(database, now)
+async def settled_reads(database: Database) -> dict[str, Reads]:
+    """Return what was read, once all other connections have ended: each reports what it has read then."""
+    await database.close()
+    async with database.reading() as session:
+        while await session.scalar(text(_OTHERS)):
+            await asyncio.sleep(0.01)
+            await session.execute(text("SELECT pg_stat_clear_snapshot()"))
+        return await reads(session)
+
+
+async def excesses(database: Database, actions: dict[str, Rows]) -> list[tuple[str, str, int, int, int]]:
+    """Return the reads of whole tables, and of many more rows than were returned, by action and table."""
     problems = []
-    for name, task in tasks.items():
-        async with database.reading() as session:
-            before = await reads(session)
+    for name, action in actions.items():
+        before = await settled_reads(database)
         async with database.transaction() as session:
-            result = await task(session)
+            result = await action(session)
             returned = len(result) if isinstance(result, Sized) else int(result or 0)
-        async with database.reading() as session:
-            after = await reads(session)
-        for table, now_read in after.items():
+        for table, now_read in (await settled_reads(database)).items():
             sequential = now_read.sequential - before[table].sequential
             rows = now_read.rows - before[table].rows
             if sequential or rows > 5 * returned + 100:
                 problems.append((name, table, sequential, rows, returned))
-    assert problems == []
+    return problems
+
+
+@pytest.mark.thorough
+async def test_no_task_reads_all_rows(database: Database) -> None:
+    assert await excesses(database, background_reads(database, datetime.now(UTC))) == []
+
+
+@pytest.mark.thorough
+async def test_no_list_reads_all_rows(database: Database) -> None:
+    now = datetime.now(UTC)
+    async with database.reading() as session:
+        event_id = await session.scalar(text("SELECT id FROM events WHERE workspace_id = 'ws_2' LIMIT 1"))
+    filters = list_filters(now, "cmp_2", "public_101")
+    actions = api_reads(database, "ws_2", "post_101", event_id or "", filters, now)
+    assert await excesses(database, actions) == []
