@@ -10,23 +10,13 @@ from api.calendar.calendar_views import (
 from api.calendar.queries import MOST_DAYS, PLANS
 from api.calendar.timeline import TimelineView
 from api.calendar.views import CalendarView
-from api.http.headers import LONGEST_WAIT_S
 from api.http.operation import WITH_BODY, Json, Operation
-from api.http.parameters import IF_NONE_MATCH, query, required
+from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.posts.list_parameters import FILTERS
 
 _SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""
-_PREFER: Json = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        "`wait=N`: how many seconds to wait for another answer than that of `If-None-Match`, 0 to "
-        f"{LONGEST_WAIT_S}, 0 by default (RFC 7240)."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=25",
-}
+_PREFER = prefer_wait("another answer than that of `If-None-Match`", default=0, example=25)
 _DATE: Json = {"type": "string", "format": "date"}
 
 GET_CALENDAR = Operation(

@@ -2,22 +2,12 @@
 
 from api.events import examples
 from api.events.schemas import FeedView
-from api.http.headers import LONGEST_WAIT_S
-from api.http.operation import Json, Operation
-from api.http.parameters import query
+from api.http.operation import Operation
+from api.http.parameters import prefer_wait, query
 from api.http.query import MAX_LIMIT
 from domain.events import KEPT, EventType
 
-_PREFER: Json = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        f"`wait=N`: how many seconds to wait for an event if there is none, 0 to {LONGEST_WAIT_S}, 0 by default (RFC "
-        "7240)."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=25",
-}
+_PREFER = prefer_wait("an event if there is none", default=0, example=25)
 
 LIST_EVENTS = Operation(
     route="GET /v1/events",

@@ -124,23 +124,27 @@ IF_NONE_MATCH: Json = {
     "schema": {"type": "string"},
     "example": '"5f2b7c1d9e3a4068b1c2d3e4f5061728"',
 }
-PREFER_PAUSED: Json = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`wait=N`: how many seconds to wait for `paused`, 0 to 10, 10 by default (RFC 7240).",
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
-PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
-        "7240). After that the answer is the post's current state, and publishing continues."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
+
+
+def prefer_wait(awaited: str, default: int, most: int = LONGEST_WAIT_S, example: int = 10, after: str = "") -> Json:
+    """Return the parameter that says how many seconds to wait, at most `most`; `after` says what follows them."""
+    return {
+        "name": "Prefer",
+        "in": "header",
+        "description": (
+            f"`wait=N`: how many seconds to wait for {awaited}, 0 to {most}, {default} by default (RFC 7240).{after}"
+        ),
+        "schema": {"type": "string"},
+        "example": f"wait={example}",
+    }
+
+
+PREFER_PAUSED = prefer_wait("`paused`", default=10, most=10)
+PREFER = prefer_wait(
+    "the outcome",
+    DEFAULT_WAIT_S,
+    after=" After that the answer is the post's current state, and publishing continues.",
+)
 
 
 def required(parameter: Json) -> Json:

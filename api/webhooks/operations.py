@@ -1,7 +1,7 @@
 """The operations on webhooks, as the API routes them and its document describes them."""
 
 from api.http.operation import WITH_BODY, Json, Operation
-from api.http.parameters import KEY, cursor, query
+from api.http.parameters import KEY, cursor, prefer_wait, query
 from api.http.query import MAX_LIMIT
 from api.webhooks import examples
 from api.webhooks.schemas import (
@@ -23,16 +23,7 @@ from domain.webhooks import MOST_ENDPOINTS, DeliveryState
 
 LONGEST_WAIT_S = 10
 """How long an answer waits, by default and at most, for the test of an endpoint."""
-_PREFER: Json = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        f"`wait=N`: how many seconds to wait for the test, 0 to {LONGEST_WAIT_S}, {LONGEST_WAIT_S} by default (RFC "
-        "7240)."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
+_PREFER = prefer_wait("the test", default=LONGEST_WAIT_S, most=LONGEST_WAIT_S)
 _KEY_OF_SECRET: Json = {
     **KEY,
     "description": (
