@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import itertools
 import statistics
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from datetime import timedelta
 
 from benchmarks.campaigns.bench import Bench
 from benchmarks.campaigns.measure import Bar, Figure, Job, p99, timed
@@ -16,11 +17,11 @@ from store.events.feed import FeedPosition, read_events
 
 HEALTHY_PORT, HANGING_PORT = free_port(), free_port()
 """Where the endpoints of a benchmark listen. The stack is started with leave to call them."""
-_ROUNDS, _DELIVERY_ROUNDS = 3, 10
+_HERD_ROUNDS, _DELIVERY_ROUNDS = 8, 10
 _REST_S = 0.5
 """Seconds before events are added: longer than a worker's pause after it has looked for events."""
 _EVENTS, _PAGES, _DELIVERIES = 100_000, 200, 1000
-_HERD, _HERD_ENDPOINTS = 300, 3
+_HERD, _HERD_IN, _HERD_ENDPOINTS = 300, timedelta(seconds=10), 3
 _ADD_EVENTS = """
 INSERT INTO events (workspace_id, type, data)
 SELECT $1, 'post.published', json_build_object('postId', 'post_' || n) FROM generate_series(1, $2::int) AS n
@@ -119,20 +120,36 @@ async def deliveries_beside_a_hanging_endpoint(bench: Bench) -> Job:
 
 
 async def herd_beside_endpoints(bench: Bench) -> Job:
-    """Compare a herd of posts of which three endpoints get all events with one that no client follows."""
-    rates: dict[int, list[float]] = {0: [], _HERD_ENDPOINTS: []}
+    """Compare herds of posts of which three endpoints get all events with herds that no client follows, in turns."""
+    alone, beside = list[float](), list[float]()
     taken = 0
 
     def take(*_: object) -> None:
         nonlocal taken
         taken += 1
 
-    async with receiving(HEALTHY_PORT, take):
-        for _, count in itertools.product(range(_ROUNDS), rates):
-            async with contextlib.AsyncExitStack() as endpoints:
-                for _ in range(count):
-                    await endpoints.enter_async_context(_endpoint(bench, HEALTHY_PORT, "*"))
-                rates[count].append(await bench.herd(_HERD))
+    async def herd_beside(endpoints: Sequence[str]) -> float:
+        for webhook_id in endpoints:
+            await _switch(bench, webhook_id, enabled=True)
+        rate = await bench.herd(_HERD, _HERD_IN)
+        for webhook_id in endpoints:
+            await _switch(bench, webhook_id, enabled=False)
+        return rate
+
+    async with receiving(HEALTHY_PORT, take), contextlib.AsyncExitStack() as stack:
+        new = [_endpoint(bench, HEALTHY_PORT, "*") for _ in range(_HERD_ENDPOINTS)]
+        endpoints = [await stack.enter_async_context(endpoint) for endpoint in new]
+        # The first herd on a stack is slower than those that follow.
+        await herd_beside(endpoints)
+        for number in range(_HERD_ROUNDS):
+            # Which is first changes, so that neither gains by what the other has left.
+            for is_beside in (number % 2 == 1, number % 2 == 0):
+                if is_beside:
+                    beside.append(await herd_beside(endpoints))
+                else:
+                    alone.append(await bench.herd(_HERD, _HERD_IN))
     assert taken, "no event was delivered"
-    ours, floor = statistics.median(rates[_HERD_ENDPOINTS]), statistics.median(rates[0])
+    for name, rates in (("alone", alone), ("beside", beside)):
+        sys.stderr.write(f"herds {name}: {', '.join(f'{rate:.0f}' for rate in rates)} targets/s\n")
+    ours, floor = statistics.median(beside), statistics.median(alone)
     yield Figure("targets of a herd beside three endpoints", ours, "/s", floor, Bar(least_ratio=0.95))
