@@ -1,6 +1,7 @@
 """The client of S3: an address, botocore's settings, and its errors as those of the store."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from storage.errors import ObjectMissing, PartBusy, StorageFull, StorageUnavailable
@@ -47,9 +49,17 @@ class Bucket:
         return cls(parts.netloc, f"{prefix}/" if prefix else "", endpoint, region or _DEFAULT_REGION)
 
 
+@functools.cache
+def _descriptions() -> Loader:
+    """Return botocore's descriptions of the API of S3, which a session of its own reads in a twelfth of a second."""
+    return create_loader()
+
+
 def open_client(bucket: Bucket) -> Any:
     """Return botocore's client. It connects at its first call, and it may be used by several threads."""
-    return Session().create_client(
+    session = Session()
+    session.register_component("data_loader", _descriptions())
+    return session.create_client(
         "s3",
         endpoint_url=bucket.endpoint,
         region_name=bucket.region,

@@ -50,6 +50,16 @@ NEAR = {
 }
 """Scenarios that the test suite searches to the end."""
 
+LONG = frozenset(
+    {
+        "a key used again after a lost commit",
+        "rows put back",
+        "both put back",
+        "a pause, a change and a terminated run",
+    }
+)
+"""Those of them that take more than a second each; they take two thirds of the time of all."""
+
 FAR = {
     "changes": first_world(due=1, to_draft=1, to_1=1, to_2=1, lose=1, crash=1),
     "changes, a deletion and a terminated run": first_world(due=2, to_1=1, delete=1, terminate=1, lose=1, crash=1),

@@ -10,12 +10,15 @@ from tests.model.changes import first_world, put
 from tests.model.gates import WINDOW_ENDED
 from tests.model.owned import OwnedModel
 from tests.model.post import AFTER_CORRECTION, AFTER_PAUSED, CLOSED_SENT, EARLY, LOST, NOT_WAITED, TWICE, WAITS_FOR_EVER
-from tests.model.scenarios import NEAR
+from tests.model.scenarios import LONG, NEAR
 from tests.model.search import Move, search
 from tests.model.state import Answer, Row, Step, Target, World
 
 
-@pytest.mark.parametrize("start", [*NEAR.values()], ids=[*NEAR])
+@pytest.mark.parametrize(
+    "start",
+    [pytest.param(start, id=name, marks=[pytest.mark.thorough] if name in LONG else []) for name, start in NEAR.items()],
+)
 def test_no_order_of_events_breaks_a_guarantee(start: World) -> None:
     result = search(OwnedModel(), start)
     assert (result.complete, result.broken) == (True, {})
