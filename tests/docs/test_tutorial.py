@@ -43,6 +43,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevSt
 
 
 pytestmark = [
+    pytest.mark.thorough,
     # The stack starts within the first test, which then runs the whole tutorial.
     pytest.mark.timeout(300),
     pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed"),

@@ -17,7 +17,10 @@ from tests.model.state import Answer, Row, Step, Target, World
 
 @pytest.mark.parametrize(
     "start",
-    [pytest.param(start, id=name, marks=[pytest.mark.thorough] if name in LONG else []) for name, start in NEAR.items()],
+    [
+        pytest.param(start, id=name, marks=[pytest.mark.thorough] if name in LONG else [])
+        for name, start in NEAR.items()
+    ],
 )
 def test_no_order_of_events_breaks_a_guarantee(start: World) -> None:
     result = search(OwnedModel(), start)
