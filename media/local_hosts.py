@@ -1,4 +1,4 @@
-"""Hosts of media that are local by their name or number alone, so that no look-up is needed to refuse them."""
+"""Addresses of media that are refused by themselves, without a look-up: local hosts, ports that are not called."""
 
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import httpx
 
 from media.example_hosts import Samples
-from platforms.http.addresses import is_public
+from platforms.http.addresses import is_public, is_public_port
 from platforms.http.hosts import AllowedHosts
 from platforms.http.urls import parse_url
 
@@ -37,6 +37,23 @@ class LocalHosts:
         except httpx.InvalidURL:
             return None
         return url.netloc.decode() if self.refuses(url) else None
+
+    def why_refused(self, address: str) -> tuple[str, str] | None:
+        """Return the host and port of an address from which no file is fetched, and why; None for others."""
+        try:
+            url = parse_url(address)
+        except httpx.InvalidURL:
+            return None
+        port = url_port(url)
+        if self.refuses(url):
+            why = "this host is not on the public internet"
+        elif not is_public_port(port) and not self.allowed.allows(url.host, port):
+            why = "this port is not called, only 80, 443 and those from 1024 on"
+        elif url.userinfo:
+            why = "the address holds a user name or password"
+        else:
+            return None
+        return url.netloc.decode(), why
 
 
 def url_port(url: httpx.URL) -> int:

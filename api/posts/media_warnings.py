@@ -26,14 +26,14 @@ def local_media_warnings(content: PostContent, hosts: LocalHosts) -> list[Proble
         lists = {"mediaItems": content.media_items} | lists
     return [
         Problem(
-            f"The {item.type.value} at {host} will not be fetched: this host is not on the public internet. "
+            f"The {item.type.value} at {refused[0]} will not be fetched: {refused[1]}. "
             "Use an address that everybody can open",
             PreflightReason.MEDIA_REFUSED.value,
             f"{path}.{position}",
         )
         for path, items in lists.items()
         for position, item in enumerate(items)
-        if (host := _refused_host(item.url, hosts))
+        if (refused := _why_refused(item.url, hosts))
     ]
 
 
@@ -98,7 +98,7 @@ def _reason(platform: str, items: Sequence[dict[str, Any]], deps: Dependencies) 
         _is_pulled_upload(platform, MediaType(item["type"]), item["url"]) for item in items
     ):
         return PreflightReason.MEDIA_NOT_PUBLIC
-    if any(_refused_host(item["url"], deps.local_hosts) for item in items):
+    if any(_why_refused(item["url"], deps.local_hosts) for item in items):
         return PreflightReason.MEDIA_REFUSED
     return None
 
@@ -107,6 +107,6 @@ def _is_pulled_upload(platform: str, kind: MediaType, url: str) -> bool:
     return upload_token(url) is not None and kind in platforms()[platform].pulls.kinds
 
 
-def _refused_host(url: str, hosts: LocalHosts) -> str | None:
+def _why_refused(url: str, hosts: LocalHosts) -> tuple[str, str] | None:
     # An upload is read from the storage, whatever its host is.
-    return None if upload_token(url) else hosts.refused_host(url)
+    return None if upload_token(url) else hosts.why_refused(url)

@@ -37,4 +37,6 @@ def _fault(url: str, hosts: LocalHosts) -> str | None:
             "names a private address or this service's own machine; the operator may allow it "
             "(SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS)"
         )
+    if hosts.why_refused(url) is not None:
+        return "must have a port that is called: 80, 443 or one from 1024 on"
     return None

@@ -50,6 +50,21 @@ def test_addresses_show_whether_their_host_is_local(url: str, host: str | None) 
     assert LocalHosts().refused_host(url) == host
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (LOCAL, "this host is not on the public internet"),
+        ("https://photos.example.com:22/a.jpg", "this port is not called, only 80, 443 and those from 1024 on"),
+        ("https://ada:word@photos.example.com/a.jpg", "the address holds a user name or password"),
+    ],
+)
+def test_addresses_show_why_they_are_refused_without_their_secrets(url: str, why: str) -> None:
+    host, reason = LocalHosts().why_refused(url) or ("", "")
+    assert reason == why
+    assert "word" not in host
+    assert LocalHosts().why_refused(PUBLIC) is None
+
+
 def test_hosts_that_the_operator_allows_get_no_warning() -> None:
     content = PostContent(media_items=[Media(type=MediaType.IMAGE, url=LOCAL)], targets=[])
     assert [warning.param for warning in local_media_warnings(content, LocalHosts(["localhost:3001"]))] == [

@@ -231,6 +231,7 @@ async def test_tests_have_a_limit(api: Client, receiver: Receiver) -> None:
     [
         ({"url": "http://hooks.example.com/"}, "url"),
         ({"url": "https://10.0.0.7/"}, "url"),
+        ({"url": "https://hooks.example.com:22/"}, "url"),
         ({"url": "https://localhost/"}, "url"),
         ({"url": "https://[::1]/"}, "url"),
         ({"url": "https://user:password@hooks.example.com/"}, "url"),
