@@ -5,7 +5,10 @@ from litestar.params import FromQuery
 
 from api.dependencies import Deps
 from api.http.headers import HttpRequest
+from domain.errors import InvalidRequest, Problem
 from reconcile.readiness import Parts, ready
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class HealthEndpoints(Controller):
@@ -28,7 +31,9 @@ class HealthEndpoints(Controller):
         return Response(parts, status_code=200 if parts["database"] and not is_draining else 503)
 
     @get("/statusz")
-    async def status(self, deps: Deps, strict: FromQuery[bool] = False) -> Response[Parts]:
-        """Return each part by name; with `strict`, 503 unless all are available."""
+    async def status(self, deps: Deps, strict: FromQuery[str] = "false") -> Response[Parts]:
+        """Return each part by name; with `strict`, 503 unless all are available. Raises InvalidRequest."""
+        if strict.lower() not in _FLAGS:
+            raise InvalidRequest(Problem("strict must be true or false", "invalid_field_value", "strict"))
         parts = await deps.readiness.parts()
-        return Response(parts, status_code=200 if ready(parts) or not strict else 503)
+        return Response(parts, status_code=200 if ready(parts) or not _FLAGS[strict.lower()] else 503)

@@ -50,6 +50,9 @@ def parse_date_time(text: str) -> datetime:
     """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
+        if _DATE.fullmatch(text):
+            # A day that does not exist would be wrong with a time, too.
+            _parse_date(text)
         raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
     whole, dot, fraction = match["time"].replace(",", ".").partition(".")
     day, offset = _parse_date(match["date"]), match["offset"] or ""

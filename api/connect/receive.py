@@ -23,7 +23,7 @@ async def connect(
     deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject, actor: Actor
 ) -> PendingConnection:
     """Connect an account; returns the row with the result. Raises as `begin` does."""
-    body = read_connect(payload)
+    body = read_connect(payload, platform)
     if body.code is None and body.credentials is None:
         return await finish(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
     if body.credentials is not None:
@@ -95,7 +95,17 @@ async def _find(deps: Dependencies, workspace_id: str, platform: str, body: Conn
     return rows[0]
 
 
-def read_connect(payload: JsonObject) -> ConnectBody:
+def _takes_credentials(platform: str) -> bool:
+    """Return whether people connect accounts of a platform by credentials, if they name no server."""
+    connector = connectors().get(platform)
+    return connector is None or (isinstance(connector, FindsServer) and connector.takes_credentials)
+
+
+def _concerns(problems: list[Problem], name: str) -> bool:
+    return any(problem.param == name for problem in problems)
+
+
+def read_connect(payload: JsonObject, platform: str) -> ConnectBody:
     """Return a body with a code, a posted state or credentials. Raises InvalidRequest if it mixes them."""
     body, problems = read(ConnectBody, payload)
     names = {
@@ -106,6 +116,9 @@ def read_connect(payload: JsonObject) -> ConnectBody:
     if "credentials" in names:
         for name in sorted(names & {"code", "redirect_url", "state", "iss"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
+    elif not names & {"code", "state"} and _takes_credentials(platform) and not _concerns(problems, "credentials"):
+        sentence = f"credentials is required: GET /v1/connect/{platform} lists what it holds"
+        problems.append(Problem(sentence, "missing_required_field", "credentials"))
     elif names != {"state"}:  # a body with a posted code has no other field
         for name in sorted({"code", "redirect_url"} - names - {problem.param for problem in problems}):
             problems.append(Problem(f"{name} is required", "missing_required_field", name))

@@ -84,7 +84,7 @@ class ConnectEndpoints(Controller):
     ) -> Response[bytes]:
         """Connect an account."""
         await deps.restoring.require_finished()
-        payload = await read_request(request, read_connect)
+        payload = await read_request(request, partial(read_connect, platform=platform))
         row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
         if (selection := selection_options(row)) is not None:
             async with deps.database.reading() as session:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -114,6 +115,10 @@ def parse_object(raw: bytes | bytearray, name: str = "The body") -> JsonObject:
     except RecursionError as error:
         raise _invalid(f"{name} is nested too deep") from error
     except json.JSONDecodeError as error:
+        if not raw.strip():
+            raise _invalid(f"{name} is empty: send a JSON object") from error
+        if raw.startswith(BOM_UTF8):
+            raise _invalid(f"{name} begins with a byte order mark: send UTF-8 without it") from error
         raise _invalid(f"{name} is not valid JSON (line {error.lineno}, column {error.colno})") from error
     except ValueError as error:
         raise _invalid(f"{name} is not valid JSON: {error}") from error

@@ -320,6 +320,7 @@ def _health() -> Json:
             "Check whether every part of the service is available",
             {
                 "200": answer("Every part by name", parts, ready),
+                **_error_responses(["wrongStrict"]),
                 "503": answer("A part is unavailable, and `strict` is true", parts, away),
             },
             parameters=[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from api.http.string_forms import StringForm
 from api.posts.bodies.blackouts import BlackoutBody, BlackoutView
 from api.posts.bodies.schemas import Name, NamedTarget, RequestModel, Zone
 from api.views import QUEUE_ID, Moment, PlatformName, described, view
@@ -12,7 +13,7 @@ from domain.bounds import MAX_ITEMS
 from domain.campaigns import MOST_BLACKOUTS
 from domain.queues import MOST_SLOTS, SlotStatus, Weekday
 
-_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_Time = Annotated[str, StringForm(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time of day such as 09:00")]
 _DAYS = {"days": ["mo", "we", "fr"], "time": "09:00"}
 
 
@@ -24,9 +25,7 @@ class SlotBody(RequestModel):
     days: list[Literal["mo", "tu", "we", "th", "fr", "sa", "su"]] = Field(
         min_length=1, max_length=len(Weekday), description="The days of the week.", examples=[["mo", "we", "fr"]]
     )
-    time: str = Field(
-        min_length=5, max_length=5, pattern=_TIME, description="Wall time in the queue's zone.", examples=["09:00"]
-    )
+    time: _Time = Field(description="Wall time in the queue's zone.", examples=["09:00"])
 
 
 _NAME = "What people call it; another queue of the workspace may not have the same name."

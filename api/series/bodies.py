@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from api.http.string_forms import StringForm
 from api.posts.bodies.schemas import (
     LONGEST_WINDOW_S,
     SHORTEST_WINDOW_S,
@@ -22,8 +23,11 @@ from domain.series import MOST_SINGLE_WALLS, MOST_VARIATIONS
 
 DAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _Day = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
-_Wall = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$")]
-_Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")]
+_Wall = Annotated[
+    str,
+    StringForm(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$", "a wall time without an offset, such as 2030-03-04T09:00"),
+]
+_Clock = Annotated[str, StringForm(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "a time of day such as 09:00")]
 
 
 class DayBody(RequestModel):

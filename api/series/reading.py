@@ -73,7 +73,16 @@ def read_recurrence(body: RecurrenceBody, start: datetime, zone: str) -> Recurre
     except RecurrenceFault as fault:
         # Of a text, the part is in the sentence.
         raise _refusal(fault, "recurrence.rrule") from None
-    check_recurrence(rule, start)
+    if body.rrule is None:
+        check_recurrence(rule, start)
+        return rule
+    try:
+        check_rule(rule, start)
+    except MissingSkipFault as fault:
+        sentence = f"recurrence.rrule: not every month has {fault.days} days: add SKIP=OMIT or SKIP=BACKWARD"
+        raise InvalidRequest(Problem(sentence, "missing_required_field", "recurrence.rrule")) from None
+    except RecurrenceFault as fault:
+        raise _refusal(fault, "recurrence.rrule") from None
     return rule
 
 

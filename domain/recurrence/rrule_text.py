@@ -36,6 +36,8 @@ def _split(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in text.removeprefix("RRULE:").rstrip(";").split(";"):
         name, equals, value = part.upper().partition("=")
+        if name.startswith("DTSTART"):
+            raise RecurrenceFault("DTSTART", "leave DTSTART out: `start` says when the series begins")
         if not equals or name in parts:
             raise RecurrenceFault(
                 name[:20], f"{name[:20] or 'an empty part'} is no part of an RRULE, or is there twice"

@@ -101,6 +101,10 @@ class RecurrenceFault(ValueError):
 class MissingSkipFault(RecurrenceFault):
     """A rule with a day that some months do not have, and without the treatment of those months."""
 
+    def __init__(self, days: int) -> None:
+        self.days = days
+        super().__init__("skip", f"not every month has {days} days: say skip, omit or backward")
+
 
 def check_rule(rule: Recurrence, start: datetime) -> None:
     """Raise RecurrenceFault for the first part that the rule may not have."""
@@ -157,5 +161,4 @@ def _faults_of_days(rule: Recurrence) -> Iterator[RecurrenceFault]:
 def _faults_of_short_months(days: tuple[int, ...], months: tuple[int, ...]) -> Iterator[RecurrenceFault]:
     for day in days:
         if any(abs(day) > _SHORTEST.get(month, 31) for month in months):
-            text = f"not every month has {abs(day)} days: say skip, omit or backward"
-            yield MissingSkipFault("skip", text)
+            yield MissingSkipFault(abs(day))

@@ -12,6 +12,7 @@ from api.posts.bodies.schemas import LONGEST_NAME, RequestModel
 from api.views import described, view
 from domain.campaigns import Blackout
 from domain.errors import Problem
+from domain.schedule import NoSuchTime, parse_date
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 """The years of blackouts, so that their first and last instants are in the range of times."""
@@ -19,7 +20,9 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 def _day(text: str) -> str:
     try:
-        day = date.fromisoformat(text)
+        day = parse_date(text)
+    except NoSuchTime as error:
+        raise PydanticCustomError("rule", f"names a day that does not exist: {error}") from None
     except ValueError:
         day = date.min
     if day.isoformat() != text or not _FIRST_YEAR <= day.year <= _LAST_YEAR:

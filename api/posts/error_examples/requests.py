@@ -35,6 +35,7 @@ EXAMPLES: tuple[ErrorExample, ...] = (
     ),
     ("unknownQuery", 400, "lmit is not a known query parameter; did you mean limit?", "unknown_parameter", "lmit"),
     ("wrongQuery", 400, "limit must be a whole number from 1 to 100", "invalid_field_value", "limit"),
+    ("wrongStrict", 400, "strict must be true or false", "invalid_field_value", "strict"),
     ("dayMissing", 400, "to is required", "missing_required_field", "to"),
     ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
     ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
