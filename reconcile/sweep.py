@@ -35,9 +35,10 @@ _TURN_EVERY_S = 0.5
 """How often a worker asks for the turn of a second; most find that it is not due."""
 _GRACE = timedelta(seconds=10)
 """How long the API may take between changing a post and delivering the change; a second delivery is harmless."""
-_BATCH = 100
 _CONCURRENCY = 16
 """The number of concurrent deliveries of a sweep: one that Temporal refuses delays no other."""
+_TOGETHER_S = 0.1
+"""For how long the deliveries that end are recorded together, and the next posts claimed together."""
 _LONGEST_START_S = 0.06
 """How long a delivery of a turn may take so that the pace holds. Fewer run at a time than in a sweep: a request that
 comes meanwhile waits for few others, and if Temporal is busy, the turns become slower. With 0.04, a turn of 150 took
@@ -47,15 +48,13 @@ _LONGEST_UPDATE_S = 0.22
 not have the workflow in memory. With 0.16, 5,000 moved posts were delivered in 67 s instead of 50, while a quarter of
 the machine was idle."""
 
+_Deliveries = dict[asyncio.Task[bool], Post]
+"""The deliveries that run, and the post of each."""
+
 
 def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
     """Return the task that sweeps every few seconds."""
-
-    async def sweep_all() -> None:
-        while await sweep(database, workflows) == _BATCH:
-            pass
-
-    return BackgroundTask(sweep_all, _EVERY_S, "sweep.postponed", looks_for="sweep")
+    return BackgroundTask(lambda: sweep(database, workflows), _EVERY_S, "sweep.postponed", looks_for="sweep")
 
 
 def bulk_task(database: Database, workflows: PostWorkflows, pace: BulkPace) -> BackgroundTask:
@@ -68,18 +67,42 @@ def bulk_task(database: Database, workflows: PostWorkflows, pace: BulkPace) -> B
     return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed", looks_for="bulk")
 
 
-async def sweep(database: Database, workflows: PostWorkflows) -> int:
+async def sweep(database: Database, workflows: PostWorkflows) -> None:
     """Deliver every post that was changed a while ago to its workflow, if the workflow is not known to have the change.
 
-    The posts that are due first come first. Returns how many there were. After failed deliveries a post is skipped for
-    a while, the longer the more have failed. Raises Unavailable if Temporal is unavailable.
+    The posts that are due first come first. A post is claimed only when its delivery can begin: a delivery that waits
+    for Temporal or a worker that has died delays no other, and other processes may claim the rest. After failed
+    deliveries a post is skipped for a while, the longer the more have failed. Raises Unavailable if Temporal is
+    unavailable.
     """
-    now = datetime.now(UTC)
+    running: _Deliveries = {}
+    try:
+        while True:
+            async with database.transaction() as session:
+                now = datetime.now(UTC)
+                posts = await claim_undelivered(session, now, now - _GRACE, _CONCURRENCY - len(running))
+                plans = await plans_with_accounts(session, posts)
+            for post in posts:
+                running[asyncio.create_task(_deliver(database, workflows, post, plans.get(post.id)))] = post
+            if not running:
+                return
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(_TOGETHER_S)
+            if undelivered := await _record_ended(database, running):
+                await _require_temporal(database, workflows, undelivered, running)
+    finally:
+        for delivery in running:
+            delivery.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _record_ended(database: Database, running: _Deliveries) -> list[str]:
+    """Remove the deliveries that have ended and record them; return the ids of the posts that Temporal did not take."""
+    ended = [(running.pop(delivery), delivery) for delivery in list(running) if delivery.done()]
+    results = [(post, delivery.result()) for post, delivery in ended]
     async with database.transaction() as session:
-        posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
-        plans = await plans_with_accounts(session, posts)
-    await _deliver_all(database, workflows, posts, plans, _CONCURRENCY)
-    return len(posts)
+        await record_delivered(session, {post.id: post.version for post, knows in results if knows})
+    return [post.id for post, knows in results if not knows]
 
 
 async def deliver_in_turn(database: Database, workflows: PostWorkflows, pace: BulkPace) -> int:
@@ -110,18 +133,13 @@ async def deliver_in_turn(database: Database, workflows: PostWorkflows, pace: Bu
     return begun
 
 
-async def _at_once() -> bool:
-    """Let a delivery begin."""
-    return True
-
-
 async def _deliver_all(
     database: Database,
     workflows: PostWorkflows,
     posts: Sequence[Post],
     plans: Mapping[str, Plan],
     concurrency: int,
-    may_begin: Callable[[], Awaitable[bool]] = _at_once,
+    may_begin: Callable[[], Awaitable[bool]],
 ) -> int:
     """Deliver claimed posts while they `may_begin`, and return how many; the others wait for another turn.
 
@@ -143,7 +161,7 @@ async def _deliver_all(
         if waiting:
             await return_to_waiting(session, waiting)
     if undelivered:
-        await _require_temporal(database, workflows, undelivered)
+        await _require_temporal(database, workflows, undelivered, {})
     return len(posts) - len(waiting)
 
 
@@ -162,11 +180,19 @@ async def _deliver(database: Database, workflows: PostWorkflows, post: Post, pla
     return True
 
 
-async def _require_temporal(database: Database, workflows: PostWorkflows, undelivered: list[str]) -> None:
-    """Raise Unavailable if Temporal is unavailable: the posts are delivered as soon as it is back."""
+async def _require_temporal(
+    database: Database, workflows: PostWorkflows, undelivered: list[str], running: _Deliveries
+) -> None:
+    """Raise Unavailable if Temporal is unavailable: the posts are delivered as soon as it is back.
+
+    Deliveries that still run end first, because they fail for the same reason.
+    """
     try:
         await workflows.queues.posts()
     except Unavailable:
+        if running:
+            await asyncio.wait(running)
+            undelivered += await _record_ended(database, running)
         async with database.transaction() as session:
             await release_undelivered(session, undelivered)
         raise

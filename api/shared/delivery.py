@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextvars import Context
+from datetime import UTC, datetime
 
 import structlog
 
@@ -10,7 +11,7 @@ from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
 from store.posts.delivery import record_delivered
-from store.posts.plans import read_plan
+from store.posts.plans import read_undelivered_plan
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
 
@@ -58,7 +59,11 @@ class Delivery:
         )
 
     def deliver_saved(self, post_ids: Sequence[str]) -> None:
-        """Begin to deliver many posts, given in the order of their times; the sweep delivers those beyond a limit."""
+        """Begin to deliver many posts, given in the order of their times; the sweep delivers those beyond a limit.
+
+        Of many, the sweep may have delivered or claimed some meanwhile. A second delivery would be harmless, but it
+        costs the workflow a task, and a new run if the workflow has ended.
+        """
         if post_ids:
             # No client waits for these deliveries, so they take no part of their workspace's connections.
             self._spawn(self._deliver_saved(post_ids[:_MOST_SAVED]), Context())
@@ -102,11 +107,11 @@ class Delivery:
             async with slots:
                 try:
                     async with self._database.reading() as session:
-                        plan = await read_plan(session, post_id)
+                        plan = await read_undelivered_plan(session, post_id, datetime.now(UTC))
                 except Exception:
                     log.exception("workflow.not_delivered", post_id=post_id)
                     return
-                if isinstance(plan, Plan):
+                if plan:
                     await self._deliver(plan)
 
         await asyncio.gather(*map(deliver_one, post_ids))

@@ -39,13 +39,27 @@ async def plans_with_accounts(session: AsyncSession, posts: Iterable[Post]) -> d
 
 async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
     """Return the plan in a post's current row; None if it is deleted."""
-    query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
-    post = (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
+    post = await _read_post(session, post_id)
     if post is None:
         return None
     if post.due_at is None:
         return Unscheduled(post_id=post.id, version=post.version)
     return await plan_with_accounts(session, post)
+
+
+async def read_undelivered_plan(session: AsyncSession, post_id: str, now: datetime) -> Plan | None:
+    """Return the plan in a post's current row; None if nothing is to be delivered, or a sweep delivers it now."""
+    post = await _read_post(session, post_id)
+    if post is None or post.due_at is None or post.is_delivered:
+        return None
+    if post.delivery_attempts and post.next_delivery_at and post.next_delivery_at > now:
+        return None
+    return await plan_with_accounts(session, post)
+
+
+async def _read_post(session: AsyncSession, post_id: str) -> Post | None:
+    query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
+    return (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
 
 
 def post_plan(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id: str | None = None) -> Plan:

@@ -1,10 +1,11 @@
 """Posts that were saved but never started are started; expired rows are deleted."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from temporalio.client import Client
 
@@ -13,7 +14,8 @@ from domain.bounds import MAX_ITEMS
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus
-from reconcile.sweep import sweep
+from reconcile.rounds import running_tasks
+from reconcile.sweep import sweep, sweep_task
 from runtime.temporal import DATA_CONVERTER
 from store.models import Post
 from store.posts.changes import lock_post, resolve
@@ -77,6 +79,50 @@ async def test_one_failing_start_delays_no_other(stack: Stack) -> None:
     not_delivered = [line for line in lines if line["event"] == "sweep.not_delivered"]
     assert [(line["post_id"], line["reason"]) for line in not_delivered] == [(refused.id, "no answer")]
     assert (await stack.settled(other.id)).status == PostStatus.PUBLISHED
+
+
+class Unanswered(PostWorkflows):
+    """Temporal as a fake that takes all posts, and gives no answer for some of them until it may."""
+
+    def __init__(self, stack: Stack, unanswered: Collection[str]) -> None:
+        super().__init__(stack.client)
+        self._unanswered = unanswered
+        self.may_answer = asyncio.Event()
+        self.asked: list[str] = []
+
+    async def start(self, plan: Plan) -> None:
+        self.asked.append(plan.post_id)
+        if plan.post_id in self._unanswered:
+            await self.may_answer.wait()
+
+
+async def test_starts_without_an_answer_delay_no_other_while_a_slot_is_free(stack: Stack) -> None:
+    posts = [
+        await stack.save(f"swept {n}", [stack.accounts["plain"]], due_in=timedelta(hours=1, seconds=n))
+        for n in range(120)
+    ]
+    for post in posts:
+        await age(stack, post)
+    unanswered = {post.id for post in posts[:10]}
+    workflows = Unanswered(stack, unanswered)
+    async with running_tasks(sweep_task(stack.worker_database, workflows)):
+        async with asyncio.timeout(30):
+            while undelivered := await undelivered_posts(stack, posts):
+                if undelivered == unanswered:
+                    break
+                await asyncio.sleep(0.05)
+        workflows.may_answer.set()
+        async with asyncio.timeout(30):
+            while await undelivered_posts(stack, posts):  # noqa: ASYNC110 there is no event
+                await asyncio.sleep(0.05)
+    assert sorted(workflows.asked) == sorted(post.id for post in posts)
+
+
+async def undelivered_posts(stack: Stack, posts: Sequence[Post]) -> set[str]:
+    async with stack.database.reading() as session:
+        ids = [post.id for post in posts]
+        query = select(Post.id).where(Post.id.in_(ids), Post.delivered_version < Post.version)
+        return set(await session.scalars(query))
 
 
 async def test_failed_starts_back_off(stack: Stack) -> None:

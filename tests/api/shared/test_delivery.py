@@ -13,8 +13,10 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.shared.delivery import Delivery
 from cli.stack.ports import free_port
+from domain.plan import Plan
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts
+from store.posts.delivery import claim_undelivered, record_delivered
 from store.posts.plans import post_plan
 from tests.api.conftest import Client, make_client
 from tests.before_due import passed
@@ -84,3 +86,43 @@ async def test_started_posts_are_noted_together(stack: Stack, count: int) -> Non
     await asyncio.gather(*(delivery.deliver_and_wait(post_plan(post, accounts)) for post in posts))
     await delivery.close()
     assert all([(await stack.read(post.id)).is_delivered for post in posts])
+
+
+class Recording(PostWorkflows):
+    """Posts' workflows as a fake that takes every post."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.client)
+        self.asked: list[str] = []
+
+    async def start(self, plan: Plan) -> None:
+        self.asked.append(plan.post_id)
+
+
+async def test_saved_posts_that_a_worker_has_claimed_or_delivered_are_left_to_it(stack: Stack) -> None:
+    claimed, delivered, free = [
+        await stack.save(f"saved {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=number))
+        for number, name in enumerate(("claimed", "delivered", "free"), start=-3)
+    ]
+    now = datetime.now(UTC)
+    async with stack.worker_database.transaction() as session:
+        assert claimed.id in {post.id for post in await claim_undelivered(session, now, now + timedelta(hours=1), 1)}
+        await record_delivered(session, {delivered.id: delivered.version})
+    workflows = Recording(stack)
+    delivery = Delivery(stack.api_database, workflows)
+    delivery.deliver_saved([claimed.id, delivered.id, free.id])
+    await delivery.close()
+    assert workflows.asked == [free.id]
+
+
+async def test_a_saved_post_whose_claim_is_over_is_delivered(stack: Stack) -> None:
+    post = await stack.save("claimed by a worker that died", [stack.accounts["plain"]], due_in=timedelta(seconds=1))
+    async with stack.worker_database.transaction() as session:
+        claim = datetime.now(UTC) - timedelta(minutes=1)
+        posts = await claim_undelivered(session, claim, claim + timedelta(hours=1), 1000)
+        assert post.id in {claimed.id for claimed in posts}
+    workflows = Recording(stack)
+    delivery = Delivery(stack.api_database, workflows)
+    delivery.deliver_saved([post.id])
+    await delivery.close()
+    assert workflows.asked == [post.id]
