@@ -82,11 +82,14 @@ async def sweep(database: Database, workflows: PostWorkflows) -> None:
                 now = datetime.now(UTC)
                 posts = await claim_undelivered(session, now, now - _GRACE, _CONCURRENCY - len(running))
                 plans = await plans_with_accounts(session, posts)
-            for post in posts:
+            delivering = {post.id for post in running.values()}
+            # A claim ends before a delivery to a worker that is frozen.
+            for post in (post for post in posts if post.id not in delivering):
                 running[asyncio.create_task(_deliver(database, workflows, post, plans.get(post.id)))] = post
             if not running:
                 return
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            # Posts that get due while the only deliveries that run wait are claimed as in another sweep.
+            await asyncio.wait(running, timeout=_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(_TOGETHER_S)
             if undelivered := await _record_ended(database, running):
                 await _require_temporal(database, workflows, undelivered, running)

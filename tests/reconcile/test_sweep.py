@@ -118,6 +118,28 @@ async def test_starts_without_an_answer_delay_no_other_while_a_slot_is_free(stac
     assert sorted(workflows.asked) == sorted(post.id for post in posts)
 
 
+async def test_a_start_without_an_answer_delays_no_later_post_and_is_not_repeated(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcile.sweep._EVERY_S", 0.1)
+    frozen = await stack.save("to a frozen worker", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    await age(stack, frozen)
+    workflows = Unanswered(stack, {frozen.id})
+    sweeping = asyncio.create_task(sweep(stack.worker_database, workflows))
+    async with asyncio.timeout(30):
+        while frozen.id not in workflows.asked:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.05)
+        later = await stack.save("due meanwhile", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+        await age(stack, later)
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == frozen.id).values(next_delivery_at=None))
+        while later.id not in workflows.asked:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.05)
+        workflows.may_answer.set()
+        await sweeping
+    assert workflows.asked.count(frozen.id) == 1
+
+
 async def undelivered_posts(stack: Stack, posts: Sequence[Post]) -> set[str]:
     async with stack.database.reading() as session:
         ids = [post.id for post in posts]
