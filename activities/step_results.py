@@ -186,12 +186,16 @@ class StepResults:
             if outcome.status is TargetStatus.FAILED:
                 raise final_error(platform, error, outcome) from error
             return outcome
+        named_wait = delay
+        if was_sent and error.status is not None and error.kind is not ErrorKind.NOT_READY:
+            # The next step looks for the post before it sends. Before that, the platform may not show it yet.
+            delay = max(delay, shortened(platform.read_lag))
         decision = f"trying again in {delay.total_seconds():.0f} s"
         result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
         outcome = await self.settle_and_log(command, basis, results.tried_again(delay, error), result)
         if outcome.did_nothing or outcome.status in RESULTS:
             return outcome
-        await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
+        await self._rate_limiter.record_refusal(step, error, named_wait, was_sent=was_sent)
         if LONGEST_WAIT_IN_STEP < delay < time_left():
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
         raise retry_error(platform, error, delay) from error

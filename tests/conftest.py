@@ -110,6 +110,13 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture
+def no_read_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let platforms show posts at once, as the sandbox does: after a refusal, the platform's own wait counts."""
+    for platform in platforms().values():
+        monkeypatch.setattr(type(platform), "read_lag", timedelta(0))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _log_lines_are_no_output() -> None:
     """Send log lines through logging: lines of background tasks must not mix into the output of a command."""

@@ -1,7 +1,7 @@
 """Publishing to Telegram: one call makes the message or album, and no bot can read back whether it did."""
 
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.app_rules import AppRules, Bot
@@ -23,6 +23,8 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     base_url = "https://api.telegram.org"
     api = ApiVersion("Bot API")
     sends_files = True
+    # Nothing can be read, so waiting for it helps nothing.
+    read_lag = timedelta(0)
     account_prefix = "tg"
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS

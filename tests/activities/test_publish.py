@@ -149,6 +149,37 @@ async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, parts: W
     assert target.error_code
 
 
+@pytest.mark.parametrize("refusal", [{"fault": "rate_limited", "seconds": 1}, {"fault": "token_expired"}], ids=str)
+async def test_refused_target_is_looked_for_once_the_platform_would_show_it(
+    stack: Stack, parts: WorkerParts, refusal: dict[str, Any]
+) -> None:
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", operation="publish", accountId=account.id, **refusal)
+    post, environment = await stack.save(f"refused by {refusal}", [account]), ActivityEnvironment()
+    environment.info = replace(
+        environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(hours=1)
+    )
+    outcome = await environment.run(parts.publishing().publish, command(post))
+    (target,) = (await stack.read(post.id)).targets
+    assert outcome.status == target.status == TargetStatus.PUBLISHING
+    assert target.next_attempt_at is not None
+    lag = platforms()["twitter"].read_lag
+    assert lag - timedelta(seconds=5) < target.next_attempt_at - datetime.now(UTC) < lag + timedelta(seconds=5)
+
+
+async def test_refused_target_is_tried_again_within_its_window(stack: Stack, parts: WorkerParts) -> None:
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "rate_limited", "publish", accountId=account.id, seconds=1)
+    post, environment = await stack.save("refused near its end", [account]), ActivityEnvironment()
+    environment.info = replace(
+        environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(seconds=20)
+    )
+    with pytest.raises(ApplicationError) as failure:
+        await environment.run(parts.publishing().publish, command(post))
+    assert failure.value.next_retry_delay is not None
+    assert failure.value.next_retry_delay < timedelta(seconds=11)
+
+
 async def test_expired_open_send_is_not_failed(stack: Stack, parts: WorkerParts) -> None:
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)

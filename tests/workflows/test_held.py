@@ -210,6 +210,7 @@ async def test_one_posts_refusal_does_not_refuse_the_account(stack: Stack) -> No
     assert (await stack.publish("allowed here", [account])).status == PostStatus.PUBLISHED
 
 
+@pytest.mark.usefixtures("no_read_lag")
 async def test_unverified_refusal_does_not_refuse_the_account(stack: Stack) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish", accountId=account.id)

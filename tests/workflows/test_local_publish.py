@@ -113,6 +113,7 @@ async def test_a_slow_local_activity_continues_as_an_activity_and_sends_once(
     assert await attempts(stack, post) == [("publish", "done")]
 
 
+@pytest.mark.usefixtures("no_read_lag")
 async def test_temporary_refusal_is_retried_after_the_platforms_wait(stack: Stack) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=2)
     began = datetime.now(UTC)

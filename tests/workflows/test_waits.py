@@ -88,6 +88,7 @@ async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: St
     assert len(await stack.public("refused for now")) == 1
 
 
+@pytest.mark.usefixtures("no_read_lag")
 async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "FIRST_RETRY", timedelta(seconds=20))
     await stack.fault(

@@ -189,6 +189,7 @@ async def test_a_message_is_sent_again_after_a_known_refusal_and_never_after_a_l
     assert await public_texts(stack, account) == 2
 
 
+@pytest.mark.usefixtures("no_read_lag")
 async def test_a_platform_that_lets_nothing_be_read_is_sent_what_it_surely_refused(stack: Stack) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=1, accountId=account.id)

@@ -41,6 +41,7 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
 
 
 @pytest.mark.thorough
+@pytest.mark.usefixtures("no_read_lag")
 async def test_a_target_that_its_platform_refuses_for_now_says_why(api: Client, stack: Stack) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=6)
@@ -56,6 +57,7 @@ async def test_a_target_that_its_platform_refuses_for_now_says_why(api: Client, 
 
 
 @pytest.mark.thorough
+@pytest.mark.usefixtures("no_read_lag")
 async def test_a_target_that_its_platform_refuses_for_now_is_corrected(api: Client, stack: Stack) -> None:
     account, other = await stack.connect("twitter"), stack.accounts["plain"]
     await stack.fault("twitter", "rate_limited", "publish", seconds=6, accountId=account.id)
