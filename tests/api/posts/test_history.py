@@ -274,7 +274,7 @@ async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
         await session.execute(update(Account).where(Account.id == account.id).values(refused_at=None))
     async with stack.worker_database.transaction() as session:
         now = datetime.now(UTC)
-        released = await claim_released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
-    assert post["id"] in {row.id for row in released}
+        # The stack's own worker may have come first.
+        await claim_released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
     actions = [event["action"] for event in await events(api, post["id"])]
     assert actions[:3] == ["created", "held", "released"]
