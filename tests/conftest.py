@@ -24,7 +24,7 @@ from store.database import Database
 from store.roles import Component
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
-from tests.databases import initialize_once, url_as
+from tests.databases import add_workspace, initialize_once, new_database, url_as
 from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
 from tests.selection import description, import_by_turns, in_order, narrow, runs
@@ -133,6 +133,20 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
             initialize_once(server, tmp_path_factory.getbasetemp().parent / "postgres")
         server.start()
         yield server.url
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """Yield a migrated database of the module's own."""
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def workspace(database: Database) -> str:
+    """Return a workspace of the test's own in the module's database."""
+    return await add_workspace(database)
 
 
 @pytest.fixture(scope="session")

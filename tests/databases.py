@@ -9,10 +9,12 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from domain.ids import new_id
 from store.database import Database
 from store.maintenance.servers import trust_server
 from store.migrate import upgrade
 from store.roles import Component, Role
+from store.workspaces.queries import create_workspace
 from tests.postgres import PostgresServer, initialize
 
 ROLES = (
@@ -51,6 +53,12 @@ async def new_database(server_url: str) -> str:
         await trust_server(session)
     await copy.close()
     return f"{server_url}/{name}"
+
+
+async def add_workspace(database: Database) -> str:
+    """Create a workspace and return its id."""
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
 
 
 async def _make_migrated(server_url: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from domain.ids import new_id
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
 from domain.uploads import LARGEST_UPLOAD
@@ -30,8 +29,7 @@ from platforms.registry import platforms
 from storage.directory import DirectoryStorage
 from store.database import Database
 from store.models import Upload
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace
 from tests.media import files
 from tests.media.descriptors import open_files
 from tests.media.hostile import JPEG, MP4_HEAD
@@ -95,13 +93,6 @@ class Service:
         return self.storage._directory
 
 
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
 @asynccontextmanager
 async def running(
     database: Database,
@@ -110,8 +101,7 @@ async def running(
     kind: type[DirectoryStorage] = DirectoryStorage,
     disk_bytes: int = 256 * 2**20,
 ) -> AsyncIterator[Service]:
-    async with database.transaction() as session:
-        workspace_id = await create_workspace(session, new_id("w"))
+    workspace_id = await add_workspace(database)
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     storage = kind(folder, least_free=0)
     await storage.prepare()

@@ -29,7 +29,7 @@ from store.roles import Component
 from store.uploads.fetching import FetchClaim, claim_fetches
 from store.uploads.rows import mark_deleted
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database, url_as
+from tests.databases import add_workspace, new_database, url_as
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, answer, bomb, drops, redirect, slow
 from tests.uploads import add_upload
 
@@ -114,8 +114,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     url = await new_database(postgres_url)
     owner, database = Database(url), Database(url_as(url, Component.WORKER))
-    async with owner.transaction() as session:
-        workspace_id = await create_workspace(session, new_id("w"))
+    workspace_id = await add_workspace(owner)
     storage = Store(tmp_path, least_free=0)
     await storage.prepare()
     files = SharedFiles(fetcher_with(), Admission(MediaDisk(256 * 2**20)))

@@ -1,7 +1,6 @@
 """Rows with a retention time are deleted when the time is over, in batches."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,17 +15,9 @@ from store.media.files import keep_file
 from store.models import HostedFile, IdempotencyKey, LatePost
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 from tests.stack import Stack
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
 
 
 async def count(database: Database, model: type[IdempotencyKey] | type[HostedFile]) -> int:

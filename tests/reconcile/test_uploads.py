@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select, text
 
 from activities.options import RETRY_WINDOW
-from domain.ids import new_id
 from domain.uploads import MEDIA_KEPT, UNUSED_FOR, UploadState
 from reconcile import uploads
 from reconcile.uploads import expire_uploads
@@ -17,7 +16,6 @@ from storage.directory import DirectoryStorage
 from storage.errors import StorageUnavailable
 from store.database import Database
 from store.models import Upload
-from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 from tests.media.hostile import JPEG
 from tests.store.uploads.test_uses import add_post, content
@@ -47,12 +45,6 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     database = Database(await new_database(postgres_url))
     yield database
     await database.close()
-
-
-@pytest.fixture
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 @pytest.fixture

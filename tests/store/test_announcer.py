@@ -3,24 +3,14 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
 
 import asyncpg
-import pytest
 
 from store import functions
 from store.announcer import Announcer, announce
 from store.database import Database
 from store.publishing import sending, targets
-from tests.databases import new_database
 from tests.store.publishing.sends import announcements
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
 
 
 def test_no_statement_of_a_step_notifies() -> None:

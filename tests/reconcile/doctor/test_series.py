@@ -1,35 +1,18 @@
 """Findings about series: what lacks posts, what is gone, and what is at another instant than its wall time says."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.ids import new_id
 from domain.recurrence.expansion import Pattern
 from reconcile.doctor.findings import FindingKind, FixedBy
 from reconcile.doctor.series import diagnose_series
 from store.database import Database
 from store.maintenance.series import count_behind_series
 from store.models import OccurrenceEntry, Post, Series
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 from tests.store.series.samples import add_series, ledger, plan, posts_of_series, segment, tomorrow
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def _new(database: Database, workspace: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from domain.ids import new_id
 from reconcile.doctor.findings import FindingKind, FixedBy
 from reconcile.doctor.uploads import diagnose_uploads
 from reconcile.storage import StorageCheck
@@ -14,8 +13,7 @@ from storage.directory import DirectoryStorage
 from storage.errors import StorageError
 from storage.keys import new_key, object_path
 from store.database import Database
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace, new_database
 from tests.media.hostile import JPEG
 from tests.uploads import add_upload
 
@@ -34,8 +32,7 @@ async def _content() -> AsyncIterator[bytes]:
 async def test_old_files_without_a_row_are_named(database: Database, tmp_path: Path) -> None:
     storage = DirectoryStorage(tmp_path, least_free=0)
     assert await StorageCheck(database, storage).check()
-    async with database.transaction() as session:
-        workspace_id = await create_workspace(session, new_id("w"))
+    workspace_id = await add_workspace(database)
     known = await add_upload(database, workspace_id, JPEG, storage=storage)
     old, young = new_key(), new_key()
     for key in (old, young):

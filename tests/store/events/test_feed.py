@@ -11,8 +11,7 @@ from domain.ids import new_id
 from store.database import Database
 from store.events.feed import FeedPosition, read_events
 from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace, new_database
 
 WRITERS, EACH = 12, 20
 
@@ -123,8 +122,7 @@ async def listen(database: Database, workspace_id: str) -> Listening:
 
 
 async def test_a_workspace_listens_once_no_transaction_can_have_missed_it(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace_id = await create_workspace(session, new_id("w"))
+    workspace_id = await add_workspace(database)
     async with database.transaction() as session:
         # It has asked, as a trigger does, before anybody listened.
         await session.execute(text("SELECT pg_current_xact_id()"))
@@ -136,8 +134,7 @@ async def test_a_workspace_listens_once_no_transaction_can_have_missed_it(databa
 
 
 async def test_a_read_is_recorded_once_an_hour(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace_id = await create_workspace(session, new_id("w"))
+    workspace_id = await add_workspace(database)
     await listen(database, workspace_id)
     moved = "UPDATE listeners SET read_at = read_at - interval '1 minute' * $2 WHERE workspace_id = $1"
     ages = "SELECT clock_timestamp() - read_at < interval '1 minute' AS fresh FROM listeners WHERE workspace_id = $1"

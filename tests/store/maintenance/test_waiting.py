@@ -1,9 +1,7 @@
 """The number of waiting targets, their reasons, and the times since when they wait."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import text, update
 
 from domain.content import PostContent, TargetContent
@@ -16,17 +14,9 @@ from store.models import WAITING, Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=7)
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
 
 
 async def target(database: Database, workspace: str, **row: object) -> None:

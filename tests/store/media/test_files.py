@@ -1,32 +1,17 @@
 """The files that platforms fetch from this service, and their limit for one workspace."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.ids import new_id
 from media.public_files import PublicFiles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.media.files import TooManyFiles, delete_expired_files, keep_file
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def keep(database: Database, workspace_id: str, content: bytes) -> str:
@@ -39,7 +24,7 @@ async def test_files_of_a_workspace_are_limited(
     database: Database, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     monkeypatch.setattr(f"store.media.files.{limit}", most)
-    workspace_id, other = await workspace(database), await workspace(database)
+    workspace_id, other = await add_workspace(database), await add_workspace(database)
     # Concurrent steps of several posts count each other's files.
     results = await asyncio.gather(*(keep(database, workspace_id, b"a" * 10) for _ in range(6)), return_exceptions=True)
     assert [type(result) for result in results].count(str) == 3
@@ -59,6 +44,6 @@ async def test_a_full_workspace_delays_the_step(database: Database, monkeypatch:
 
     monkeypatch.setattr("store.media.files.MOST_FILES", 0)
     with pytest.raises(PlatformError) as refused:
-        await PublicFiles(database, "https://api.example.com").put(await workspace(database), File())  # type: ignore[arg-type]
+        await PublicFiles(database, "https://api.example.com").put(await add_workspace(database), File())  # type: ignore[arg-type]
     assert (refused.value.kind, refused.value.code) == (ErrorKind.TRANSIENT, "too_many_media")
     assert refused.value.retry_after

@@ -20,17 +20,10 @@ from store.models import Attempt, Post, Target
 from store.pauses.gates import close_gate, open_gate, posts_in_flight
 from store.pauses.pauses import begin_pause, end_pause
 from store.publishing.sending import begin_send, extend_send, open_target, settle
-from store.workspaces.queries import create_workspace
+from tests.databases import add_workspace
 from tests.store.publishing.sends import begin, save
 
 SENDERS = 8
-
-
-@pytest.fixture
-async def own(database: Database) -> str:
-    """Return a workspace that no other test pauses."""
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def close(database: Database, workspace: str, gate: Gate = WORKSPACE_GATE) -> datetime:
@@ -43,20 +36,20 @@ async def reopen(database: Database, workspace: str, gate: Gate = WORKSPACE_GATE
         await open_gate(session, workspace, gate)
 
 
-async def test_a_closed_gate_stops_a_send_and_an_open_one_lets_it_pass(database: Database, own: str) -> None:
-    target = (await save(database, own)).targets[0]
-    await close(database, own)
+async def test_a_closed_gate_stops_a_send_and_an_open_one_lets_it_pass(database: Database, workspace: str) -> None:
+    target = (await save(database, workspace)).targets[0]
+    await close(database, workspace)
     assert await begin_send(database, target.id, 1, None, 0, None) is WriteResult.PAUSED
     loaded = await open_target(database, target.id)
     assert loaded is not None
     assert loaded.is_paused
-    await reopen(database, own)
+    await reopen(database, workspace)
     assert isinstance(await begin_send(database, target.id, 1, None, 0, None), Attempt)
 
 
-async def test_the_gate_of_an_account_stops_that_account_only(database: Database, own: str) -> None:
-    stopped, other = (await save(database, own)).targets
-    await close(database, own, account_gate(stopped.platform, stopped.account_id))
+async def test_the_gate_of_an_account_stops_that_account_only(database: Database, workspace: str) -> None:
+    stopped, other = (await save(database, workspace)).targets
+    await close(database, workspace, account_gate(stopped.platform, stopped.account_id))
     assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
     await begin(database, other)
 
@@ -66,16 +59,19 @@ PARTS = [("campaign_id", campaign_gate), ("series_id", series_gate)]
 
 @pytest.mark.parametrize(("column", "gate"), PARTS)
 async def test_the_gate_of_a_campaign_or_series_stops_its_posts_only(
-    database: Database, own: str, column: str, gate: Callable[[str], Gate]
+    database: Database, workspace: str, column: str, gate: Callable[[str], Gate]
 ) -> None:
-    stopped, other = await save_part(database, own, column, "x_1"), await save_part(database, own, column, "x_2")
-    await close(database, own, gate("x_1"))
+    stopped, other = (
+        await save_part(database, workspace, column, "x_1"),
+        await save_part(database, workspace, column, "x_2"),
+    )
+    await close(database, workspace, gate("x_1"))
     assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
     loaded = await open_target(database, stopped.id)
     assert loaded is not None
     assert loaded.is_paused
     await begin(database, other)
-    await begin(database, (await save(database, own)).targets[0])
+    await begin(database, (await save(database, workspace)).targets[0])
 
 
 async def save_part(database: Database, workspace: str, column: str, part_id: str) -> Target:
@@ -85,46 +81,48 @@ async def save_part(database: Database, workspace: str, column: str, part_id: st
     return target
 
 
-async def test_a_plan_closes_a_gate_in_its_ranges_and_no_resumption_opens_it(database: Database, own: str) -> None:
-    stopped = await save_part(database, own, "campaign_id", "cmp_planned")
+async def test_a_plan_closes_a_gate_in_its_ranges_and_no_resumption_opens_it(
+    database: Database, workspace: str
+) -> None:
+    stopped = await save_part(database, workspace, "campaign_id", "cmp_planned")
     gate = campaign_gate("cmp_planned")
     plan = text("SELECT plan_gate_v1(:workspace, 'campaign', 'cmp_planned', CAST(:ranges AS text)::tstzmultirange)")
 
     async def planned(ranges: str) -> bool:
         async with database.transaction() as session:
-            await session.execute(plan, {"workspace": own, "ranges": ranges})
+            await session.execute(plan, {"workspace": workspace, "ranges": ranges})
         loaded = await open_target(database, stopped.id)
         assert loaded is not None
         return loaded.is_paused
 
     assert not await planned("{[2099-12-24, 2099-12-27)}")
     assert await planned("{[2020-01-01, 2020-02-01), [2026-01-01, 2099-01-01)}")
-    await close(database, own, gate)
-    await reopen(database, own, gate)
+    await close(database, workspace, gate)
+    await reopen(database, workspace, gate)
     assert await begin_send(database, stopped.id, 1, None, 0, None) is WriteResult.PAUSED
     assert not await planned("{}")
     await begin(database, stopped)
 
 
-async def test_no_gate_of_a_workspace_stops_another(database: Database, own: str, workspace: str) -> None:
-    await close(database, own)
-    await begin(database, (await save(database, workspace)).targets[0])
+async def test_no_gate_of_a_workspace_stops_another(database: Database, workspace: str) -> None:
+    await close(database, workspace)
+    await begin(database, (await save(database, await add_workspace(database))).targets[0])
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("gate", [WORKSPACE_GATE, campaign_gate("cmp_x")], ids=str)
 async def test_a_process_of_an_earlier_release_sends_nothing_through_a_closed_gate(
-    database: Database, own: str, version: int, gate: Gate
+    database: Database, workspace: str, version: int, gate: Gate
 ) -> None:
-    target = await save_part(database, own, "campaign_id", "cmp_x")
+    target = await save_part(database, workspace, "campaign_id", "cmp_x")
     call = text(f"SELECT * FROM begin_send_v{version}(:id, :now, 1, :due, 0, NULL, NULL)")
     values = {"id": target.id, "now": (now := datetime.now(UTC)), "due": now + TOLERANCE}
-    await close(database, own, gate)
+    await close(database, workspace, gate)
     with contextlib.suppress(DBAPIError):
         async with database.transaction() as session:
             assert (await session.execute(call, values)).one().write == "paused"
     assert await count_attempts(database, target) == 0
-    await reopen(database, own, gate)
+    await reopen(database, workspace, gate)
     async with database.transaction() as session:
         assert (await session.execute(call, values)).one().write == "made"
 
@@ -134,28 +132,30 @@ async def count_attempts(database: Database, target: Target) -> int:
         return await session.scalar(select(func.count(Attempt.id)).where(Attempt.target_id == target.id)) or 0
 
 
-async def test_a_gate_that_is_closed_stays_closed_since_then(database: Database, own: str) -> None:
-    first = await close(database, own)
-    assert await close(database, own) == first
-    await reopen(database, own)
-    assert await close(database, own) > first
+async def test_a_gate_that_is_closed_stays_closed_since_then(database: Database, workspace: str) -> None:
+    first = await close(database, workspace)
+    assert await close(database, workspace) == first
+    await reopen(database, workspace)
+    assert await close(database, workspace) > first
 
 
-async def test_a_request_that_began_before_is_named_until_it_has_ended(database: Database, own: str) -> None:
-    target = (await save(database, own)).targets[0]
+async def test_a_request_that_began_before_is_named_until_it_has_ended(database: Database, workspace: str) -> None:
+    target = (await save(database, workspace)).targets[0]
     attempt = await begin(database, target)
-    await close(database, own)
+    await close(database, workspace)
     async with database.reading() as session:
-        (in_flight,) = await posts_in_flight(session, own, WORKSPACE_GATE)
+        (in_flight,) = await posts_in_flight(session, workspace, WORKSPACE_GATE)
     assert (in_flight.post_id, in_flight.since) == (target.post_id, attempt.started_at)
     assert in_flight.account_id == target.account_id
     async with database.reading() as session:
-        assert await posts_in_flight(session, own, account_gate("twitter", "another")) == []
+        assert await posts_in_flight(session, workspace, account_gate("twitter", "another")) == []
 
 
-async def test_a_request_of_a_lost_worker_is_named_only_as_long_as_it_may_be_sent(database: Database, own: str) -> None:
-    attempt = await begin(database, (await save(database, own)).targets[0])
-    await close(database, own)
+async def test_a_request_of_a_lost_worker_is_named_only_as_long_as_it_may_be_sent(
+    database: Database, workspace: str
+) -> None:
+    attempt = await begin(database, (await save(database, workspace)).targets[0])
+    await close(database, workspace)
     lost = AttemptResult(AttemptState.UNCONFIRMED, "its worker was lost", code=WORKER_LOST)
     assert await extend_send(database, attempt.id)
     await settle(database, attempt.target_id, AnswerTo(attempt.id), None, lost)
@@ -168,7 +168,7 @@ async def test_a_request_of_a_lost_worker_is_named_only_as_long_as_it_may_be_sen
         }
         async with database.transaction() as session:
             await session.execute(update(Attempt).where(Attempt.id == attempt.id).values(values))
-            return len(await posts_in_flight(session, own, WORKSPACE_GATE))
+            return len(await posts_in_flight(session, workspace, WORKSPACE_GATE))
 
     second = timedelta(seconds=1)
     assert await count(second, finished=FENCE - second) == 1
@@ -178,8 +178,8 @@ async def test_a_request_of_a_lost_worker_is_named_only_as_long_as_it_may_be_sen
     assert await count(None, finished=FENCE + second) == 0
 
 
-async def test_a_send_says_until_when_its_request_may_be_sent(database: Database, own: str) -> None:
-    target = (await save(database, own)).targets[0]
+async def test_a_send_says_until_when_its_request_may_be_sent(database: Database, workspace: str) -> None:
+    target = (await save(database, workspace)).targets[0]
     attempt = await begin(database, target)
     remaining = select(Attempt.sendable_until, func.clock_timestamp()).where(Attempt.id == attempt.id)
     past = update(Attempt).where(Attempt.id == attempt.id).values(sendable_until=datetime.now(UTC))
@@ -193,14 +193,14 @@ async def test_a_send_says_until_when_its_request_may_be_sent(database: Database
     assert timedelta(0) < until - now <= FENCE
 
 
-async def test_no_send_begins_after_a_close_was_acknowledged(database: Database, own: str) -> None:
-    posts = [await save(database, own, targets=1) for _ in range(150)]
+async def test_no_send_begins_after_a_close_was_acknowledged(database: Database, workspace: str) -> None:
+    posts = [await save(database, workspace, targets=1) for _ in range(150)]
     unsent = [post.targets[0].id for post in posts]
     begun = select(func.count()).select_from(Attempt).join(Target, Target.id == Attempt.target_id)
 
     async def count() -> int:
         async with database.reading() as session:
-            return await session.scalar(begun.where(Target.workspace_id == own)) or 0
+            return await session.scalar(begun.where(Target.workspace_id == workspace)) or 0
 
     async def send() -> None:
         while unsent:
@@ -211,11 +211,11 @@ async def test_no_send_begins_after_a_close_was_acknowledged(database: Database,
     async def pause() -> int:
         rounds = 0
         while unsent:
-            await close(database, own)
+            await close(database, workspace)
             before = await count()
             await asyncio.sleep(0.01)
             assert await count() == before
-            await reopen(database, own)
+            await reopen(database, workspace)
             await asyncio.sleep(0.003)
             rounds += 1
         return rounds
@@ -227,9 +227,11 @@ async def test_no_send_begins_after_a_close_was_acknowledged(database: Database,
     assert await count() == len(posts)
 
 
-async def test_sends_closes_and_resumptions_never_wait_for_each_other_in_a_circle(database: Database, own: str) -> None:
+async def test_sends_closes_and_resumptions_never_wait_for_each_other_in_a_circle(
+    database: Database, workspace: str
+) -> None:
     actor = api_key("key_x")
-    posts = [await save(database, own) for _ in range(40)]
+    posts = [await save(database, workspace) for _ in range(40)]
     targets = [target.id for post in posts for target in post.targets]
 
     async def send(number: int) -> None:
@@ -242,7 +244,7 @@ async def test_sends_closes_and_resumptions_never_wait_for_each_other_in_a_circl
     async def pause() -> None:
         for _ in range(15):
             async with database.transaction() as session:
-                begun, _new = await begin_pause(session, own, WORKSPACE_GATE, None, actor)
+                begun, _new = await begin_pause(session, workspace, WORKSPACE_GATE, None, actor)
             async with database.transaction() as session:
                 session.add(begun)
                 await end_pause(session, begun, MissedPolicy.PUBLISH, timedelta(0), actor)
@@ -257,8 +259,8 @@ async def post_version(database: Database, target_id: str) -> int:
     return loaded.post.version
 
 
-async def test_the_end_of_a_pause_leaves_what_is_planned(database: Database, own: str) -> None:
-    gate = {"workspace_id": own, "kind": "campaign", "id": new_id("cmp")}
+async def test_the_end_of_a_pause_leaves_what_is_planned(database: Database, workspace: str) -> None:
+    gate = {"workspace_id": workspace, "kind": "campaign", "id": new_id("cmp")}
     async with database.transaction() as session:
         for call in (
             "plan_gate_v1(:workspace_id, :kind, :id, '{[2026-01-01 00:00+00,infinity)}')",

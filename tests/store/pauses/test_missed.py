@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import select, update
 
 from domain.audit import WORKER, Action, AuditEntry, api_key
 from domain.delivery import BULK_LEAD
-from domain.ids import new_id
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate, campaign_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import NO_FAILURE, BeforeSend, WriteResult, paused, published
@@ -19,34 +17,26 @@ from store.pauses.gates import close_gate, open_gate, plan_gate
 from store.pauses.missed import lock_free, publish_missed, spaced
 from store.pauses.pauses import begin_pause, end_pause, preview_end
 from store.publishing.sending import settle
-from store.workspaces.queries import create_workspace
 from tests.store.publishing.sends import put, read, save
 
 ACTOR = api_key("key_x")
 
 
-@pytest.fixture
-async def own(database: Database) -> str:
-    """Return a workspace that no other test pauses."""
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
-
-
 CAMPAIGN = campaign_gate("cmp_missed")
 
 
-async def test_the_end_of_a_campaigns_pause_changes_its_posts_only(database: Database, own: str) -> None:
-    mine, other = await held_posts(database, own, 2)
+async def test_the_end_of_a_campaigns_pause_changes_its_posts_only(database: Database, workspace: str) -> None:
+    mine, other = await held_posts(database, workspace, 2)
     async with database.transaction() as session:
         await session.execute(update(Post).where(Post.id == mine.id).values(campaign_id="cmp_missed"))
-    begun, whole = await pause(database, own, CAMPAIGN), await pause(database, own)
+    begun, whole = await pause(database, workspace, CAMPAIGN), await pause(database, workspace)
     assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(still_paused=1), [])
     assert (await read(database, mine)).targets[0].status == TargetStatus.HELD
-    again = await pause(database, own, CAMPAIGN)
+    again = await pause(database, workspace, CAMPAIGN)
     assert await resume(database, whole, MissedPolicy.PUBLISH) == (Resumed(published=1, still_paused=1), [other.id])
     assert mine.id not in await free_posts(database)
     async with database.transaction() as session:
-        await open_gate(session, own, CAMPAIGN)
+        await open_gate(session, workspace, CAMPAIGN)
     assert mine.id in await free_posts(database)
     await resume(database, again, MissedPolicy.SKIP)
     assert (await read(database, mine)).skip_reason == "paused"
@@ -88,16 +78,16 @@ def statuses(post: Post) -> Sequence[str]:
     return [target.status for target in post.targets]
 
 
-async def test_a_held_target_has_no_failure_and_no_time(database: Database, own: str) -> None:
-    (post,) = await held_posts(database, own, 1)
+async def test_a_held_target_has_no_failure_and_no_time(database: Database, workspace: str) -> None:
+    (post,) = await held_posts(database, workspace, 1)
     (target,) = post.targets
     assert (post.status, target.status, target.error_code) == (PostStatus.PUBLISHING, TargetStatus.HELD, "paused")
     assert (target.error_category, target.retryable, target.next_attempt_at) == (None, None, None)
 
 
-async def test_missed_posts_are_published_with_their_whole_window(database: Database, own: str) -> None:
-    begun = await pause(database, own)
-    posts = await held_posts(database, own, 3)
+async def test_missed_posts_are_published_with_their_whole_window(database: Database, workspace: str) -> None:
+    begun = await pause(database, workspace)
+    posts = await held_posts(database, workspace, 3)
     before = datetime.now(UTC)
     assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(published=3), [post.id for post in posts])
     for post in [await read(database, post) for post in posts]:
@@ -109,9 +99,9 @@ async def test_missed_posts_are_published_with_their_whole_window(database: Data
         assert {name: getattr(target, name) for name in NO_FAILURE} == NO_FAILURE
 
 
-async def test_spacing_counts_for_each_account(database: Database, own: str) -> None:
-    begun = await pause(database, own)
-    posts = await held_posts(database, own, 3)
+async def test_spacing_counts_for_each_account(database: Database, workspace: str) -> None:
+    begun = await pause(database, workspace)
+    posts = await held_posts(database, workspace, 3)
     resumed = await resume(database, begun, MissedPolicy.PUBLISH, timedelta(minutes=10))
     assert resumed is not None
     assert resumed[1] == [posts[0].id], "the others are delivered at the pace"
@@ -124,10 +114,10 @@ async def test_spacing_counts_for_each_account(database: Database, own: str) -> 
 
 
 async def test_a_post_that_was_due_and_not_begun_was_missed_and_a_later_one_was_not(
-    database: Database, own: str
+    database: Database, workspace: str
 ) -> None:
-    begun = await pause(database, own)
-    due, later = [await save(database, own, targets=1, status=PostStatus.SCHEDULED) for _ in range(2)]
+    begun = await pause(database, workspace)
+    due, later = [await save(database, workspace, targets=1, status=PostStatus.SCHEDULED) for _ in range(2)]
     ahead = datetime.now(UTC) + timedelta(hours=1)
     await put(database, later.targets[0], due_at=ahead)
     async with database.transaction() as session:
@@ -138,9 +128,11 @@ async def test_a_post_that_was_due_and_not_begun_was_missed_and_a_later_one_was_
     assert (later.status, later.version) == (PostStatus.SCHEDULED, 1)
 
 
-async def test_a_skipped_post_is_a_draft_that_the_sweep_reports_to_its_workflow(database: Database, own: str) -> None:
-    begun = await pause(database, own)
-    (post,) = await held_posts(database, own, 1)
+async def test_a_skipped_post_is_a_draft_that_the_sweep_reports_to_its_workflow(
+    database: Database, workspace: str
+) -> None:
+    begun = await pause(database, workspace)
+    (post,) = await held_posts(database, workspace, 1)
     assert await resume(database, begun, MissedPolicy.SKIP) == (Resumed(skipped=1), [])
     post = await read(database, post)
     assert (post.status, statuses(post), post.skip_reason) == (PostStatus.DRAFT, [TargetStatus.PENDING], "paused")
@@ -152,10 +144,10 @@ async def test_a_skipped_post_is_a_draft_that_the_sweep_reports_to_its_workflow(
     assert event.details == {"version": 2, "pause": begun.id, "missed": "skip"}
 
 
-async def test_a_post_that_is_partly_public_is_no_draft_after_a_skip(database: Database, own: str) -> None:
-    post = await save(database, own)
+async def test_a_post_that_is_partly_public_is_no_draft_after_a_skip(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
     public, missed = post.targets
-    begun = await pause(database, own, account_gate(missed.platform, missed.account_id))
+    begun = await pause(database, workspace, account_gate(missed.platform, missed.account_id))
     await settle(database, public.id, BeforeSend(None), published(datetime.now(UTC), "1", None, None, None))
     await hold(database, missed)
     assert await resume(database, begun, MissedPolicy.SKIP) == (Resumed(skipped=1), [])
@@ -164,10 +156,10 @@ async def test_a_post_that_is_partly_public_is_no_draft_after_a_skip(database: D
     assert (post.targets[1].error_code, post.targets[1].retryable) == ("skipped", True)
 
 
-async def test_the_rest_of_a_post_that_is_partly_public_continues(database: Database, own: str) -> None:
-    post = await save(database, own)
+async def test_the_rest_of_a_post_that_is_partly_public_continues(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
     public, missed = post.targets
-    begun = await pause(database, own, account_gate(missed.platform, missed.account_id))
+    begun = await pause(database, workspace, account_gate(missed.platform, missed.account_id))
     await settle(database, public.id, BeforeSend(None), published(datetime.now(UTC), "1", None, None, None))
     await hold(database, missed)
     assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(published=1), [post.id])
@@ -175,9 +167,9 @@ async def test_the_rest_of_a_post_that_is_partly_public_continues(database: Data
     assert (post.status, statuses(post)) == (PostStatus.PUBLISHING, [TargetStatus.PUBLISHED, TargetStatus.PENDING])
 
 
-async def test_nothing_is_guessed(database: Database, own: str) -> None:
-    begun = await pause(database, own)
-    (post,) = await held_posts(database, own, 1)
+async def test_nothing_is_guessed(database: Database, workspace: str) -> None:
+    begun = await pause(database, workspace)
+    (post,) = await held_posts(database, workspace, 1)
     assert await resume(database, begun, None) is None
     assert statuses(await read(database, post)) == [TargetStatus.HELD]
     async with database.reading() as session:
@@ -185,51 +177,51 @@ async def test_nothing_is_guessed(database: Database, own: str) -> None:
         assert await preview_end(session, begun, MissedPolicy.SKIP) == Resumed(skipped=1)
 
 
-async def test_a_pause_that_missed_nothing_ends_without_a_word(database: Database, own: str) -> None:
-    begun = await pause(database, own)
+async def test_a_pause_that_missed_nothing_ends_without_a_word(database: Database, workspace: str) -> None:
+    begun = await pause(database, workspace)
     assert await resume(database, begun, None) == (Resumed(), [])
 
 
-async def test_the_end_of_a_pause_is_repeated_with_the_same_answer(database: Database, own: str) -> None:
-    begun = await pause(database, own)
-    await held_posts(database, own, 2)
+async def test_the_end_of_a_pause_is_repeated_with_the_same_answer(database: Database, workspace: str) -> None:
+    begun = await pause(database, workspace)
+    await held_posts(database, workspace, 2)
     first = await resume(database, begun, MissedPolicy.PUBLISH)
     assert first is not None
     assert await resume(database, begun, MissedPolicy.SKIP) == (first[0], [])
 
 
-async def test_a_post_that_another_pause_stops_stays_held(database: Database, own: str) -> None:
-    (post,) = await held_posts(database, own, 1)
+async def test_a_post_that_another_pause_stops_stays_held(database: Database, workspace: str) -> None:
+    (post,) = await held_posts(database, workspace, 1)
     (target,) = post.targets
-    account = await pause(database, own, account_gate(target.platform, target.account_id))
-    workspace = await pause(database, own)
+    account = await pause(database, workspace, account_gate(target.platform, target.account_id))
+    whole = await pause(database, workspace)
     async with database.reading() as session:
-        assert await preview_end(session, workspace, None) == Resumed(still_paused=1)
-    assert await resume(database, workspace, None) == (Resumed(still_paused=1), [])
+        assert await preview_end(session, whole, None) == Resumed(still_paused=1)
+    assert await resume(database, whole, None) == (Resumed(still_paused=1), [])
     assert statuses(await read(database, post)) == [TargetStatus.HELD]
     assert await resume(database, account, MissedPolicy.PUBLISH) == (Resumed(published=1), [post.id])
 
 
 async def test_a_post_in_a_blackout_of_its_campaign_stays_held_when_the_pause_ends(
-    database: Database, own: str
+    database: Database, workspace: str
 ) -> None:
-    (post,) = await held_posts(database, own, 1)
+    (post,) = await held_posts(database, workspace, 1)
     async with database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(campaign_id="cmp_missed"))
-        await plan_gate(session, own, CAMPAIGN, [(datetime.now(UTC) - timedelta(hours=1), None)])
-    begun = await pause(database, own, CAMPAIGN)
+        await plan_gate(session, workspace, CAMPAIGN, [(datetime.now(UTC) - timedelta(hours=1), None)])
+    begun = await pause(database, workspace, CAMPAIGN)
     assert await resume(database, begun, None) == (Resumed(still_paused=1), [])
     assert statuses(await read(database, post)) == [TargetStatus.HELD]
 
 
-async def test_targets_under_an_open_gate_are_found_and_others_are_not(database: Database, own: str) -> None:
-    (post,) = await held_posts(database, own, 1)
+async def test_targets_under_an_open_gate_are_found_and_others_are_not(database: Database, workspace: str) -> None:
+    (post,) = await held_posts(database, workspace, 1)
     async with database.transaction() as session:
-        await close_gate(session, own, WORKSPACE_GATE)
+        await close_gate(session, workspace, WORKSPACE_GATE)
     now = datetime.now(UTC)
     async with database.transaction() as session:
         assert post.id not in {free.id for free in await lock_free(session, now, 200)}
-        await open_gate(session, own, WORKSPACE_GATE)
+        await open_gate(session, workspace, WORKSPACE_GATE)
     async with database.transaction() as session:
         free = [lifted for lifted in await lock_free(session, now, 200) if lifted.id == post.id]
         await publish_missed(session, free, spaced(free, now, timedelta(0)), AuditEntry(Action.RELEASED, WORKER), now)

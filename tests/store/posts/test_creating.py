@@ -1,7 +1,6 @@
 """One statement each: posts are created, read and answered as with sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
@@ -18,24 +17,9 @@ from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key, find_ke
 from store.posts.queries import find_post
 from store.rows import columns
 from store.secrets.vault import Vault, new_key
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 from tests.store.posts.test_queries import CONTENT, NOW
 
 PLAIN = PostContent(content=None, targets=[])
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
-@pytest.fixture(scope="module")
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 def new(workspace: str, content: PostContent = CONTENT, status: PostStatus = PostStatus.PUBLISHING) -> Post:

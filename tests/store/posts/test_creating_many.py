@@ -13,10 +13,9 @@ from store.models import Post, Target
 from store.posts.contents import NewPost, new_columns, post_content
 from store.posts.creating import ExternalIdTakenError, create_post, read_post
 from store.posts.creating_many import create_posts
-from tests.store.posts.test_creating import database, new, values, workspace
+from tests.store.posts.test_creating import new, values
 from tests.store.posts.test_queries import CONTENT, NOW
 
-__all__ = ["database", "workspace"]
 LATER = NOW + timedelta(days=10_000)
 
 

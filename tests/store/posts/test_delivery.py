@@ -1,7 +1,6 @@
 """The record of a delivery concerns the version that was delivered, and a turn knows what is due soon."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from math import inf
 
@@ -9,27 +8,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.ids import new_id
 from store.database import Database
 from store.models import Post
 from store.posts.delivery import record_delivered, take_turn
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace
 from tests.store.posts.test_queries import NOW, save
 
 CROWD = 20
 
 
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
 async def test_a_late_record_of_an_older_version_leaves_the_time_of_the_next_delivery(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace = await create_workspace(session, new_id("w"))
+    workspace = await add_workspace(database)
     post = await save(database, workspace)
     changed = "UPDATE posts SET version = 2, next_delivery_at = :at, delivery_attempts = 1 WHERE id = :id"
     async with database.transaction() as session:
@@ -46,8 +35,7 @@ async def test_a_late_record_of_an_older_version_leaves_the_time_of_the_next_del
 
 async def test_a_record_of_many_posts_waits_for_none_of_them(database: Database) -> None:
     """It would hold the other posts meanwhile, and a transaction that holds one may wait for another."""
-    async with database.transaction() as session:
-        workspace = await create_workspace(session, new_id("w"))
+    workspace = await add_workspace(database)
     locked, free = await save(database, workspace), await save(database, workspace)
     raised = text("UPDATE posts SET version = delivered_version + 1 WHERE workspace_id = :workspace RETURNING version")
     async with database.transaction() as session:
@@ -76,8 +64,7 @@ WHERE id = :id
 
 
 async def test_a_turn_says_when_a_crowd_is_due(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace = await create_workspace(session, new_id("w"))
+    workspace = await add_workspace(database)
     post = await save(database, workspace)
     cases: list[tuple[int, float, str | None, float]] = [
         (CROWD, 3, None, 3),

@@ -1,7 +1,6 @@
 """The rows behind Idempotency-Key."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,23 +24,13 @@ from store.posts.idempotency import (
     find_key,
     keep_response,
 )
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
 @pytest.fixture
-async def request_(database: Database) -> KeyedRequest:
-    async with database.transaction() as session:
-        return KeyedRequest(await create_workspace(session, new_id("w")), "key", b"1" * 32)
+def request_(workspace: str) -> KeyedRequest:
+    return KeyedRequest(workspace, "key", b"1" * 32)
 
 
 async def test_the_first_takes_it_and_it_expires(database: Database, request_: KeyedRequest) -> None:

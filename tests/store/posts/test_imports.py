@@ -10,10 +10,8 @@ from domain.ids import first_id, new_id
 from store.database import Database
 from store.models import Import
 from store.posts.imports import KEPT, add_import, delete_old_imports, delete_surplus_imports, read_import
-from store.workspaces.queries import create_workspace
-from tests.store.posts.test_creating import database
+from tests.databases import add_workspace
 
-__all__ = ["database"]
 NOW = datetime.now(UTC)
 
 
@@ -32,18 +30,13 @@ async def add(database: Database, workspace_id: str, at: datetime, results: int 
     return import_id
 
 
-async def new_workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
-
-
 async def stored(database: Database, workspace_id: str) -> set[str]:
     async with database.transaction() as session:
         return set(await session.scalars(select(Import.id).where(Import.workspace_id == workspace_id)))
 
 
 async def test_old_imports_are_deleted(database: Database) -> None:
-    workspace_id = await new_workspace(database)
+    workspace_id = await add_workspace(database)
     await add(database, workspace_id, NOW - KEPT - timedelta(seconds=1))
     young = await add(database, workspace_id, NOW - KEPT + timedelta(seconds=1))
     async with database.transaction() as session:
@@ -55,7 +48,7 @@ async def test_the_newest_imports_of_each_workspace_are_kept(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.posts.imports.MOST_IMPORTS", 2)
-    first, second = await new_workspace(database), await new_workspace(database)
+    first, second = await add_workspace(database), await add_workspace(database)
     ids = [await add(database, first, NOW + timedelta(seconds=number)) for number in range(4)]
     other = await add(database, second, NOW - timedelta(days=1))
     async with database.transaction() as session:
@@ -64,11 +57,11 @@ async def test_the_newest_imports_of_each_workspace_are_kept(
 
 
 async def test_results_are_read_in_parts_by_their_workspace(database: Database) -> None:
-    workspace_id = await new_workspace(database)
+    workspace_id = await add_workspace(database)
     import_id = await add(database, workspace_id, NOW, results=5)
     async with database.reading() as session:
         for begin, rows in ((0, [0, 1, 2]), (3, [3, 4]), (5, [])):
             page = await read_import(session, workspace_id, import_id, begin, 3)
             assert page is not None
             assert [result["row"] for result in page.results] == rows
-        assert await read_import(session, await new_workspace(database), import_id, 0, 3) is None
+        assert await read_import(session, await add_workspace(database), import_id, 0, 3) is None

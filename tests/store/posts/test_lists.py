@@ -1,7 +1,7 @@
 """Pages of a long list are read from an index, with every filter and order."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -20,7 +20,6 @@ from store.posts.list_filters import Filter, Order, shape_and_values
 from store.posts.list_queries import WINDOW, find, ordered_query
 from store.posts.lists import list_posts
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 
 POSTS = 20_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,12 +66,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-async def filled(postgres_url: str) -> AsyncIterator[tuple[Database, str]]:
-    database = Database(await new_database(postgres_url))
-    try:
-        yield database, await fill(database)
-    finally:
-        await database.close()
+async def filled(database: Database) -> tuple[Database, str]:
+    return database, await fill(database)
 
 
 async def fill(database: Database) -> str:

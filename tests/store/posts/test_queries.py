@@ -1,10 +1,8 @@
 """Rows of posts: they are stored without a loss, and only allowed changes are made."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import update
 
 from domain.content import PostContent, TargetContent
@@ -19,7 +17,6 @@ from store.posts.list_filters import Filter, Position
 from store.posts.lists import Page, list_posts
 from store.posts.queries import find_post, is_moving
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 from tests.stack import CLIENT
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -40,19 +37,6 @@ CONTENT = PostContent(
     tiktok_settings={"privacyLevel": "SELF_ONLY"},
     facebook_settings={"x": [1, None, {"y": "é"}]},
 )
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def save(database: Database, workspace: str, content: PostContent = CONTENT, **more: Any) -> Post:

@@ -17,25 +17,12 @@ from store.posts.creating import create_post
 from store.publishing.outcomes import Outcomes
 from store.waiters import Waiters
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
 from tests.store.posts.test_queries import NOW
 
 
-@pytest.fixture(scope="module")
-async def url(postgres_url: str) -> str:
-    return await new_database(postgres_url)
-
-
-@pytest.fixture(scope="module")
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
-    yield database
-    await database.close()
-
-
 @pytest.fixture
-async def outcomes(url: str, database: Database) -> AsyncIterator[Outcomes]:
-    outcomes = Outcomes(url)
+async def outcomes(database: Database) -> AsyncIterator[Outcomes]:
+    outcomes = Outcomes(database.dsn.url.render_as_string(hide_password=False))
     await outcomes.start()
     yield outcomes
     await outcomes.close()

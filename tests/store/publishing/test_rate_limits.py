@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +27,6 @@ from store.publishing.rate_limits import (
     lock_bucket,
     record_quota,
 )
-from store.workspaces.queries import create_workspace
 from tests.databases import new_database
 
 NOW = timedelta(0)
@@ -36,22 +34,9 @@ A_MINUTE = RateLimit(3, timedelta(minutes=1))
 QUICK = RateLimit(4, timedelta(seconds=0.4))
 
 
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
 @pytest.fixture
 def bucket() -> Bucket:
     return Bucket("tiktok", "open.tiktokapis.com", new_id("tt"), "publish")
-
-
-@pytest.fixture(scope="module")
-async def workspace(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def targets(database: Database, workspace: str, count: int) -> list[str]:

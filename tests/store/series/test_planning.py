@@ -17,7 +17,7 @@ from reconcile.series_planner import plan_next
 from store.database import Database
 from store.models import Campaign, Post, Series
 from store.series.planning import MOST_AT_ONCE
-from store.workspaces.queries import create_workspace
+from tests.databases import add_workspace
 from tests.store.series.samples import (
     DAILY,
     ZONE,
@@ -141,8 +141,7 @@ async def test_campaign_that_may_not_schedule_gets_no_posts(
 
 
 async def test_workspace_without_room_gets_no_more_posts(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace = await create_workspace(session, new_id("w"))
+    workspace = await add_workspace(database)
     series_id = await add_series(database, workspace, Pattern([segment(tomorrow())]))
     while await plan_next(database, most_open_posts=7):
         pass

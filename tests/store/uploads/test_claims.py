@@ -1,7 +1,6 @@
 """The rows of uploads: one writer at a time, none that blocks for ever, and the quota of the workspace."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,20 +25,6 @@ from store.uploads.rows import (
     mark_deleted,
 )
 from store.workspaces.queries import create_workspace
-from tests.databases import new_database
-
-
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def workspace_id(database: Database) -> str:
-    async with database.transaction() as session:
-        return await create_workspace(session, new_id("w"))
 
 
 async def begin(database: Database, workspace_id: str, size: int = 10, quota: int = 1000, **values: Any) -> BegunUpload:
@@ -84,14 +69,14 @@ async def settle(database: Database, upload_id: str, name: str, content: Content
         return True
 
 
-async def test_one_writer_at_a_time(database: Database, workspace_id: str) -> None:
-    upload = await begin(database, workspace_id)
+async def test_one_writer_at_a_time(database: Database, workspace: str) -> None:
+    upload = await begin(database, workspace)
     claims = await asyncio.gather(*(claim(database, upload.row.id, f"writer {n}") for n in range(5)))
     assert [older_key for older_key in claims if older_key] == [upload.row.key]
 
 
-async def test_the_claim_of_a_process_that_died_ends(database: Database, workspace_id: str) -> None:
-    upload = await begin(database, workspace_id)
+async def test_the_claim_of_a_process_that_died_ends(database: Database, workspace: str) -> None:
+    upload = await begin(database, workspace)
     assert await claim(database, upload.row.id, "dead")
     await end_claim(database, upload.row.id)
     current = await row(database, upload)
@@ -115,8 +100,8 @@ async def test_the_claim_of_a_process_that_died_ends(database: Database, workspa
     assert (public.id, public.content_type, public.size, public.is_ready) == (upload.row.id, "image/jpeg", 7, True)
 
 
-async def test_an_upload_that_broke_off_begins_again(database: Database, workspace_id: str) -> None:
-    upload = await begin(database, workspace_id)
+async def test_an_upload_that_broke_off_begins_again(database: Database, workspace: str) -> None:
+    upload = await begin(database, workspace)
     for name in ("first", "second"):
         assert await claim(database, upload.row.id, name)
         async with database.transaction() as session:
@@ -126,8 +111,8 @@ async def test_an_upload_that_broke_off_begins_again(database: Database, workspa
     assert (current.state, current.claimed_until, current.reserved) == ("pending", None, 10)
 
 
-async def test_nobody_begins_after_its_time(database: Database, workspace_id: str) -> None:
-    upload = await begin(database, workspace_id)
+async def test_nobody_begins_after_its_time(database: Database, workspace: str) -> None:
+    upload = await begin(database, workspace)
     async with database.transaction() as session:
         past = "UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = :id"
         await session.execute(text(past), {"id": upload.row.id})
@@ -135,49 +120,47 @@ async def test_nobody_begins_after_its_time(database: Database, workspace_id: st
 
 
 async def test_the_quota_holds_for_concurrent_requests(
-    database: Database, workspace_id: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, workspace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = await asyncio.gather(
-        *(begin(database, workspace_id, size=10, quota=35) for _ in range(6)), return_exceptions=True
+        *(begin(database, workspace, size=10, quota=35) for _ in range(6)), return_exceptions=True
     )
     assert [type(result) for result in begun].count(BegunUpload) == 3
     assert [type(result) for result in begun].count(AssertionError) == 3
     upload = next(result for result in begun if isinstance(result, BegunUpload))
     async with database.transaction() as session:
         # Its own reservation does not count against an upload.
-        assert await lock_quota(session, workspace_id, 35) == 5
-        assert await lock_quota(session, workspace_id, 35, upload_id=upload.row.id) == 15
-        assert await lock_quota(session, workspace_id, 0) == LARGEST_UPLOAD
+        assert await lock_quota(session, workspace, 35) == 5
+        assert await lock_quota(session, workspace, 35, upload_id=upload.row.id) == 15
+        assert await lock_quota(session, workspace, 0) == LARGEST_UPLOAD
         await mark_deleted(session, upload.row.id, datetime.now(UTC))
-    await begin(database, workspace_id, size=10, quota=35)
+    await begin(database, workspace, size=10, quota=35)
     monkeypatch.setattr("store.uploads.quota.MOST_UPLOADS", 3)
     with pytest.raises(TooManyUploads):
-        await begin(database, workspace_id, size=0, quota=35)
+        await begin(database, workspace, size=0, quota=35)
 
 
-async def test_uploads_are_found_by_their_workspace_and_their_secret_only(
-    database: Database, workspace_id: str
-) -> None:
-    first, second = await begin(database, workspace_id), await begin(database, workspace_id, content_type="video/mp4")
+async def test_uploads_are_found_by_their_workspace_and_their_secret_only(database: Database, workspace: str) -> None:
+    first, second = await begin(database, workspace), await begin(database, workspace, content_type="video/mp4")
     async with database.transaction() as session:
         other = await create_workspace(session, new_id("w"))
         assert await find_upload(session, other, first.row.id) is None
         assert await find_uploads_by_token(session, other, [first.row.token]) == []
-        (by_token,) = await find_uploads_by_token(session, workspace_id, [first.row.token, "unknown"])
+        (by_token,) = await find_uploads_by_token(session, workspace, [first.row.token, "unknown"])
         by_secret = await find_by_secret(session, first.secret)
         assert by_secret is not None
         assert by_secret.id == by_token.id == first.row.id
         assert await find_by_secret(session, "unknown") is None
-        listed = await list_uploads(session, workspace_id, before=None, most=10)
+        listed = await list_uploads(session, workspace, before=None, most=10)
         assert [upload.id for upload in listed] == [second.row.id, first.row.id]
-        older = await list_uploads(session, workspace_id, before=second.row.id, most=10)
+        older = await list_uploads(session, workspace, before=second.row.id, most=10)
         assert [upload.id for upload in older] == [first.row.id]
-        videos = await list_uploads(session, workspace_id, before=None, most=10, type_prefix="video/")
+        videos = await list_uploads(session, workspace, before=None, most=10, type_prefix="video/")
         assert [upload.id for upload in videos] == [second.row.id]
-        ready = await list_uploads(session, workspace_id, before=None, most=10, states=[UploadState.READY])
+        ready = await list_uploads(session, workspace, before=None, most=10, states=[UploadState.READY])
         assert ready == []
         await mark_deleted(session, first.row.id, datetime.now(UTC))
-        assert await find_upload(session, workspace_id, first.row.id) is None
+        assert await find_upload(session, workspace, first.row.id) is None
         assert await find_by_secret(session, first.secret) is None
     assert await find_public(database, first.row.token) is None
     pending = await find_public(database, second.row.token)

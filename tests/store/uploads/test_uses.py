@@ -18,7 +18,7 @@ from store.posts.queries import find_post
 from store.series.rows import lock_series, write_pattern
 from store.uploads.rows import find_uploads_by_token, mark_deleted
 from store.uploads.uses import find_pending, posts_naming, read_uses
-from store.workspaces.queries import create_workspace
+from tests.databases import add_workspace
 from tests.stack import CLIENT
 from tests.store.series.samples import add_series, segment, tomorrow
 from tests.uploads import add_upload, address
@@ -114,8 +114,7 @@ async def test_many_posts_and_sql_typed_by_hand_are_seen(database: Database, wor
 
 async def test_only_uploads_of_the_own_workspace_are_held(database: Database, workspace: str) -> None:
     ready, deleted = [await add_upload(database, workspace, state=state) for state in ("ready", "deleted")]
-    async with database.transaction() as session:
-        stranger = await create_workspace(session, new_id("w"))
+    stranger = await add_workspace(database)
     await add_post(database, stranger, content([address(ready)], {}))
     await add_post(database, workspace, content([address(deleted)], {}))
     assert await naming(database, ready.id, deleted.id) == [[], []]

@@ -1,10 +1,7 @@
 """A post in a response is the same, whichever query read its rows."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pytest
 
 from api.posts.answers.rendering import render_post
 from domain.content import PostContent, TargetContent
@@ -18,8 +15,7 @@ from store.posts.list_filters import Filter
 from store.posts.lists import list_posts
 from store.posts.queries import find_post
 from store.posts.shown import read_shown_post, read_shown_posts
-from store.workspaces.queries import create_workspace
-from tests.databases import new_database
+from tests.databases import add_workspace
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 5000, tzinfo=UTC)
 PICTURE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A lighthouse")
@@ -96,16 +92,8 @@ def posts(workspace: str) -> list[Post]:
     return [*examples, edited.post]
 
 
-@pytest.fixture(scope="module")
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    database = Database(await new_database(postgres_url))
-    yield database
-    await database.close()
-
-
 async def test_reading_without_models_shows_the_same(database: Database) -> None:
-    async with database.transaction() as session:
-        workspace = await create_workspace(session, new_id("w"))
+    workspace = await add_workspace(database)
     examples = posts(workspace)
     for post in examples:
         await create_post(database, post)
