@@ -30,6 +30,7 @@ from tests.running import running_stack
 from tests.selection import description, import_by_turns, in_order, narrow, runs
 from tests.stack import Stack
 from tests.temporal import describe_posts_queue, release_namespace, temporal_server
+from tests.workspaces import new_workspace
 
 _PROCESSES_OF_FEW_TESTS = 3
 
@@ -212,6 +213,20 @@ async def stack(running: Stack) -> AsyncIterator[Stack]:
     running.require_workers()
     await running.forget_unfinished()
     await running.clear_faults()
+
+
+@pytest.fixture
+async def own(stack: Stack) -> AsyncIterator[Stack]:
+    """Yield the running product in a new workspace with two accounts of X and one of Instagram."""
+    async with new_workspace(stack) as own:
+        yield own
+
+
+@pytest.fixture
+async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
+    """Yield the parts of a worker, for tests that run its steps themselves."""
+    async with open_parts(stack.settings, stack.worker_database) as parts:
+        yield parts
 
 
 @pytest.fixture

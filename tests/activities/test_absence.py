@@ -1,6 +1,5 @@
 """A post that a platform does not show is sent again only once the platform cannot publish it any more."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
 from platforms.http.timeouts import LONGEST_ANSWER_S
 from platforms.http.wire import TIMED_OUT
-from runtime.parts import WorkerParts, open_parts
+from runtime.parts import WorkerParts
 from store.models import Account, Attempt, Post, Target
 from tests.stack import Stack
 
@@ -20,12 +19,6 @@ MINUTE = timedelta(minutes=1)
 LONG = timedelta(seconds=LONGEST_ANSWER_S) + MINUTE
 DROPPED = {"fault": "drop"}
 FAILED = {"fault": "reject", "status": 500}
-
-
-@pytest.fixture
-async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
-    async with open_parts(stack.settings, stack.worker_database) as parts:
-        yield parts
 
 
 async def dropped(stack: Stack, parts: WorkerParts, text: str, *, files: bool, how: dict[str, object]) -> Post:

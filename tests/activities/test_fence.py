@@ -1,6 +1,5 @@
 """A worker that was frozen before its request was sent does not send if another worker has taken over the step."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,18 +20,12 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from runtime.parts import WorkerParts, open_parts
+from runtime.parts import WorkerParts
 from store.models import Account, Attempt, Post, Revision
 from store.posts.revisions import add_revision
 from tests.stack import CLIENT, Stack
 
 LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
-
-
-@pytest.fixture
-async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
-    async with open_parts(stack.settings, stack.worker_database) as parts:
-        yield parts
 
 
 def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.publish.Stopwatch") -> None:

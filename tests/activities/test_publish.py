@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,16 +17,10 @@ from domain.post import PostStatus, TargetStatus
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from runtime.parts import WorkerParts, open_parts
+from runtime.parts import WorkerParts
 from store.models import Attempt, Post, Target
 from store.publishing import sending
 from tests.stack import Stack
-
-
-@pytest.fixture
-async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
-    async with open_parts(stack.settings, stack.worker_database) as parts:
-        yield parts
 
 
 def command(post: Post) -> TargetCommand:

@@ -72,6 +72,20 @@ def make_client(app: Litestar, api_key: str | None) -> Client:
     return Client(transport=transport, base_url="http://api.test", headers=headers, timeout=90, event_hooks=hooks)
 
 
+async def create(api: Client, body: dict[str, Any], expected: int = 201) -> Any:
+    """Create a post, and return it if the answer has this status."""
+    response = await api.send_post(body)
+    assert response.status_code == expected, response.text
+    return response.json()
+
+
+async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
+    """Change a post, and return it if the answer has this status."""
+    response = await api.patch(f"/v1/posts/{post['id']}", json=change)
+    assert response.status_code == expected, response.text
+    return response.json()
+
+
 def problems(response: httpx.Response) -> list[dict[str, Any]]:
     """Return everything an error says is wrong."""
     entries: list[dict[str, Any]] = response.json()["errors"]

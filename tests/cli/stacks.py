@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -81,6 +83,15 @@ class DevStack:
         process = self.process
         await until(lambda: (self.data / "dev.json").exists() or process.poll() is not None, SECONDS_TO_START)
         assert process.poll() is None, self.terminal
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Run the stack without its example posts, and yield it."""
+        try:
+            await self.start("--no-example")
+            yield self
+        finally:
+            self.destroy()
 
     async def ended(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code."""

@@ -34,12 +34,8 @@ ONWARDS = re.compile(r'http-equiv="refresh" content="0;url=([^"]+)"')
 
 @pytest.fixture(scope="module")
 async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
-    stack = DevStack(tmp_path_factory.mktemp("connect"))
-    try:
-        await stack.start("--no-example")
+    async with DevStack(tmp_path_factory.mktemp("connect")).running() as stack:
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture

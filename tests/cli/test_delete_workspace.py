@@ -16,10 +16,10 @@ from storage.directory import DirectoryStorage
 from store.models import Deletion, Post, RateLimitSlot, Target, Upload, Workspace
 from store.workspaces.keys import recognize_key
 from tests.cli.commands import bare, production, run
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from tests.store.maintenance.filled_workspace import fill, tables_with
 from tests.uploads import add_upload
+from tests.workspaces import new_workspace
 
 __all__ = ["bare", "production"]
 

@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text, update
 from domain.workspace_deletions import DeletionStep
 from store.models import AuditEvent, Deletion, Post
 from tests.cli.commands import bare, production
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from tests.store.maintenance.filled_workspace import tables_with
+from tests.workspaces import new_workspace
 
 __all__ = ["bare", "production"]
 

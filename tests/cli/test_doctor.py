@@ -14,9 +14,10 @@ from temporalio.testing import WorkflowEnvironment
 from cli.doctor import to_text
 from cli.main import main
 from reconcile.doctor.findings import Exit, Finding, FindingKind, FixedBy, Report, Subject
-from tests.reconcile.doctor.conftest import asleep, new_workspace
+from tests.reconcile.doctor.conftest import asleep
 from tests.reconcile.test_readiness import black_hole
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """`socialsyncer doctor POST`: everything known about one post, and what to do now."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,22 +12,17 @@ from domain.waits import MEDIA_BUSY
 from reconcile.doctor.findings import Exit
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from store.models import Post
-from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # noqa: F401 fixtures
-from tests.reconcile.doctor.conftest import new_workspace
+from tests.cli.commands import bare, production, run
+from tests.cli.test_history import ALICE, alice, scheduled
 from tests.stack import Stack
 
-pytestmark = pytest.mark.usefixtures("early_confirm")
+__all__ = ["alice", "bare", "production"]
+pytestmark = pytest.mark.usefixtures("early_confirm", "production")
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconcile.doctor.one_post.AGAIN_AFTER_S", 0.2)
-
-
-@pytest.fixture
-async def own(stack: Stack) -> AsyncIterator[Stack]:
-    async with new_workspace(stack) as mine:
-        yield mine
 
 
 async def doctor(post: Post) -> dict[str, Any]:
@@ -95,7 +89,7 @@ async def test_a_post_whose_answer_was_lost_names_the_command_that_settles_it(ow
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
 
 
-async def test_terminated_post_names_the_operator_and_its_recovery(own: Stack, alice: Client) -> None:  # noqa: F811
+async def test_terminated_post_names_the_operator_and_its_recovery(own: Stack, alice: Client) -> None:
     post = await scheduled(own, "terminated, and told")
     await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
     report = await doctor(post)

@@ -13,10 +13,10 @@ from storage.directory import DirectoryStorage
 from store.maintenance.exports import exported_tables
 from store.models import ApiKey
 from tests.cli.commands import bare, production, run
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from tests.store.maintenance.filled_workspace import SECRET, fill
 from tests.uploads import add_upload
+from tests.workspaces import new_workspace
 
 __all__ = ["bare", "production"]
 

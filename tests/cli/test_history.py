@@ -3,13 +3,10 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from temporalio.api.batch.v1 import BatchOperationCancellation
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest, StartBatchOperationRequest
@@ -19,35 +16,21 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
 from cli.history import TEMPORAL_AWAY
-from cli.main import main
 from domain.ids import new_id
 from domain.post import PostStatus
 from reconcile.recovery import Recovery
 from runtime.temporal import DATA_CONVERTER, open_client
 from store.models import Post
 from store.posts.delivery import record_delivered
-from tests.reconcile.doctor.conftest import new_workspace
+from tests.cli.commands import bare, production, run
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
-pytestmark = pytest.mark.usefixtures("early_confirm")
+__all__ = ["bare", "production"]
+pytestmark = pytest.mark.usefixtures("early_confirm", "production")
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ALICE = "temporal-cli:alice@operations"
-
-
-@pytest.fixture(autouse=True)
-def environment(stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
-    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
-    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
-
-
-@pytest.fixture
-async def own(stack: Stack) -> AsyncIterator[Stack]:
-    async with new_workspace(stack) as mine:
-        yield mine
 
 
 @pytest.fixture
@@ -55,10 +38,6 @@ async def alice(temporal: WorkflowEnvironment) -> Client:
     """Return a client as an operator with her own identity has it, at Temporal's CLI or Web UI."""
     address = temporal.client.service_client.config.target_host
     return await Client.connect(address, identity=ALICE, data_converter=DATA_CONVERTER)
-
-
-async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
 
 
 async def history(post: Post) -> list[dict[str, Any]]:

@@ -24,12 +24,8 @@ PARTS = ("api", "api", "postgres", "worker")
 @pytest.fixture
 async def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DevStack]:
     monkeypatch.setenv("SOCIALSYNCER_BULK_STARTS_PER_S", "1000")
-    dev_stack = DevStack(tmp_path)
-    try:
-        await dev_stack.start("--no-example")
-        yield dev_stack
-    finally:
-        dev_stack.destroy()
+    async with DevStack(tmp_path).running() as stack:
+        yield stack
 
 
 def rows(stack: DevStack, number: int) -> list[dict[str, Any]]:

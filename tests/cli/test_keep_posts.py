@@ -7,8 +7,8 @@ from sqlalchemy import select
 from runtime.settings import Settings
 from store.models import Workspace
 from tests.cli.commands import bare, production, run
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 __all__ = ["bare", "production"]
 

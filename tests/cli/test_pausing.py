@@ -1,32 +1,26 @@
 """`socialsyncer pause`, `resume` and `pauses` as an operator runs them, without Temporal and without a worker."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import update
 
-from cli.main import main
 from domain.campaigns import CampaignStatus
 from domain.transitions import BeforeSend, paused
 from store.campaigns.changes import CampaignFields, add_campaign
 from store.models import Post
 from store.publishing.sending import settle
-from tests.reconcile.doctor.conftest import new_workspace
+from tests.cli.commands import run
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 
 @pytest.fixture(autouse=True)
 def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
-
-
-async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
 
 
 async def test_a_workspace_is_paused_and_resumed(stack: Stack) -> None:

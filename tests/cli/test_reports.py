@@ -1,17 +1,14 @@
 """`socialsyncer waiting` and `socialsyncer report` as an operator runs them."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import update
 
 from cli.commands.options import WAITS_FOR
-from cli.main import main
 from domain.account_events import AccountAction
 from domain.audit import api_key
 from domain.post import HoldReason
@@ -20,8 +17,9 @@ from store.accounts.connected import remove_account
 from store.audit.account_events import add_account_event
 from store.models import Account, Target, Workspace
 from store.workspaces.keys import create_key
-from tests.reconcile.doctor.conftest import new_workspace
+from tests.cli.commands import run
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +27,6 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
-
-
-async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
 
 
 async def read_rows(*arguments: str) -> list[dict[str, Any]]:

@@ -1,35 +1,21 @@
 """`socialsyncer resolve` as an operator runs it, for one target and for many."""
 
-import asyncio
 import csv
 import io
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from temporalio.testing import WorkflowEnvironment
 
 from cli.decisions import LARGEST_FILE, MOST_ENTRIES
-from cli.main import main
 from store.models import Post
-from tests.reconcile.doctor.conftest import new_workspace
+from tests.cli.commands import bare, production, run
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
-pytestmark = pytest.mark.usefixtures("early_confirm")
+__all__ = ["bare", "production"]
+pytestmark = pytest.mark.usefixtures("early_confirm", "production")
 
 TELEGRAM_ID = "platformPostId must be the message's number in its chat, digits alone, or the address of the post."
-
-
-@pytest.fixture(autouse=True)
-def environment(stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
-    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
-    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
-
-
-async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
 
 
 async def lost(stack: Stack, text: str, count: int = 1) -> list[Post]:

@@ -27,12 +27,8 @@ PARTS = ("api", "postgres", "api")
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[DevStack]:
-    dev_stack = DevStack(tmp_path)
-    try:
-        await dev_stack.start("--no-example")
-        yield dev_stack
-    finally:
-        dev_stack.destroy()
+    async with DevStack(tmp_path).running() as stack:
+        yield stack
 
 
 def client(stack: DevStack) -> httpx.AsyncClient:

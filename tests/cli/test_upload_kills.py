@@ -28,12 +28,8 @@ SECONDS = 1.0
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[DevStack]:
-    dev_stack = DevStack(tmp_path)
-    try:
-        await dev_stack.start("--no-example")
-        yield dev_stack
-    finally:
-        dev_stack.destroy()
+    async with DevStack(tmp_path).running() as stack:
+        yield stack
 
 
 async def pieces() -> AsyncIterator[bytes]:

@@ -34,12 +34,8 @@ LARGEST_PICTURE = 60_000
 
 @pytest.fixture(scope="module")
 async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
-    stack = DevStack(tmp_path_factory.mktemp("pages"))
-    try:
-        await stack.start("--no-example")
+    async with DevStack(tmp_path_factory.mktemp("pages")).running() as stack:
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture

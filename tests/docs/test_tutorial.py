@@ -34,12 +34,8 @@ PRINTS = {
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
-    one = DevStack(tmp_path_factory.mktemp("tutorial"))
-    try:
-        await one.start("--no-example")
-        yield one
-    finally:
-        one.destroy()
+    async with DevStack(tmp_path_factory.mktemp("tutorial")).running() as stack:
+        yield stack
 
 
 pytestmark = [

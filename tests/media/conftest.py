@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 
+from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
 from platforms.http.guard import GuardedTransport
 from tests.media import files
@@ -34,6 +35,13 @@ async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaF
     yield make
     for fetcher in fetchers:
         await fetcher.close()
+
+
+@pytest.fixture(scope="module")
+async def pool() -> AsyncIterator[DecoderPool]:
+    pool = DecoderPool()
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 import asyncio
 import os
 import tracemalloc
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from tests.media import files
 from tests.media.decoder_jobs import bitmap, fitting, measured, refused
 from tests.media.descriptors import open_files
 from tests.media.hostile import HostileServer, generated
-
-
-@pytest.fixture(scope="module")
-async def pool() -> AsyncIterator[DecoderPool]:
-    pool = DecoderPool()
-    yield pool
-    await pool.close()
 
 
 async def test_images_and_videos_are_examined(pool: DecoderPool, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
 from tests.media.decoder_jobs import bitmap, fitting, measured, refused
 from tests.media.hostile_files import FILES, decompression_bomb
-
-
-@pytest.fixture(scope="module")
-async def pool() -> AsyncIterator[DecoderPool]:
-    pool = DecoderPool()
-    yield pool
-    await pool.close()
 
 
 @pytest.mark.parametrize(

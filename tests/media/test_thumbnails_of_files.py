@@ -1,7 +1,6 @@
 """Small pictures of images and videos, made in the decoders' processes."""
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from media.decoder_pool import MAX_THUMBNAIL, DecoderPool
 from media.sniff import sniff
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[DecoderPool]:
-    pool = DecoderPool()
-    yield pool
-    await pool.close()
 
 
 async def thumbnail(pool: DecoderPool, content: bytes) -> Image.Image:

@@ -12,8 +12,8 @@ from reconcile import retention
 from reconcile.retention import tidy
 from store.maintenance.retention import set_days
 from store.models import AuditEvent, Post, Target
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 POSTS = {
     "published": (PostStatus.PUBLISHED, TargetStatus.PUBLISHED, 100),

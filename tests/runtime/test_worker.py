@@ -6,7 +6,6 @@ Both run on a separate Temporal, so that no other worker takes their tasks.
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,10 +19,8 @@ from temporalio.client import WorkflowHandle
 from activities.options import DECLINED
 from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post, Target
-from tests.running import running_stack
 from tests.runtime.processes import WorkerProcess, worker_process
 from tests.stack import Stack
-from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
 
 GRACE_S = 4.0
@@ -70,12 +67,6 @@ async def cut_at(handle: Handle) -> list[datetime]:
         if event.activity_task_failed_event_attributes.failure.application_failure_info.type == DECLINED
     ]
     return [time.ToDatetime(UTC) for time in (*again, *(event.event_time for event in failed))]
-
-
-@pytest.fixture(scope="module")
-async def own(postgres_url: str) -> AsyncIterator[Stack]:
-    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
-        yield stack
 
 
 @dataclass
@@ -157,16 +148,16 @@ class Deploy:
 
 
 @pytest.fixture(scope="module")
-async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
-    deploy, folder = Deploy(own), tmp_path_factory.mktemp("workers")
+async def deploy(alone: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+    deploy, folder = Deploy(alone), tmp_path_factory.mktemp("workers")
     async with worker_process(
-        own, folder, grace_s=GRACE_S, stop_margin_s=STOP_MARGIN_S, platforms=",".join(PLATFORMS)
+        alone, folder, grace_s=GRACE_S, stop_margin_s=STOP_MARGIN_S, platforms=",".join(PLATFORMS)
     ) as first:
         await deploy.stop(first)
         # The local activity on a row that stays locked is the only one that the worker could not finish.
         assert "worker.cut_short" in first.output
     await deploy.record()
-    async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
+    async with worker_process(alone, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
         await deploy.finish()
         second.ask_to_stop()
         assert await second.ended(GRACE_S) == 0, "nothing is left to wait for"
@@ -202,32 +193,32 @@ async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
 
 
 @pytest.mark.thorough
-async def test_send_beyond_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, own: Stack) -> None:
+async def test_send_beyond_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, alone: Stack) -> None:
     assert deploy.tried_between["slow"] == [("publish", "sending")]
-    assert await tried(own, deploy.posts["slow"]) == [("publish", "unconfirmed"), ("confirm", "done")]
-    (public,) = await own.public("slow")
+    assert await tried(alone, deploy.posts["slow"]) == [("publish", "unconfirmed"), ("confirm", "done")]
+    (public,) = await alone.public("slow")
     assert deploy.after["slow"].targets[0].platform_post_id == public["platformPostId"]
 
 
 @pytest.mark.thorough
-async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, own: Stack) -> None:
+async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, alone: Stack) -> None:
     uploads = deploy.between["uploading"].targets[0].handles["media"]
     assert sorted(upload.get("stage", "begun") for upload in uploads.values()) == ["begun", "ready"]
-    assert await requests(own, "twitter", "prepare") == 3, "only the picture that hung goes up again"
-    assert len(await own.public("uploading")) == 1
+    assert await requests(alone, "twitter", "prepare") == 3, "only the picture that hung goes up again"
+    assert len(await alone.public("uploading")) == 1
 
 
 @pytest.mark.thorough
-async def test_confirmation_continues_after_a_restart(deploy: Deploy, own: Stack) -> None:
+async def test_confirmation_continues_after_a_restart(deploy: Deploy, alone: Stack) -> None:
     assert deploy.between["unconfirmed"].targets[0].status == TargetStatus.UNCONFIRMED
-    assert len(await own.public("unconfirmed")) == 1
+    assert len(await alone.public("unconfirmed")) == 1
 
 
 @pytest.mark.thorough
-async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy, own: Stack) -> None:
+async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy, alone: Stack) -> None:
     assert deploy.between["retried"].status == PostStatus.FAILED
     assert deploy.after["retried"].status == PostStatus.PUBLISHED
-    assert len(await own.public("retried")) == 1
+    assert len(await alone.public("retried")) == 1
 
 
 @pytest.mark.thorough
@@ -242,12 +233,12 @@ async def test_the_next_worker_gives_up_expired_posts(deploy: Deploy) -> None:
 
 
 @pytest.mark.thorough
-async def test_a_second_signal_ends_it_immediately(deploy: Deploy, own: Stack, tmp_path: Path) -> None:
-    await own.fault("telegram", "accept_then_delay", "publish", seconds=HANGS_S)
-    async with worker_process(own, tmp_path, grace_s=HANGS_S, platforms="telegram") as worker:
-        before = await requests(own, "telegram", "publish")
+async def test_a_second_signal_ends_it_immediately(deploy: Deploy, alone: Stack, tmp_path: Path) -> None:
+    await alone.fault("telegram", "accept_then_delay", "publish", seconds=HANGS_S)
+    async with worker_process(alone, tmp_path, grace_s=HANGS_S, platforms="telegram") as worker:
+        before = await requests(alone, "telegram", "publish")
         await deploy.begin("no patience", "telegram")
-        await asked(own, "telegram", "publish", before + 1)
+        await asked(alone, "telegram", "publish", before + 1)
         worker.ask_to_stop(signal.SIGINT)
         worker.ask_to_stop(signal.SIGINT)
         await asyncio.sleep(1.5)

@@ -1,36 +1,27 @@
 """A web page in a developer's browser cannot reach the sandbox."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
 from sandbox.browsers import OwnOriginOnly
-from tests.sandbox.conftest import Sandbox, sandbox_with_accounts
+from tests.sandbox.conftest import Sandbox
 
 PATHS = ["/", "/_/posts", "/_/faults", "/_/unknown", "/twitter/2/users/me", "/mastodon/api/v2/instance"]
 
 
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """Yield one sandbox for all of these tests, which leave nothing in it."""
-    async with sandbox_with_accounts() as sandbox:
-        yield sandbox
-
-
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "", "[::1"])
-async def test_foreign_name_that_resolves_here_is_refused(sandbox: Sandbox, path: str, host: str) -> None:
-    port = httpx.URL(sandbox.url).port
-    answer = await sandbox.control.get(path, headers={"Host": host.format(port=port)})
+async def test_foreign_name_that_resolves_here_is_refused(shared: Sandbox, path: str, host: str) -> None:
+    port = httpx.URL(shared.url).port
+    answer = await shared.control.get(path, headers={"Host": host.format(port=port)})
     assert answer.status_code == 403
     assert "not called by this name" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "[::1]:{port}"])
-async def test_this_machine_is_called_by_its_own_names(sandbox: Sandbox, host: str) -> None:
-    headers = {"Host": host.format(port=httpx.URL(sandbox.url).port)}
-    assert (await sandbox.control.get("/_/posts", headers=headers)).status_code == 200
+async def test_this_machine_is_called_by_its_own_names(shared: Sandbox, host: str) -> None:
+    headers = {"Host": host.format(port=httpx.URL(shared.url).port)}
+    assert (await shared.control.get("/_/posts", headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -44,29 +35,29 @@ async def test_this_machine_is_called_by_its_own_names(sandbox: Sandbox, host: s
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_foreign_page_changes_nothing(sandbox: Sandbox, headers: dict[str, str], method: str) -> None:
-    await sandbox.fault("twitter", "rate_limited")
-    before = (await sandbox.control.get("/_/faults")).json()
+async def test_foreign_page_changes_nothing(shared: Sandbox, headers: dict[str, str], method: str) -> None:
+    await shared.fault("twitter", "rate_limited")
+    before = (await shared.control.get("/_/faults")).json()
     body = {"platform": "twitter", "fault": "drop"} if method == "POST" else None
-    answer = await sandbox.control.request(method, "/_/faults", json=body, headers=headers)
+    answer = await shared.control.request(method, "/_/faults", json=body, headers=headers)
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
-    assert (await sandbox.control.get("/_/faults")).json() == before
-    await sandbox.control.delete("/_/faults")
+    assert (await shared.control.get("/_/faults")).json() == before
+    await shared.control.delete("/_/faults")
 
 
-async def test_its_own_page_is_served(sandbox: Sandbox) -> None:
-    headers = {"Origin": sandbox.url, "Sec-Fetch-Site": "same-origin"}
-    assert (await sandbox.control.get("/_/feed", headers=headers)).status_code == 200
+async def test_its_own_page_is_served(shared: Sandbox) -> None:
+    headers = {"Origin": shared.url, "Sec-Fetch-Site": "same-origin"}
+    assert (await shared.control.get("/_/feed", headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain;application/json"]
 )
 @pytest.mark.parametrize("path", ["/_/faults", "/_/accounts"])
-async def test_a_form_controls_nothing(sandbox: Sandbox, path: str, kind: str | None) -> None:
+async def test_a_form_controls_nothing(shared: Sandbox, path: str, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
-    answer = await sandbox.control.post(path, content=b'{"accounts": []}', headers=headers)
+    answer = await shared.control.post(path, content=b'{"accounts": []}', headers=headers)
     assert answer.status_code == 415
     assert "application/json" in answer.json()["error"]
 

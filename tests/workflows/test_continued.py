@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.running import running_stack
 from tests.stack import Stack
 from tests.temporal import SEARCH_ATTRIBUTES, temporal_server
 from tests.workflows.resets import reset
+from tests.workflows.waiting import until
 from workflows.client.runs import Runs
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
@@ -65,12 +66,6 @@ async def sent_steps(stack: Stack, post: Post) -> Counter[str]:
         # Of these steps, only `publish` runs within the workflow's task.
         steps["publish"] += sum(event.HasField("marker_recorded_event_attributes") for event in history.events)
     return steps
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.05)
 
 
 async def continued(stack: Stack, post: Post, times: int = 1) -> bool:

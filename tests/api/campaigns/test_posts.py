@@ -13,7 +13,7 @@ from domain.schedule import resolve, rfc3339
 from store.campaigns.changes import CampaignFields
 from store.models import Campaign, Post, Target
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, patch, problems
 from tests.stack import Stack
 from tests.workflows.waiting import until
 
@@ -42,12 +42,6 @@ async def create(api: Client, stack: Stack, campaign_id: str | None, **fields: A
     return post
 
 
-async def patch(api: Client, post_id: str, status: int = 200, **change: Any) -> Any:
-    response = await api.patch(f"/v1/posts/{post_id}", json=change)
-    assert response.status_code == status, response.text
-    return response.json()
-
-
 async def test_a_post_has_the_zone_of_its_campaign_unless_it_has_its_own(api: Client, stack: Stack) -> None:
     campaign_id = await save_campaign(stack, BERLIN)
     post = await create(api, stack, campaign_id, scheduledFor=NOON)
@@ -66,7 +60,7 @@ async def test_a_post_joins_changes_and_leaves_its_campaign_with_a_new_version(a
     assert "campaignId" not in post
     for campaign_id in (first, second, None):
         version = (await stack.read(post["id"])).version
-        changed = await patch(api, post["id"], campaignId=campaign_id)
+        changed = await patch(api, post, campaignId=campaign_id)
         assert changed.get("campaignId") == campaign_id
         assert (await stack.read(post["id"])).version == version + 1
     history = (await api.get(f"/v1/posts/{post['id']}/history")).json()["events"]
@@ -130,13 +124,13 @@ async def test_posts_of_a_draft_campaign_are_drafts_with_their_times(api: Client
     campaign_id = await save_campaign(stack, BERLIN, CampaignStatus.DRAFT)
     post = await create(api, stack, campaign_id, scheduledFor=NOON)
     assert (post["isDraft"], post["scheduledFor"]) == (True, f"{YEAR}-06-01T10:00:00Z")
-    moved = await patch(api, post["id"], scheduledFor=f"{YEAR}-06-02T12:00:00")
+    moved = await patch(api, post, scheduledFor=f"{YEAR}-06-02T12:00:00")
     assert (moved["isDraft"], moved["scheduledFor"]) == (True, f"{YEAR}-06-02T10:00:00Z")
-    assert (await patch(api, post["id"], isDraft=False))["isDraft"]
-    refused = await patch(api, post["id"], 409, publishNow=True)
+    assert (await patch(api, post, isDraft=False))["isDraft"]
+    refused = await patch(api, post, 409, publishNow=True)
     assert refused["code"] == "campaign_not_started"
     scheduled = await create(api, stack, None, scheduledFor=NOON)
-    assert (await patch(api, scheduled["id"], campaignId=campaign_id))["isDraft"]
+    assert (await patch(api, scheduled, campaignId=campaign_id))["isDraft"]
 
 
 async def test_an_ended_campaign_takes_no_posts_and_schedules_none(api: Client, stack: Stack) -> None:
@@ -147,9 +141,9 @@ async def test_an_ended_campaign_takes_no_posts_and_schedules_none(api: Client, 
     for fields in ({"isDraft": True}, {"scheduledFor": NOON}, {"publishNow": True}):
         response = await api.send_post(post_body(stack, campaign_id, **fields))
         assert (response.status_code, problems(response)[0]["code"]) == (409, "campaign_ended")
-    assert (await patch(api, draft["id"], content="still a draft"))["isDraft"]
-    assert (await patch(api, draft["id"], 409, isDraft=False))["code"] == "campaign_ended"
-    assert not (await patch(api, draft["id"], campaignId=None, isDraft=False))["isDraft"]
+    assert (await patch(api, draft, content="still a draft"))["isDraft"]
+    assert (await patch(api, draft, 409, isDraft=False))["code"] == "campaign_ended"
+    assert not (await patch(api, draft, campaignId=None, isDraft=False))["isDraft"]
 
 
 async def test_a_failed_post_may_join_another_campaign_that_goes_on(api: Client, stack: Stack) -> None:
@@ -159,10 +153,10 @@ async def test_a_failed_post_may_join_another_campaign_that_goes_on(api: Client,
         row = await session.get_one(Post, post["id"])
         row.status = "failed"
         await session.execute(update(Target).where(Target.post_id == post["id"]).values(status="failed"))
-    assert (await patch(api, post["id"], campaignId=second))["campaignId"] == second
+    assert (await patch(api, post, campaignId=second))["campaignId"] == second
     over = await save_campaign(stack, status=CampaignStatus.ENDED)
-    assert (await patch(api, post["id"], 409, campaignId=over))["code"] == "campaign_ended"
-    assert (await patch(api, post["id"], 422, campaignId=new_id("cmp")))["code"] == "campaign_not_found"
+    assert (await patch(api, post, 409, campaignId=over))["code"] == "campaign_ended"
+    assert (await patch(api, post, 422, campaignId=new_id("cmp")))["code"] == "campaign_not_found"
 
 
 async def test_a_campaign_that_is_deleted_meanwhile_takes_no_post(
@@ -211,5 +205,5 @@ async def test_a_workflow_has_the_campaign_of_its_post(api: Client, stack: Stack
 
     await until(lambda: has(campaign_id))
     for campaign in (await save_campaign(stack), None):
-        await patch(api, post["id"], campaignId=campaign)
+        await patch(api, post, campaignId=campaign)
         await until(partial(has, campaign))

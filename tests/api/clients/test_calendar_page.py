@@ -14,7 +14,7 @@ from litestar import Litestar
 
 from tests.api.clients.barriers import check, fits, read_axe
 from tests.api.clients.calendar_rows import fill_calendar
-from tests.api.conftest import Client, make_client
+from tests.api.conftest import Client
 from tests.cli.browser import Page, browser, program
 from tests.serving import listening
 from tests.stack import Stack
@@ -67,15 +67,6 @@ async def calendar_page(app: Litestar, key: str, folder: Path) -> AsyncIterator[
         yield CalendarPage(page, url, key)
 
 
-@pytest.fixture
-async def workspace(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
-    """Yield a client of a new workspace; it has its key in its headers."""
-    workspace_id, key = await stack.new_workspace()
-    async with make_client(app, key) as client:
-        client.workspace_id = workspace_id
-        yield client
-
-
 def key_of_client(client: Client) -> str:
     return client.headers["Authorization"].removeprefix("Bearer ")
 
@@ -89,13 +80,13 @@ def key_of_client(client: Client) -> str:
     ],
 )
 async def test_a_month_has_each_post_on_its_day_when_clocks_change(
-    app: Litestar, workspace: Client, tmp_path: Path, zone: str, changes: tuple[str, str]
+    app: Litestar, stranger: Client, tmp_path: Path, zone: str, changes: tuple[str, str]
 ) -> None:
     for day in changes:
         for time in ("00:00", "12:00", "23:59"):
             body = {"content": f"{day} {time}", "scheduledFor": f"{day}T{time}:00", "timezone": zone, "isDraft": True}
-            assert (await workspace.send_post(body)).status_code == 201
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+            assert (await stranger.send_post(body)).status_code == 201
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         for day in changes:
             await calendar.open(f"view=month&date={day}&timezone={zone}")
             cells = await calendar.read(_CELLS)
@@ -107,11 +98,11 @@ async def test_a_month_has_each_post_on_its_day_when_clocks_change(
 
 
 async def test_ten_thousand_posts_are_shown_in_part(
-    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+    app: Litestar, stack: Stack, stranger: Client, tmp_path: Path
 ) -> None:
     first = datetime(2027, 2, 1, tzinfo=UTC)
-    await fill_calendar(stack, workspace.workspace_id, first, count=10_000, step=timedelta(minutes=4))
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    await fill_calendar(stack, stranger.workspace_id, first, count=10_000, step=timedelta(minutes=4))
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         await calendar.open("view=month&date=2027-02-01&timezone=UTC")
         text = await calendar.page.text()
         assert "+357 more" in text
@@ -129,19 +120,17 @@ async def test_ten_thousand_posts_are_shown_in_part(
         assert await calendar.page.evaluate("document.querySelectorAll('.tile').length") == 28 * 50
 
 
-async def test_free_slots_and_blackouts_are_shown_beside_posts(
-    app: Litestar, workspace: Client, tmp_path: Path
-) -> None:
+async def test_free_slots_and_blackouts_are_shown_beside_posts(app: Litestar, stranger: Client, tmp_path: Path) -> None:
     first = (datetime.now(UTC).replace(day=1) + timedelta(days=62)).date().replace(day=1)
     slots = [{"days": ["mo", "tu", "we", "th", "fr", "sa", "su"], "time": "09:00"}]
     closed = [{"from": first.isoformat(), "to": first.isoformat(), "reason": "audit"}]
     queue = {"name": "Mornings", "timezone": "UTC", "slots": slots, "blackouts": closed}
-    assert (await workspace.post("/v1/queues", json=queue)).status_code == 201
+    assert (await stranger.post("/v1/queues", json=queue)).status_code == 201
     asides = (
         "JSON.stringify([...document.querySelectorAll('{}')].slice(0, 2).map((place) =>"
         " [...place.querySelectorAll('.aside')].map((aside) => aside.textContent)))"
     )
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         for view, place in (("month", "#month td:not(.other)"), ("list", "#list section")):
             await calendar.open(f"view={view}&date={first}&timezone=UTC")
             shown = await calendar.read(asides.format(place))
@@ -149,9 +138,9 @@ async def test_free_slots_and_blackouts_are_shown_beside_posts(
 
 
 async def test_texts_are_shown_as_text_and_changes_appear(
-    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+    app: Litestar, stack: Stack, stranger: Client, tmp_path: Path
 ) -> None:
-    account = await stack.connect("mastodon", workspace_id=workspace.workspace_id)
+    account = await stack.connect("mastodon", workspace_id=stranger.workspace_id)
     bold = "<b>not bold</b><img src=x onerror=alert(1)>"
     body = {
         "content": bold,
@@ -160,15 +149,15 @@ async def test_texts_are_shown_as_text_and_changes_appear(
         "timezone": "Asia/Tokyo",
         "isDraft": True,
     }
-    post = (await workspace.send_post(body)).json()
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    post = (await stranger.send_post(body)).json()
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         await calendar.open("view=list&date=2027-05-01&timezone=Europe/Berlin&status=draft")
         assert "02:00" in (text := await calendar.page.text())
         assert bold in text
         assert await calendar.page.evaluate("document.querySelectorAll('main b, main img').length") == 0
         # An unchanged calendar is not sent again, and a change appears without a reload.
         await calendar.page.evaluate("window.same = document.querySelector('.tile')")
-        await workspace.patch(f"/v1/posts/{post['id']}", json={"content": "changed elsewhere"})
+        await stranger.patch(f"/v1/posts/{post['id']}", json={"content": "changed elsewhere"})
         # A text has no event. Who returns to the page sees it without waiting.
         await calendar.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await calendar.page.shows("changed elsewhere")
@@ -179,39 +168,39 @@ async def test_texts_are_shown_as_text_and_changes_appear(
             "document.querySelector('dialog form button').click()"
         )
         await calendar.page.shows("It is scheduled for 2027-05-05, 09:30:00")
-        assert (await workspace.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] == "2027-05-05T00:30:00Z"
+        assert (await stranger.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] == "2027-05-05T00:30:00Z"
         await calendar.page.evaluate("document.getElementById('dialog').close()")
         await calendar.page.shows("No posts in these days.")
 
 
-async def test_an_event_changes_the_page(app: Litestar, stack: Stack, workspace: Client, tmp_path: Path) -> None:
-    account = await stack.connect("mastodon", workspace_id=workspace.workspace_id)
+async def test_an_event_changes_the_page(app: Litestar, stack: Stack, stranger: Client, tmp_path: Path) -> None:
+    account = await stack.connect("mastodon", workspace_id=stranger.workspace_id)
     body = {
         "platforms": [{"platform": account.platform, "accountId": account.id}],
         "scheduledFor": "2027-05-04T09:00:00Z",
     }
-    view = (await workspace.post("/v1/calendar/views", json={"show": "title"})).json()
+    view = (await stranger.post("/v1/calendar/views", json={"show": "title"})).json()
     durations = """JSON.stringify(performance.getEntriesByType("resource")
       .filter((entry) => entry.name.includes("/v1/calendar?")).map((entry) => entry.duration))"""
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         for text, token in (("Seen with a key", ""), ("Seen in a view", f"#view={view['token']}")):
             await calendar.open(f"view=list&date=2027-05-01&timezone=UTC{token}")
-            assert (await workspace.send_post(body | {"content": text})).status_code == 201
+            assert (await stranger.send_post(body | {"content": text})).status_code == 201
             await calendar.page.shows(text)
             assert max(await calendar.read(durations)) < 20_000, "a request had waited to its end"
 
 
-async def test_a_pause_is_shown_and_ended(app: Litestar, stack: Stack, workspace: Client, tmp_path: Path) -> None:
+async def test_a_pause_is_shown_and_ended(app: Litestar, stack: Stack, stranger: Client, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     await fill_calendar(
         stack,
-        workspace.workspace_id,
+        stranger.workspace_id,
         now - timedelta(hours=3),
         count=3,
         step=timedelta(hours=1),
         statuses=("publishing",),
     )
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         await calendar.open("timezone=UTC")
         assert not await calendar.page.evaluate("document.getElementById('resume').checkVisibility()")
         await calendar.page.evaluate("document.getElementById('pause').click()")
@@ -225,16 +214,16 @@ async def test_a_pause_is_shown_and_ended(app: Litestar, stack: Stack, workspace
         await calendar.page.shows("3 posts fell due meanwhile.", "by an API key: Press embargo")
         await calendar.page.evaluate("document.querySelector('input[value=skip]').click()")
         await calendar.page.shows("This would do: 0 posts published, 0 moved, 3 skipped.")
-        assert (await workspace.get("/v1/pauses")).json()["pauses"][0]["endedAt"] is None
+        assert (await stranger.get("/v1/pauses")).json()["pauses"][0]["endedAt"] is None
         await calendar.page.evaluate("[...document.querySelectorAll('dialog form button')].at(-1).click()")
         await calendar.page.shows("Resumed. 0 posts published, 0 moved, 3 skipped.")
         await calendar.wait("!document.getElementById('resume').checkVisibility()")
 
 
-async def test_the_keyboard_is_enough(app: Litestar, workspace: Client, tmp_path: Path) -> None:
+async def test_the_keyboard_is_enough(app: Litestar, stranger: Client, tmp_path: Path) -> None:
     body = {"content": "By keyboard", "scheduledFor": "2027-05-04T09:00:00Z", "isDraft": True}
-    await workspace.send_post(body)
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    await stranger.send_post(body)
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         page = calendar.page
         await calendar.open("view=month&date=2027-04-01&timezone=UTC")
         await page.press("ArrowRight")
@@ -264,11 +253,11 @@ async def test_the_keyboard_is_enough(app: Litestar, workspace: Client, tmp_path
         await calendar.wait(f"{_READY} && document.getElementById('title').textContent === 'April 2027'")
 
 
-async def test_no_barrier_at_any_width(app: Litestar, stack: Stack, workspace: Client, tmp_path: Path) -> None:
+async def test_no_barrier_at_any_width(app: Litestar, stack: Stack, stranger: Client, tmp_path: Path) -> None:
     axe = await read_axe()
-    await fill_calendar(stack, workspace.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
-    await workspace.post("/v1/pauses", json={"scope": "workspace", "reason": "Press embargo"})
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    await fill_calendar(stack, stranger.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
+    await stranger.post("/v1/pauses", json={"scope": "workspace", "reason": "Press embargo"})
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         page = calendar.page
         await page.open(f"{calendar.url}/calendar")
         await page.shows("API key")
@@ -293,13 +282,13 @@ async def test_no_barrier_at_any_width(app: Litestar, stack: Stack, workspace: C
 
 
 async def test_a_narrow_page_begins_with_the_list_and_nothing_moves(
-    app: Litestar, workspace: Client, tmp_path: Path
+    app: Litestar, stranger: Client, tmp_path: Path
 ) -> None:
     moving = """[...document.querySelectorAll("*")].filter((element) => {
       const style = getComputedStyle(element);
       return style.transitionDuration !== "0s" || style.animationName !== "none" || style.scrollBehavior === "smooth";
     }).length"""
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         await calendar.page.resize(390, 800)
         await calendar.open("timezone=UTC")
         assert await calendar.page.evaluate("document.getElementById('list') !== null")
@@ -315,10 +304,10 @@ async def test_a_wrong_key_is_asked_for_again(app: Litestar, tmp_path: Path) -> 
 
 
 async def test_a_view_shows_its_posts_until_it_is_revoked(
-    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+    app: Litestar, stack: Stack, stranger: Client, tmp_path: Path
 ) -> None:
-    await fill_calendar(stack, workspace.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    await fill_calendar(stack, stranger.workspace_id, datetime(2027, 2, 1, tzinfo=UTC))
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         page = calendar.page
         await calendar.open("view=list&date=2027-02-01&timezone=UTC")
         await page.evaluate(_CLICK.format("share"))
@@ -341,26 +330,26 @@ async def test_a_view_shows_its_posts_until_it_is_revoked(
         # No request had the token in its address.
         requests = await page.evaluate("JSON.stringify(performance.getEntries().map((entry) => entry.name))")
         assert address.fragment.partition("=")[2] not in requests.replace(f"#{address.fragment}", "")
-        [view] = (await workspace.get("/v1/calendar/views")).json()["views"]
-        await workspace.delete(f"/v1/calendar/views/{view['id']}")
+        [view] = (await stranger.get("/v1/calendar/views")).json()["views"]
+        await stranger.delete(f"/v1/calendar/views/{view['id']}")
         await page.evaluate("document.getElementById('dialog').close()")
         assert "Doors open" not in await page.shows("This view was revoked")
 
 
 async def test_a_campaign_shows_its_days_and_is_paused(
-    app: Litestar, stack: Stack, workspace: Client, tmp_path: Path
+    app: Litestar, stack: Stack, stranger: Client, tmp_path: Path
 ) -> None:
     body = {"name": "Winter market", "isDraft": False, "timezone": "Europe/Berlin"}
-    campaign = (await workspace.post("/v1/campaigns", json=body)).json()
-    account = await stack.connect("mastodon", workspace_id=workspace.workspace_id)
+    campaign = (await stranger.post("/v1/campaigns", json=body)).json()
+    account = await stack.connect("mastodon", workspace_id=stranger.workspace_id)
     target = {"platform": account.platform, "accountId": account.id}
     due = datetime.now(UTC) + timedelta(days=2)
     for number in range(3):
         post = {"content": f"Stall {number}", "platforms": [target], "campaignId": campaign["id"]}
-        response = await workspace.send_post({**post, "scheduledFor": (due + timedelta(days=number)).isoformat()})
+        response = await stranger.send_post({**post, "scheduledFor": (due + timedelta(days=number)).isoformat()})
         assert response.status_code == 201, response.text
     axe = await read_axe()
-    async with calendar_page(app, key_of_client(workspace), tmp_path) as calendar:
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
         page = calendar.page
         await calendar.open("timezone=UTC")
         await page.open(f"{calendar.url}/campaigns/{campaign['id']}")

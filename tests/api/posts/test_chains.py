@@ -13,25 +13,13 @@ from domain.schedule import parse_date_time
 from reconcile.chains import follow, follow_posts
 from store.models import Campaign, Post, Restore
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client
+from tests.api.conftest import Client, create, patch
 from tests.stack import Stack
 
 
 def body(stack: Stack, text: str, **fields: Any) -> dict[str, Any]:
     account = stack.accounts["plain"]
     return {"content": text, "platforms": [{"platform": account.platform, "accountId": account.id}], **fields}
-
-
-async def create(api: Client, sent: dict[str, Any], expected: int = 201) -> Any:
-    response = await api.send_post(sent)
-    assert response.status_code == expected, response.text
-    return response.json()
-
-
-async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
-    response = await api.patch(f"/v1/posts/{post['id']}", json=change)
-    assert response.status_code == expected, response.text
-    return response.json()
 
 
 async def read(api: Client, post: Any) -> Any:

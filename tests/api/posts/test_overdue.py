@@ -5,8 +5,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 
 @pytest.mark.parametrize("sort", ["createdAt", "scheduledFor", "updatedAt"])

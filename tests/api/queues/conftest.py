@@ -52,18 +52,6 @@ async def queue(api: Client, stack: Stack) -> Any:
     return await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
 
 
-async def create(api: Client, body: dict[str, Any], expected: int = 201) -> Any:
-    response = await api.send_post(body)
-    assert response.status_code == expected, response.text
-    return response.json()
-
-
-async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
-    response = await api.patch(f"/v1/posts/{post['id']}", json=change)
-    assert response.status_code == expected, response.text
-    return response.json()
-
-
 async def slots(api: Client, queue: Any) -> dict[str, str | None]:
     """Return the post of each slot of the next days, by instant."""
     listed = (await api.get(f"/v1/queues/{queue['id']}/slots")).json()["slots"]

@@ -11,7 +11,7 @@ from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import ScheduledTime
 from store.campaigns.changes import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client
+from tests.api.conftest import Client, create, patch
 from tests.api.queues.conftest import (
     CLOSED_TODAY,
     IN_THREE_DAYS,
@@ -19,10 +19,8 @@ from tests.api.queues.conftest import (
     TOMORROW,
     WEEK,
     account,
-    create,
     day_from_now,
     make_queue,
-    patch,
     queued,
     slots,
 )

@@ -8,15 +8,8 @@ from sqlalchemy import text
 
 from domain.post import PostStatus
 from store.posts.changes import lock_post
-from tests.api.conftest import Client
-from tests.api.queues.conftest import (
-    TOMORROW,
-    WEEK,
-    create,
-    day_from_now,
-    patch,
-    queued,
-)
+from tests.api.conftest import Client, create, patch
+from tests.api.queues.conftest import TOMORROW, WEEK, day_from_now, queued
 from tests.stack import Stack
 
 

@@ -21,6 +21,7 @@ from store.webhooks.deliveries import make_deliveries
 from store.webhooks.handover_keys import keep_handover_key
 from tests.activities.receivers import Receiver, answer
 from tests.api.conftest import Client, problems
+from tests.api.events.test_feed import publish
 from tests.stack import Stack
 
 NAMES = ["post.published", "post.failed"]
@@ -33,14 +34,6 @@ async def create(api: Client, receiver: Receiver, **body: Any) -> dict[str, Any]
     assert response.status_code == 201, response.text
     webhook: dict[str, Any] = response.json()
     return webhook
-
-
-async def publish(api: Client, stack: Stack, content: str) -> dict[str, Any]:
-    platforms = [{"platform": "twitter", "accountId": stack.accounts["twitter"].id}]
-    response = await api.send_post({"content": content, "platforms": platforms, "publishNow": True})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
 
 
 async def received(receiver: Receiver, event: str, count: int = 1) -> list[dict[str, Any]]:

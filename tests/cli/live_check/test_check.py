@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,17 +14,11 @@ from cli.live_check.report import LiveReport
 from domain.schedule import rfc3339
 from platforms.live import load_live_check
 from platforms.registry import platforms
-from runtime.parts import WorkerParts, open_parts
+from runtime.parts import WorkerParts
 from tests.stack import Stack
 
 SETTINGS = {"pinterest": {"boardId": "549755885175"}}
 TOKEN = "a-secret-token-that-no-report-shows"
-
-
-@pytest.fixture
-async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
-    async with open_parts(stack.settings, stack.worker_database) as parts:
-        yield parts
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +9,6 @@ import pytest
 from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
-from domain.errors import Unavailable
 from domain.post import PostStatus
 from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import Finding, FindingKind, Report
@@ -19,6 +16,7 @@ from store.models import Post, Target
 from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from tests.temporal import release_namespace
+from tests.workspaces import new_workspace
 from workflows.client.runs import Runs
 
 TOKEN = "tok-doctor"
@@ -37,28 +35,6 @@ async def own(stack: Stack) -> AsyncIterator[Stack]:
     await release_namespace(stack.client)
     async with new_workspace(stack) as mine:
         yield mine
-
-
-@asynccontextmanager
-async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
-    """Yield a stack with a new workspace, whose rows and workflows are deleted afterwards."""
-    mine = await _in_new_workspace(stack)
-    try:
-        yield mine
-    finally:
-        async for run in Runs(mine.client).listed("Running", mine.workspace_id):
-            # A workflow that has just ended is listed for a moment more.
-            with suppress(Unavailable):
-                await Runs(mine.client).terminate(run, "the test is over")
-        await mine.delete_workspace()
-
-
-async def _in_new_workspace(stack: Stack) -> Stack:
-    workspace_id, key = await stack.new_workspace()
-    mine = replace(stack, workspace_id=workspace_id, api_key=key, accounts={})
-    for name, platform in (("plain", "twitter"), ("other", "twitter"), ("instagram", "instagram")):
-        mine.accounts[name] = await mine.connect(platform, premium=name == "other")
-    return mine
 
 
 async def diagnose(stack: Stack, *, platforms: bool = True) -> Report:

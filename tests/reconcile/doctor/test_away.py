@@ -26,21 +26,12 @@ from tests.reconcile.doctor.conftest import (
     write,
     write_target,
 )
-from tests.running import running_stack
 from tests.stack import Stack
-from tests.temporal import temporal_server
-
-
-@pytest.fixture(scope="module")
-async def unserved(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run everything except a worker, on a separate Temporal, because the session's Temporal has a worker."""
-    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
-        yield stack
 
 
 @pytest.fixture
-async def own(unserved: Stack) -> AsyncIterator[Stack]:
-    async with new_workspace(unserved) as mine:
+async def own(alone: Stack) -> AsyncIterator[Stack]:
+    async with new_workspace(alone) as mine:
         yield mine
 
 

@@ -17,9 +17,10 @@ from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials
 from store.models import Account, Delivery, Event, Listener, Post, Target, Webhook
 from store.secrets.vault import Vault, new_key
-from tests.reconcile.doctor.conftest import agrees, diagnose, new_workspace, only
+from tests.reconcile.doctor.conftest import agrees, diagnose, only
 from tests.stack import Stack
 from tests.store.events.listening import listen
+from tests.workspaces import new_workspace
 
 
 async def set_credentials(stack: Stack, account: Account, sealed: bytes) -> None:

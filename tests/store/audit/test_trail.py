@@ -1,6 +1,5 @@
 """Lines of the audit trail: written once, kept for a while, and never changed."""
 
-from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
@@ -35,14 +34,7 @@ from store.posts.creating import create_post
 from store.posts.history import read_history
 from store.posts.queries import find_post
 from store.roles import Component
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
-
-
-@pytest.fixture
-async def own(stack: Stack) -> AsyncIterator[Stack]:
-    async with new_workspace(stack) as mine:
-        yield mine
 
 
 async def saved(own: Stack) -> Post:

@@ -10,8 +10,8 @@ from domain.workspace_deletions import DeletionStep
 from store.maintenance.deletions import delete_posts, find_deletion
 from store.models import Attempt, Deletion
 from store.posts.changes import lock_post
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 _WAITS = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
 

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from domain.pauses import account_gate
-from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from tests.workflows.pausing import begin as begin_pause
+from tests.workspaces import new_workspace
 from workflows.client.views import ListView, views
 
 PAGE = Path(__file__).parents[3] / "docs/web-ui.md"
