@@ -5,7 +5,6 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from temporalio import activity
 
 from activities import results
@@ -40,8 +39,6 @@ from store.persist import persist
 from store.publishing.claims import claim_public_post, posts_of_other_targets
 from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load
-
-log = structlog.get_logger(__name__)
 
 STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""

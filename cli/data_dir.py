@@ -165,12 +165,12 @@ class Lock:
 
 
 @contextmanager
-def locked(folder: Folder, timeout: float = 30) -> Iterator[Lock]:
+def locked(folder: Folder) -> Iterator[Lock]:
     """Hold the folder's lock; the kernel releases it when this process ends in any way.
 
-    If a stack is just stopping, wait for it, `timeout` seconds at most. Raises UserError if a stack is running.
+    If a stack is just stopping, wait for it, half a minute at most. Raises UserError if a stack is running.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + 30
     with (folder.path / "lock").open("a+") as file:
         while True:
             try:

@@ -113,9 +113,9 @@ def _has_shape(rule: FileRule, facts: MediaFacts) -> bool:
 
 
 def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str, str]]:
-    least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
     if not _has_shape(rule, facts):
-        allowed = f"from {least:.3g} to {most:.3g}" if rule.max_ratio else f"of at least {least:.3g}"
+        least = f"{rule.min_ratio or 0:.3g}"
+        allowed = f"from {least} to {rule.max_ratio:.3g}" if rule.max_ratio else f"of at least {least}"
         sentence = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
         yield "media_ratio", f"{sentence}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"
 

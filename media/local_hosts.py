@@ -22,27 +22,15 @@ class LocalHosts:
         """Return whether a URL's host is local and not allowed at its port."""
         return _is_local(url.host) and not self.allowed.allows(url.host, url_port(url))
 
-    def can_read(self, address: str) -> bool:
-        """Return whether the host and port of an address can be read."""
-        try:
-            parse_url(address)
-        except httpx.InvalidURL:
-            return False
-        return True
-
     def refused_host(self, address: str) -> str | None:
         """Return the host and port of an address that is refused, as the address names them; None for others."""
-        try:
-            url = parse_url(address)
-        except httpx.InvalidURL:
-            return None
-        return url.netloc.decode() if self.refuses(url) else None
+        url = readable_url(address)
+        return url.netloc.decode() if url is not None and self.refuses(url) else None
 
     def why_refused(self, address: str) -> tuple[str, str] | None:
         """Return the host and port of an address from which no file is fetched, and why; None for others."""
-        try:
-            url = parse_url(address)
-        except httpx.InvalidURL:
+        url = readable_url(address)
+        if url is None:
             return None
         port = url_port(url)
         if self.refuses(url):
@@ -54,6 +42,14 @@ class LocalHosts:
         else:
             return None
         return url.netloc.decode(), why
+
+
+def readable_url(address: str) -> httpx.URL | None:
+    """Return an address as a URL; None if its host or port cannot be read."""
+    try:
+        return parse_url(address)
+    except httpx.InvalidURL:
+        return None
 
 
 def url_port(url: httpx.URL) -> int:

@@ -31,59 +31,43 @@ _SHARE_PAGES = (
 )
 
 
-_INVALID = "media_invalid"
-
-
 def damaged(content_type: str) -> PlatformError:
     """Refuse a file that does not keep to its own format."""
-    return PlatformError(
-        ErrorKind.REJECTED,
-        f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.",
-        code=_INVALID,
-    )
+    return _rejected(f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.")
 
 
 def too_costly(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more time than any file may."""
-    return PlatformError(
-        ErrorKind.REJECTED,
-        f"The file ({content_type}) takes too long to decode. Export it again, smaller or in another format.",
-        code=_INVALID,
+    return _rejected(
+        f"The file ({content_type}) takes too long to decode. Export it again, smaller or in another format."
     )
 
 
 def no_decoder() -> PlatformError:
     """Report that no decoding process could be made at the moment, or that the machine is too slow for it."""
-    return PlatformError(
-        ErrorKind.TRANSIENT,
-        "Media files cannot be decoded at the moment; it is tried again.",
-        code="decoder_unavailable",
-    )
+    sentence = "Media files cannot be decoded at the moment; it is tried again."
+    return PlatformError(ErrorKind.TRANSIENT, sentence, code="decoder_unavailable")
 
 
 def too_many_pixels(limit: int) -> PlatformError:
     """Refuse a picture that would fill the memory."""
-    return PlatformError(
-        ErrorKind.REJECTED,
-        f"The picture has more than {limit // 1_000_000} megapixels, which is the limit. Make it smaller.",
-        code=TOO_LARGE,
-    )
+    sentence = f"The picture has more than {limit // 1_000_000} megapixels, which is the limit. Make it smaller."
+    return _rejected(sentence, TOO_LARGE)
 
 
 def too_much_memory(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more memory than any file may."""
-    return PlatformError(
-        ErrorKind.REJECTED,
-        f"The file ({content_type}) needs more memory to decode than is allowed. Make the picture smaller.",
-        code=TOO_LARGE,
-    )
+    sentence = f"The file ({content_type}) needs more memory to decode than is allowed. Make the picture smaller."
+    return _rejected(sentence, TOO_LARGE)
 
 
 def cannot_shrink(limit: int) -> PlatformError:
     """Refuse a picture that stays above a platform's limit of bytes whatever is done."""
-    return PlatformError(
-        ErrorKind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
-    )
+    return _rejected(f"The picture cannot be made smaller than {limit:,} bytes. Use another.", TOO_LARGE)
+
+
+def _rejected(sentence: str, code: str = "media_invalid") -> PlatformError:
+    return PlatformError(ErrorKind.REJECTED, sentence, code=code)
 
 
 class Refusals:

@@ -2,29 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from runtime.empty_settings import NoneIfEmpty
 from store.dsn import parse_dsn
-
-
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
 
 
 class DatabaseSettings(BaseModel):
     """The settings of the database that every part shares; a group of `runtime.settings.Settings`."""
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database?sslmode=…")
-    database_direct_url: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = Field(
+    database_direct_url: Annotated[SecretStr | None, NoneIfEmpty] = Field(
         default=None,
         description="the same database without a pooler in between, for what needs a session of its own: listening,"
         " locks, notifications, migrations and commands; by default database_url",
     )
-    database_pooler: Annotated[Literal["transaction"] | None, BeforeValidator(_none_if_empty)] = Field(
+    database_pooler: Annotated[Literal["transaction"] | None, NoneIfEmpty] = Field(
         default=None,
         description="whether database_url leads to a pooler such as PgBouncer, and how that shares its sessions",
     )
-    database_connections: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+    database_connections: Annotated[int | None, NoneIfEmpty] = Field(
         default=None,
         ge=2,
         le=1000,

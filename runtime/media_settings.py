@@ -3,14 +3,11 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from domain.uploads import MEDIA_KEPT
+from runtime.empty_settings import NoneIfEmpty
 from storage.opening import storage_opener
-
-
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
 
 
 class MediaSettings(BaseModel):
@@ -21,11 +18,11 @@ class MediaSettings(BaseModel):
         pattern=r"^(https?://[^\s?#]+)?$",
         description="the address at which platforms reach the api, for converted media that they fetch",
     )
-    storage: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+    storage: Annotated[str | None, NoneIfEmpty] = Field(
         default=None,
         description="where uploads are: file:DIR, a directory that the api and all workers share, or s3://bucket/prefix?endpoint=…",
     )
-    media_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+    media_public_url: Annotated[str | None, NoneIfEmpty] = Field(
         default=None,
         pattern=r"^https?://[^\s?#]+$",
         description="the address at which platforms and people reach uploads if it is another, such as a CDN's",
@@ -46,7 +43,7 @@ class MediaSettings(BaseModel):
         le=30,
         description="how many media files of one workspace a worker fetches at the same time",
     )
-    media_disk_mb: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+    media_disk_mb: Annotated[int | None, NoneIfEmpty] = Field(
         default=None,
         ge=64,
         description="MiB that all media of a worker may take on disk; by default half of what is free, at most 16,384",

@@ -79,21 +79,20 @@ async def open_client(
     attempts: int = 10,
     lazy: bool = False,
     runtime: Runtime | None = None,
-    identity: str | None = None,
 ) -> Client:
     """Return a client for the server that TEMPORAL_* names, or for `address`.
 
     Nothing is compressed: the messages hold ids and times, and packing them costs both sides more than sending them.
     The server may start later than this process (compose, a restart), so a refused connection is tried `attempts`
     times, 1 to 15 s apart. `lazy` reaches it at the first call instead, for a process that must start without Temporal.
-    `identity` names the client in histories; the default says that it is a process and not a person.
+    The client's name in histories says that it is a process and not a person.
     """
     config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())
     SECRETS.remember(config.get("api_key") or "")
     config["target_host"] = address or config.get("target_host") or "localhost:7233"
     if namespace:
         config["namespace"] = namespace
-    config["identity"] = identity or f"{IDENTITY}:{os.getpid()}@{socket.gethostname()}"
+    config["identity"] = f"{IDENTITY}:{os.getpid()}@{socket.gethostname()}"
     config |= {"data_converter": DATA_CONVERTER, "grpc_compression": GrpcCompression.NONE}
     for attempt in range(1, attempts + 1):
         try:

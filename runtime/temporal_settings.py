@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from runtime.empty_settings import NoneIfEmpty
 from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -11,20 +12,16 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 _BUILD = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
-
-
 class TemporalSettings(BaseModel):
     """The settings of workers towards Temporal; a group of `runtime.settings.Settings`."""
 
-    deployment: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+    deployment: Annotated[str | None, NoneIfEmpty] = Field(
         default=None,
         pattern=_NAME,
         max_length=100,
         description="the name of the worker deployment by whose versions Temporal routes workflows; none if not set",
     )
-    build: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+    build: Annotated[str | None, NoneIfEmpty] = Field(
         default=None,
         pattern=_BUILD,
         max_length=100,

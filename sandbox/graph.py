@@ -167,9 +167,9 @@ def refused(
     return RefusedError(graph_error(message, code, subcode, user_message=user_message, is_transient=is_transient))
 
 
-def invalid(message: str, user_message: str | None = None) -> RefusedError:
+def invalid(message: str) -> RefusedError:
     """Refuse a parameter."""
-    return refused(f"(#100) {message}", 100, None, user_message)
+    return refused(f"(#100) {message}", 100)
 
 
 def missing_object(object_id: str, verb: str = "get") -> RefusedError:

@@ -1,7 +1,6 @@
 """The database's clock: the one that all processes share, whatever their machines' clocks say."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -17,11 +16,9 @@ async def database_now(session: AsyncSession) -> datetime:
     return now
 
 
-async def measure_skew(
-    session: AsyncSession, local_now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> timedelta:
+async def measure_skew(session: AsyncSession) -> timedelta:
     """Return by how much this machine's clock is ahead of the database's; zero if the answer took too long to say."""
-    began, local = time.monotonic(), local_now()
+    began, local = time.monotonic(), datetime.now(UTC)
     theirs = await database_now(session)
     return skew_of_answer(local, timedelta(seconds=time.monotonic() - began), theirs)
 

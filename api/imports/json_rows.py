@@ -13,9 +13,9 @@ _BLANK = re.compile(rb"[ \t\r\n]*")
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def list_rows(body: SplitBody, first: int = 0) -> Iterator[Row]:
+def list_rows(body: SplitBody) -> Iterator[Row]:
     """Yield the items of a list; their numbers are their places in it."""
-    for number, (begin, end) in enumerate(body.items or (), first):
+    for number, (begin, end) in enumerate(body.items or ()):
         yield _row(number, body.raw[begin:end])
 
 

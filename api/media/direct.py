@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import structlog
 from pydantic import ValidationError
 
 from api.dependencies import Dependencies
@@ -15,8 +14,6 @@ from api.media.schemas import PresignBody
 from domain.errors import InvalidRequest, PostsError, Problem
 from store.models import Upload
 from store.uploads.rows import lock_upload, mark_deleted
-
-log = structlog.get_logger(__name__)
 
 
 async def upload_form(deps: Dependencies, request: HttpRequest, workspace_id: str, created_by: str) -> Upload:

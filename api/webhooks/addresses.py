@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from domain.errors import Problem
-from media.local_hosts import LocalHosts
+from media.local_hosts import LocalHosts, readable_url
 
 _EXAMPLE = "must be a whole address, such as https://hooks.example.com/socialsyncer"
 
@@ -22,7 +22,7 @@ def _fault(url: str, hosts: LocalHosts) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return _EXAMPLE
-    if not host or parts.scheme not in {"http", "https"} or port == 0 or not hosts.can_read(url):
+    if not host or parts.scheme not in {"http", "https"} or port == 0 or (readable := readable_url(url)) is None:
         return _EXAMPLE
     if parts.username is not None or parts.password is not None or host.endswith("."):
         return "must name its host alone, without a user and without a dot at its end"
@@ -32,7 +32,7 @@ def _fault(url: str, hosts: LocalHosts) -> str | None:
         return None
     if parts.scheme == "http":
         return "must begin with https://"
-    if hosts.refused_host(url) is not None:
+    if hosts.refuses(readable):
         return (
             "names a private address or this service's own machine; the operator may allow it "
             "(SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS)"

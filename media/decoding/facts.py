@@ -25,8 +25,6 @@ class MediaFacts:
     video_codec: str | None = None
     """FFmpeg's names, `h264` and the like."""
     audio_codec: str | None = None
-    transparent: bool = False
-    """An image that has an alpha channel or a transparent colour."""
     is_on_its_side: bool = False
     """An image that is displayed turned by a quarter, as its EXIF says: in the file its width is its height."""
 

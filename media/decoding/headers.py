@@ -12,8 +12,8 @@ _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """JPEG markers behind which a picture's size stands."""
 _APP1 = 0xE1
 
-CodedPicture = tuple[int, int, int, bool]
-"""A picture as its file has it: width, height, orientation as EXIF counts, and whether it has transparency."""
+CodedPicture = tuple[int, int, int]
+"""A picture as its file has it: width, height, and orientation as EXIF counts."""
 
 
 def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
@@ -31,8 +31,7 @@ def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
 
 def picture_facts(spool: Spool, content_type: str, coded: CodedPicture, frames: int, seconds: float) -> MediaFacts:
     """Return the facts of an image as it is displayed."""
-    width, height, turned, transparent = coded
-    width, height = as_displayed(width, height, turned)
+    width, height = as_displayed(*coded)
     return MediaFacts(
         content_type=content_type,
         size=spool.size,
@@ -41,8 +40,7 @@ def picture_facts(spool: Spool, content_type: str, coded: CodedPicture, frames: 
         frames=frames,
         duration=seconds or None,
         fps=frames / seconds if seconds else None,
-        transparent=transparent,
-        is_on_its_side=turned in ON_ITS_SIDE,
+        is_on_its_side=coded[2] in ON_ITS_SIDE,
     )
 
 
@@ -51,7 +49,7 @@ def _jpeg(source: Source) -> CodedPicture | None:
     for marker, start, end in jpeg.segments(source):
         if marker in _FRAME_HEADERS:
             header = source.take(start + 5, 4)
-            return int.from_bytes(header[2:], "big"), int.from_bytes(header[:2], "big"), turned, False
+            return int.from_bytes(header[2:], "big"), int.from_bytes(header[:2], "big"), turned
         if marker == _APP1 and turned == UPRIGHT:
             content = source.upto(start + 4, end - start - 4)
             turned = orientation(content[len(PREFIX) :]) if content.startswith(PREFIX) else turned
@@ -61,35 +59,33 @@ def _jpeg(source: Source) -> CodedPicture | None:
 def _png(source: Source) -> CodedPicture | None:
     if source.upto(12, 4) != b"IHDR":
         return None
-    header, turned = source.take(16, 10), UPRIGHT
-    transparent = bool(header[9] & 4)
+    header, turned = source.take(16, 8), UPRIGHT
     for kind, start, end in png.chunks(source):
-        transparent = transparent or kind == b"tRNS"
         if kind == b"eXIf":
             turned = orientation(source.upto(start + 8, end - start - 12))
-    return int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), turned, transparent
+    return int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), turned
 
 
 def _webp(source: Source) -> CodedPicture | None:
-    sides: tuple[int, int, bool] | None = None
+    sides: tuple[int, int] | None = None
     turned = UPRIGHT
     for kind, start, end in webp.chunks(source):
         if kind == b"EXIF":
             turned = orientation(source.upto(start + 8, end - start - 8).removeprefix(PREFIX))
         elif sides is None:
             sides = _webp_sides(source, kind, start + 8)
-    return (*sides[:2], turned, sides[2]) if sides else None
+    return (*sides, turned) if sides else None
 
 
-def _webp_sides(source: Source, kind: bytes, at: int) -> tuple[int, int, bool] | None:
+def _webp_sides(source: Source, kind: bytes, at: int) -> tuple[int, int] | None:
     if kind == b"VP8X":
         header = source.take(at, 10)
         width, height = (int.from_bytes(header[start : start + 3], "little") + 1 for start in (4, 7))
-        return width, height, bool(header[0] & 0x10)
+        return width, height
     if kind == b"VP8 ":
         header = source.take(at + 6, 4)
-        return int.from_bytes(header[:2], "little") & 0x3FFF, int.from_bytes(header[2:], "little") & 0x3FFF, False
+        return int.from_bytes(header[:2], "little") & 0x3FFF, int.from_bytes(header[2:], "little") & 0x3FFF
     if kind == b"VP8L":
         bits = int.from_bytes(source.take(at + 1, 4), "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     return None

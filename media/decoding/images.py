@@ -87,7 +87,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
     except Damaged as error:
         raise Undecodable(str(error)) from error
     with opened(spool, content_type) as image:
-        coded = (*image.size, read_orientation(image), image.has_transparency_data)
+        coded = (*image.size, read_orientation(image))
         facts = picture_facts(spool, content_type, coded, frames, seconds)
         if not whole:
             # Missing parts would be grey on the platform, unless it is only the end mark.

@@ -12,7 +12,6 @@ from platforms.http.refusals import Refusals, fields
 from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-li-uuid"
-LABEL = "LinkedIn"
 
 _CAPS = {
     "throttle limit": "This account, or the app behind this service, has used up LinkedIn's quota of the day.",

@@ -9,7 +9,6 @@ from platforms.http.refusals import Refusals, codes, fields
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_object
 
-LABEL = "Pinterest"
 REQUEST_ID_HEADER = "x-pinterest-rid"
 """Seen in responses, documented nowhere: unverified."""
 

@@ -15,7 +15,6 @@ from platforms.http.refusals import Refusals, codes
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_object
 
-LABEL = "Reddit"
 THROTTLED_WAIT = timedelta(minutes=10)
 """The wait if Reddit names none: the window of its rate limit; general knowledge, unverified."""
 

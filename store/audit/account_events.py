@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.account_events import NEEDED, AccountAction
 from domain.audit import Actor
+from store.deletes import delete_rows
 from store.models import AccountEvent, ApiKey
 
 
@@ -88,9 +89,8 @@ async def names_of_keys(session: AsyncSession, actor_ids: Iterable[str | None]) 
 async def delete_old_account_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
     """Delete up to `limit` lines that are older than `keep`; return how many were deleted."""
     oldest = select(AccountEvent.id, AccountEvent.at).order_by(AccountEvent.id).limit(limit).subquery()
-    old = delete(AccountEvent).where(AccountEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
-    deleted = await session.execute(old.returning(AccountEvent.id), execution_options={"synchronize_session": False})
-    return len(deleted.all())
+    old = select(oldest.c.id).where(oldest.c.at < now - keep)
+    return await delete_rows(session, AccountEvent.id, AccountEvent.id.in_(old))
 
 
 def _of_account(workspace_id: str, platform: str, account_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
 from domain.audit import Action, ActorType, AuditEntry
+from store.deletes import delete_rows
 from store.models import ApiKey, AuditEvent, Post
 
 MOST_ENTRIES = 500
@@ -93,9 +94,8 @@ async def delete_old_events(session: AsyncSession, now: datetime, limit: int, ke
     """Delete up to `limit` entries that are older than `keep`; return how many were deleted."""
     # Entries are read by id, the order in which they were written, so no index on the time is needed.
     oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
-    old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
-    deleted = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
-    return len(deleted.all())
+    old = select(oldest.c.id).where(oldest.c.at < now - keep)
+    return await delete_rows(session, AuditEvent.id, AuditEvent.id.in_(old))
 
 
 async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:

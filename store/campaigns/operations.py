@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Actor, ActorType
 from domain.campaigns import OperationKind
 from domain.ids import new_id
+from store.deletes import delete_rows
 from store.locks import lock
 from store.models import Operation
 from store.posts.idempotency import KeyedRequest
@@ -78,14 +79,12 @@ async def list_operations(
     limit: int,
     *,
     campaign_id: str | None = None,
-    series_id: str | None = None,
     before_id: str | None = None,
 ) -> Sequence[Operation]:
-    """Return the operations on a campaign or a series, the newest first."""
+    """Return the operations of a workspace, or on one campaign, the newest first."""
     query = select(Operation).where(Operation.workspace_id == workspace_id).order_by(Operation.id.desc()).limit(limit)
-    for column, value in (Operation.campaign_id, campaign_id), (Operation.series_id, series_id):
-        if value is not None:
-            query = query.where(column == value)
+    if campaign_id is not None:
+        query = query.where(Operation.campaign_id == campaign_id)
     if before_id is not None:
         query = query.where(Operation.id < before_id)
     return list(await session.scalars(query))
@@ -94,8 +93,4 @@ async def list_operations(
 async def delete_old_operations(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
     """Delete up to `limit` operations that are older than `keep`; return how many were deleted."""
     old = select(Operation.id).where(Operation.at < now - keep).order_by(Operation.at).limit(limit)
-    deleted = await session.execute(
-        delete(Operation).where(Operation.id.in_(old)).returning(Operation.id),
-        execution_options={"synchronize_session": False},
-    )
-    return len(deleted.all())
+    return await delete_rows(session, Operation.id, Operation.id.in_(old))

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import KEPT
 from domain.ids import first_id
+from store.deletes import delete_rows
 from store.models import Event, Listener, Webhook
 
 
@@ -14,21 +15,14 @@ async def delete_past_events(session: AsyncSession, now: datetime, limit: int) -
     """Delete up to `limit` events that are older than KEPT; return how many were deleted."""
     # An id begins with its time.
     past = select(Event.id).where(Event.id < first_id("evt", now - KEPT)).order_by(Event.id).limit(limit)
-    deleted = await session.execute(
-        delete(Event).where(Event.id.in_(past)).returning(Event.id), execution_options={"synchronize_session": False}
-    )
-    return len(deleted.all())
+    return await delete_rows(session, Event.id, Event.id.in_(past))
 
 
 async def delete_past_listeners(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` listeners without webhooks whose feeds were not read for KEPT; return how many."""
     has_webhook = select(Webhook.id).where(Webhook.workspace_id == Listener.workspace_id).exists()
     past = select(Listener.workspace_id).where(Listener.read_at < now - KEPT, ~has_webhook).limit(limit)
-    deleted = await session.execute(
-        delete(Listener).where(Listener.workspace_id.in_(past)).returning(Listener.workspace_id),
-        execution_options={"synchronize_session": False},
-    )
-    return len(deleted.all())
+    return await delete_rows(session, Listener.workspace_id, Listener.workspace_id.in_(past))
 
 
 async def emit_ends(session: AsyncSession, within: timedelta) -> int:

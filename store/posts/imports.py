@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, insert, literal, select, text
+from sqlalchemy import Text, cast, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.ids import first_id
+from store.deletes import delete_rows
 from store.models import Import, Post
 
 KEPT = timedelta(days=30)
@@ -102,10 +103,7 @@ async def read_import(
 async def delete_old_imports(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` imports that are too old; return how many were deleted."""
     old = select(Import.id).where(Import.id < first_id("imp", now - KEPT)).order_by(Import.id).limit(limit)
-    deleted = await session.execute(
-        delete(Import).where(Import.id.in_(old)).returning(Import.id), execution_options={"synchronize_session": False}
-    )
-    return len(deleted.all())
+    return await delete_rows(session, Import.id, Import.id.in_(old))
 
 
 async def delete_surplus_imports(session: AsyncSession, _now: datetime, limit: int) -> int:

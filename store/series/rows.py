@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, selectinload
 
 from domain.recurrence.expansion import Pattern, S, Segment
 from domain.series import SeriesPattern, SeriesSegment
+from store.deletes import delete_rows
 from store.models import OccurrenceEntry, Post, Series
 
 OCCURRENCES_KEPT = timedelta(days=400)
@@ -109,10 +110,5 @@ async def delete_old_entries(session: AsyncSession, now: datetime, limit: int) -
         .limit(limit)
         .subquery()
     )
-    deleted = await session.execute(
-        delete(OccurrenceEntry)
-        .where(OccurrenceEntry.series_id == old.c.series_id, OccurrenceEntry.occurrence == old.c.occurrence)
-        .returning(OccurrenceEntry.series_id),
-        execution_options={"synchronize_session": False},
-    )
-    return len(deleted.all())
+    is_old = (OccurrenceEntry.series_id == old.c.series_id, OccurrenceEntry.occurrence == old.c.occurrence)
+    return await delete_rows(session, OccurrenceEntry.series_id, *is_old)

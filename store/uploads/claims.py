@@ -5,7 +5,6 @@ another one has the upload, writes bytes that no row names.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -65,9 +64,9 @@ async def release_claim(session: AsyncSession, upload_id: str, key: str) -> None
     await session.execute(_RELEASE, {"id": upload_id, "key": key})
 
 
-async def extend_parts(session: AsyncSession, upload_id: str, within: timedelta = PARTS_WITHIN) -> bool:
+async def extend_parts(session: AsyncSession, upload_id: str) -> bool:
     """Let an upload in parts be continued for some time from now on; False if it is over."""
-    return await session.scalar(_EXTEND, {"id": upload_id, "within": within}) is not None
+    return await session.scalar(_EXTEND, {"id": upload_id, "within": PARTS_WITHIN}) is not None
 
 
 async def lock_open(session: AsyncSession, upload_id: str, key: str) -> bool:

@@ -42,11 +42,9 @@ class UploadUses:
     """When the last post that names it changed; None if none does."""
 
 
-async def posts_naming(
-    session: AsyncSession, upload_ids: Collection[str], most: int = MOST_POSTS
-) -> dict[str, list[str]]:
+async def posts_naming(session: AsyncSession, upload_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the newest posts that name each of these uploads."""
-    rows = await session.execute(_NAMING, {"upload_ids": list(upload_ids), "most": most})
+    rows = await session.execute(_NAMING, {"upload_ids": list(upload_ids), "most": MOST_POSTS})
     return {upload_id: list(post_ids) for upload_id, post_ids in rows}
 
 

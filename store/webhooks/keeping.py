@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, text, true, update
+from sqlalchemy import func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import KEPT
 from domain.ids import first_id
 from domain.webhooks import DeliveryState
+from store.deletes import delete_rows
 from store.models import Delivery, Webhook
 
 _IS_WAITING = text("deliveries.state = 'waiting'")
@@ -28,11 +29,7 @@ _FIRST_WITHOUT_DELIVERY = text("""
 async def delete_past_deliveries(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` deliveries that are older than KEPT; return how many were deleted."""
     past = select(Delivery.id).where(Delivery.id < first_id("dlv", now - KEPT)).order_by(Delivery.id).limit(limit)
-    deleted = await session.execute(
-        delete(Delivery).where(Delivery.id.in_(past)).returning(Delivery.id),
-        execution_options={"synchronize_session": False},
-    )
-    return len(deleted.all())
+    return await delete_rows(session, Delivery.id, Delivery.id.in_(past))
 
 
 async def drop_surplus(session: AsyncSession, most: int) -> int:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.database import Database
+from store.deletes import delete_rows
 from store.models import RequestLimit
 
 UNUSED_FOR = timedelta(hours=1)
@@ -64,8 +65,4 @@ async def delete_unused_limits(session: AsyncSession, now: datetime, limit: int)
     """Delete up to `limit` rows of limits that have been unused for UNUSED_FOR; return how many were deleted."""
     past = RequestLimit.full_at < now - UNUSED_FOR
     unused = select(RequestLimit.holder).where(past).limit(limit)
-    deleted = await session.execute(
-        delete(RequestLimit).where(RequestLimit.holder.in_(unused), past).returning(RequestLimit.holder),
-        execution_options={"synchronize_session": False},
-    )
-    return len(deleted.all())
+    return await delete_rows(session, RequestLimit.holder, RequestLimit.holder.in_(unused), past)

@@ -147,7 +147,7 @@ async def test_a_server_is_replaced_after_many_processes(monkeypatch: pytest.Mon
     go = tmp_path / "go"
     os.mkfifo(go)
     answer = "dict(facts=dict(content_type='', size=7, width=1, height=1, frames=1, duration=None, fps=None, "
-    answer += "video_codec=None, audio_codec=None, transparent=False), removed=[])"
+    answer += "video_codec=None, audio_codec=None), removed=[])"
     # The pipe is opened before the process may open no more files.
     program = fitting(f"import os; os.read(7, 1)\nreturn dict(examined={answer})")
     program = program.replace("server.main(", f"import os; os.dup2(os.open({str(go)!r}, os.O_RDWR), 7)\nserver.main(")

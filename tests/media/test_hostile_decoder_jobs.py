@@ -63,7 +63,7 @@ async def test_hanging_decoder_is_retried_later(monkeypatch: pytest.MonkeyPatch)
 
 async def test_type_and_size_from_a_decoder_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = "dict(content_type='text/html', size=7, width=1, height=1, frames=1, duration=None, fps=None, "
-    facts += "video_codec=None, audio_codec=None, transparent=False)"
+    facts += "video_codec=None, audio_codec=None)"
     monkeypatch.setattr(module, "_START", fitting(f"return dict(examined=dict(facts={facts}, removed=[]))"))
     pool = DecoderPool()
     file = bitmap()

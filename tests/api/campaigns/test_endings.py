@@ -18,8 +18,8 @@ from store.campaigns.changes import CampaignFields
 from store.campaigns.pausing import pause_campaign
 from store.models import Campaign, Event, Gate, Post, Target
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create, patch
-from tests.api.conftest import Client, problems
+from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create
+from tests.api.conftest import Client, patch, problems
 from tests.stack import Stack
 from tests.store.events.listening import listen
 
@@ -88,7 +88,7 @@ class TestStart:
         async def change_then_check(*arguments: Any) -> Any:
             checked = await check(*arguments)
             if time := next(times):
-                await patch(api, post["id"], scheduledFor=time)
+                await patch(api, post, scheduledFor=time)
             return checked
 
         monkeypatch.setattr("api.campaigns.starting.collect_platform_problems", change_then_check)
@@ -123,7 +123,7 @@ class TestEnd:
         )
         assert (await read(api, public))["status"] == "published"
         assert (await do(api, campaign_id, "end", 409))["code"] == "campaign_ended"
-        freed = await patch(api, scheduled["id"], campaignId=None, isDraft=False)
+        freed = await patch(api, scheduled, campaignId=None, isDraft=False)
         assert (freed["status"], "skipReason" in freed) == ("scheduled", False)
 
     async def test_a_post_that_slips_past_the_end_is_held_and_becomes_a_draft(self, api: Client, stack: Stack) -> None:
@@ -167,7 +167,7 @@ class TestEnd:
         assert (target["errorCode"], target["retryable"]) == ("campaign_ended", True)
         refused = await api.post(f"/v1/posts/{post['id']}/retry")
         assert (refused.status_code, problems(refused)[0]["code"]) == (409, "campaign_ended")
-        await patch(api, post["id"], campaignId=None)
+        await patch(api, post, campaignId=None)
         retried = (await api.post(f"/v1/posts/{post['id']}/retry")).json()
         assert retried["status"] == "published", retried
 

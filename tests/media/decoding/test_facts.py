@@ -38,7 +38,7 @@ def test_images_are_measured_upright(kind: str, content_type: str, turned: int) 
     facts = read_facts(content, content_type)
     assert (facts.width, facts.height) == ((40, 60) if turned == 6 else (60, 40))
     assert (facts.content_type, facts.size, facts.frames) == (content_type, len(content), 1)
-    assert (facts.duration, facts.fps, facts.video_codec, facts.transparent) == (None, None, None, False)
+    assert (facts.duration, facts.fps, facts.video_codec) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,6 @@ def test_heic_is_measured(tmp_path: Path) -> None:
 def test_heic_on_its_side_is_measured_as_it_is_seen(tmp_path: Path) -> None:
     facts = read_facts(files.heic(tmp_path, quarter_turns=3), "image/heic")
     assert (facts.width, facts.height) == (48, 64)
-
-
-def test_transparency_is_seen() -> None:
-    assert read_facts(files.png(1), "image/png").transparent
-    palette = files.saved(files.photo().quantize(8), "PNG", transparency=3)
-    assert read_facts(palette, "image/png").transparent
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("GIF", "image/gif"), ("PNG", "image/png"), ("WEBP", "image/webp")])

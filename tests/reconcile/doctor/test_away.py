@@ -19,7 +19,6 @@ from store.publishing.sending import begin_send
 from tests.reconcile.doctor.conftest import (
     TOKEN,
     diagnose,
-    new_workspace,
     note_started,
     published,
     until_agrees,
@@ -27,6 +26,7 @@ from tests.reconcile.doctor.conftest import (
     write_target,
 )
 from tests.stack import Stack
+from tests.workspaces import new_workspace
 
 
 @pytest.fixture
