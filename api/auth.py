@@ -22,11 +22,14 @@ from api.shared.strangers import StrangerLookups
 from domain.api_keys import is_key_text
 from domain.audit import Actor, api_key
 from domain.errors import Problem, TooManyRequests
+from domain.scopes import Scope
 from store.database import Database
 from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text, recognize_view
 from store.workspaces.keys import Caller, recognize_key
 
 C = TypeVar("C", bound=Caller)
+_CHANGE_NO_POSTS = {Scope.READ, Scope.KEYS}
+"""Scopes of operations that are served while a restore is handled."""
 _KNOWN_CALLER = "known_caller"
 """The name in a request's state of the caller whom `find_flood` knew."""
 _CACHED_FOR_S = 1.0
@@ -134,7 +137,8 @@ def request_actor(request: HttpRequest) -> Actor:
 async def authenticate(request: HttpRequest, deps: Deps) -> str:
     """Return the caller's workspace, and have the access log name the key.
 
-    Raises Unauthorized, TooManyRequests, and Forbidden if the key lacks the operation's scope.
+    Raises Unauthorized, TooManyRequests, Forbidden if the key lacks the operation's scope, and Unavailable for a
+    change while a restore is handled.
 
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.
@@ -150,6 +154,8 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
         raise Forbidden(scope)
     if operation.writes_post:
         await deps.request_limits.take_posts(caller.workspace_id)
+    if operation.method != "GET" and scope not in _CHANGE_NO_POSTS:
+        await deps.restoring.require_finished()
     return caller.workspace_id
 
 

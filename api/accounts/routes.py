@@ -29,12 +29,8 @@ _MOST_READ = 1_000
 NamedAccount = NamedDependency[SkipValidation[AccountName]]
 
 
-async def _named(
-    request: HttpRequest, platform: FromPath[str], account_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-) -> AccountName:
-    """Return the account that a path names. Raises InvalidRequest; for a removal first Unavailable during a restore."""
-    if request.method == "DELETE":
-        await deps.restoring.require_finished()
+async def _named(platform: FromPath[str], account_id: FromPath[str], workspace_id: WorkspaceId) -> AccountName:
+    """Return the account that a path names. Raises InvalidRequest."""
     named = AccountName(workspace_id, known_platform(platform), account_id)
     if "\0" in account_id:  # no row can have it, and PostgreSQL takes no text with it
         raise named.unknown

@@ -57,7 +57,6 @@ async def _answer(
     check_body: BodyCheck,
     act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
-    await deps.restoring.require_finished()
     payload, key = await read_keyed_request(request, check_body)
     with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
         many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline)

@@ -1,7 +1,5 @@
 """The endpoints under /v1/calendar."""
 
-from functools import partial
-
 from litestar import Controller, Response
 from litestar.params import FromPath
 
@@ -12,12 +10,11 @@ from api.calendar.following import MOST_FOLLOWERS, read_changed_days
 from api.calendar.queries import read_calendar_query, read_zone
 from api.calendar.timeline import read_timeline
 from api.dependencies import Deps
-from api.http.body_validation import read_valid
 from api.http.etags import respond_tagged
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_request
+from api.http.request import read_bare_request, read_body
 from api.posts.answers.response import respond_privately
 from api.views import write_json
 
@@ -61,8 +58,7 @@ class CalendarViewEndpoints(Controller):
         self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Create a calendar view."""
-        await deps.restoring.require_finished()
-        body = read_valid(CalendarViewBody, await read_request(request, partial(read_valid, CalendarViewBody)))
+        body = await read_body(request, CalendarViewBody)
         return respond_privately(await calendar_views.create(deps, request, workspace_id, body), 201)
 
     @serves(operations.LIST_VIEWS)
@@ -76,6 +72,5 @@ class CalendarViewEndpoints(Controller):
         self, request: HttpRequest, view_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Revoke a calendar view."""
-        await deps.restoring.require_finished()
         await read_bare_request(request)
         return respond_privately(await calendar_views.delete(deps, workspace_id, view_id))

@@ -64,7 +64,6 @@ async def _respond(
     act: Callable[[CampaignRequest, str, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
     """Read a request with this body, and respond with what `act` answers."""
-    await deps.restoring.require_finished()
     payload, key = await read_keyed_request(request, lambda payload: read_valid(body, payload))
     route = f"{request.method} {request.url.path}"
     keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)

@@ -36,7 +36,6 @@ class CampaignEndpoints(Controller):
     @serves(operations.CREATE_CAMPAIGN)
     async def create_campaign(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a campaign."""
-        await deps.restoring.require_finished()
         key, head_problems = read_head(request)
         if head_problems:
             raise InvalidRequest(head_problems)
@@ -74,7 +73,6 @@ class CampaignEndpoints(Controller):
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a campaign."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, read_change)
         route = f"PATCH /v1/campaigns/{campaign_id}"
         keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)
@@ -85,7 +83,6 @@ class CampaignEndpoints(Controller):
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a campaign."""
-        await deps.restoring.require_finished()
         unsent = read_unsent(request)
         await read_no_body(request)
         # With another choice it is another request.
@@ -121,7 +118,6 @@ async def _bare_request(
     request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies, action: str
 ) -> CampaignRequest:
     """Return a request for an operation that takes no body. Raises InvalidRequest, Unavailable."""
-    await deps.restoring.require_finished()
     key = await read_bare_request(request)
     route = f"POST /v1/campaigns/{campaign_id}/{action}"
     return CampaignRequest.from_route(deps, workspace_id, request_actor(request), {}, key, route)

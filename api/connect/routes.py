@@ -23,7 +23,7 @@ from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import known_platform, read_query
-from api.http.request import read_request
+from api.http.request import read_body, read_request
 from api.posts.answers.response import respond_privately
 from domain.errors import NotFound, Problem
 from store.accounts.connected import find_accounts
@@ -46,8 +46,7 @@ class ConnectEndpoints(Controller):
     @serves(operations.SET_PAGE)
     async def set_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Set the look of the page on which people connect accounts."""
-        await deps.restoring.require_finished()
-        body = read_valid(ConnectPageBody, await read_request(request, partial(read_valid, ConnectPageBody)))
+        body = await read_body(request, ConnectPageBody)
         return respond_privately(await replace_page(deps.database, workspace_id, body))
 
     @serves(operations.BEGIN_CONNECTION)
@@ -83,7 +82,6 @@ class ConnectEndpoints(Controller):
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Connect an account."""
-        await deps.restoring.require_finished()
         payload = await read_request(request, partial(read_connect, platform=platform))
         row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
         if (selection := selection_options(row)) is not None:
@@ -98,7 +96,6 @@ class ConnectEndpoints(Controller):
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Choose which accounts to connect."""
-        await deps.restoring.require_finished()
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))
         )

@@ -1,14 +1,25 @@
 """Read body, headers and query of a request, and report everything that is wrong with them in one answer."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from api.http.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body, read_optional_json
+from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.operation import served_operation
 from api.http.query import read_query
 from domain.errors import InvalidRequest, Problem
 
+M = TypeVar("M", bound=BaseModel)
 BodyCheck = Callable[[JsonObject], object]
+
+
+async def read_body(request: HttpRequest, model: type[M]) -> M:
+    """Return the valid body of a request without query and key. Raises InvalidRequest."""
+    return read_valid(model, await read_request(request, partial(read_valid, model)))
 
 
 async def read_request(request: HttpRequest, check_body: BodyCheck | None = None) -> JsonObject:

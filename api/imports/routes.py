@@ -35,7 +35,6 @@ class ImportEndpoints(Controller):
     @serves(operations.CREATE_IMPORT)
     async def create_import(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Import posts."""
-        await deps.restoring.require_finished()
         query, key = _read_head(request)
         # Before the body is read, because it may be large.
         with deps.imports.take(workspace_id):

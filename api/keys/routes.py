@@ -1,7 +1,6 @@
 """The endpoints under /v1/api-keys, and GET /v1/me."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.metadata import version
 
 from litestar import Controller, Response
@@ -9,12 +8,11 @@ from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_caller, request_key
 from api.dependencies import Dependencies, Deps
-from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import read_id_page, read_query
-from api.http.request import read_bare_request, read_request
+from api.http.request import read_bare_request, read_body
 from api.keys import operations
 from api.keys.actions import Issuer, create, key_view, moment_or_none, require_key, revoke, rotate
 from api.keys.schemas import (
@@ -78,7 +76,7 @@ class KeyEndpoints(Controller):
     @serves(operations.CREATE_KEY)
     async def create_key(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a key."""
-        body = read_valid(KeyBody, await read_request(request, partial(read_valid, KeyBody)))
+        body = await read_body(request, KeyBody)
         valid_for = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
         issuer = _issuer(request, deps)
         created = await create(deps.database, issuer, body.name, body.scopes, valid_for, body.rate_per_minute)
@@ -99,7 +97,7 @@ class KeyEndpoints(Controller):
         self, request: HttpRequest, key_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Replace a key."""
-        body = read_valid(RotationBody, await read_request(request, partial(read_valid, RotationBody)))
+        body = await read_body(request, RotationBody)
         overlap = timedelta(hours=body.overlap_hours)
         return respond_privately(await rotate(deps.database, _issuer(request, deps), key_id, overlap), 201)
 

@@ -1,18 +1,15 @@
 """The endpoints under /v1/media: uploads are begun, completed, listed and deleted."""
 
-from functools import partial
-
 from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_caller
 from api.dependencies import Deps
 from api.http.body import content_type
-from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_request
+from api.http.request import read_bare_request, read_body
 from api.media import operations
 from api.media.beginning import begin, begin_parts, sign
 from api.media.direct import upload_form
@@ -37,9 +34,8 @@ class MediaEndpoints(Controller):
     @serves(operations.PRESIGN_UPLOAD)
     async def presign_upload(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Begin an upload."""
-        await deps.restoring.require_finished()
         require_storage(deps)
-        body = read_valid(PresignBody, await read_request(request, partial(read_valid, PresignBody)))
+        body = await read_body(request, PresignBody)
         begun = await begin(deps, workspace_id, body, request_caller(request).key_id)
         signed = await sign(deps, begun)
         view = PresignedView(
@@ -55,7 +51,6 @@ class MediaEndpoints(Controller):
     @serves(operations.UPLOAD_FILE)
     async def upload_file(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Upload a small file."""
-        await deps.restoring.require_finished()
         read_query(request)
         with deps.uploads.take(workspace_id):
             row = await upload_form(deps, request, workspace_id, request_caller(request).key_id)
@@ -64,8 +59,7 @@ class MediaEndpoints(Controller):
     @serves(operations.FETCH_MEDIA)
     async def fetch_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Upload a file from an address."""
-        await deps.restoring.require_finished()
-        body = read_valid(FetchBody, await read_request(request, partial(read_valid, FetchBody)))
+        body = await read_body(request, FetchBody)
         return respond(await begin_fetch(deps, request, workspace_id, body, request_caller(request).key_id))
 
     @serves(operations.LIST_MEDIA)
@@ -86,7 +80,6 @@ class MediaEndpoints(Controller):
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Complete an upload."""
-        await deps.restoring.require_finished()
         await read_bare_request(request)
         return respond_privately(await complete(deps, request, workspace_id, media_id))
 
@@ -95,7 +88,6 @@ class MediaEndpoints(Controller):
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a file."""
-        await deps.restoring.require_finished()
         read_query(request)
         return respond_privately(await delete(deps, workspace_id, media_id))
 
@@ -108,8 +100,7 @@ class MultipartEndpoints(Controller):
     @serves(operations.BEGIN_MULTIPART)
     async def begin_multipart(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Begin an upload in parts."""
-        await deps.restoring.require_finished()
-        body = read_valid(MultipartBody, await read_request(request, partial(read_valid, MultipartBody)))
+        body = await read_body(request, MultipartBody)
         begun = await begin_parts(deps, workspace_id, body, request_caller(request).key_id)
         return respond_privately(await OpenParts(deps, begun.row).view(request), 201)
 
@@ -132,7 +123,6 @@ class MultipartEndpoints(Controller):
         deps: Deps,
     ) -> Response[bytes]:
         """Upload a part."""
-        await deps.restoring.require_finished()
         read_query(request)
         content_type(request)
         parts = await OpenParts.find(deps, workspace_id, media_id)
@@ -144,7 +134,6 @@ class MultipartEndpoints(Controller):
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Complete an upload in parts."""
-        await deps.restoring.require_finished()
         await read_bare_request(request)
         return respond_privately(await complete(deps, request, workspace_id, media_id))
 
@@ -153,7 +142,6 @@ class MultipartEndpoints(Controller):
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Give up an upload in parts."""
-        await deps.restoring.require_finished()
         read_query(request)
         parts = await OpenParts.find(deps, workspace_id, media_id)
         return respond_privately(await delete(deps, workspace_id, parts.upload.id))

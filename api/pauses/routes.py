@@ -1,18 +1,15 @@
 """The endpoints under /v1/pauses: stop the posts of a workspace or an account, and let them continue."""
 
-from functools import partial
-
 from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
-from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
 from api.http.query import read_id_page, read_query
-from api.http.request import read_request
+from api.http.request import read_body
 from api.pauses import operations
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, ResumeBody
@@ -31,8 +28,7 @@ class PauseEndpoints(Controller):
     @serves(operations.CREATE_PAUSE)
     async def create_pause(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Pause a workspace or an account."""
-        await deps.restoring.require_finished()
-        body = read_valid(PauseBody, await read_request(request, partial(read_valid, PauseBody)))
+        body = await read_body(request, PauseBody)
         gate = await read_gate(deps.database, workspace_id, body)
         view, is_new = await pause(deps, workspace_id, gate, body.reason, request_actor(request), pause_wait(request))
         return respond_privately(view, 201 if is_new else 200)
@@ -61,8 +57,7 @@ class PauseEndpoints(Controller):
         self, request: HttpRequest, pause_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """End a pause."""
-        await deps.restoring.require_finished()
-        body = read_valid(ResumeBody, await read_request(request, partial(read_valid, ResumeBody)))
+        body = await read_body(request, ResumeBody)
         return respond_privately(await resume(deps, workspace_id, pause_id, body, request_actor(request)))
 
 

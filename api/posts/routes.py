@@ -37,7 +37,6 @@ class PostEndpoints(Controller):
     @serves(operations.CREATE_POST)
     async def create_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create and optionally publish a post."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await create.create(deps, workspace_id, request_actor(request), payload, key, deadline)
@@ -81,7 +80,6 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a post, or correct its failed targets."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await update.update_post(
@@ -94,7 +92,6 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a post."""
-        await deps.restoring.require_finished()
         key = await read_bare_request(request)
         return respond(await delete_post.delete(deps, workspace_id, request_actor(request), post_id, key))
 
@@ -103,7 +100,6 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Edit a published tweet."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, edit.read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await edit.edit(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
@@ -114,7 +110,6 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Retry the platforms that failed."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, retry.read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await retry.retry(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
@@ -152,6 +147,5 @@ class OutcomeEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Settle an unconfirmed target."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, request_actor(request), post_id, payload, key))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 
 from litestar import Controller, Response
 from litestar.params import FromPath
@@ -10,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
-from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_request
+from api.http.request import read_bare_request, read_body
 from api.posts.answers.response import respond_privately
 from api.posts.bodies.blackouts import blackout_view
 from api.queues import operations
@@ -44,8 +42,7 @@ class QueueEndpoints(Controller):
     @serves(operations.CREATE_QUEUE)
     async def create_queue(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a queue."""
-        await deps.restoring.require_finished()
-        body = read_valid(QueueBody, await read_request(request, partial(read_valid, QueueBody)))
+        body = await read_body(request, QueueBody)
         queue = await create_queue(deps, workspace_id, body)
         async with deps.database.reading() as session:
             return respond_privately((await _views(session, [queue]))[0], 201)
@@ -72,8 +69,7 @@ class QueueEndpoints(Controller):
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a queue."""
-        await deps.restoring.require_finished()
-        body = read_valid(QueuePatchBody, await read_request(request, partial(read_valid, QueuePatchBody)))
+        body = await read_body(request, QueuePatchBody)
         queue, moved = await change_queue(deps, workspace_id, queue_id, body, request_actor(request))
         async with deps.database.reading() as session:
             (shown,) = await _views(session, [queue])
@@ -86,7 +82,6 @@ class QueueEndpoints(Controller):
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a queue."""
-        await deps.restoring.require_finished()
         await read_bare_request(request)
         await delete_queue(deps, workspace_id, queue_id)
         return respond_privately(DeletedQueueView(id=queue_id, deleted=True))

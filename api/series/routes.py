@@ -13,7 +13,7 @@ from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import convert_page, convert_parameter, parse_query, read_id, read_query
-from api.http.request import read_bare_request, read_keyed_request, read_request
+from api.http.request import read_bare_request, read_body, read_keyed_request, read_request
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
 from api.pauses.schemas import ResumeBody
@@ -38,7 +38,6 @@ class SeriesEndpoints(Controller):
     @serves(operations.CREATE_SERIES)
     async def create_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a series."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, partial(read_valid, SeriesBody))
         series_id = await _requests(request, workspace_id, deps).create(payload, key)
         return respond_privately(await show_series(deps, workspace_id, series_id), 201)
@@ -46,7 +45,7 @@ class SeriesEndpoints(Controller):
     @serves(operations.PREVIEW_SERIES)
     async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the occurrences of rules before they are used."""
-        body = read_valid(PreviewBody, await read_request(request, partial(read_valid, PreviewBody)))
+        body = await read_body(request, PreviewBody)
         return respond_privately(preview(body))
 
     @serves(operations.LIST_SERIES)
@@ -80,7 +79,6 @@ class SeriesEndpoints(Controller):
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a series."""
-        await deps.restoring.require_finished()
         payload = await read_request(request, partial(read_valid, PatchSeriesBody))
         with existing_zones():
             change, body = await _requests(request, workspace_id, deps).change(series_id, payload)
@@ -92,8 +90,7 @@ class SeriesEndpoints(Controller):
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Pause a series."""
-        await deps.restoring.require_finished()
-        body = read_valid(PauseSeriesBody, await read_request(request, partial(read_valid, PauseSeriesBody)))
+        body = await read_body(request, PauseSeriesBody)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
         view, is_new = await pause(
@@ -106,7 +103,6 @@ class SeriesEndpoints(Controller):
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Resume a series."""
-        await deps.restoring.require_finished()
         await read_bare_request(request)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
@@ -122,7 +118,6 @@ class SeriesEndpoints(Controller):
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a series."""
-        await deps.restoring.require_finished()
         query, problems = parse_query(request)
         posts = convert_parameter(query, problems, "posts", _read_posts)
         if problems:

@@ -14,7 +14,7 @@ from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.operation import serves
 from api.http.query import read_query
-from api.http.request import read_keyed_request, read_request
+from api.http.request import read_body, read_keyed_request
 from api.posts.answers.response import respond_privately
 from api.webhooks import operations
 from api.webhooks.actions import (
@@ -63,7 +63,6 @@ class WebhookEndpoints(Controller):
     @serves(operations.CREATE_WEBHOOK)
     async def create_webhook(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a webhook."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, partial(read_valid, WebhookBody))
         body = read_valid(WebhookBody, payload)
         keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, "POST /v1/webhooks/settings")
@@ -92,8 +91,7 @@ class WebhookEndpoints(Controller):
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a webhook."""
-        await deps.restoring.require_finished()
-        body = read_valid(WebhookChangeBody, await read_request(request, partial(read_valid, WebhookChangeBody)))
+        body = await read_body(request, WebhookChangeBody)
         return respond_privately(await change_webhook(deps, workspace_id, webhook_id, body, _wait(request)))
 
     @serves(operations.DELETE_WEBHOOK)
@@ -101,7 +99,6 @@ class WebhookEndpoints(Controller):
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a webhook."""
-        await deps.restoring.require_finished()
         read_query(request)
         async with deps.database.transaction() as session:
             if not webhook_id.isprintable() or not await delete_endpoint(session, workspace_id, webhook_id):
@@ -113,7 +110,6 @@ class WebhookEndpoints(Controller):
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Replace the secret of a webhook."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, partial(read_valid, RotateBody))
         overlap = timedelta(hours=read_valid(RotateBody, payload).overlap_hours)
         route = f"POST /v1/webhooks/settings/{webhook_id}/rotate"
@@ -126,7 +122,6 @@ class WebhookEndpoints(Controller):
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Test a webhook."""
-        await deps.restoring.require_finished()
         enable = read_query(request).get("enable", "false")
         if enable not in ("true", "false"):
             raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
@@ -140,7 +135,6 @@ class WebhookEndpoints(Controller):
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Deliver the events that a webhook missed."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, partial(read_valid, RecoverBody))
         since, until = read_time_range(read_valid(RecoverBody, payload))
 
@@ -168,7 +162,6 @@ class WebhookEndpoints(Controller):
     @serves(operations.REDELIVER_EVENTS)
     async def redeliver_events(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Deliver events again."""
-        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, partial(read_valid, RedeliverBody))
         ids = list(dict.fromkeys(read_valid(RedeliverBody, payload).delivery_ids))
 

@@ -1,6 +1,7 @@
 """After a restore from a backup, posts that may already be public are confirmed before they are sent."""
 
 import asyncio
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,15 @@ from temporalio.service import RPCError
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from api.openapi.operations import OPERATIONS
+from api.shared.scopes import required_scope
 from cli import restored
 from cli.environment import Environment
 from cli.errors import UserError
 from domain.campaigns import CampaignStatus
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
+from domain.scopes import Scope
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
 from store.campaigns.changes import CampaignFields, add_campaign
@@ -174,16 +178,10 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)
     app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), make_client(app, stack.api_key) as client:
-        refused = [
-            await client.send_post({"content": "refused"}),
-            await client.patch(f"/v1/posts/{post.id}", json={"content": "refused"}),
-            await client.delete(f"/v1/posts/{post.id}"),
-            await client.post(f"/v1/posts/{post.id}/retry"),
-            await client.post(f"/v1/posts/{post.id}/edit", json={"content": "refused"}),
-            await client.post(f"/v1/posts/{post.id}/resolve", json={}),
-        ]
-        assert [response.status_code for response in refused] == [503] * 6
-        assert {response.headers["retry-after"] for response in refused} == {"30"}
+        for _, _, operation in OPERATIONS:
+            if operation.method != "GET" and required_scope(operation.route) not in {Scope.READ, Scope.KEYS}:
+                refused = await client.request(operation.method, re.sub(r"{\w+}", "1", operation.path))
+                assert (refused.status_code, refused.headers.get("retry-after")) == (503, "30"), operation.route
         assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
         assert FindingKind.RESTORE in {finding.kind for finding in (await diagnose(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
