@@ -74,16 +74,19 @@ def make_client(app: Litestar, api_key: str | None) -> Client:
 
 async def create(api: Client, body: dict[str, Any], expected: int = 201) -> Any:
     """Create a post, and return it if the answer has this status."""
-    response = await api.send_post(body)
-    assert response.status_code == expected, response.text
-    return response.json()
+    return read_answer(await api.send_post(body), expected)
 
 
 async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
     """Change a post, and return it if the answer has this status."""
-    response = await api.patch(f"/v1/posts/{post['id']}", json=change)
-    assert response.status_code == expected, response.text
-    return response.json()
+    return read_answer(await api.patch(f"/v1/posts/{post['id']}", json=change), expected)
+
+
+def read_answer(response: httpx.Response, status: int = 200) -> dict[str, Any]:
+    """Return the body of an answer that must have this status."""
+    assert response.status_code == status, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def problems(response: httpx.Response) -> list[dict[str, Any]]:

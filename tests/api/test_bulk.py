@@ -10,7 +10,7 @@ from api.bulk import answers
 from api.shared.delivery import Delivery
 from domain.plan import Plan
 from domain.request_limits import Policy, PolicyName
-from tests.api.conftest import Client, limited_app, make_client, problems
+from tests.api.conftest import Client, limited_app, make_client, problems, read_answer
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"
@@ -34,9 +34,7 @@ def create_body(stack: Stack, tag: str, **more: Any) -> dict[str, Any]:
 
 
 async def bulk(api: Client, action: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    response = await api.post(f"/v1/posts/bulk{action}", json=body, headers=headers)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
+    answer = read_answer(await api.post(f"/v1/posts/bulk{action}", json=body, headers=headers))
     assert answer["total"] == len(answer["results"]) == answer["succeeded"] + answer["failed"]
     assert [result["position"] for result in answer["results"]] == list(range(answer["total"]))
     return answer

@@ -7,7 +7,7 @@ import pytest
 
 from api.bulk import validate
 from domain.request_limits import Policy, PolicyName
-from tests.api.conftest import Client, limited_app, make_client
+from tests.api.conftest import Client, limited_app, make_client, read_answer
 from tests.api.test_bulk import create_body
 from tests.stack import Stack
 
@@ -16,9 +16,7 @@ MISSING = {"type": "image", "url": "https://nonexistent.invalid/a.jpg"}
 
 
 async def verdicts(api: Client, posts: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:
-    response = await api.post("/v1/posts/bulk/validate", json={"posts": posts, **more})
-    assert response.status_code == 200, response.text
-    answer = response.json()
+    answer = read_answer(await api.post("/v1/posts/bulk/validate", json={"posts": posts, **more}))
     results: list[dict[str, Any]] = answer["results"]
     assert [item["position"] for item in results] == list(range(len(posts)))
     assert answer["total"] == len(posts)

@@ -12,7 +12,7 @@ from platforms.choices import MOST_CHOICES, bounded
 from reconcile.expiry import expire
 from store.accounts.connected import change_places
 from store.models import Account, ChoiceList
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 
@@ -22,9 +22,7 @@ async def ask(api: Client, account: Account, setting: str, **query: str) -> http
 
 
 async def listed(api: Client, account: Account, setting: str, **query: str) -> dict[str, Any]:
-    response = await ask(api, account, setting, **query)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
+    answer = read_answer(await ask(api, account, setting, **query))
     assert answer["setting"] == setting
     return answer
 

@@ -13,7 +13,7 @@ from store.accounts.pages import find_connected_account
 from store.accounts.removal import REMOVAL_WAITS, request_removal
 from store.models import Account, AccountEvent
 from tests.api.accounts.rows import LONG_AGO, accepts, change_row, known_to_sandbox, read_account, remove
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import begin, connected, consent, refused, trade
 from tests.stack import Stack
 from workflows.account import AccountPlan
@@ -24,9 +24,7 @@ class TestRemove:
         account = (await connected(stranger, stack, "twitter", "lea"))["accountId"]
         stored = await known_to_sandbox(stack, stranger, account)
         assert await accepts(stack, stored["access_token"]) == 200
-        response = await remove(stranger, "twitter", account)
-        assert response.status_code == 200, response.text
-        removal = response.json()
+        removal = read_answer(await remove(stranger, "twitter", account))
         assert (removal["removed"], removal["access"], removal["waitingPosts"]["count"]) == (True, "ended", 0)
         assert "lea is no longer connected. X has ended this service's access." in removal["message"]
         assert await read_account(stack, stranger, account) is None

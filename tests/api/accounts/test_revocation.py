@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.accounts.rows import change_row, remove
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import SERVER, _query, connected, credentials, refused, trade
 from tests.api.connect.test_bots import connect_discord
 from tests.stack import Stack
@@ -16,10 +16,7 @@ AT_HOME = "http://127.0.0.1:3000/connected"
 
 
 async def removed(client: Client, platform: str, account_id: str) -> dict[str, Any]:
-    response = await remove(client, platform, account_id)
-    assert response.status_code == 200, response.text
-    removal: dict[str, Any] = response.json()
-    return removal
+    return read_answer(await remove(client, platform, account_id))
 
 
 async def asked(stack: Stack, path: str, token: str) -> int:

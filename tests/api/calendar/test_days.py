@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.posts import counts
-from tests.api.conftest import Client, end_pauses
+from tests.api.conftest import Client, end_pauses, read_answer
 from tests.stack import Stack
 from tests.statements import Statement
 
@@ -17,17 +17,11 @@ YEAR = datetime.now(UTC).year + 1
 
 async def draft(api: Client, content: str, *platforms: str, **more: Any) -> dict[str, Any]:
     targets = [{"platform": name, "accountId": f"{name}_{number}"} for number, name in enumerate(platforms)]
-    response = await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more}), 201)
 
 
 async def read_days(api: Client, first: str, last: str, **query: Any) -> dict[str, Any]:
-    response = await api.get("/v1/calendar", params={"from": first, "to": last, **query})
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    return read_answer(await api.get("/v1/calendar", params={"from": first, "to": last, **query}))
 
 
 def texts(calendar: dict[str, Any]) -> dict[str, list[str]]:

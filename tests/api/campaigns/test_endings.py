@@ -19,24 +19,21 @@ from store.campaigns.pausing import pause_campaign
 from store.models import Campaign, Event, Gate, Post, Target
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import BERLIN, NOON, YEAR, create
-from tests.api.conftest import Client, patch, problems
+from tests.api.conftest import Client, patch, problems, read_answer
 from tests.stack import Stack
 from tests.store.events.listening import listen
 
 
 async def do(api: Client, campaign_id: str, action: str, status: int = 200, key: str = "") -> Any:
     headers = {"Idempotency-Key": key or new_id("k")}
-    response = await api.post(f"/v1/campaigns/{campaign_id}/{action}", headers=headers)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post(f"/v1/campaigns/{campaign_id}/{action}", headers=headers), status)
 
 
 async def delete_campaign(api: Client, campaign_id: str, status: int = 200, key: str = "", **query: str) -> Any:
-    response = await api.delete(
-        f"/v1/campaigns/{campaign_id}", params=query, headers={"Idempotency-Key": key} if key else {}
+    return read_answer(
+        await api.delete(f"/v1/campaigns/{campaign_id}", params=query, headers={"Idempotency-Key": key} if key else {}),
+        status,
     )
-    assert response.status_code == status, response.text
-    return response.json()
 
 
 async def read(api: Client, post: Any) -> Any:

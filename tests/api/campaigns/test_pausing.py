@@ -11,7 +11,7 @@ from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import rfc3339
 from store.campaigns.changes import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client, end_pauses
+from tests.api.conftest import Client, end_pauses, read_answer
 from tests.api.pauses.test_routes import post_body, shown_as, soon
 from tests.stack import Stack
 
@@ -31,15 +31,11 @@ async def act(
     api: Client, campaign_id: str, action: str, status: int = 200, *, key: str | None = None, **body: Any
 ) -> Any:
     headers = {"Idempotency-Key": key or str(uuid4())}
-    response = await api.post(f"/v1/campaigns/{campaign_id}/{action}", json=body, headers=headers)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post(f"/v1/campaigns/{campaign_id}/{action}", json=body, headers=headers), status)
 
 
 async def plan(api: Client, stack: Stack, campaign_id: str, text: str, **when: Any) -> Any:
-    created = await api.send_post(post_body(stack, text, **when) | {"campaignId": campaign_id})
-    assert created.status_code == 201, created.text
-    return created.json()
+    return read_answer(await api.send_post(post_body(stack, text, **when) | {"campaignId": campaign_id}), 201)
 
 
 async def test_a_campaign_is_paused_and_its_missed_posts_are_published(

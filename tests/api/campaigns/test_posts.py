@@ -13,7 +13,7 @@ from domain.schedule import resolve, rfc3339
 from store.campaigns.changes import CampaignFields
 from store.models import Campaign, Post, Target
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client, patch, problems
+from tests.api.conftest import Client, patch, problems, read_answer
 from tests.stack import Stack
 from tests.workflows.waiting import until
 
@@ -36,10 +36,7 @@ def post_body(stack: Stack, campaign_id: str | None, **fields: Any) -> dict[str,
 
 
 async def create(api: Client, stack: Stack, campaign_id: str | None, **fields: Any) -> dict[str, Any]:
-    response = await api.send_post(post_body(stack, campaign_id, **(fields or {"scheduledFor": NOON})))
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post(post_body(stack, campaign_id, **(fields or {"scheduledFor": NOON}))), 201)
 
 
 async def test_a_post_has_the_zone_of_its_campaign_unless_it_has_its_own(api: Client, stack: Stack) -> None:

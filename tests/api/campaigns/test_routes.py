@@ -14,7 +14,7 @@ from store.models import Campaign
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import NOON, YEAR, post_body
 from tests.api.campaigns.test_posts import create as create_post
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, problems, read_answer
 from tests.stack import Stack
 
 BODY: dict[str, Any] = {
@@ -29,16 +29,12 @@ BODY: dict[str, Any] = {
 
 async def create(api: Client, status: int = 201, key: str | None = None, **fields: Any) -> Any:
     headers = {"Idempotency-Key": key} if key else {}
-    response = await api.post("/v1/campaigns", json={"name": "Summer", **fields}, headers=headers)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post("/v1/campaigns", json={"name": "Summer", **fields}, headers=headers), status)
 
 
 async def patch(api: Client, campaign_id: str, status: int = 200, key: str | None = None, **change: Any) -> Any:
     headers = {"Idempotency-Key": key} if key else {}
-    response = await api.patch(f"/v1/campaigns/{campaign_id}", json=change, headers=headers)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.patch(f"/v1/campaigns/{campaign_id}", json=change, headers=headers), status)
 
 
 async def test_a_campaign_is_answered_as_it_was_created(api: Client) -> None:

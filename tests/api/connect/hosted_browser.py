@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from litestar import Litestar
 
-from tests.api.conftest import PUBLIC_URL, Client, make_client
+from tests.api.conftest import PUBLIC_URL, Client, make_client, read_answer
 from tests.stack import Stack
 
 BACK = "https://app.example.com/connected?from=us"
@@ -66,17 +66,12 @@ def returned(response: httpx.Response, back: str = BACK) -> dict[str, list[str]]
 
 async def begin(api: Client, platform: str = "twitter", **query: str | None) -> dict[str, Any]:
     parameters = {"hosted": "true", "redirect_url": BACK, **query}
-    response = await api.get(
-        f"/v1/connect/{platform}", params={name: value for name, value in parameters.items() if value}
+    begun = read_answer(
+        await api.get(f"/v1/connect/{platform}", params={name: value for name, value in parameters.items() if value})
     )
-    assert response.status_code == 200, response.text
-    begun: dict[str, Any] = response.json()
     assert (begun["method"], begun["state"]) == ("oauth", None)
     return begun
 
 
 async def progress(api: Client, begun: dict[str, Any], platform: str = "twitter") -> dict[str, Any]:
-    response = await api.get(f"/v1/connect/{platform}/{begun['connectionId']}")
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
+    return read_answer(await api.get(f"/v1/connect/{platform}/{begun['connectionId']}"))

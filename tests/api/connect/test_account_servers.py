@@ -17,7 +17,7 @@ from reconcile.app_setup import app_documents
 from store.apps.setups import announce_apps
 from store.database import Database
 from store.models import AppSetup, PendingConnection
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import (
     BACK,
     SERVER,
@@ -42,10 +42,9 @@ class TestBluesky:
         return f"{account.username.replace('_', '-')}.bsky.social"
 
     async def begun(self, stranger: Client, handle: str) -> dict[str, Any]:
-        response = await stranger.get("/v1/connect/bluesky", params={"redirect_url": AT_HOME, "identifier": handle})
-        assert response.status_code == 200, response.text
-        connection: dict[str, Any] = response.json()
-        return connection
+        return read_answer(
+            await stranger.get("/v1/connect/bluesky", params={"redirect_url": AT_HOME, "identifier": handle})
+        )
 
     async def allowed(self, stack: Stack, begun: dict[str, Any], person: str) -> dict[str, str]:
         answer = await stack.http.get(f"{begun['authUrl']}&sandbox_as={person}", headers={"User-Agent": "Mozilla/5.0"})
@@ -64,9 +63,7 @@ class TestBluesky:
         assert set(_query(begun["authUrl"])) == {"client_id", "request_uri"}
         back = await self.allowed(stack, begun, handle.partition(".")[0].replace("-", "_"))
         assert back["state"] == begun["state"]
-        response = await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME)
-        assert response.status_code == 201, response.text
-        account = response.json()
+        account = read_answer(await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME), 201)
         assert account["username"] == handle
         assert account["permissions"] == ["atproto", "transition:generic"]
         assert account["expiresAt"] is None

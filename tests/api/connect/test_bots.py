@@ -9,7 +9,7 @@ import pytest
 from sandbox.platforms.discord.base import SHARED_BOT
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.platforms.telegram.updates import MEMBER
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import begin, consent, credentials, refused, trade
 from tests.stack import Stack
 
@@ -30,9 +30,7 @@ async def connect_discord(api: Client, stack: Stack, channel: str, **query: str)
 
 class TestDiscordWebhook:
     async def test_a_webhook_publishes_in_the_channel(self, stranger: Client, stack: Stack) -> None:
-        response = await connect_discord(stranger, stack, "announcements")
-        assert response.status_code == 201, response.text
-        account = response.json()
+        account = read_answer(await connect_discord(stranger, stack, "announcements"), 201)
         assert account["accountId"].startswith("dc_webhook-")
         assert account["permissions"] == ["webhook.incoming"]
         assert account["expiresAt"] is None
@@ -101,9 +99,7 @@ class Person:
 
 
 async def begin_telegram(api: Client, **query: str) -> dict[str, Any]:
-    response = await api.get("/v1/connect/telegram", params=query)
-    assert response.status_code == 200, response.text
-    begun: dict[str, Any] = response.json()
+    begun = read_answer(await api.get("/v1/connect/telegram", params=query))
     assert begun["method"] == "code"
     assert begun["authUrl"].endswith("/telegram/sandbox_bot?startchannel&admin=post_messages")
     return begun
@@ -124,9 +120,7 @@ class TestTelegramCode:
         begun = await begin_telegram(stranger)
         await refused(await ask(stranger, begun), 422, "authorization_pending")
         await Person(stack).post("bakery_news", begun["state"])
-        response = await ask(stranger, begun)
-        assert response.status_code == 201, response.text
-        account = response.json()
+        account = read_answer(await ask(stranger, begun), 201)
         assert account["username"] == "bakery_news"
         assert (await ask(stranger, begun)).json() == account
         stored = await credentials(stack, stranger.workspace_id, account["accountId"])

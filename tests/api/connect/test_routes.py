@@ -11,7 +11,7 @@ from sqlalchemy import select, text, update
 from reconcile.expiry import expire
 from sandbox.authorization import PLAY_SECRET
 from store.models import Account, PendingConnection
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import (
     BACK,
     SERVER,
@@ -54,9 +54,7 @@ async def test_an_account_is_connected_and_publishes(
     assert (query["redirect_uri"], query["state"]) == (BACK, begun["state"])
     without_pkce = {"facebook", "instagram", "threads", "linkedin", "pinterest", "reddit", "tiktok"}
     assert query.get("code_challenge_method") == (None if platform in without_pkce else "S256")
-    response = await trade(stranger, platform, await consent(stack, begun))
-    assert response.status_code == 201, response.text
-    account = response.json()
+    account = read_answer(await trade(stranger, platform, await consent(stack, begun)), 201)
     assert account["platform"] == platform
     assert account["accountId"].startswith(kind)
     assert account["username"].removeprefix("@") == "jane"
@@ -107,9 +105,9 @@ class TestSeveral:
     async def test_one_of_several_locations_is_selected(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(stranger, "googlebusiness")
-        response = await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))
-        assert response.status_code == 200, response.text
-        connected_account = response.json()
+        connected_account = read_answer(
+            await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))
+        )
         assert (connected_account["accountId"], connected_account["username"]) == (None, None)
         options = connected_account["selection"]["options"]
         assert [(option["name"], option["type"], option["selectable"], option["connected"]) for option in options] == [

@@ -13,7 +13,7 @@ from domain.events import KEPT
 from store.events.feed import FeedPosition
 from store.maintenance.restores import begin_feeds_again
 from store.models import Event, Listener
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, problems, read_answer
 from tests.stack import Stack
 
 
@@ -39,10 +39,7 @@ async def read(api: Client, after: str | None = None, wait: int = 0, **query: An
 
 async def publish(api: Client, stack: Stack, content: str) -> dict[str, Any]:
     platforms = [{"platform": "twitter", "accountId": stack.accounts["twitter"].id}]
-    response = await api.send_post({"content": content, "platforms": platforms, "publishNow": True})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"content": content, "platforms": platforms, "publishNow": True}), 201)
 
 
 async def test_a_post_is_told_to_a_workspace_that_listens(reader: Client, stack: Stack) -> None:

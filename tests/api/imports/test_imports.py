@@ -19,7 +19,7 @@ from domain.schedule import ScheduledTime
 from store.campaigns.changes import CampaignFields, add_campaign
 from store.campaigns.operations import list_operations
 from store.models import Operation, Post
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, problems, read_answer
 from tests.stack import Stack
 
 AT = "2030-12-01T09:00"
@@ -54,9 +54,7 @@ async def test_an_import_creates_scheduled_posts_and_drafts(api: Client, stack: 
     posts = rows(stack, 3)
     posts[1] = {"content": "a draft"}
     posts[2]["timezone"] = "America/New_York"
-    answer = await send(api, posts, timezone="Europe/Berlin")
-    assert answer.status_code == 201
-    body = answer.json()
+    body = read_answer(await send(api, posts, timezone="Europe/Berlin"), 201)
     assert {name: body[name] for name in ("total", "created", "unchanged", "updated", "ignored", "failed")} == {
         "total": 3,
         "created": 3,

@@ -13,7 +13,7 @@ from domain.request_limits import posts_policy, requests_policy
 from domain.scopes import ALL_SCOPES, Scope
 from store.workspaces.issuing import KeyWish, issue_key
 from store.workspaces.keys import create_key, digest
-from tests.api.conftest import Client, limited_app, make_client, problems
+from tests.api.conftest import Client, limited_app, make_client, problems, read_answer
 from tests.stack import Stack
 
 
@@ -26,9 +26,7 @@ async def owner(stack: Stack, scopes: Collection[Scope] = ALL_SCOPES, days: int 
 
 
 async def create(client: Client, status: int = 201, **body: Any) -> Any:
-    answer = await client.post("/v1/api-keys", json={"name": "Newsroom", **body})
-    assert answer.status_code == status, answer.text
-    return answer.json()
+    return read_answer(await client.post("/v1/api-keys", json={"name": "Newsroom", **body}), status)
 
 
 async def test_a_key_is_created_used_listed_and_revoked(app: Any, stack: Stack) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from litestar import Litestar
 
+from tests.api.conftest import read_answer
 from tests.api.documented import check_documented
 from tests.serving import listening
 from tests.stack import Stack
@@ -31,9 +32,9 @@ async def serving(app: Litestar, key: str | None) -> AsyncIterator[httpx.AsyncCl
 
 async def presign(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
     """Begin an upload, and return the answer with addresses of the server that the client uses."""
-    answer = await client.post("/v1/media/presign", json={"filename": "a.jpg", "contentType": "image/jpeg"} | body)
-    assert answer.status_code == 200, answer.text
-    shown: dict[str, Any] = answer.json()
+    shown = read_answer(
+        await client.post("/v1/media/presign", json={"filename": "a.jpg", "contentType": "image/jpeg"} | body)
+    )
     return shown | {name: local(client, shown[name]) for name in ("uploadUrl", "publicUrl")}
 
 

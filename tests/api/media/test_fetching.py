@@ -7,7 +7,7 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from domain.uploads import MOST_WAITING_FETCHES
-from tests.api.conftest import Client, make_client
+from tests.api.conftest import Client, make_client, read_answer
 from tests.fetching import fetching_uploads
 from tests.stack import Stack
 
@@ -16,10 +16,7 @@ PHOTO = {"url": "https://example.com/photo.jpg?sig=S3cr3t"}
 
 async def begin(client: Client, key: str | None = None, **body: Any) -> dict[str, Any]:
     headers = {"Idempotency-Key": key} if key else {}
-    answer = await client.post("/v1/media/fetch", json=PHOTO | body, headers=headers)
-    assert answer.status_code == 202, answer.text
-    shown: dict[str, Any] = answer.json()
-    return shown
+    return read_answer(await client.post("/v1/media/fetch", json=PHOTO | body, headers=headers), 202)
 
 
 async def fetched(client: Client, upload: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from storage.parts import PART, PartPlan
-from tests.api.conftest import Client, make_client
+from tests.api.conftest import Client, make_client, read_answer
 from tests.api.media.files import HTML, JPEG, MP4, local, new_key, presign, serving, stored_files, upload_ready
 from tests.stack import Stack
 
@@ -129,10 +129,7 @@ async def test_small_files_are_sent_in_a_form(app: Litestar, stack: Stack, monke
 
 async def begin_parts(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
     body = {"filename": "v.mp4", "contentType": "video/mp4", "size": len(VIDEO)} | body
-    answer = await client.post("/v1/media/multipart", json=body)
-    assert answer.status_code == 201, answer.text
-    shown: dict[str, Any] = answer.json()
-    return shown
+    return read_answer(await client.post("/v1/media/multipart", json=body), 201)
 
 
 def part(number: int) -> bytes:

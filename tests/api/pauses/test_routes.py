@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.schedule import rfc3339
-from tests.api.conftest import Client, end_pauses, problems
+from tests.api.conftest import Client, end_pauses, problems, read_answer
 from tests.stack import Stack
 
 NOW = {"Prefer": "wait=0"}
@@ -21,15 +21,11 @@ async def no_pause_remains(api: Client) -> AsyncIterator[None]:
 
 
 async def begin(api: Client, status: int = 201, **body: Any) -> Any:
-    response = await api.post("/v1/pauses", json={"scope": "workspace", **body})
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post("/v1/pauses", json={"scope": "workspace", **body}), status)
 
 
 async def resume(api: Client, pause: Any, status: int = 200, **body: Any) -> Any:
-    response = await api.post(f"/v1/pauses/{pause['id']}/resume", json=body)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post(f"/v1/pauses/{pause['id']}/resume", json=body), status)
 
 
 def post_body(stack: Stack, text: str, account: str = "plain", **when: Any) -> dict[str, Any]:

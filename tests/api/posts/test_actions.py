@@ -10,7 +10,7 @@ from sqlalchemy import update
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from store.models import Post, Target
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.before_due import passed
 from tests.stack import Stack
 
@@ -20,10 +20,7 @@ async def create(api: Client, stack: Stack, content: str, *names: str, **more: A
         {"platform": stack.accounts[name].platform, "accountId": stack.accounts[name].id}
         for name in names or ("twitter",)
     ]
-    response = await api.send_post({"content": content, "platforms": targets, **more})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"content": content, "platforms": targets, **more}), 201)
 
 
 async def fail(stack: Stack, platform: str = "twitter") -> None:

@@ -11,7 +11,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts import counts
 from store.posts.list_filters import Shape
-from tests.api.conftest import Client, make_client
+from tests.api.conftest import Client, make_client, read_answer
 from tests.serving import started
 from tests.stack import Stack
 
@@ -20,17 +20,11 @@ YEAR = datetime.now(UTC).year + 1
 
 async def draft(api: Client, content: str, *platforms: str, **more: Any) -> dict[str, Any]:
     targets = [{"platform": name, "accountId": f"{name}_{number}"} for number, name in enumerate(platforms)]
-    response = await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more}), 201)
 
 
 async def read_counts(api: Client, **query: Any) -> dict[str, Any]:
-    response = await api.get("/v1/posts/counts", params=query)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    return read_answer(await api.get("/v1/posts/counts", params=query))
 
 
 async def test_a_workspace_without_posts_has_none(stranger: Client) -> None:

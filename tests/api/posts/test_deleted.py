@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from store.audit.trail import deletions_query
 from store.models import ApiKey
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 
@@ -17,10 +17,7 @@ async def draft(api: Client, content: str, **more: Any) -> dict[str, Any]:
 
 
 async def deleted(api: Client, **query: Any) -> dict[str, Any]:
-    response = await api.get("/v1/posts/deleted", params=query)
-    assert response.status_code == 200, response.text
-    page: dict[str, Any] = response.json()
-    return page
+    return read_answer(await api.get("/v1/posts/deleted", params=query))
 
 
 async def test_a_deleted_post_is_listed_with_what_it_was(api: Client, stranger: Client, stack: Stack) -> None:

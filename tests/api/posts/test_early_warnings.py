@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.schedule import rfc3339
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 MISSING = {"type": "image", "url": "https://nonexistent.invalid/a.jpg"}
@@ -33,10 +33,7 @@ async def make(api: Client, stack: Stack, **body: Any) -> dict[str, Any]:
         "scheduledFor": rfc3339(due),
         **body,
     }
-    response = await api.send_post(fields)
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post(fields), 201)
 
 
 async def test_a_file_that_cannot_be_fetched(api: Client, stack: Stack) -> None:

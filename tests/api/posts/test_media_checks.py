@@ -11,7 +11,7 @@ from api.shared.waiting import TOO_MANY_CHECKS, ConcurrentRequests
 from domain.errors import TooManyRequests
 from reconcile.expiry import expire
 from store.models import MediaCheck
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 GOOD = {"type": "image", "url": "https://example.com/checked.jpg"}
@@ -25,10 +25,7 @@ def create_body(stack: Stack, *names: str, **more: Any) -> dict[str, Any]:
 
 
 async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
-    response = await api.post("/v1/posts/validate", json={"checkMedia": True, **body})
-    assert response.status_code == 200, response.text
-    verdict: dict[str, Any] = response.json()
-    return verdict
+    return read_answer(await api.post("/v1/posts/validate", json={"checkMedia": True, **body}))
 
 
 async def test_valid_files_are_accepted(api: Client, stack: Stack) -> None:

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 
 async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
-    response = await api.post("/v1/posts/validate", json=body)
-    assert response.status_code == 200
-    verdict: dict[str, Any] = response.json()
+    verdict = read_answer(await api.post("/v1/posts/validate", json=body))
     assert set(verdict) == {"valid", "errors", "warnings"}
     return verdict
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 WEEK = ["mo", "tu", "we", "th", "fr", "sa", "su"]
@@ -21,9 +21,9 @@ async def no_queue_remains(api: Client) -> AsyncIterator[None]:
 
 
 async def make_queue(api: Client, status: int = 201, **body: Any) -> Any:
-    response = await api.post("/v1/queues", json={"name": "A queue", "timezone": "UTC", "slots": DAILY, **body})
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(
+        await api.post("/v1/queues", json={"name": "A queue", "timezone": "UTC", "slots": DAILY, **body}), status
+    )
 
 
 def account(stack: Stack, name: str = "plain") -> dict[str, str]:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from domain.ids import new_id
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.queues.conftest import account, day_from_now, make_queue, queued
 from tests.stack import Stack
 
@@ -14,9 +14,9 @@ CLOSED_TODAY = [{"from": day_from_now(0)[:10], "to": day_from_now(0)[:10]}]
 
 async def send(api: Client, posts: list[dict[str, Any]], expected: int = 201, /, **query: str) -> Any:
     headers = {"Idempotency-Key": new_id("key"), "Content-Type": "application/json"}
-    response = await api.post("/v1/imports", params=query, content=json.dumps({"posts": posts}), headers=headers)
-    assert response.status_code == expected, response.text
-    return response.json()
+    return read_answer(
+        await api.post("/v1/imports", params=query, content=json.dumps({"posts": posts}), headers=headers), expected
+    )
 
 
 def rows(stack: Stack, number: int, **fields: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from domain.schedule import resolve, rfc3339
 from store.posts.queries import find_post
-from tests.api.conftest import Client, end_pauses
+from tests.api.conftest import Client, end_pauses, read_answer
 from tests.before_due import before_due
 from tests.stack import Stack
 
@@ -46,15 +46,11 @@ def body(stack: Stack, **fields: Any) -> dict[str, Any]:
 
 async def create(api: Client, body: dict[str, Any], status: int = 201, key: str | None = None) -> Any:
     headers = {"Idempotency-Key": key or secrets.token_hex(8)}
-    response = await api.post("/v1/series", json=body, headers=headers)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.post("/v1/series", json=body, headers=headers), status)
 
 
 async def change(api: Client, series: Any, **fields: Any) -> Any:
-    response = await api.patch(f"/v1/series/{series['id']}", json=fields)
-    assert response.status_code == 200, response.text
-    return response.json()
+    return read_answer(await api.patch(f"/v1/series/{series['id']}", json=fields))
 
 
 async def occurrences(api: Client, series: Any, query: str = "") -> list[Any]:

@@ -20,7 +20,7 @@ from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries
 from store.webhooks.handover_keys import keep_handover_key
 from tests.activities.receivers import Receiver, answer
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client, problems, read_answer
 from tests.api.events.test_feed import publish
 from tests.stack import Stack
 
@@ -30,10 +30,9 @@ TOLD = {"webhookId": "wh_1"}
 
 
 async def create(api: Client, receiver: Receiver, **body: Any) -> dict[str, Any]:
-    response = await api.post("/v1/webhooks/settings", json={"url": receiver.url, "events": NAMES, **body})
-    assert response.status_code == 201, response.text
-    webhook: dict[str, Any] = response.json()
-    return webhook
+    return read_answer(
+        await api.post("/v1/webhooks/settings", json={"url": receiver.url, "events": NAMES, **body}), 201
+    )
 
 
 async def received(receiver: Receiver, event: str, count: int = 1) -> list[dict[str, Any]]:

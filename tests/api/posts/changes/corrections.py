@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from store.models import Account
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"
@@ -20,10 +20,7 @@ def naming(*accounts: Account, **more: Any) -> list[dict[str, Any]]:
 
 
 async def make(api: Client, *accounts: Account, **body: Any) -> dict[str, Any]:
-    response = await api.send_post({"platforms": naming(*accounts), "publishNow": True, **body})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"platforms": naming(*accounts), "publishNow": True, **body}), 201)
 
 
 async def refused(api: Client, stack: Stack, content: str, *others: Account, **body: Any) -> dict[str, Any]:
@@ -39,13 +36,8 @@ async def refused(api: Client, stack: Stack, content: str, *others: Account, **b
 
 
 async def patch(api: Client, post: dict[str, Any], body: dict[str, Any], status: int = 200) -> Any:
-    response = await api.patch(f"/v1/posts/{post['id']}", json=body)
-    assert response.status_code == status, response.text
-    return response.json()
+    return read_answer(await api.patch(f"/v1/posts/{post['id']}", json=body), status)
 
 
 async def retry(api: Client, post: dict[str, Any], **body: Any) -> dict[str, Any]:
-    response = await api.post(f"/v1/posts/{post['id']}/retry", json=body or None)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    return read_answer(await api.post(f"/v1/posts/{post['id']}/retry", json=body or None))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from store.models import IdempotencyKey, Post, Revision
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.api.posts.changes.test_resolve import naming, unconfirmed
 from tests.stack import Stack
 
@@ -25,10 +25,7 @@ def new_key() -> dict[str, str]:
 
 async def make(api: Client, stack: Stack, account: str = "twitter", **body: Any) -> dict[str, Any]:
     target = {"platform": "twitter", "accountId": stack.accounts[account].id}
-    response = await api.send_post({"content": f"keyed {uuid.uuid4()}", "platforms": [target], **body})
-    assert response.status_code == 201, response.text
-    post: dict[str, Any] = response.json()
-    return post
+    return read_answer(await api.send_post({"content": f"keyed {uuid.uuid4()}", "platforms": [target], **body}), 201)
 
 
 async def patching(api: Client, stack: Stack) -> Ask:

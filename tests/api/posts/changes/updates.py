@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, read_answer
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"
@@ -17,8 +17,6 @@ async def create(api: Client, stack: Stack, **body: Any) -> str:
 
 
 async def patch(api: Client, post_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    response = await api.patch(f"/v1/posts/{post_id}", json=body)
-    assert response.status_code == 200, response.text
-    post: dict[str, Any] = response.json()
+    post = read_answer(await api.patch(f"/v1/posts/{post_id}", json=body))
     assert (await api.get(f"/v1/posts/{post_id}")).json() == post
     return post
