@@ -5,6 +5,7 @@ own routes redeem the codes and write the answers.
 """
 
 import base64
+import binascii
 import hashlib
 import html
 import secrets
@@ -67,7 +68,6 @@ class ConsentRules:
     """Whether people may untick single scopes."""
     client_id: str = "client_id"
     """The name of the parameter that names the app."""
-    required_parameters: tuple[str, ...] = ()
     """Parameters that the platform requires in addition to the usual ones."""
     optional_parameters: tuple[str, ...] = ()
     """Parameters that the platform knows in addition to the usual ones."""
@@ -228,8 +228,6 @@ class AuthorizationServer:
             query.get(name)
         if query.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "The response_type must be code.")
-        if missing := [name for name in rules.required_parameters if not query.get(name)]:
-            raise OAuthError("invalid_request", f"{missing[0]} is missing.")
         if rules.state_required and not query.get("state"):
             raise OAuthError("invalid_request", "state is missing.")
         challenge = query.get("code_challenge", "")
@@ -269,6 +267,15 @@ class AuthorizationServer:
 def pkce_challenge(verifier: str) -> str:
     """Return the S256 challenge of a verifier (RFC 7636)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def names_an_app(authorization: str) -> bool:
+    """Return whether an Authorization header is HTTP Basic with an id."""
+    scheme, _, value = authorization.partition(" ")
+    try:
+        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
+    except (binascii.Error, ValueError):
+        return False
 
 
 def basic_client(request: Request) -> tuple[str, str]:

@@ -111,9 +111,9 @@ class FakePlatform(ABC):
     def unauthorized(self) -> Answer:
         """Return the platform's error for a missing or unknown token."""
 
-    @abstractmethod
     def token_expired(self) -> Answer:
-        """Return the platform's error for an expired token."""
+        """Return the platform's error for an expired token: that for an unknown one, unless overridden."""
+        return self.unauthorized()
 
     @abstractmethod
     def rate_limited(self, seconds: float) -> Answer:

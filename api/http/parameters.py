@@ -5,85 +5,58 @@ from api.http.operation import Json
 from api.http.query import MAX_LIMIT
 
 PLATFORM_REF: Json = {"$ref": "#/components/schemas/Platform"}
-PATH_PARAMETERS: dict[str, Json] = {
-    name: {
+
+
+def _path(name: str, description: str, example: object, schema: Json | None = None) -> Json:
+    shape = schema or {"type": "string"}
+    return {
         "name": name,
         "in": "path",
         "required": True,
         "description": description,
-        "schema": schema,
+        "schema": shape,
         "example": example,
     }
-    for name, description, schema, example in (
-        (
-            "postId",
-            "The post's id. The answer is 404 if the workspace has no such post.",
-            {"type": "string"},
-            "post_019bc10f27c07a7d4e9a54c1d9e3f0a1",
-        ),
-        ("platform", "The platform.", PLATFORM_REF, "twitter"),
-        ("accountId", "The account's id. The answer is 404 if it is not connected.", {"type": "string"}, "tw_456"),
-        (
+
+
+def _own(name: str, thing: str, example: str) -> Json:
+    """Return the parameter that names a thing of the workspace by its id."""
+    return _path(name, f"The {thing}'s id. The answer is 404 if the workspace has no such {thing}.", example)
+
+
+PATH_PARAMETERS: dict[str, Json] = {
+    parameter["name"]: parameter
+    for parameter in (
+        _own("postId", "post", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+        _own("campaignId", "campaign", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"),
+        _own("keyId", "key", "key_019bc10e51307c4f8d2b7f3a6c0e9d41"),
+        _own("webhookId", "webhook", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+        _own("pauseId", "pause", "pau_019bc10e51307c4f8d2b7f3a6c0e9d41"),
+        _own("mediaId", "file", "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+        _own("queueId", "queue", "que_019bc10e51307c4f8d2b7f3a6c0e9d41"),
+        _path("platform", "The platform.", "twitter", PLATFORM_REF),
+        _path("accountId", "The account's id. The answer is 404 if it is not connected.", "tw_456"),
+        _path(
             "connectionId",
             "The `connectionId` of the connection that was begun.",
-            {"type": "string"},
             "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
         ),
-        (
-            "campaignId",
-            "The campaign's id. The answer is 404 if the workspace has no such campaign.",
-            {"type": "string"},
-            "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
-        ),
-        (
+        _path(
             "importId",
             "The import's id. The answer is 404 if the workspace has no such import, or had it more than 30 days ago.",
-            {"type": "string"},
             "imp_019bc10f27c07a7d4e9a54c1d9e3f0a1",
         ),
-        (
+        _path(
             "seriesId",
             "The series' id. The answer is 404 if the workspace has no such series.",
-            {"type": "string"},
             "ser_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
-        (
-            "keyId",
-            "The key's id. The answer is 404 if the workspace has no such key.",
-            {"type": "string"},
-            "key_019bc10e51307c4f8d2b7f3a6c0e9d41",
-        ),
-        (
+        _path(
             "viewId",
             "The calendar view's id. The answer is 404 if the workspace has no such view.",
-            {"type": "string"},
             "view_019bc10e51307c4f8d2b7f3a6c0e9d41",
         ),
-        (
-            "webhookId",
-            "The webhook's id. The answer is 404 if the workspace has no such webhook.",
-            {"type": "string"},
-            "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1",
-        ),
-        (
-            "pauseId",
-            "The pause's id. The answer is 404 if the workspace has no such pause.",
-            {"type": "string"},
-            "pau_019bc10e51307c4f8d2b7f3a6c0e9d41",
-        ),
-        (
-            "mediaId",
-            "The file's id. The answer is 404 if the workspace has no such file.",
-            {"type": "string"},
-            "med_019bc10f27c07a7d4e9a54c1d9e3f0a1",
-        ),
-        ("number", "The part's number, from 1.", {"type": "integer", "minimum": 1}, 1),
-        (
-            "queueId",
-            "The queue's id. The answer is 404 if the workspace has no such queue.",
-            {"type": "string"},
-            "que_019bc10e51307c4f8d2b7f3a6c0e9d41",
-        ),
+        _path("number", "The part's number, from 1.", 1, {"type": "integer", "minimum": 1}),
     )
 }
 KEY: Json = {

@@ -82,11 +82,7 @@ class FakeGoogle(FakePlatform, ABC):
         return google_error(status, message)
 
     def unauthorized(self) -> Answer:
-        """Return the response to an unknown or missing token."""
-        return google_error(401)
-
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; Google does not distinguish it from an unknown one."""
+        """Return the response to an unknown, missing or expired token, which Google does not tell apart."""
         return google_error(401)
 
     def rate_limited(self, seconds: float) -> Answer:

@@ -96,10 +96,6 @@ class FakePinterest(FakePlatform, ABC):
         """Return the response to an unknown or missing token."""
         return error(401, UNAUTHORIZED, "Authentication failed.")
 
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; Pinterest does not distinguish it from an unknown one."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit."""
         answer = error(429, TOO_MANY, "You have exceeded your rate limit. Try again later.")

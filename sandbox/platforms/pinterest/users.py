@@ -1,8 +1,6 @@
 """Pinterest's "who am I", its boards and its token endpoint."""
 
-import base64
-import binascii
-
+from sandbox.authorization import names_an_app
 from sandbox.fake_platform import route
 from sandbox.platforms.pinterest.base import BOARD_NOT_FOUND, INVALID, LACKS_SCOPES, error, refused
 from sandbox.platforms.pinterest.consent import ConsentRoutes
@@ -42,7 +40,7 @@ class UserRoutes(ConsentRoutes):
     async def renew(self, request: Request) -> Answer:
         """Exchange a refresh token, once, for a new pair; the app names itself by HTTP Basic."""
         form = request.form()
-        if not _names_an_app(request.header("authorization")):
+        if not names_an_app(request.header("authorization")):
             return error(401, INVALID, "Authentication failed.")
         if form.get("grant_type") == "authorization_code":
             return self.redeem(request, form)
@@ -75,11 +73,3 @@ def _page(request: Request, items: list[dict[str, str]]) -> Answer:
         raise refused(400, INVALID, "Invalid request: page_size must be from 1 to 250.")
     end = int(begin) + int(size)
     return Answer.json({"items": items[int(begin) : end], "bookmark": str(end) if end < len(items) else None})
-
-
-def _names_an_app(authorization: str) -> bool:
-    scheme, _, value = authorization.partition(" ")
-    try:
-        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
-    except (binascii.Error, ValueError):
-        return False

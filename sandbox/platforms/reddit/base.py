@@ -77,10 +77,6 @@ class FakeReddit(FakePlatform, ABC):
         """Return the response to an unknown or missing token."""
         return self.failure(401, "Unauthorized")
 
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; Reddit does not distinguish it from an unknown one."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit."""
         reset = -int(-seconds // 1)

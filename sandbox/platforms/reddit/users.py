@@ -1,9 +1,6 @@
 """Reddit's "who am I" and its token endpoint, whose refresh tokens stay valid."""
 
-import base64
-import binascii
-
-from sandbox.authorization import OAuthError, basic_client
+from sandbox.authorization import OAuthError, basic_client, names_an_app
 from sandbox.fake_platform import route
 from sandbox.platforms.reddit.consent import ConsentRoutes
 from sandbox.wire import Answer, Request
@@ -24,7 +21,7 @@ class UserRoutes(ConsentRoutes):
     async def renew(self, request: Request) -> Answer:
         """Issue another access token; the app names itself by HTTP Basic, without a secret if it has none."""
         form = request.form()
-        if not _names_an_app(request.header("authorization")):
+        if not names_an_app(request.header("authorization")):
             return self.unauthorized()
         if form.get("grant_type") == "authorization_code":
             return self.redeem(request, form)
@@ -50,11 +47,3 @@ class UserRoutes(ConsentRoutes):
         except OAuthError:
             return self.unauthorized()
         return Answer(204)
-
-
-def _names_an_app(authorization: str) -> bool:
-    scheme, _, value = authorization.partition(" ")
-    try:
-        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
-    except (binascii.Error, ValueError):
-        return False

@@ -47,10 +47,6 @@ class FakeBot(FakePlatform, ABC):
         """Return the response to an unknown token."""
         return refusal(401, "Unauthorized")
 
-    def token_expired(self) -> Answer:
-        """Return the response to a revoked token; none ever expires."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit; the wait is in whole seconds, in the body only."""
         wait = math.ceil(seconds)

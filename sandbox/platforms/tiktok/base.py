@@ -128,10 +128,6 @@ class FakeTikTok(FakePlatform, ABC):
         """Return the response to an unknown or missing token."""
         return problem("access_token_invalid", "The access token is invalid or not found in the request.", 401)
 
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; TikTok does not distinguish it from an unknown one."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit; TikTok never gives the wait."""
         return problem("rate_limit_exceeded", "The API rate limit was exceeded. Please try again later.", 429)

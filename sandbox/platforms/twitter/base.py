@@ -85,10 +85,6 @@ class FakeX(FakePlatform, ABC):
         """Return the response to an unknown or missing token."""
         return problem(401, "Unauthorized", "Unauthorized")
 
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; X does not distinguish it from an unknown one."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit."""
         return self._too_many(100, self.world.now() + seconds)

@@ -130,10 +130,6 @@ class FakeYouTube(FakePlatform, ABC):
         """Return the response to an unknown or missing token."""
         return problem(401, "authError", "Request had invalid authentication credentials.", "global")
 
-    def token_expired(self) -> Answer:
-        """Return the response to an expired token; Google does not distinguish it from an unknown one."""
-        return self.unauthorized()
-
     def rate_limited(self, seconds: float) -> Answer:
         """Return the response to a reached limit."""
         answer = problem(429, "rateLimitExceeded", "The request was sent too often.", "usageLimits")
