@@ -4,11 +4,11 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.dependencies import Deps
+from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import serves
+from api.http.operation import served_operation, serves
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_keyed_request, read_request
+from api.http.request import BodyCheck, read_bare_request, read_keyed_request, read_request
 from api.posts import operations
 from api.posts.answers.answer import answer_post, answer_posts, answer_view
 from api.posts.answers.rendering import render_attempts
@@ -16,6 +16,7 @@ from api.posts.answers.response import respond
 from api.posts.bodies.parse_patch import check_change
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
+from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
 from api.posts.counts import count, read_counts_query
 from api.posts.deleted import list_deleted
@@ -80,11 +81,9 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a post, or correct its failed targets."""
-        payload, key = await read_keyed_request(request, check_change)
+        change = await _read_change(request, post_id, workspace_id, deps, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await update.update_post(
-                deps, workspace_id, request_actor(request), post_id, payload, key, deadline
-            )
+            answer = await update.update_post(change, deadline)
         return respond(answer, deadline)
 
     @serves(operations.DELETE_POST)
@@ -92,17 +91,18 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Delete a post."""
-        key = await read_bare_request(request)
-        return respond(await delete_post.delete(deps, workspace_id, request_actor(request), post_id, key))
+        key, operation = await read_bare_request(request), operations.DELETE_POST
+        change = PostChange.from_operation(deps, workspace_id, request_actor(request), post_id, {}, key, operation)
+        return respond(await delete_post.delete(change))
 
     @serves(operations.EDIT_POST)
     async def edit_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Edit a published tweet."""
-        payload, key = await read_keyed_request(request, edit.read_edit)
+        change = await _read_change(request, post_id, workspace_id, deps, edit.read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await edit.edit(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
+            answer = await edit.edit(change, deadline)
         return respond(answer, deadline)
 
     @serves(operations.RETRY_POST)
@@ -110,9 +110,9 @@ class PostEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Retry the platforms that failed."""
-        payload, key = await read_keyed_request(request, retry.read_retry)
+        change = await _read_change(request, post_id, workspace_id, deps, retry.read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await retry.retry(deps, workspace_id, request_actor(request), post_id, payload, key, deadline)
+            answer = await retry.retry(change, deadline)
         return respond(answer, deadline)
 
 
@@ -147,5 +147,13 @@ class OutcomeEndpoints(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Settle an unconfirmed target."""
-        payload, key = await read_keyed_request(request, resolve.read_resolution)
-        return respond(await resolve.resolve(deps, workspace_id, request_actor(request), post_id, payload, key))
+        change = await _read_change(request, post_id, workspace_id, deps, resolve.read_resolution)
+        return respond(await resolve.resolve(change))
+
+
+async def _read_change(
+    request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies, check_body: BodyCheck
+) -> PostChange:
+    payload, key = await read_keyed_request(request, check_body)
+    operation = served_operation(request)
+    return PostChange.from_operation(deps, workspace_id, request_actor(request), post_id, payload, key, operation)

@@ -2,11 +2,9 @@
 
 from functools import partial
 
-from api.dependencies import Dependencies
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import DeletedView
 from api.posts.changes.post_change import PostChange
-from domain.audit import Actor
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
@@ -17,13 +15,12 @@ from store.posts.queries import find_post
 _PUBLISHING = Problem("The post is being published; wait for the outcome, then delete it", "conflict")
 
 
-async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, key: str | None) -> Answer:
+async def delete(change: PostChange) -> Answer:
     """Remove the post from this service; one that is not out yet is surely not published afterwards.
 
     Raises NotFound, Conflict, IdempotencyKeyReused.
     """
-    change = PostChange.from_request(deps, workspace_id, actor, post_id, {}, key, method="DELETE")
-    answer = answer_view(DeletedView(id=post_id, deleted=True))
+    answer = answer_view(DeletedView(id=change.post_id, deleted=True))
 
     async def follow(_: IdempotencyKey) -> Answer:
         return answer

@@ -16,7 +16,6 @@ from api.posts.clock import now_ms
 from api.posts.lookup import plan_for, post_accounts, require_post
 from api.shared.waiting import Deadline
 from domain.attempts import RevisionState
-from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.codes import is_problem_code
 from domain.content import EditedText
@@ -41,28 +40,20 @@ _MORE_THAN_TEXT = ("poll", "quoteTweetId")
 """Settings of what a new version of a tweet would lose."""
 
 
-async def edit(
-    deps: Dependencies,
-    workspace_id: str,
-    actor: Actor,
-    post_id: str,
-    payload: JsonObject,
-    key: str | None,
-    deadline: Deadline,
-) -> Answer:
+async def edit(change: PostChange, deadline: Deadline) -> Answer:
     """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
 
     Raises NotFound, InvalidRequest, Unprocessable, Unavailable, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="edit")
+    deps, workspace_id, post_id = change.deps, change.workspace_id, change.post_id
     return await change.answer_once(
-        partial(_begin, change, payload, deadline),
+        partial(_begin, change, deadline),
         lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", deadline),
     )
 
 
-async def _begin(change: PostChange, payload: JsonObject, deadline: Deadline) -> Answer:
-    deps, post_id = change.deps, change.post_id
+async def _begin(change: PostChange, deadline: Deadline) -> Answer:
+    deps, post_id, payload = change.deps, change.post_id, change.payload
     text = read_edit(payload)
     now, revision_id = now_ms(), new_id("rev")
     # Locked, so that edits that come together are counted one by one.

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
+from api.http.operation import Operation
 from api.posts.answers.answer import Answer
 from api.posts.changes.idempotency import DELETED, EXPIRED, KeyTakenError, find_use, keep, keyed_request, take_key
 from api.posts.lookup import require_post
@@ -25,10 +26,11 @@ class PostChange:
     workspace_id: str
     actor: Actor
     post_id: str
+    payload: JsonObject
     request: KeyedRequest | None
 
     @classmethod
-    def from_request(
+    def from_operation(
         cls,
         deps: Dependencies,
         workspace_id: str,
@@ -36,13 +38,11 @@ class PostChange:
         post_id: str,
         payload: JsonObject,
         key: str | None,
-        *,
-        method: str = "POST",
-        action: str = "",
+        operation: Operation,
     ) -> "PostChange":
-        """Return the change that a method and an `action` below the post's address ask for with this body."""
-        address = f"/v1/posts/{post_id}/{action}" if action else f"/v1/posts/{post_id}"
-        return cls(deps, workspace_id, actor, post_id, keyed_request(workspace_id, key, payload, f"{method} {address}"))
+        """Return the change that an operation on the post asks for with this body."""
+        request = keyed_request(workspace_id, key, payload, operation.route.replace("{postId}", post_id))
+        return cls(deps, workspace_id, actor, post_id, payload, request)
 
     async def answer_once(
         self, change: Callable[[], Awaitable[Answer]], follow: Callable[[IdempotencyKey], Awaitable[Answer]]

@@ -2,7 +2,6 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.posts.answers.answer import Answer, answer_post
@@ -22,18 +21,15 @@ _NOTHING = Problem(
 )
 
 
-async def resolve(
-    deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, payload: JsonObject, key: str | None
-) -> Answer:
+async def resolve(change: PostChange) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
-    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="resolve")
 
     async def answer() -> Answer:
-        async with deps.database.reading() as session:
-            return answer_post(await require_post(session, workspace_id, post_id))
+        async with change.deps.database.reading() as session:
+            return answer_post(await require_post(session, change.workspace_id, change.post_id))
 
     async def settle() -> Answer:
-        await _settle(change, read_resolution(payload))
+        await _settle(change, read_resolution(change.payload))
         return await answer()
 
     return await change.answer_once(settle, lambda _: answer())

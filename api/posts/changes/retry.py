@@ -2,7 +2,6 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
 from api.posts.answers.answer import Answer
@@ -13,7 +12,6 @@ from api.posts.changes.post_change import PostChange
 from api.posts.lookup import plan_for, post_accounts, require_target
 from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
-from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.ownership import may_retry
 from domain.post import TargetStatus
@@ -34,23 +32,15 @@ _HELD = Problem(
 )
 
 
-async def retry(
-    deps: Dependencies,
-    workspace_id: str,
-    actor: Actor,
-    post_id: str,
-    payload: JsonObject,
-    key: str | None,
-    deadline: Deadline,
-) -> Answer:
+async def retry(change: PostChange, deadline: Deadline) -> Answer:
     """Publish to the named targets, or to all that failed, once more and wait for the outcome.
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, action="retry")
+    deps, workspace_id, post_id = change.deps, change.workspace_id, change.post_id
 
     async def begin() -> Answer:
-        named = read_retry(payload)
+        named = read_retry(change.payload)
         closed = await deps.closed_gates.closed_in(workspace_id)
         async with change.locked_post() as (session, post):
             await require_tries_left(session, post)

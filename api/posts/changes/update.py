@@ -36,20 +36,12 @@ _BEGUN = Problem(
 )
 
 
-async def update_post(
-    deps: Dependencies,
-    workspace_id: str,
-    actor: Actor,
-    post_id: str,
-    payload: JsonObject,
-    key: str | None,
-    deadline: Deadline,
-) -> Answer:
+async def update_post(change: PostChange, deadline: Deadline) -> Answer:
     """Change the post and answer with it, or as the first request with this key was answered.
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
-    change = PostChange.from_request(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
+    deps, workspace_id, post_id, payload = change.deps, change.workspace_id, change.post_id, change.payload
 
     async def begin() -> Answer:
         await look_for_uploads(deps, workspace_id, {token for _, _, token in named_addresses(payload)}, post_id)
@@ -59,9 +51,9 @@ async def update_post(
             before = PostStatus(post.status)
             rows = [] if may_change(before) else await target_rows(session, post)
             if may_change(before, rows):
-                accounts, warnings = await _rewrite(deps, session, post, actor, payload)
+                accounts, warnings = await _rewrite(deps, session, post, change.actor, payload)
             elif any(map(may_correct, rows)):
-                accounts = await correct_targets(deps, session, post, actor, rows, payload)
+                accounts = await correct_targets(deps, session, post, change.actor, rows, payload)
             else:
                 raise Conflict(_BEGUN)
             deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
