@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from api.http.string_forms import StringForm
 from api.posts.bodies.schemas import RequestModel, WebAddress
 from api.views import THUMBNAIL_URL, HasMore, Moment, NextCursor, described, view
 from domain.codes import UploadErrorCode
+from platforms.texts.patterns import TextPattern
 
 LONGEST_FILENAME = 255
 """Characters; file systems take as many bytes."""
@@ -16,11 +16,11 @@ _ID = "med_019bc10f27c07a7d4e9a54c1d9e3f0a1"
 _PUBLIC_URL = "https://posts.example.com/media/u/wJ2mQk5nUeVtB8xYc1LrPaZd9sGfH3oK/holiday.jpg"
 _TYPE = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$"
 FilenameField = Annotated[str, Field(min_length=1, max_length=LONGEST_FILENAME)]
-ContentTypeField = Annotated[str, Field(max_length=127), StringForm(_TYPE, "a media type such as image/jpeg")]
+ContentTypeField = Annotated[str, Field(max_length=127), TextPattern(_TYPE, "must be a media type such as image/jpeg")]
 _FILENAME = "The file's name. Its public address ends with it, in ASCII."
 _CONTENT_TYPE = "The file's type. Its first bytes decide; this one is sent with them."
 _SHA256 = "The SHA-256 of the file, in hexadecimal. Other bytes are refused."
-Sha256Field = Annotated[str, StringForm("^[0-9a-fA-F]{64}$", "64 hexadecimal digits")]
+Sha256Field = Annotated[str, TextPattern("^[0-9a-fA-F]{64}$", "must be 64 hexadecimal digits")]
 _SHA256_EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _STATES = (
     "`pending`: its bytes have not come. `uploading`: they are coming. `fetching`: they are fetched from the address "

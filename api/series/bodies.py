@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from api.http.string_forms import StringForm
 from api.posts.bodies.schemas import (
     LONGEST_WINDOW_S,
     SHORTEST_WINDOW_S,
@@ -20,14 +19,20 @@ from domain.bounds import MAX_ITEMS
 from domain.pauses import REASON_LENGTH
 from domain.recurrence.rule import LONGEST_INTERVAL, MOST_COUNTED, MOST_TIMES
 from domain.series import MOST_SINGLE_WALLS, MOST_VARIATIONS
+from platforms.texts.patterns import TextPattern
 
 DAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _Day = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
 _Wall = Annotated[
     str,
-    StringForm(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$", "a wall time without an offset, such as 2030-03-04T09:00"),
+    TextPattern(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$",
+        "must be a wall time without an offset, such as 2030-03-04T09:00",
+    ),
 ]
-_Clock = Annotated[str, StringForm(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "a time of day such as 09:00")]
+_Clock = Annotated[
+    str, TextPattern(r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "must be a time of day such as 09:00")
+]
 
 
 class DayBody(RequestModel):

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
@@ -79,6 +79,12 @@ class Embed(ClientModel):
     image: EmbedPicture | None = Field(None, description="A large picture.")
     thumbnail: EmbedPicture | None = Field(None, description="A small picture.")
     fields: list[EmbedField] = Field(default_factory=list, max_length=25, description="Up to 25 fields.")
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if not any(value for name, value in self if name not in {"url", "color"}):
+            raise ValueError("must have something to show, such as a title or a description")
+        return self
 
     def characters(self) -> int:
         """Return the number of characters that Discord adds up over all embeds of a message."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from platforms.client_model import ClientModel
 from platforms.meta.credentials import MetaCredentials
@@ -38,10 +38,16 @@ class TrialParams(ClientModel):
     )
 
 
+def _reels_are_not_named(kind: object) -> object:
+    if kind == "reel":
+        raise ValueError("must be story, or left out: a video alone is published as a reel")
+    return kind
+
+
 class InstagramSettings(ClientModel):
     """Settings of a post on Instagram."""
 
-    content_type: Literal["story"] | None = Field(
+    content_type: Annotated[Literal["story"] | None, BeforeValidator(_reels_are_not_named)] = Field(
         None, description="`story` publishes for 24 hours as a story, without the text.", examples=["story"]
     )
     share_to_feed: bool | None = Field(None, description="Show a reel in the feed too.", examples=[True])

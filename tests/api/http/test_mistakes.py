@@ -36,6 +36,7 @@ def file(**fields: Any) -> tuple[str, dict[str, Any]]:
         (series(start="2030-03-04T09:00:00Z"), "start", WALL),
         (series(exclude=["xmas"]), "exclude.0", WALL),
         (series(recurrence={"frequency": "daily", "times": ["9:00"]}), "recurrence.times.0", CLOCK),
+        (series(recurrence={"frequency": "daily", "times": ["0\u0669:00"]}), "recurrence.times.0", CLOCK),
         (queue(time="9:00"), "slots.0.time", CLOCK),
         (queue(time="9am"), "slots.0.time", CLOCK),
         (queue(time="24:00"), "slots.0.time", CLOCK),
@@ -82,6 +83,32 @@ async def test_answer_to_a_wrong_field_says_what_to_send(
     sentences = {problem["param"]: problem["error"] for problem in answer.json()["errors"]}
     assert answer.status_code == 400
     assert sentences[param] == f"{param} {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("platform", "settings", "param", "sentence"),
+    [
+        (
+            "instagram",
+            {"contentType": "reel"},
+            "contentType",
+            "must be story, or left out: a video alone is published as a reel",
+        ),
+        (
+            "discord",
+            {"embeds": [{"color": 5}]},
+            "embeds.0",
+            "must have something to show, such as a title or a description",
+        ),
+    ],
+)
+async def test_answer_to_a_wrong_setting_says_what_to_send(
+    api: Client, platform: str, settings: dict[str, Any], param: str, sentence: str
+) -> None:
+    target = {"platform": platform, "accountId": "any", "platformSpecificData": settings}
+    answer = await api.post("/v1/posts/validate", json={"content": "Hello", "platforms": [target], "publishNow": True})
+    place = f"platforms.0.platformSpecificData.{param}"
+    assert f"{place} {sentence}" in [problem["error"] for problem in answer.json()["errors"]]
 
 
 @pytest.mark.parametrize(
