@@ -13,7 +13,7 @@ from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
 from activities.fence import Fence
-from activities.findings import claimed, may_be_sent
+from activities.findings import claimed, look_in, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
 from activities.options import confirm_wait
@@ -165,6 +165,7 @@ class Publishing:
         Returns if the target may be sent. Raises _NotSent if it is public, or if it must be confirmed, PlatformError.
         """
         new, step.context = step.context, step.for_confirmation()
+        await asyncio.sleep(look_in(loaded.sent, step.platform, datetime.now(UTC)).total_seconds())
         try:
             finding = await step.platform.confirm(step.connection, step.context)
             finding = await claimed(self._database, loaded, finding)

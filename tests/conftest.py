@@ -13,7 +13,7 @@ import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
 
-from activities import options
+from activities import findings, options
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
@@ -116,6 +116,12 @@ def no_read_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let platforms show posts at once, as the sandbox does: after a refusal, the platform's own wait counts."""
     for platform in platforms().values():
         monkeypatch.setattr(type(platform), "read_lag", timedelta(0))
+
+
+@pytest.fixture(autouse=True)
+def _refused_posts_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for a refused post at once: the sandbox's reads do not lag, and each retry would take seconds longer."""
+    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(0))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,9 +11,11 @@ from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import findings
 from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
 from activities.posts import PostActivities
 from domain.post import PostStatus, TargetStatus
+from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -158,6 +160,42 @@ async def test_refused_target_is_looked_for_once_the_platform_would_show_it(
     assert target.next_attempt_at is not None
     lag = platforms()["twitter"].read_lag
     assert lag - timedelta(seconds=5) < target.next_attempt_at - datetime.now(UTC) < lag + timedelta(seconds=5)
+
+
+async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(seconds=1.5))
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
+    post = await stack.publish("refused, and retried at once", [account])
+    await stack.retry(post)
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    async with stack.database.reading() as session:
+        of_target = select(Attempt).where(Attempt.target_id == post.targets[0].id).order_by(Attempt.id)
+        refused, _, sent = list(await session.scalars(of_target))
+    assert (refused.state, sent.state) == ("refused", "done")
+    assert refused.finished_at
+    assert sent.started_at - refused.finished_at > timedelta(seconds=1.4)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"),
+    [
+        ({}, 4),
+        ({"http_status": None}, 0),
+        ({"code": TOKEN_RENEWED}, 0),
+        ({"state": "unconfirmed"}, 0),
+        ({"finished_at": None}, 0),
+    ],
+    ids=str,
+)
+def test_only_an_answer_that_refused_a_post_makes_its_retry_wait(
+    monkeypatch: pytest.MonkeyPatch, attempt: dict[str, Any], seconds: int
+) -> None:
+    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(seconds=5))
+    now = datetime.now(UTC)
+    fields = {"state": "refused", "http_status": 400, "finished_at": now - timedelta(seconds=1), **attempt}
+    assert findings.look_in(Attempt(**fields), platforms()["twitter"], now) == timedelta(seconds=seconds)
+    assert findings.look_in(Attempt(**fields), platforms()["telegram"], now) <= timedelta(0)
 
 
 async def test_refused_target_is_tried_again_within_its_window(stack: Stack, parts: WorkerParts) -> None:
