@@ -41,12 +41,6 @@ class BackgroundTask:
     rests_s: float = 600.0
     """The pause of a task without such work. A round is done then all the same, if a condition were wrong."""
 
-    @property
-    def idle_every_s(self) -> float:
-        """Return the pause between two rounds of an idle service."""
-        pause = self.every_s() if callable(self.every_s) else self.every_s
-        return max(pause, self.rests_s) if self.looks_for else pause
-
     async def run(self) -> None:
         """Do one round after the other until this is cancelled."""
         failures = 0

@@ -1,7 +1,7 @@
 """The occurrences of a series: the wall times of its rules, and the instants at which they are."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import merge
@@ -71,11 +71,6 @@ class Pattern(Generic[S]):
         """Return the segment in effect at a wall time; before all, the first."""
         return next((segment for segment in reversed(self.segments) if segment.since <= wall), self.segments[0])
 
-    def changed_from(self, since: datetime, segment: S) -> "Pattern[S]":
-        """Return the pattern with another segment in effect from a wall time on; later segments are gone."""
-        earlier = [earlier for earlier in self.segments if earlier.since < since]
-        return replace(self, segments=[*earlier, segment])
-
 
 def expand(pattern: Pattern[S], first: datetime, end: datetime) -> Iterator[Occurrence]:
     """Yield the occurrences with wall times from `first` to before `end`, in order, the skipped ones too.
@@ -87,12 +82,6 @@ def expand(pattern: Pattern[S], first: datetime, end: datetime) -> Iterator[Occu
         begin, stop = max(first, segment.since), min(end, segment_end)
         if begin < stop:
             yield from _expand_segment(pattern, segment, begin, stop)
-
-
-def next_occurrences(pattern: Pattern[S], after: datetime, most: int) -> list[Occurrence]:
-    """Return at most `most` occurrences that are not skipped, from `after` on, within five years."""
-    ahead = (occurrence for occurrence in expand(pattern, after, after + FARTHEST) if occurrence.skip is None)
-    return list(islice(ahead, most))
 
 
 def _expand_segment(pattern: Pattern[S], segment: S, first: datetime, end: datetime) -> Iterator[Occurrence]:

@@ -120,7 +120,9 @@ async def rates(tasks: Iterable[BackgroundTask], watch: LatePostWatch, statement
         watch._saved_at = float("-inf")
         statements.texts.clear()
         await task.work()
-        every_s = late_posts._SAVED_EVERY_S if task.postponed == "state.not_kept" else task.idle_every_s
+        every_s = task.every_s() if callable(task.every_s) else task.every_s
+        every_s = max(every_s, task.rests_s) if task.looks_for else every_s
+        every_s = late_posts._SAVED_EVERY_S if task.postponed == "state.not_kept" else every_s
         by_task[task.postponed] = by_task.get(task.postponed, 0) + 60 * len(statements.texts) / every_s
     assert by_task["state.not_kept"] == 60 / late_posts._SAVED_EVERY_S
     return by_task

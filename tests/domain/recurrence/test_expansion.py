@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from whenever import PlainDateTime, clear_tzcache, reset_tzpath
 
 from domain.recurrence.dates import recurring_dates
-from domain.recurrence.expansion import Pattern, RuleSkip, Segment, expand, next_occurrences
+from domain.recurrence.expansion import Pattern, RuleSkip, Segment, expand
 from domain.recurrence.rule import DayRule, Frequency, MissingDay, Recurrence, Weekday
 from domain.zones import zone_names
 
@@ -115,13 +115,16 @@ def test_included_wall_times_are_in_order_and_not_counted() -> None:
     rule = Recurrence(frequency=Frequency.WEEKLY, count=2)
     included = frozenset({_wall("2026-03-04T12:00:00"), _wall("2026-03-09T09:00:00"), _wall("2026-05-01T09:00:00")})
     pattern = _pattern("2026-03-02T09:00:00", rule, include=included)
-    walls = [at.key for at in next_occurrences(pattern, _wall("2026-03-01T00:00:00"), 10)]
+    walls = [at.key for at in expand(pattern, _wall("2026-03-01T00:00:00"), _wall("2027-01-01T00:00:00"))]
     assert walls == ["2026-03-02T09:00:00", "2026-03-04T12:00:00", "2026-03-09T09:00:00", "2026-05-01T09:00:00"]
 
 
 def test_rule_that_never_comes_has_no_next_occurrence() -> None:
     rule = Recurrence(frequency=Frequency.YEARLY, by_month=(2,), by_month_day=(30,), skip=MissingDay.OMIT)
-    assert next_occurrences(_pattern("2026-01-01T09:00:00", rule), _wall("2026-01-01T00:00:00"), 3) == []
+    occurrences = expand(
+        _pattern("2026-01-01T09:00:00", rule), _wall("2026-01-01T00:00:00"), _wall("2031-01-01T00:00:00")
+    )
+    assert list(occurrences) == []
 
 
 def test_segment_ends_where_the_next_begins() -> None:
@@ -134,7 +137,7 @@ def test_segment_ends_where_the_next_begins() -> None:
             Segment(since=change, timezone=_BERLIN, start=start, recurrence=tuesdays),
         ]
     )
-    days = [at.wall.day for at in next_occurrences(pattern, start, 4)]
+    days = [at.wall.day for at in islice(expand(pattern, start, _wall("2027-01-01T00:00:00")), 4)]
     assert days == [2, 9, 17, 24]
 
 
@@ -166,18 +169,17 @@ def test_windows_that_meet_are_one_window(
     assert [*expand(pattern, first, middle), *expand(pattern, middle, end)] == list(expand(pattern, first, end))
 
 
-@given(_rules(), _rules(), _STARTS, _DAYS)
-def test_edit_and_edit_back_have_the_same_keys(
-    rule: Recurrence, other: Recurrence, start: datetime, after: timedelta
-) -> None:
+@given(_rules(), _STARTS, _DAYS)
+def test_edit_and_edit_back_have_the_same_keys(rule: Recurrence, start: datetime, after: timedelta) -> None:
     end, change = start + timedelta(days=400), start + after
 
     def keys(pattern: Pattern[Segment]) -> Iterator[str]:
         return (occurrence.key for occurrence in expand(pattern, start, end))
 
     before = _pattern(start.isoformat(), rule)
-    edited = before.changed_from(change, Segment(since=change, timezone=_BERLIN, start=start, recurrence=other))
-    back = edited.changed_from(change, Segment(since=change, timezone=_BERLIN, start=start, recurrence=rule))
+    earlier = [segment for segment in before.segments if segment.since < change]
+    # The edit back leaves a cut between two segments with equal rules.
+    back = Pattern([*earlier, Segment(since=change, timezone=_BERLIN, start=start, recurrence=rule)])
     assert list(keys(back)) == list(keys(before))
 
 
