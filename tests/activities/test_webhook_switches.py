@@ -1,9 +1,6 @@
 """Endpoints that are switched off, and the events of that time."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from domain.webhooks import OFF_AFTER
 from store.webhooks.deliveries import make_deliveries
@@ -12,12 +9,6 @@ from store.webhooks.logs import recover
 from tests.activities.receivers import answer
 from tests.activities.webhook_endpoints import Endpoint, endpoints
 from tests.stack import Stack
-
-
-@pytest.fixture
-async def endpoint(stack: Stack) -> AsyncIterator[Endpoint]:
-    async with endpoints(stack, 1) as (only,):
-        yield only
 
 
 async def test_an_endpoint_that_is_gone_is_switched_off_and_the_others_hear_it(stack: Stack) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,12 +28,6 @@ from tests.activities.receivers import answer, drop, hang
 from tests.activities.webhook_endpoints import Endpoint, endpoints, steps_of_worker
 from tests.stack import Stack
 from tests.statements import noting_statements
-
-
-@pytest.fixture
-async def endpoint(stack: Stack) -> AsyncIterator[Endpoint]:
-    async with endpoints(stack, 1) as (only,):
-        yield only
 
 
 async def test_events_are_delivered_once(endpoint: Endpoint) -> None:

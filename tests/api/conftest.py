@@ -77,6 +77,12 @@ async def create(api: Client, body: dict[str, Any], expected: int = 201) -> Any:
     return read_answer(await api.send_post(body), expected)
 
 
+async def draft(api: Client, content: str, *platforms: str, **more: Any) -> dict[str, Any]:
+    """Save a draft for accounts of these platforms, which need not be connected."""
+    targets = [{"platform": name, "accountId": f"{name}_{number}"} for number, name in enumerate(platforms)]
+    return read_answer(await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more}), 201)
+
+
 async def patch(api: Client, post: Any, expected: int = 200, /, **change: Any) -> Any:
     """Change a post, and return it if the answer has this status."""
     return read_answer(await api.patch(f"/v1/posts/{post['id']}", json=change), expected)
@@ -108,6 +114,14 @@ async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
     async with make_client(app, stack.api_key) as client:
         client.workspace_id = stack.workspace_id
         yield client
+
+
+@pytest.fixture
+async def no_pause_remains(api: Client) -> AsyncIterator[None]:
+    """End the pauses that other tests have left in the stack's workspace, and those of this test."""
+    await end_pauses(api)
+    yield
+    await end_pauses(api)
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus
 
 from domain.audit import Action
 from domain.post import PostStatus, TargetStatus
@@ -18,6 +17,7 @@ from store.maintenance.open_posts import open_due_between
 from store.models import Attempt, AuditEvent, Post, Target
 from store.posts.delivery import record_delivered
 from store.publishing.sending import settle
+from tests.reconcile.doctor.conftest import asleep, write
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
@@ -27,21 +27,6 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def recovery(stack: Stack) -> Recovery:
     return Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
-
-
-async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
-    """Schedule a post as the API does, and wait until its workflow sleeps."""
-    post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
-    handle = await stack.start(post)
-    async with stack.database.transaction() as session:
-        await record_delivered(session, {post.id: post.version})
-    assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
-    return post, handle
-
-
-async def write(stack: Stack, post: Post, **values: Any) -> None:
-    async with stack.database.transaction() as session:
-        await session.execute(update(Post).where(Post.id == post.id).values(**values))
 
 
 async def rewind(stack: Stack, post: Post) -> None:

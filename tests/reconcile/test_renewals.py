@@ -16,6 +16,7 @@ from store.accounts.renewals import ends_of_accounts
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault
+from tests.accounts.credentials.renewing import row
 from tests.stack import Stack
 
 DAY = timedelta(days=1)
@@ -27,11 +28,6 @@ async def parts(stack: Stack) -> AsyncIterator[WorkerParts]:
     async with open_parts(stack.settings, database) as parts:
         yield parts
     await database.close()
-
-
-async def row(stack: Stack, account: Account) -> Account:
-    async with stack.database.transaction() as session:
-        return await session.get_one(Account, (account.workspace_id, account.id))
 
 
 async def due(stack: Stack, account: Account, more: str = "") -> None:

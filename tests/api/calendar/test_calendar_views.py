@@ -13,8 +13,8 @@ from litestar import Litestar
 
 from api import auth
 from domain.calendar_views import MOST_VIEWS
-from tests.api.calendar.test_days import draft, texts
-from tests.api.conftest import PUBLIC_URL, Client, make_client, problems
+from tests.api.calendar.test_days import texts
+from tests.api.conftest import PUBLIC_URL, Client, draft, make_client, problems
 from tests.stack import Stack
 
 YEAR = datetime.now(UTC).year + 1

@@ -8,16 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from api.posts import counts
-from tests.api.conftest import Client, end_pauses, read_answer
+from tests.api.conftest import Client, draft, end_pauses, read_answer
 from tests.stack import Stack
 from tests.statements import Statement
 
 YEAR = datetime.now(UTC).year + 1
-
-
-async def draft(api: Client, content: str, *platforms: str, **more: Any) -> dict[str, Any]:
-    targets = [{"platform": name, "accountId": f"{name}_{number}"} for number, name in enumerate(platforms)]
-    return read_answer(await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more}), 201)
 
 
 async def read_days(api: Client, first: str, last: str, **query: Any) -> dict[str, Any]:

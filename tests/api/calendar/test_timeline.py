@@ -3,8 +3,8 @@
 from litestar import Litestar
 
 from tests.api.calendar.test_calendar_views import make_view
-from tests.api.calendar.test_days import YEAR, draft
-from tests.api.conftest import Client, make_client
+from tests.api.calendar.test_days import YEAR
+from tests.api.conftest import Client, draft, make_client
 
 
 async def test_posts_are_counted_by_day_status_and_platform(app: Litestar, stranger: Client) -> None:

@@ -23,6 +23,8 @@ from tests.api.conftest import Client, patch, problems, read_answer
 from tests.stack import Stack
 from tests.store.events.listening import listen
 
+pytestmark = pytest.mark.usefixtures("no_pause_remains")
+
 
 async def do(api: Client, campaign_id: str, action: str, status: int = 200, key: str = "") -> Any:
     headers = {"Idempotency-Key": key or new_id("k")}

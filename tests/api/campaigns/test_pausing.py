@@ -1,6 +1,5 @@
 """Campaigns are paused, resumed and moved over HTTP, once for each Idempotency-Key."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,15 +10,11 @@ from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import rfc3339
 from store.campaigns.changes import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client, end_pauses, read_answer
+from tests.api.conftest import Client, read_answer
 from tests.api.pauses.test_routes import post_body, shown_as, soon
 from tests.stack import Stack
 
-
-@pytest.fixture(autouse=True)
-async def no_pause_remains(api: Client) -> AsyncIterator[None]:
-    yield
-    await end_pauses(api)
+pytestmark = pytest.mark.usefixtures("no_pause_remains")
 
 
 @pytest.fixture

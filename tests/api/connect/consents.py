@@ -42,9 +42,7 @@ async def trade(api: Client, platform: str, back: dict[str, str], **more: Any) -
     return await api.post(f"/v1/connect/{platform}", json={name: value for name, value in body.items() if value})
 
 
-async def connected(
-    api: Client, stack: Stack, platform: str, person: str = "jane", consent_to: str = "", **query: str
-) -> dict[str, Any]:
+async def connected(api: Client, stack: Stack, platform: str, person: str = "jane", **query: str) -> dict[str, Any]:
     begun = await begin(api, platform, **query)
     response = await trade(api, platform, await consent(stack, begun, person))
     assert response.status_code in {200, 201}, response.text

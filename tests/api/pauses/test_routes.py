@@ -1,23 +1,18 @@
 """Pauses over HTTP: definite, named, repeated safely, and ended only with a word on what was missed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.schedule import rfc3339
-from tests.api.conftest import Client, end_pauses, problems, read_answer
+from tests.api.conftest import Client, problems, read_answer
 from tests.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("no_pause_remains")
+
 NOW = {"Prefer": "wait=0"}
-
-
-@pytest.fixture(autouse=True)
-async def no_pause_remains(api: Client) -> AsyncIterator[None]:
-    yield
-    await end_pauses(api)
 
 
 async def begin(api: Client, status: int = 201, **body: Any) -> Any:

@@ -11,16 +11,11 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts import counts
 from store.posts.list_filters import Shape
-from tests.api.conftest import Client, make_client, read_answer
+from tests.api.conftest import Client, draft, make_client, read_answer
 from tests.serving import started
 from tests.stack import Stack
 
 YEAR = datetime.now(UTC).year + 1
-
-
-async def draft(api: Client, content: str, *platforms: str, **more: Any) -> dict[str, Any]:
-    targets = [{"platform": name, "accountId": f"{name}_{number}"} for number, name in enumerate(platforms)]
-    return read_answer(await api.send_post({"content": content, "isDraft": True, "platforms": targets, **more}), 201)
 
 
 async def read_counts(api: Client, **query: Any) -> dict[str, Any]:

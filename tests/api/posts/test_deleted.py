@@ -7,13 +7,8 @@ from sqlalchemy import select, text
 
 from store.audit.trail import deletions_query
 from store.models import ApiKey
-from tests.api.conftest import Client, read_answer
+from tests.api.conftest import Client, draft, read_answer
 from tests.stack import Stack
-
-
-async def draft(api: Client, content: str, **more: Any) -> dict[str, Any]:
-    post: dict[str, Any] = (await api.send_post({"content": content, "isDraft": True, **more})).json()
-    return post
 
 
 async def deleted(api: Client, **query: Any) -> dict[str, Any]:

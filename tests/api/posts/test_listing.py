@@ -3,7 +3,6 @@
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,14 +13,9 @@ from api.posts.listing import cursor_after, read_cursor
 from domain.post import PostStatus, TargetStatus
 from store.models import Post, Target
 from store.posts.list_filters import Order, Position
-from tests.api.conftest import Client
+from tests.api.conftest import Client, draft
 from tests.api.posts.test_history import tweet
 from tests.stack import Stack
-
-
-async def draft(api: Client, content: str, **more: Any) -> dict[str, Any]:
-    post: dict[str, Any] = (await api.send_post({"content": content, "isDraft": True, **more})).json()
-    return post
 
 
 async def ids(api: Client, query: str = "") -> list[str]:

@@ -18,6 +18,7 @@ from store.posts.lists import Page, list_posts
 from store.posts.queries import find_post, is_moving
 from store.workspaces.queries import create_workspace
 from tests.stack import CLIENT
+from tests.store.publishing.sends import read
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 IMAGE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A")
@@ -45,13 +46,6 @@ async def save(database: Database, workspace: str, content: PostContent = CONTEN
     post = new_post(post_id, workspace, post_id, content, **values)
     await create_post(database, post)
     return post
-
-
-async def read(database: Database, post: Post) -> Post:
-    async with database.transaction() as session:
-        stored = await find_post(session, post.workspace_id, post.id)
-    assert stored is not None
-    return stored
 
 
 def columns(row: Post | Target) -> dict[str, Any]:
