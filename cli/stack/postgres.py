@@ -68,12 +68,24 @@ def processes_in(data: Path) -> list[psutil.Process]:
     return processes
 
 
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children()
+    except psutil.Error:
+        return []
+
+
 async def end_orphans(data: Path) -> None:
     """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
 
-    A server is ours if it works in this directory; the pid in the file may belong to another process by now.
+    A server is ours if it works in this directory; the pid in the file may belong to another process by now. Only the
+    server is asked to end, because the signal would kill a child that just starts, which the server takes for a crash.
     """
-    await end_all(processes_in(data), FAST_SHUTDOWN, _ORPHAN_GRACE)
+    processes = processes_in(data)
+    children = {child.pid for process in processes for child in _children(process)}
+    await end_all([process for process in processes if process.pid not in children], FAST_SHUTDOWN, _ORPHAN_GRACE)
+    # Those of a server that had to be killed.
+    await end_all(processes_in(data), signal.SIGQUIT, _ORPHAN_GRACE)
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 

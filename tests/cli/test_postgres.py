@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from cli.errors import UserError
 from cli.stack import postgres as module
-from cli.stack.orphans import ProcessLedger
+from cli.stack.orphans import ProcessLedger, end_all
 from cli.stack.parts import postgres_part
 from cli.stack.postgres import Postgres, processes_in
 from cli.stack.process import spawn
@@ -109,7 +110,14 @@ async def test_a_stale_pid_file_does_not_keep_it_from_starting(
         assert await run(postgres.url, "SELECT n FROM kept") == 42
 
 
-async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
+async def test_running_server_is_stopped_before_a_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def end(processes: list[psutil.Process], number: signal.Signals, grace: float) -> None:
+        asked.extend(process.pid for process in processes)
+        await end_all(processes, number, grace)
+
+    monkeypatch.setattr(module, "end_all", end)
     before = Postgres(folder / "postgres", PASSWORD, None)
     remains = await spawn(await before.command(), folder / "left.log")
     reaped = asyncio.create_task(remains.wait())
@@ -124,6 +132,8 @@ async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
         assert not alive(remains.pid)
         assert await run(postgres.url, "SELECT n FROM kept") == 42
     assert await reaped == 0
+    # A child that just starts would be killed by the signal.
+    assert asked == [remains.pid]
 
 
 async def test_a_server_that_hangs_is_ended_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
