@@ -18,8 +18,9 @@ _LEAST_SHARE = 0.5
 """The share of the pace that is left afterwards, whatever is published."""
 _CROWD_SHARE, _SMALLEST_CROWD = 0.2, 20
 """As many targets as this share of the pace, due in one second, are a crowd: each costs about as much as a start."""
-_CROWD_LEAD_S = 1.0
-"""How long before a crowd is due the deliveries end: Temporal and the worker finish what they have begun."""
+_CROWD_LEAD_S = 2.0
+"""How long before a crowd is due the deliveries end: Temporal and the worker finish what they have begun. With one
+second, half of a crowd had not run its first task when it was due, and had 0.81 times the targets a second."""
 _CATCH_UP_SHARE = 0.5
 """How much more than the pace a turn takes if earlier ones took less."""
 _LONGEST_DEBT_S = 30

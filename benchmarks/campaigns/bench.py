@@ -61,7 +61,7 @@ class Bench:
 
     @property
     def delivered_posts(self) -> int:
-        """How many posts are delivered to their workflows, a hundred a second."""
+        """How many moved posts are delivered to their workflows, a hundred a second."""
         return self.posts // 2
 
     @asynccontextmanager

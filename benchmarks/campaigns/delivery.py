@@ -57,7 +57,7 @@ async def imports(bench: Bench) -> Job:
 
 async def starts(bench: Bench) -> Job:
     """Import posts, and wait until every workflow runs, while others publish and read."""
-    probe, posts = await bench.create(datetime.now(UTC) + timedelta(days=1)), bench.delivered_posts
+    probe, posts = await bench.create(datetime.now(UTC) + timedelta(days=1)), bench.posts
     publishing = asyncio.create_task(_publish(bench))
     read_idle = await _reads_and_looks(bench, probe, publishing)
     now_idle, herds_idle = await publishing

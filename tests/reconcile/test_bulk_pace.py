@@ -74,14 +74,14 @@ def test_later_turns_deliver_half_as_many_again_after_slow_ones() -> None:
     assert turns == 2 * LONGEST_DEBT_S, "half a minute of the pace"
 
 
-def test_a_turn_ends_a_second_before_a_crowd_is_due_and_none_begins_until_it_is_published() -> None:
-    begun = moments(PER_S, crowd_in_s=1.5)
+def test_a_turn_ends_two_seconds_before_a_crowd_is_due_and_none_begins_until_it_is_published() -> None:
+    begun = moments(PER_S, crowd_in_s=2.5)
     assert abs(len(begun) - PER_S / 2) <= PER_S / 10
     assert begun[-1] < 0.5
     pace = BulkPace(PER_S, lambda: False)
-    assert [pace.most(crowd_in_s) for crowd_in_s in (-5, 0, 1)] == [0, 0, 0]
-    assert 0 < pace.most(1.1) <= PER_S / 5, "no more posts are claimed than the turn has time for"
-    assert pace.most(2) == pace.most(inf)
+    assert [pace.most(crowd_in_s) for crowd_in_s in (-5, 0, 2)] == [0, 0, 0]
+    assert 0 < pace.most(2.1) <= PER_S / 5, "no more posts are claimed than the turn has time for"
+    assert pace.most(3) == pace.most(inf)
     assert pace.crowd < PER_S
     assert BulkPace(1, lambda: False).crowd == pace.crowd, "two posts are no crowd"
 
@@ -114,7 +114,7 @@ def test_bulk_work_gives_way_for_a_minute_at_most() -> None:
         assert pace.most(inf) > PER_S
         pace.end(PER_S, more_wait=True)
     for crowd_in_s in range(10):
-        assert pace.most(crowd_in_s) == (0 if crowd_in_s <= 1 else PER_S * 3 / 2)
+        assert pace.most(crowd_in_s) == (0 if crowd_in_s <= 2 else PER_S * 3 / 2)
     publishes = True
     for _ in range(10):
         assert pace.most(inf) == LEAST, "ten seconds in which nothing was published"
