@@ -19,6 +19,9 @@ from cli.stack.ports import free_port
 from store.schema.revisions import code_version, revisions
 from tests.databases import empty_database, new_database
 
+# Each test starts one to three processes of the product, which takes a second of a processor each.
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = {"api": ["-P", "-m", "cli.main", "api"], "worker": ["-P", "-m", "worker"]}
 RUNS = 25
@@ -58,7 +61,6 @@ async def first_line(env: dict[str, str], *arguments: str) -> AsyncIterator[dict
         await process.communicate()
 
 
-@pytest.mark.thorough
 @pytest.mark.timeout(600)
 async def test_migrate_ends_with_the_status_of_its_work(postgres_url: str, temporal: WorkflowEnvironment) -> None:
     env = environment(await new_database(postgres_url), temporal)
