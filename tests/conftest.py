@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker._workflow import _WorkflowWorker
 
 from activities import findings, options
 from platforms.registry import platforms
@@ -128,6 +130,23 @@ def _refused_posts_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 def _log_lines_are_no_output() -> None:
     """Send log lines through logging: lines of background tasks must not mix into the output of a command."""
     structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workflows_may_wait_for_a_processor() -> Iterator[None]:
+    """Let workflows of a test's own workers compute for a minute: on a busy machine the SDK's two seconds are too few.
+
+    The product's workers have a limit of their own (`runtime.worker`).
+    """
+    initialize_worker = _WorkflowWorker.__init__
+
+    def initialize(self: _WorkflowWorker, **options: Any) -> None:
+        initialize_worker(self, **options)
+        self._deadlock_timeout_seconds = 60
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_WorkflowWorker, "__init__", initialize)
+        yield
 
 
 @pytest.fixture(scope="session")

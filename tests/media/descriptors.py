@@ -1,5 +1,6 @@
 """The files that this process has open."""
 
+import asyncio
 import contextlib
 import os
 import stat
@@ -13,3 +14,10 @@ def open_files() -> int:
         with contextlib.suppress(OSError):
             count += not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
     return count
+
+
+async def wait_for_open_files(most: int) -> None:
+    """Wait until no more files are open: other threads of this process open some for a moment, as by an import."""
+    async with asyncio.timeout(60):
+        while open_files() > most:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.02)

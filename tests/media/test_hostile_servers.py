@@ -16,7 +16,7 @@ from media.disk import MediaDisk
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError
-from tests.media.descriptors import open_files
+from tests.media.descriptors import open_files, wait_for_open_files
 from tests.media.hostile import (
     JPEG,
     MP4_HEAD,
@@ -184,8 +184,7 @@ async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
         # No connection is left for the garbage collector, which seldom runs.
         for ended in hung_up:
             await ended.wait()
-        while open_files() > before:  # noqa: ASYNC110 - no event is set
-            await asyncio.sleep(0.02)
+        await wait_for_open_files(before)
     await files.close()
     listening.close()
 

@@ -14,7 +14,7 @@ from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 from runtime.parts import open_parts
 from store.publishing.targets import load
-from tests.media.descriptors import open_files
+from tests.media.descriptors import open_files, wait_for_open_files
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
 from tests.stack import Stack
 
@@ -34,7 +34,7 @@ async def make(server: HostileServer) -> AsyncIterator[Make]:
     yield make_shared_files
     for shared_files in all_files:
         await shared_files.close()
-    assert open_files() <= before
+    await wait_for_open_files(before)
 
 
 def picture(server: HostileServer, name: str = "/a", sent: Answer | None = None) -> Media:
@@ -99,9 +99,7 @@ async def test_kept_file_expires(make: Make, server: HostileServer) -> None:
     before = open_files()
     files, media = make(keep_s=0.05), picture(server)
     await read(files, media)
-    async with asyncio.timeout(60):
-        while open_files() > before:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.02)
+    await wait_for_open_files(before)
     await read(files, media)
     assert len(server.requests) == 2
 
@@ -180,9 +178,7 @@ async def test_a_fetch_without_waiters_ends(make: Make, server: HostileServer) -
     alone.cancel()
     await asyncio.gather(alone, return_exceptions=True)
     may_end.set()
-    async with asyncio.timeout(60):
-        while open_files() > before:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.02)
+    await wait_for_open_files(before)
 
 
 async def test_a_failure_reaches_all_waiters_and_is_not_kept(make: Make, server: HostileServer) -> None:
