@@ -102,13 +102,17 @@ def resolve(text: str, zone: str) -> ScheduledTime:
         raise ValueError("the date is out of range") from error
 
 
-def _at_wall_time(wall_time: datetime, zone: str) -> ScheduledTime:
+def wall_instant(wall_time: datetime, zone: tzinfo) -> datetime:
+    """Return the instant of a wall time in a zone, in UTC, by the rules of `resolve`. Raises ValueError."""
     try:
         # fold=0 picks the offset before a change, which is both rules together.
-        instant = wall_time.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
+        return wall_time.replace(tzinfo=zone, fold=0).astimezone(UTC)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
-    return ScheduledTime(instant, wall_time.isoformat(), zone)
+
+
+def _at_wall_time(wall_time: datetime, zone: str) -> ScheduledTime:
+    return ScheduledTime(wall_instant(wall_time, zone_named(zone)), wall_time.isoformat(), zone)
 
 
 _SHIFT = re.compile(

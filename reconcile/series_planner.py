@@ -6,11 +6,13 @@ import structlog
 
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
-from store.series.planning import claim_series, plan_series
+from store.series.planning import claim_one, claim_series, plan_series, postpone_complete
 
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 5.0
+_BATCH = 50
+"""Series that are looked at together. Usually none of them lacks a post."""
 _AFTER_A_FAILURE = timedelta(minutes=5)
 """When a series is looked at again that could not be planned: the others are planned meanwhile."""
 
@@ -26,16 +28,24 @@ def planner_task(database: Database, most_open_posts: int) -> BackgroundTask:
 
 
 async def plan_next(database: Database, most_open_posts: int = 0) -> bool:
-    """Make posts for one series whose turn it is; return whether there was one.
+    """Look at the series whose turn it is, and make posts that they lack; return whether there were any series.
 
     `most_open_posts`: how many posts of a workspace may be open; 0 for any number.
     """
     now = datetime.now(UTC)
     async with database.transaction() as session:
-        series = await claim_series(session, now)
-        if series is None:
-            return False
-        series_id = series.id
+        claimed = await claim_series(session, now, _BATCH)
+        behind_ids = await postpone_complete(session, claimed, now)
+    for series_id in behind_ids:
+        await _plan(database, series_id, now, most_open_posts)
+    return bool(claimed)
+
+
+async def _plan(database: Database, series_id: str, now: datetime, most_open_posts: int) -> None:
+    """Make posts for a series, unless it is planned already; if that fails, let it wait."""
+    async with database.transaction() as session:
+        if (series := await claim_one(session, series_id, now)) is None:
+            return
         try:
             async with session.begin_nested():
                 planned = await plan_series(session, series, now, most_open_posts)
@@ -45,7 +55,6 @@ async def plan_next(database: Database, most_open_posts: int = 0) -> bool:
             log.exception("series.not_planned", series_id=series_id)
             await session.refresh(series)
             series.plan_at, series.behind_since = now + _AFTER_A_FAILURE, series.behind_since or now
-            return True
+            return
     if planned.posts or planned.missing:
         log.info("series.advanced", series_id=series_id, posts=len(planned.posts), missing=planned.missing)
-    return True

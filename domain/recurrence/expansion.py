@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.recurrence.dates import recurring_dates
 from domain.recurrence.rule import Recurrence
-from domain.schedule import resolve
+from domain.schedule import wall_instant
 from domain.zones import zone_named
 
 FARTHEST = timedelta(days=5 * 365 + 1)
@@ -91,7 +91,7 @@ def _expand_segment(pattern: Pattern[S], segment: S, first: datetime, end: datet
     included = sorted(wall for wall in pattern.include if since <= wall < end)
     earlier: dict[datetime, datetime] = {}
     for wall, _ in groupby(merge(_rule_walls(segment, since, end), included)):
-        instant = resolve(wall.isoformat(), segment.timezone).instant
+        instant = wall_instant(wall, zone)
         moved = instant.astimezone(zone).replace(tzinfo=None) != wall
         skip = _find_skip(wall, instant, pattern.exclude, earlier)
         if skip is None:

@@ -1,11 +1,13 @@
 """The making of posts for occurrences that come: each once, under the lock of the series' row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from domain.campaigns import CampaignStatus
 from domain.ids import made_at, new_id, workflow_id
@@ -28,6 +30,14 @@ _NO_ROOM_FOR = timedelta(minutes=5)
 
 _AFTER = "~"
 """A character that is after all those of wall times."""
+_MADE = text("""
+SELECT series.id, ARRAY(
+  SELECT occurrence FROM occurrences
+  WHERE series_id = series.id AND occurrence BETWEEN series.first AND series.last AND state = 'made'
+)
+FROM unnest(CAST(:ids AS text[]), CAST(:first AS text[]), CAST(:last AS text[])) AS series (id, first, last)
+""")
+"""The occurrences of each series that have posts: one row a series, because usually all of a range have them."""
 _OPEN = (PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHING)
 
 
@@ -76,10 +86,48 @@ async def read_campaign_times(session: AsyncSession, series: Series) -> Campaign
     return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, blackouts)
 
 
-async def claim_series(session: AsyncSession, now: datetime) -> Series | None:
-    """Lock the series that has waited longest for the planner; those that are locked already are left out."""
-    query = select(Series).where(Series.plan_at <= now).order_by(Series.plan_at, Series.id).limit(1)
-    return await session.scalar(query.with_for_update(skip_locked=True))
+async def claim_series(session: AsyncSession, now: datetime, most: int) -> Sequence[Series]:
+    """Lock up to `most` series that wait for the planner, the longest waiting first, without their contents.
+
+    Those that are locked already are left out.
+    """
+    query = _waiting(now).order_by(Series.plan_at, Series.id).limit(most).options(defer(Series.contents))
+    return list(await session.scalars(query))
+
+
+async def claim_one(session: AsyncSession, series_id: str, now: datetime) -> Series | None:
+    """Lock a series if it still waits for the planner; None if it does not, or is locked already."""
+    return await session.scalar(_waiting(now).where(Series.id == series_id))
+
+
+def _waiting(now: datetime) -> Select[Series]:
+    return select(Series).where(Series.plan_at <= now).with_for_update(skip_locked=True)
+
+
+async def postpone_complete(session: AsyncSession, claimed: Sequence[Series], now: datetime) -> list[str]:
+    """Let those of locked series that lack no post wait for their next look; return the ids of the others.
+
+    Usually that is all of them, so few statements read and write them together.
+    """
+    times: dict[tuple[str, str | None], CampaignTimes] = {}
+    ahead: dict[str, list[Occurrence]] = {}
+    for series in claimed:
+        campaign = (series.workspace_id, series.campaign_id)
+        try:
+            if campaign not in times:
+                times[campaign] = await read_campaign_times(session, series)
+            ahead[series.id] = _occurrences_ahead(series, times[campaign], now)
+        except SQLAlchemyError:
+            raise
+        except Exception:  # noqa: BLE001, S112 `plan_series` raises it again, for this series alone
+            continue
+    missing = await _missing(session, ahead)
+    for series in claimed:
+        if missing.get(series.id) == []:
+            campaign = (series.workspace_id, series.campaign_id)
+            _set_planned(series, ahead[series.id], now, may_schedule=times[campaign].may_schedule)
+    await session.flush()
+    return [series.id for series in claimed if missing.get(series.id) != []]
 
 
 async def plan_series(session: AsyncSession, series: Series, now: datetime, most_open_posts: int = 0) -> PlannedPosts:
@@ -90,7 +138,7 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, most
     """
     times = await read_campaign_times(session, series)
     ahead = _occurrences_ahead(series, times, now)
-    missing = await _missing(session, series, ahead)
+    missing = (await _missing(session, {series.id: ahead}))[series.id]
     posts: list[NewPost] = []
     room = await _room(session, series, most_open_posts) if missing else MOST_AT_ONCE
     if batch := missing[: max(0, room)]:
@@ -103,13 +151,19 @@ async def plan_series(session: AsyncSession, series: Series, now: datetime, most
         has_room = len(posts) == MOST_AT_ONCE
         series.plan_at = now if has_room else now + _NO_ROOM_FOR
         series.behind_since = series.behind_since or (None if has_room else now)
+        series.is_finished = False
     else:
-        series.plan_at, series.behind_since = now + LOOK_EVERY, None
-    if ahead and not left_over:
-        series.made_until = ahead[-1].instant
-    series.is_finished = times.may_schedule and not ahead
+        _set_planned(series, ahead, now, may_schedule=times.may_schedule)
     await session.flush()
     return PlannedPosts(posts, left_over)
+
+
+def _set_planned(series: Series, ahead: Sequence[Occurrence], now: datetime, *, may_schedule: bool) -> None:
+    """Note that all these occurrences of a series have posts."""
+    series.plan_at, series.behind_since = now + LOOK_EVERY, None
+    if ahead:
+        series.made_until = ahead[-1].instant
+    series.is_finished = may_schedule and not ahead
 
 
 def _occurrences_ahead(series: Series, times: CampaignTimes, now: datetime) -> list[Occurrence]:
@@ -119,22 +173,22 @@ def _occurrences_ahead(series: Series, times: CampaignTimes, now: datetime) -> l
 async def missing_occurrences(session: AsyncSession, series: Series, now: datetime) -> list[str]:
     """Return the wall times of the occurrences of a series that should have posts now, and have none."""
     times = await read_campaign_times(session, series)
-    missing = await _missing(session, series, _occurrences_ahead(series, times, now))
-    return [occurrence.key for occurrence in missing]
+    missing = await _missing(session, {series.id: _occurrences_ahead(series, times, now)})
+    return [occurrence.key for occurrence in missing[series.id]]
 
 
-async def _missing(session: AsyncSession, series: Series, ahead: Sequence[Occurrence]) -> list[Occurrence]:
-    if not ahead:
-        return []
-    # Keys only: usually all have entries.
-    keys = select(OccurrenceEntry.occurrence).where(
-        OccurrenceEntry.series_id == series.id,
-        OccurrenceEntry.occurrence >= ahead[0].key,
-        OccurrenceEntry.occurrence <= ahead[-1].key,
-        OccurrenceEntry.state == OccurrenceState.MADE.value,
-    )
-    existing = set(await session.scalars(keys))
-    return [occurrence for occurrence in ahead if occurrence.key not in existing]
+async def _missing(session: AsyncSession, ahead: Mapping[str, Sequence[Occurrence]]) -> dict[str, list[Occurrence]]:
+    """Return those of the occurrences of each series that have no post, by the series' id."""
+    ranges = [
+        (series_id, occurrences[0].key, occurrences[-1].key) for series_id, occurrences in ahead.items() if occurrences
+    ]
+    ids, first, last = zip(*ranges, strict=True) if ranges else ((), (), ())
+    rows = await session.execute(_MADE, {"ids": list(ids), "first": list(first), "last": list(last)})
+    keys = {series_id: set(made) for series_id, made in rows}
+    return {
+        series_id: [occurrence for occurrence in occurrences if occurrence.key not in keys.get(series_id, ())]
+        for series_id, occurrences in ahead.items()
+    }
 
 
 async def _room(session: AsyncSession, series: Series, most_open_posts: int) -> int:

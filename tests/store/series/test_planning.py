@@ -18,6 +18,7 @@ from store.database import Database
 from store.models import Campaign, Post, Series
 from store.series.planning import MOST_AT_ONCE
 from tests.databases import add_workspace
+from tests.statements import noting_statements
 from tests.store.series.samples import (
     DAILY,
     ZONE,
@@ -146,6 +147,25 @@ async def test_workspace_without_room_gets_no_more_posts(database: Database) -> 
     while await plan_next(database, most_open_posts=7):
         pass
     assert len(await posts_of_series(database, series_id)) == 7
+
+
+async def test_look_at_many_complete_series_takes_few_statements(
+    database: Database, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = await _add_campaign(database, workspace)
+    pattern = Pattern([segment(tomorrow(), DAILY.model_copy(update={"count": 3}), campaign_id=campaign_id)])
+    ids = [await add_series(database, workspace, pattern, campaign_id=campaign_id) for _ in range(20)]
+    while await plan_next(database):
+        pass
+    async with database.transaction() as session:
+        await session.execute(update(Series).where(Series.id.in_(ids)).values(plan_at=datetime.now(UTC)))
+    with noting_statements(monkeypatch, own=True) as statements:
+        assert await plan_next(database)
+    assert len([statement for statement in statements if statement.concerns(*ids)]) <= 2
+    assert len(statements) <= 6
+    async with database.reading() as session:
+        waiting = select(Series.id).where(Series.id.in_(ids), Series.plan_at > datetime.now(UTC))
+        assert set(await session.scalars(waiting)) == set(ids)
 
 
 async def test_series_that_cannot_be_planned_does_not_stop_the_others(database: Database, workspace: str) -> None:
