@@ -20,7 +20,7 @@ from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.announcer import announce
 from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Id, Post, Target
-from store.pauses.gates import closed_gates, is_any_closed, stopped_by
+from store.pauses.gates import is_any_closed, is_stopped, stopped_by
 from store.pauses.many import make_drafts, raise_versions, wait_statement
 
 _SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
@@ -61,7 +61,7 @@ def _missed_by(workspace_id: str, gate: Gate, now: datetime) -> Select[str]:
 
 async def count_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> Resumed:
     """Count the posts that a closed gate has missed; `published` are those that no other gate stops."""
-    others = closed_gates(resumed=gate).exists()
+    others = is_stopped(resumed=gate)
     query = _missed_by(workspace_id, gate, now).add_columns(func.bool_and(others).label("stays"))
     posts = query.group_by(Target.post_id).subquery()
     count = select(func.count().filter(~posts.c.stays), func.count().filter(posts.c.stays))
@@ -83,14 +83,14 @@ async def lock_missed(
     # Statements of their own: they see what was committed while this one waited for the locks.
     if not await is_any_closed(session, workspace_id, gate):
         return await _read(session, ids, now, stopped_by(gate)), 0
-    posts = await _read(session, ids, now, stopped_by(gate) & ~closed_gates(resumed=gate).exists())
+    posts = await _read(session, ids, now, stopped_by(gate) & ~is_stopped(resumed=gate))
     return posts, (await count_missed(session, workspace_id, gate, now)).still_paused
 
 
 async def read_missed(session: AsyncSession, workspace_id: str, gate: Gate, now: datetime) -> list[MissedPost]:
     """Return the posts that `lock_missed` would let continue, without locking them."""
     ids = list(await session.scalars(_missed_by(workspace_id, gate, now)))
-    return await _read(session, ids, now, stopped_by(gate) & ~closed_gates(resumed=gate).exists())
+    return await _read(session, ids, now, stopped_by(gate) & ~is_stopped(resumed=gate))
 
 
 async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[MissedPost]:
@@ -98,7 +98,7 @@ async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[Mis
 
     Posts that another transaction has locked are left out.
     """
-    return await lock_held(session, ~closed_gates().exists(), now, most)
+    return await lock_held(session, ~is_stopped(), now, most)
 
 
 async def lock_held(

@@ -24,7 +24,7 @@ from domain.transitions import NO_FAILURE
 from store.announcer import announce
 from store.audit.trail import add_entry
 from store.models import Account, Attempt, Post, Target
-from store.pauses.gates import closed_gates
+from store.pauses.gates import is_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ _checked = (
     .exists()
 )
 _MUST_CONFIRM = _LEFT.where(~_checked).exists().label("must_confirm")
-_IS_PAUSED = closed_gates().exists().label("is_paused")
+_IS_PAUSED = is_stopped().label("is_paused")
 LOADED_TARGET = (
     select(Post, Target, Account, _LastSend, _SENT_SINCE, _MUST_CONFIRM, _IS_PAUSED)
     .join(Target, Target.post_id == Post.id)
