@@ -12,11 +12,13 @@ from weakref import WeakKeyDictionary
 
 HEAVY = 16 * 1024
 """Bytes of a body or a response, or characters of a post's texts, from which on the work with them is heavy."""
-_PIECE_S = 0.005
+_PIECE_S = 0.002
 _LONGEST_PAUSE_S = 0.1
 """A pause is as long as the work before it: light requests get at least half of the event loop, if they want it."""
 _LOOK_EVERY_S = 0.001
-"""How often a pause looks whether another request is under way. In that time a new one is noticed."""
+"""How often a pause looks whether another request is under way."""
+_ROUNDS_TO_NOTICE = 4
+"""Rounds of the event loop in which a request that has come is noticed: its bytes are read, and its task begins."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _requests: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
@@ -45,10 +47,10 @@ class LoopShare:
             return
         rested = time.perf_counter()
         until = rested + min(rested - self._since, _LONGEST_PAUSE_S)
-        while True:
+        for _ in range(_ROUNDS_TO_NOTICE):
+            await asyncio.sleep(0)
+        while time.perf_counter() < until and _are_others_under_way():
             await asyncio.sleep(min(_LOOK_EVERY_S, max(until - time.perf_counter(), 0)))
-            if time.perf_counter() >= until or not _are_others_under_way():
-                break
         self._since = time.perf_counter()
 
 
