@@ -1,8 +1,9 @@
-"""A day's rows in a real PostgreSQL: `uv run python -m benchmarks.fleet.rows [POSTS]`.
+"""A day's rows in a real PostgreSQL: `uv run python -m benchmarks.fleet.rows [POSTS [--reads]]`.
 
 Fills a database with a million posts (or POSTS) of two targets, and their attempts, keys, events and audit lines. It
-prints what they take on the disk, what reads and background tasks read, and what it costs to delete and vacuum them.
-Exits with 1 if one of them reads all rows of a table that grows. Needs 12 GB of disk for a million posts, for WAL, too.
+prints what they take on the disk, what reads and background tasks read, and what it costs to delete and vacuum them:
+not with `--reads`. Exits with 1 if one of them reads all rows of a table that grows. Needs 12 GB of disk for a million
+posts, for WAL, too; with `--reads` 6 GB for each million, and 5 GB.
 """
 
 import asyncio
@@ -187,7 +188,7 @@ async def past_events(database: Database, now: datetime, most: int) -> AsyncIter
             yield await delete_past_events(session, now, _BATCH)
 
 
-async def run(database: Database, pid: int, posts: int) -> bool:
+async def run(database: Database, pid: int, posts: int, *, deletes: bool) -> bool:
     """Fill, measure and print; return whether everything reads by indexes."""
     began = time.monotonic()
     await execute(database, _OWNERS)
@@ -207,7 +208,14 @@ async def run(database: Database, pid: int, posts: int) -> bool:
         read = await count_reads(database, action)
         scanned |= bool(read.scans)
         print(f"{name}: {read.pages} pages" + (f", ALL ROWS OF {sorted(read.scans)}" if read.scans else ""), flush=True)
-    day = posts // _FILLED_DAYS
+    if deletes:
+        await measure_deletion(database, pid, posts // _FILLED_DAYS, posts)
+    return not scanned
+
+
+async def measure_deletion(database: Database, pid: int, day: int, posts: int) -> None:
+    """Delete the posts of the first day as retention does, vacuum, and add a day's posts again."""
+    now = datetime.now(UTC)
     await delete(database, pid, "posts", past_posts(database))
     await delete(database, pid, "events", past_events(database, now, 4 * day))
     cpu, began = cpu_seconds(pid), time.monotonic()
@@ -221,10 +229,9 @@ async def run(database: Database, pid: int, posts: int) -> bool:
     for table in ("posts", "targets", "attempts", "events"):
         size = grown[table]
         print(f"{table}: grows by {(sum(size) - sum(former[table])) / day:.0f} bytes a new post")
-    return not scanned
 
 
-async def main(posts: int) -> int:
+async def main(posts: int, *, deletes: bool) -> int:
     """Run it with a server of its own."""
     with postgres_folder(in_memory=False) as server:
         initialize(server)
@@ -234,10 +241,11 @@ async def main(posts: int) -> int:
             await new_database(server.url), limits=TimeLimits(statement=None, lock=None), pool_size=1, max_overflow=1
         )
         try:
-            return int(not await run(database, server.process.pid, posts))
+            return int(not await run(database, server.process.pid, posts, deletes=deletes))
         finally:
             await database.close()
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else POSTS)))
+    count = int(sys.argv[1]) if sys.argv[1:] else POSTS
+    sys.exit(asyncio.run(main(count, deletes="--reads" not in sys.argv[2:])))
