@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 5.0
 _BATCH = 50
-"""Series that are looked at together. Usually none of them lacks a post."""
+"""Series that are looked at together. Usually no series lacks a post."""
 _AFTER_A_FAILURE = timedelta(minutes=5)
 """When a series is looked at again that could not be planned: the others are planned meanwhile."""
 

@@ -30,7 +30,7 @@ _NO_ROOM_FOR = timedelta(minutes=5)
 
 _AFTER = "~"
 """A character that is after all those of wall times."""
-_MADE = text("""
+_KEYS = text("""
 SELECT series.id, ARRAY(
   SELECT occurrence FROM occurrences
   WHERE series_id = series.id AND occurrence BETWEEN series.first AND series.last AND state = 'made'
@@ -182,9 +182,11 @@ async def _missing(session: AsyncSession, ahead: Mapping[str, Sequence[Occurrenc
     ranges = [
         (series_id, occurrences[0].key, occurrences[-1].key) for series_id, occurrences in ahead.items() if occurrences
     ]
-    ids, first, last = zip(*ranges, strict=True) if ranges else ((), (), ())
-    rows = await session.execute(_MADE, {"ids": list(ids), "first": list(first), "last": list(last)})
-    keys = {series_id: set(made) for series_id, made in rows}
+    keys: dict[str, set[str]] = {}
+    if ranges:
+        ids, first, last = map(list, zip(*ranges, strict=True))
+        rows = await session.execute(_KEYS, {"ids": ids, "first": first, "last": last})
+        keys = {series_id: set(occurrences) for series_id, occurrences in rows}
     return {
         series_id: [occurrence for occurrence in occurrences if occurrence.key not in keys.get(series_id, ())]
         for series_id, occurrences in ahead.items()
