@@ -1,16 +1,14 @@
 """Search far, and print the results: `uv run python -m tests.model`.
 
-Exits with 1 if a promise is broken. With --old it searches the rules before rows had versions, which break promises.
+Exits with 1 if a promise is broken.
 """
 
 import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.model.old import OldModel
 from tests.model.owned import OwnedModel
-from tests.model.post import Model
-from tests.model.scenarios import FAR, OLD
+from tests.model.scenarios import FAR
 from tests.model.search import SearchResult, search
 from tests.model.state import World
 
@@ -29,21 +27,18 @@ def as_text(name: str, result: SearchResult) -> str:
     return "\n".join([head, *ways])
 
 
-def _searched(model: Model, name: str, start: World, most: int) -> tuple[str, SearchResult]:
-    return name, search(model, start, most)
+def _searched(name: str, start: World, most: int) -> tuple[str, SearchResult]:
+    return name, search(OwnedModel(), start, most)
 
 
 def main() -> None:
     """Search every scenario, two at a time."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
-    parser.add_argument("--old", action="store_true", help="search the rules that were before")
     parser.add_argument("--states", type=int, default=_MOST, help="states to visit in each scenario at most")
     arguments = parser.parse_args()
-    model: Model = OldModel() if arguments.old else OwnedModel()
-    scenarios = OLD if arguments.old else FAR
     states, broken = 0, False
     with ProcessPoolExecutor(2) as pool:
-        tasks = [pool.submit(_searched, model, name, start, arguments.states) for name, start in scenarios.items()]
+        tasks = [pool.submit(_searched, name, start, arguments.states) for name, start in FAR.items()]
         for task in tasks:
             name, search_result = task.result()
             states, broken = states + search_result.states, broken or bool(search_result.broken)

@@ -23,8 +23,7 @@ TO_DRAFT = -1
 """In place of a due time: the post becomes a draft."""
 SENDS = frozenset({StepKind.PUBLISH, StepKind.CONFIRM, StepKind.GIVE_UP})
 """The steps of the target; the others are steps of the post."""
-_REPORT_THE_TARGET = SENDS | {StepKind.REOPEN}
-_REPORT_A_REASON = frozenset({Answer.GONE, Answer.NOT_YET, Answer.STALE, Answer.SUPERSEDED})
+_REPORT_A_REASON = frozenset({Answer.GONE, Answer.NOT_YET, Answer.SUPERSEDED})
 _Item = TypeVar("_Item", Step, Message)
 
 
@@ -63,9 +62,9 @@ def done(world: World, step: Step) -> World:
     """End a step; its result goes to its workflow, if that still awaits it."""
     if step.late:
         return world
-    if step.kind in _REPORT_THE_TARGET and step.answer not in _REPORT_A_REASON:
+    if step.kind in SENDS and step.answer not in _REPORT_A_REASON:
         step = step._replace(answer=Answer.STANDS, due=world.row.target)
-    return put(world, step._replace(stage=Stage.DONE, number=step.number if step.kind == StepKind.AMEND else 0, age=0))
+    return put(world, step._replace(stage=Stage.DONE, number=0, age=0))
 
 
 def answered(world: World, step: Step, answer: int) -> World:

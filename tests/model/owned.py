@@ -64,7 +64,6 @@ class OwnedModel(Model):
 
     absence_counts_from_the_end = True
     asks_after_the_fence = True
-    given_up_is_given_up = True
 
     def may_begin(self, row: Row, step: Step, now: int) -> int:
         if row.post != step.post:
@@ -74,9 +73,6 @@ class OwnedModel(Model):
     def may_conclude(self, row: Row, step: Step) -> bool:
         # A finding is about the last send that was known when it was confirmed.
         return row.target == Target.UNCONFIRMED and row.attempts == step.number
-
-    def record(self, world: World, row: Row) -> World:
-        return world._replace(row=row)
 
     # -- the workflow ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
-from tests.model.changes import SENDS, TO_DRAFT, answered, close, done, ordered, put, spend
+from tests.model.changes import SENDS, answered, close, done, ordered, put, spend
 from tests.model.search import Move
 from tests.model.state import (
     END,
@@ -50,8 +50,6 @@ class Model(ABC):
     """A worker that was slow checks that its attempt is still open, right before it sends."""
     waits_after_write_off = True
     """A canceled run waits until a request that was about to be sent at the write-off cannot be sent any more."""
-    given_up_is_given_up: ClassVar[bool]
-    """A result of an attempt that another worker has closed counts only if it says that the post is public."""
     skewed = False
     """Temporal's clock is ahead: it wakes a workflow an hour before its time."""
 
@@ -64,10 +62,6 @@ class Model(ABC):
     @abstractmethod
     def may_conclude(self, row: Row, step: Step) -> bool:
         """Return whether the result of a confirmation may still be written into the row."""
-
-    @abstractmethod
-    def record(self, world: World, row: Row) -> World:
-        """Write the result of a step."""
 
     @abstractmethod
     def hear(self, world: World, step: Step) -> World:
@@ -172,7 +166,7 @@ class Model(ABC):
             yield f"{late}publish: {_WHY[why]}", done(world, result), None
         elif row.sending:
             closed = row._replace(sending=0, target=Target.UNCONFIRMED, age=self._age_when_closed(row))
-            yield f"{late}publish finds an open attempt: unconfirmed", done(self.record(world, closed), step), None
+            yield f"{late}publish finds an open attempt: unconfirmed", done(world._replace(row=closed), step), None
         elif row.target <= Target.PUBLISHING:
             yield self.begin_send(world, step, late)
         else:
@@ -190,7 +184,7 @@ class Model(ABC):
         sending = row._replace(target=Target.PUBLISHING, begun=True, sending=number, attempts=number, age=0)
         ready = step._replace(stage=Stage.READY, answer=Answer.NONE, number=number, due=row.due)
         broken = CLOSED_SENT if world.closed else None
-        return f"{late}publish writes its attempt", put(self.record(world, sending), ready), broken
+        return f"{late}publish writes its attempt", put(world._replace(row=sending), ready), broken
 
     def _hold(self, world: World, step: Step, late: str) -> Move:
         row = world.row
@@ -199,8 +193,8 @@ class Model(ABC):
             return f"{late}the hold finds that {_WHY[why]}", done(world, result), None
         if row.sending or row.target > Target.PUBLISHING:
             return f"{late}the hold finds it settled", done(world, step), None
-        held = self.record(world, row._replace(target=Target.HELD, begun=True))
-        return f"{late}the hold is written", done(held, step), None
+        held = row._replace(target=Target.HELD, begun=True)
+        return f"{late}the hold is written", done(world._replace(row=held), step), None
 
     def _age_when_closed(self, row: Row) -> int:
         return 0 if self.absence_counts_from_the_end else row.age
@@ -236,13 +230,13 @@ class Model(ABC):
             return self._hold(world, step, late)
         if row.post != step.post:
             return f"{late}the answer finds no row", done(world, step._replace(answer=Answer.GONE)), None
-        if self.given_up_is_given_up and step.answer != Answer.ACCEPTED and row.sending != step.number:
+        if step.answer != Answer.ACCEPTED and row.sending != step.number:
             return f"{late}the answer to a closed attempt tells nothing", done(world, step), None
         came_to = row.target if row.target == Target.PUBLISHED else _CAME_TO[step.answer]
         sending = 0 if row.sending == step.number else row.sending
         age = self._age_when_closed(row) if came_to == Target.UNCONFIRMED else row.age
-        settled = self.record(world, row._replace(target=came_to, sending=sending, age=age))
-        return f"{late}the answer is recorded", done(settled, step), None
+        settled = row._replace(target=came_to, sending=sending, age=age)
+        return f"{late}the answer is recorded", done(world._replace(row=settled), step), None
 
     def _confirm(self, world: World, step: Step, late: str) -> Iterator[Move]:
         row = world.row
@@ -251,7 +245,7 @@ class Model(ABC):
         elif step.stage == Stage.ANSWERED:
             if self.may_conclude(row, step):
                 status = Target.PUBLISHED if step.answer == Answer.ACCEPTED else Target.PENDING
-                concluded = self.record(world, row._replace(target=status))
+                concluded = world._replace(row=row._replace(target=status))
                 yield f"{late}the finding is recorded", done(concluded, step), None
             else:
                 yield f"{late}the finding is of no use any more", done(world, step), None
@@ -341,10 +335,6 @@ _WHY = {
     Answer.SUPERSEDED: "the row is another version",
 }
 MAIL = {
-    Mail.START: "the start",
-    Mail.AMEND: "the change",
-    Mail.DELETE: "the deletion",
-    Mail.RETRY: "the retry",
     Mail.NOTED: "the note that it is taken up",
     Mail.TAKE_UP: "the word to take it up",
     Mail.REST: "the word to rest",
@@ -352,8 +342,6 @@ MAIL = {
 _KINDS = {
     StepKind.PUBLISH: "publish",
     StepKind.CONFIRM: "the confirmation",
-    StepKind.AMEND: "the change",
-    StepKind.REOPEN: "the retry",
     StepKind.WRITE_OFF: "the write-off",
     StepKind.READ: "what the row says",
     StepKind.GIVE_UP: "giving up",
@@ -375,8 +363,7 @@ def _older(step: Step) -> Step:
 
 
 def _named(step: Step) -> str:
-    to = {0: "", TO_DRAFT: " to a draft"}.get(step.due, f" to {step.due}") if step.kind == StepKind.AMEND else ""
-    return f"{_KINDS[step.kind]}{to}, {_STAGES[step.stage]}"
+    return f"{_KINDS[step.kind]}, {_STAGES[step.stage]}"
 
 
 def _lie(world: World, step: Step) -> str | None:

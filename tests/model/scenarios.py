@@ -3,25 +3,6 @@
 from tests.model.changes import first_world
 from tests.model.state import Target
 
-DRAFT_AGAIN = first_world(due=1, to_draft=1, to_2=1)
-TWO_CHANGES = first_world(due=2, to_1=1, to_2=1)
-RETRY_AND_CANCEL = first_world(target=Target.FAILED, retry=1, cancel=1)
-CANCEL = first_world(cancel=1)
-KEY_AGAIN = first_world(exists=False, create=2, lost_commit=1)
-FROZEN = first_world(freeze=1)
-ACCEPTED_LATE = first_world(accept_late=1)
-
-OLD = {
-    "a draft scheduled again": DRAFT_AGAIN,
-    "two changes": TWO_CHANGES,
-    "a retry and a cancel": RETRY_AND_CANCEL,
-    "a cancel": CANCEL,
-    "a key used again after a lost commit": KEY_AGAIN,
-    "a frozen worker": FROZEN,
-    "a request accepted late": ACCEPTED_LATE,
-}
-"""Promises that the old rules break, each with the smallest budget that shows it."""
-
 NEAR = {
     "changes": first_world(due=2, to_draft=1, to_1=1),
     "a change, a deletion and a lost message": first_world(due=1, to_2=1, delete=1, lose=1),

@@ -39,11 +39,9 @@ class StepKind:
 
     PUBLISH = 0
     CONFIRM = 1
-    AMEND = 2
-    REOPEN = 3
-    WRITE_OFF = 4
-    READ = 5
-    GIVE_UP = 6
+    WRITE_OFF = 2
+    READ = 3
+    GIVE_UP = 4
 
 
 class Stage:
@@ -70,10 +68,8 @@ class Answer:
     NOT_YET = 6
     STANDS = 7
     APPLIED = 8
-    STALE = 9
-    DRAFT = 10
-    SUPERSEDED = 11
-    PAUSED = 12
+    SUPERSEDED = 9
+    PAUSED = 10
 
 
 class Row(NamedTuple):
@@ -112,7 +108,7 @@ class Run(NamedTuple):
     ended: bool = False
     canceling: bool = False
     behind: bool = False
-    """Old rules: the row changed after this run was closed. New rules: a step found another version of the row."""
+    """A step found another version of the row."""
     newer: int = -1
     """The status that a change requests for the target while its step is running, -1 for no change."""
     warned: bool = False
@@ -128,10 +124,9 @@ class Step(NamedTuple):
     post: int = 0
     answer: int = Answer.NONE
     number: int = 0
-    """The attempt's number (publish, confirm), the version that a change is based on (amend), or 1 if the time to be
-    published passed during a pause (give up)."""
+    """The attempt's number (publish, confirm), or 1 if the time to be published passed during a pause (give up)."""
     due: int = 0
-    """The due time that a change requests (-1: a draft), or that the result reports."""
+    """The due time that the result reports."""
     version: int = 0
     age: int = 0
     """The age of the attempt when the step is READY."""
@@ -145,8 +140,6 @@ class Message(NamedTuple):
     version: int
     due: int
     target: int
-    change: int = 0
-    """The due time that a change requests, -1 for a draft."""
     fresh: bool = False
     """The first start of a post that was just inserted."""
 
@@ -154,13 +147,9 @@ class Message(NamedTuple):
 class Mail:
     """Kinds of messages."""
 
-    START = 0
-    AMEND = 1
-    DELETE = 2
-    RETRY = 3
-    NOTED = 4
-    TAKE_UP = 5
-    REST = 6
+    NOTED = 0
+    TAKE_UP = 1
+    REST = 2
 
 
 class Platform(NamedTuple):

@@ -4,15 +4,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.ownership import FoundRun
+from domain.ownership import FoundRun, RunState
 from tests.model import gates, owned
-from tests.model.changes import first_world, put
+from tests.model.changes import close, first_world, put
 from tests.model.gates import WINDOW_ENDED
 from tests.model.owned import OwnedModel
-from tests.model.post import AFTER_CORRECTION, AFTER_PAUSED, CLOSED_SENT, EARLY, LOST, NOT_WAITED, TWICE, WAITS_FOR_EVER
+from tests.model.post import (
+    AFTER_CANCEL,
+    AFTER_CORRECTION,
+    AFTER_PAUSED,
+    CLOSED_SENT,
+    EARLY,
+    LEFT_MOVING,
+    LOST,
+    NOT_WAITED,
+    TWICE,
+    WAITS_FOR_EVER,
+)
 from tests.model.scenarios import LONG, NEAR
 from tests.model.search import Move, search
-from tests.model.state import Answer, Row, Step, Target, World
+from tests.model.state import Answer, Row, Step, Target, TemporalStatus, World
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,11 @@ class _AnswersAtOnce(OwnedModel):
     waits_after_write_off = False
 
 
+class _WritesNothingOff(OwnedModel):
+    def cancel(self, world: World) -> World:
+        return close(world, TemporalStatus.CANCELED)._replace(promised=world.promised._replace(canceled=True))
+
+
 class _ChecksThenLocks(OwnedModel):
     """The gate is read before the row is locked, as by a plain SELECT."""
 
@@ -87,12 +103,18 @@ class _NeverLooks(OwnedModel):
         (_ConcludesAnything(), first_world(freeze=1, unconfirmed=2), TWICE),
         (_BelievesOldRows(), first_world(restore_both=1), TWICE),
         (_AnswersAtOnce(), first_world(cancel=1, freeze=1), NOT_WAITED),
+        (_WritesNothingOff(), first_world(cancel=1), LEFT_MOVING),
         (_ChecksThenLocks(), first_world(close=1), CLOSED_SENT),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, OwnedModel) else "",
 )
 def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> None:
     assert broken in search(model, start).broken
+
+
+def test_canceled_run_is_not_taken_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_run_state", lambda _, __: RunState.LOST)
+    assert AFTER_CANCEL in search(_WritesNothingOff(), first_world(cancel=1)).broken
 
 
 def test_run_of_another_post_is_not_taken_for_own(monkeypatch: pytest.MonkeyPatch) -> None:
