@@ -152,10 +152,10 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     scope = required_scope(operation.route)
     if scope is not None and scope not in caller.scopes:
         raise Forbidden(scope)
-    if operation.writes_post:
-        await deps.request_limits.take_posts(caller.workspace_id)
     if operation.method != "GET" and scope not in _CHANGE_NO_POSTS:
         await deps.restoring.require_finished()
+    if operation.writes_post:
+        await deps.request_limits.take_posts(caller.workspace_id)
     return caller.workspace_id
 
 

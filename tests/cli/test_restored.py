@@ -10,8 +10,6 @@ import pytest
 from sqlalchemy import delete, select, text, update
 from temporalio.service import RPCError
 
-from api.app import create_app
-from api.dependencies import Dependencies
 from api.openapi.operations import OPERATIONS
 from api.shared.scopes import required_scope
 from cli import restored
@@ -20,6 +18,7 @@ from cli.errors import UserError
 from domain.campaigns import CampaignStatus
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
+from domain.request_limits import Policy, PolicyName
 from domain.scopes import Scope
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
@@ -29,9 +28,8 @@ from store.maintenance.restores import begin_restore, finish_restore
 from store.maintenance.servers import is_server_trusted
 from store.models import Attempt, Campaign, Listener, Post, Restore, Target
 from store.posts.delivery import record_delivered
-from tests.api.conftest import make_client
+from tests.api.conftest import limited_app, make_client
 from tests.reconcile.doctor.conftest import diagnose
-from tests.serving import started
 from tests.stack import Stack
 from tests.store.events.listening import listen
 
@@ -176,8 +174,8 @@ async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
     post = await stack.save("not now", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)
-    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
-    async with started(app), make_client(app, stack.api_key) as client:
+    one_post = Policy(PolicyName.POSTS, 1, 1)
+    async with limited_app(stack, posts=one_post) as app, make_client(app, stack.api_key) as client:
         for _, _, operation in OPERATIONS:
             if operation.method != "GET" and required_scope(operation.route) not in {Scope.READ, Scope.KEYS}:
                 refused = await client.request(operation.method, re.sub(r"{\w+}", "1", operation.path))
