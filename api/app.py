@@ -1,7 +1,7 @@
 """The Litestar app."""
 
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from litestar import Litestar
@@ -28,12 +28,7 @@ from api.pages import PageEndpoints
 from domain.errors import PostsError
 
 
-def create_app(deps: Dependencies) -> Litestar:
-    """Return the app over dependencies that live at least as long as it serves."""
-    return create_app_of_process(lambda: nullcontext(deps))
-
-
-def create_app_of_process(
+def create_app(
     open_dependencies: Callable[[], AbstractAsyncContextManager[Dependencies]], host_names: Collection[str] = ()
 ) -> Litestar:
     """Return the app over dependencies that it opens when it starts, in its own event loop, and closes at the end.

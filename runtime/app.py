@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import structlog
 from litestar import Litestar
 
-from api.app import create_app_of_process
+from api.app import create_app
 from api.dependencies import Dependencies
 from api.shared.limit_meters import LimitMeters
 from api.shared.request_limits import RequestLimits
@@ -87,4 +87,4 @@ def create_app_from_env() -> Litestar:
             await outcomes.close()
             await database.close()
 
-    return create_app_of_process(open_dependencies, settings.api_host_names)
+    return create_app(open_dependencies, settings.api_host_names)

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from activities.step_context import StepContext
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.answers.rendering import render_post
 from platforms.base import Published
@@ -20,14 +19,16 @@ from store.media.files import delete_expired_files, keep_file, open_file
 from store.models import Post, Target
 from store.publishing.targets import load
 from tests.media.files import photo
-from tests.serving import listening, started
+from tests.serving import app_over, listening
 from tests.stack import Stack
 
 
 @pytest.fixture
 async def public_url(stack: Stack) -> AsyncIterator[str]:
-    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
-    async with started(app), listening(app) as url:
+    async with (
+        app_over(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes)) as app,
+        listening(app) as url,
+    ):
         yield url
 
 

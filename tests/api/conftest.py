@@ -8,14 +8,13 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.shared.request_limits import RequestLimits
 from domain.request_limits import Policy, requests_policy
 from media.local_hosts import LocalHosts
 from storage.directory import DirectoryStorage
 from tests.api.documented import check_documented
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from tests.statements import Statement, noting_statements
 
@@ -37,7 +36,7 @@ async def app(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Async
         storage=storage,
         verification_files={"tiktok4Mx.txt": "tiktok-developers-site-verification=4Mx"},
     )
-    async with started(create_app(deps)) as app:
+    async with app_over(deps) as app:
         yield app
     await storage.close()
 
@@ -52,7 +51,7 @@ async def limited_app(
     """Serve the stack with limits of requests; without, tests have none."""
     limits = RequestLimits(stack.api_database, requests, posts)
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, request_limits=limits)
-    async with started(create_app(deps)) as app:
+    async with app_over(deps) as app:
         yield app
 
 

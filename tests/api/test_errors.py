@@ -14,13 +14,12 @@ import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from cli.stack.ports import free_port
 from domain.codes import PROBLEM_CODES
 from store.database import OF_REQUESTS, Database, TimeLimits
 from tests.api.conftest import Client, make_client
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 
 JSON = {"Content-Type": "application/json"}
@@ -258,8 +257,10 @@ async def without_database(stack: Stack) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
     """Yield a client of an API over these connections."""
-    app = create_app(Dependencies.assemble(database, stack.workflows, stack.outcomes))
-    async with started(app), make_client(app, stack.api_key) as client:
+    async with (
+        app_over(Dependencies.assemble(database, stack.workflows, stack.outcomes)) as app,
+        make_client(app, stack.api_key) as client,
+    ):
         yield client
     await database.close()
 

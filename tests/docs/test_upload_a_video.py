@@ -12,11 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from storage.directory import DirectoryStorage
 from tests.api.media.files import MP4
-from tests.serving import listening, started
+from tests.serving import app_over, listening
 from tests.stack import Stack
 
 PAGE = (Path(__file__).parents[2] / "docs/upload-a-video.md").read_text()
@@ -28,8 +27,10 @@ NEEDED = {"bash": ("curl", "jq"), "python": (), "js": ("node",)}
 async def url(stack: Stack, tmp_path: Path) -> AsyncIterator[str]:
     storage = DirectoryStorage(tmp_path, least_free=0)
     await storage.prepare()
-    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, storage=storage))
-    async with started(app), listening(app) as url:
+    async with (
+        app_over(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, storage=storage)) as app,
+        listening(app) as url,
+    ):
         yield url
     await storage.close()
 

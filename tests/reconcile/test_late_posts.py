@@ -11,7 +11,6 @@ from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from domain.delivery import UNDELIVERED_AFTER
 from domain.post import PostStatus, TargetStatus
@@ -22,7 +21,7 @@ from runtime.parts import open_parts
 from store.models import LatePost, Post
 from store.schema.revisions import code_version, revisions
 from tests.api.conftest import make_client
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 
 LATE_AFTER = timedelta(seconds=1.5)
@@ -49,7 +48,7 @@ async def running_worker(stack: Stack, platforms: Iterable[str]) -> AsyncIterato
 @asynccontextmanager
 async def readyz(stack: Stack) -> AsyncIterator[Ask]:
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, LATE_AFTER)
-    async with started(create_app(deps)) as app, make_client(app, None) as client:
+    async with app_over(deps) as app, make_client(app, None) as client:
 
         async def ask() -> tuple[int, dict[str, Any]]:
             answer = await client.get("/statusz?strict=true")

@@ -11,7 +11,6 @@ from sqlalchemy import delete, select, update
 from temporalio.worker import Worker
 
 from activities.posts import PostActivities
-from api.app import create_app
 from api.dependencies import Dependencies
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
@@ -25,7 +24,7 @@ from store.database import Database
 from store.maintenance.zones import note_version
 from store.models import Post, Revision, ZoneCheck
 from tests.api.conftest import Client, make_client, problems
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from tests.zones import altered_zones
 from workflows.client.post_workflows import PostWorkflows
@@ -51,8 +50,10 @@ async def _unchecked(running: Stack) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def api(stack: Stack) -> AsyncIterator[Client]:
-    app = create_app(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes))
-    async with started(app), make_client(app, stack.api_key) as client:
+    async with (
+        app_over(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes)) as app,
+        make_client(app, stack.api_key) as client,
+    ):
         yield client
 
 

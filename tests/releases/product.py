@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from platforms.registry import platforms
 from reconcile.recovery import Recovery
 from runtime import worker
 from runtime.parts import open_parts
 from tests.api.conftest import PUBLIC_URL, Client, make_client
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
@@ -81,7 +80,7 @@ async def running_product(stack: Stack) -> AsyncIterator[Product]:
     """Run the API and a worker with all its background tasks on a stack."""
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, public_url=PUBLIC_URL)
     async with (
-        started(create_app(deps)) as app,
+        app_over(deps) as app,
         make_client(app, stack.api_key) as api,
         open_parts(stack.settings, stack.worker_database) as parts,
         worker.running_workers(stack.client, parts, worker.worker_group(stack.client, parts, platforms())),

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import update
 
 from activities import rate_limiting
-from api.app import create_app
 from api.dependencies import Dependencies
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.rate_limits import RateLimit
@@ -24,7 +23,7 @@ from store.models import Account, Post
 from store.publishing.attempts import list_attempts
 from tests.api.conftest import make_client
 from tests.running import running_stack
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
@@ -200,7 +199,7 @@ async def test_rate_limited_post_is_published_as_corrected(
     posts = await start(rate_limited, account, "corrected or first", "corrected or second")
     post = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
     deps = Dependencies.assemble(rate_limited.api_database, rate_limited.workflows, rate_limited.outcomes)
-    async with started(create_app(deps)) as app, make_client(app, rate_limited.api_key) as api:
+    async with app_over(deps) as app, make_client(app, rate_limited.api_key) as api:
         before = post.targets[0].next_attempt_at
         answer = await api.patch(f"/v1/posts/{post.id}", json={"content": "as corrected"}, headers={"Prefer": "wait=0"})
         assert answer.status_code == 200, answer.text

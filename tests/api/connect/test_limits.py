@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from accounts.connecting import saving
-from api.app import create_app
 from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies
 from api.shared.workspace_usage import WorkspaceLimits
@@ -16,7 +15,7 @@ from store.accounts.connected import count_accounts, has_room_for
 from store.models import PendingConnection
 from tests.api.conftest import Client, make_client
 from tests.api.connect.consents import BACK, begin, connected, consent, refused, trade
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 
 
@@ -35,7 +34,7 @@ async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:
         stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1)
     )
     _, key = await stack.new_workspace()
-    async with started(create_app(deps)) as app, make_client(app, key) as client:
+    async with app_over(deps) as app, make_client(app, key) as client:
         known = await connected(client, stack, "twitter", "the only one")
         response = await client.get("/v1/connect/twitter", params={"redirect_url": BACK})
         assert "as many accounts as it may connect: 1." in await refused(response, 422, "too_many_accounts")

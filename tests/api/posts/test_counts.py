@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, literal, select, text
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts import counts
 from store.posts.list_filters import Shape
 from tests.api.conftest import Client, draft, make_client, read_answer
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 
 YEAR = datetime.now(UTC).year + 1
@@ -130,6 +129,6 @@ async def test_a_slow_count_is_ended(stranger: Client, monkeypatch: pytest.Monke
 
 async def test_two_requests_of_a_workspace_count_at_a_time(stack: Stack) -> None:
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes)
-    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as api:
+    async with app_over(deps) as app, make_client(app, stack.api_key) as api:
         with deps.counts.take(stack.workspace_id), deps.counts.take(stack.workspace_id):
             assert (await api.get("/v1/posts/counts")).status_code == 429

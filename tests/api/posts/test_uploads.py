@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.uploads import named_uploads
 from domain.content import PostContent, TargetContent
@@ -20,7 +19,7 @@ from storage.directory import DirectoryStorage
 from store.models import Upload
 from tests.api.conftest import PUBLIC_URL, Client, make_client, problems
 from tests.media.hostile import JPEG
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from tests.uploads import add_upload, address
 
@@ -54,7 +53,7 @@ async def own_api(stack: Stack, storage: Storage | None, public_url: str | None)
     deps = Dependencies.assemble(
         stack.api_database, stack.workflows, stack.outcomes, public_url=public_url, storage=storage
     )
-    async with started(create_app(deps)) as app, make_client(app, stack.api_key) as client:
+    async with app_over(deps) as app, make_client(app, stack.api_key) as client:
         client.workspace_id = stack.workspace_id
         yield client
 

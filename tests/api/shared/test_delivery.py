@@ -9,7 +9,6 @@ import pytest
 from temporalio.client import Client as TemporalClient
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.shared.delivery import Delivery
 from cli.stack.ports import free_port
@@ -20,7 +19,7 @@ from store.posts.delivery import claim_undelivered, record_delivered
 from store.posts.plans import post_plan
 from tests.api.conftest import Client, make_client
 from tests.before_due import passed
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 from workflows.client.post_workflows import PostWorkflows
 
@@ -28,8 +27,10 @@ from workflows.client.post_workflows import PostWorkflows
 @asynccontextmanager
 async def without_temporal(stack: Stack) -> AsyncIterator[Client]:
     away = await TemporalClient.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
-    app = create_app(Dependencies.assemble(stack.api_database, PostWorkflows(away), stack.outcomes))
-    async with started(app), make_client(app, stack.api_key) as client:
+    async with (
+        app_over(Dependencies.assemble(stack.api_database, PostWorkflows(away), stack.outcomes)) as app,
+        make_client(app, stack.api_key) as client,
+    ):
         yield client
 
 

@@ -4,13 +4,12 @@ from collections import Counter
 
 import pytest
 
-from api.app import create_app
 from api.dependencies import Dependencies
 from api.shared.waiting import WaitingRequests
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.errors import TooManyRequests
 from tests.api.conftest import make_client
-from tests.serving import started
+from tests.serving import app_over
 from tests.stack import Stack
 
 
@@ -20,7 +19,7 @@ async def test_open_posts_of_a_workspace_are_limited(stack: Stack, monkeypatch: 
         stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(open_posts=2)
     )
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
-    async with started(create_app(deps)) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
+    async with app_over(deps) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
         responses = [
             (await client.send_post({"content": str(n)}, **{"Idempotency-Key": str(n)})).json()["id"] for n in range(2)
         ]
@@ -46,7 +45,7 @@ async def test_kept_posts_and_bytes_are_limited(
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     content = "a" * 90_000
     accounts = [{"platform": "twitter", "accountId": f"tw_{number}"} for number in range(6)]
-    async with started(create_app(deps)) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
+    async with app_over(deps) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
         responses = [
             (await client.send_post({"content": content, "platforms": accounts, "isDraft": True})).json()["id"]
             for _ in range(2)
@@ -63,7 +62,7 @@ async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.Monke
     monkeypatch.setattr("api.shared.workspace_usage.WRITE_BURST", 100_000)
     deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
-    async with started(create_app(deps)) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
+    async with app_over(deps) as app, make_client(app, key) as client, make_client(app, other) as neighbour:
         first = await client.send_post({"content": "a" * 30_000}, **{"Idempotency-Key": "first"})
         path = f"/v1/posts/{first.json()['id']}"
         # A post that is deleted immediately was written all the same: its response is stored for a day.
