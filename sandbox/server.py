@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import uvicorn
 from litestar import Litestar
@@ -32,6 +32,13 @@ class DroppingProtocol(HttpToolsProtocol):
 
     def _drop(self) -> None:
         self.transport.close()
+
+
+class RunningSandbox(NamedTuple):
+    """A sandbox that this process serves."""
+
+    url: str
+    app: Litestar
 
 
 class _GuestServer(uvicorn.Server):
@@ -115,8 +122,8 @@ async def running_sandbox(
     strict: bool = True,
     port: int = 0,
     clock: Callable[[], float] | None = None,
-) -> AsyncIterator[str]:
-    """Serve the sandbox in the current event loop and yield its base URL; `port` 0 takes a free one."""
+) -> AsyncIterator[RunningSandbox]:
+    """Serve the sandbox in the current event loop; `port` 0 takes a free one."""
     # If the protocol is left to its default, asyncio does not recognise the connections as TCP and leaves Nagle's
     # algorithm on, which costs 40 ms per answer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
@@ -133,7 +140,7 @@ async def running_sandbox(
                     break
                 await asyncio.sleep(0.005)
             if not serving.done():
-                yield url
+                yield RunningSandbox(url, app)
         finally:
             server.stop()
             await serving

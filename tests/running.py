@@ -20,6 +20,7 @@ from store.publishing.outcomes import Outcomes
 from store.roles import Component
 from store.secrets.vault import new_key
 from tests.databases import new_database, url_as
+from tests.serving import direct_client
 from tests.stack import Stack
 from workflows.client.post_workflows import PostWorkflows
 
@@ -64,13 +65,13 @@ async def stack_on(
     of_api, of_worker = Database(url_as(database_url, Component.API)), Database(url_as(database_url, Component.WORKER))
     outcomes = Outcomes(url_as(database_url, Component.API))
     await outcomes.start()
-    async with running_sandbox(sandbox_folder) as sandbox_url, httpx.AsyncClient(timeout=30) as http:
+    async with running_sandbox(sandbox_folder) as sandbox, httpx.AsyncClient(timeout=30) as http:
         settings = VaultSettings(
             _env_file=None,
             database_url=SecretStr(database_url),
             encryption_keys=[SecretStr(encryption_key or new_key())],
-            sandbox_url=sandbox_url,
-            private_media_hosts=[sandbox_url.removeprefix("http://")],
+            sandbox_url=sandbox.url,
+            private_media_hosts=[sandbox.url.removeprefix("http://")],
             private_webhook_hosts=[f"127.0.0.1:{free_port()}"],
             platform_rate_limits=False,
             apps=SecretStr(
@@ -83,7 +84,7 @@ async def stack_on(
         try:
             yield Stack(
                 *(database, database_url, of_api, of_worker, client, PostWorkflows(client), outcomes, settings),
-                *(sandbox_url, http),
+                *(sandbox.url, http, direct_client(sandbox.app, sandbox.url)),
             )
         finally:
             await outcomes.close()

@@ -66,6 +66,8 @@ class Stack:
     settings: VaultSettings
     sandbox_url: str
     http: httpx.AsyncClient
+    controls: httpx.AsyncClient
+    """A client of the sandbox's control side."""
     workspace_id: str = ""
     api_key: str = ""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Stack:
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         self.programmed |= method == "POST" and path in {"faults", "conditions"}
-        response = await self.http.request(method, f"{self.sandbox_url}/_/{path}", json=body)
+        response = await self.controls.request(method, f"/_/{path}", json=body)
         response.raise_for_status()
         return response.json()
 

@@ -44,7 +44,7 @@ async def served(sample: bytes, size: int, port: int) -> AsyncIterator[None]:
 @pytest.mark.parametrize("platforms", [("twitter", "youtube"), ("facebook", "linkedin")])
 async def test_a_large_video_takes_some_ten_megabytes(platforms: tuple[str, ...]) -> None:
     port = free_port()
-    async with running_sandbox() as sandbox, httpx.AsyncClient(timeout=30) as client:
+    async with running_sandbox() as (sandbox, _), httpx.AsyncClient(timeout=30) as client:
         small = f"{sandbox}/_/media/a.mp4"
         async with served((await client.get(small)).content, SIZE, port):
             process = await asyncio.create_subprocess_exec(

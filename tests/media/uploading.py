@@ -56,7 +56,7 @@ async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> Non
     hosts = [urlsplit(url).netloc for url in (small, large)]
     tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), DecoderPool())
     async with httpx.AsyncClient(timeout=30) as client:
-        sandbox = Sandbox(sandbox_url, client)
+        sandbox = Sandbox(sandbox_url, client, client)
         for url in (small, large):
             Path("/proc/self/clear_refs").write_text("5")  # noqa: ASYNC240 - a file of the kernel's, not of a disk
             before = memory("VmRSS")

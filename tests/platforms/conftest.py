@@ -9,13 +9,14 @@ import pytest
 from sandbox.server import running_sandbox
 from tests.platforms.discord.rig import as_webhook
 from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account
+from tests.serving import direct_client
 
 
 @pytest.fixture(scope="session")
 async def running() -> AsyncIterator[Sandbox]:
     # On a busy machine the sandbox needs several seconds to draw a sample video.
-    async with running_sandbox() as url, httpx.AsyncClient(timeout=60) as client:
-        yield Sandbox(url, client)
+    async with running_sandbox() as (url, app), httpx.AsyncClient(timeout=60) as client:
+        yield Sandbox(url, client, direct_client(app, url))
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 async def running_slowly() -> AsyncIterator[tuple[Sandbox, Clock]]:
     """Run a sandbox that takes the time that the platforms take to process media, by a clock of its own."""
     clock = Clock()
-    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
-        yield Sandbox(url, client), clock
+    async with running_sandbox(realistic=True, clock=clock) as (url, app), httpx.AsyncClient(timeout=60) as client:
+        yield Sandbox(url, client, direct_client(app, url)), clock
 
 
 @pytest.fixture

@@ -50,12 +50,14 @@ class Sandbox:
 
     url: str
     client: httpx.AsyncClient
+    controls: httpx.AsyncClient
+    """A client of its control side."""
     programmed: bool = False
     """Whether faults or conditions may be left."""
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         self.programmed |= method == "POST" and path in {"faults", "conditions"}
-        response = await self.client.request(method, f"{self.url}/_/{path}", json=body)
+        response = await self.controls.request(method, f"{self.url}/_/{path}", json=body)
         response.raise_for_status()
         return response.json()
 

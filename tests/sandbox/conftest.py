@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
 
 from sandbox.server import running_sandbox
+from tests.sandbox.servers import unserved_sandbox
+from tests.serving import direct_client
 
 X_USER = "2244994945"
 IG_USER = "17841400000000001"
@@ -63,17 +66,23 @@ class Clock:
 class Sandbox:
     """Clients of a running sandbox: for its control side, for X as either account, and for Instagram."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, app: Litestar | None = None) -> None:
         self.url = url
-        # There is no TLS here, and loading certificates takes longer than most of these tests.
-        self.control = httpx.AsyncClient(base_url=url, verify=False, timeout=30)
+        self._app = app
+        self.control = self._client(url)
         self.x = self._as("twitter", "x-premium")
         self.free = self._as("twitter", "x-free")
         self.ig = self._as("instagram", "ig-token")
 
     def _as(self, platform: str, token: str) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=f"{self.url}/{platform}", headers=headers, verify=False, timeout=30)
+        return self._client(f"{self.url}/{platform}", headers=headers)
+
+    def _client(self, url: str, **options: Any) -> httpx.AsyncClient:
+        if self._app is not None:
+            return direct_client(self._app, url, **options)
+        # There is no TLS here, and loading certificates takes longer than most of these tests.
+        return httpx.AsyncClient(base_url=url, verify=False, timeout=30, **options)
 
     async def close(self) -> None:
         for client in (self.control, self.x, self.free, self.ig):
@@ -107,10 +116,15 @@ class Sandbox:
 
 @asynccontextmanager
 async def sandbox_with_accounts(
-    data_dir: Path | None = None, *, realistic: bool = False, clock: Callable[[], float] | None = None
+    data_dir: Path | None = None,
+    *,
+    served: bool = False,
+    realistic: bool = False,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[Sandbox]:
-    async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
-        sandbox = Sandbox(url)
+    running = (running_sandbox if served else unserved_sandbox)(data_dir, realistic=realistic, clock=clock)
+    async with running as (url, app):
+        sandbox = Sandbox(url, None if served else app)
         try:
             answer = await sandbox.control.post("/_/accounts", json={"accounts": ACCOUNTS})
             assert answer.status_code == 200, answer.text
@@ -119,9 +133,15 @@ async def sandbox_with_accounts(
             await sandbox.close()
 
 
+@pytest.fixture(scope="module")
+def served() -> bool:
+    """Return whether the module's requests need connections to its sandboxes."""
+    return False
+
+
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with sandbox_with_accounts() as running:
+async def sandbox(served: bool) -> AsyncIterator[Sandbox]:
+    async with sandbox_with_accounts(served=served) as running:
         yield running
 
 
@@ -131,14 +151,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def timed(clock: Clock) -> AsyncIterator[Sandbox]:
+async def timed(clock: Clock, served: bool) -> AsyncIterator[Sandbox]:
     """Run the sandbox on the movable clock."""
-    async with sandbox_with_accounts(clock=clock) as running:
+    async with sandbox_with_accounts(served=served, clock=clock) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Sandbox]:
+async def shared(served: bool) -> AsyncIterator[Sandbox]:
     """Share one sandbox between the tests of a module, for tests that are independent of each other's posts."""
-    async with sandbox_with_accounts() as running:
+    async with sandbox_with_accounts(served=served) as running:
         yield running

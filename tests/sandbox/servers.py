@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from sandbox.server import running_sandbox
+from sandbox.app import create_sandbox
+from sandbox.server import RunningSandbox
+from tests.serving import direct_client, started
 
 Account = dict[str, str]
 
@@ -19,6 +21,16 @@ def account(platform: str, account_id: str, user_id: str, username: str, token: 
 
 
 @asynccontextmanager
+async def unserved_sandbox(
+    data_dir: Path | None = None, *, strict: bool = True, **options: Any
+) -> AsyncIterator[RunningSandbox]:
+    """Run a sandbox that only `direct_client` reaches."""
+    url = "http://127.0.0.1:9"
+    async with started(create_sandbox(data_dir, strict=strict, public_url=url, **options)) as app:
+        yield RunningSandbox(url, app)
+
+
+@asynccontextmanager
 async def acting_client(
     data_dir: Path | None = None,
     *,
@@ -27,11 +39,10 @@ async def acting_client(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client for a path of a sandbox that knows the accounts; the options are those of `running_sandbox`."""
+    """Yield a client for a path of a sandbox that knows the accounts; the options are those of `unserved_sandbox`."""
     async with (
-        running_sandbox(data_dir, **options) as url,
-        # There is no TLS here, and loading certificates takes longer than most of these tests.
-        httpx.AsyncClient(base_url=f"{url}{path}", headers=headers, verify=False, timeout=30) as client,
+        unserved_sandbox(data_dir, **options) as (url, app),
+        direct_client(app, f"{url}{path}", headers=headers) as client,
     ):
         if accounts:
             (await client.post(f"{url}/_/accounts", json={"accounts": accounts})).raise_for_status()

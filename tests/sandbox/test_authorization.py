@@ -51,7 +51,7 @@ def _query(response: httpx.Response) -> Query:
 @pytest.fixture
 async def platform() -> AsyncIterator[Platform]:
     clock = Clock()
-    async with running_sandbox(clock=clock) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+    async with running_sandbox(clock=clock) as (url, _), httpx.AsyncClient(base_url=url, timeout=30) as http:
         app = {"platform": "twitter", "clientId": "app", "clientSecret": "s3cret", "redirectUris": [BACK]}
         assert (await http.post("/_/apps", json=app)).status_code == 201
         yield Platform(http, clock)

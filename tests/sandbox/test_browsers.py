@@ -6,6 +6,12 @@ import pytest
 from sandbox.browsers import OwnOriginOnly
 from tests.sandbox.conftest import Sandbox
 
+
+@pytest.fixture(scope="module")
+def served() -> bool:
+    return True
+
+
 PATHS = ["/", "/_/posts", "/_/faults", "/_/unknown", "/twitter/2/users/me", "/mastodon/api/v2/instance"]
 
 

@@ -13,6 +13,11 @@ IMPATIENT = httpx.Timeout(20, read=0.1)
 """The timeouts of a client that stops waiting for an answer."""
 
 
+@pytest.fixture(scope="module")
+def served() -> bool:
+    return True
+
+
 @pytest.fixture
 async def sandbox(shared: Sandbox) -> AsyncIterator[Sandbox]:
     yield shared

@@ -13,7 +13,7 @@ from tests.sandbox.conftest import ACCOUNTS, IG_USER
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("where", ["query", "form", "json"])
 async def test_misspelt_parameter_is_reported(where: str, *, strict: bool) -> None:
-    async with running_sandbox(strict=strict) as url, httpx.AsyncClient(base_url=url, verify=False) as client:
+    async with running_sandbox(strict=strict) as (url, _), httpx.AsyncClient(base_url=url, verify=False) as client:
         await client.post("/_/accounts", json={"accounts": ACCOUNTS})
         right = {"image_url": "https://example.com/a.jpg", "caption": "Hello"}
         wrong = {"captoin": "Hello"}

@@ -87,7 +87,7 @@ async def test_snac_gets_every_post_once(postgres_url: str, monkeypatch: pytest.
         server = await up.enter_async_context(snac.running_snac())
         proxy = await up.enter_async_context(losing(server.url, "POST", "/api/v1/statuses"))
         stack = await up.enter_async_context(working(postgres_url, proxy))
-        rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http))
+        rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http, stack.controls))
         account = await connect(stack, rig, instance=proxy.url)
         first = await server.ask(rig, "POST", "/api/v1/statuses", json={"status": "Before all"})
         picture = [f"{stack.sandbox_url}/_/media/real.jpg"]
@@ -107,7 +107,7 @@ async def test_bluesky_gets_every_post_once(postgres_url: str) -> None:
         server = await up.enter_async_context(pds.running_pds())
         proxy = await up.enter_async_context(losing(server.url, "POST", "com.atproto.repo.putRecord"))
         stack = await up.enter_async_context(working(postgres_url, proxy))
-        rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http))
+        rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http, stack.controls))
         account = await connect(stack, rig, service=proxy.url)
         picture = [f"{stack.sandbox_url}/_/media/real.jpg"]
         posts = await publish_all(

@@ -209,9 +209,8 @@ async def test_days_have_their_number_of_posts(timed: Threads) -> None:
 async def test_reading_a_container_prepares_until_publishing_was_tried(server: Threads) -> None:
     container = await server.container(media_type="TEXT", text="Hi")
     await server.read(container, fields="status")
-    await server.fault(platform="threads", fault="drop", operation="publish")
-    with pytest.raises(httpx.TransportError):
-        await server.publish(container)
+    await server.fault(platform="threads", fault="reject", operation="publish", status=503)
+    assert (await server.publish(container)).status_code == 503
     await server.read(container, fields="status")
     await server.read("me/threads_publishing_limit")
     assert await server.operations() == ["confirm", "confirm", "publish", "prepare", "prepare"]
