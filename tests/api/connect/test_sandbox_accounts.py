@@ -12,6 +12,7 @@ from cli.stack.seed import seed
 from domain.post import TargetStatus
 from platforms.registry import platforms
 from reconcile.doctor.doctor import Doctor
+from runtime.settings import VaultSettings
 from sandbox.platforms.bluesky.sessions import PLAY_PASSWORD
 from sandbox.registry import discover
 from sandbox.world import World
@@ -37,7 +38,14 @@ async def restart(stack: Stack, client: Client) -> None:
     """Register a workspace's accounts with the sandbox again, as `socialsyncer dev` does whenever it starts."""
     settings = stack.settings.model_copy(update={"sandbox_url": stack.sandbox_url})
     key = client.headers["Authorization"].removeprefix("Bearer ")
-    await seed(settings, stack.sandbox_url, StackState(workspace_id=client.workspace_id, api_key=key))
+    await seed_nothing_new(settings, stack, StackState(workspace_id=client.workspace_id, api_key=key))
+
+
+async def seed_nothing_new(settings: VaultSettings, stack: Stack, state: StackState) -> None:
+    """Register the accounts that there are, and connect none on the other platforms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.stack.seed._seeded_accounts", lambda: ())
+        await seed(settings, stack.sandbox_url, state)
 
 
 async def connect(client: Client, stack: Stack, platform: str) -> str:
@@ -172,7 +180,7 @@ async def test_doctor_asks_the_sandbox_nothing_about_real_servers(
     settings = stack.settings.model_copy(
         update={"sandbox_url": stack.sandbox_url, "private_account_hosts": ["localhost:3000", "social.test:8443"]}
     )
-    await seed(settings, stack.sandbox_url, StackState(workspace_id=workspace_id, api_key=key))
+    await seed_nothing_new(settings, stack, StackState(workspace_id=workspace_id, api_key=key))
     assert account.id not in await listed(stack, platform)
     report = await Doctor(stack.database, Runs(stack.client), workspace_id, stack.sandbox_url).diagnose()
     assert [finding.what for finding in report.findings if "never had that post" in finding.what] == []
