@@ -55,8 +55,8 @@ def test_a_slot_that_a_skipped_evening_moves_to_the_next_day_comes_in_its_order(
     assert instants(rule, "2026-03-28", "2026-03-29") == ["28 02:00", "29 01:00", "29 01:30", "30 00:30"]
 
 
-def test_every_zone_has_each_instant_once_and_in_order() -> None:
-    for zone in zones_that_differ():
+def test_every_zone_has_each_instant_once_and_in_order(thorough: bool) -> None:
+    for zone in zones_that_differ() if thorough else ODD_ZONES:
         rule = rule_at(zone, "00:00", "00:30", "01:30", "02:00", "02:30", "03:30", "23:30")
         slots = list(rule.slots(date(2026, 1, 1), date(2026, 12, 31)))
         moments = [slot.instant for slot in slots]
@@ -65,6 +65,13 @@ def test_every_zone_has_each_instant_once_and_in_order() -> None:
             local = slot.instant.astimezone(zone_named(zone)).replace(tzinfo=None)
             assert slot.wall is not None
             assert timedelta(0) <= local - datetime.fromisoformat(slot.wall) <= timedelta(hours=2), (zone, slot)
+
+
+ODD_ZONES = (
+    *("Africa/Casablanca", "America/Santiago", "Antarctica/Troll", "Asia/Beirut", "Asia/Hebron", "Australia/Lord_Howe"),
+    *("America/Scoresbysund", "America/St_Johns", "Europe/Berlin", "Pacific/Auckland", "Pacific/Chatham", "UTC"),
+)
+"""Changes at midnight, by half an hour or two hours, in both hemispheres, during a month of fasting, and none."""
 
 
 def zones_that_differ() -> Collection[str]:

@@ -47,7 +47,7 @@ class SlowParts(Readiness):
         return {}
 
 
-@pytest.mark.parametrize("slowest_s", [0.05, 0.2, 0.5, 1.0, 2.9])
+@pytest.mark.parametrize("slowest_s", [0.05, 2.9])
 def test_slow_parts_are_healthy_for_every_one_of_many_callers(slowest_s: float) -> None:
     readiness, pauses = SlowParts(slowest_s), random.Random(11)
 

@@ -108,11 +108,11 @@ def test_the_oldest_secrets_are_forgotten() -> None:
 
 
 def test_threads_may_remember_and_mask_at_the_same_time() -> None:
-    known = SecretValues(most=7000)
+    known = SecretValues(most=1750)
     failures = []
 
     def work(name: int) -> None:
-        for number in range(2000):
+        for number in range(500):
             secret = f"secret-of-{name}-{number}"
             known.remember(secret)
             if known.mask(f"({secret})") != f"({MASK})":
