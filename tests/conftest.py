@@ -6,23 +6,27 @@ import gc
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import _worker
 from temporalio.worker._workflow import _WorkflowWorker
 
 from activities import findings, options
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
-from reconcile.rounds import running_tasks
+from reconcile.rounds import BackgroundTask, running_tasks
 from runtime import worker
 from runtime.parts import WorkerParts, open_parts
 from store.database import Database
+from store.maintenance.pending_work import CONDITIONS
 from store.roles import Component
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
@@ -77,8 +81,7 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Collect no garbage while tests are collected: all that is imported stays."""
-    gc.disable()
+    """Import the test modules before they are collected."""
     import_by_turns(session.config)
 
 
@@ -136,7 +139,8 @@ def _log_lines_are_no_output() -> None:
 def _workflows_may_wait_for_a_processor() -> Iterator[None]:
     """Let workflows of a test's own workers compute for a minute: on a busy machine the SDK's two seconds are too few.
 
-    The product's workers have a limit of their own (`runtime.worker`).
+    The product's workers have a limit of their own (`runtime.worker`). Without an id, the first worker compiles all
+    test modules to hash them.
     """
     initialize_worker = _WorkflowWorker.__init__
 
@@ -146,6 +150,15 @@ def _workflows_may_wait_for_a_processor() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_WorkflowWorker, "__init__", initialize)
+        patch.setattr(_worker, "_default_build_id", "tests")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_collect_no_garbage() -> Iterator[None]:
+    """Let commands end without a garbage collection, which would visit the objects of all tests of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.temporal_client.gc", SimpleNamespace(collect=lambda: 0))
         yield
 
 
@@ -207,7 +220,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
             open_parts(stack.settings, database) as parts,
             _polling(stack, parts),
             running_tasks(
-                recheck_task(parts.database, parts.accounts, stack.workflows),
+                _only_if_needed(database, recheck_task(parts.database, parts.accounts, stack.workflows)),
                 refusals_task(parts.apps),
                 announce_task(database, parts.accounts.registered_apps, parts.redirect_urls),
             ),
@@ -218,6 +231,16 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
                     await asyncio.sleep(0.02)
             yield stack
         await database.close()
+
+
+def _only_if_needed(database: Database, task: BackgroundTask) -> BackgroundTask:
+    """Return a task whose rounds ask one question if there is nothing to do, as under the leases of a worker."""
+
+    async def work() -> None:
+        if await database.row(f"SELECT 1 WHERE {CONDITIONS[str(task.looks_for)]}"):
+            await task.work()
+
+    return replace(task, work=work)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from tests.cli.stacks import DevStack
 
 pytestmark = pytest.mark.thorough
 
-FILE = b"\xff\xd8\xff\xe0" + os.urandom(20 * 2**20)
+FILE = b"\xff\xd8\xff\xe0" + os.urandom(2**20 + 7) * 20
 DIGEST = hashlib.sha256(FILE).hexdigest()
 ROUNDS = 6
 PARTS = ("api", "api", "postgres")

@@ -38,7 +38,7 @@ async def test_a_file_is_streamed_to_disk_and_gone_afterwards(server: HostileSer
     assert heard[-1] == len(body)
     with pytest.raises(ValueError, match="closed"):
         file.spool.read_at(0, 1)
-    assert open_files() == before
+    assert open_files() <= before
 
 
 async def test_requests_carry_no_foreign_headers(server: HostileServer, fetcher_with: Make) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -23,8 +24,10 @@ def offsets(zone: str) -> set[timedelta | None]:
     return {moment.astimezone(zone_named(zone)).utcoffset() for moment in YEAR}
 
 
-_OF_PLACES = {offset for zone in zone_names() if "/" in zone and len(has := offsets(zone)) == 1 for offset in has}
-"""The offsets that some place has all year."""
+@cache
+def offsets_of_places() -> set[timedelta | None]:
+    """Return the offsets that some place has all year."""
+    return {offset for zone in zone_names() if "/" in zone and len(has := offsets(zone)) == 1 for offset in has}
 
 
 def abbreviations(zone: str) -> set[str | None]:
@@ -45,7 +48,9 @@ def test_zone_suggested_for_an_offset_has_it_all_year(
     offset = timedelta(hours=hours, minutes=minutes) * (1 if sign == "+" else -1)
     zones = suggested_zones(prefix + sign + form.format(hours, minutes))
     assert all(offsets(zone) == {offset} for zone in zones), zones
-    assert bool(zones) == (offset in _OF_PLACES if minutes else timedelta(hours=-12) <= offset <= timedelta(hours=14))
+    assert bool(zones) == (
+        offset in offsets_of_places() if minutes else timedelta(hours=-12) <= offset <= timedelta(hours=14)
+    )
 
 
 @pytest.mark.parametrize("written", ["UTC+05:30", "GMT+5:30", "+0530"])

@@ -15,7 +15,7 @@ from tests.api.conftest import Client, make_client, read_answer
 from tests.api.media.files import HTML, JPEG, MP4, local, new_key, presign, serving, stored_files, upload_ready
 from tests.stack import Stack
 
-VIDEO = MP4[:24] + os.urandom(2 * PART)
+VIDEO = MP4[:24] + (os.urandom(2**20 + 7) * 32)[: 2 * PART]
 """Two whole parts, and a short one."""
 
 
