@@ -49,7 +49,7 @@ class LoopShare:
         until = rested + min(rested - self._since, _LONGEST_PAUSE_S)
         for _ in range(_ROUNDS_TO_NOTICE):
             await asyncio.sleep(0)
-        while time.perf_counter() < until and _are_others_under_way():
+        while time.perf_counter() < until and _are_others_under_way():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(min(_LOOK_EVERY_S, max(until - time.perf_counter(), 0)))
         self._since = time.perf_counter()
 
