@@ -132,6 +132,8 @@ class Pool:
             async_creator=lambda: dsn.open(**options),
         )
         _ping_after_idling(self.engine)
+        event.listen(self.engine.sync_engine, "checkin", self._close_returned)
+        self._is_closed = False
         self._most = size + overflow
         self._shares = SessionShares(self._most, limits.connection)
         self._idle: list[PoolProxiedConnection] = []
@@ -190,7 +192,7 @@ class Pool:
     async def _keep(self, connection: PoolProxiedConnection) -> None:
         """Keep a connection for the next statement, unless somebody may wait for it."""
         self._idle.append(connection)
-        if cast("AsyncAdaptedQueuePool", self.engine.pool).checkedout() >= self._most:
+        if self._is_closed or cast("AsyncAdaptedQueuePool", self.engine.pool).checkedout() >= self._most:
             await self._return_one()
         elif self._returning is None:
             self._returning = asyncio.create_task(self._return_kept(), context=Context())
@@ -200,6 +202,11 @@ class Pool:
         if self._idle:
             # If the pool has no place for the connection, this closes it later.
             await greenlet_spawn(self._idle.pop().close)
+
+    def _close_returned(self, connection: Any, record: Any) -> None:
+        """Close a connection that is returned after `close`: its former pool would keep it open."""
+        if self._is_closed and connection is not None:
+            record.invalidate()
 
     async def _return_kept(self) -> None:
         await asyncio.sleep(_KEPT_FOR_S)
@@ -219,8 +226,7 @@ class Pool:
     async def close(self) -> None:
         """Close every connection."""
         await self.announcer.flush()
-        # Statements that still run keep no connection any more.
-        self._most = 0
+        self._is_closed = True
         if self._returning is not None:
             self._returning.cancel()
         while self._idle:

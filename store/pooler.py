@@ -4,7 +4,11 @@ With PgBouncer in transaction mode, a session's lock stays with a session that t
 no listener, and a time limit that was set is lost, all without an error.
 """
 
-import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
 
 from store.database import Database
 from store.dsn import Dsn
@@ -83,8 +87,7 @@ async def shares_sessions(dsn: Dsn) -> bool:
     While one connection is within a transaction, its session is its own. If another connection had that session before,
     or has another one now, the sessions are shared. Many tries, because other clients use the same sessions.
     """
-    one, other = await dsn.connect("check"), await dsn.connect("check")
-    try:
+    async with _connection(dsn) as one, _connection(dsn) as other:
         for _ in range(_TRIES):
             before = await one.fetchval(_PID, timeout=_WAITS_S)
             async with other.transaction():
@@ -93,5 +96,13 @@ async def shares_sessions(dsn: Dsn) -> bool:
                 if await one.fetchval(_PID, timeout=_WAITS_S) != before:
                     return True
         return False
+
+
+@asynccontextmanager
+async def _connection(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
+    connection = await dsn.connect("check")
+    try:
+        yield connection
     finally:
-        await asyncio.gather(one.close(timeout=1), other.close(timeout=1), return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await connection.close(timeout=1)

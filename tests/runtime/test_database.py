@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from runtime.database import open_database
 from runtime.settings import Settings
-from store.database import OF_STEPS
+from store.database import OF_STEPS, Database
 from store.roles import Component
 from tests.stack import Stack
 
@@ -36,3 +36,13 @@ async def test_a_burst_of_statements_finds_the_sessions_of_the_burst_before(
         assert await burst() == first
     finally:
         await database.close()
+
+
+async def test_a_connection_that_is_used_while_its_pool_is_closed_is_closed_afterwards(stack: Stack) -> None:
+    database = Database(stack.database_url)
+    async with database.reading() as session:
+        driver = (await (await session.connection()).get_raw_connection()).driver_connection
+        assert driver is not None
+        await database.close()
+        assert not driver.is_closed()
+    assert driver.is_closed()
