@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.rate_limits import RateLimit
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError, unreadable
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.captions import add_captions
 from platforms.facebook.connection import API, BASE_URL, DOMAIN, GRAPH, FacebookConnection
@@ -84,15 +84,6 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
 
     async def publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
         """Make the post public; wait until Facebook has processed a video."""
-        try:
-            return await self._publish(connection, context)
-        except PlatformError as error:
-            if error.kind is ErrorKind.REJECTED and error.code != DUPLICATE and "photos" in context.handles:
-                # Facebook deletes photos that no post uses after a while, so the next attempt must upload again.
-                await Uploads(connection, context).forget()
-            raise
-
-    async def _publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
         page, draft, post_type = (
             f"/{segment(connection.account.user_id)}",
             context.draft,

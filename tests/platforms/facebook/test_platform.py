@@ -303,6 +303,18 @@ class TestUprightVideos:
         assert [(limit.limit, limit.per) for limit in PLATFORM.prepare_rate_limits(draft)] == limits
 
 
+@pytest.mark.parametrize(("settings", "text"), [({"contentType": "story"}, ""), ({}, ""), ({}, "Sunset")])
+async def test_photos_that_were_published_and_refused_are_found(rig: Rig, settings: dict[str, Any], text: str) -> None:
+    context = new_sending(rig, ["a.jpg"], settings, text)
+    await PLATFORM.prepare(rig.connection(), context)
+    await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=graph_error(100))
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
+    (post,) = await rig.posts()
+    finding = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
+    assert isinstance(finding, Published)
+    assert finding.platform_post_id == post["platformPostId"]
+
+
 class TestRefusedVideos:
     """Reels became public although Facebook had refused the request that publishes them."""
 
