@@ -123,7 +123,8 @@ class Confirming:
         match finding:
             case Absent() if may_be_sent(finding, sent, step, unconfirmed_sends):
                 unread = finding.is_unread
-                if refusal:
+                # A platform that refuses a repeat by naming the first post is asked once more: that may tell.
+                if refusal and (not unread or unconfirmed_sends > 1):
                     return done(decisions.REFUSED_UNREAD if unread else decisions.REFUSED_AFTER_ALL), refusal
                 decision = decisions.SENT_AGAIN_UNREAD if unread else decisions.SENT_AGAIN
                 return done(decision), transitions.pending(datetime.now(UTC))

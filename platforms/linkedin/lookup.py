@@ -15,6 +15,8 @@ from platforms.linkedin.settings import LinkedInSettings
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 
 PAGE = 50
+_BITS_OF_THE_REST = 22
+"""The bits of an id after its time."""
 _HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
 _ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
 _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
@@ -23,6 +25,11 @@ _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 def published(urn: str) -> Published:
     """Return the published post with this URN and its public address."""
     return Published(urn, RULES.post_id.page(urn))
+
+
+def is_made_since(urn: str, since: datetime | None) -> bool:
+    """Return whether a post was made since a time, by the milliseconds in its id (general knowledge, unverified)."""
+    return since is not None and int(urn.rpartition(":")[2]) >> _BITS_OF_THE_REST >= since.timestamp() * 1000
 
 
 async def find(

@@ -229,14 +229,15 @@ async def _record_media_refusal(
 async def _record_refusal(context: PublishContext[LinkedInSettings], error: PlatformError) -> PlatformError:
     """Record that a first request was refused; return the error, `unconfirmed` if LinkedIn may have the post.
 
-    That is so if LinkedIn calls a repeat what it refused for another reason before: it may have published it then. A
-    timely repeat decides, as after a lost answer.
+    That is so if LinkedIn calls a repeat what it refused for another reason before, or if the post that it names was
+    made since the first send: a proxy may have sent the request twice. A timely repeat decides, as after a lost answer.
     """
     handles, urn = context.handles, errors.repeated_urn(error)
     if error.kind is ErrorKind.UNCONFIRMED:
         return error
-    if _REFUSED_AT in handles and urn is not None and urn not in context.taken:
-        handles[SENT_AT] = handles[_REFUSED_AT]
+    was_sent = _REFUSED_AT in handles or (urn is not None and lookup.is_made_since(urn, context.started_at))
+    if was_sent and urn is not None and urn not in context.taken:
+        handles[SENT_AT] = handles.get(_REFUSED_AT) or handles[SENT_AT]
         error = error.as_unconfirmed()
     else:
         sent_at = handles.pop(SENT_AT)

@@ -152,7 +152,7 @@ async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> 
     }
     assert {name: row for name, row in shown.items() if row[0] != 1} == {}
     # A refusal in the platform's own words stays one if the platform cannot be read.
-    believed = {"unknown"} if form.confirmed != "by confirm" else set[str]()
+    believed = {"unknown"} if form.confirmed == "never" else set[str]()
     assert {name for name, row in shown.items() if row[1] == TargetStatus.FAILED} <= believed
 
 

@@ -122,6 +122,18 @@ class TestLostAnswers:
         result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
+    async def test_a_repeat_of_a_post_that_was_made_since_the_first_send_is_ours(self, li: Rig) -> None:
+        """A proxy may send a request twice, and a retry does not have the handles of the first send."""
+        context = li.context("Named as a repeat", started_at=datetime.now(UTC))
+        await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
+        await refused(PLATFORM.publish(li.connection(), context))
+        context.handles.clear()
+        repeat = await refused(PLATFORM.publish(li.connection(), context))
+        assert (repeat.kind, repeat.code) == (ErrorKind.UNCONFIRMED, DUPLICATE)
+        assert await PLATFORM.confirm(li.connection(), context) == Absent(is_unread=True)
+        result = await PLATFORM.publish(li.connection(), context)
+        assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
+
     async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
         context = li.context("Long ago")
         ago(context, 9)
