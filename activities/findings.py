@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from activities.step_context import StepContext
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptState
 from domain.ownership import last_moment
-from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import Absent, AnyPlatform, Finding, Published, Unknown
 from platforms.http.wire import TIMED_OUT
 from store.database import Database
@@ -17,22 +16,17 @@ from store.publishing.targets import LoadedTarget
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 """The longest absence that is required before a resend, unless the platform's reads lag behind for longer."""
 
-SHOWN_AFTER = timedelta(seconds=5)
-"""How long after a refused send the post is looked for at the earliest, if its platform's reads lag behind that long.
-
-A person may retry a refused post at once, and lists that are read from another server lag behind by some seconds. A
-longer wait would be one for each retry of a post that was not published.
-"""
-
 
 def look_in(sent: Attempt | None, platform: AnyPlatform, now: datetime) -> timedelta:
-    """Return how long to wait until a post whose last send was refused is looked for; zero or less if it can be now."""
+    """Return how long to wait until a post whose last send was refused is looked for; zero or less if it can be now.
+
+    The platform may have published it all the same, and its lists may not show it before `read_lag`. If the refusal
+    itself has set the time of the next try, that counts.
+    """
     if sent is None or sent.state != AttemptState.REFUSED or sent.http_status is None or sent.finished_at is None:
         return timedelta(0)
-    if sent.code == TOKEN_RENEWED:
-        # The token had ended, so nothing was published.
-        return timedelta(0)
-    return min(SHOWN_AFTER, platform.read_lag) - (now - sent.finished_at)
+    shown_at = sent.finished_at + platform.read_lag
+    return min(shown_at, sent.next_attempt_at or shown_at) - now
 
 
 async def claimed(database: Database, loaded: LoadedTarget, finding: Finding) -> Finding:

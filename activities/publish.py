@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -12,6 +12,7 @@ from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
+from activities.errors import time_left
 from activities.fence import Fence
 from activities.findings import claimed, look_in, may_be_sent
 from activities.heartbeat import heartbeating
@@ -165,7 +166,9 @@ class Publishing:
         Returns if the target may be sent. Raises _NotSent if it is public, or if it must be confirmed, PlatformError.
         """
         new, step.context = step.context, step.for_confirmation()
-        await asyncio.sleep(look_in(loaded.sent, step.platform, datetime.now(UTC)).total_seconds())
+        wait = look_in(loaded.sent, step.platform, datetime.now(UTC))
+        if loaded.sent and timedelta(0) < wait < time_left():
+            raise _NotSent(await self._results.wait_until_shown(command, loaded.sent, wait))
         try:
             finding = await step.platform.confirm(step.connection, step.context)
             finding = await claimed(self._database, loaded, finding)

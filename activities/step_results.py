@@ -1,6 +1,6 @@
 """The result of a step that publishes a target, written to the target's rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -34,6 +34,7 @@ from media.shared_files import SharedFiles
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
+from store.models import Attempt
 from store.persist import persist
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import LoadedTarget
@@ -158,6 +159,15 @@ class StepResults:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
         raise media_busy_error(platforms()[command.platform], busy, delay) from busy
+
+    async def wait_until_shown(self, command: TargetCommand, refused: Attempt, wait: timedelta) -> Outcome:
+        """Save that a target is not looked for, and sent again, before its platform would show a refused send."""
+        label = platforms()[command.platform].label
+        message = f"{label} has refused it lately. It is sent again once {label} would show a post that it took."
+        transition = transitions.looked_for_later(datetime.now(UTC) + wait, message, refused.code or "")
+        outcome = await self.settle(command, BeforeSend(command.version), transition)
+        log.info("target.waits_until_shown", platform=command.platform, seconds=wait.total_seconds())
+        return outcome.model_copy(update={"tries": command.tries})
 
     async def settle_refusal(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError

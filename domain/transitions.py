@@ -143,6 +143,15 @@ def tried_again(until: datetime, message: str, code: str, category: ErrorCategor
     return TargetTransition(_UNSENT, columns)
 
 
+def looked_for_later(at: datetime, message: str, code: str) -> TargetTransition:
+    """Return the transition of a target that was refused, and that is looked for at a time before it is sent again."""
+    columns = _error(message, code, ErrorCategory.PLATFORM)
+    columns |= {"status": TargetStatus.PUBLISHING, "next_attempt_at": at}
+    # Its release, after its account or its app was refused, still counts.
+    del columns["released_at"]
+    return TargetTransition(_UNSENT, columns)
+
+
 def held(
     reason: HoldReason, until: datetime | None, message: str, code: str, category: ErrorCategory
 ) -> TargetTransition:

@@ -18,7 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import _worker
 from temporalio.worker._workflow import _WorkflowWorker
 
-from activities import findings, options
+from activities import options, publish
 from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
@@ -126,7 +126,7 @@ def no_read_lag(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _refused_posts_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for a refused post at once: the sandbox's reads do not lag, and each retry would take seconds longer."""
-    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(0))
+    monkeypatch.setattr(publish, "look_in", lambda *_: timedelta(0))
 
 
 @pytest.fixture(scope="session", autouse=True)

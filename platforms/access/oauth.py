@@ -74,7 +74,14 @@ async def renewing(
         connection.credentials = await connection.refresh()
     if connection.wire.public_requests > public_requests:
         message = f"{connection.wire.label} did not accept the token of the account, which was renewed."
-        raise PlatformError(ErrorKind.TRANSIENT, message, code=TOKEN_RENEWED, retry_after=timedelta(0), claim=refusal)
+        raise PlatformError(
+            ErrorKind.TRANSIENT,
+            message,
+            code=TOKEN_RENEWED,
+            status=refusal.status,
+            retry_after=timedelta(0),
+            claim=refusal,
+        )
     return await send(connection.credentials)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +12,10 @@ from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import findings
+from activities import findings, publish
 from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
 from activities.posts import PostActivities
 from domain.post import PostStatus, TargetStatus
-from platforms.access.oauth import TOKEN_RENEWED
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -23,6 +23,8 @@ from runtime.parts import WorkerParts
 from store.models import Attempt, Post, Target
 from store.publishing import sending
 from tests.stack import Stack
+
+NOW = datetime.now(UTC)
 
 
 def command(post: Post) -> TargetCommand:
@@ -144,13 +146,16 @@ async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, parts: W
     assert target.error_code
 
 
+@pytest.mark.parametrize("renews", [False, True])
 @pytest.mark.parametrize("refusal", [{"fault": "rate_limited", "seconds": 1}, {"fault": "token_expired"}], ids=str)
 async def test_refused_target_is_looked_for_once_the_platform_would_show_it(
-    stack: Stack, parts: WorkerParts, refusal: dict[str, Any]
+    stack: Stack, parts: WorkerParts, refusal: dict[str, Any], *, renews: bool
 ) -> None:
-    account = await stack.connect("twitter")
+    renewed_by: dict[str, Any] = {"refreshToken": secrets.token_hex(8), "clientId": "app", "clientSecret": "app-s3cret"}
+    account = await stack.connect("twitter", **(renewed_by if renews else {}))
     await stack.fault("twitter", operation="publish", accountId=account.id, **refusal)
-    post, environment = await stack.save(f"refused by {refusal}", [account]), ActivityEnvironment()
+    text = f"refused by {refusal}, renews: {renews}"
+    post, environment = await stack.save(text, [account]), ActivityEnvironment()
     environment.info = replace(
         environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(hours=1)
     )
@@ -163,7 +168,8 @@ async def test_refused_target_is_looked_for_once_the_platform_would_show_it(
 
 
 async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(seconds=1.5))
+    monkeypatch.setattr(publish, "look_in", findings.look_in)
+    monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(seconds=1.5))
     account = await stack.connect("twitter")
     await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
     post = await stack.publish("refused, and retried at once", [account])
@@ -180,22 +186,19 @@ async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, mo
 @pytest.mark.parametrize(
     ("attempt", "seconds"),
     [
-        ({}, 4),
+        ({}, 44),
+        ({"next_attempt_at": NOW + timedelta(seconds=9)}, 9),
+        ({"next_attempt_at": NOW + timedelta(hours=1)}, 44),
         ({"http_status": None}, 0),
-        ({"code": TOKEN_RENEWED}, 0),
         ({"state": "unconfirmed"}, 0),
         ({"finished_at": None}, 0),
     ],
     ids=str,
 )
-def test_only_an_answer_that_refused_a_post_makes_its_retry_wait(
-    monkeypatch: pytest.MonkeyPatch, attempt: dict[str, Any], seconds: int
-) -> None:
-    monkeypatch.setattr(findings, "SHOWN_AFTER", timedelta(seconds=5))
-    now = datetime.now(UTC)
-    fields = {"state": "refused", "http_status": 400, "finished_at": now - timedelta(seconds=1), **attempt}
-    assert findings.look_in(Attempt(**fields), platforms()["twitter"], now) == timedelta(seconds=seconds)
-    assert findings.look_in(Attempt(**fields), platforms()["telegram"], now) <= timedelta(0)
+def test_only_an_answer_that_refused_a_post_makes_its_retry_wait(attempt: dict[str, Any], seconds: int) -> None:
+    refused = Attempt(**{"state": "refused", "http_status": 400, "finished_at": NOW - timedelta(seconds=1), **attempt})
+    assert findings.look_in(refused, platforms()["twitter"], NOW) == timedelta(seconds=seconds)
+    assert findings.look_in(refused, platforms()["telegram"], NOW) <= timedelta(0)
 
 
 async def test_refused_target_is_tried_again_within_its_window(stack: Stack, parts: WorkerParts) -> None:

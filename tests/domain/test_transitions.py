@@ -31,6 +31,7 @@ CASES = {
     "failed": (transitions.failed(*ERROR), FAILED),
     "waiting": (transitions.waiting(SOON), PUBLISHING),
     "tried_again": (transitions.tried_again(SOON, *ERROR), PUBLISHING),
+    "looked_for_later": (transitions.looked_for_later(SOON, "Not now.", "x1"), PUBLISHING),
     "held": (transitions.held(HoldReason.CAP, SOON, *ERROR), HELD),
     "unconfirmed": (transitions.unconfirmed("worker_lost", "Lost."), UNCONFIRMED),
     "still_unconfirmed": (transitions.still_unconfirmed(SOON), None),
@@ -45,6 +46,7 @@ FROM = {
     "failed": {PENDING, PUBLISHING, HELD},
     "waiting": {PENDING, PUBLISHING, HELD},
     "tried_again": {PENDING, PUBLISHING, HELD},
+    "looked_for_later": {PENDING, PUBLISHING, HELD},
     "held": {PENDING, PUBLISHING, HELD},
     "unconfirmed": {PENDING, PUBLISHING, HELD},
     "still_unconfirmed": {UNCONFIRMED},
@@ -71,7 +73,8 @@ def test_status_change_clears_the_last_failure(name: str) -> None:
         assert len(transition.columns) <= 3
         return
     cleared = {"warning", "error", "error_code", "error_category", "retryable", "next_attempt_at", "hold_reason"}
-    assert cleared | {"confirming", "released_at"} <= transition.columns.keys()
+    assert cleared | {"confirming"} <= transition.columns.keys()
+    assert ("released_at" in transition.columns) is (name != "looked_for_later")
     assert (transition.columns["hold_reason"] is not None) is (to is HELD)
     assert (transition.columns["confirming"] is True) is (to is UNCONFIRMED)
 
