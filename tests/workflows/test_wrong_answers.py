@@ -152,8 +152,17 @@ async def test_no_wrong_answer_makes_one_post_many(stack: Stack, form: Form) -> 
     }
     assert {name: row for name, row in shown.items() if row[0] != 1} == {}
     # A refusal in the platform's own words stays one if the platform cannot be read.
-    believed = {"unknown"} if form.confirmed == "never" else set[str]()
+    believed = {"unknown"} if form.confirmed != "by confirm" else set[str]()
     assert {name for name, row in shown.items() if row[1] == TargetStatus.FAILED} <= believed
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+async def test_text_that_linkedin_refused_in_unknown_words_is_found_by_its_repeat(stack: Stack) -> None:
+    account, (unknown,) = await stack.connect("linkedin"), OWN["linkedin"]
+    fault = {"accountId": account.id, "status": unknown.status, "body": unknown.body}
+    await stack.fault("linkedin", "accept_then_answer", "publish", **fault)
+    post = await settled(stack, await start(stack, Form("linkedin"), account))
+    assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
 
 
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
