@@ -36,7 +36,9 @@ def test_refusals_at_the_pace_never_wait() -> None:
     assert {pace.wait_s(number / REFUSALS_PER_S) for number in range(1_000)} == {0.0}
 
 
-async def test_a_flood_waits_for_its_refusals_and_others_do_not(stack: Stack) -> None:
+async def test_a_flood_waits_for_its_refusals_and_others_do_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seconds in which others get their answers, on a busy machine too.
+    monkeypatch.setattr(refusal_pace, "_INTERVAL_S", 0.3)
     (_, key), (_, other_key) = [await stack.new_workspace() for _ in range(2)]
     few = Policy(PolicyName.REQUESTS, 1, 2)
     async with limited_app(stack, requests=few) as app, make_client(app, key) as client:
@@ -47,7 +49,7 @@ async def test_a_flood_waits_for_its_refusals_and_others_do_not(stack: Stack) ->
             assert (await other.get("/v1/posts")).status_code == 200
         assert not flood.done()
         assert {answer.status_code for answer in await flood} == {429}
-        assert time.monotonic() - began >= 10 / REFUSALS_PER_S
+        assert time.monotonic() - began >= 10 * 0.3
 
 
 def own_lines(lines: list[MutableMapping[str, Any]], workspace_id: str) -> list[MutableMapping[str, Any]]:

@@ -269,4 +269,5 @@ async def test_every_route_tells_limits_of_its_own_key(stack: Stack) -> None:
                 assert response.status_code in {200, 403}, route
                 assert response.headers["ratelimit"].startswith('"requests";r='), route
         async with make_client(app, other.key) as client:
-            assert (await client.get("/v1/me")).headers["x-ratelimit-remaining"] == "599"
+            # A tenth of a second later the request is given back.
+            assert int((await client.get("/v1/me")).headers["x-ratelimit-remaining"]) >= 599
