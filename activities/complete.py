@@ -33,6 +33,8 @@ async def completed(step: StepContext, published: Published) -> tuple[Published,
 
     A worker that stops leaves the rest to the next one: the publication is saved first.
     """
+    # The handles may be those of an earlier send. They are saved from now on: a repeat must not comment a second time.
+    step.context.save = step.keeper.save
     try:
         return await step.platform.complete(step.connection, step.context, published), False
     except asyncio.CancelledError:

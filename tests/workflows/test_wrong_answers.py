@@ -165,6 +165,27 @@ async def test_text_that_linkedin_refused_in_unknown_words_is_found_by_its_repea
     assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
 
 
+async def saved_records(stack: Stack, post: Post) -> dict[str, Any]:
+    records: dict[str, Any] = (await stack.read(post.id)).targets[0].handles.get("records", {})
+    return records
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick")
+async def test_thread_after_a_post_that_a_retry_finds_is_published_once(stack: Stack) -> None:
+    account = await stack.connect("bluesky")
+    for status, error in ((400, "InvalidRequest"), (429, "RateLimitExceeded")):
+        fault = {"accountId": account.id, "status": status, "body": {"error": error}}
+        await stack.fault("bluesky", "accept_then_answer", "publish", **fault)
+    form = Form("bluesky", settings={"threadItems": [{"content": "and more"}]})
+    post = await settled(stack, await start(stack, form, account))
+    assert post.targets[0].status == TargetStatus.FAILED
+    await stack.retry(post)
+    async with asyncio.timeout(30):
+        while "uri" not in (await saved_records(stack, post)).get("0", {}):  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.1)
+    assert await public_texts(stack, account) == 2
+
+
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
 KNOWN = {
     "discord": {"message": "Cannot send messages in a non-text channel", "code": 50008},
