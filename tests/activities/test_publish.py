@@ -24,7 +24,7 @@ from store.models import Attempt, Post, Target
 from store.publishing import sending
 from tests.stack import Stack
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def command(post: Post) -> TargetCommand:
