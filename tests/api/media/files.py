@@ -14,7 +14,7 @@ from tests.serving import listening
 from tests.stack import Stack
 
 JPEG = b"\xff\xd8\xff\xe0" + os.urandom(5_000)
-MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + os.urandom(3 * 2**20 + 17)
+MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + os.urandom(3 * 2**20 + 16) + b"."
 HTML = b"<!doctype html><script>alert(1)</script>" + b" " * 2_000
 ANSWER = {"event_hooks": {"response": [check_documented]}}
 
