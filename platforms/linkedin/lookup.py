@@ -29,7 +29,7 @@ def published(urn: str) -> Published:
 
 def is_made_since(urn: str, since: datetime | None) -> bool:
     """Return whether a post was made since a time, by the milliseconds in its id (general knowledge, unverified)."""
-    return since is not None and int(urn.rpartition(":")[2]) >> _BITS_OF_THE_REST >= since.timestamp() * 1000
+    return since is not None and int(urn.rpartition(":")[2]) >> _BITS_OF_THE_REST >= int(since.timestamp() * 1000)
 
 
 async def find(
