@@ -1,7 +1,7 @@
 """Pages, roles, products and comments on LinkedIn over real HTTP."""
 
-import itertools
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
