@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.persist import persist
 from store.publishing.sending import VERSION, save_handles
-from store.publishing.targets import EARLIER
+from store.publishing.targets import EARLIER, UNSENT
 
 _FINGERPRINT = "contentFingerprint"
 """The key of the fingerprint of the content that the handles belong to: changed content is uploaded again."""
@@ -19,7 +19,7 @@ _FINGERPRINT = "contentFingerprint"
 _ADDRESSES = "checkedMedia"
 """The key of the addresses, by media URL, from which a platform that fetches media itself fetches them."""
 
-_OWN_KEYS = frozenset({_FINGERPRINT, _ADDRESSES, VERSION, EARLIER})
+_OWN_KEYS = frozenset({_FINGERPRINT, _ADDRESSES, VERSION, EARLIER, UNSENT})
 _AT_LEAST_EVERY_S = 1.0
 
 
@@ -36,7 +36,7 @@ class HandleKeeper:
         self._fingerprint = fingerprint
         self._version = int(stored.get(VERSION, 0))
         self._usable = stored.get(_FINGERPRINT) == fingerprint
-        self._stored = stored
+        self._stored = self._saved = stored
         self.addresses: dict[str, str] = dict(stored.get(_ADDRESSES, {})) if self._usable else {}
         self._unwritten: Handles | None = None
         self._written_at = time.monotonic()
@@ -49,8 +49,11 @@ class HandleKeeper:
         """Return the platform's handles, if they were made for this content."""
         return _platforms(self._stored) if self._usable else {}
 
-    def earlier(self) -> Handles:
-        """Return the platform's handles of the last send before the target was prepared again."""
+    def last_sent(self) -> Handles:
+        """Return the platform's handles of the last send, also if the target was prepared again since."""
+        current = self.usable()
+        if current and UNSENT not in self._stored:
+            return current
         return _platforms(self._stored.get(EARLIER) or self._stored)
 
     async def save(self, handles: Handles) -> None:
@@ -60,7 +63,9 @@ class HandleKeeper:
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
         earlier = {EARLIER: self._stored[EARLIER]} if EARLIER in self._stored else {}
-        self._unwritten = {**handles, **own, **earlier}
+        if earlier and not self.going_public:
+            earlier[UNSENT] = True
+        self._unwritten = self._saved = {**handles, **own, **earlier}
         if not self._deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
             await self.flush()
 
@@ -89,18 +94,18 @@ class HandleKeeper:
             self._deferring = False
 
     def hand_over(self) -> tuple[int, dict[str, Any] | None]:
-        """Return the version that the row must have, and its new handles, None if nothing has changed."""
-        version, handles = self._version, self._unwritten
-        if handles is None:
+        """Return the version that the row must have, and the handles to be sent, None if it has them already."""
+        version = self._version
+        if self._unwritten is None and UNSENT not in self._saved:
             return version, None
         self._unwritten, self._version = None, version + 1
-        return version, {**handles, VERSION: version + 1}
+        return version, {**_without(self._saved, UNSENT), VERSION: version + 1}
 
     async def take_back(self, handles: dict[str, Any] | None) -> None:
         """Write the handles that were handed over, because the statement that was to write them did not."""
         if handles is not None:
             self._version -= 1
-            self._unwritten = {name: value for name, value in handles.items() if name != VERSION}
+            self._unwritten = self._saved
             await self.flush()
 
     def overtaken(self) -> PlatformError:
@@ -111,4 +116,8 @@ class HandleKeeper:
 
 
 def _platforms(stored: Handles) -> Handles:
-    return {key: value for key, value in stored.items() if key not in _OWN_KEYS}
+    return _without(stored, *_OWN_KEYS)
+
+
+def _without(handles: Handles, *names: str) -> Handles:
+    return {name: value for name, value in handles.items() if name not in names}

@@ -12,7 +12,6 @@ from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import time_left
 from activities.fence import Fence
 from activities.findings import claimed, look_in, may_be_sent
 from activities.heartbeat import heartbeating
@@ -167,7 +166,7 @@ class Publishing:
         """
         new, step.context = step.context, step.for_confirmation()
         wait = look_in(loaded.sent, step.platform, datetime.now(UTC))
-        if loaded.sent and timedelta(0) < wait < time_left():
+        if loaded.sent and wait > timedelta(0):
             raise _NotSent(await self._results.wait_until_shown(command, loaded.sent, wait))
         try:
             finding = await step.platform.confirm(step.connection, step.context)

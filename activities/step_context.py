@@ -52,9 +52,10 @@ class StepContext:
 
     def for_confirmation(self) -> PublishContext[Any]:
         """Return the context of the last send. If the target is prepared again since, it saves nothing."""
-        if self.keeper.usable():
+        handles = self.keeper.last_sent()
+        if handles and handles == self.keeper.usable():
             return self.context
-        return replace(self.context, handles=self.keeper.earlier(), save=_save_nothing)
+        return replace(self.context, handles=handles, save=_save_nothing)
 
     async def check_media(self) -> None:
         """Fetch media that preparing does not upload, before any request to the platform. Raises PlatformError."""

@@ -28,6 +28,7 @@ from domain.codes import PAUSED
 from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
+from domain.schedule import rfc3339
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from media.shared_files import SharedFiles
@@ -161,13 +162,21 @@ class StepResults:
         raise media_busy_error(platforms()[command.platform], busy, delay) from busy
 
     async def wait_until_shown(self, command: TargetCommand, refused: Attempt, wait: timedelta) -> Outcome:
-        """Save that a target is not looked for, and sent again, before its platform would show a refused send."""
-        label = platforms()[command.platform].label
-        message = f"{label} has refused it lately. It is sent again once {label} would show a post that it took."
-        transition = transitions.looked_for_later(datetime.now(UTC) + wait, message, refused.code or "")
+        """Save that a target is not looked for, and sent again, before its platform would show a refused send.
+
+        Raises for Temporal to end the step if its time is over before that.
+        """
+        platform, at, in_time = platforms()[command.platform], datetime.now(UTC) + wait, wait < time_left()
+        again = "It is sent again" if in_time else f"It can be sent again at {rfc3339(at)}"
+        message = (
+            f"{platform.label} has refused it lately. {again}, once {platform.label} would show a post that it took."
+        )
+        transition = transitions.looked_for_later(at, message, refused.code or "")
         outcome = await self.settle(command, BeforeSend(command.version), transition)
         log.info("target.waits_until_shown", platform=command.platform, seconds=wait.total_seconds())
-        return outcome.model_copy(update={"tries": command.tries})
+        if in_time or outcome.did_nothing or outcome.status in RESULTS:
+            return outcome.model_copy(update={"tries": command.tries})
+        raise retry_error(platform, PlatformError(ErrorKind.TRANSIENT, message, code=refused.code or ""), wait)
 
     async def settle_refusal(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
@@ -177,6 +186,9 @@ class StepResults:
         if error.kind is ErrorKind.AUTH and step:
             error = await self._refused_accounts.verify(step, error)
         delay = results.wait_for_next_try(error, command.tries)
+        # The next step looks for the post before it sends. Before that, the platform may not show it yet.
+        answered = was_sent and error.status is not None and error.kind is not ErrorKind.NOT_READY
+        shown_in = platform.read_lag if answered else timedelta(0)
         if error.kind in HOLD_REASONS and await self._holds(step, error):
             decision = decisions.HELD_FOR_ACCOUNT
             if error.kind is ErrorKind.OPERATOR:
@@ -184,7 +196,8 @@ class StepResults:
                 if step:
                     await self._apps.refuse(step.account, error)
             wait = results.wait_while_held(error)
-            result = results.attempt_result(step, AttemptState.REFUSED, decision, error, wait)
+            again_in = None if wait is None else max(wait, shown_in)
+            result = results.attempt_result(step, AttemptState.REFUSED, decision, error, again_in)
             outcome = await self.settle_and_log(command, basis, results.held(error), result)
             await self._rate_limiter.record_refusal(step, error, delay, was_sent=was_sent)
             return outcome
@@ -196,10 +209,7 @@ class StepResults:
             if outcome.status is TargetStatus.FAILED:
                 raise final_error(platform, error, outcome) from error
             return outcome
-        named_wait = delay
-        if was_sent and error.status is not None and error.kind is not ErrorKind.NOT_READY:
-            # The next step looks for the post before it sends. Before that, the platform may not show it yet.
-            delay = max(delay, shortened(platform.read_lag))
+        named_wait, delay = delay, max(delay, shown_in)
         decision = f"trying again in {delay.total_seconds():.0f} s"
         result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
         outcome = await self.settle_and_log(command, basis, results.tried_again(delay, error), result)

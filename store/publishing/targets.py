@@ -68,6 +68,8 @@ class LoadedTarget:
 
 EARLIER = "earlier"
 """The key, in a target's handles, of the handles with which it was sent before it was prepared again."""
+UNSENT = "unsent"
+"""The key, in a target's handles, that says that nothing was sent with them: `EARLIER` has those of the last send."""
 
 _OUTCOME_COLUMNS = (
     *("status", "confirming", "platform_post_id", "platform_post_url", "editable_until"),
@@ -222,7 +224,9 @@ async def refresh_post(session: AsyncSession, post: Post) -> None:
 
 
 def set_aside(handles: dict[str, Any]) -> dict[str, Any]:
-    """Return a target's handles for another preparation: what is prepared only serves to confirm an earlier send."""
+    """Return a target's handles for another preparation: those of the last send only serve to confirm it."""
+    if UNSENT in handles:
+        return {EARLIER: handles[EARLIER]}
     prepared = {name: value for name, value in handles.items() if name != EARLIER}
     return {EARLIER: prepared} if prepared else handles
 

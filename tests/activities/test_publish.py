@@ -201,7 +201,9 @@ def test_only_an_answer_that_refused_a_post_makes_its_retry_wait(attempt: dict[s
     assert findings.look_in(refused, platforms()["telegram"], NOW) <= timedelta(0)
 
 
-async def test_refused_target_is_tried_again_within_its_window(stack: Stack, parts: WorkerParts) -> None:
+async def test_refused_target_is_not_tried_again_before_its_platform_would_show_it(
+    stack: Stack, parts: WorkerParts
+) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", accountId=account.id, seconds=1)
     post, environment = await stack.save("refused near its end", [account]), ActivityEnvironment()
@@ -210,8 +212,29 @@ async def test_refused_target_is_tried_again_within_its_window(stack: Stack, par
     )
     with pytest.raises(ApplicationError) as failure:
         await environment.run(parts.publishing().publish, command(post))
-    assert failure.value.next_retry_delay is not None
-    assert failure.value.next_retry_delay < timedelta(seconds=11)
+    # Temporal ends the step, because its time is over before that.
+    assert failure.value.next_retry_delay == platforms()["twitter"].read_lag
+
+
+async def test_retry_whose_time_ends_before_its_platform_would_show_it_is_not_sent(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "look_in", findings.look_in)
+    monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(minutes=5))
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
+    post = await stack.publish("refused, and retried in vain", [account])
+    assert post.status == PostStatus.FAILED
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(publish_within=60))
+    await stack.retry(post)
+    failed = await stack.settled(post.id)
+    assert failed.targets[0].error_code == "publish_window_passed"
+    assert re.match(
+        r"X has refused it lately\. It can be sent again at 2[-0-9T:.]+Z, once X would show",
+        failed.targets[0].error or "",
+    )
+    assert await stack.public("refused, and retried in vain") == []
 
 
 async def test_expired_open_send_is_not_failed(stack: Stack, parts: WorkerParts) -> None:

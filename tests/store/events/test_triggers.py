@@ -167,7 +167,13 @@ async def test_an_edit_names_the_version_before(stack: Stack) -> None:
     post = await settled(stack, RESULTS["published"][0], "edited later")
     await listen(stack.database, stack.workspace_id)
     async with stack.worker_database.transaction() as session:
-        values = {"edit_history": [{"platformPostId": "7"}], "platform_post_id": "8"}
+        version = {
+            "platformPostId": "7",
+            "platformPostUrl": None,
+            "content": "edited",
+            "editedAt": "2026-02-01T14:00:00Z",
+        }
+        values = {"edit_history": [version], "platform_post_id": "8"}
         await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
     assert await of_post(stack, post, "previousPlatformPostId", "platformPostId") == [("post.edited", "7", "8")]
 
