@@ -75,7 +75,7 @@ async def announcements(database: Database) -> AsyncIterator[list[str]]:
 
     url = make_url(database.engine.url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)
-    # What the tests before have noted is announced before anybody listens.
+    # The posts of the tests before are announced before anybody listens.
     await database.announcer.flush()
     await connection.add_listener(CHANNEL, hear)
     try:
