@@ -173,14 +173,15 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
 """The combinations of the short version, on every platform: those that end soon."""
 _SLOW = frozenset({"googlebusiness", "pinterest", "youtube"})
 """Platforms on which the absence of a post counts as certain only after a long time."""
-_WAITS_FOR_SILENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
+_WAITS_FOR_ABSENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
 
 
 def short(cell: Cell) -> bool:
     """Return whether the short version has this cell."""
     modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
-    slow = cell.crash in _WAITS_FOR_SILENCE and cell.platform in _SLOW
-    return cell.mode in modes and cell.fault in faults and not slow
+    # A retry whose token is refused, too, waits twice.
+    waits = cell.crash in _WAITS_FOR_ABSENCE or (cell.mode, cell.fault) == (Mode.RETRY, Fault.EXPIRED)
+    return cell.mode in modes and cell.fault in faults and not (waits and cell.platform in _SLOW)
 
 
 def every() -> Iterator[Cell]:
