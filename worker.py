@@ -25,7 +25,7 @@ from runtime.metrics import serve_metrics
 from runtime.namespace import CopiedDatabaseError, namespace_task, refuse_foreign_namespace
 from runtime.parts import open_parts
 from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
-from runtime.schema import announce_process, schema_task
+from runtime.schema import announce_process
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import open_client
 from store.database import OF_STEPS
@@ -79,7 +79,7 @@ async def run(names: list[str] | None) -> None:
             async with (
                 serving_health(settings, readiness, group.workers),
                 workers,
-                running_tasks(schema_task(database), namespace_task(database, client), *readiness.tasks()),
+                running_tasks(namespace_task(database, client), *readiness.tasks()),
             ):
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()

@@ -56,7 +56,8 @@ class LocalPublish:
         """The steps that continue as activities: until the activity's first try, or for a while after their end."""
         self._ended = deque[float](maxlen=_RECENT)
         """When the last steps ended."""
-        self._busy_until = float("-inf")
+        self._last_at = float("-inf")
+        """When a step has last begun or ended."""
         self._stopping = False
 
     @property
@@ -71,7 +72,11 @@ class LocalPublish:
 
     def is_publishing(self) -> bool:
         """Return whether a step of this process has just begun or ended, so that others should leave it the cores."""
-        return asyncio.get_running_loop().time() < self._busy_until
+        return self.has_published(_BUSY_S)
+
+    def has_published(self, within_s: float) -> bool:
+        """Return whether a step of this process has begun or ended within so many seconds."""
+        return asyncio.get_running_loop().time() < self._last_at + within_s
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -137,7 +142,7 @@ class LocalPublish:
     def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
         self._running[key] = step
-        self._busy_until = asyncio.get_running_loop().time() + _BUSY_S
+        self._last_at = asyncio.get_running_loop().time()
         # A step that hangs is cancelled, so that Temporal's next try begins it again and does not join it.
         limit = asyncio.get_running_loop().call_later(STEP_TIMEOUT.total_seconds(), step.cancel, STOPS)
 
@@ -145,7 +150,7 @@ class LocalPublish:
             limit.cancel()
             del self._running[key]
             self._ended.append(asyncio.get_running_loop().time())
-            self._busy_until = self._ended[-1] + _BUSY_S
+            self._last_at = self._ended[-1]
             # Read the error, which the target's row has: asyncio would log it if no run waits for the step.
             _ = step.cancelled() or step.exception()
 

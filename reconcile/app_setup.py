@@ -19,7 +19,10 @@ _EVERY_S = 60.0
 def announce_task(
     database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = (), key_ids: Sequence[bytes] = ()
 ) -> BackgroundTask:
-    """Return the task that announces them every minute: if workers have different settings, the last one counts."""
+    """Return the task that announces them every minute.
+
+    Each worker does so when it starts, and then only one: if workers have different settings, the last one counts.
+    """
     shared = {
         name for name, platform in platforms().items() if platform.app.registers_itself or apps.is_shared(platform)
     }

@@ -26,7 +26,7 @@ from store.series.rows import delete_old_entries
 from store.webhooks.keeping import delete_past_deliveries
 from store.workspaces.request_limits import delete_unused_limits
 
-_EVERY_S, _IDLE_EVERY_S = 30.0, 900.0
+_EVERY_S, _IDLE_EVERY_S = 30.0, 1800.0
 """The pauses after a round that found something, and after one that found nothing."""
 _PAUSE_S = 0.1
 """The pause between two batches: up to 5,000 keys a second, fifty times as many as one API key can use."""

@@ -70,6 +70,14 @@ class LatePostWatch:
             BackgroundTask(self.keep, EVERY_S, "state.not_kept"),
         ]
 
+    def age_task(self) -> BackgroundTask:
+        """Return the task that shows how old the state is while the process does not ask the database."""
+
+        async def show() -> None:
+            self._show_age()
+
+        return BackgroundTask(show, EVERY_S, "state.no_age")
+
     async def check(self) -> None:
         """Report the posts that became late since the last check, and those that are no longer late."""
         while len(await self._find()) == _BATCH:
@@ -105,13 +113,15 @@ class LatePostWatch:
             self._readiness.hear(beat)
             if not self._gauges.off:
                 self._gauges.parts(await self._readiness.parts())
-        now = asyncio.get_running_loop().time()
         if beat is not None and beat.state is not None:
-            self._measured_at = now - beat.age.total_seconds()
+            self._measured_at = asyncio.get_running_loop().time() - beat.age.total_seconds()
             samples = [Sample(sample["gauge"], sample["value"], sample["labels"]) for sample in beat.state["samples"]]
             self._gauges.export(samples)
         # While the database does not answer, the state that is shown grows older.
-        self._gauges.state_age(timedelta(seconds=now - self._measured_at))
+        self._show_age()
+
+    def _show_age(self) -> None:
+        self._gauges.state_age(timedelta(seconds=asyncio.get_running_loop().time() - self._measured_at))
 
     async def _find(self) -> list[LatePostFound]:
         async with self._database.transaction() as session:

@@ -8,26 +8,21 @@ rows decide, as they do between two requests.
 
 import asyncio
 import os
-import random
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 
 import structlog
 
+from reconcile.lease_policy import DURATION, LeasePolicy
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
-from store.maintenance.beats import Beat, beat, release_leases
+from store.maintenance.beats import Beat, beat, release_leases, take_over_lease
 
 log = structlog.get_logger(__name__)
 
-DURATION = timedelta(seconds=15)
-_EVERY_S = 5.0
-"""The pause between two renewals: one may fail, and the lease holds."""
-_MOST_NEW = 2
-"""The number of further leases that a process asks for at a time, so that several processes share them."""
 _MORE_AFTER_S = 0.2
 _RELEASE_S = 2.0
 """How long a process that ends waits for the database to take back its leases; else they end by themselves."""
@@ -36,12 +31,16 @@ _RELEASE_S = 2.0
 class Leases:
     """The leases of one process."""
 
-    def __init__(self, database: Database, *hearers: Callable[[Beat | None], Awaitable[None]]) -> None:
+    def __init__(
+        self, database: Database, *hearers: Callable[[Beat | None], Awaitable[None]], policy: LeasePolicy | None = None
+    ) -> None:
         self._database = database
+        self._policy = policy or LeasePolicy()
         self._hearers = hearers
         """Take the database's answer at each renewal; None if there was none."""
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._names: list[str] = []
+        self._lasting = set[str]()
         self._until: dict[str, float] = {}
         """When the leases of this process end, by the event loop's clock. It runs while the process is frozen."""
         self._changed = asyncio.Condition()
@@ -51,20 +50,24 @@ class Leases:
         """Until when tasks that look for a work do their rounds, by its name."""
         self._beat: Beat | None = None
 
-    def leased(self, task: BackgroundTask, *names: str) -> BackgroundTask:
+    def leased(self, task: BackgroundTask, *names: str, at_start: bool = False, lasts: bool = False) -> BackgroundTask:
         """Return a task that does its rounds only while this process holds one of these leases.
 
         Several leases let as many processes do the task. Without any, each process does it. In both cases it rests
-        while there is no work for it.
+        while there is no work for it. With `at_start`, each process does the first round. A round that `lasts` is ended
+        when this process loses its lease, which others do not take over.
         """
         self._names += [name for name in names if name not in self._names]
         if task.looks_for:
             self._sought.append((task.looks_for, names))
-        return replace(task, turn=_Turns(self, task, names).wait)
+        if lasts:
+            self._lasting.update(names)
+            task = replace(task, work=partial(self._work_while_held, task.work, names))
+        return replace(task, turn=_Turns(self, task, names, at_start=at_start).wait)
 
     def task(self) -> BackgroundTask:
-        """Return the task that renews the leases, and takes free ones, every few seconds."""
-        return BackgroundTask(self._renew_all, _EVERY_S, "leases.not_renewed", close=self.release)
+        """Return the task that renews the leases, and takes free ones, at the pace of the policy."""
+        return BackgroundTask(self._renew_all, 0.0, "leases.not_renewed", close=self.release, turn=self._policy.wait)
 
     @property
     def held(self) -> list[str]:
@@ -73,20 +76,25 @@ class Leases:
         return [name for name, until in self._until.items() if until > now]
 
     async def renew(self) -> int:
-        """Renew the leases, and take up to two free ones; return how many were taken."""
+        """Renew the leases, and take or give back those that the policy says; return how many were taken."""
         began, held = asyncio.get_running_loop().time(), self.held
-        others = [name for name in self._names if name not in held]
-        asked = random.sample(others, min(_MOST_NEW, len(others)))
-        self._beat = await beat(
-            self._database.answers, self._holder, [*held, *asked], DURATION, self._work_to_seek(held)
-        )
+        asked = {*held, *self._policy.names(self._names)}
+        pool = self._database.answers
+        self._beat = await beat(pool, self._holder, asked, DURATION, self._work_to_seek(held))
+        self._policy.hear(self._beat)
+        leases = set(self._beat.leases)
+        if self._policy.takes_over:
+            leases |= await take_over_lease(pool, self._holder, set(self._names) - self._lasting, DURATION)
+        elif leases and self._policy.rests:
+            await self.release()
+            leases.clear()
         until = began + DURATION.total_seconds()
         async with self._changed:
-            self._until = dict.fromkeys(self._beat.leases, until)
+            self._until = dict.fromkeys(leases, until)
             # Longer than until the next answer: what one round leaves behind, another one finds.
             self._works_until |= dict.fromkeys(self._beat.work, until)
             self._changed.notify_all()
-        return len(self._beat.leases.difference(held))
+        return len(leases.difference(held))
 
     def has_work(self, name: str) -> bool:
         """Return whether tasks that look for this work do their rounds now."""
@@ -108,6 +116,18 @@ class Leases:
                 raise
             log.warning("leases.not_released", reason=type(error).__name__)
 
+    async def _work_while_held(self, work: Callable[[], Awaitable[object]], names: Collection[str]) -> None:
+        lost = asyncio.create_task(self.wait_for(lambda: set(names).isdisjoint(self.held)))
+        work_round = asyncio.ensure_future(work())
+        try:
+            await asyncio.wait({lost, work_round}, return_when=asyncio.FIRST_COMPLETED)
+            if work_round.done():
+                await work_round
+        finally:
+            for waiting in (lost, work_round):
+                waiting.cancel()
+            await asyncio.gather(lost, work_round, return_exceptions=True)
+
     async def _renew_all(self) -> None:
         self._beat = None
         try:
@@ -115,20 +135,27 @@ class Leases:
                 # Other processes that start at the same time take theirs.
                 await asyncio.sleep(_MORE_AFTER_S)
         finally:
+            if self._beat is None:
+                self._policy.hear(None)
             for hear in self._hearers:
                 await hear(self._beat)
 
     def _work_to_seek(self, held: Collection[str]) -> set[str]:
-        return {work for work, names in self._sought if not names or not set(names).isdisjoint(held)}
+        return {
+            work
+            for work, names in self._sought
+            if not names or work in self._policy.work or not set(names).isdisjoint(held)
+        }
 
 
 class _Turns:
     """The rounds of one task: only under a lease, if it needs one, and only if there may be work for it."""
 
-    def __init__(self, leases: Leases, task: BackgroundTask, names: tuple[str, ...]) -> None:
+    def __init__(self, leases: Leases, task: BackgroundTask, names: tuple[str, ...], *, at_start: bool) -> None:
         self._leases = leases
         self._task = task
         self._names = names
+        self._at_start = at_start
         self._last_at = float("-inf")
 
     async def wait(self) -> None:
@@ -137,6 +164,8 @@ class _Turns:
         self._last_at = asyncio.get_running_loop().time()
 
     def _is_due(self) -> bool:
+        if self._at_start and self._last_at == float("-inf"):
+            return True
         if self._names and set(self._names).isdisjoint(self._leases.held):
             return False
         work, now = self._task.looks_for, asyncio.get_running_loop().time()

@@ -71,6 +71,7 @@ class Readiness:
         self._queues_of_state: Parts = {}
         """Temporal and the queues in the newest state, which count until `_fresh_until`."""
         self._fresh_until = float("-inf")
+        self._has_read_state = False
 
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
@@ -106,12 +107,20 @@ class Readiness:
             self._database_probe.note(self._take(beat))
 
     async def _parts(self, within_s: float) -> Parts:
-        is_fresh = asyncio.get_running_loop().time() < self._fresh_until
+        begun_at = asyncio.get_running_loop().time()
+        if self._has_read_state and not self._is_fresh():
+            # A worker that rests has last read the state a while ago. A newer one may be in its row.
+            await self._database_probe.result(min(_SOON_S, within_s / 2))
+        within_s -= asyncio.get_running_loop().time() - begun_at
+        is_fresh = self._is_fresh()
         probes = self._own if is_fresh else [*self._shared, *self._own]
         database, *others = await asyncio.gather(
             self._database_probe.result(), *(probe.result(within_s) for probe in probes)
         )
         return _health([*others, self._queues_of_state if is_fresh else {}, database])
+
+    def _is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() < self._fresh_until
 
     def tasks(self) -> list[BackgroundTask]:
         """Return the checks that a process repeats whether or not it is asked."""
@@ -136,6 +145,7 @@ class Readiness:
         if beat.state is None or beat.age >= STATE_FRESH:
             return parts
         self._fresh_until = asyncio.get_running_loop().time() + (STATE_FRESH - beat.age).total_seconds()
+        self._has_read_state = True
         state = beat.state["parts"]
         self._queues_of_state = {name: value for name, value in state.items() if name not in _OF_ROWS}
         return parts | {name: state[name] for name in _OF_ROWS if name in state}

@@ -21,7 +21,7 @@ from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import serve_metrics
 from runtime.namespace import namespace_task
-from runtime.schema import schema_task
+from runtime.schema import SchemaCheck
 from runtime.settings import Settings, read_settings
 from runtime.temporal import open_client
 from storage.opening import open_storage
@@ -76,9 +76,10 @@ def create_app_from_env() -> Litestar:
         )
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            leases = Leases(database, watch.hear)
+            schema = SchemaCheck(database)
+            leases = Leases(database, watch.hear, schema.hear)
             watching = [leases.leased(task, WATCH) for task in watch.tasks()]
-            checking = [schema_task(database), namespace_task(database, client), *deps.readiness.tasks()]
+            checking = [schema.task(), namespace_task(database, client), *deps.readiness.tasks()]
             async with running_tasks(*watching, leases.task(), *checking):
                 yield deps
         finally:

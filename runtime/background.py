@@ -12,6 +12,7 @@ from reconcile.ends import ends_task
 from reconcile.expiry import expiry_task
 from reconcile.key_check import key_task
 from reconcile.late_posts import WATCH, LatePostWatch
+from reconcile.lease_policy import LeasePolicy
 from reconcile.leases import Leases
 from reconcile.lifted_holds import hold_task
 from reconcile.media_disk import disk_task
@@ -31,27 +32,36 @@ from reconcile.uploads import upload_task
 from reconcile.webhooks import handover_key_task, wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
 from runtime.parts import WorkerParts
+from runtime.schema import SchemaCheck
 from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Runs
 
 
 def worker_tasks(
-    client: Client, parts: WorkerParts, posts: PostWorkflows, pace: BulkPace, watch: LatePostWatch, retention: Retention
+    client: Client,
+    parts: WorkerParts,
+    posts: PostWorkflows,
+    pace: BulkPace,
+    watch: LatePostWatch,
+    retention: Retention,
+    policy: LeasePolicy,
 ) -> list[BackgroundTask]:
     """Return the tasks of one worker: those of its own memory and machine, and those of which it needs the leases."""
-    leases = Leases(parts.database, watch.hear, PromotionWatch(parts.database).hear)
+    schema, promotions = SchemaCheck(parts.database), PromotionWatch(parts.database, policy)
+    leases = Leases(parts.database, watch.hear, promotions.hear, schema.hear, policy=policy)
     shared = _shared_tasks(client, parts, leases, posts, pace, watch, retention)
-    return [*_own_tasks(parts, leases), *shared, leases.task()]
+    return [*_own_tasks(parts, leases), watch.age_task(), schema.task(), *shared, leases.task()]
 
 
 def _own_tasks(parts: WorkerParts, leases: Leases) -> list[BackgroundTask]:
     database, accounts = parts.database, parts.accounts
+    announcing = announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids)
     return [
         leases.leased(refusals_task(parts.apps)),
-        announce_task(database, accounts.registered_apps, parts.redirect_urls, accounts.vault.key_ids),
+        leases.leased(announcing, "settings", at_start=True),
+        leases.leased(handover_key_task(database, accounts.vault), "settings", at_start=True),
         key_task(database, accounts.vault, parts.meters),
-        handover_key_task(database, accounts.vault),
         disk_task(parts.media.admission.disk, parts.meters),
     ]
 
@@ -81,7 +91,7 @@ def _shared_tasks(
         leased(expiry_task(database, retention.audit), "expiry"),
         leased(retention_task(database, retention.posts_days), "retention"),
         leased(ends_task(database), "ends"),
-        leased(wake_task(database, client), "webhooks.wake"),
+        leased(wake_task(database, client), "webhooks.wake", lasts=True),
         leased(webhook_sweep_task(database, client), "webhooks.sweep"),
         leased(webhook_keeping_task(database), "webhooks.keep"),
         leased(preflight_task(database, parts.meters, parts.media.files, pace.is_publishing), "preflight"),

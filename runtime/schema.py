@@ -11,6 +11,7 @@ from runtime.database import open_database
 from runtime.settings import Settings
 from store.database import Database, TimeLimits
 from store.failures import is_database_unavailable
+from store.maintenance.beats import Beat
 from store.pooler import PoolerError, check_connections
 from store.roles import Component
 from store.schema.fit import check_schema
@@ -21,7 +22,8 @@ log = structlog.get_logger(__name__)
 _FIRST_CHECK = TimeLimits(statement=3, lock=3, connection=3)
 _FIRST_CHECK_S = 10.0
 _REFUSALS = {SchemaError: "process.refuses_the_schema", PoolerError: "process.refuses_the_pooler"}
-_EVERY_S, _AGAIN_S = 60.0, 5.0
+_EVERY_S, _AGAIN_S = 600.0, 5.0
+"""The pause of checks that no change of the revision asks for: all tables may be gone."""
 
 
 async def announce_process(part: Component, settings: Settings) -> None:
@@ -29,7 +31,7 @@ async def announce_process(part: Component, settings: Settings) -> None:
 
     Raises SchemaError if they do not fit, PoolerError if a pooler in between makes work unsafe.
 
-    The database may be unavailable: the process starts, and `schema_task` checks it later.
+    The database may be unavailable: the process starts, and `SchemaCheck` checks it later.
     """
     database = open_database(settings, _FIRST_CHECK, part)
     for dsn in {database.dsn, database.direct}:
@@ -52,22 +54,37 @@ async def announce_process(part: Component, settings: Settings) -> None:
         await database.close()
 
 
-def schema_task(database: Database, every_s: float = _EVERY_S) -> BackgroundTask:
-    """Return the task that checks the schema again, and ends this process, as SIGTERM does, once it no longer fits.
+class SchemaCheck:
+    """The check that ends this process, as SIGTERM does, once the schema no longer fits its code.
 
     It checks the connections once more: the database may have been unavailable when the process started.
     """
-    has_checked_connections = False
 
-    async def check() -> None:
-        nonlocal has_checked_connections
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._has_checked_connections = False
+        self._schema: str | None = None
+        """The revision that was checked last."""
+        self._ends = False
+        """Whether this process was asked to end. A second signal would end its grace."""
+
+    def task(self) -> BackgroundTask:
+        """Return the task that checks when the process starts, and again from time to time."""
+        return BackgroundTask(self.check, _EVERY_S, "schema.not_checked", again_s=lambda _: _AGAIN_S)
+
+    async def hear(self, beat: Beat | None) -> None:
+        """Check the schema if the database's answer has another revision than the last check."""
+        if beat is not None and beat.schema != self._schema and not self._ends:
+            await self.check()
+
+    async def check(self) -> None:
+        """Check it now."""
         try:
-            if not has_checked_connections:
-                await check_connections(database)
-                has_checked_connections = True
-            await check_schema(database)
+            if not self._has_checked_connections:
+                await check_connections(self._database)
+                self._has_checked_connections = True
+            self._schema = await check_schema(self._database)
         except (SchemaError, PoolerError) as error:
             log.critical(_REFUSALS[type(error)], version=code_version(), reason=str(error))
+            self._ends = True
             os.kill(os.getpid(), signal.SIGTERM)
-
-    return BackgroundTask(check, every_s, "schema.not_checked", again_s=lambda _: _AGAIN_S)

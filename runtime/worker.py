@@ -18,6 +18,7 @@ from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.bulk_pace import BulkPace
 from reconcile.late_posts import LatePostWatch
+from reconcile.lease_policy import WorkerPolicy
 from reconcile.rounds import running_tasks
 from runtime.background import worker_tasks
 from runtime.log_context import LogContext
@@ -79,6 +80,10 @@ class WorkerGroup:
     def is_publishing(self) -> bool:
         """Return whether a step towards a platform has just begun or ended in this process."""
         return self.local_publish is not None and self.local_publish.is_publishing()
+
+    def has_published(self, within_s: float) -> bool:
+        """Return whether a step towards a platform has begun or ended in this process within so many seconds."""
+        return self.local_publish is not None and self.local_publish.has_published(within_s)
 
     async def finish(self) -> None:
         """Take no new tasks, and finish those that have begun.
@@ -201,7 +206,7 @@ async def running_workers(
     posts = PostWorkflows(client, eager=not workers.has_version)
     pace = BulkPace(parts.bulk_starts_per_s, workers.is_publishing)
     watch, retention = watch or LatePostWatch(parts.database), retention or Retention()
-    tasks = worker_tasks(client, parts, posts, pace, watch, retention)
+    tasks = worker_tasks(client, parts, posts, pace, watch, retention, WorkerPolicy(workers.has_published))
     async with polling(workers, parts), running_tasks(*tasks):
         yield
 

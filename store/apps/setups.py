@@ -21,7 +21,7 @@ async def announce_apps(
 ) -> None:
     """Save for which platforms there is an app: for all workspaces, and for single ones by their ids.
 
-    Nothing is written if the row says so already: each worker announces every minute.
+    Nothing is written if the row says so already: a worker announces every minute.
     `documents` are the documents about apps that the API publishes, by their paths. `key_ids` are the ids of the
     worker's encryption keys.
     """

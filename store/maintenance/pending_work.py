@@ -67,6 +67,14 @@ OR EXISTS (SELECT FROM app_refusals) OR {_IS_CAMPAIGN_BEHIND} OR {_IS_DELIVERY_W
 """,  # noqa: S608 our own conditions
 }
 """By the name of the work, which several tasks may look for."""
+SHARED_WORK = frozenset(
+    {
+        *("sweep", "bulk", "planner", "campaigns", "renewals", "revocations", "preflight"),
+        *("uploads", "fetches", "thumbnails"),
+    }
+)
+"""The work that several workers share. The rest is little, and its conditions may hold for weeks: a webhook exists, a
+chain waits, an account is to be reconnected."""
 
 
 def work_query(names: Collection[str]) -> str:

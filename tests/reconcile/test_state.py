@@ -1,6 +1,7 @@
 """One process measures the state of the service, and all show the same."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -68,6 +69,33 @@ async def test_a_process_shows_what_another_has_measured(stack: Stack, monkeypat
     assert (await later.parts())["worker"] is True
     assert asked == 2, "an old state counts for nothing"
     assert gauges.age > timedelta(seconds=50)
+
+
+async def test_a_worker_that_rests_reads_the_state_when_it_is_asked(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it read with its last beat is old by then, and probing by itself would ask Temporal."""
+    holder = Readiness(stack.worker_database, stack.workflows.queues)
+    watch = LatePostWatch(stack.worker_database, readiness=holder)
+    await watch.measure(holder)
+    gauges = KeptGauges()
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
+    resting = LatePostWatch(stack.api_database, gauges=gauges, readiness=readiness)
+    old = await read_state(stack.api_database)
+    await resting.hear(replace(old, age=timedelta(seconds=19)))
+    readiness._fresh_until = readiness._database_probe._ended_at = float("-inf")
+
+    async def posts(*_: Any) -> object:
+        raise AssertionError
+
+    monkeypatch.setattr(stack.workflows.queues, "posts", posts)
+    monkeypatch.setattr(stack.workflows.queues, "platforms", posts)
+    assert await readiness.parts() == await holder.parts()
+
+    # Its metrics say how old its numbers are, although it does not ask.
+    resting._measured_at -= 10
+    await resting.age_task().work()
+    assert gauges.age >= timedelta(seconds=29)
 
 
 def test_an_app_that_is_accepted_again_becomes_zero() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import asyncpg
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from reconcile.lease_policy import LeasePolicy, WorkerPolicy
 from reconcile.promotions import PromotionWatch
 from store.database import Database
 from store.maintenance.beats import Beat, read_state
@@ -75,7 +77,7 @@ async def test_a_worker_trusts_a_promotion_if_it_knows_that_nothing_is_lost(data
     ]
     for name, position, expected in cases:
         await as_if_promoted(database)
-        watch = PromotionWatch(database)
+        watch = PromotionWatch(database, LeasePolicy())
 
         async def hear(server: ServerPosition, watch: PromotionWatch = watch, beat: Beat = beat) -> None:
             await watch.hear(replace(beat, server=server))
@@ -87,3 +89,31 @@ async def test_a_worker_trusts_a_promotion_if_it_knows_that_nothing_is_lost(data
         # Its log grows. That says nothing any more.
         await hear(replace(promoted, log_end=promoted.log_end + 10))
         assert await is_trusted(database) is expected, name
+
+
+async def test_a_worker_that_rests_decides_nothing(database: Database) -> None:
+    """It has last seen the log half a minute ago: a standby that lacks the newest commits may be ahead of that."""
+    await as_if_promoted(database)
+    beat = await read_state(database)
+    promoted = beat.server
+    assert promoted is not None
+    before = replace(promoted, timeline="00000000", waits_for_standby=True, log_end=promoted.log_end - 1)
+    policy = WorkerPolicy()
+    watch = PromotionWatch(database, policy)
+    await watch.hear(replace(beat, server=before))
+    policy._active_until = float("-inf")
+    await watch.hear(replace(beat, server=before))
+    with capture_logs() as lines:
+        await watch.hear(beat)
+        assert lines == [], "a worker that knows may decide first"
+        assert watch._unknown_since is not None
+        watch._unknown_since -= 11
+        await watch.hear(beat)
+    assert [line["event"] for line in lines] == ["database.promoted"]
+    assert not await is_trusted(database)
+
+    await as_if_promoted(database)
+    leading = PromotionWatch(database, LeasePolicy())
+    await leading.hear(replace(beat, server=before))
+    await leading.hear(beat)
+    assert await is_trusted(database)
