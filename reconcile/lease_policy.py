@@ -82,6 +82,8 @@ class WorkerPolicy(LeasePolicy):
         """Whether this process has published within so many seconds."""
         self._leads = self._measures = False
         self._active_until = time.monotonic() + _ACTIVE_S
+        self._has_rested = False
+        """Whether it rested at its last renewal. Else it has leases to give back."""
         self._rest_s = _EVERY_S
 
     @property
@@ -104,7 +106,7 @@ class WorkerPolicy(LeasePolicy):
         """The seconds between two renewals."""
         if self._leads and not self._measures:
             return _LEAD_EVERY_S
-        return self._rest_s if self.rests else _EVERY_S
+        return self._rest_s if self._has_rested and self.rests else _EVERY_S
 
     def names(self, names: Sequence[str]) -> Sequence[str]:
         """Return for which of these leases the process asks if they are free."""
@@ -118,6 +120,7 @@ class WorkerPolicy(LeasePolicy):
         self._leads, self._measures = LEAD in beat.leases, WATCH in beat.leases
         if beat.work & SHARED_WORK:
             self._active_until = time.monotonic() + _ACTIVE_S
+        self._has_rested = self.rests
         if beat.lead_ends_in < DURATION - _MISSED:
             self._rest_s = max(beat.lead_ends_in.total_seconds(), 0) + _LOOK_S
         else:

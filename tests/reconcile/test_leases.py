@@ -201,7 +201,7 @@ async def test_a_worker_that_publishes_rests_no_longer() -> None:
     publishes = False
     policy = WorkerPolicy(lambda _: publishes)
     let_time_pass(policy)
-    policy._rest_s = REST_S[0]
+    policy._has_rested, policy._rest_s = True, REST_S[0]
     await policy.wait()
     policy._begun_at -= 6
     waiting = asyncio.create_task(policy.wait())
@@ -213,10 +213,26 @@ async def test_a_worker_that_publishes_rests_no_longer() -> None:
     assert not policy.rests
 
 
+async def test_a_worker_gives_its_leases_back_before_it_rests(database: Database) -> None:
+    (leader,) = fleet = resting_fleet(database, 1)
+    await renew_all(fleet)
+    policy = WorkerPolicy()
+    leases = process_leases(database, policy)
+    await renew_all([leases])
+    assert leases.held
+    let_time_pass(policy)
+    assert policy.pause_s == 5, "it still has them"
+    await leases.renew()
+    assert leases.held == []
+    assert policy.pause_s >= REST_S[0]
+    await leader.renew()
+    assert sorted(leader.held) == ALL
+
+
 async def test_a_worker_without_an_answer_asks_again_soon() -> None:
     policy = WorkerPolicy()
     let_time_pass(policy)
-    policy._rest_s = REST_S[0]
+    policy._has_rested, policy._rest_s = True, REST_S[0]
     policy.hear(None)
     assert policy.pause_s == 5
 
