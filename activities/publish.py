@@ -29,7 +29,7 @@ from domain.stopwatch import Stopwatch
 from domain.transitions import AnswerTo, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from platforms.access.oauth import TOKEN_RENEWED
-from platforms.base import Absent, Published, Refused, Unknown, Unlisted
+from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.capabilities import ChoosesKey
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from store.accounts.connected import accept_account
@@ -76,6 +76,13 @@ async def _finish_unless_worker_stops(sending: Coroutine[Any, Any, Published]) -
             await asyncio.gather(task, return_exceptions=True)
             raise
         return await task
+
+
+def _why_it_may_be_sent(finding: Finding) -> str:
+    if isinstance(finding, Unknown):
+        return decisions.REFUSED_UNREAD
+    is_unread = isinstance(finding, Absent) and finding.is_unread
+    return decisions.MAY_BE_SENT_UNREAD if is_unread else decisions.MAY_BE_SENT
 
 
 class Publishing:
@@ -188,9 +195,7 @@ class Publishing:
                 pass
             case (Absent() | Refused(), _) | (Unknown(final=True), Attempt(state=AttemptState.REFUSED)):
                 # If the rows have changed meanwhile, the beginning of the send finds it out.
-                unread = isinstance(finding, Absent) and finding.is_unread
-                decision = decisions.MAY_BE_SENT_UNREAD if unread else decisions.MAY_BE_SENT
-                result = results.attempt_result(step, AttemptState.DONE, decision)
+                result = results.attempt_result(step, AttemptState.DONE, _why_it_may_be_sent(finding))
                 basis, checked = BeforeSend(command.version, step=AttemptStep.CONFIRM), transitions.checked()
                 await persist(lambda: settle(self._database.answers, command.target_id, basis, checked, result))
                 step.context = new

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import findings, publish
 from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
 from activities.posts import PostActivities
+from domain import decisions
 from domain.post import PostStatus, TargetStatus
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
@@ -181,6 +182,21 @@ async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, mo
     assert (refused.state, sent.state) == ("refused", "done")
     assert refused.finished_at
     assert sent.started_at - refused.finished_at > timedelta(seconds=1.4)
+
+
+@pytest.mark.parametrize(
+    ("platform", "decision"),
+    [("telegram", decisions.REFUSED_UNREAD), ("mastodon", decisions.MAY_BE_SENT)],
+)
+async def test_history_says_whether_a_refused_post_was_looked_up(stack: Stack, platform: str, decision: str) -> None:
+    account = await stack.connect(platform)
+    await stack.fault(platform, "reject", "publish", accountId=account.id, status=400)
+    post = await stack.publish("refused, and looked up if that can be", [account])
+    await stack.retry(post)
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    async with stack.database.reading() as session:
+        of_target = select(Attempt.decision).where(Attempt.target_id == post.targets[0].id, Attempt.step == "confirm")
+        assert list(await session.scalars(of_target)) == [decision]
 
 
 @pytest.mark.parametrize(
