@@ -10,7 +10,7 @@ The posts of one crash are in flight together, each on an account of its own wit
 a post's point, the post is run again; if that does not help, nothing is proven and the proof fails. Combinations
 without a meaning are left out, and the report says so (see `Cell.left_out`).
 
-A full run takes some 40 minutes on two idle cores, --short some six.
+A full run takes some 40 minutes on two idle cores, --short some seven.
 """
 
 import argparse
