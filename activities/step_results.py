@@ -167,9 +167,9 @@ class StepResults:
         Raises for Temporal to end the step if its time is over before that.
         """
         platform, at, in_time = platforms()[command.platform], datetime.now(UTC) + wait, wait < time_left()
-        again = "It is sent again" if in_time else f"It can be sent again at {rfc3339(at)}"
+        again = "It is sent again" if in_time else f"It can be sent again at {rfc3339(at)},"
         message = (
-            f"{platform.label} has refused it lately. {again}, once {platform.label} would show a post that it took."
+            f"{platform.label} has refused it lately. {again} once {platform.label} would show a post that it took."
         )
         transition = transitions.looked_for_later(at, message, refused.code or "")
         outcome = await self.settle(command, BeforeSend(command.version), transition)
