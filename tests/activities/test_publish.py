@@ -239,7 +239,7 @@ async def test_retry_whose_time_ends_before_its_platform_would_show_it_is_not_se
     monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(minutes=5))
     account = await stack.connect("twitter")
     await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
-    post = await stack.publish("refused, and retried in vain", [account])
+    post = await stack.publish("refused, then retried too early", [account])
     assert post.status == PostStatus.FAILED
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(publish_within=60))
@@ -250,7 +250,7 @@ async def test_retry_whose_time_ends_before_its_platform_would_show_it_is_not_se
         r"X has refused it lately\. It can be sent again at 2[-0-9T:.]+Z, once X would show",
         failed.targets[0].error or "",
     )
-    assert await stack.public("refused, and retried in vain") == []
+    assert await stack.public("refused, then retried too early") == []
 
 
 async def test_expired_open_send_is_not_failed(stack: Stack, parts: WorkerParts) -> None:

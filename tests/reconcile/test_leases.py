@@ -4,17 +4,10 @@ In an idle fleet one worker has them all, and with work all workers share them.
 """
 
 import asyncio
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -25,7 +18,6 @@ from reconcile.rounds import BackgroundTask, running_tasks
 from store.apps.refusals import refuse_app
 from store.database import Database
 from store.maintenance.beats import LEAD, release_leases
-from tests.cli.parts import until
 from tests.databases import new_database
 
 NAMES = tuple(f"task.{letter}" for letter in "abcdef")
@@ -52,6 +44,23 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 def idle() -> BackgroundTask:
     return BackgroundTask(asyncio.Event().wait, 60.0, "test.postponed")
+
+
+class CountedRounds:
+    """A task whose rounds are counted."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def task(self, looks_for: str | None = None) -> BackgroundTask:
+        return BackgroundTask(self._work, 0.01, "test.postponed", looks_for=looks_for)
+
+    async def reach(self, number: int) -> None:
+        while self.number < number:  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.01)
+
+    async def _work(self) -> None:
+        self.number += 1
 
 
 def process_leases(database: Database, policy: LeasePolicy | None = None) -> Leases:
@@ -268,22 +277,14 @@ async def test_a_round_that_lasts_ends_with_its_lease(database: Database) -> Non
 
 
 async def test_each_process_does_the_first_round_at_its_start(database: Database) -> None:
-    rounds = 0
-
-    async def announce() -> None:
-        nonlocal rounds
-        rounds += 1
-
-    leases = Leases(database)
-    task = leases.leased(BackgroundTask(announce, 0.01, "test.postponed"), "settings", at_start=True)
+    leases, rounds = Leases(database), CountedRounds()
+    task = leases.leased(rounds.task(), "settings", at_start=True)
     async with running_tasks(task), asyncio.timeout(60):
-        while not rounds:  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.01)
+        await rounds.reach(1)
         await asyncio.sleep(0.1)
-        assert rounds == 1
+        assert rounds.number == 1
         await leases.renew()
-        while rounds < 3:  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.01)
+        await rounds.reach(3)
 
 
 async def test_a_task_runs_only_under_its_lease(database: Database) -> None:
@@ -320,100 +321,15 @@ async def test_tasks_may_share_a_lease(database: Database) -> None:
 
 
 async def test_a_task_rests_until_there_is_work(database: Database) -> None:
-    rounds = 0
-
-    async def work() -> None:
-        nonlocal rounds
-        rounds += 1
-
-    leases = Leases(database)
-    task = leases.leased(BackgroundTask(work, 0.01, "test.postponed", looks_for="refusals"))
+    leases, rounds = Leases(database), CountedRounds()
+    task = leases.leased(rounds.task(looks_for="refusals"))
     async with running_tasks(task), asyncio.timeout(60):
-        while not rounds:  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.01)
+        await rounds.reach(1)
         for _ in range(3):
             await leases.renew()
             await asyncio.sleep(0.02)
-        assert rounds == 1, "it does one round when it begins"
+        assert rounds.number == 1, "it does one round when it begins"
         async with database.transaction() as session:
             await refuse_app(session, "twitter", "app", "no_credits", "no credits")
         await leases.renew()
-        while rounds < 4:  # noqa: ASYNC110 there is no event
-            await asyncio.sleep(0.01)
-
-
-_PROCESS = """
-import asyncio, sys
-from datetime import timedelta
-from reconcile import lease_policy, leases
-from reconcile.rounds import BackgroundTask, running_tasks
-from store.database import Database
-from store.maintenance.beats import LEAD, release_leases
-
-# A fifth of the times of the product.
-leases.DURATION = lease_policy.DURATION = timedelta(seconds=3)
-lease_policy._EVERY_S, lease_policy._LEAD_EVERY_S, lease_policy._LOOK_S = 1.0, 0.5, 0.1
-lease_policy._ACTIVE_S, lease_policy.REST_S, lease_policy._MISSED = 3.0, (5.0, 5.4), timedelta(seconds=0.8)
-
-async def main():
-    database = Database(sys.argv[1])
-    async def work():
-        print("round", flush=True)
-    held = leases.Leases(database, policy=lease_policy.WorkerPolicy())
-    task = held.leased(BackgroundTask(work, 0.1, "test.postponed"), "one")
-    async with running_tasks(task, held.task()):
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-class LeasedProcess:
-    """A worker that does rounds of a task under a lease of 3 seconds."""
-
-    def __init__(self, url: str, log: Path) -> None:
-        self._log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen([sys.executable, "-c", _PROCESS, url], stdout=output, stderr=output)
-
-    @property
-    def rounds(self) -> int:
-        """The number of rounds that it has done."""
-        return self._log.read_text().count("round")
-
-    async def works(self) -> float:
-        """Wait for a round, and return how long that took."""
-        before, began = self.rounds, time.monotonic()
-        await until(lambda: self.rounds > before, 60)
-        return time.monotonic() - began
-
-
-@asynccontextmanager
-async def leased_process(url: str, log: Path) -> AsyncIterator[LeasedProcess]:
-    started = LeasedProcess(url, log)
-    try:
-        yield started
-    finally:
-        started.process.kill()
-        started.process.wait()
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-async def test_another_process_takes_over_within_the_lease(
-    url: str, database: Database, tmp_path: Path, number: signal.Signals
-) -> None:
-    async with leased_process(url, tmp_path / "first.log") as first:
-        await first.works()
-        async with leased_process(url, tmp_path / "second.log") as second:
-            await asyncio.sleep(6)
-            assert second.rounds == 0, "the first renews its lease"
-            os.kill(first.process.pid, number)
-            # The pause of a worker that rests, until when the lead must have renewed, and a busy machine.
-            assert await second.works() < 5.4 + 0.8 + 2
-            if number is signal.SIGSTOP:
-                os.kill(first.process.pid, signal.SIGCONT)
-                before = first.rounds
-                await second.works()
-                await asyncio.sleep(1)
-                assert first.rounds - before <= 1, "a frozen process knows that its lease has ended"
+        await rounds.reach(4)
