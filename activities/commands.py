@@ -41,6 +41,8 @@ class TargetCommand(PostCommand):
     platform: str
     tries: int = 0
     """How often in a row its platform has refused it for now, before this step."""
+    urgent: bool = False
+    """Whether a client waits for the post."""
 
 
 class ConfirmCommand(TargetCommand):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 
 from temporalio import activity
@@ -13,17 +13,28 @@ from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
 from activities.options import CONTINUES_AS_ACTIVITY, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, platform_queue
 from activities.publish import STOPS, Publishing
+from activities.task_slots import TaskSlots
 from domain.outcome import Outcome
+from domain.post import TargetStatus
 from domain.waits import MEDIA_BUSY
 
-SLOTS = 25
+SLOTS = 40
 """How many local steps of each platform may run at the same time: one that does not respond does not block others."""
+
+TURNS = 25
+"""How many of them tasks may wait for, without those that clients wait for: these are not behind a crowd."""
+
+_TURN_S = 1.0
+"""How long a step waits for its turn."""
 
 LOCAL_LIMIT_S = 2.0
 """How long a workflow's task waits for a step. A step that takes longer continues as an activity."""
 
 _RECENT, _RECENT_S = 16, 1.0
 """Ended steps that are counted, and for how many seconds."""
+
+_CROWD = _RECENT
+"""More steps than that, running or ended within the last second, are a crowd."""
 
 _BUSY_S = 0.3
 """How long this process counts as publishing after a step began or ended: in between it waits for the platform."""
@@ -42,14 +53,23 @@ class LocalPublish:
     an open attempt, and would count the worker that wrote it as lost.
 
     Within a task, a step is left to its platform's own queue if no slot is free, or if this worker does not serve the
-    platform. `queue` is the queue of this process, on which it continues its steps.
+    platform. `queue` is the queue of this process, on which it continues its steps. In a crowd, a result waits until
+    others are published, too, within the time for which a task is held.
     """
 
-    def __init__(self, publishing: Publishing, platforms: Iterable[str], queue: str = POSTS_QUEUE) -> None:
+    def __init__(
+        self,
+        publishing: Publishing,
+        platforms: Iterable[str],
+        queue: str = POSTS_QUEUE,
+        task_slots: TaskSlots | None = None,
+    ) -> None:
         self._queue = queue
+        self._task_slots = task_slots or TaskSlots()
         self._publishing = publishing
         self._in_slots: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
         """By platform, the running steps that were begun for a workflow's task."""
+        self._turns = {platform: asyncio.Semaphore(TURNS) for platform in self._in_slots}
         self._running: dict[_Key, asyncio.Task[Outcome]] = {}
         """Every step that runs in this process, but none that takes longer than STEP_TIMEOUT."""
         self._continued: dict[_Key, asyncio.Task[Outcome]] = {}
@@ -116,9 +136,14 @@ class LocalPublish:
 
     async def _within_task(self, command: TargetCommand) -> Outcome:
         self._continued.pop(_key(command), None)
-        step = self._running.get(_key(command)) or self._begin(command)
-        # If the workflow's task fails meanwhile, the step continues, and the next task joins it.
-        await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
+        until = asyncio.get_running_loop().time() + LOCAL_LIMIT_S
+        with self._task_slots.running(command.post_id):
+            async with self._turn(command):
+                step = self._running.get(_key(command)) or self._begin(command)
+                # If the workflow's task fails meanwhile, the step continues, and the next task joins it.
+                await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
+        if not self._stopping and _has_published(step) and self.recent() > _CROWD:
+            await self._task_slots.wait_to_report(command.post_id, until)
         if self._stopping and step.cancelled():
             raise _declined(command)
         error = step.exception() if step.done() else None
@@ -128,6 +153,23 @@ class LocalPublish:
             return step.result()
         self._continue_as_activity(command, step)
         raise _benign("continues as an activity", CONTINUES_AS_ACTIVITY, self._queue)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, command: TargetCommand) -> AsyncIterator[None]:
+        """Wait for a turn of the platform, unless a client waits for the step. Raises ApplicationError(DECLINED)."""
+        turns = self._turns.get(command.platform)
+        if turns is None or command.urgent or _key(command) in self._running:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await turns.acquire()
+        except TimeoutError:
+            raise _declined(command) from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""
@@ -179,10 +221,19 @@ class LocalPublish:
     async def stop(self, grace: timedelta) -> None:
         """Begin no step, and cancel the steps that still run after the grace: another worker continues them."""
         self._stopping = True
+        self._task_slots.report_all()
         if in_slots := set[asyncio.Task[Outcome]]().union(*self._in_slots.values()):
             _, late = await asyncio.wait(in_slots, timeout=grace.total_seconds())
             for step in late:
                 step.cancel(STOPS)
+
+
+def _has_published(step: asyncio.Task[Outcome]) -> bool:
+    """Return whether a step has ended, and its workflow has nothing to do for its target now."""
+    if not step.done() or step.cancelled() or step.exception():
+        return False
+    outcome = step.result()
+    return outcome.status is TargetStatus.PUBLISHED and not outcome.incomplete
 
 
 def _key(command: TargetCommand) -> _Key:

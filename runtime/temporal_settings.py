@@ -34,7 +34,10 @@ class TemporalSettings(BaseModel):
         description="workflows that a worker has in memory",
     )
     worker_workflow_tasks: int = Field(
-        default=DEFAULT_OPTIONS.workflow_tasks, ge=2, le=1000, description="workflow tasks that a worker runs at a time"
+        default=DEFAULT_OPTIONS.workflow_tasks,
+        ge=2,
+        le=1000,
+        description="workflow tasks that a worker runs at a time, beside those that have only to report",
     )
     worker_steps: int = Field(
         default=DEFAULT_OPTIONS.steps,

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerTuner,
+)
 
 from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
+from activities.task_slots import MOST_REPORTS, TaskSlots
 from activities.webhooks import STEPS
 from domain.retention import Retention
 from media.admission import MOST_STEPS
@@ -120,7 +127,8 @@ def worker_group(
     skip_visits()
     posts, campaigns, served = parts.posts(), parts.campaigns(), list(platforms)
     own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
-    local_publish = LocalPublish(parts.publishing(), served, own_queue)
+    task_slots = TaskSlots(worker_options.workflow_tasks)
+    local_publish = LocalPublish(parts.publishing(), served, own_queue, task_slots)
     towards_platforms = [local_publish.publish_from_queue, *parts.towards_platforms()]
     own = Worker(
         client,
@@ -143,11 +151,14 @@ def worker_group(
         interceptors=[LogContext()],
         graceful_shutdown_timeout=ROWS_GRACE,
         sticky_queue_schedule_to_start_timeout=_STICKY,
-        max_concurrent_workflow_tasks=worker_options.workflow_tasks,
         max_cached_workflows=worker_options.cached_workflows,
         deployment_config=worker_options.deployment_config,
-        max_concurrent_activities=local_publish.slots + _ROWS,
-        max_concurrent_local_activities=local_publish.slots + _ROWS,
+        tuner=WorkerTuner.create_composite(
+            workflow_supplier=task_slots,
+            activity_supplier=FixedSizeSlotSupplier(local_publish.slots + _ROWS),
+            local_activity_supplier=FixedSizeSlotSupplier(local_publish.slots + _ROWS + MOST_REPORTS),
+            nexus_supplier=FixedSizeSlotSupplier(1),
+        ),
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import WorkerDeploymentConfig
 
+from activities.task_slots import WORKFLOW_TASKS
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
@@ -14,8 +16,8 @@ class WorkerOptions:
     build: str | None = None
     cached_workflows: int = 1000
     """The SDK's default."""
-    workflow_tasks: int = 30
-    """A task that a worker has taken is no longer shared fairly between workspaces, so it takes few."""
+    workflow_tasks: int = WORKFLOW_TASKS
+    """Workflow tasks at a time, without those that have only to report."""
     steps: int = 40
     """Steps of one platform beyond those with media that may run at a time: texts do not wait for media."""
 

@@ -59,6 +59,7 @@ def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
         target_id=target.target_id,
         platform=target.platform,
         tries=target.tries,
+        urgent=plan.immediate,
     )
 
 
