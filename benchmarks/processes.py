@@ -76,11 +76,6 @@ def cpu_seconds(pid: int) -> float:
     return sum(_own_seconds(process) for process in _tree(pid))
 
 
-def scheduled_seconds(pid: int) -> float:
-    """Return the seconds of one core that one process has used, without its descendants, to the nanosecond."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
 def _tree(pid: int) -> Iterator[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)

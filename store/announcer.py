@@ -2,7 +2,7 @@
 
 PostgreSQL holds one lock of the whole server while a transaction that notifies commits. So such transactions commit one
 after the other, each with its own write to the disk: 16 writers settled 0.44 times as many targets as without
-notifications, and 0.89 times as many with notifications of their own (`benchmarks.settles`).
+notifications, and 0.89 times as many with notifications of their own (ADR 2).
 """
 
 import asyncio

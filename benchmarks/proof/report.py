@@ -223,10 +223,10 @@ def markdown(
     )
 
 
-def put_into(document: str, attempt: str, begins: str = BEGIN, ends_with: str = END) -> str:
+def put_into(document: str, attempt: str) -> str:
     """Return a document with the text between two marks replaced; without marks it is replaced as a whole."""
-    before, begin, rest = document.partition(begins)
-    _, end, after = rest.partition(ends_with)
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
     return f"{before}{begin}\n\n{attempt}\n\n{end}{after}" if begin and end else f"{attempt}\n"
 
 

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 from temporalio.client import Client
 
-from benchmarks.steps import event_kind
 from cli.stack.ports import free_port
 from domain.delivery import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
 from domain.errors import Unavailable
@@ -25,6 +24,7 @@ from store.models import BulkTurn, Post
 from store.posts.delivery import Undelivered, count_behind, count_undelivered
 from tests.stack import Stack
 from tests.statements import noting_statements
+from tests.workflows.event_costs import event_kind
 from tests.workflows.scenarios import comes_to
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.queues import QueueState

@@ -3,7 +3,7 @@
 import pytest
 from temporalio.client import WorkflowHistory
 
-from benchmarks.steps import COSTS, Total, event_kind, total_cost
+from tests.workflows.event_costs import COSTS, Total, event_kind, total_cost
 from tests.workflows.record import read_history
 
 BUDGETS = {

@@ -1,27 +1,11 @@
-"""List Temporal's events for a post, and the purpose of each: `uv run python -m benchmarks.steps`.
+"""Temporal's events for a post: the purpose of each, and what it costs Temporal."""
 
-The program starts a development stack. It publishes one post immediately and schedules one, both to two platforms. It
-prints every event of their histories, and their number of writes and billed actions.
-"""
-
-import argparse
-import asyncio
-import gc
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
 
-from benchmarks.stack import stack
-
-PLATFORMS = ("twitter", "bluesky")
-_DUE_IN = timedelta(seconds=4)
 _PREFIX = "EVENT_TYPE_"
 _LOCAL = "core_local_activity"
 
@@ -90,56 +74,3 @@ def total_cost(events: Iterable[HistoryEvent]) -> Total:
         listed=sum(cost.listed for cost in costs),
         actions=sum(cost.actions for cost in costs) + len(local),
     )
-
-
-def show(events: Iterable[HistoryEvent]) -> None:
-    """Print each event with its purpose, and the totals."""
-    history = list(events)
-    for event in history:
-        cost = COSTS[event_kind(event)]
-        print(f"  {event.event_id:>3} {event_kind(event):<35} {cost.purpose}")
-    print(f"  {total_cost(history)}")
-
-
-async def _publish(http: httpx.AsyncClient, accounts: list[dict[str, Any]], **more: Any) -> str:
-    by_platform = {account["platform"]: account["accountId"] for account in reversed(accounts)}
-    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
-    key = str(uuid.uuid4())
-    answer = await http.post(
-        "/v1/posts", json={"content": key, "platforms": targets, **more}, headers={"Idempotency-Key": key}
-    )
-    answer.raise_for_status()
-    return key
-
-
-async def _events(client: Client, key: str) -> list[HistoryEvent]:
-    async for run in client.list_workflows("WorkflowType = 'PostWorkflow'"):
-        if run.id.endswith(f"/{key}"):
-            return list((await client.get_workflow_handle(run.id).fetch_history()).events)
-    raise SystemExit(f"no workflow of {key}")
-
-
-async def run() -> None:
-    """Publish both posts on a fresh stack and print their histories."""
-    async with stack() as dev:
-        headers = {"Authorization": f"Bearer {dev['apiKey']}"}
-        client = await Client.connect(dev["temporalAddress"])
-        async with httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, timeout=60) as http:
-            now = await _publish(http, dev["accounts"], publishNow=True)
-            due = datetime.now(UTC) + _DUE_IN
-            later = await _publish(http, dev["accounts"], scheduledFor=due.isoformat())
-            await asyncio.sleep(2 * _DUE_IN.total_seconds())
-        for title, key in (("publishNow of a text to two platforms", now), ("the same, scheduled", later)):
-            print(title)
-            show(await _events(client, key))
-
-
-def main() -> None:
-    """Parse the command line and run."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
-    asyncio.run(run())
-    gc.collect()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,0 @@
-"""The cost of campaigns, pauses and bulk deliveries, each beside its floor."""

@@ -1,1 +1,0 @@
-"""The cost of limits of requests, and of a flood of one key."""
