@@ -211,7 +211,6 @@ LIST_PLATFORMS = Operation(
         "created or validated; files when they are fetched, before anything is sent."
     ),
     answer=PlatformsView,
-    answers={"platforms": {"platforms": [platform_view(platforms()["pinterest"])]}},
     errors=("unknownQuery",),
 )
 

@@ -1,6 +1,5 @@
 """The operations on connected accounts, as the API routes them and its document describes them."""
 
-from api.accounts import examples
 from api.accounts.choices import MOST_LISTS, settings_listed
 from api.accounts.schemas import (
     AccountHealthPageView,
@@ -19,7 +18,7 @@ _OF_PLATFORM = query("platform", "Only accounts of this platform.", PLATFORM_REF
 _OF_HEALTH = query(
     "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
 )
-_PAGE = page("accounts", examples.CURSOR)
+_PAGE = page("accounts")
 _OF_LABEL = {platform.label: list(settings_listed(name)) for name, platform in platforms().items()}
 _LISTED = "; ".join(
     f"{label}: {', '.join(f'`{name}`' for name in names)}" for label, names in _OF_LABEL.items() if names
@@ -30,7 +29,6 @@ LIST_ACCOUNTS = Operation(
     route="GET /v1/accounts",
     description="With their health as this service knows it; no platform is asked. In the order of their ids.",
     answer=AccountPageView,
-    answers={"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
     errors=("unknownQuery", "wrongQuery"),
     parameters=(_OF_PLATFORM, *_PAGE),
 )
@@ -41,7 +39,6 @@ LIST_ACCOUNT_HEALTH = Operation(
         "needed soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected."
     ),
     answer=AccountHealthPageView,
-    answers={"health": examples.HEALTH_PAGE},
     errors=("unknownQuery", "wrongQuery"),
     parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
 )
@@ -53,7 +50,6 @@ GET_ACCOUNT_HEALTH = Operation(
         "once a day, because that costs money); until then the known state is returned. At most 60 checks a minute."
     ),
     answer=AccountHealthView,
-    answers={"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
     errors=("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount"),
     parameters=(query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),),
 )
@@ -64,7 +60,6 @@ GET_ACCOUNT_HISTORY = Operation(
         "operator has set."
     ),
     answer=AccountHistoryView,
-    answers={"history": examples.HISTORY},
     errors=("wrongPlatform", "unknownQuery", "noSuchAccount"),
 )
 LIST_SETTING_CHOICES = Operation(
@@ -74,7 +69,6 @@ LIST_SETTING_CHOICES = Operation(
         f"{_LISTED}. At most {MOST_LISTS} requests of a workspace a minute."
     ),
     answer=ChoicesView,
-    answers={"boards": examples.BOARDS},
     errors=("wrongPlatform", "wrongSetting", "unknownQuery", "noSuchAccount", "accountRefusedNow"),
     parameters=(
         required(query("setting", "The setting.", {"type": "string", "enum": _SETTINGS}, "boardId")),
@@ -96,7 +90,6 @@ REMOVE_ACCOUNT = Operation(
         "same answer."
     ),
     answer=RemovedAccountView,
-    answers={"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
     errors=("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount"),
     parameters=(
         query(

@@ -16,7 +16,7 @@ class AccountView(TypedDict):
     """A connected account."""
 
     platform: Annotated[PlatformName, described("The platform.")]
-    accountId: Annotated[str, described("Its id, as posts name it.", "tw_456")]
+    accountId: Annotated[str, described("Its id, as posts name it.", "ig_123")]
     username: Annotated[str, described("Its name at the platform.", "jane")]
     connectedAt: Annotated[Moment, described("When it was connected, or connected again.")]
     health: Annotated[
@@ -95,7 +95,7 @@ class RemovedAccountView(TypedDict):
     """An account that was removed, and what that means for its posts."""
 
     platform: Annotated[PlatformName, described("The platform.")]
-    accountId: Annotated[str, described("Its id. The same account gets it again if it is connected again.", "tw_456")]
+    accountId: Annotated[str, described("Its id. The same account gets it again if it is connected again.", "ig_123")]
     username: Annotated[str, described("Its name at the platform.", "jane")]
     removed: Annotated[bool, described("Always true.", True)]
     removedAt: Annotated[Moment, described("When it was removed.")]

@@ -9,7 +9,7 @@ from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.parse_patch import find_change_problems
-from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel
+from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel, body_config
 from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_filter
 from api.posts.listing import read_cursor
 from domain.bounds import MAX_ITEMS
@@ -27,7 +27,16 @@ _EXAMPLE_ID = "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
 class PostItemBody(PostBody):
     """A post to create with others. It needs an `externalId` or an `idempotencyKey`, so that a repeat is safe."""
 
-    model_config = ConfigDict(title="CreatePostItem")
+    model_config = body_config(
+        "CreatePostItem",
+        {
+            "content": "Winter, day 1",
+            "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+            "scheduledFor": "2030-12-01T09:00",
+            "timezone": "Europe/Berlin",
+            "externalId": "winter/row-1",
+        },
+    )
 
     idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=KEY_PATTERN)] | None = Field(
         None,
@@ -39,7 +48,7 @@ class PostItemBody(PostBody):
 class PatchItemBody(PatchBody):
     """A post to change with others: its id, and the fields to change."""
 
-    model_config = ConfigDict(title="UpdatePostItem")
+    model_config = body_config("UpdatePostItem", {"id": _EXAMPLE_ID, "content": "A text that the platform takes"})
 
     id: str = Field(description="The post.", examples=[_EXAMPLE_ID])
 
@@ -126,7 +135,11 @@ _CURSOR_EXAMPLE = "eyJpZCI6InBvc3RfYWJjMTIzIn0"
 class UpdateManyBody(RequestModel):
     """Posts to change: either `posts`, each with its own changes, or a `filter` and the `change` of all."""
 
-    model_config = ConfigDict(title="UpdatePosts")
+    model_config = body_config(
+        "UpdatePosts",
+        {"filter": {"tag": ["winter"], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}},
+        {"posts": [{"id": _EXAMPLE_ID, "content": "A text that the platform takes"}]},
+    )
 
     posts: list[_Changed] | None = Field(
         None, min_length=1, max_length=MOST_POSTS, description="The posts, each with the fields to change."
@@ -139,7 +152,9 @@ class UpdateManyBody(RequestModel):
 class SelectManyBody(RequestModel):
     """The posts that a request concerns: either their `ids`, or a `filter`."""
 
-    model_config = ConfigDict(title="SelectPosts")
+    model_config = body_config(
+        "SelectPosts", {"filter": {"tag": ["winter"], "status": ["failed", "partial"]}}, {"ids": [_EXAMPLE_ID]}
+    )
 
     ids: list[str] | None = Field(
         None, min_length=1, max_length=MOST_POSTS, description="The posts.", examples=[[_EXAMPLE_ID]]

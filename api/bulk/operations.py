@@ -2,10 +2,9 @@
 
 from pydantic import BaseModel
 
-from api.bulk import examples
 from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody, ValidateManyBody
 from api.bulk.views import BulkResultView, BulkVerdictView
-from api.http.operation import WITH_BODY, Json, Operation
+from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY_OF_MANY, PREFER, required
 
 _MANY = (
@@ -14,18 +13,14 @@ _MANY = (
 )
 
 
-def _many_changed(
-    verb: str, rule: str, answers: dict[str, Json], body: type[BaseModel], bodies: dict[str, Json]
-) -> Operation:
+def _many_changed(verb: str, rule: str, body: type[BaseModel]) -> Operation:
     """Return an operation that does the same to each of many posts as `rule` says."""
     return Operation(
         route=f"POST /v1/posts/bulk/{verb}",
         description=f"{rule} {_MANY}",
         answer=BulkResultView,
-        answers=answers,
         errors=(*WITH_BODY, "keyMissing", "wrongValue", "keyReused"),
         body=body,
-        bodies=bodies,
         parameters=(required(KEY_OF_MANY), PREFER),
     )
 
@@ -39,10 +34,8 @@ CREATE_POSTS = Operation(
         "once for the outcome of all that are published now. Each counts as a post of the workspace."
     ),
     answer=BulkResultView,
-    answers={"created": examples.CREATED_MANY},
     errors=(*WITH_BODY, "keyRequired", "wrongValue", "keyReused"),
     body=CreateManyBody,
-    bodies=examples.CREATE_MANY,
     parameters=(KEY_OF_MANY, PREFER),
 )
 VALIDATE_POSTS = Operation(
@@ -52,33 +45,22 @@ VALIDATE_POSTS = Operation(
         "returns, in the order of the request. Each counts as a post of the workspace."
     ),
     answer=BulkVerdictView,
-    answers={"verdicts": examples.VALIDATED_MANY},
     errors=(*WITH_BODY, "keyRequired", "wrongValue"),
     body=ValidateManyBody,
-    bodies={
-        **examples.CREATE_MANY,
-        "withFiles": {**examples.CREATE_MANY["campaign"], "checkMedia": True},
-    },
 )
 UPDATE_POSTS = _many_changed(
     "update",
     "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
     "for all that match a `filter`.",
-    {"moved": examples.MOVED_MANY},
     UpdateManyBody,
-    examples.UPDATE_MANY,
 )
 DELETE_POSTS = _many_changed(
     "delete",
     "Each as `DELETE /v1/posts/{postId}` deletes it.",
-    {"deleted": examples.DELETED_MANY},
     SelectManyBody,
-    examples.SELECT_MANY,
 )
 RETRY_POSTS = _many_changed(
     "retry",
     "Each as `POST /v1/posts/{postId}/retry` retries all of its failed targets.",
-    {"retried": examples.RETRIED_MANY},
     SelectManyBody,
-    examples.SELECT_MANY,
 )

@@ -1,6 +1,5 @@
 """The operations on the calendar, as the API routes them and its document describes them."""
 
-from api.calendar import examples
 from api.calendar.calendar_views import (
     CalendarViewBody,
     CalendarViewEntryView,
@@ -32,7 +31,6 @@ GET_CALENDAR = Operation(
         "and queues."
     ),
     answer=CalendarView,
-    answers={"days": examples.CALENDAR, "plans": examples.CALENDAR_WITH_PLANS},
     errors=("unknownQuery", "wrongQuery", "dayMissing"),
     has_tag=True,
     parameters=(
@@ -56,7 +54,6 @@ GET_TIMELINE = Operation(
         "campaign opens it, too."
     ),
     answer=TimelineView,
-    answers={"days": examples.TIMELINE},
     errors=("unknownQuery", "wrongQuery", "noSuchCampaign"),
     has_tag=True,
     parameters=(
@@ -73,23 +70,19 @@ CREATE_VIEW = Operation(
         "program, until the view is deleted. They are answered once."
     ),
     answer=CalendarViewEntryView,
-    answers={"created": examples.NEW_VIEW},
     errors=("wrongValue", *WITH_BODY, "campaignUnknown", "tooManyViews"),
     status=201,
     body=CalendarViewBody,
-    bodies={"campaign": examples.VIEW_BODY, "all": {"show": "busy"}},
 )
 LIST_VIEWS = Operation(
     route="GET /v1/calendar/views",
     description="Without their tokens, which are kept nowhere.",
     answer=CalendarViewsView,
-    answers={"views": examples.VIEWS},
     errors=("unknownQuery",),
 )
 DELETE_VIEW = Operation(
     route="DELETE /v1/calendar/views/{viewId}",
     description="Its page and its feed are refused within a second.",
     answer=DeletedCalendarViewView,
-    answers={"deleted": examples.DELETED_VIEW},
     errors=("unknownField", "invalidJson", "viewNotFound", "tooLarge", "notJson"),
 )

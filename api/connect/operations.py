@@ -1,6 +1,5 @@
 """The operations that connect accounts, as the API routes them and its document describes them."""
 
-from api.connect import examples
 from api.connect.schemas import (
     ConnectBody,
     ConnectedView,
@@ -66,17 +65,14 @@ GET_PAGE = Operation(
     route="GET /v1/connect/page",
     description=_PAGE,
     answer=ConnectPageView,
-    answers={"page": examples.PAGE},
     errors=("unknownQuery",),
 )
 SET_PAGE = Operation(
     route="PUT /v1/connect/page",
     description=f"{_PAGE} What is left out is removed. The picture is a part of the page: no other host is asked.",
     answer=ConnectPageView,
-    answers={"page": examples.PAGE},
     errors=(*WITH_BODY, "wrongLogo"),
     body=ConnectPageBody,
-    bodies={"page": examples.PAGE},
 )
 BEGIN_CONNECTION = Operation(
     route="GET /v1/connect/{platform}",
@@ -89,12 +85,6 @@ BEGIN_CONNECTION = Operation(
         "for each account, or `error` and `message`."
     ),
     answer=ConnectionView,
-    answers={
-        "oauth": examples.BEGUN,
-        "hosted": examples.HOSTED,
-        "code": examples.BY_CODE,
-        "credentials": examples.WITHOUT_OAUTH,
-    },
     errors=("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured"),
     parameters=(
         query(
@@ -141,7 +131,6 @@ GET_CONNECTION = Operation(
         "For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two."
     ),
     answer=ProgressView,
-    answers=examples.PROGRESS,
     errors=("wrongPlatform", "unknownQuery", "connectionNotFound"),
 )
 CONNECT_ACCOUNT = Operation(
@@ -152,13 +141,10 @@ CONNECT_ACCOUNT = Operation(
         "locations. A repeat within 10 minutes gets the same answer, and continues if the platform did not answer."
     ),
     answer=ConnectedView,
-    answers={"connected": examples.ACCOUNT},
     errors=("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED),
     status=201,
     other_status=200,
-    other_answers={"reconnected": examples.ACCOUNT, "selection": examples.SELECTION},
     body=ConnectBody,
-    bodies=examples.BODIES,
 )
 SELECT_ACCOUNTS = Operation(
     route="POST /v1/connect/{platform}/select",
@@ -166,9 +152,7 @@ SELECT_ACCOUNTS = Operation(
         "Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer."
     ),
     answer=SelectedView,
-    answers={"selected": examples.CHOSEN},
     errors=("wrongPlatform", "missingIds", "wrongIds", *WITH_BODY, "selectionExpired", *_REFUSED),
     status=201,
     body=SelectBody,
-    bodies=examples.CHOICE,
 )

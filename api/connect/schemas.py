@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from api.posts.bodies.schemas import Name, RequestModel
+from api.posts.bodies.schemas import Name, RequestModel, body_config
 from api.views import Moment, PlatformName, described, view
 from domain.codes import ProblemCode
 from domain.connect_pages import LARGEST_LOGO, LARGEST_SIDE
@@ -38,7 +38,11 @@ class ConnectPageBody(RequestModel):
 class ConnectBody(RequestModel):
     """The platform's response to an authorization, or credentials if the platform has no authorization."""
 
-    model_config = ConfigDict(title="ConnectAccount")
+    model_config = body_config(
+        "ConnectAccount",
+        {"code": "SplxlOBe", "state": "mF_9B5f4", "redirect_url": "https://app.example.com/connected"},
+        {"credentials": {"botToken": "123456:an-example", "chatId": "@channel"}},
+    )
 
     code: Secret | None = Field(
         None,
@@ -154,7 +158,7 @@ class ConnectedView(TypedDict):
     """A connected account, or the selection that has to be made first."""
 
     platform: Annotated[PlatformName, described("The platform.")]
-    accountId: Annotated[str | None, described("The account; null if `selection` has to be made.", "tw_456")]
+    accountId: Annotated[str | None, described("The account; null if `selection` has to be made.", "ig_123")]
     username: Annotated[str | None, described("Its name at the platform.", "jane")]
     connectedAt: Annotated[Moment | None, described("When it was connected, or connected again.")]
     permissions: Annotated[list[str], described("What the platform has granted.", ["tweet.write"])]

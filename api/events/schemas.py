@@ -15,7 +15,7 @@ _POST_ID = described("The post's id.", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1")
 _CAMPAIGN = described("The campaign that the post belongs to, if any.", None)
 _EXTERNAL_ID = described("The post's id in the client's own system, if any.", "bf-001")
 _TAGS = described("The post's tags.", ["bf26"])
-_ACCOUNT_ID = described("The account's id.", "tw_456")
+_ACCOUNT_ID = described("The account's id.", "ig_123")
 
 
 @view()

@@ -30,12 +30,9 @@ class Operation:
     """Its method and path."""
     description: str
     answer: type[Any]
-    answers: dict[str, Json]
-    """Examples, by their names."""
     errors: tuple[str, ...]
     status: int = 200
     body: type[BaseModel] | None = None
-    bodies: dict[str, Json] = field(default_factory=dict)
     body_required: bool = True
     texts: dict[str, str] = field(default_factory=dict)
     """Examples of a body as text, by their types, if it takes such."""
@@ -46,8 +43,7 @@ class Operation:
     parameters: tuple[Json, ...] = ()
     """Those of its query and its headers; those of its path are in the path."""
     other_status: int | None = None
-    """A second status of success, and examples of its answers."""
-    other_answers: dict[str, Json] = field(default_factory=dict)
+    """A second status of success."""
     has_tag: bool = False
     """Whether its answer has an ETag, and a caller that has the answer gets 304."""
     writes_post: bool = False

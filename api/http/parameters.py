@@ -130,20 +130,20 @@ def query(name: str, description: str, schema: Json, example: object) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
 
 
-def cursor(example: str) -> Json:
+def cursor() -> Json:
     """Return the parameter that continues a list."""
     return query(
         "cursor",
         "The `cursor` of the previous answer. The other parameters must be the same.",
         {"type": "string"},
-        example,
+        "eyJpZCI6InBvc3RfYWJjMTIzIn0",
     )
 
 
-def page(what: str, first_cursor: str) -> tuple[Json, Json]:
+def page(what: str) -> tuple[Json, Json]:
     """Return the parameters that page through entries."""
     most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
     return (
         query("limit", f"The most {what} to return.", most, 20),
-        cursor(first_cursor),
+        cursor(),
     )

@@ -3,11 +3,23 @@
 from api.http.large_body import LARGE_BYTES
 from api.http.operation import Operation
 from api.http.parameters import KEY, cursor, required
-from api.imports import examples
 from api.imports.bodies import ImportBody
 from api.imports.query import PARAMETERS
 from api.imports.views import ImportView
 from api.posts.many.checking import MOST_ROWS
+
+_LINES = (
+    '{"externalId": "bf-001", "content": "Black Friday, offer 1", "platforms": [{"platform": "twitter", "accountId": '
+    '"tw_456"}], "scheduledFor": "2030-12-01T09:00"}\n'
+    '{"externalId": "bf-002", "content": "Did you see it?", "platforms": [{"platform": "twitter", "accountId": '
+    '"tw_456"}], "after": {"externalId": "bf-001", "delay": "PT2H"}}\n'
+    '{"externalId": "bf-003", "content": "A draft", "isDraft": true}\n'
+)
+_CSV = (
+    "externalId,content,platforms,mediaItems,scheduledFor,tags\n"
+    'bf-001,"Offer 1,\ntoday",twitter:tw_456 instagram:ig_123,https://example.com/1.gif,2030-12-01T09:00,"bf, x"\n'
+    "bf-002,Offer 2,twitter:tw_456,,2030-12-02T09:00,bf\n"
+)
 
 CREATE_IMPORT = Operation(
     route="POST /v1/imports",
@@ -20,17 +32,14 @@ CREATE_IMPORT = Operation(
         "workspace is carried out at a time. Each row that creates or changes a post counts as a post of the workspace."
     ),
     answer=ImportView,
-    answers={"imported": examples.IMPORT},
     errors=(
         *("wrongRow", "wrongColumn", "wrongFile", "invalidJson", "keyMissing", "wrongQuery", "unknownQuery"),
         *("tooLargeImport", "noRows", "refusedRow", "keyReused", "otherImport"),
     ),
     status=201,
     other_status=200,
-    other_answers={"dryRun": examples.PREVIEW},
     body=ImportBody,
-    bodies={"posts": examples.LIST},
-    texts={"application/x-ndjson": examples.LINES, "text/csv": examples.CSV},
+    texts={"application/x-ndjson": _LINES, "text/csv": _CSV},
     most_bytes=LARGE_BYTES,
     parameters=(required(KEY), *PARAMETERS),
 )
@@ -38,7 +47,6 @@ GET_IMPORT = Operation(
     route="GET /v1/imports/{importId}",
     description="The outcome of each row, 1,000 an answer. It can be read for 30 days.",
     answer=ImportView,
-    answers={"import": examples.IMPORT},
     errors=("unknownQuery", "wrongQuery", "importNotFound"),
-    parameters=(cursor(examples.CURSOR),),
+    parameters=(cursor(),),
 )

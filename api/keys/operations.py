@@ -2,7 +2,6 @@
 
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import page
-from api.keys import examples
 from api.keys.schemas import CallerView, KeyBody, KeyPageView, KeyView, NewKeyView, RotationBody
 
 GET_CALLER = Operation(
@@ -12,7 +11,6 @@ GET_CALLER = Operation(
         "key may ask."
     ),
     answer=CallerView,
-    answers={"caller": examples.CALLER},
     errors=("unknownQuery",),
 )
 CREATE_KEY = Operation(
@@ -23,19 +21,16 @@ CREATE_KEY = Operation(
         "revoke the key and create another."
     ),
     answer=NewKeyView,
-    answers={"created": examples.CREATED},
     errors=("missingField", *WITH_BODY, "keyGivesMore", "keyOutlives", "keyFaster", "tooManyKeys"),
     status=201,
     body=KeyBody,
-    bodies={"key": examples.CREATE},
 )
 LIST_KEYS = Operation(
     route="GET /v1/api-keys",
     description="Without the keys themselves, the newest first.",
     answer=KeyPageView,
-    answers={"page": examples.PAGE},
     errors=("unknownQuery", "wrongQuery"),
-    parameters=page("keys", examples.CURSOR),
+    parameters=page("keys"),
 )
 ROTATE_KEY = Operation(
     route="POST /v1/api-keys/{keyId}/rotate",
@@ -44,17 +39,14 @@ ROTATE_KEY = Operation(
         "after the overlap. A key that is being replaced is not replaced again."
     ),
     answer=NewKeyView,
-    answers={"created": examples.CREATED},
     errors=(*WITH_BODY, "keyGivesMore", "keyOutlives", "keyFaster", "keyNotFound", "keyEnded", "tooManyKeys"),
     status=201,
     body=RotationBody,
-    bodies={"overlap": examples.ROTATE},
     body_required=False,
 )
 REVOKE_KEY = Operation(
     route="DELETE /v1/api-keys/{keyId}",
     description="Every API process refuses it within 2 seconds. A key that is revoked already stays as it is.",
     answer=KeyView,
-    answers={"revoked": examples.REVOKED},
     errors=("unknownQuery", "keyNotFound"),
 )

@@ -2,7 +2,6 @@
 
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY, page, query
-from api.media import examples
 from api.media.forms import FIELD, FRAMING, LARGEST_FORM_FILE
 from api.media.schemas import (
     DeletedUploadView,
@@ -30,10 +29,8 @@ PRESIGN_UPLOAD = Operation(
         "`sha256`, only that very file is taken."
     ),
     answer=PresignedView,
-    answers={"address": examples.PRESIGNED},
     errors=_BEGIN,
     body=PresignBody,
-    bodies={"file": examples.PRESIGN, "exactly": examples.PRESIGN_EXACTLY},
 )
 UPLOAD_FILE = Operation(
     route="POST /v1/media",
@@ -42,7 +39,6 @@ UPLOAD_FILE = Operation(
         f"{LARGEST_FORM_FILE // 10**6} MB. A repeat makes another file; `DELETE` removes one that is not needed."
     ),
     answer=UploadView,
-    answers={"ready": examples.READY},
     errors=("unknownQuery", "fileMissing", "noForm", "formTooLarge", "tooManyUploads", *_BYTES),
     status=201,
     files={
@@ -62,30 +58,26 @@ FETCH_MEDIA = Operation(
         "posts from then on."
     ),
     answer=UploadView,
-    answers={"fetching": examples.FETCHING},
     errors=("missingField", *WITH_BODY, "keyReused", "tooManyFetches", *_BEGIN_ROOM),
     status=202,
     body=FetchBody,
-    bodies={"address": examples.FETCH, "named": examples.FETCH_NAMED},
     parameters=(KEY,),
 )
 LIST_MEDIA = Operation(
     route="GET /v1/media",
     description="The files of the workspace, and the uploads that it has begun.",
     answer=UploadListView,
-    answers={"page": examples.PAGE},
     errors=("unknownQuery", "wrongQuery"),
     parameters=(
         query("state", "Only files in this state.", {"type": "string", "enum": list(ShownState)}, "ready"),
         query("type", "Only pictures, or only videos.", {"type": "string", "enum": list(FileKind)}, "image"),
-        *page("files", examples.CURSOR),
+        *page("files"),
     ),
 )
 GET_MEDIA = Operation(
     route="GET /v1/media/{mediaId}",
     description="With the posts that name it, and when it is deleted.",
     answer=UploadView,
-    answers={"used": examples.USED, "pending": examples.PENDING, "notFetched": examples.UNREACHABLE},
     errors=("unknownQuery", "mediaNotFound"),
 )
 COMPLETE_UPLOAD = Operation(
@@ -95,14 +87,12 @@ COMPLETE_UPLOAD = Operation(
         "as the first."
     ),
     answer=UploadView,
-    answers={"ready": examples.READY},
     errors=("invalidJson", "unknownField", "mediaNotFound", "notUploaded", "mediaRejected"),
 )
 DELETE_MEDIA = Operation(
     route="DELETE /v1/media/{mediaId}",
     description="A file that a draft, a post to come or a series names is not deleted.",
     answer=DeletedUploadView,
-    answers={"deleted": {"id": examples.ID, "deleted": True}},
     errors=("unknownQuery", "mediaNotFound", "mediaInUse"),
 )
 BEGIN_MULTIPART = Operation(
@@ -113,24 +103,20 @@ BEGIN_MULTIPART = Operation(
         "days after its last part."
     ),
     answer=MultipartView,
-    answers={"begun": examples.multipart(0)},
     errors=_BEGIN,
     status=201,
     body=MultipartBody,
-    bodies={"video": examples.MULTIPART},
 )
 GET_MULTIPART = Operation(
     route="GET /v1/media/multipart/{mediaId}",
     description="Which parts have come, and where to send the others: an upload can be continued after anything.",
     answer=MultipartView,
-    answers={"begun": examples.multipart(1)},
     errors=("unknownQuery", "multipartNotFound"),
 )
 UPLOAD_PART = Operation(
     route="PUT /v1/media/multipart/{mediaId}/parts/{number}",
     description="The bytes of a part, of any Content-Type. It may be sent again until the upload is complete.",
     answer=ReceivedPartView,
-    answers={"received": {"number": 1, "size": PART}},
     errors=("unknownQuery", "multipartNotFound", "uploadDiffers", "uploadBusy", "partTooLarge", "compressed"),
     files={"application/octet-stream": {"type": "string", "format": "binary"}},
     most_bytes=PART,
@@ -139,7 +125,6 @@ COMPLETE_MULTIPART = Operation(
     route="POST /v1/media/multipart/{mediaId}/complete",
     description="Makes the file of its parts. It reads the file once, a second or so for each GB; a repeat is safe.",
     answer=UploadView,
-    answers={"ready": examples.READY},
     errors=(
         "invalidJson",
         "unknownField",
@@ -154,6 +139,5 @@ ABORT_MULTIPART = Operation(
     route="DELETE /v1/media/multipart/{mediaId}",
     description="Deletes the parts that have come.",
     answer=DeletedUploadView,
-    answers={"deleted": {"id": examples.ID, "deleted": True}},
     errors=("unknownQuery", "multipartNotFound"),
 )

@@ -5,6 +5,7 @@ A settings model of a platform bears its platform's name, so two platforms may b
 
 import json
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -14,13 +15,13 @@ from api.campaigns.bodies import NULLABLE as NULLABLE_OF_CAMPAIGNS
 from api.errors import ErrorView
 from api.http.operation import Json
 from api.http.parameters import PLATFORM_REF
+from api.openapi.examples import PREFIX
 from api.openapi.operations import OPERATIONS
 from api.posts.answers.views import TargetView
 from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import PatchBody
 from platforms.registry import platforms
 
-PREFIX = "#/components/schemas/"
 TARGET = "Target"
 TARGET_UPDATE = "TargetUpdate"
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -46,6 +47,7 @@ def ref(name: str) -> Json:
     return {"$ref": PREFIX + name}
 
 
+@cache
 def schemas() -> Json:
     """Return every schema by its name."""
     schemas_by_name = _answers_and_bodies() | {_PLATFORM["title"]: _PLATFORM}

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from api.errors import ErrorView
@@ -15,6 +16,7 @@ from api.http.limit_headers import HEADER_NAMES
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
+from api.openapi.examples import example
 from api.openapi.operations import OPERATIONS
 from api.posts.error_examples.errors import ERRORS
 from api.shared.scopes import required_scope
@@ -195,12 +197,9 @@ def _operation(operation: Operation) -> Json:
                 str(status): {
                     "description": HTTPStatus(status).phrase,
                     "headers": _header_refs(("X-Request-Id", *HEADER_NAMES, *_answer_headers(operation))),
-                    "content": _content(schema_name(operation.answer), answers),
+                    "content": _content(operation.answer),
                 }
-                for status, answers in (
-                    (operation.status, operation.answers),
-                    (operation.other_status, operation.other_answers),
-                )
+                for status in (operation.status, operation.other_status)
                 if status
             },
             **_unchanged(operation),
@@ -214,7 +213,7 @@ def _operation(operation: Operation) -> Json:
         described["requestBody"] = {
             "required": operation.body_required,
             "content": {
-                **_content(schema_name(operation.body), operation.bodies),
+                **_content(operation.body),
                 **{
                     kind: {"schema": {"type": "string", "format": "binary"}, "examples": {"text": {"value": text}}}
                     for kind, text in operation.texts.items()
@@ -236,12 +235,16 @@ def _unchanged(operation: Operation) -> dict[str, Json]:
     return {"304": {"description": HTTPStatus(304).phrase, "headers": _header_refs(("X-Request-Id", "ETag"))}}
 
 
-def _content(name: str, examples: dict[str, Json]) -> Json:
+def _content(described: type[Any], examples: dict[str, Json] | None = None) -> Json:
+    """Return what a body or a response is; without `examples` with those of its schema."""
+    schema, all_schemas = ref(schema_name(described)), schemas()
+    if examples is None:
+        is_body = issubclass(described, BaseModel)
+        several = all_schemas[schema_name(described)].get("examples")
+        values = several or [example(schema, all_schemas, is_body=is_body)]
+        examples = {f"example{number or ''}": value for number, value in enumerate(values)}
     return {
-        "application/json": {
-            "schema": ref(name),
-            "examples": {title: {"value": value} for title, value in examples.items()},
-        }
+        "application/json": {"schema": schema, "examples": {name: {"value": value} for name, value in examples.items()}}
     }
 
 
@@ -258,7 +261,7 @@ def _error_responses(names: Iterable[str]) -> Json:
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
-            "content": _content(schema_name(ErrorView), examples),
+            "content": _content(ErrorView, examples),
         }
         for status, examples in sorted(by_status.items())
     }

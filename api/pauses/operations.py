@@ -2,7 +2,6 @@
 
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import PREFER_PAUSED, page
-from api.pauses import examples
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 
 CREATE_PAUSE = Operation(
@@ -14,28 +13,23 @@ CREATE_PAUSE = Operation(
         "pause that was under way already. Edits and first comments of public posts are not stopped."
     ),
     answer=PauseView,
-    answers={"paused": examples.PAUSED, "pausing": examples.PAUSING},
     errors=("wrongScope", *WITH_BODY, "accountNotConnected"),
     status=201,
     other_status=200,
-    other_answers={"already": examples.PAUSED},
     body=PauseBody,
-    bodies={"workspace": examples.PAUSE_BODY, "account": examples.ACCOUNT_BODY},
     parameters=(PREFER_PAUSED,),
 )
 LIST_PAUSES = Operation(
     route="GET /v1/pauses",
     description="Those that are under way, and those that have ended, the newest first.",
     answer=PausePageView,
-    answers={"page": examples.PAGE},
     errors=("unknownQuery", "wrongQuery"),
-    parameters=page("pauses", examples.CURSOR),
+    parameters=page("pauses"),
 )
 GET_PAUSE = Operation(
     route="GET /v1/pauses/{pauseId}",
     description="With what may still become public, and how many posts fell due and wait for its end.",
     answer=PauseView,
-    answers={"paused": examples.PAUSED, "pausing": examples.PAUSING, "ended": examples.ENDED},
     errors=("unknownQuery", "pauseNotFound"),
 )
 RESUME_PAUSE = Operation(
@@ -45,9 +39,7 @@ RESUME_PAUSE = Operation(
         "With `dryRun` nothing changes, and `result` says what would be done. A pause that has ended answers as before."
     ),
     answer=PauseView,
-    answers={"ended": examples.ENDED, "dryRun": examples.PAUSED | {"result": examples.PREVIEW}},
     errors=("missedUnsaid", *WITH_BODY, "pauseNotFound"),
     body=ResumeBody,
-    bodies={"publish": examples.RESUME_BODY, "shift": {"missed": "shift"}, "skip": {"missed": "skip"}},
     body_required=False,
 )

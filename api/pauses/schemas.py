@@ -61,7 +61,7 @@ class PostInFlightView(TypedDict):
 
     postId: Annotated[str, described("The post's id.", "post_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     platform: PlatformName
-    accountId: Annotated[str, described("The account's id.", "tw_456")]
+    accountId: Annotated[str, described("The account's id.", "ig_123")]
     since: Annotated[Moment, described("When its request began.")]
 
 
@@ -82,7 +82,7 @@ class PauseView(TypedDict):
     id: Annotated[str, described("The pause's id.", "pau_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     scope: PauseScope
     platform: NotRequired[PlatformName]
-    accountId: NotRequired[Annotated[str, described("The account's id.", "tw_456")]]
+    accountId: NotRequired[Annotated[str, described("The account's id.", "ig_123")]]
     campaignId: NotRequired[Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     seriesId: NotRequired[Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     status: Annotated[

@@ -3,7 +3,6 @@
 from api.http.operation import Json
 from api.http.parameters import PLATFORM_REF, cursor, query
 from api.http.query import MAX_LIMIT
-from api.posts import examples
 from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES
 from api.posts.listing import DEFAULT_LIMIT
 from domain.post import PostStatus
@@ -94,7 +93,7 @@ LIST: tuple[Json, ...] = (
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         20,
     ),
-    cursor(examples.PAGE["cursor"]),
+    cursor(),
 )
 
 COUNTS: tuple[Json, ...] = (

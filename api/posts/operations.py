@@ -2,12 +2,10 @@
 
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY, PREFER, page
-from api.posts import examples
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView
 from api.posts.deleted import DeletionsView
-from api.posts.error_examples.errors import ERRORS
 from api.posts.history import HistoryView
 from api.posts.list_parameters import COUNTS, LIST
 
@@ -27,13 +25,10 @@ CREATE_POST = Operation(
         "`Idempotent-Replayed`."
     ),
     answer=PostView,
-    answers={"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
     errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "paused", *_KEYED, "externalIdTaken"),
     status=201,
     other_status=200,
-    other_answers={"repeated": examples.POST},
     body=PostBody,
-    bodies=examples.CREATE,
     parameters=(KEY, PREFER),
     writes_post=True,
 )
@@ -44,7 +39,6 @@ LIST_POSTS = Operation(
         "added. A page holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` is then true."
     ),
     answer=PageView,
-    answers={"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
     errors=("unknownQuery", "wrongQuery"),
     parameters=LIST,
 )
@@ -56,7 +50,6 @@ COUNT_POSTS = Operation(
         f"{MOST_COUNTED:,} posts may match."
     ),
     answer=CountsView,
-    answers={"byStatusAndDay": examples.COUNTS},
     errors=("unknownQuery", "wrongQuery"),
     parameters=COUNTS,
 )
@@ -67,9 +60,8 @@ LIST_DELETED_POSTS = Operation(
         "The content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it."
     ),
     answer=DeletionsView,
-    answers={"deleted": examples.DELETIONS},
     errors=("unknownQuery", "wrongQuery"),
-    parameters=page("posts", examples.DELETIONS_CURSOR),
+    parameters=page("posts"),
 )
 VALIDATE_POST = Operation(
     route="POST /v1/posts/validate",
@@ -79,19 +71,13 @@ VALIDATE_POST = Operation(
         "platforms' rules."
     ),
     answer=VerdictView,
-    answers={
-        "valid": {"valid": True, "errors": [], "warnings": []},
-        "invalid": {"valid": False, "errors": ERRORS["platformRule"][1]["errors"], "warnings": []},
-    },
     errors=WITH_BODY,
     body=ValidateBody,
-    bodies={**examples.CREATE, "withFiles": {**examples.CREATE["schedule"], "checkMedia": True}},
 )
 GET_POST = Operation(
     route="GET /v1/posts/{postId}",
     description="With all details, and the status of each target.",
     answer=PostView,
-    answers={"published": examples.POST, "partial": examples.PARTIAL},
     errors=("unknownQuery", "notFound"),
 )
 UPDATE_POST = Operation(
@@ -112,10 +98,8 @@ UPDATE_POST = Operation(
         "sent, publishing starts again with the change."
     ),
     answer=PostView,
-    answers={"scheduled": examples.SCHEDULED},
     errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "notFound", "publishingHasBegun", "paused", *_KEYED),
     body=PatchBody,
-    bodies=examples.PATCH,
     parameters=(KEY, PREFER),
     writes_post=True,
 )
@@ -126,7 +110,6 @@ DELETE_POST = Operation(
         "being published, it is not removed, and the answer is 409. A published one stays on the platforms."
     ),
     answer=DeletedView,
-    answers={"deleted": examples.DELETED},
     errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),
     parameters=(KEY,),
     writes_post=True,
@@ -138,7 +121,6 @@ EDIT_POST = Operation(
         "gives the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`."
     ),
     answer=PostView,
-    answers={"edited": examples.POST},
     errors=(
         *WITH_BODY,
         "missingField",
@@ -151,7 +133,6 @@ EDIT_POST = Operation(
         *_KEYED,
     ),
     body=EditBody,
-    bodies=examples.EDIT,
     parameters=(KEY, PREFER),
     writes_post=True,
 )
@@ -163,10 +144,8 @@ RETRY_POST = Operation(
         "blindly. If a platform refused the content, correct it by PATCH first."
     ),
     answer=PostView,
-    answers={"published": examples.POST, "partial": examples.PARTIAL},
     errors=(*WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", "paused", *_KEYED),
     body=RetryBody,
-    bodies=examples.RETRY,
     body_required=False,
     parameters=(KEY, PREFER),
     writes_post=True,
@@ -175,9 +154,8 @@ LIST_ATTEMPTS = Operation(
     route="GET /v1/posts/{postId}/attempts",
     description="Every step towards the platforms with its times, the platform's answer and the decision on it.",
     answer=AttemptsView,
-    answers={"attempts": examples.ATTEMPTS},
     errors=("unknownQuery", "wrongQuery", "notFound"),
-    parameters=page("attempts", examples.ATTEMPTS_CURSOR),
+    parameters=page("attempts"),
 )
 GET_HISTORY = Operation(
     route="GET /v1/posts/{postId}/history",
@@ -187,9 +165,8 @@ GET_HISTORY = Operation(
         "people. Of content it holds only the names of changed fields."
     ),
     answer=HistoryView,
-    answers={"history": examples.HISTORY},
     errors=("unknownQuery", "wrongQuery", "notFound"),
-    parameters=page("events", examples.HISTORY_CURSOR),
+    parameters=page("events"),
 )
 RESOLVE_POST = Operation(
     route="POST /v1/posts/{postId}/resolve",
@@ -199,7 +176,6 @@ RESOLVE_POST = Operation(
         "report can be corrected in the same way for 7 days, unless the target was retried since."
     ),
     answer=PostView,
-    answers={"resolved": examples.POST},
     errors=(
         *WITH_BODY,
         "missingField",
@@ -210,7 +186,6 @@ RESOLVE_POST = Operation(
         *_KEYED,
     ),
     body=ResolveBody,
-    bodies=examples.RESOLVE,
     parameters=(KEY,),
     writes_post=True,
 )

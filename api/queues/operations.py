@@ -2,7 +2,6 @@
 
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import query
-from api.queues import examples
 from api.queues.schemas import (
     DeletedQueueView,
     QueueBody,
@@ -23,24 +22,20 @@ CREATE_QUEUE = Operation(
         "`scheduledFor` gets the first free one. Slots are wall times in `timezone`, right on both clock changes."
     ),
     answer=QueueView,
-    answers={"created": examples.QUEUE},
     errors=("queueNameTaken", *WITH_BODY, "accountNotConnected", "accountInAnotherQueue", "tooManyQueues"),
     status=201,
     body=QueueBody,
-    bodies={"mornings": examples.QUEUE_BODY},
 )
 LIST_QUEUES = Operation(
     route="GET /v1/queues",
     description="All queues of the workspace, the oldest first.",
     answer=QueueListView,
-    answers={"queues": examples.QUEUES},
     errors=("unknownQuery",),
 )
 GET_QUEUE = Operation(
     route="GET /v1/queues/{queueId}",
     description="With its slots as they were given; `GET /v1/queues/{queueId}/slots` lists their dates.",
     answer=QueueView,
-    answers={"queue": examples.QUEUE},
     errors=("unknownQuery", "queueNotFound"),
 )
 UPDATE_QUEUE = Operation(
@@ -50,7 +45,6 @@ UPDATE_QUEUE = Operation(
         "order, all of them or none. A new `timezone` needs `reflow` while posts wait."
     ),
     answer=QueueView,
-    answers={"changed": examples.QUEUE, "reflowed": examples.REFLOWED},
     errors=(
         "queueNameTaken",
         "zoneNeedsReflow",
@@ -61,20 +55,17 @@ UPDATE_QUEUE = Operation(
         "queueNotFound",
     ),
     body=QueuePatchBody,
-    bodies={"newTimes": examples.PATCH_BODY},
 )
 DELETE_QUEUE = Operation(
     route="DELETE /v1/queues/{queueId}",
     description="Posts that wait in it keep their times.",
     answer=DeletedQueueView,
-    answers={"deleted": examples.DELETED},
     errors=("unknownField", "invalidJson", "queueNotFound", "tooLarge", "notJson"),
 )
 LIST_SLOTS = Operation(
     route="GET /v1/queues/{queueId}/slots",
     description=f"The dates of its slots, and the posts that have them; at most {MOST_DAYS} days at once.",
     answer=SlotListView,
-    answers={"slots": examples.SLOTS},
     errors=("unknownQuery", "wrongRange", "queueNotFound"),
     parameters=(
         query("from", f"The first instant: {_MEANING}. Now by default.", _BOUND, "2030-12-02"),

@@ -82,7 +82,7 @@ class QueueAccountView(TypedDict):
     """An account whose posts take the queue's slots."""
 
     platform: PlatformName
-    accountId: Annotated[str, described("The account's id.", "tw_456")]
+    accountId: Annotated[str, described("The account's id.", "ig_123")]
 
 
 @view("Queue")

@@ -74,7 +74,7 @@ class TargetView(TypedDict):
         str | None, described("The post's address on the platform.", "https://instagram.com/p/ABC123")
     ]
     content: Annotated[str, described("The text in effect.", "Hello from SocialSyncerAPI!")]
-    publishedAt: Annotated[Moment | None, described("When it became public.")]
+    publishedAt: Annotated[Moment | None, described("When it became public.", "2026-01-15T10:00:02Z")]
     customContent: NotRequired[
         Annotated[str, described("The text given for this account, if any.", "Hello, Instagram!")]
     ]
@@ -234,7 +234,7 @@ class PostView(TypedDict):
             ),
         ]
     ]
-    publishedAt: Annotated[Moment | None, described("When it first became public anywhere.")]
+    publishedAt: Annotated[Moment | None, described("When it first became public anywhere.", "2026-01-15T10:00:02Z")]
     createdAt: Annotated[Moment, described("When it was created.")]
     updatedAt: Annotated[Moment, described("When it last changed.")]
     isDraft: Annotated[bool, described("Whether `status` is draft.", False)]

@@ -95,6 +95,11 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidat
 NameOrAddress = Annotated[str, Field(min_length=1, max_length=_LONGEST_URL), AfterValidator(_not_blank)]
 
 
+def body_config(title: str, *examples: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a body's model: its name in the document, and bodies that show its uses."""
+    return ConfigDict(title=title, json_schema_extra={"examples": list(examples)})
+
+
 class RequestModel(BaseModel):
     """A model of a request body: camelCase names, no unknown fields, no values of other types than documented."""
 
@@ -176,10 +181,40 @@ class AfterBody(RequestModel):
     )
 
 
+_TARGET = {"platform": "twitter", "accountId": "tw_456"}
+_POSTS: tuple[dict[str, Any], ...] = (
+    {
+        "content": "Hello from SocialSyncerAPI!",
+        "mediaItems": [{"type": "image", "url": "https://example.com/photo.jpg"}],
+        "platforms": [{"platform": "instagram", "accountId": "ig_123"}, _TARGET],
+        "publishNow": True,
+        "scheduledFor": None,
+        "isDraft": False,
+        "timezone": "UTC",
+        "tags": ["marketing"],
+        "tiktokSettings": {},
+        "facebookSettings": {},
+    },
+    {
+        "content": "Scheduled post",
+        "platforms": [_TARGET],
+        "publishNow": False,
+        "scheduledFor": "2030-02-01T09:00",
+        "timezone": "America/New_York",
+    },
+    {"content": "Posted in the next free slot", "platforms": [_TARGET], "queue": "next"},
+    {
+        "content": "Posted two hours after another post",
+        "platforms": [_TARGET],
+        "after": {"postId": "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2", "delay": "PT2H", "onFailure": "skip"},
+    },
+)
+
+
 class PostBody(RequestModel):
     """A post to create."""
 
-    model_config = ConfigDict(title="CreatePost")
+    model_config = body_config("CreatePost", *_POSTS)
 
     content: Text | None = Field(
         None,
@@ -268,7 +303,12 @@ class PostBody(RequestModel):
 class PatchBody(PostBody):
     """The fields of a post to change. A field that is left out stays as it is."""
 
-    model_config = ConfigDict(title="UpdatePost")
+    model_config = body_config(
+        "UpdatePost",
+        {"scheduledFor": "2030-02-02T09:00:00", "timezone": "America/New_York"},
+        {"content": "A text that the platform takes"},
+        {"publishNow": True},
+    )
 
     shift_by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] | None = Field(
         None,
@@ -284,7 +324,7 @@ class PatchBody(PostBody):
 class ValidateBody(PostBody):
     """A post to check without creating it."""
 
-    model_config = ConfigDict(title="ValidatePost")
+    model_config = body_config("ValidatePost", *_POSTS, _POSTS[1] | {"checkMedia": True})
 
     check_media: bool = Field(
         False,
@@ -306,7 +346,7 @@ class NamedTarget(RequestModel):
 class RetryBody(RequestModel):
     """The failed targets to try again."""
 
-    model_config = ConfigDict(title="RetryPost")
+    model_config = body_config("RetryPost", {}, {"platforms": [_TARGET]})
 
     platforms: list[NamedTarget] | None = Field(
         None, min_length=1, max_length=MAX_ITEMS, description="Those that are meant; all that failed if left out."

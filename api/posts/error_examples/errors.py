@@ -4,11 +4,12 @@ from typing import Any
 
 from api.errors import error_type
 from api.posts.error_examples import accounts, campaigns, events, imports, plans, posts, requests, uploads
-from api.posts.examples import CREATE
+
+_TARGETS = ({"platform": "instagram", "accountId": "ig_123"}, {"platform": "twitter", "accountId": "tw_456"})
 
 
 def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:
-    """Return an error's body as it is answered; the examples' targets are those of CREATE."""
+    """Return an error's body as it is answered; the post's targets are those of the contract's example."""
     kind = error_type(status, idempotency=code.startswith("idempotency"))
     body: dict[str, Any] = {"error": sentence, "type": kind, "code": code}
     if param:
@@ -19,7 +20,7 @@ def error(status: int, sentence: str, code: str, param: str | None = None) -> di
     if param and param.startswith("rows."):
         problem["row"] = int(param.split(".")[1])
     if param and (param == "mediaItems" or param.startswith("platforms.")):
-        problem |= CREATE["publishNow"]["platforms"][int(param.split(".")[1]) if "." in param else 0]
+        problem |= _TARGETS[int(param.split(".")[1]) if "." in param else 0]
     return {**body, "errors": [problem]}
 
 
