@@ -78,7 +78,9 @@ def _done(position: int, answer: Answer) -> BulkItemView:
     if "externalId" in body:
         item["externalId"] = body["externalId"]
     if "status" in body:
-        item["status"], item["scheduledFor"] = PostStatus(body["status"]), body["scheduledFor"]
+        item["status"] = PostStatus(body["status"])
+    if "scheduledFor" in body:
+        item["scheduledFor"] = body["scheduledFor"]
     if answer.replayed:
         item["replayed"] = True
     return item

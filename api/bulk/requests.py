@@ -41,6 +41,7 @@ class ManyPosts:
     api_key_id: str
     key: str | None
     deadline: Deadline
+    received_at: datetime
 
     @property
     def actor(self) -> Actor:
@@ -76,7 +77,8 @@ class ManyPosts:
         """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await delete_post.delete(self._post_change(post_id, {}, key, DELETE_POST))
+            change = self._post_change(post_id, {}, key, DELETE_POST)
+            return await delete_post.delete(change, self.received_at)
 
         return await self._change(payload, "delete", *read_select_many(payload), call)
 

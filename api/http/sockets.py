@@ -1,8 +1,12 @@
 """Limits on the sockets that the API holds open, in all and for each peer, so that one peer cannot use them up."""
 
+import sys
+from asyncio import BaseTransport
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address
+from socket import IPPROTO_TCP
 
 from api.http.unread import MOST_UNREAD
 from domain.shares import Shares
@@ -12,6 +16,13 @@ MOST_PER_ADDRESS = 1_000
 
 _SPARE = 100
 """Connections beyond a limit that still get an answer; more are closed immediately."""
+
+
+_TCP_INFO = 11
+_AGE = slice(52, 56)
+"""The place of `tcpi_last_data_recv` in Linux's `struct tcp_info`: milliseconds since the last bytes came."""
+_TICK_MS = 10
+"""The longest tick in which the kernel counts."""
 
 
 class Admission(Enum):
@@ -56,6 +67,21 @@ class OpenSockets:
         self._open[peer] -= 1
         if not self._open[peer]:
             del self._open[peer]
+
+
+def arrival_time(transport: BaseTransport) -> datetime:
+    """Return when the last bytes of a connection came, also if this process stood still and read them later.
+
+    On Linux the kernel knows; on other systems it is the present.
+    """
+    now, age_ms = datetime.now(UTC), 0
+    try:
+        info = transport.get_extra_info("socket").getsockopt(IPPROTO_TCP, _TCP_INFO, _AGE.stop)
+        age_ms = int.from_bytes(info[_AGE], sys.byteorder)
+    except (AttributeError, OSError):
+        pass
+    # A caller who has just read an outcome must not count as one who asked before it.
+    return now - timedelta(milliseconds=age_ms) if age_ms > _TICK_MS else now
 
 
 def _peer(address: str) -> str:

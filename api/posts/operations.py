@@ -107,7 +107,8 @@ DELETE_POST = Operation(
     route="DELETE /v1/posts/{postId}",
     description=(
         "Removes the post from this service. A scheduled post is certainly not published afterwards; if it is "
-        "being published, it is not removed, and the answer is 409. A published one stays on the platforms."
+        "being published, or was published after the request had come, it is not removed, and the answer is 409. "
+        "A published one stays on the platforms, and the answer has its `status`."
     ),
     answer=DeletedView,
     errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),

@@ -92,12 +92,19 @@ async def worker_process(
 
 
 @asynccontextmanager
-async def api_processes(stack: Stack, folder: Path, number: int, **settings: str) -> AsyncIterator[list[str]]:
-    """Run API processes of the running product until the block ends; yields their addresses."""
+async def api_processes(
+    stack: Stack, folder: Path, number: int, process_ids: list[int] | None = None, /, **settings: str
+) -> AsyncIterator[list[str]]:
+    """Run API processes of the running product until the block ends; yields their addresses.
+
+    `process_ids`: a list to which their ids are added.
+    """
     async with AsyncExitStack() as running:
         ports = [free_port() for _ in range(number)]
         for port in ports:
-            await running.enter_async_context(_api_process(stack, folder, port, settings))
+            process_id = await running.enter_async_context(_api_process(stack, folder, port, settings))
+            if process_ids is not None:
+                process_ids.append(process_id)
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(_STARTS_WITHIN):
             for url in urls:
@@ -107,7 +114,7 @@ async def api_processes(stack: Stack, folder: Path, number: int, **settings: str
 
 
 @asynccontextmanager
-async def _api_process(stack: Stack, folder: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[None]:
+async def _api_process(stack: Stack, folder: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[int]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SOCIALSYNCER_")},
         "SOCIALSYNCER_DATABASE_URL": url_as(stack.database_url, Component.API).replace("+asyncpg", ""),
@@ -120,7 +127,7 @@ async def _api_process(stack: Stack, folder: Path, port: int, settings: Mapping[
     with (folder / f"api-{port}.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:

@@ -309,6 +309,12 @@ class DeletedView(TypedDict):
 
     id: Annotated[str, described("Its id.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
     deleted: Annotated[Literal[True], described("Always true.")]
+    status: NotRequired[
+        Annotated[
+            PostStatus,
+            described("Its last status, if it was published or may have been: it stays on its platforms.", "published"),
+        ]
+    ]
 
 
 @view("FreeSlot")

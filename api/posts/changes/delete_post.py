@@ -1,45 +1,61 @@
 """Delete a post: first its row, under its lock; then the change is delivered to its workflow."""
 
-from functools import partial
+from datetime import datetime
 
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import DeletedView
+from api.posts.changes.idempotency import DELETED
 from api.posts.changes.post_change import PostChange
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
 from store.models import IdempotencyKey, Post
 from store.posts.changes import delete_post
+from store.posts.idempotency import complete_key
 from store.posts.queries import find_post
 
 _PUBLISHING = Problem("The post is being published; wait for the outcome, then delete it", "conflict")
+_JUST_PUBLISHED = Problem(
+    "The post was published while this request was on its way. Its platforms keep it; the same request removes it here",
+    "conflict",
+)
 
 
-async def delete(change: PostChange) -> Answer:
+async def delete(change: PostChange, received_at: datetime) -> Answer:
     """Remove the post from this service; one that is not out yet is surely not published afterwards.
 
-    Raises NotFound, Conflict, IdempotencyKeyReused.
+    One that was published after the request was received is not deleted: its client wanted to stop it. Raises NotFound,
+    Conflict, IdempotencyKeyReused.
     """
-    answer = answer_view(DeletedView(id=change.post_id, deleted=True))
+
+    async def begin() -> Answer:
+        return await _delete(change, received_at)
 
     async def follow(_: IdempotencyKey) -> Answer:
-        return answer
+        raise Conflict(DELETED)
 
-    return await change.answer_once(partial(_delete, change, answer), follow)
+    return await change.answer_once(begin, follow)
 
 
-async def _delete(change: PostChange, answer: Answer) -> Answer:
+async def _delete(change: PostChange, received_at: datetime) -> Answer:
     deps, workspace_id, post_id = change.deps, change.workspace_id, change.post_id
     async with deps.database.reading() as session:
-        asked_for = await find_post(session, workspace_id, post_id) if is_post_id(post_id) else None
-    async with change.locked_post(answer=answer) as (session, post):
-        # The answer to a request for a post that is not out yet must not be that it is deleted if it has just gone out.
-        out_meanwhile = _may_be_public(post) and not (asked_for and _may_be_public(asked_for))
-        if out_meanwhile or not await delete_post(session, post, change.actor):
+        before = await find_post(session, workspace_id, post_id) if is_post_id(post_id) else None
+    async with change.locked_post() as (session, post):
+        answer = DeletedView(id=post_id, deleted=True)
+        if _may_be_public(post):
+            # The clock of the worker that published it may be behind ours; what was read first does not depend on it.
+            if post.updated_at > received_at or not (before and _may_be_public(before)):
+                raise Conflict(_JUST_PUBLISHED)
+            answer["status"] = PostStatus(post.status)
+        if not await delete_post(session, post, change.actor):
             raise Conflict(_PUBLISHING)
+        answered = answer_view(answer)
+        if change.request is not None:
+            await complete_key(session, change.request, answered.status, answered.body)
     if post.status != PostStatus.DRAFT:
         await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version + 1, deleted=True)
-    return answer
+    return answered
 
 
 def _may_be_public(post: Post) -> bool:

@@ -79,13 +79,11 @@ class PostChange:
         return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)
 
     @asynccontextmanager
-    async def locked_post(
-        self, *, answer: Answer | None = None, revision_id: str | None = None
-    ) -> AsyncIterator[tuple[AsyncSession, Post]]:
+    async def locked_post(self, *, revision_id: str | None = None) -> AsyncIterator[tuple[AsyncSession, Post]]:
         """Open the transaction of the change: it takes the key and holds the post's row until the block ends.
 
-        `answer` and `revision_id` are as in `api.posts.changes.idempotency.take_key`. Raises KeyTakenError, NotFound.
+        `revision_id` is as in `api.posts.changes.idempotency.take_key`. Raises KeyTakenError, NotFound.
         """
         async with self.deps.database.transaction() as session:
-            await take_key(session, self.request, self.post_id, answer=answer, revision_id=revision_id)
+            await take_key(session, self.request, self.post_id, revision_id=revision_id)
             yield session, await require_post(session, self.workspace_id, self.post_id, lock=True)
