@@ -9,7 +9,7 @@ from temporalio import activity
 from activities import results
 from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
-from activities.findings import claimed, may_be_sent
+from activities.findings import LONGEST_BEFORE_RESEND, claimed, looked_up, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
 from activities.refused_accounts import RefusedAccounts
@@ -21,7 +21,7 @@ from domain.ownership import TOLERANCE
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ANSWER_TOO_LARGE, ErrorKind, PlatformError
 from store.database import Database
 from store.models import Attempt
 from store.persist import persist
@@ -45,6 +45,24 @@ def _claimed_refusal(sent: Attempt, due_at: datetime | None) -> TargetTransition
         return None
     claim = Claim.from_json(sent.claim)
     return transitions.failed(claim.message, sent.code or "", claim.category)
+
+
+def _decide_unknown(
+    finding: Unknown, sent: Attempt, refusal: TargetTransition | None, label: str
+) -> tuple[str, TargetTransition | None]:
+    """Return the decision on a send of which nothing is known, and the transition if asking again is useless."""
+    is_cut = finding.is_cut and not finding.final
+    if is_cut and datetime.now(UTC) - sent.started_at < LONGEST_BEFORE_RESEND:
+        # It may not be listed yet. Later it is only further down in the list.
+        return decisions.CUT_OFF, None
+    if not is_cut and not finding.final:
+        return "not known yet; confirming again", None
+    if refusal:
+        return decisions.REFUSED_UNREAD, refusal
+    if is_cut:
+        error = f"{label} lists more posts than are read of its response, and this one is not among those."
+        return decisions.PERSON_MUST_DECIDE, transitions.resting(error, ANSWER_TOO_LARGE)
+    return decisions.PERSON_MUST_DECIDE, transitions.resting()
 
 
 class Confirming:
@@ -79,7 +97,7 @@ class Confirming:
                 step.context = step.for_confirmation()
                 if loaded.sent.code == ROWS_LOST:
                     step.context.ended_at = loaded.sent.finished_at
-                finding = await step.platform.confirm(step.connection, step.context)
+                finding = await looked_up(step)
                 finding = await claimed(self._database, loaded, finding)
             except PlatformError as error:
                 await self._hold_account(step, error)
@@ -138,12 +156,9 @@ class Confirming:
             case Unlisted():
                 result = done(decisions.PUBLIC_UNLISTED)
                 return result, transitions.unlisted(datetime.now(UTC), step.platform.label)
-            case Unknown(final=True) if refusal:
-                return done(decisions.REFUSED_UNREAD), refusal
-            case Unknown(final=True):
-                return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
-            case _:
-                return done("not known yet; confirming again", None, again), _again(command)
+            case Unknown():
+                decision, transition = _decide_unknown(finding, sent, refusal, step.platform.label)
+                return done(decision, None, None if transition else again), transition or _again(command)
 
     async def _write_finding(
         self,

@@ -6,6 +6,7 @@ from activities.step_context import StepContext
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptState
 from domain.ownership import last_moment
 from platforms.base import Absent, AnyPlatform, Finding, Published, Unknown
+from platforms.errors import ANSWER_TOO_LARGE, PlatformError
 from platforms.http.wire import TIMED_OUT
 from store.database import Database
 from store.models import Attempt
@@ -27,6 +28,16 @@ def look_in(sent: Attempt | None, platform: AnyPlatform, now: datetime) -> timed
         return timedelta(0)
     shown_at = sent.finished_at + platform.read_lag
     return min(shown_at, sent.next_attempt_at or shown_at) - now
+
+
+async def looked_up(step: StepContext) -> Finding:
+    """Return what the platform shows of the earlier sends. Raises PlatformError."""
+    try:
+        return await step.platform.confirm(step.connection, step.context)
+    except PlatformError as error:
+        if error.code != ANSWER_TOO_LARGE:
+            raise
+        return Unknown(is_cut=True)
 
 
 async def claimed(database: Database, loaded: LoadedTarget, finding: Finding) -> Finding:

@@ -13,7 +13,7 @@ from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
 from activities.fence import Fence
-from activities.findings import claimed, look_in, may_be_sent
+from activities.findings import claimed, look_in, looked_up, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
 from activities.options import confirm_wait
@@ -176,7 +176,7 @@ class Publishing:
         if loaded.sent and wait > timedelta(0):
             raise _NotSent(await self._results.wait_until_shown(command, loaded.sent, wait))
         try:
-            finding = await step.platform.confirm(step.connection, step.context)
+            finding = await looked_up(step)
             finding = await claimed(self._database, loaded, finding)
         except PlatformError as error:
             if error.kind in PASSING:

@@ -106,6 +106,7 @@ TargetCode = Literal[
     "account_not_connected",
     "account_refused",
     "answer_lost",
+    "answer_too_large",
     "app_refused",
     "campaign_ended",
     "cancelled",

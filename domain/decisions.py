@@ -15,6 +15,7 @@ MAY_BE_SENT = "it is not public; it may be sent"
 SENT_AGAIN_UNREAD = "it cannot be looked up; it is sent again, because the platform refuses a repeat"
 MAY_BE_SENT_UNREAD = "it cannot be looked up; it may be sent, because the platform refuses a repeat"
 ASKED_BEFORE_SEND = "an earlier send may have reached it; confirming before it is sent again"
+CUT_OFF = "the platform lists more than is read of a response; confirming again"
 PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 
 HELD = frozenset({HELD_FOR_ACCOUNT, HELD_FOR_OPERATOR})

@@ -7,6 +7,7 @@ _OF_CODE: dict[TargetCode, str] = {
     "account_not_connected": "the account is not connected",
     "account_refused": "the platform refuses the account",
     "answer_lost": "the platform's answer was lost",
+    "answer_too_large": "the platform's answer is larger than is read",
     "app_refused": "the platform refuses this service's app",
     "cancelled": "an operator cancelled it",
     "connection_lost": "the connection to the platform broke",

@@ -200,10 +200,14 @@ def pending(now: datetime) -> TargetTransition:
     return TargetTransition(_UNCONFIRMED, columns)
 
 
-def resting() -> TargetTransition:
-    """Return the transition of a target that can no longer be confirmed: only a person can decide now."""
-    error = "The platform's answer was lost and the post could not be found or ruled out. Look at the account."
-    return TargetTransition(_UNCONFIRMED, {"confirming": False, "next_attempt_at": None, "error": error})
+def resting(error: str = "", code: str = "") -> TargetTransition:
+    """Return the transition of a target that can no longer be confirmed: only a person can decide now.
+
+    `error` says why, if there is more to say than that an answer was lost, and `code` is its code.
+    """
+    error = error or "The platform's answer was lost and the post could not be found or ruled out."
+    columns = {"confirming": False, "next_attempt_at": None, "error": f"{error} Look at the account."}
+    return TargetTransition(_UNCONFIRMED, {**columns, **({"error_code": code} if code else {})})
 
 
 def checked() -> TargetTransition:

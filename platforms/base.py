@@ -125,9 +125,13 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The platform cannot say (yet) whether the post exists. `final`: asking again can never help."""
+    """The platform cannot say (yet) whether the post exists. `final`: asking again can never help.
+
+    `is_cut`: it lists more than is read of a response, and the post is not among what was read.
+    """
 
     final: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

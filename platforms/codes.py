@@ -80,7 +80,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "video_processing",
     ),
     "platform_refused": ("kept_as_draft", "no_video_role", "rejected", "removed"),
-    "unreadable_answer": ("answer_too_large", "fields_missing", "no_did", "no_id", "no_identity", "no_time"),
+    "unreadable_answer": ("fields_missing", "no_did", "no_id", "no_identity", "no_time"),
     "upload_lost": (
         "attachment_gone",
         "changed",

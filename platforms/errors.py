@@ -30,6 +30,10 @@ ACCOUNT_LOCKED = "account_locked"
 held, without the question whether another account or post is meant."""
 
 
+ANSWER_TOO_LARGE = "answer_too_large"
+"""The code of a response with more bytes or values than are read. Asking again gives the same response."""
+
+
 NO_PUBLIC_URL = "no_public_url"
 """The code if a platform must fetch media from this service's own address, and the operator has set none."""
 

@@ -9,12 +9,12 @@ from accounts.facts import LOST
 from accounts.token_times import pause_after
 from platforms.access.renewal import TokenRules
 from platforms.access.token_endpoint import UNREADABLE
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ANSWER_TOO_LARGE, ErrorKind, PlatformError
 from store.accounts.renewals import Lease
 
 _EXPIRED = "connection_expired"
 _PAUSE_OF_APPS = timedelta(minutes=15)
-_LOST_ON_THE_WAY = frozenset({"timed_out", "connection_lost", "answer_too_large", UNREADABLE})
+_LOST_ON_THE_WAY = frozenset({"timed_out", "connection_lost", ANSWER_TOO_LARGE, UNREADABLE})
 _BEHIND_A_GATEWAY = frozenset({500, 502, 504})
 """Statuses of a gateway's responses after which the server behind it may have renewed the tokens all the same."""
 

@@ -7,7 +7,7 @@ import httpx
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import unreadable
-from platforms.http.answers import parse
+from platforms.http.answers import ListAt, parse
 from platforms.http.wire import json_object, segment
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
@@ -48,7 +48,10 @@ async def messages(connection: DiscordConnection, channel: str, after: str, limi
     """Read the messages of a channel after an id, newest first. Raises PlatformError if the response is no list."""
     query = {"after": after, "limit": str(limit)}
     answer = await connection.wire.send(
-        "GET", f"{channel_path(channel)}/messages", headers=request_headers(connection), params=query
+        *("GET", f"{channel_path(channel)}/messages"),
+        headers=request_headers(connection),
+        params=query,
+        listed=ListAt(),
     )
     page = parse(answer)
     if isinstance(page, list) and all(

@@ -24,6 +24,7 @@ from platforms.discord.connection import DiscordConnection, channel_path, get, h
 from platforms.discord.fields import bot_fields, file_parts, message_body, webhook_fields
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems
 from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
@@ -211,18 +212,22 @@ async def _find(connection: DiscordConnection, context: PublishContext[DiscordSe
     bot = await get(connection, "/users/@me")
     channel = str(_channel(connection, context.draft.settings))
     newest = since = _snowflake(sent_at - CLOCKS_APART)
-    listed, seen, is_whole = list[MatchingPost](), 0, False
+    listed, seen, is_whole, is_cut, size = list[MatchingPost](), 0, False, False, PAGE
     for _ in range(MOST_PAGES):
-        page = await messages(connection, channel, str(newest), PAGE)
+        page = await messages(connection, channel, str(newest), size)
         likenesses = ((str(message["id"]), _likeness(message, bot, context)) for message in page)
         listed += (MatchingPost(Published(name, None), _moment(int(name)), like) for name, like in likenesses if like)
         seen += len(page)
-        if is_whole := len(page) < PAGE:
+        if is_cut := isinstance(page, FirstItems):
+            # Those that are missing are older than these, so they are asked for again.
+            size = max(1, len(page) // 2)
+            continue
+        if is_whole := len(page) < size:
             break
         newest = max(int(message["id"]) for message in page)
     context.handles[CHANNEL] = channel
     hidden = not seen and await _has_newer(connection, channel, since)
-    return verdict(context, listed, is_whole=is_whole and not hidden)
+    return verdict(context, listed, is_whole=is_whole and not hidden, is_cut=is_cut)
 
 
 async def _has_newer(connection: DiscordConnection, channel: str, since: int) -> bool:

@@ -8,6 +8,7 @@ from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.media import photo_ids
 from platforms.facebook.rules import RULES
 from platforms.facebook.settings import FacebookSettings
+from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, earliest_unclaimed, likeness, verdict
@@ -27,7 +28,8 @@ async def find_post(
     recent = [post for post in posts if moment(post["created_time"]) >= sent_at - CLOCKS_APART]
     matching = (_matching_post(post, _likeness(post, context)) for post in recent)
     # If even the last post of a full page is recent, ours may be on the next page.
-    return verdict(context, matching, is_whole=len(recent) < PAGE)
+    is_cut = isinstance(posts, FirstItems)
+    return verdict(context, matching, is_whole=len(recent) < (len(posts) if is_cut else PAGE), is_cut=is_cut)
 
 
 async def find_video(
@@ -77,4 +79,6 @@ async def find_story(
         for story in stories
         if "media_id" not in story
     )
-    return Unknown() if earliest_unclaimed(context, unnamed, since=sent_at) else Absent()
+    if earliest_unclaimed(context, unnamed, since=sent_at):
+        return Unknown()
+    return Unknown(is_cut=True) if isinstance(stories, FirstItems) else Absent()

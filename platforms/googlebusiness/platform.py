@@ -40,6 +40,7 @@ from platforms.googlebusiness.connection import (
 )
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.places import PlaceSetting
 from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
@@ -141,17 +142,21 @@ class GoogleBusiness(
         if known := context.handles.get(POST):
             return await _read_post(connection, known)
         name = await _parent(connection, context)
-        query, alike, is_whole = {"pageSize": str(PAGE)}, dict[str, tuple[dict[str, Any], Likeness]](), False
+        query, alike = {"pageSize": str(PAGE)}, dict[str, tuple[dict[str, Any], Likeness]]()
+        path, is_whole, is_cut = f"/v4/{quote(name)}/localPosts", False, False
         for _ in range(MOST_PAGES):
-            body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
+            body = await call(connection, "GET", path, params=query, listed=ListAt(("localPosts",)))
             posts = _listed(body)
             rated = ((post, _likeness(post, context.draft)) for post in posts)
             alike |= {str(post["name"]): (post, like) for post, like in rated if like is not Likeness.OTHER}
+            if is_cut := isinstance(posts, FirstItems):
+                query["pageSize"] = str(max(1, len(posts) // 2))
+                continue
             if is_whole := not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])
         matching = [MatchingPost(_published(post), _created(post), like) for post, like in alike.values()]
-        finding = verdict(context, matching, since=sent_at, is_whole=is_whole)
+        finding = verdict(context, matching, since=sent_at, is_whole=is_whole, is_cut=is_cut)
         return _verdict(alike[finding.platform_post_id][0]) if isinstance(finding, Published) else finding
 
     async def complete(

@@ -6,8 +6,11 @@ before they are parsed. Parsing blocks everything else in this process, so large
 
 import json
 import math
+import re
 import zlib
-from typing import Any, cast
+from contextlib import suppress
+from functools import reduce
+from typing import Any, NamedTuple, cast
 
 import httpx
 
@@ -26,6 +29,10 @@ ENCODING = "gzip"
 """The encodings that requests ask for; other encodings are not decompressed."""
 OF_PLATFORM = "of_platform"
 """The extension of a response that is true if its host is the platform's own, or set by the operator."""
+LIST_AT = "list_at"
+"""The extension of a request whose response is a list that may be read in part."""
+_FIRST_LOOK = 32 * 2**10
+"""Bytes of a list before it is first looked whether enough of it has arrived, and then after each doubling."""
 
 _JSON = "json"
 """The extension of a response that has been parsed."""
@@ -37,31 +44,57 @@ class AnswerTooLarge(httpx.TransportError):
     """Error: a response has more bytes or values than are read."""
 
 
+class FirstItems(list[Any]):
+    """The first items of a list; the rest of the response was not read. There is at least one."""
+
+
+class ListAt(NamedTuple):
+    """A list within a response: the names that lead to it, and after how many items the rest is not needed."""
+
+    names: tuple[str, ...] = ()
+    enough: int | None = None
+
+
 async def read(response: httpx.Response, request: httpx.Request) -> httpx.Response:
     """Return a whole response, decompressed and parsed.
 
-    Raises httpx.HTTPError: AnswerTooLarge, DecodingError for broken gzip.
+    If the request has the extension LIST_AT, and the list is larger than is read or has more items than are needed,
+    the response has only its FirstItems. Raises httpx.HTTPError: AnswerTooLarge, DecodingError for broken gzip.
     """
     most = MOST_BYTES if response.extensions.get(OF_PLATFORM) else MOST_BYTES_OF_STRANGERS
     packed = response.headers.get("content-encoding", "").strip().lower() in {ENCODING, "x-gzip"}
     unpacker = zlib.decompressobj(_GZIP) if packed else None
-    body, received = bytearray(), 0
+    listed: ListAt | None = request.extensions.get(LIST_AT) if response.is_success else None
+    body, received, look_at, is_whole = bytearray(), 0, _FIRST_LOOK, True
     try:
         async for piece in cast("httpx.AsyncByteStream", response.stream):
             received += len(piece)
             body += unpacker.decompress(piece, most + 1 - len(body)) if unpacker else piece
             if max(len(body), received) > most:
-                raise AnswerTooLarge(f"more than {most} bytes")
+                is_whole = False
+            elif listed and listed.enough is not None and len(body) >= look_at:
+                look_at *= 2
+                async with loop_share(len(body)):
+                    is_whole = len(_first_items(body, listed.names)) <= listed.enough
+            if not is_whole:
+                break
     except zlib.error as error:
         raise httpx.DecodingError(str(error)) from error
     finally:
         await response.aclose()
+    if not is_whole and not listed:
+        raise AnswerTooLarge(f"more than {most} bytes")
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE]
-    answer = httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
+    answer = httpx.Response(response.status_code, headers=headers, content=bytes(body[:most]), request=request)
     async with loop_share(len(body)):
-        if _values(answer.content) > MOST_VALUES:
-            raise AnswerTooLarge(f"more than {MOST_VALUES} values")
-        answer.extensions[_JSON] = _parsed(answer.content)
+        if is_whole and _values(answer.content) <= MOST_VALUES:
+            answer.extensions[_JSON] = _parsed(answer.content)
+        elif listed and (items := _first_items(body[:most], listed.names)):
+            answer.extensions[_JSON] = reduce(
+                lambda value, name: {name: value}, reversed(listed.names), cast("Any", items)
+            )
+        else:
+            raise AnswerTooLarge(f"more than {most} bytes or {MOST_VALUES} values")
     return answer
 
 
@@ -76,17 +109,48 @@ def parse(response: httpx.Response) -> Any:
     return response.extensions[_JSON]
 
 
-def _values(content: bytes) -> int:
+def _values(content: bytes | bytearray) -> int:
     return len(content) - len(content.translate(None, b"[{,"))
 
 
 def _parsed(content: bytes) -> Any:
-    text = content.decode(errors="replace").removeprefix("\ufeff")
+    text = _text(content)
     try:
-        answer = json.loads(text, parse_float=_finite, parse_constant=_refuse)
-        return _storable(answer) if "\\u" in text or "\0" in text else answer
+        return _storable(json.loads(text, parse_float=_finite, parse_constant=_refuse), text)
     except (ValueError, RecursionError):
         return None
+
+
+def _text(content: bytes | bytearray) -> str:
+    return content.decode(errors="replace").removeprefix("\ufeff")
+
+
+def _first_items(content: bytes | bytearray, names: tuple[str, ...]) -> FirstItems:
+    """Return the whole items of a list in a JSON text that may end early; none if it is no such text."""
+    while _values(content) > MOST_VALUES:
+        content = content[: len(content) // 2]
+    text, items, at = _text(content), list[Any](), 0
+    # The text ends in an item, or in what precedes the list.
+    with suppress(ValueError, RecursionError):
+        for name in names:
+            _, at = _sign(text, at)
+            while (member := _DECODER.raw_decode(text, at))[0] != name:
+                _, at = _DECODER.raw_decode(text, _sign(text, member[1])[1])
+                _, at = _sign(text, at)
+            _, at = _sign(text, member[1])
+        sign, at = _sign(text, at)
+        while sign in {"[", ","}:
+            item, at = _DECODER.raw_decode(text, at)
+            sign, at = _sign(text, at)
+            if sign:
+                items.append(item)
+    return FirstItems(_storable(items, text))
+
+
+def _sign(text: str, at: int) -> tuple[str, int]:
+    """Return the sign of a list or an object at a place, empty if there is none, and where the next value begins."""
+    match = cast("re.Match[str]", _SIGN.match(text, at))
+    return match[1], match.end()
 
 
 def _finite(digits: str) -> float:
@@ -100,11 +164,20 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _storable(value: Any) -> Any:
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_SIGN = re.compile(r"[ \t\r\n]*([\[\]{},:]?)[ \t\r\n]*")
+
+
+def _storable(value: Any, text: str) -> Any:
+    """Return a value without what cannot be stored; `text` is what it was parsed from."""
+    return _cleaned(value) if "\\u" in text or "\0" in text else value
+
+
+def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\0", "").encode(errors="replace").decode()
     if isinstance(value, dict):
-        return {_storable(name): _storable(member) for name, member in value.items()}
+        return {_cleaned(name): _cleaned(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_storable(member) for member in value]
+        return [_cleaned(member) for member in value]
     return value

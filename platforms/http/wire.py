@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import LONGEST_CODE, ErrorKind, PlatformError
+from platforms.errors import ANSWER_TOO_LARGE, LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.hosts import is_within
@@ -110,10 +110,12 @@ class Wire:
         accept: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
         read_error: Callable[[httpx.Response], PlatformError] | None = None,
+        listed: answers.ListAt | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Return the platform's response to one request, if its status means success or is one of `accept`.
 
+        `listed` names a list in the response of which the first items are useful if it is too large to be read.
         `read_error` maps error responses of this request instead of the wire's own. `public` marks the one request that
         makes a post public (or changes it): if it may have had its effect, the error is of kind `unconfirmed`.
 
@@ -125,7 +127,11 @@ class Wire:
             options["content"] = Fenced(options["content"], fence)
         try:
             url = self._address(path, sent)
-            extensions = {"workspace": self.workspace, OF_OPERATOR: self._is_elsewhere(url)}
+            extensions = {
+                "workspace": self.workspace,
+                OF_OPERATOR: self._is_elsewhere(url),
+                answers.LIST_AT: listed,
+            }
             request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
         except httpx.InvalidURL as error:
             # A part of the URL, named by a person or the platform, is invalid, for example a control character. Nothing
@@ -149,7 +155,9 @@ class Wire:
         except (httpx.HTTPError, TimeoutError) as error:
             self._record(method, None, started)
             kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-            raise PlatformError(kind, f"{self.label} did not answer.", code=_failure_code(error)) from error
+            is_large = isinstance(error, answers.AnswerTooLarge)
+            message = f"{self.label} {'answered with more than is read' if is_large else 'did not answer'}."
+            raise PlatformError(kind, message, code=_failure_code(error)) from error
         self._record(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
@@ -251,5 +259,5 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _failure_code(error: Exception) -> str:
     if isinstance(error, answers.AnswerTooLarge):
-        return "answer_too_large"
+        return ANSWER_TOO_LARGE
     return TIMED_OUT if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost"

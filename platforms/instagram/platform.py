@@ -9,6 +9,7 @@ from platforms.base import AccountFacts, Draft, Finding, Identity, Platform, Pub
 from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaPulls
+from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
@@ -119,8 +120,9 @@ async def _find(
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit=str(PAGE))
     posts = [_matching_post(media, None if story else context.draft.text) for media in newest]
-    is_whole = len(posts) < PAGE or any(post.made_at < since - CLOCKS_APART for post in posts)
-    return verdict(context, posts, since=since, is_whole=is_whole)
+    is_cut = isinstance(newest, FirstItems)
+    is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < since - CLOCKS_APART for post in posts)
+    return verdict(context, posts, since=since, is_whole=is_whole, is_cut=is_cut)
 
 
 def _matching_post(media: dict[str, Any], caption: str | None) -> MatchingPost:

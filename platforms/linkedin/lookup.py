@@ -6,6 +6,7 @@ from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_object
 from platforms.linkedin.connection import LinkedInConnection, call
@@ -37,13 +38,15 @@ async def find(
 ) -> Finding:
     """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
-    posts = json_object(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
+    listed_at = ListAt(("elements",))
+    posts = json_object(await call(connection, "GET", "/rest/posts", params=query, listed=listed_at)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)
     listed = [MatchingPost(published(str(post["id"])), _made_at(post), like) for post, like in likenesses if like]
-    is_whole = len(posts) < PAGE or _made_at(posts[-1]) < since - CLOCKS_APART
-    return verdict(context, listed, since=since, is_whole=is_whole)
+    is_cut = isinstance(posts, FirstItems)
+    is_whole = (len(posts) < PAGE and not is_cut) or _made_at(posts[-1]) < since - CLOCKS_APART
+    return verdict(context, listed, since=since, is_whole=is_whole, is_cut=is_cut)
 
 
 def _likeness(post: dict[str, Any], context: PublishContext[LinkedInSettings]) -> Likeness:

@@ -6,7 +6,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError, unreadable
-from platforms.http.answers import parse
+from platforms.http.answers import ListAt, parse
 from platforms.mastodon.settings import MastodonCredentials
 
 MastodonConnection = Connection[MastodonCredentials]
@@ -40,9 +40,9 @@ async def read(connection: MastodonConnection, path: str, **params: str) -> dict
     return entity(await send(connection, "GET", path, params=params))
 
 
-async def read_list(connection: MastodonConnection, path: str, **params: str) -> list[dict[str, Any]]:
-    """Read a list. Raises PlatformError if it is none: that must not pass for an empty one."""
-    items = parse(await send(connection, "GET", path, params=params))
+async def read_list(connection: MastodonConnection, path: str, enough: int, **params: str) -> list[dict[str, Any]]:
+    """Read a list as far as it has `enough` items. Raises PlatformError if it is none: that is no empty one."""
+    items = parse(await send(connection, "GET", path, params=params, listed=ListAt(enough=enough)))
     if isinstance(items, list) and all(isinstance(item, dict) for item in items):
         return items
     raise unreadable(_SERVER)

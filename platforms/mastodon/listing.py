@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems
 from platforms.http.wire import segment
 from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
 from platforms.mastodon.settings import MastodonSettings
 
 PAGE, MOST_PAGES = 20, 10
 """Statuses per page, which every server allows, and pages. If there are more since the attempt, the search ends."""
+MOST_READ = PAGE * MOST_PAGES
+"""Statuses that are read of a page: some servers list all that they have, whatever they are asked for."""
 HIDDEN = frozenset({"private", "direct"})
 
 Status = dict[str, Any]
@@ -21,13 +24,16 @@ def account_path(connection: MastodonConnection) -> str:
 
 
 async def pages(connection: MastodonConnection, path: str, **params: str) -> AsyncIterator[list[Status]]:
-    """Read a list page by page, newest first; an empty page is its end. Raises PlatformError."""
+    """Read a list page by page, newest first; an empty page is its end. Raises PlatformError.
+
+    A page that is cut off comes twice if the server answers with it again.
+    """
     params = {"limit": str(PAGE), **params}
     for _ in range(MOST_PAGES):
-        page = await read_list(connection, path, **params)
+        page = await read_list(connection, path, MOST_READ, **params)
         if not page or require_id(page[-1]) == params.get("max_id"):
             # Some servers ignore the parameters and return the same page forever.
-            yield []
+            yield page if isinstance(page, FirstItems) else []
             return
         yield page
         params["max_id"] = require_id(page[-1])
@@ -35,7 +41,7 @@ async def pages(connection: MastodonConnection, path: str, **params: str) -> Asy
 
 async def newest(connection: MastodonConnection) -> list[Status]:
     """Read the newest statuses of the account, however old they are. Raises PlatformError."""
-    return await read_list(connection, account_path(connection), limit="40")
+    return await read_list(connection, account_path(connection), 40, limit="40")
 
 
 async def thread(connection: MastodonConnection, settings: MastodonSettings) -> list[Status]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
+from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
 from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
@@ -43,7 +44,7 @@ async def save_newest(connection: MastodonConnection, context: PublishContext[Ma
     if AFTER in context.handles:
         return
     try:
-        newest = await read_list(connection, listing.account_path(connection), limit="1", exclude_reblogs="true")
+        newest = await read_list(connection, listing.account_path(connection), 1, limit="1", exclude_reblogs="true")
         context.handles[AFTER] = require_id(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must decide. The token may permit writing only.
@@ -64,6 +65,8 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
             break
     else:
         return search.match() or Unknown()
+    if search.is_cut:
+        return search.match() or Unknown(is_cut=True)
     if search.match() or not listing.may_be_left_out(context.draft.settings):
         return search.verdict()
     server = await _server(connection)
@@ -89,15 +92,18 @@ async def _elsewhere(search: "_Search", server: ServerLimits) -> Finding:
         listing.is_of_kind(status, settings) for status in await listing.newest(connection)
     )
     await search.take_own(await listing.thread(connection, settings))
+    is_cut = False
     async for page in listing.home(connection):
+        is_cut = isinstance(page, FirstItems)
         own = await search.take_own(page)
         shows_kind |= any(listing.is_of_kind(status, settings) for status in own)
         if not page or search.is_before(page[-1]):
+            is_cut = False
             break
     else:
         shows_kind = False
     verdict = search.verdict()
-    return Unknown() if isinstance(verdict, Absent) and not shows_kind else verdict
+    return Unknown(is_cut=is_cut) if isinstance(verdict, Absent) and (is_cut or not shows_kind) else verdict
 
 
 class _Search:
@@ -109,16 +115,20 @@ class _Search:
         self.connection = connection
         self.context = context
         self._sent_at = sent_at
+        self.is_cut = False
+        """Whether the list ends before its end, with statuses that may be newer than ours."""
         self._seen: set[str] = set()
         self._ours: list[MatchingPost] = []
         self._likely: dict[Similarity, list[dict[str, Any]]] = {Similarity.SAME_TEXT: [], Similarity.RESEMBLES: []}
 
     async def take(self, page: list[dict[str, Any]]) -> bool:
         """Compare the statuses of a page, newest first; return whether older ones may still be ours."""
+        self.is_cut = isinstance(page, FirstItems)
         fresh = [status for status in page if require_id(status) not in self._seen]
         self._seen |= {require_id(status) for status in fresh}
         for status in fresh:
             if self._is_older(status):
+                self.is_cut = False
                 return False
             # Comparing blocks the event loop, and the server decides how much there is to compare.
             await asyncio.sleep(0)

@@ -7,6 +7,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import unreadable
+from platforms.http.answers import ListAt
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import json_object
 from platforms.meta.credentials import app_proof
@@ -27,7 +28,9 @@ class Graph:
 
     async def get_list(self, connection: Connection[Any], path: str, **params: str) -> list[Answer]:
         """Read an edge. Raises PlatformError if it is none: that must not pass for an empty one."""
-        entries = (await self.get(connection, path, **params)).get("data")
+        query = params | app_proof(connection.credentials)
+        answer = json_object(await self._send(connection, "GET", path, params=query, listed=ListAt(("data",))))
+        entries = answer.get("data")
         if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
             return entries
         raise unreadable(connection.wire.label)

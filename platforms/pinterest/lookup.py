@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.connection import PinterestConnection, call
@@ -28,10 +29,9 @@ async def find(
     """Look on the board for the pin among those made since shortly before `sent_at`. Raises PlatformError."""
     query: dict[str, str | int] = {"page_size": PAGE}
     listed: list[MatchingPost] = []
+    path, is_cut = f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", False
     for _ in range(MOST_PAGES):
-        page = await call(
-            connection, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query
-        )
+        page = await call(connection, "GET", path, params=query, listed=ListAt(("items",)))
         pins = page.get("items")
         if not isinstance(pins, list):
             raise PlatformError(
@@ -39,10 +39,13 @@ async def find(
             )
         likenesses = ((pin, _likeness(pin, context)) for pin in pins)
         listed += (MatchingPost(published(str(pin["id"])), _made_at(pin), like) for pin, like in likenesses if like)
+        if is_cut := isinstance(pins, FirstItems):
+            query["page_size"] = max(1, len(pins) // 2)
+            continue
         if not page.get("bookmark"):
             return verdict(context, listed, since=sent_at)
         query["bookmark"] = str(page["bookmark"])
-    return verdict(context, listed, since=sent_at, is_whole=False)
+    return verdict(context, listed, since=sent_at, is_whole=False, is_cut=is_cut)
 
 
 def _likeness(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> Likeness:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.connection import RedditConnection, call
@@ -25,14 +26,16 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
     Raises PlatformError.
     """
     query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
-    listing = await call(connection, "GET", f"/user/{segment(connection.account.username)}/submitted", params=query)
+    path, listed = f"/user/{segment(connection.account.username)}/submitted", ListAt(("data", "children"))
+    listing = await call(connection, "GET", path, params=query, listed=listed)
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     posts = [_matching_post(child["data"], context) for child in children]
-    is_whole = len(posts) < PAGE or any(post.made_at < sent_at - CLOCKS_APART for post in posts)
-    return verdict(context, posts, since=sent_at, is_whole=is_whole)
+    is_cut = isinstance(children, FirstItems)
+    is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < sent_at - CLOCKS_APART for post in posts)
+    return verdict(context, posts, since=sent_at, is_whole=is_whole, is_cut=is_cut)
 
 
 def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:

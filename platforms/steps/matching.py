@@ -56,17 +56,21 @@ def verdict(
     *,
     since: datetime | None = None,
     is_whole: bool = True,
+    is_cut: bool = False,
 ) -> Finding:
     """Return the finding of a search that has read these posts; `is_whole`: no post of the time can be missing.
 
-    If one of them resembles ours, ours must not be sent again.
+    `is_cut`: if one is missing, it is because a response was too large to be read. If one of the posts resembles ours,
+    ours must not be sent again.
     """
     listed = list(posts)
     same, similar = (
         earliest_unclaimed(context, (post for post in listed if post.likeness is likeness), since=since)
         for likeness in (Likeness.SAME, Likeness.RESEMBLES)
     )
-    return same or (Unknown() if similar or not is_whole else Absent())
+    if same or (is_whole and not similar):
+        return same or Absent()
+    return Unknown(is_cut=is_cut and not similar)
 
 
 def earliest_unclaimed(

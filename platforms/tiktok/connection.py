@@ -5,6 +5,7 @@ from typing import Any
 from platforms.access import oauth
 from platforms.base import Connection
 from platforms.errors import unreadable
+from platforms.http.answers import ListAt
 from platforms.http.wire import json_object
 from platforms.tiktok.errors import read_error
 from platforms.tiktok.settings import TikTokCredentials
@@ -13,10 +14,15 @@ TikTokConnection = Connection[TikTokCredentials]
 
 
 async def call(
-    connection: TikTokConnection, path: str, body: dict[str, Any] | None = None, *, public: bool = False
+    connection: TikTokConnection,
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    public: bool = False,
+    listed: ListAt | None = None,
 ) -> dict[str, Any]:
     """Return the data of TikTok's response to a POST. `public` marks the request that may make a post public."""
-    return await _renewing(connection, "POST", path, public=public, json=body or {})
+    return await _renewing(connection, "POST", path, public=public, json=body or {}, listed=listed)
 
 
 async def read(connection: TikTokConnection, path: str, **params: str) -> dict[str, Any]:

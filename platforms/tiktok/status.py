@@ -7,6 +7,7 @@ from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.steps.matching import MatchingPost, likeness, verdict
 from platforms.tiktok import errors
@@ -144,7 +145,8 @@ class PublishVerdict:
     async def _find_listed(self, sent_at: datetime) -> Finding:
         """Look among the account's public posts. Moderation takes hours, so absence alone proves nothing."""
         try:
-            data = await call(self._connection, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
+            path, listed_at = f"/v2/video/list/?fields={_LISTED}", ListAt(("data", "videos"))
+            data = await call(self._connection, path, {"max_count": NEWEST}, listed=listed_at)
         except PlatformError as error:
             if error.code != "scope_not_authorized":
                 raise
@@ -152,12 +154,14 @@ class PublishVerdict:
             return Unknown(final=True)
         caption = caption_text(self._context.draft)
         listed: list[MatchingPost] = []
-        for post in data.get("videos") or []:
+        videos = data.get("videos") or []
+        for post in videos:
             made_at = moment(post.get("create_time") or 0)
             like = max(likeness(post.get(name), caption) for name in ("title", "video_description"))
             if like:
                 listed.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at, like))
-        finding = verdict(self._context, listed, since=sent_at)
+        is_cut = isinstance(videos, FirstItems)
+        finding = verdict(self._context, listed, since=sent_at, is_whole=not is_cut, is_cut=is_cut)
         return Unknown() if finding == Absent() and not self._context.is_refused else finding
 
     async def _save(self) -> None:

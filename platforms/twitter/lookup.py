@@ -8,6 +8,7 @@ from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
@@ -20,6 +21,8 @@ from platforms.twitter.settings import TwitterSettings
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, the most X allows, and pages; an account with more posts since the attempt is not searched
 further."""
+SMALLEST_PAGE = 5
+"""The fewest posts per page that X allows."""
 
 FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
 
@@ -49,20 +52,25 @@ async def find(
         "tweet.fields": FIELDS,
     }
     listed: list[MatchingPost] = []
-    is_whole = False
+    is_whole = is_cut = False
     for _ in range(MOST_PAGES):
-        body = await call(connection, "GET", f"/2/users/{segment(connection.account.user_id)}/tweets", params=query)
-        likenesses = ((post, _likeness(post, context)) for post in read_posts(body))
+        path = f"/2/users/{segment(connection.account.user_id)}/tweets"
+        body = await call(connection, "GET", path, params=query, listed=ListAt(("data",)))
+        posts = read_posts(body)
+        likenesses = ((post, _likeness(post, context)) for post in posts)
         listed += (
             MatchingPost(published(str(post["id"])), _made_at(post) or sent_at, like)
             for post, like in likenesses
             if like
         )
+        if is_cut := isinstance(posts, FirstItems):
+            query["max_results"] = max(SMALLEST_PAGE, len(posts) // 2)
+            continue
         if is_whole := not body["meta"].get("next_token"):
             break
         query["pagination_token"] = str(body["meta"]["next_token"])
     # X lists the newest first.
-    return verdict(context, reversed(listed), is_whole=is_whole)
+    return verdict(context, reversed(listed), is_whole=is_whole, is_cut=is_cut)
 
 
 def _made_at(post: dict[str, Any]) -> datetime | None:
@@ -75,7 +83,7 @@ def _made_at(post: dict[str, Any]) -> datetime | None:
 def read_posts(timeline: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the posts of a timeline. Raises PlatformError if it is unreadable: it must not count as an empty one."""
     posts = timeline.get("data", [])
-    if isinstance(posts, list) and isinstance(timeline.get("meta"), dict):
+    if isinstance(posts, FirstItems) or (isinstance(posts, list) and isinstance(timeline.get("meta"), dict)):
         for post in posts:
             require_fields(post)
         return posts

@@ -26,7 +26,7 @@ async def playlists(connection: YouTubeConnection) -> Choices:
     pairs: list[tuple[object, object]] = []
     query = {"part": "snippet", "mine": "true", "maxResults": str(PAGE)}
     for _ in range(MOST_CHOICES // PAGE):
-        items, following = await read_page(connection, "playlists", **query)
+        items, following = await read_page(connection, "playlists", query)
         pairs += [(item["id"], item["snippet"]["title"]) for item in items]
         if not following:
             return bounded(pairs)

@@ -8,6 +8,7 @@ import httpx
 from platforms.access import oauth
 from platforms.base import Connection
 from platforms.errors import PlatformError, unreadable
+from platforms.http.answers import ListAt
 from platforms.http.wire import json_object
 from platforms.youtube.settings import YouTubeCredentials
 
@@ -30,16 +31,18 @@ async def send(
 
 async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:
     """Return the items of a list. Raises PlatformError if it is none: that must not pass for an empty one."""
-    items, _ = await read_page(connection, resource, **params)
+    items, _ = await read_page(connection, resource, params, ListAt(("items",)))
     return items
 
 
-async def read_page(connection: YouTubeConnection, resource: str, **params: str) -> tuple[list[dict[str, Any]], str]:
+async def read_page(
+    connection: YouTubeConnection, resource: str, params: Mapping[str, str], listed: ListAt | None = None
+) -> tuple[list[dict[str, Any]], str]:
     """Return the items of a page of a list, and the token of the next page; it is empty if there is none.
 
     Raises PlatformError as `read` does.
     """
-    answer = json_object(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
+    answer = json_object(await send(connection, "GET", f"/youtube/v3/{resource}", params=params, listed=listed))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items, str(answer.get("nextPageToken") or "")

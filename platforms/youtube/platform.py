@@ -15,8 +15,9 @@ from platforms.base import (
 from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.access import APP, ENDPOINT, TOKENS
+from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
-from platforms.steps.matching import MatchingPost, likeness, verdict
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
 from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read
 from platforms.youtube.extras import Extras
@@ -139,4 +140,6 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
         if like := min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text)):
             published = _published(str(snippet["resourceId"]["videoId"]))
             videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))
-    return verdict(context, videos, since=sent_at)
+    is_cut = isinstance(listed, FirstItems)
+    is_whole = not is_cut or moment(listed[-1]["snippet"]["publishedAt"]) < sent_at - CLOCKS_APART
+    return verdict(context, videos, since=sent_at, is_whole=is_whole, is_cut=is_cut)

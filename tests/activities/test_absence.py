@@ -7,8 +7,10 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import ConfirmCommand, TargetCommand
+from activities.findings import LONGEST_BEFORE_RESEND
 from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
+from platforms.http.answers import MOST_VALUES
 from platforms.http.timeouts import LONGEST_ANSWER_S
 from platforms.http.wire import TIMED_OUT
 from runtime.parts import WorkerParts
@@ -17,7 +19,7 @@ from tests.stack import Stack
 
 MINUTE = timedelta(minutes=1)
 LONG = timedelta(seconds=LONGEST_ANSWER_S) + MINUTE
-DROPPED = {"fault": "drop"}
+DROPPED: dict[str, object] = {"fault": "drop"}
 FAILED = {"fault": "reject", "status": 500}
 
 
@@ -68,6 +70,35 @@ async def test_absence_counts_later_after_a_request_with_files(
         post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
     )
     assert (await ActivityEnvironment().run(parts.confirming().confirm, command)).status is status
+
+
+@pytest.mark.parametrize(("ago", "confirming"), [(MINUTE, True), (LONGEST_BEFORE_RESEND, False)])
+@pytest.mark.parametrize("shown", [{"content": "short"}, {}], ids=["the rest is not read", "nothing is read"])
+async def test_person_is_asked_if_a_list_is_too_large_to_be_read(
+    stack: Stack, parts: WorkerParts, shown: dict[str, str], ago: timedelta, *, confirming: bool
+) -> None:
+    post = await dropped(stack, parts, f"far down a list: {shown}, {ago}", files=False, how=DROPPED)
+    (target,) = post.targets
+    too_large = {"id": "1", "values": [0] * MOST_VALUES}
+    messages = [{"id": "2", **shown}, too_large] if shown else [too_large]
+    for body in ({"id": "7"}, *([messages] * 5)):
+        await stack.fault("discord", "reject", "confirm", status=200, body=body)
+    async with stack.database.transaction() as session:
+        then = datetime.now(UTC) - ago
+        changed = update(Attempt).where(Attempt.target_id == target.id).values(started_at=then, finished_at=then)
+        await session.execute(changed)
+    command = ConfirmCommand(
+        post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
+    )
+    outcome = await ActivityEnvironment().run(parts.confirming().confirm, command)
+    assert (outcome.status, outcome.confirming) == (TargetStatus.UNCONFIRMED, confirming)
+    (target,) = (await stack.read(post.id)).targets
+    assert (target.error_code == "answer_too_large") is not confirming
+    if not confirming:
+        assert target.error == (
+            "Discord lists more posts than are read of its response, and this one is not among those. "
+            "Look at the account."
+        )
 
 
 @pytest.mark.parametrize("retried", [False, True])

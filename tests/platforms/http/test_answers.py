@@ -16,7 +16,7 @@ from activities.options import STEP_TIMEOUT
 from domain.loop_share import HEAVY
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http import timeouts
-from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VALUES, parse, read
+from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VALUES, FirstItems, ListAt, parse, read
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.transport import Transport
@@ -116,6 +116,63 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
         "answer_too_large",
     )
     assert most < 8 * MOST_BYTES_OF_STRANGERS
+
+
+ITEM = b'{"id": 1, "text": "a \\"b\\" [c]"}'
+FILL = b" " * MOST_BYTES_OF_STRANGERS
+MANY = b"[" + b"0," * MOST_VALUES + b"0]"
+
+
+@pytest.mark.parametrize(
+    ("names", "body", "items"),
+    [
+        ((), b"[" + ITEM + b", " + ITEM + b"," + FILL + ITEM + b"]", 2),
+        ((), b"\xef\xbb\xbf [" + ITEM + b"," + MANY + b"]", 1),
+        ((), b"[" + ITEM + b"," + b"[" * MOST_VALUES + b"]", 1),
+        ((), b"[" + ITEM + b', {"text": "' + FILL + b'"}]', 1),
+        ((), b"[" + b",".join([ITEM] * 30_000) + b"]", None),
+        (("data",), b'{"data": [' + ITEM + b'], "meta": {' + FILL + b"}}", 1),
+        (("data",), b'{"meta": {"data": [1]}, "data": [' + ITEM + b"," + FILL + b"]}", 1),
+        (("a", "b"), b'{"b": 0, "a": {"c": [2], "b": [' + ITEM + b", " + ITEM + b" ]" + FILL, 2),
+        ((), b"[" + FILL + ITEM + b"]", 0),
+        ((), FILL + b"[" + ITEM + b"]", 0),
+        ((), b"[12" + FILL + b"3]", 0),
+        ((), b"<html>" + FILL, 0),
+        (("data",), b"[" + ITEM + b"]" + FILL, 0),
+        (("data",), b'{"items": [' + ITEM + b"]," + FILL, 0),
+    ],
+)
+async def test_the_first_items_of_a_list_that_is_too_large_are_read(
+    names: tuple[str, ...], body: bytes, items: int | None
+) -> None:
+    async with wire_to(whole(body)) as wire:
+        if items == 0:
+            with pytest.raises(PlatformError) as caught:
+                await wire.send("GET", "/", listed=ListAt(names))
+            assert caught.value.code == "answer_too_large"
+            return
+        listed = parse(await wire.send("GET", "/", listed=ListAt(names)))
+    for name in names:
+        listed = listed[name]
+    assert isinstance(listed, FirstItems)
+    assert listed == [json.loads(ITEM)] * len(listed)
+    assert len(listed) == items if items else len(listed) > 1_000
+
+
+async def test_no_more_of_a_list_is_read_than_is_needed() -> None:
+    async def endless_list(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n")
+        while not writer.is_closing():
+            item = json.dumps({"text": "x" * 4000}).encode() + b","
+            writer.write(f"{len(item):x}\r\n".encode() + item + b"\r\n")
+            await writer.drain()
+
+    async with wire_to(endless_list) as wire:
+        listed = parse(await wire.send("GET", "/", listed=ListAt(enough=5)))
+    assert isinstance(listed, FirstItems)
+    assert 5 < len(listed) < 20
+    async with wire_to(whole(b"[" + b",".join([ITEM] * 2_000) + b"]")) as wire:
+        assert type(parse(await wire.send("GET", "/", listed=ListAt(enough=2_000)))) is list
 
 
 async def test_the_largest_answer_is_read() -> None:

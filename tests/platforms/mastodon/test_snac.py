@@ -3,14 +3,16 @@
 It ignores Idempotency-Key and every parameter of an account's list, lists public statuses only, and rewrites texts.
 """
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from platforms.base import Absent, PublishContext, Published
+from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
+from platforms.http.answers import MOST_BYTES_OF_STRANGERS
 from platforms.mastodon import PLATFORM
 from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.snac import Snac
@@ -175,6 +177,22 @@ async def test_own_post_that_was_boosted_is_found(server: Snac, rig: Rig) -> Non
     finding = await confirm(rig, context)
     assert isinstance(finding, Published)
     assert finding.platform_post_id == status["id"]
+
+
+async def test_post_of_a_busy_account_is_found_although_the_server_lists_everything(server: Snac, rig: Rig) -> None:
+    """For an account with 256 statuses snac lists more bytes than are read of a response, whatever `limit` says."""
+    for number in range(260):
+        await server.ask(rig, "POST", STATUSES, data={"status": f"Number {number}: {'once more with feeling ' * 20}"})
+    author = rig.account.user_id.partition("@")[0]
+    listed = await server.ask(rig, "GET", f"/api/v1/accounts/{author}/statuses?limit=1")
+    assert len(json.dumps(listed)) > MOST_BYTES_OF_STRANGERS
+    context = await lost(rig, await prepared(rig, "Found among many"))
+    assert context.handles["after"] == listed[0]["id"]
+    await assert_found(server, rig, context)
+    missing = await lost(rig, await prepared(rig, "Never arrived"), before=True)
+    assert await confirm(rig, missing) == Absent()
+    missing.handles["after"] = listed[-1]["id"]
+    assert await confirm(rig, missing) == Unknown(is_cut=True)
 
 
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png"], ["a.mp4"]])
