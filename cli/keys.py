@@ -3,15 +3,17 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.keys.schemas import read_expiry
 from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import find_or_create_workspace
+from domain.errors import InvalidRequest
 from domain.schedule import rfc3339
 from domain.scopes import OPERATOR_SCOPES, in_order
 from runtime.settings import Settings, VaultSettings
@@ -28,16 +30,21 @@ async def create(
     workspace: str | None,
     name: str,
     valid_days: int | None,
+    expires_at: str | None,
     scopes: Sequence[str],
     rate_per_minute: int | None,
     data_dir: Path | None,
 ) -> NewKey:
     """Return a new API key of the workspace, which is created if it does not exist. Raises UserError."""
+    try:
+        end = read_expiry(valid_days, expires_at)
+    except InvalidRequest as error:
+        raise UserError(str(error)) from None
     async with _transaction(environment := find_environment(data_dir, Settings)) as session:
         workspace_id = await find_or_create_workspace(
             session, environment.workspace_id if workspace is None else workspace
         )
-        valid_for = None if valid_days is None else timedelta(days=valid_days)
+        valid_for = None if end is None else end - datetime.now(UTC)
         chosen = in_order(scopes or OPERATOR_SCOPES)
         return await create_key(session, workspace_id, name, valid_for, chosen, rate_per_minute)
 

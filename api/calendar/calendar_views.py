@@ -5,7 +5,9 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from api.auth import request_caller
 from api.dependencies import Dependencies
+from api.errors import Forbidden
 from api.http.headers import HttpRequest
 from api.posts.addresses import api_base
 from api.posts.bodies.schemas import Name, RequestModel
@@ -14,6 +16,7 @@ from api.views import Moment, described, view
 from domain.calendar_views import MOST_VIEWS, ViewDetail
 from domain.errors import NotFound, Problem, TooManyRequests, Unprocessable
 from domain.schedule import rfc3339
+from domain.scopes import Scope
 from store.accounts.pages import has_account
 from store.campaigns.campaigns import find_campaign
 from store.models import CalendarView
@@ -22,6 +25,9 @@ from store.workspaces.calendar_views import NewView, create_view, delete_view, l
 LONGEST_NAME = 100
 _UNKNOWN = Problem("This workspace has no such calendar view", "not_found")
 _UNKNOWN_ACCOUNT = Problem("The workspace has no account of this id", "account_not_found", "accountId")
+_NEEDS_READ = Problem(
+    "A calendar view shows posts, so the key that makes one needs the scope read as well", "insufficient_scope"
+)
 _TOO_MANY = Problem(f"This workspace may have {MOST_VIEWS} calendar views: delete one first", "too_many_views")
 
 
@@ -61,6 +67,9 @@ class CalendarViewEntryView(TypedDict):
     accountId: Annotated[str | None, described("The only account whose posts it shows.", "ig_123")]
     show: Annotated[ViewDetail, described("What it shows of each post.", "title")]
     createdAt: Annotated[Moment, described("When it was made.")]
+    createdBy: Annotated[
+        str | None, described("The id of the key that made it.", "key_019bc10e51307c4f8d2b7f3a6c0e9d41")
+    ]
     lastUsedAt: Annotated[Moment | None, described("When it was last used, up to a minute behind.")]
     token: NotRequired[
         Annotated[str, described("Its token, only when it is made.", "cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0")]
@@ -103,7 +112,9 @@ class DeletedCalendarViewView(TypedDict):
 async def create(
     deps: Dependencies, request: HttpRequest, workspace_id: str, body: CalendarViewBody
 ) -> CalendarViewEntryView:
-    """Create a view, and return it with its token. Raises Unprocessable, TooManyRequests."""
+    """Create a view, and return it with its token. Raises Forbidden, Unprocessable, TooManyRequests."""
+    if Scope.READ not in request_caller(request).scopes:
+        raise Forbidden(Scope.READ, _NEEDS_READ)
     async with deps.database.transaction() as session:
         if body.campaign_id and await find_campaign(session, workspace_id, body.campaign_id) is None:
             raise Unprocessable(UNKNOWN_CAMPAIGN)
@@ -116,7 +127,7 @@ async def create(
             campaign_id=body.campaign_id,
             account_id=body.account_id,
             detail=ViewDetail(body.show),
-            created_by=request.state.caller.key_id,
+            created_by=request_caller(request).key_id,
         )
     if new_view is None:
         raise TooManyRequests(_TOO_MANY, retry_after=60)
@@ -154,5 +165,6 @@ def _entry(row: CalendarView) -> CalendarViewEntryView:
         accountId=row.account_id,
         show=ViewDetail(row.show),
         createdAt=rfc3339(row.created_at),
+        createdBy=row.created_by,
         lastUsedAt=rfc3339(row.last_used_at) if row.last_used_at else None,
     )

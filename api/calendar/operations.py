@@ -51,7 +51,7 @@ GET_TIMELINE = Operation(
     route="GET /v1/campaigns/{campaignId}/timeline",
     description=(
         "The number of its posts on each day, by status and by platform. The token of a calendar view that shows the "
-        "campaign opens it, too."
+        "campaign opens it, too; if it shows times only, without platforms."
     ),
     answer=TimelineView,
     errors=("unknownQuery", "wrongQuery", "noSuchCampaign"),
@@ -67,10 +67,11 @@ CREATE_VIEW = Operation(
     route="POST /v1/calendar/views",
     description=(
         "Everybody who has the addresses in the answer may read the calendar there, as a page or in a calendar "
-        "program, until the view is deleted. They are answered once."
+        "program, until the view is deleted, also after its key has ended. They are answered once. The key needs the "
+        "scope `read`, too."
     ),
     answer=CalendarViewEntryView,
-    errors=("wrongValue", *WITH_BODY, "campaignUnknown", "tooManyViews"),
+    errors=("wrongValue", *WITH_BODY, "viewNeedsRead", "campaignUnknown", "tooManyViews"),
     status=201,
     body=CalendarViewBody,
 )

@@ -20,7 +20,12 @@ def restrict(conditions: Filter, viewer: Viewer) -> Filter:
         )
         if asked and shown and asked != shown
     ]
-    if viewer.detail is ViewDetail.BUSY and (conditions.platform or conditions.tags or conditions.account_id):
+    if viewer.detail is ViewDetail.BUSY and (
+        conditions.platform
+        or conditions.tags
+        or conditions.account_id
+        or conditions.campaign_id not in (None, viewer.campaign_id)
+    ):
         # The answers would say which posts have that.
         problems += [Problem("This calendar view shows times only", "invalid_field_value")]
     if problems:
@@ -46,10 +51,16 @@ def hide(calendar: CalendarView, viewer: Viewer) -> CalendarView:
         return calendar
     for pause in pauses:
         pause["reason"] = None
+        if viewer.detail is ViewDetail.BUSY:
+            pause.pop("platform", None)
+            pause.pop("accountId", None)
+            pause.pop("campaignId", None)
     for day in calendar["days"]:
         for post in day["posts"]:
             post.pop("warnings", None)
             post.pop("thumbnail", None)
+            post.pop("campaignId", None)
+            post.pop("seriesId", None)
             if viewer.detail is ViewDetail.TITLE:
                 post["text"] = first_line(post["text"])
                 for target in post["targets"]:
@@ -58,8 +69,6 @@ def hide(calendar: CalendarView, viewer: Viewer) -> CalendarView:
                 post["text"], post["targets"] = "", []
                 post.pop("waitsFor", None)
                 post.pop("moreTargets", None)
-                post.pop("campaignId", None)
-                post.pop("seriesId", None)
     return calendar
 
 

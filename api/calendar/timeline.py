@@ -9,6 +9,7 @@ from api.dependencies import Dependencies
 from api.posts.counts import MOST_COUNTED
 from api.posts.filters import parse_zone
 from api.views import described, view
+from domain.calendar_views import ViewDetail
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.schedule import day_beginning
 from store.campaigns.campaigns import find_campaign
@@ -46,7 +47,7 @@ async def read_timeline(
     deps: Dependencies, workspace_id: str, viewer: Viewer | None, campaign_id: str, zone: str | None
 ) -> TimelineView:
     """Return the timeline of a campaign, by default in its own zone. Raises NotFound, InvalidRequest."""
-    if not campaign_id.isprintable() or (viewer and viewer.campaign_id not in (None, campaign_id)):
+    if not campaign_id.isprintable() or (viewer and not _shows(viewer, campaign_id)):
         raise NotFound(_UNKNOWN)
     async with deps.database.reading() as session:
         campaign = await find_campaign(session, workspace_id, campaign_id)
@@ -73,7 +74,13 @@ async def read_timeline(
         if count.status is not None:
             day["statuses"][count.status] = count.posts
             day["total"] += count.posts
-        elif count.platform is not None:
+        elif count.platform is not None and not (viewer and viewer.detail is ViewDetail.BUSY):
             day["platforms"][count.platform] = count.posts
     answer["days"] = list(days.values())
     return answer
+
+
+def _shows(viewer: Viewer, campaign_id: str) -> bool:
+    """Return whether a view shows all posts of a campaign, and that they belong to it."""
+    any_campaign = viewer.campaign_id is None and viewer.detail is not ViewDetail.BUSY
+    return viewer.account_id is None and (any_campaign or viewer.campaign_id == campaign_id)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,15 +54,14 @@ async def create(
     issuer: Issuer,
     name: str,
     scopes: Sequence[str],
-    valid_for: timedelta | None,
+    expires_at: datetime | None,
     rate_per_minute: int | None,
 ) -> NewKeyView:
     """Create a key; without a time or a rate it has the issuer's. Raises Forbidden, Unprocessable."""
-    async with database.reading() as session:
-        own = await find_key(session, issuer.caller.workspace_id, issuer.caller.key_id)
-    expires_at = own.expires_at if own else None
-    if valid_for is not None:
-        expires_at = datetime.now(UTC) + valid_for
+    if expires_at is None:
+        async with database.reading() as session:
+            own = await find_key(session, issuer.caller.workspace_id, issuer.caller.key_id)
+        expires_at = own.expires_at if own else None
     rate = issuer.caller.rate_per_minute if rate_per_minute is None else issuer.allow_rate(rate_per_minute)
     return await _issue(database, issuer, KeyWish(name, in_order(scopes), expires_at, rate))
 
@@ -79,9 +78,10 @@ async def rotate(database: Database, issuer: Issuer, key_id: str, overlap: timed
 
 
 async def revoke(database: Database, issuer: Issuer, key_id: str) -> KeyView:
-    """Revoke a key. Raises NotFound."""
+    """Revoke a key. Raises NotFound, Forbidden."""
     async with database.transaction() as session:
         key = await require_key(session, issuer.caller.workspace_id, key_id)
+        _require_scopes(issuer, key.scopes, "revoke")
         if not await revoke_key_for(session, issuer.key, key_id):
             raise NotFound(_UNKNOWN)
         await session.refresh(key)
@@ -89,10 +89,7 @@ async def revoke(database: Database, issuer: Issuer, key_id: str) -> KeyView:
 
 
 async def _issue(database: Database, issuer: Issuer, wish: KeyWish) -> NewKeyView:
-    lacking = [scope for scope in wish.scopes if scope not in issuer.caller.scopes]
-    if lacking:
-        sentence = f"A key cannot create one that may do more than itself: this one lacks {', '.join(lacking)}"
-        raise Forbidden(lacking[0], Problem(sentence, "insufficient_scope", "scopes"))
+    _require_scopes(issuer, wish.scopes, "create", "scopes")
     async with database.transaction() as session:
         if await count_valid_keys(session, issuer.caller.workspace_id) >= MOST_KEYS:
             raise Unprocessable(
@@ -109,6 +106,13 @@ async def _issue(database: Database, issuer: Issuer, wish: KeyWish) -> NewKeyVie
         expiresAt=moment_or_none(wish.expires_at),
         ratePerMinute=wish.rate_per_minute,
     )
+
+
+def _require_scopes(issuer: Issuer, scopes: Sequence[str], act: str, param: str | None = None) -> None:
+    """Raise Forbidden if a key with these scopes may do more than the issuer's."""
+    if lacking := [scope for scope in in_order(scopes) if scope not in issuer.caller.scopes]:
+        sentence = f"A key cannot {act} one that may do more than itself: this one lacks {', '.join(lacking)}"
+        raise Forbidden(lacking[0], Problem(sentence, "insufficient_scope", param))
 
 
 async def require_key(session: AsyncSession, workspace_id: str, key_id: str) -> ApiKey:

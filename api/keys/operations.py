@@ -46,7 +46,10 @@ ROTATE_KEY = Operation(
 )
 REVOKE_KEY = Operation(
     route="DELETE /v1/api-keys/{keyId}",
-    description="Every API process refuses it within 2 seconds. A key that is revoked already stays as it is.",
+    description=(
+        "Every API process refuses it within 2 seconds. A key that is revoked already stays as it is. Only an operator "
+        "revokes a key with a scope that the caller's lacks."
+    ),
     answer=KeyView,
-    errors=("unknownQuery", "keyNotFound"),
+    errors=("unknownQuery", "keyNotFound", "keyDoesMore"),
 )

@@ -26,6 +26,7 @@ from api.keys.schemas import (
     RotationBody,
     UsageView,
     WorkspaceUsageView,
+    read_expiry,
 )
 from api.posts.answers.response import respond_privately
 from domain.request_limits import Standing
@@ -77,9 +78,8 @@ class KeyEndpoints(Controller):
     async def create_key(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a key."""
         body = await read_body(request, KeyBody)
-        valid_for = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
-        issuer = _issuer(request, deps)
-        created = await create(deps.database, issuer, body.name, body.scopes, valid_for, body.rate_per_minute)
+        expires_at, issuer = read_expiry(body.expires_in_days, body.expires_at), _issuer(request, deps)
+        created = await create(deps.database, issuer, body.name, body.scopes, expires_at, body.rate_per_minute)
         return respond_privately(created, 201)
 
     @serves(operations.LIST_KEYS)

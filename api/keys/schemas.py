@@ -1,5 +1,7 @@
 """The bodies and answers of API keys."""
 
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -7,6 +9,8 @@ from typing_extensions import TypedDict
 
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import HasMore, Moment, NextCursor, described, view
+from domain.errors import InvalidRequest, Problem
+from domain.schedule import parse_date_time
 from domain.scopes import Scope
 
 LONGEST_LIFE_DAYS = 3650
@@ -46,6 +50,11 @@ class KeyBody(RequestModel):
         description="Days until it expires; by default it expires with the caller's key, or never if that does not.",
         examples=[90],
     )
+    expires_at: Annotated[str, Field(max_length=40)] | None = Field(
+        None,
+        description="When it expires, in place of `expiresInDays`: an ISO 8601 date and time with an offset.",
+        examples=["2030-12-03T10:00:00Z"],
+    )
     rate_per_minute: int | None = Field(
         None,
         ge=1,
@@ -53,6 +62,24 @@ class KeyBody(RequestModel):
         description="Requests a minute that it may make; by default, and at most, as many as the caller's key.",
         examples=[120],
     )
+
+
+def read_expiry(in_days: int | None, at: str | None) -> datetime | None:
+    """Return when a new key expires; None if neither says. Raises InvalidRequest."""
+    now, end, sentence = datetime.now(UTC), None, ""
+    if at is None:
+        return None if in_days is None else now + timedelta(days=in_days)
+    with suppress(ValueError):
+        end = parse_date_time(at)
+    if end is None or end.tzinfo is None:
+        sentence = "expiresAt must be an ISO 8601 date and time with an offset, such as 2030-02-01T14:00:00Z"
+    elif in_days is not None:
+        sentence = "Send expiresAt or expiresInDays, not both"
+    elif not now < end <= now + timedelta(days=LONGEST_LIFE_DAYS):
+        sentence = f"expiresAt must be ahead, at most {LONGEST_LIFE_DAYS:,} days"
+    if sentence:
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "expiresAt"))
+    return end
 
 
 class RotationBody(RequestModel):

@@ -33,6 +33,7 @@ def keys() -> None:
     default=None,
     help="Days until the key expires. By default it is valid until it is revoked.",
 )
+@click.option("--expires-at", default=None, metavar="TIME", help="When the key expires, such as 2030-12-09T09:00:00Z.")
 @click.option(
     "--scope",
     "scopes",
@@ -51,6 +52,7 @@ def keys_create(
     workspace: str | None,
     name: str,
     expires_in_days: int | None,
+    expires_at: str | None,
     scopes: tuple[str, ...],
     rate: int | None,
     data_dir: Path | None,
@@ -58,7 +60,7 @@ def keys_create(
     """Create an API key and print it, once. A workspace that does not exist is created."""
     from cli.keys import create
 
-    _show(asyncio.run(create(workspace, name, expires_in_days, scopes, rate, data_dir)))
+    _show(asyncio.run(create(workspace, name, expires_in_days, expires_at, scopes, rate, data_dir)))
 
 
 @keys.command("rotate")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,6 +62,16 @@ async def test_keys_list_shows_everything_but_the_key(production: Stack) -> None
     everybody = [json.loads(line) for line in (await run("keys", "list")).stdout.splitlines()]
     assert shown in everybody
     assert len(everybody) > 1
+
+
+async def test_a_key_may_end_after_an_hour(production: Stack) -> None:
+    name, end = f"hour {new_id('ws')}", datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    created = await run("keys", "create", "--workspace", name, "--expires-at", end.isoformat())
+    assert created.exit_code == 0, created.output
+    [shown] = await list_keys(name)
+    assert datetime.fromisoformat(shown["expiresAt"]) == end
+    wrong = await run("keys", "create", "--workspace", name, "--expires-at", "tomorrow")
+    assert (wrong.exit_code, "with an offset" in wrong.stderr) == (1, True)
 
 
 async def test_revoked_key_is_refused(production: Stack) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,10 @@ import structlog
 from litestar import Litestar
 
 from api import auth
-from domain.calendar_views import MOST_VIEWS
+from api.openapi.operations import OPERATIONS
+from domain.calendar_views import MOST_VIEWS, ViewDetail
+from domain.scopes import Scope
+from store.workspaces.keys import create_key, revoke_key
 from tests.api.calendar.test_days import texts
 from tests.api.conftest import PUBLIC_URL, Client, draft, make_client, problems
 from tests.stack import Stack
@@ -129,8 +133,86 @@ async def test_the_token_of_a_view_opens_nothing_else(app: Litestar, stranger: C
 
 async def test_times_only_are_not_searched_by_content(app: Litestar, stranger: Client) -> None:
     view = await make_view(stranger, show="busy")
-    for query in ({"tag": "secret"}, {"platform": "twitter"}, {"accountId": "tw_1"}):
+    campaign = (await stranger.post("/v1/campaigns", json={"name": "Winter", "isDraft": True})).json()["id"]
+    for query in ({"tag": "secret"}, {"platform": "twitter"}, {"accountId": "tw_1"}, {"campaignId": campaign}):
         assert (await read_as_viewer(app, view, **query)).status_code == 400
+
+
+@pytest.mark.parametrize("limit", [None, "campaignId", "accountId"])
+@pytest.mark.parametrize("show", ViewDetail)
+async def test_no_answer_to_a_view_has_more_than_it_promises(
+    app: Litestar, stack: Stack, stranger: Client, account: str, show: ViewDetail, limit: str | None
+) -> None:
+    """Every operation is asked with the token, and the feed; no answer has a word that the view does not show."""
+    body = {"name": "Winter market", "isDraft": False, "timezone": "UTC"}
+    campaign = (await stranger.post("/v1/campaigns", json=body)).json()["id"]
+    targets = [{"platform": "mastodon", "accountId": account}]
+    if limit != "accountId":
+        targets.append({"platform": "twitter", "accountId": "tw_secret"})
+    await draft(
+        stranger,
+        "First line\nSecond line",
+        platforms=targets,
+        campaignId=campaign,
+        scheduledFor=f"{DAY}T08:00:00Z",
+        tags=["secret-tag"],
+        externalId="secret-external",
+    )
+    await draft(stranger, "Of others", "bluesky", campaignId=campaign, scheduledFor=f"{DAY}T09:00:00Z")
+    for scope in ({"scope": "workspace"}, {"scope": "account", "platform": "mastodon", "accountId": account}):
+        assert (await stranger.post("/v1/pauses", json={**scope, "reason": "Secret reason"})).status_code == 201
+    own = {"campaignId": campaign, "accountId": account}
+    view = await make_view(stranger, show=show.value, **({limit: own[limit]} if limit else {}))
+    names = {"platform": "mastodon", "accountId": account, "campaignId": campaign}
+    answers: dict[str, str] = {}
+    async with make_client(app, view["token"]) as viewer:
+        for route in (operation.route for _, _, operation in OPERATIONS):
+            method, _, path = route.partition(" ")
+            query = f"?from={DAY}&to={DAY}" if path == "/v1/calendar" else ""
+            response = await viewer.request(method, path.format_map(defaultdict(lambda: "x", names)) + query)
+            assert response.status_code in {200, 401, 404}, (route, response.text)
+            if response.status_code == 200:
+                answers[route] = response.text
+    answers["feed"] = (await read_feed(app, view)).text
+    timeline = {"GET /v1/campaigns/{campaignId}/timeline"}
+    shows_timeline = limit == "campaignId" or (limit is None and show is not ViewDetail.BUSY)
+    assert set(answers) == {"GET /v1/calendar", "feed"} | (timeline if shows_timeline else set())
+    hidden = {"secret-tag", "secret-external", "Winter market"}
+    if show is not ViewDetail.CONTENT:
+        hidden |= {"Second line", "Secret reason", "tw_secret", "acme", "seriesId", "campaignId"}
+    if show is ViewDetail.TITLE and limit != "accountId":
+        hidden |= {account}
+    if show is ViewDetail.BUSY:
+        hidden |= {"First line", account, "twitter", "mastodon", "bluesky", "Mastodon", campaign}
+    if limit == "accountId":
+        hidden |= {"bluesky", "Of others"}
+    for route, text in answers.items():
+        assert not {word for word in hidden if word in text}, (route, text)
+
+
+async def test_a_key_that_may_not_read_makes_no_view(app: Litestar, stack: Stack, stranger: Client) -> None:
+    async with stack.database.transaction() as session:
+        key = await create_key(session, stranger.workspace_id, "writer", scopes=[Scope.WRITE])
+    async with make_client(app, key.key) as writer:
+        for show in ViewDetail:
+            refused = await writer.post("/v1/calendar/views", json={"show": show.value})
+            assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+
+
+async def test_a_view_outlives_the_key_that_made_it(
+    app: Litestar, stack: Stack, stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It belongs to the workspace, as posts do; the list of views says which key made it."""
+    monkeypatch.setattr(auth, "_CACHED_FOR_S", 0.0)
+    async with stack.database.transaction() as session:
+        key = await create_key(session, stranger.workspace_id, "leaves")
+    async with make_client(app, key.key) as maker:
+        view = await make_view(maker)
+    async with stack.database.transaction() as session:
+        await revoke_key(session, key.id)
+    assert (await read_as_viewer(app, view)).status_code == 200
+    [listed] = (await stranger.get("/v1/calendar/views")).json()["views"]
+    assert listed["createdBy"] == key.id
 
 
 async def test_a_revoked_view_is_refused(app: Litestar, stranger: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from api.keys import actions
 from domain.request_limits import posts_policy, requests_policy
+from domain.schedule import rfc3339
 from domain.scopes import ALL_SCOPES, Scope
 from store.workspaces.issuing import KeyWish, issue_key
 from store.workspaces.keys import create_key, digest
@@ -66,6 +67,41 @@ async def test_a_key_ends_no_later_than_its_creator(app: Any, stack: Stack) -> N
         assert (await create(client, 422, expiresInDays=11))["param"] == "expiresAt"
         assert (await create(client))["expiresAt"] == (await client.get("/v1/me")).json()["key"]["expiresAt"]
         assert (await create(client, expiresInDays=9))["expiresAt"] is not None
+
+
+async def test_a_key_may_end_after_an_hour(app: Any, stack: Stack) -> None:
+    async with make_client(app, await owner(stack, days=10)) as client:
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+        assert (await create(client, expiresAt=end.isoformat()))["expiresAt"] == rfc3339(end)
+        assert (await create(client, 422, expiresAt=rfc3339(end + timedelta(days=11))))["param"] == "expiresAt"
+        for wrong in (
+            {"expiresAt": rfc3339(end), "expiresInDays": 1},
+            {"expiresAt": end.replace(tzinfo=None).isoformat()},
+            {"expiresAt": rfc3339(end - timedelta(hours=2))},
+            {"expiresAt": rfc3339(end + timedelta(days=4000))},
+            {"expiresAt": "tomorrow"},
+        ):
+            refused = await create(client, 400, **wrong)
+            assert (refused["code"], refused["param"]) == ("invalid_field_value", "expiresAt"), wrong
+
+
+async def test_a_key_ends_and_replaces_none_that_may_do_more(app: Any, stack: Stack) -> None:
+    key = await owner(stack)
+    async with make_client(app, key) as client:
+        scopes = [["keys"], ["keys", "read"], list(ALL_SCOPES)]
+        weak, middle, strong = [await create(client, scopes=chosen) for chosen in scopes]
+    keys = [weak, middle, strong]
+    for number, caller in enumerate(keys):
+        async with make_client(app, caller["key"]) as client:
+            for stronger in keys[number + 1 :]:
+                path = f"/v1/api-keys/{stronger['id']}"
+                for refused in (await client.delete(path), await client.post(f"{path}/rotate")):
+                    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+            for other in keys[: number + 1]:
+                assert (await client.post(f"/v1/api-keys/{other['id']}/rotate")).status_code in {201, 409}
+    for number in reversed(range(3)):
+        async with make_client(app, keys[number]["key"]) as client:
+            assert (await client.delete(f"/v1/api-keys/{keys[number]['id']}")).status_code == 200
 
 
 async def test_a_key_is_replaced_with_an_overlap(app: Any, stack: Stack) -> None:
