@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib import resources
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,9 +19,55 @@ from sandbox.authorization import App
 from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN, Condition
 from sandbox.fake_platform import FakePlatform
 from sandbox.faults import Fault, FaultBoard
-from sandbox.feed import Feed
+from sandbox.posts import PublicPost
 from sandbox.requestlog import RequestLog
 from sandbox.world import World
+
+PAGE_SIZE = 60
+
+
+class Feed:
+    """The posts as cards."""
+
+    def __init__(self, world: World, fakes: Mapping[str, FakePlatform]) -> None:
+        self._world = world
+        self._fakes = fakes
+
+    def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
+        """Return the newest `count` cards, or only the version if the reader has them already."""
+        limit = int(count) if count and count.isdecimal() else PAGE_SIZE
+        current = f"{len(self._world.posts)}.{self._world.posts.version}.{limit}.{platform or ''}"
+        if version == current:
+            return {"version": current}
+        posts = (post for post in self._world.posts.newest_first() if platform in (None, "", post.platform))
+        cards = [self._card(post) for post in islice(posts, limit)]
+        return {
+            "version": current,
+            "total": len(self._world.posts),
+            "platforms": self._platforms(),
+            "cards": cards,
+        }
+
+    def _platforms(self) -> list[dict[str, object]]:
+        count = self._world.posts.per_platform
+        return [
+            {"name": fake.platform, "label": fake.label, "colour": fake.colour, "posts": count[fake.platform]}
+            for fake in self._fakes.values()
+        ]
+
+    def _card(self, post: PublicPost) -> dict[str, object]:
+        account = self._world.accounts.get(post.platform, post.account_id)
+        return {
+            **post.public(),
+            "kind": post.kind,
+            "url": post.url,
+            "media": post.media,
+            "username": account.username if account else post.account_id,
+            "premium": account.premium if account else False,
+            "note": post.note,
+            "edits": post.edits,
+        }
+
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from sandbox.app import create_sandbox
-from sandbox.server import RunningSandbox
+from sandbox.server import RunningSandbox, create_sandbox
 from tests.serving import direct_client, started
 
 Account = dict[str, str]

@@ -1,15 +1,141 @@
 """Facebook's reads: the Page, its posts and stories, unpublished videos, comments."""
 
+import secrets
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
-from sandbox.graph import invalid, missing_object, parameters, selected, timestamp
+from sandbox.graph import graph_error, invalid, missing_object, parameters, selected, timestamp
 from sandbox.operations import Operation
-from sandbox.platforms.facebook.base import Video
-from sandbox.platforms.facebook.consent import ConsentRoutes
+from sandbox.platforms.facebook.base import FakePage, Video
 from sandbox.posts import PublicPost
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+_PERSON_SECONDS = 5_183_944
+_SCOPES = frozenset(
+    (
+        "pages_show_list",
+        "pages_read_engagement",
+        "pages_manage_posts",
+        "pages_manage_engagement",
+        "business_management",
+    )
+)
+
+
+class ConsentRoutes(FakePage):
+    """The routes of the dialog, of persons' tokens, their permissions and their Pages."""
+
+    # Facebook does not document how long a code is valid.
+    consent = ConsentRules(
+        "/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", scope_separator=",", declinable=True
+    )
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._persons: dict[str, tuple[Account, list[str]]] = {}
+        """The account of a person's token, and the granted permissions. Accounts are Pages here, not persons."""
+        self._first_pages: dict[str, str] = {}
+        """The first Page of the person, by the person's further Pages."""
+
+    @route("POST", "/oauth/access_token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Exchange a code for a person's token, or that for a long-lived one."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        if form.get("grant_type") == "fb_exchange_token":
+            known = self._persons.get(str(form.get("fb_exchange_token", "")))
+            app = self.world.apps_and_codes.app(self.platform, client[0])
+            if known is None or app is None or app.client_secret != client[1]:
+                return graph_error("Error validating client secret." if known else "Invalid token.", 1)
+            return self._token(*known, seconds=_PERSON_SECONDS)
+        try:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
+            if problem.code == "invalid_client":
+                return graph_error("Error validating client secret.", 1)
+            return graph_error("This authorization code has been used.", 100, 36009)
+        return self._token(account, scopes, seconds=3600)
+
+    @route("GET", "/me/permissions", "auth")
+    async def permissions(self, request: Request) -> Answer:
+        """List what the person has granted and declined."""
+        _, scopes = self._person(request)
+        entries = [
+            {"permission": scope, "status": "granted" if scope in scopes else "declined"} for scope in sorted(_SCOPES)
+        ]
+        return Answer.json({"data": entries})
+
+    @route("GET", "/me/accounts", "auth")
+    async def pages(self, request: Request) -> Answer:
+        """List the person's Pages, each with a token of its own."""
+        account, _ = self._person(request)
+        values = parameters(request)
+        for name in ("fields", "limit", "after"):
+            values.get(name)
+        pages = [self._described_page(account, ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MANAGE"])]
+        if self.holds("several_pages", account):
+            second, third = (self._beside(account, number) for number in (2, 3))
+            pages += [self._described_page(second, ["CREATE_CONTENT"]), self._described_page(third, ["ANALYZE"])]
+        return Answer.json({"data": pages, "paging": {"cursors": {"before": "b", "after": "a"}}})
+
+    @route("GET", "/debug_token", "auth")
+    async def debug(self, request: Request) -> Answer:
+        """Describe a Page's token to the app that owns it."""
+        token = str(parameters(request).get("input_token", ""))
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.apps_and_codes.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        account = self.world.accounts.by_token(self.platform, token)
+        pages = [] if account is None or self.holds("page_withdrawn", account) else [account.user_id]
+        granular = [{"scope": "pages_manage_posts", "target_ids": pages}]
+        granted = account.scopes if account and account.scopes else sorted(_SCOPES)
+        person = self._owner_id(account) if account else "9"
+        about = {"app_id": client_id, "type": "PAGE", "user_id": person, "granular_scopes": granular}
+        return self.debugged(account, token, granted, **about)
+
+    @route("DELETE", "/{person}/permissions", "auth")
+    async def remove_app(self, request: Request) -> Answer:
+        """Remove the app for a person: the tokens of all of the person's Pages end."""
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.apps_and_codes.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        for account in list(self.world.accounts):
+            if account.platform == self.platform and self._owner_id(account) == request.params["person"]:
+                self.world.accounts.revoke(account)
+        return Answer.json({"success": True})
+
+    def _owner_id(self, account: Account) -> str:
+        """Return the number of the person to whom a Page belongs."""
+        return f"9{self._first_pages.get(account.user_id, account.user_id)}"
+
+    def _person(self, request: Request) -> tuple[Account, list[str]]:
+        person = self._persons.get(self.token(request))
+        if person is None:
+            raise RefusedError(self.unauthorized())
+        parameters(request).get("appsecret_proof")
+        return person
+
+    def _token(self, account: Account, scopes: list[str], *, seconds: int) -> Answer:
+        token = f"EAAperson{secrets.token_urlsafe(24)}"
+        self._persons[token] = account, scopes
+        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": seconds})
+
+    def _described_page(self, account: Account, tasks: list[str]) -> dict[str, object]:
+        token = self.world.accounts.issue(account)
+        about = {"id": account.user_id, "name": account.username, "username": account.username, "category": "Bakery"}
+        return {**about, "access_token": token, "tasks": tasks}
+
+    def _beside(self, account: Account, number: int) -> Account:
+        """Return another Page of the same person."""
+        user_id, name = f"{account.user_id}{number}", f"{account.username} {number}"
+        self._first_pages[user_id] = account.user_id
+        return self.new_account(user_id, name)
+
 
 STORY_SECONDS = 86_400
 

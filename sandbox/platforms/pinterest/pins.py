@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
@@ -16,13 +19,158 @@ from sandbox.platforms.pinterest.base import (
     LACKS_SCOPES,
     NOT_PERMITTED,
     PIN_NOT_FOUND,
+    FakePinterest,
+    Video,
+    error,
     read,
     refused,
 )
-from sandbox.platforms.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
-from sandbox.platforms.pinterest.videos import VideoRoutes
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, MalformedBodyError, Request
+
+PROCESSING_SECONDS = 5
+STORAGE_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
+
+
+class NewMedia(msgspec.Struct, forbid_unknown_fields=True):
+    """The request that registers an upload."""
+
+    media_type: str
+
+
+class VideoRoutes(FakePinterest):
+    """The routes of /v5/media and the storage."""
+
+    @route("POST", "/v5/media", "prepare")
+    async def register(self, request: Request) -> Answer:
+        """Register a video."""
+        account = self.account(request)
+        if read(request, NewMedia).media_type != "video":
+            raise refused(400, INVALID, "media_type must be video")
+        video = Video(self.ids.next(), account.account_id, f"uploads/{secrets.token_hex(8)}:video")
+        self.videos.put(video.id, video)
+        parameters = {
+            "x-amz-date": "20260115T100000Z",
+            "x-amz-signature": secrets.token_hex(32),
+            "x-amz-security-token": secrets.token_urlsafe(64),
+            "x-amz-algorithm": "AWS4-HMAC-SHA256",
+            "key": video.key,
+            "policy": secrets.token_urlsafe(96),
+            "x-amz-credential": "ASIA0000000000000000/20260115/us-east-1/s3/aws4_request",
+            "Content-Type": "multipart/form-data",
+        }
+        answer = {
+            "media_id": video.id,
+            "media_type": "video",
+            "upload_url": f"{request.base_url}/storage/{video.id}",
+            "upload_parameters": parameters,
+        }
+        return Answer.json(answer, 201)
+
+    @route("POST", "/storage/{id}", "prepare")
+    async def store(self, request: Request) -> Answer:
+        """Receive the file, which must be the last field of the form, after all fields of the registration."""
+        video = self.videos.get(request.params["id"])
+        try:
+            fields = request.fields()
+        except MalformedBodyError:
+            fields = []
+        names = [name for name, _ in fields]
+        if video is None or dict(fields).get("key") != video.key or not {"policy", "x-amz-signature"} <= set(names):
+            return Answer.text(STORAGE_ERROR.format("AccessDenied"), 403, "application/xml")
+        if (
+            names[-1] != "file"
+            or not isinstance(content := fields[-1][1], bytes)
+            or not request.header("content-length")
+        ):
+            return Answer.text(STORAGE_ERROR.format("InvalidArgument"), 400, "application/xml")
+        file_format = probe(content)
+        video.failed = file_format is None or file_format.is_image
+        video.ready_at = self.world.now() + (PROCESSING_SECONDS if self.world.realistic else 0)
+        if file_format is not None and not video.failed:
+            video.src = self.keep_upload(video.id, file_format.content_type, content)
+        self.videos.put(video.id, video)
+        return Answer(204)
+
+    @route("GET", "/v5/media/{id}", "prepare")
+    async def status(self, request: Request) -> Answer:
+        """Return the state of a video."""
+        account = self.account(request)
+        video = self.videos.get(request.params["id"])
+        if video is None or video.account_id != account.account_id:
+            return error(404, INVALID, "Media not found.")
+        return Answer.json({"media_id": video.id, "media_type": "video", "status": video.status(self.world.now())})
+
+
+Digits = Annotated[str, msgspec.Meta(pattern=r"^\d+$")]
+Short = Annotated[str, msgspec.Meta(max_length=100)]
+ContentType = Literal["image/jpeg", "image/png"]
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True, tag_field="source_type"):
+    """The media of a pin."""
+
+
+class ImageUrl(Source, tag="image_url"):
+    """An image by its address."""
+
+    url: str
+    is_standard: bool = True
+
+
+class ImageData(Source, tag="image_base64"):
+    """An image by its bytes."""
+
+    content_type: ContentType
+    data: str
+    is_standard: bool = True
+
+
+class UrlItem(msgspec.Struct, forbid_unknown_fields=True):
+    """One image of a carousel."""
+
+    url: str
+    title: str | None = None
+    description: str | None = None
+    link: str | None = None
+
+
+class ImageUrls(Source, tag="multiple_image_urls"):
+    """A carousel."""
+
+    items: Annotated[list[UrlItem], msgspec.Meta(min_length=2, max_length=5)]
+    index: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class VideoId(Source, tag="video_id"):
+    """A video that was uploaded."""
+
+    media_id: Digits
+    cover_image_url: str | None = None
+    cover_image_content_type: ContentType | None = None
+    cover_image_data: str | None = None
+    cover_image_key_frame_time: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    is_standard: bool = True
+
+    @property
+    def has_cover(self) -> bool:
+        """Return whether the body gives a cover in one of the three ways."""
+        return any((self.cover_image_url, self.cover_image_data, self.cover_image_key_frame_time is not None))
+
+
+class NewPin(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole body."""
+
+    board_id: Digits
+    media_source: ImageUrl | ImageData | ImageUrls | VideoId
+    board_section_id: Digits | None = None
+    title: Short | None = None
+    description: Annotated[str, msgspec.Meta(max_length=800)] | None = None
+    alt_text: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    link: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+    dominant_color: str | None = None
+    parent_pin_id: Digits | None = None
+
 
 LAG_SECONDS = 180
 LARGEST_IMAGE = 20 << 20

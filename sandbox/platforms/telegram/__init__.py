@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from sandbox.platforms.telegram.sending import SendRoutes
-from sandbox.platforms.telegram.whoami import ChatRoutes
+from sandbox.platforms.telegram.chats import ChatRoutes
 
 
 class Telegram(SendRoutes, ChatRoutes):

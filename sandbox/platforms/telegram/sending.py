@@ -1,5 +1,6 @@
 """The methods that publish: text, photo, video, animation, and albums of several messages."""
 
+from html.parser import HTMLParser
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -10,10 +11,57 @@ from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.formats import Format, probe
 from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
-from sandbox.platforms.telegram.markup import shown, units
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, Field, RefusedError, Request
 from sandbox.world import World
+
+_TAGS = {
+    "a", "b", "blockquote", "code", "del", "em", "i", "ins", "pre", "s", "span", "strike", "strong", "tg-emoji",
+    "tg-spoiler", "u",
+}  # fmt: skip
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text: list[str] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _TAGS:
+            raise bad(f'can\'t parse entities: Unsupported start tag "{tag}" at byte offset {self.getpos()[1]}')
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            raise bad(f"can't parse entities: Unexpected end tag at byte offset {self.getpos()[1]}")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def finish(self) -> str:
+        self.close()
+        if self._open:
+            raise bad(f"can't parse entities: Can't find end tag corresponding to start tag \"{self._open[-1]}\"")
+        return "".join(self.text)
+
+
+def shown(text: str, parse_mode: object) -> str:
+    """Return the text that readers see; refuses markup that Telegram cannot read."""
+    mode = str(parse_mode or "").lower()
+    if mode not in {"", "html", "markdown", "markdownv2"}:
+        raise bad("unsupported parse_mode")
+    if mode != "html":
+        return text
+    reader = _Reader()
+    reader.feed(text)
+    return reader.finish()
+
+
+def units(text: str) -> int:
+    """Count UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
 
 TEXT_LENGTH, CAPTION_LENGTH = 4096, 1024
 ALBUM = range(2, 11)

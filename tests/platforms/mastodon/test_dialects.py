@@ -9,7 +9,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
-from sandbox.platforms.mastodon.dialects import DIALECTS
+from sandbox.platforms.mastodon.base import DIALECTS
 from tests.platforms.post_steps import confirm, publish, refused
 from tests.platforms.rig import Connect, Rig, losing_answers
 
