@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from sandbox.platforms.telegram.sending import SendRoutes
 from sandbox.platforms.telegram.chats import ChatRoutes
+from sandbox.platforms.telegram.sending import SendRoutes
 
 
 class Telegram(SendRoutes, ChatRoutes):
