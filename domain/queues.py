@@ -21,6 +21,8 @@ MOST_SLOTS = 200
 """Slots of a queue in a week."""
 MOST_DAYS = 62
 """Days of which slots are listed at once."""
+_WIDEST_OFFSET = timedelta(hours=26)
+"""More than any wall time differs from UTC."""
 NEXT = "next"
 """The name by which a post asks for the queue of its accounts."""
 
@@ -69,6 +71,15 @@ class TimeRanges:
         """Return whether a moment lies in one of them."""
         at = bisect_right(self._starts, moment) - 1
         return at >= 0 and moment < self._ends[at]
+
+    def cover_day(self, day: date) -> bool:
+        """Return whether one of them covers a whole day of every zone."""
+        first = datetime.combine(day, time(), UTC) - _WIDEST_OFFSET
+        at = bisect_right(self._starts, first) - 1
+        return at >= 0 and first + timedelta(days=1) + 2 * _WIDEST_OFFSET <= self._ends[at]
+
+
+NEVER = TimeRanges(())
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from domain.content import PostContent
+from domain.queues import NEVER, TimeRanges
 from domain.recurrence.expansion import FARTHEST, Occurrence, Pattern, S, Segment, expand
 
 MOST_SERIES = 1_000
@@ -97,28 +98,27 @@ SeriesPattern = Pattern[SeriesSegment]
 """The pattern of a series, whose segments say what its occurrences contain."""
 
 
-def occurrences_ahead(
-    pattern: Pattern[S], now: datetime, is_open: Callable[[datetime], bool] = lambda _: True
-) -> Iterator[Occurrence]:
+def occurrences_ahead(pattern: Pattern[S], now: datetime, closed: TimeRanges = NEVER) -> Iterator[Occurrence]:
     """Yield the occurrences after `now` that should have posts now, in order.
 
-    `is_open`: whether a campaign lets a post be published at an instant.
+    `closed`: when a campaign lets no post be published.
     """
-    for number, occurrence in enumerate(islice(coming_occurrences(pattern, now, is_open), MOST_AHEAD)):
+    for number, occurrence in enumerate(islice(coming_occurrences(pattern, now, closed), MOST_AHEAD)):
         if number >= LEAST_AHEAD and occurrence.instant > now + AHEAD:
             return
         yield occurrence
 
 
-def coming_occurrences(
-    pattern: Pattern[S], now: datetime, is_open: Callable[[datetime], bool] = lambda _: True
-) -> Iterator[Occurrence]:
-    """Yield the occurrences after `now` that may have posts, in order, for as long as posts may be scheduled."""
+def coming_occurrences(pattern: Pattern[S], now: datetime, closed: TimeRanges = NEVER) -> Iterator[Occurrence]:
+    """Yield the occurrences after `now` that may have posts, in order, for as long as posts may be scheduled.
+
+    Days that are closed cost no more than finding them: a campaign may be closed for years of 24 occurrences a day.
+    """
     first = coming_from(now)
     return (
         occurrence
-        for occurrence in expand(pattern, first, first + FARTHEST)
-        if occurrence.skip is None and occurrence.instant > now and is_open(occurrence.instant)
+        for occurrence in expand(pattern, first, first + FARTHEST, closed.cover_day)
+        if occurrence.skip is None and occurrence.instant > now and not closed.cover(occurrence.instant)
     )
 
 

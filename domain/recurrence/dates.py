@@ -1,84 +1,83 @@
-"""The dates of a rule. They have neither times nor zones: dateutil is wrong about both at clock changes."""
+"""The dates of a rule, one period after the other. They have neither times nor zones.
 
-from collections.abc import Iterable, Iterator
-from datetime import MAXYEAR, date, datetime, time
-from heapq import merge
-from itertools import groupby, product
-from typing import Any, Literal
+A search costs at most one step for each day until its end, whatever the rule says: a rule may be a stranger's.
+"""
 
-from dateutil import rrule
+from calendar import isleap, monthrange
+from collections.abc import Iterator
+from datetime import date, timedelta
 
-from domain.recurrence.rule import DayRule, Frequency, MissingDay, Recurrence, Weekday
+from domain.recurrence.rule import Frequency, MissingDay, Recurrence, Weekday
 
-_FREQUENCIES: dict[Frequency, Literal[0, 1, 2, 3]] = {
-    Frequency.DAILY: rrule.DAILY,
-    Frequency.WEEKLY: rrule.WEEKLY,
-    Frequency.MONTHLY: rrule.MONTHLY,
-    Frequency.YEARLY: rrule.YEARLY,
-}
-_WEEKDAYS = {weekday: rrule.weekday(number) for number, weekday in enumerate(Weekday)}
-_CYCLE = 400
-"""Years after which dates have the same weekdays again."""
-_LEAST_YEARS = 50
-"""Years of dates that are always available: ten times as far as posts may be scheduled."""
-_IN_EVERY_MONTH = 28
-_LONGEST = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
-"""Days of the months that never have 31."""
+_WEEKDAYS = tuple(Weekday)
 
 
-def recurring_dates(rule: Recurrence, start: date) -> Iterator[date]:
-    """Yield the dates of a rule from its start on, in order, without regard of `count` and `until`.
+def recurring_dates(rule: Recurrence, start: date, end: date) -> Iterator[date]:
+    """Yield the dates of a rule from its start to before `end`, in order, without regard of `count` and `until`.
 
-    dateutil looks for dates until the year 9999, also for a rule that has none. So it gets a start some cycles of the
-    calendar later, which bounds its work: the dates are the same.
+    A weekday without a number and one with a number are both in, as RFC 5545 has it.
     """
-    if rule.skip is not MissingDay.BACKWARD and not _has_a_month_day(rule):
+    matches = _Matching(rule, start)
+    for period in _periods(rule, start, end):
+        days = [day for day in period if matches(day)]
+        if rule.by_set_position:
+            places = {at - 1 if at > 0 else len(days) + at for at in rule.by_set_position}
+            days = [day for place, day in enumerate(days) if place in places]
+        yield from (day for day in days if start <= day < end)
+
+
+def _periods(rule: Recurrence, start: date, end: date) -> Iterator[Iterator[date]]:
+    """Yield the days of each period of a rule, from that of its start to before `end`."""
+    if rule.frequency.has_month_days:
+        months = 12 if rule.frequency is Frequency.YEARLY else 1
+        first = start.replace(day=1, month=1 if months == 12 else start.month)
+        while first < end:
+            yield _days(first, sum(monthrange(first.year, first.month + n)[1] for n in range(months)))
+            number = first.year * 12 + first.month - 1 + rule.interval * months
+            first = date(number // 12, number % 12 + 1, 1)
         return
-    ahead = _CYCLE * max(0, (MAXYEAR - _LEAST_YEARS - start.year) // _CYCLE)
-    first = datetime.combine(start.replace(year=start.year + ahead), time())
-    rules = _backward_rules(rule, start, first) if rule.skip is MissingDay.BACKWARD else [_library_rule(rule, first)]
-    for moment, _ in groupby(merge(*rules)):
-        yield moment.date().replace(year=moment.year - ahead)
+    length = 7 if rule.frequency is Frequency.WEEKLY else 1
+    first_weekday = _WEEKDAYS.index(rule.first_day_of_week)
+    first = start - timedelta(days=(start.weekday() - first_weekday) % length)
+    while first < end:
+        yield _days(first, length)
+        first += timedelta(days=rule.interval * length)
 
 
-def _has_a_month_day(rule: Recurrence) -> bool:
-    """Return whether one of the rule's days of the month is in one of its months, in some year."""
-    days, months = rule.by_month_day or (1,), rule.by_month or (1,)
-    return any(abs(day) <= _LONGEST.get(month, 31) for day in days for month in months)
+def _days(first: date, number: int) -> Iterator[date]:
+    return (date.fromordinal(day) for day in range(first.toordinal(), first.toordinal() + number))
 
 
-def _library_rule(rule: Recurrence, first: datetime, **parts: Any) -> Iterable[datetime]:
-    return rrule.rrule(
-        _FREQUENCIES[rule.frequency],
-        first,
-        **{
-            "interval": rule.interval,
-            "wkst": _WEEKDAYS[rule.first_day_of_week],
-            "bymonth": rule.by_month or None,
-            "bymonthday": rule.by_month_day or None,
-            "byweekday": [_weekday(day) for day in rule.by_day] or None,
-            "bysetpos": rule.by_set_position or None,
-            **parts,
-        },
-    )
+class _Matching:
+    """The days of a period that a rule has, before it chooses among them by their positions."""
 
+    def __init__(self, rule: Recurrence, start: date) -> None:
+        by_default = rule.frequency is Frequency.WEEKLY and not rule.by_day
+        self._months = frozenset(rule.months(start))
+        self._month_days = frozenset(rule.month_days(start))
+        self._moves_backward = rule.skip is MissingDay.BACKWARD
+        self._weekdays = {_WEEKDAYS.index(day.day) for day in rule.by_day if not day.nth_of_period}
+        self._weekdays |= {start.weekday()} if by_default else set()
+        self._nth = {(_WEEKDAYS.index(day.day), day.nth_of_period) for day in rule.by_day if day.nth_of_period}
+        self._counts_in_year = rule.frequency is Frequency.YEARLY and not rule.by_month
 
-def _backward_rules(rule: Recurrence, start: date, first: datetime) -> list[Iterable[datetime]]:
-    """Return rules whose dates together are those of a rule that moves missing days to the last day of the month.
+    def __call__(self, day: date) -> bool:
+        if day.month not in self._months:
+            return False
+        if self._month_days and not self._has_month_day(day):
+            return False
+        return not (self._weekdays or self._nth) or day.weekday() in self._weekdays or self._has_nth(day)
 
-    The last of the days 28 to n is day n, or the last day of a shorter month.
-    """
-    days = rule.month_days(start)
-    rules: list[Iterable[datetime]] = []
-    if common := [day for day in days if day <= _IN_EVERY_MONTH]:
-        rules.append(_library_rule(rule, first, bymonthday=common, bymonth=rule.months(start)))
-    # The last of a year would be in one month only, so each month of a yearly rule has a rule.
-    months = [(month,) for month in rule.months(start)] if rule.frequency is Frequency.YEARLY else [rule.months(start)]
-    for day, in_months in product((day for day in days if day > _IN_EVERY_MONTH), months):
-        last = tuple(range(_IN_EVERY_MONTH, day + 1))
-        rules.append(_library_rule(rule, first, bymonthday=last, bymonth=in_months, bysetpos=-1))
-    return rules
+    def _has_month_day(self, day: date) -> bool:
+        left = monthrange(day.year, day.month)[1] - day.day
+        is_missing = self._moves_backward and not left and max(self._month_days) > day.day
+        return is_missing or day.day in self._month_days or -left - 1 in self._month_days
 
-
-def _weekday(day: DayRule) -> rrule.weekday:
-    return _WEEKDAYS[day.day](day.nth_of_period) if day.nth_of_period else _WEEKDAYS[day.day]
+    def _has_nth(self, day: date) -> bool:
+        if not self._nth:
+            return False
+        place, length = day.day, monthrange(day.year, day.month)[1]
+        if self._counts_in_year:
+            place, length = day.timetuple().tm_yday, 366 if isleap(day.year) else 365
+        weekday = day.weekday()
+        return (weekday, (place - 1) // 7 + 1) in self._nth or (weekday, -((length - place) // 7) - 1) in self._nth

@@ -1,11 +1,11 @@
 """The occurrences of a series: the wall times of its rules, and the instants at which they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from heapq import merge
-from itertools import groupby, islice, takewhile
+from itertools import groupby
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -72,25 +72,30 @@ class Pattern(Generic[S]):
         return next((segment for segment in reversed(self.segments) if segment.since <= wall), self.segments[0])
 
 
-def expand(pattern: Pattern[S], first: datetime, end: datetime) -> Iterator[Occurrence]:
+def expand(
+    pattern: Pattern[S], first: datetime, end: datetime, is_needless: Callable[[date], bool] = lambda _: False
+) -> Iterator[Occurrence]:
     """Yield the occurrences with wall times from `first` to before `end`, in order, the skipped ones too.
 
-    All are resolved from the rule, never from the one before. Raises UnknownZone.
+    All are resolved from the rule, never from the one before. `is_needless`: whether the rules' occurrences on a day
+    make no difference, so that these need not be resolved. Raises UnknownZone.
     """
     ends = [*(segment.since for segment in pattern.segments[1:]), _NO_END]
     for segment, segment_end in zip(pattern.segments, ends, strict=True):
         begin, stop = max(first, segment.since), min(end, segment_end)
         if begin < stop:
-            yield from _expand_segment(pattern, segment, begin, stop)
+            yield from _expand_segment(pattern, segment, begin, stop, is_needless)
 
 
-def _expand_segment(pattern: Pattern[S], segment: S, first: datetime, end: datetime) -> Iterator[Occurrence]:
+def _expand_segment(
+    pattern: Pattern[S], segment: S, first: datetime, end: datetime, is_needless: Callable[[date], bool]
+) -> Iterator[Occurrence]:
     zone = zone_named(segment.timezone)
     # Of two wall times at one instant the later is skipped, so those shortly before `first` count, too.
     since = max(segment.since, first - _LONGEST_GAP)
     included = sorted(wall for wall in pattern.include if since <= wall < end)
     earlier: dict[datetime, datetime] = {}
-    for wall, _ in groupby(merge(_rule_walls(segment, since, end), included)):
+    for wall, _ in groupby(merge(_rule_walls(segment, since, end, is_needless), included)):
         instant = wall_instant(wall, zone)
         moved = instant.astimezone(zone).replace(tzinfo=None) != wall
         skip = _find_skip(wall, instant, pattern.exclude, earlier)
@@ -108,18 +113,24 @@ def _find_skip(
     return RuleSkip.SAME_INSTANT if instant in earlier else None
 
 
-def _rule_walls(segment: Segment, since: datetime, end: datetime) -> Iterator[datetime]:
+def _rule_walls(
+    segment: Segment, since: datetime, end: datetime, is_needless: Callable[[date], bool]
+) -> Iterator[datetime]:
     """Yield the wall times of a segment's rule from `since` to before `end`; it is counted from its start."""
-    rule = segment.recurrence
-    until = rule.until or _NO_END
-    walls = takewhile(lambda wall: wall < end and wall <= until, _all_walls(segment))
-    return (wall for wall in islice(walls, rule.count) if wall >= since)
-
-
-def _all_walls(segment: Segment) -> Iterator[datetime]:
     start, rule = segment.start, segment.recurrence
-    times = sorted(set(rule.times)) or [start.time()]
-    for day in recurring_dates(rule, start.date()):
-        for clock in times:
-            if (wall := datetime.combine(day, clock)) >= start:
-                yield wall
+    until = min(end, rule.until or _NO_END)
+    times, first_times, remaining = _times(segment), [at for at in _times(segment) if at >= start.time()], rule.count
+    for day in recurring_dates(rule, start.date(), until.date() + timedelta(days=1)):
+        of_day = times if day > start.date() else first_times
+        if remaining is not None:
+            of_day = of_day[:remaining]
+            remaining -= len(of_day)
+        if day >= since.date() and not is_needless(day):
+            walls = (datetime.combine(day, at) for at in of_day)
+            yield from (wall for wall in walls if since <= wall < end and wall <= until)
+        if remaining == 0:
+            return
+
+
+def _times(segment: Segment) -> list[time]:
+    return sorted(set(segment.recurrence.times)) or [segment.start.time()]

@@ -15,6 +15,8 @@ MOST_COUNTED = 10_000
 
 _SHORTEST = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}
 """Days that a month has in every year, if these are fewer than 31."""
+_LONGEST = {**_SHORTEST, 2: 29}
+"""Days that a month has in some year, if these are fewer than 31."""
 _ALWAYS = 28
 """Days that every month has."""
 
@@ -34,7 +36,7 @@ class Frequency(StrEnum):
 
 
 class Weekday(StrEnum):
-    """A day of the week, in the order of dateutil's numbers."""
+    """A day of the week, in the order of `date.weekday`."""
 
     MO = "mo"
     TU = "tu"
@@ -120,6 +122,11 @@ def _faults(rule: Recurrence, start: datetime) -> Iterator[RecurrenceFault]:
     if rule.by_set_position and not (rule.frequency.has_month_days and (rule.by_day or rule.by_month_day)):
         text = "bySetPosition needs a monthly or yearly rule with byDay or byMonthDay"
         yield RecurrenceFault("bySetPosition", text)
+    elif (farthest := max(map(abs, rule.by_set_position), default=0)) > (most := _most_days(rule)):
+        text = (
+            f"no {rule.frequency.removesuffix('ly')} has more than {most} of the rule's days, so none is at {farthest}"
+        )
+        yield RecurrenceFault("bySetPosition", text)
     if rule.skip is not None and not rule.frequency.has_month_days:
         yield RecurrenceFault("skip", "skip needs a monthly or yearly rule")
     days = rule.month_days(start)
@@ -156,6 +163,21 @@ def _faults_of_days(rule: Recurrence) -> Iterator[RecurrenceFault]:
             yield RecurrenceFault("byDay", "nthOfPeriod needs a monthly or yearly rule")
         elif not 1 <= abs(day.nth_of_period) <= (5 if in_months else 53):
             yield RecurrenceFault("byDay", "nthOfPeriod is from 1 to 5 in a month, or to 53 in a year, or negative")
+
+
+def _most_days(rule: Recurrence) -> int:
+    """Return a number of days that no month or year of a rule exceeds, before positions choose among them."""
+    weekdays = {day for day in rule.by_day if day.nth_of_period is None}
+    nth_days = set(rule.by_day) - weekdays
+    days = 0
+    for month in set(rule.by_month) or range(1, 13):
+        length = _LONGEST.get(month, 31)
+        of_weekdays = 4 * len(weekdays) + min(len(weekdays), length - _ALWAYS) + len(nth_days)
+        of_month_days = sum(abs(day) <= length for day in set(rule.by_month_day))
+        in_month = min(length, of_weekdays if rule.by_day else length, of_month_days if rule.by_month_day else length)
+        days = days + in_month if rule.frequency is Frequency.YEARLY else max(days, in_month)
+    counts_in_year = rule.frequency is Frequency.YEARLY and rule.by_day and not rule.by_month
+    return min(days, 53 * len(weekdays) + len(nth_days)) if counts_in_year else days
 
 
 def _faults_of_short_months(days: tuple[int, ...], months: tuple[int, ...]) -> Iterator[RecurrenceFault]:

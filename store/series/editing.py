@@ -88,14 +88,16 @@ async def _coming_entries(session: AsyncSession, series: Series, now: datetime) 
 def _occurrences(
     pattern: SeriesPattern, entries: Mapping[str, OccurrenceEntry], times: CampaignTimes
 ) -> dict[str, Occurrence]:
-    """Return the occurrences of a pattern among the wall times of a ledger."""
+    """Return the occurrences of a pattern among the wall times of a ledger, which may be years apart."""
     if not entries:
         return {}
     first, last = datetime.fromisoformat(min(entries)), datetime.fromisoformat(max(entries))
+    # A clock change may move an occurrence to the instant of one of a later day.
+    days = {datetime.fromisoformat(key).date() - timedelta(days=before) for key in entries for before in range(3)}
     return {
         occurrence.key: occurrence
-        for occurrence in expand(pattern, first, last + timedelta(seconds=1))
-        if occurrence.skip is None and times.is_open(occurrence.instant)
+        for occurrence in expand(pattern, first, last + timedelta(seconds=1), lambda day: day not in days)
+        if occurrence.skip is None and not times.closed.cover(occurrence.instant)
     }
 
 

@@ -118,6 +118,6 @@ def _reason(occurrence: Occurrence, times: CampaignTimes, now: datetime) -> str 
         return occurrence.skip
     if times.is_outside(occurrence.instant):
         return OccurrenceReason.OUTSIDE_WINDOW
-    if times.is_blackout(occurrence.instant):
+    if times.closed.cover(occurrence.instant):
         return OccurrenceReason.BLACKOUT
     return OccurrenceReason.MISSED if occurrence.instant <= now else None

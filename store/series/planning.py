@@ -12,6 +12,7 @@ from sqlalchemy.orm import defer
 from domain.campaigns import CampaignStatus
 from domain.ids import made_at, new_id, workflow_id
 from domain.post import PostStatus
+from domain.queues import NEVER, TimeRanges, closed_by_campaign
 from domain.recurrence.expansion import Occurrence
 from domain.series import OccurrenceState, SeriesPattern, content_digest, occurrences_ahead
 from store.campaigns.campaigns import join_campaign
@@ -57,20 +58,12 @@ class CampaignTimes:
     """Whether posts may be made at all: not before the campaign is started, and not after its end."""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    blackouts: Sequence[tuple[datetime, datetime]] = ()
-    """The first instant of each, and the first after it."""
+    closed: TimeRanges = NEVER
+    """When no post may be published: outside of the window, and in blackouts."""
 
     def is_outside(self, instant: datetime) -> bool:
         """Return whether an instant is before the start or not before the end of the campaign."""
         return bool((self.starts_at and instant < self.starts_at) or (self.ends_at and instant >= self.ends_at))
-
-    def is_blackout(self, instant: datetime) -> bool:
-        """Return whether an instant is on a day on which the campaign publishes nothing."""
-        return any(first <= instant < end for first, end in self.blackouts)
-
-    def is_open(self, instant: datetime) -> bool:
-        """Return whether a post may be published at an instant."""
-        return not self.is_outside(instant) and not self.is_blackout(instant)
 
 
 async def read_campaign_times(session: AsyncSession, series: Series) -> CampaignTimes:
@@ -80,10 +73,8 @@ async def read_campaign_times(session: AsyncSession, series: Series) -> Campaign
     rules = await join_campaign(session, series.workspace_id, series.campaign_id)
     if rules is None:
         return CampaignTimes(may_schedule=False)
-    # Computed once: there may be hundreds of blackouts, and hundreds of occurrences.
-    blackouts = [blackout.range_in(rules.timezone) for blackout in rules.blackouts]
     may_schedule = rules.status in {CampaignStatus.ACTIVE, CampaignStatus.PAUSED}
-    return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, blackouts)
+    return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, TimeRanges(closed_by_campaign(rules)))
 
 
 async def claim_series(session: AsyncSession, now: datetime, most: int) -> Sequence[Series]:
@@ -167,7 +158,7 @@ def _set_planned(series: Series, ahead: Sequence[Occurrence], now: datetime, *, 
 
 
 def _occurrences_ahead(series: Series, times: CampaignTimes, now: datetime) -> list[Occurrence]:
-    return list(occurrences_ahead(series_rules(series), now, times.is_open)) if times.may_schedule else []
+    return list(occurrences_ahead(series_rules(series), now, times.closed)) if times.may_schedule else []
 
 
 async def missing_occurrences(session: AsyncSession, series: Series, now: datetime) -> list[str]:

@@ -109,6 +109,11 @@ async def test_repeated_request_creates_one_series(api: Client, stack: Stack) ->
         ({"recurrence": {"frequency": "monthly", "byMonthDay": [30]}}, "missing_required_field", "recurrence.skip"),
         ({"recurrence": {"frequency": "weekly", "byMonthDay": [3]}}, "unsupported_recurrence", "recurrence.byMonthDay"),
         ({"recurrence": {"rrule": "FREQ=HOURLY"}}, "unsupported_recurrence", "recurrence.rrule"),
+        (
+            {"recurrence": {"frequency": "monthly", "byDay": ["mo", "tu"], "bySetPosition": [1, 60]}},
+            "unsupported_recurrence",
+            "recurrence.bySetPosition",
+        ),
         ({"recurrence": {"rrule": "FREQ=DAILY", "count": 2}}, "invalid_field_value", "recurrence.rrule"),
         ({"recurrence": {}}, "missing_required_field", "recurrence.frequency"),
         ({"recurrence": {"frequency": "daily", "byDay": ["xx"]}}, "invalid_field_value", "recurrence.byDay.0.day"),
