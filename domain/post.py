@@ -164,12 +164,13 @@ def is_moving(post: PostStatus, targets: Iterable[TargetState]) -> bool:
     return post.is_open and any(target.moving for target in targets)
 
 
-def status_shown(status: PostStatus, scheduled_for: datetime | None, now: datetime) -> PostStatus:
+def status_shown(status: PostStatus, due_at: datetime | None, now: datetime) -> PostStatus:
     """Return the status that clients see: `publishing` for a scheduled post whose time has come.
 
-    Its row stays `scheduled`, and it can be changed and deleted, until a worker has begun.
+    Its row stays `scheduled`, and it can be changed and deleted, until a worker has begun. The end of a pause may have
+    given it a later time than its client did.
     """
-    due = status is PostStatus.SCHEDULED and scheduled_for is not None and scheduled_for <= now
+    due = status is PostStatus.SCHEDULED and due_at is not None and due_at <= now
     return PostStatus.PUBLISHING if due else status
 
 

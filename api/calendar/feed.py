@@ -36,9 +36,7 @@ async def feed_posts(deps: Dependencies, viewer: Viewer) -> Sequence[FeedPost]:
     with deps.counts.take(f"views.{viewer.workspace_id}"):
         posts = await read_feed(deps.database, viewer.workspace_id, conditions, now, viewer.account_id)
     # A status that is shown may differ from that of the row as time passes.
-    return [
-        post._replace(status=status_shown(PostStatus(post.status), post.scheduled_for, now).value) for post in posts
-    ]
+    return [post._replace(status=status_shown(PostStatus(post.status), post.due_at, now).value) for post in posts]
 
 
 async def write_feed(posts: Sequence[FeedPost], detail: ViewDetail) -> bytes:

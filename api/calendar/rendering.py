@@ -54,7 +54,7 @@ async def render_calendar(
 
 
 def _post(post: CalendarPost, zone: str, now: datetime, thumbnail_address: Callable[[str], str]) -> CalendarPostView:
-    status = status_shown(PostStatus(post.status), post.scheduled_for, now)
+    status = status_shown(PostStatus(post.status), post.due_at, now)
     shown: CalendarPostView = {
         "id": post.id,
         "at": rfc3339(post.at),

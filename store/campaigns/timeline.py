@@ -7,7 +7,7 @@ from typing import NamedTuple
 from store.database import Database
 
 _ITS_POSTS = """
-SELECT id, status, scheduled_for, coalesce(scheduled_for, due_at) AS at FROM posts
+SELECT id, status, due_at, coalesce(scheduled_for, due_at) AS at FROM posts
 WHERE workspace_id = $1 AND campaign_id = $2 LIMIT $3
 """
 _PERIOD = f"""
@@ -17,7 +17,7 @@ FROM ({_ITS_POSTS}) AS posts
 # A post with two accounts of a platform counts once for it.
 _COUNTS = f"""
 WITH days AS MATERIALIZED (
-  SELECT id, CASE WHEN status = 'scheduled' AND scheduled_for <= now() THEN 'publishing' ELSE status END AS status,
+  SELECT id, CASE WHEN status = 'scheduled' AND due_at <= now() THEN 'publishing' ELSE status END AS status,
     width_bucket(at, $4::timestamptz[]) - 1 AS day
   FROM ({_ITS_POSTS}) AS posts WHERE at IS NOT NULL
 )

@@ -67,7 +67,7 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
 def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
     """Return what the list of deleted posts shows of a post."""
     now = datetime.now(UTC)
-    status = status_shown(PostStatus(post.status), post.scheduled_for, now)
+    status = status_shown(PostStatus(post.status), post.due_at, now)
     targets = [{"platform": target.platform, "accountId": target.account_id} for target in post.targets]
     return (
         ("workflowId", post.workflow_id),

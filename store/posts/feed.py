@@ -24,6 +24,7 @@ class FeedPost(NamedTuple):
     version: int
     status: str
     scheduled_for: datetime
+    due_at: datetime | None
     updated_at: datetime
     text: str
     platforms: list[str]
@@ -31,7 +32,7 @@ class FeedPost(NamedTuple):
 
 
 _POSTS = f"""
-SELECT posts.id, posts.version, posts.status, posts.scheduled_for, posts.updated_at,
+SELECT posts.id, posts.version, posts.status, posts.scheduled_for, posts.due_at, posts.updated_at,
   left(coalesce(posts.content, (
     SELECT custom_content FROM targets
     WHERE post_id = posts.id AND custom_content IS NOT NULL AND ($3::text IS NULL OR account_id = $3)

@@ -257,8 +257,8 @@ def _choices(shape: Shape, order: Order | None = None) -> Iterator[Select[Any]]:
         statuses = tuple(PostStatus)
     for status in statuses:
         yield posts.where(*_has_status(status, shape))
-    if _separates_overdue(shape) and PostStatus.PUBLISHING in shape.statuses:
-        yield posts.where(Post.id.in_(_overdue()))
+    if _separates_overdue(shape):
+        yield posts.where(Post.id.in_(_overdue(shape)))
     for target_status in shape.target_statuses:
         yield posts.where(
             Post.id.in_(_with_target(target_status).where(Target.workspace_id == PARAMETERS["workspace_id"]))
@@ -277,15 +277,15 @@ def _has_status(status: PostStatus, shape: Shape) -> Iterator[ColumnElement[bool
         yield func.coalesce(Post.scheduled_for, literal_column("'infinity'::timestamptz")) > PARAMETERS["now"]
 
 
-def _overdue() -> Select[Any]:
-    """Return the ids of the scheduled posts that are overdue, which are shown as publishing, from the index by time.
+def _overdue(shape: Shape) -> Select[Any]:
+    """Return the ids of the scheduled posts of a list whose own time has passed, from the index by time.
 
     OFFSET 0 keeps the planner from searching for them among all scheduled posts: usually none is overdue.
     """
     due = select(Post.id).where(
         Post.workspace_id == PARAMETERS["workspace_id"], Post.status == PostStatus.SCHEDULED.value
     )
-    return due.where(Post.scheduled_for <= PARAMETERS["now"]).offset(0)
+    return due.where(_is_overdue(shape)).offset(0)
 
 
 def _with_target(status: TargetStatus) -> Select[Any]:
@@ -338,13 +338,17 @@ def _of_statuses(shape: Shape) -> Iterator[ColumnElement[bool]]:
     if shape.statuses or shape.target_statuses:
         yield or_(
             *(and_(*_has_status(status, shape)) for status in shape.statuses),
-            *([_is_overdue()] if _separates_overdue(shape) and PostStatus.PUBLISHING in shape.statuses else []),
+            *([_is_overdue(shape)] if _separates_overdue(shape) else []),
             *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in shape.target_statuses),
         )
 
 
-def _is_overdue() -> ColumnElement[bool]:
-    return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= PARAMETERS["now"])
+def _is_overdue(shape: Shape) -> ColumnElement[bool]:
+    """Return the condition for a scheduled post whose own time has passed: it is due, or only later after a pause."""
+    is_due = (
+        Post.due_at <= PARAMETERS["now"] if PostStatus.PUBLISHING in shape.statuses else Post.due_at > PARAMETERS["now"]
+    )
+    return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= PARAMETERS["now"], is_due)
 
 
 def _times(shape: Shape, order: Order, columns: Any = Post) -> Iterator[ColumnElement[bool]]:

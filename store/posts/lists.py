@@ -61,7 +61,7 @@ async def find_ids(session: AsyncSession, workspace_id: str, conditions: Filter,
 
 async def read_statuses(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
     """Return the shown statuses of the posts that exist in the workspace, by id."""
-    query = select(Post.id, Post.status, Post.scheduled_for)
+    query = select(Post.id, Post.status, Post.due_at)
     rows = await session.execute(query.where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)))
     now = datetime.now(UTC)
-    return {row.id: status_shown(PostStatus(row.status), row.scheduled_for, now) for row in rows}
+    return {row.id: status_shown(PostStatus(row.status), row.due_at, now) for row in rows}

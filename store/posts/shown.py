@@ -46,6 +46,7 @@ class ShownPost(NamedTuple):
     tags: list[str]
     timezone: str
     scheduled_for: datetime | None
+    due_at: datetime | None
     external_id: str | None
     campaign_id: str | None
     series_id: str | None

@@ -35,7 +35,7 @@ def render_post(post: Post | ShownPost, warnings: Iterable[Problem] = ()) -> Pos
     is_draft = post.status == PostStatus.DRAFT
     shown: PostView = {
         "id": post.id,
-        "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)).value,
+        "status": status_shown(PostStatus(post.status), post.due_at, datetime.now(UTC)).value,
         "content": post.content,
         "mediaItems": _media(post.media_items or []),
         "platforms": [_target(post, target) for target in post.targets],
@@ -79,6 +79,8 @@ def _show_plan(shown: PostView, post: Post | ShownPost) -> None:
         shown["after"] = {"postId": post.after_post_id, "onFailure": post.after_on_failure or OnFailure.SKIP}
         if post.after_delay:
             shown["after"]["delay"] = post.after_delay
+    if post.due_at and post.scheduled_for and post.due_at != post.scheduled_for:
+        shown["dueAt"] = rfc3339(post.due_at)
     if post.planned_for:
         shown["plannedFor"] = rfc3339(post.planned_for)
     if post.skip_reason:

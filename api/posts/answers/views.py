@@ -220,6 +220,9 @@ class PostView(TypedDict):
         ]
     ]
     after: NotRequired[Annotated[AfterView, described("The post that it waits for, while it does.")]]
+    dueAt: NotRequired[
+        Annotated[Moment, described("When it is due, if the end of a pause has moved that from `scheduledFor`.")]
+    ]
     plannedFor: NotRequired[
         Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
     ]

@@ -1,6 +1,7 @@
 """Pauses over HTTP: definite, named, repeated safely, and ended only with a word on what was missed."""
 
 import asyncio
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,6 +82,31 @@ async def test_a_pause_with_missed_posts_ends_only_with_a_policy(api: Client, st
     history = (await api.get(f"{path}/history")).json()["events"]
     assert any("ended a pause" in event["summary"] for event in history)
     assert (await resume(api, pause, missed="publish"))["result"]["skipped"] == 1, "a repeat has the same answer"
+
+
+async def test_a_missed_post_is_scheduled_again_and_shows_when_it_goes_out(api: Client, stack: Stack) -> None:
+    pause, tag = await begin(api), f"again-{uuid.uuid4().hex}"
+    for number in range(2):
+        body = post_body(stack, f"with spacing {number}", **soon(1.5 + number / 10)) | {"tags": [tag]}
+        created = (await api.send_post(body)).json()
+    path = f"/v1/posts/{created['id']}"
+    missed = await shown_as(api, path, "held")
+    await resume(api, pause, missed="publish", spacing=3600)
+    post = (await api.get(path)).json()
+    assert (post["status"], post["platforms"][0]["status"]) == ("scheduled", "pending")
+    assert post["scheduledFor"] == missed["scheduledFor"]
+    wait = datetime.fromisoformat(post["dueAt"]) - datetime.now(UTC)
+    assert timedelta(minutes=58) < wait < timedelta(minutes=61)
+    listed = {
+        status: [entry["id"] for entry in (await api.get(f"/v1/posts?tag={tag}&status={status}")).json()["posts"]]
+        for status in ("scheduled", "publishing")
+    }
+    assert created["id"] in listed["scheduled"]
+    assert created["id"] not in listed["publishing"]
+    counts = (await api.get(f"/v1/posts/counts?tag={tag}&by=status")).json()["counts"]
+    assert {"status": "scheduled", "posts": 1} in counts, counts
+    # The answer can be sent back.
+    assert (await api.patch(path, json=post)).json()["dueAt"] == post["dueAt"]
 
 
 async def test_a_publish_now_is_refused_in_a_pause_and_a_scheduled_post_is_not(api: Client, stack: Stack) -> None:

@@ -25,7 +25,7 @@ POSTS = 20_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 FILL = """
 INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for,
-                   tiktok_settings, facebook_settings, answer_bytes, created_at, updated_at, campaign_id)
+                   tiktok_settings, facebook_settings, answer_bytes, created_at, updated_at, campaign_id, due_at)
 SELECT 'post_' || lpad(to_hex(1767225600000 + n * 1000), 12, '0') || lpad(n::text, 20, '0'), :workspace, n::text,
        CASE WHEN n % 1000 = 0 THEN 'failed' WHEN n % 1000 = 1 THEN 'partial' WHEN n % 10 = 2 THEN 'scheduled'
             ELSE 'published' END,
@@ -33,7 +33,8 @@ SELECT 'post_' || lpad(to_hex(1767225600000 + n * 1000), 12, '0') || lpad(n::tex
        CASE WHEN n % 500 = 0 THEN ARRAY['rare', 'common'] ELSE ARRAY['common'] END, 'UTC',
        CASE WHEN n % 2 = 0 THEN CAST(:epoch AS timestamptz) + n * interval '1 minute' END, '{}', '{}', 1000,
        CAST(:epoch AS timestamptz) + n * interval '1 second', CAST(:epoch AS timestamptz) + n * interval '2 seconds',
-       CASE WHEN n <= 8000 AND n % 10 = 0 THEN 'cmp_old' END
+       CASE WHEN n <= 8000 AND n % 10 = 0 THEN 'cmp_old' END,
+       CASE WHEN n % 10 = 2 THEN CAST(:epoch AS timestamptz) + n * interval '1 minute' END
 FROM generate_series(1, CAST(:posts AS bigint)) AS n
 """
 FILL_TARGETS = """
