@@ -152,7 +152,7 @@ async def authenticate(request: HttpRequest, deps: Deps) -> str:
     scope = required_scope(operation.route)
     if scope is not None and scope not in caller.scopes:
         raise Forbidden(scope)
-    if operation.method != "GET" and scope not in _CHANGE_NO_POSTS:
+    if request.scope["method"] != "GET" and scope not in _CHANGE_NO_POSTS:
         await deps.restoring.require_finished()
     if operation.writes_post:
         await deps.request_limits.take_posts(caller.workspace_id)
@@ -171,11 +171,13 @@ def find_flood(app: Litestar, scope: HTTPScope) -> tuple[TooManyRequests, float]
     if caller is None:
         return None
     deps: Dependencies = app.state.deps
-    error = deps.request_limits.known_refusal(caller)
+    # Nearly no key is refused: so this costs the requests of all others nothing.
+    is_refused = caller.key_id in deps.request_limits.refused
+    error = deps.request_limits.known_refusal(caller) if is_refused else None
     if error is None:
         scope["state"][_KNOWN_CALLER] = caller
         return None
-    scope["state"]["caller"] = caller
+    scope["state"]["caller"], scope["state"]["holder"].workspace_id = caller, caller.workspace_id
     return error, deps.request_limits.refusal_wait_s(caller)
 
 

@@ -6,9 +6,11 @@ them worked on side by side, each step of everything else would wait for all of 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
+
+from domain.holder import count_served
 
 HEAVY = 16 * 1024
 """Bytes of a body or a response, or characters of a post's texts, from which on the work with them is heavy."""
@@ -21,8 +23,6 @@ _ROUNDS_TO_NOTICE = 4
 """Rounds of the event loop in which a request that has come is noticed: its bytes are read, and its task begins."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-_requests: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
-"""How many requests of clients each loop serves now."""
 
 
 class LoopShare:
@@ -56,18 +56,7 @@ class LoopShare:
 
 def _are_others_under_way() -> bool:
     """Return whether there may be other work: a loop that serves no requests does not say what it works on."""
-    return _requests.get(asyncio.get_running_loop(), 0) != 1
-
-
-@contextmanager
-def serving_request() -> Iterator[None]:
-    """Count a client's request while it is served."""
-    loop = asyncio.get_running_loop()
-    _requests[loop] = _requests.get(loop, 0) + 1
-    try:
-        yield
-    finally:
-        _requests[loop] -= 1
+    return count_served() != 1
 
 
 @asynccontextmanager

@@ -36,7 +36,8 @@ class Shares:
         self, total: int, most_per_holder: int | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.total = total
-        self._most_per_holder = most_per_holder
+        self._limit = total if most_per_holder is None else most_per_holder
+        self._has_own_limit = most_per_holder is not None
         self._clock = clock
         self._free = total
         self._holders: dict[str, dict[Share, float]] = {}
@@ -56,7 +57,7 @@ class Shares:
     def held_by(self, holder: str) -> int:
         """Return how many units a holder has."""
         with self._lock:
-            return self._held(holder)
+            return sum(share.amount for share in self._holders.get(holder, ()))
 
     def take(self, holder: str, amount: int = 1) -> "Share":
         """Take units until the share is given back. Raises Exhausted."""
@@ -84,6 +85,8 @@ class Shares:
         with self._lock:
             self._free += total - self.total
             self.total = total
+            if not self._has_own_limit:
+                self._limit = total
 
     def release(self, share: "Share") -> None:
         """Release a share's units; a second time changes nothing."""
@@ -96,18 +99,12 @@ class Shares:
                 del self._holders[share.holder]
 
     def _check(self, holder: str, more: int) -> None:
-        held, free = self._held(holder) + more, self._free - more
+        held = sum(share.amount for share in self._holders.get(holder, ())) + more
+        free = self._free - more
         if more and held > min(self._limit, free):
             # A part that it gives back is both less that it holds and more that is free.
             missing = max(held - self._limit, (held - free + 1) // 2)
             raise Exhausted(self, holder, missing, self._interval(holder))
-
-    @property
-    def _limit(self) -> int:
-        return self.total if self._most_per_holder is None else self._most_per_holder
-
-    def _held(self, holder: str) -> int:
-        return sum(share.amount for share in self._holders.get(holder, ()))
 
     def _interval(self, holder: str) -> float:
         # A holder without any gets what the others give back.

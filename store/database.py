@@ -149,7 +149,8 @@ class Pool:
 
         Its announcements (`store.announcer.announce`) are sent once it is committed.
         """
-        await self._return_one()
+        if self._idle:
+            await self._return_one()
         share = await self._shares.take()
         try:
             with holding_session():
@@ -162,7 +163,8 @@ class Pool:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session in which every statement is its own transaction: no round trips to begin and to commit."""
-        await self._return_one()
+        if self._idle:
+            await self._return_one()
         share = await self._shares.take()
         try:
             with holding_session():

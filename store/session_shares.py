@@ -19,13 +19,14 @@ class SessionShares:
 
     def __init__(self, total: int, timeout: float) -> None:
         self._shares = Shares(total)
+        self._has_shares = self._shares.most > 0
         self._timeout = timeout
         self._waiting: OrderedDict[str, deque[asyncio.Future[Share]]] = OrderedDict()
 
     async def take(self) -> Share | None:
         """Take a session's share, to be passed to `release`. Raises sqlalchemy's TimeoutError."""
         holder = current_holder()
-        if holder is None or not self._shares.most or is_session_held():
+        if holder is None or not self._has_shares or is_session_held():
             return None
         if holder not in self._waiting:
             try:

@@ -5,10 +5,9 @@ know the older `X-RateLimit-…` and `Retry-After`.
 """
 
 import time
-from contextvars import ContextVar, Token
 from functools import lru_cache
-from typing import Self
 
+from domain.holder import Holder, served_request
 from domain.request_limits import WINDOW_S, Policy, Standing
 
 Header = tuple[bytes, bytes]
@@ -16,28 +15,16 @@ HEADER_NAMES = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLim
 _POLICIES, _REMAINDERS, _LIMIT, _REMAINING, _RESET = (name.lower() for name in HEADER_NAMES)
 
 
-class ToldLimits:
-    """The limits of a request's caller: its policies, and the remaining uses under each that counts it.
+class ToldLimits(Holder):
+    """A request and the limits of its caller: its policies, and the remaining uses under each that counts it.
 
     The code in its block, and tasks that it starts, add to them.
     """
 
-    __slots__ = ("_token", "policies", "standings", "template")
-
-    def __init__(self) -> None:
-        self.policies: tuple[Policy, ...] = ()
-        self.template = ""
-        """That of the lines, if it is known, and the first standing is the only one."""
-        self.standings: list[Standing] = []
-
-    def __enter__(self) -> Self:
-        """Collect what the code in the block learns of the caller's limits."""
-        self._token: Token[ToldLimits | None] = _TOLD.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Collect no more."""
-        _TOLD.reset(self._token)
+    policies: tuple[Policy, ...] = ()
+    template = ""
+    """That of the lines, if it is known, and the first standing is the only one."""
+    standings: tuple[Standing, ...] = ()
 
     def lines(self) -> bytes:
         """Return the headers as lines of an answer's head.
@@ -77,9 +64,7 @@ def template(policies: tuple[Policy, ...], counted: tuple[Policy, ...], policy: 
     return _policy_line(policies) + "\r\n".join(lines)
 
 
-_TOLD: ContextVar[ToldLimits | None] = ContextVar("told_limits", default=None)
-
-
 def told_limits() -> ToldLimits:
     """Return what is to be told of the request that this code serves."""
-    return _TOLD.get() or ToldLimits()
+    request = served_request()
+    return request if isinstance(request, ToldLimits) else ToldLimits()

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
 import uuid_utils
 from litestar import Litestar
-from litestar.types import HTTPScope, Message, Receive, Send
+from litestar.types import HTTPScope, Message, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars, unbind_contextvars
 
 from api.errors import error_response, error_type
@@ -20,8 +21,6 @@ from api.http.limit_headers import Header, ToldLimits
 from api.http.unread import Unread
 from api.http.uploads import media_headers
 from domain.errors import Problem, TooManyRequests
-from domain.holder import Holder
-from domain.loop_share import serving_request
 
 log = structlog.get_logger("api.access")
 
@@ -45,10 +44,6 @@ class ApiApp(Litestar):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        with serving_request():
-            await self._serve(scope, receive, send)
-
-    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         # Every log line has our own id, so that no client can imitate another's; the client's id is logged beside it.
         ids = {"request_id": uuid_utils.uuid7().hex}
         if named := valid_request_id(first_header(scope, b"x-request-id")):
@@ -62,10 +57,9 @@ class ApiApp(Litestar):
             served = cast("HTTPScope", {**scope, "method": "GET", HEAD_ONLY: True})
         # Not `bound_contextvars`, which copies the whole context and costs twenty times as much.
         ids_before = bind_contextvars(**ids)
-        with Holder() as holder, ToldLimits() as told:
-            answer = _Answer(self, scope, served, send, header, told)
+        with _Request(self, scope, served, send, header) as answer:
             # Dependencies may run in tasks of their own, so `authenticate` finds it here and not in its context.
-            served["state"]["holder"] = holder
+            served["state"]["holder"] = answer
             is_logged = True
             try:
                 if problem := self.host_names.refusal(scope):
@@ -92,8 +86,8 @@ class ApiApp(Litestar):
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others
 
 
-class _Answer:
-    """The answer to a request on its way: 503 takes its place if its workspace leaves too much unread."""
+class _Request(ToldLimits):
+    """A request and the response on its way: 503 takes its place if its workspace leaves too much unread."""
 
     def __init__(
         self,
@@ -102,7 +96,6 @@ class _Answer:
         served: HTTPScope,
         send: Send,
         request_id: tuple[bytes, bytes],
-        told: ToldLimits,
     ) -> None:
         self.status = 0
         self._app = app
@@ -110,7 +103,6 @@ class _Answer:
         self._served = served
         self._send = send
         self._request_id = request_id
-        self._told = told
         self._unread: Unread | None = scope["state"].get("unread")
         self._transport: AnswerTransport | None = scope["state"].get("answer_transport")
         self._beginning: Message | None = None
@@ -125,8 +117,10 @@ class _Answer:
             headers = message["headers"]
             if self._method == "OPTIONS":
                 headers = self._app.with_allow(headers, self._served.get("path_template"))
+            if self._method == "OPTIONS" or self.status == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers = map(_allowing_head, headers)
             message["headers"] = [
-                *map(_allowing_head, headers),
+                *headers,
                 *media_headers(self._served, self.status),
                 self._request_id,
                 *self._limit_headers(),
@@ -145,14 +139,14 @@ class _Answer:
     def _limit_headers(self) -> list[Header]:
         """Return the headers of limits that uvicorn is to write: none if the connection writes them."""
         if self._transport is None:
-            return self._told.headers()
-        self._transport.head_lines = self._told.lines()
+            return self.headers()
+        self._transport.head_lines = self.lines()
         return []
 
     async def _begin(self, piece: bytes, more: bool) -> bool:
         """Send status and headers; False if 503 was sent in their place."""
         beginning, self._beginning = self._beginning, None
-        holder = _budget_share(self._served)
+        holder = self.workspace_id or self._served["state"].get("unread_of", _STRANGERS)
         if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
             self._is_refused, self.status = True, 503
             headers = (self._request_id, (b"retry-after", b"1"), *self._limit_headers())
@@ -161,13 +155,6 @@ class _Answer:
         if beginning is not None:
             await self._send(beginning)
         return True
-
-
-def _budget_share(served: HTTPScope) -> str:
-    """Return whose share of the budget an answer takes: the caller's workspace, or what the handler says."""
-    state = served["state"]
-    caller = state.get("caller")
-    return str(caller.workspace_id if caller else state.get("unread_of", _STRANGERS))
 
 
 def _log_request(method: str, served: HTTPScope, status: int, started: float) -> None:

@@ -73,7 +73,7 @@ class RequestLimits:
         self._database = database
         self._meters = meters or LimitMeters()
         self._holders: OrderedDict[str, _Holder] = OrderedDict()
-        self._refused: set[str] = set()
+        self.refused: set[str] = set()
         """The holders of which a request was refused, and none was accepted since."""
 
     def policy_of_key(self, caller: Caller) -> Policy:
@@ -83,9 +83,6 @@ class RequestLimits:
 
     def known_refusal(self, caller: Caller) -> TooManyRequests | None:
         """Return the refusal of a request if it is known that its key has used its limit up, else None."""
-        # Nearly no key: so this costs the requests of all others nothing.
-        if caller.key_id not in self._refused:
-            return None
         policy, now = self.policy_of_key(caller), time.monotonic()
         holder = self._holder(caller.key_id)
         if not policy.limit or now < holder.uncounted_until or holder.allowance.wait_s(policy, 1, now) <= 0:
@@ -115,7 +112,7 @@ class RequestLimits:
         if holder is not None and holder.policy is policy and holder.allowance.use(1, now := time.monotonic()):
             # Nearly every request: nothing waits, and nothing is looked up that the holder knows.
             told.policies, told.template = holder.policies, holder.template
-            told.standings.append(holder.allowance.standing(policy, now))
+            told.standings += (holder.allowance.standing(policy, now),)
             return
         told.policies = (policy, self.posts)
         await self._take(policy, caller.key_id, 1)
@@ -143,7 +140,8 @@ class RequestLimits:
             for holder_id, policy in policies.items()
         )
         if requests is not None:
-            told_limits().standings[:1] = [requests]
+            told = told_limits()
+            told.standings = (requests, *told.standings[1:])
         return requests, posts
 
     async def _take(self, policy: Policy, holder_id: str, uses: int) -> None:
@@ -155,16 +153,16 @@ class RequestLimits:
         if not allowance.use(uses, now):
             async with holder.lock:
                 if not allowance.use(uses, time.monotonic()) and not await self._ask(policy, holder_id, holder, uses):
-                    self._refused.add(holder_id)
+                    self.refused.add(holder_id)
                     raise self._refuse(policy, holder, uses)
-            self._refused.discard(holder_id)
+            self.refused.discard(holder_id)
             now = time.monotonic()
-        told_limits().standings.append(allowance.standing(policy, now))
+        told_limits().standings += (allowance.standing(policy, now),)
 
     def _refuse(self, policy: Policy, holder: _Holder, uses: int) -> TooManyRequests:
         """Count a refusal, and return it."""
         standing = holder.allowance.standing(policy, time.monotonic(), uses)
-        told_limits().standings.append(standing)
+        told_limits().standings += (standing,)
         self._meters.refused(policy.name)
         seconds = standing.retry_after or 1
         again = "1 second" if seconds == 1 else f"{seconds:,} seconds"
@@ -201,7 +199,7 @@ class RequestLimits:
             holder = self._holders[holder_id] = _Holder()
             if len(self._holders) > _MOST_HOLDERS:
                 forgotten_id, _ = self._holders.popitem(last=False)
-                self._refused.discard(forgotten_id)
+                self.refused.discard(forgotten_id)
         else:
             self._holders.move_to_end(holder_id)
         return holder

@@ -3,7 +3,8 @@
 import asyncio
 import time
 
-from domain.loop_share import HEAVY, loop_share, serving_request
+from domain.holder import Holder
+from domain.loop_share import HEAVY, loop_share
 
 
 async def test_heavy_work_runs_one_at_a_time_with_pauses() -> None:
@@ -53,7 +54,7 @@ async def test_many_short_shares_rest_as_long_as_they_work() -> None:
 
 async def test_work_rests_only_while_another_request_is_served() -> None:
     async def rest() -> float:
-        with serving_request():
+        with Holder():
             async with loop_share(HEAVY) as share:
                 time.sleep(0.09)  # noqa: ASYNC251  what keeps the loop busy
                 began = time.perf_counter()
@@ -61,7 +62,7 @@ async def test_work_rests_only_while_another_request_is_served() -> None:
                 return time.perf_counter() - began
 
     assert await rest() < 0.05
-    with serving_request():
+    with Holder():
         assert await rest() > 0.08
 
 
